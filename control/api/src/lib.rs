@@ -1,0 +1,18 @@
+//! What does the control API say and hear?
+//!
+//! The JSON types of requests and responses, and the error every failure becomes. The command line prints the same
+//! types with `--json`. Nothing here knows how an answer is found.
+
+mod error;
+mod explain;
+mod lab;
+
+pub use error::{ApiError, ErrorBody, MistakeBody};
+pub use explain::{
+    Answers, Assumed, Blocker, ExplainRequest, Explained, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd,
+    Partial, QuestionEnd, RuleReference, Step, Unmodelled,
+};
+pub use lab::{
+    AttachRequest, Attachment, AttachmentTarget, Change, Counters, DropCount, Generation, Health, InstanceState,
+    InterfaceState, PortCounters, Replaced,
+};

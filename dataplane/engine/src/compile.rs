@@ -1,0 +1,371 @@
+//! How does a topology become a fabric?
+//!
+//! Compilation cannot fail: a [`Topology`] is valid by construction. Given the fabric before, interfaces and hosts that
+//! survive keep their slots, so that devices and connections stay attached.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net};
+use prefix_trie::PrefixMap;
+use vpclab_model::{self as model, Kind, Name, Topology};
+use vpclab_wire::MacAddr;
+
+use crate::fabric::{
+    Both, Eni, Fabric, Host, Instance, InternetGateway, KeyedMap, NetworkAcl, NetworkAclEntry, Peer, Policy,
+    PolicyRule, PublicMapping, Route, RouteTable, RouteTarget, Router, SecurityGroup, Subnet, Timeouts, Vpc,
+    eui64_link_local,
+};
+use crate::index::{
+    Arena, EniIdx, InstanceIdx, InternetGatewayIdx, NetworkAclIdx, PolicyIdx, Position, RouteTableIdx,
+    SecurityGroupIdx, SubnetIdx, Table, VpcIdx,
+};
+
+impl Fabric {
+    /// Compiles `topology`. `previous` is the fabric that it replaces, if there is one.
+    pub fn compile(topology: &Topology, previous: Option<&Fabric>) -> Fabric {
+        Compiler::new(topology, previous).compile(previous)
+    }
+}
+
+/// The indices that names stand for, known before any entry is built.
+struct Compiler<'a> {
+    topology: &'a Topology,
+    vpcs: Numbering<'a, VpcIdx>,
+    subnets: Numbering<'a, SubnetIdx>,
+    route_tables: Numbering<'a, RouteTableIdx>,
+    network_acls: Numbering<'a, NetworkAclIdx>,
+    security_groups: Numbering<'a, SecurityGroupIdx>,
+    internet_gateways: Numbering<'a, InternetGatewayIdx>,
+    instances: Numbering<'a, InstanceIdx>,
+    enis: Arena<EniIdx, Eni>,
+}
+
+/// Positions in name order.
+struct Numbering<'a, I> {
+    by_name: HashMap<&'a str, I>,
+}
+
+impl<'a, I: Position> Numbering<'a, I> {
+    fn new<K: Kind + 'a, T>(resources: &'a BTreeMap<Name<K>, T>) -> Self {
+        let by_name = resources
+            .keys()
+            .enumerate()
+            .map(|(position, name)| (name.as_str(), I::from_position(position)))
+            .collect();
+        Self { by_name }
+    }
+
+    /// The index of `name`, which validation has found to exist.
+    #[allow(clippy::expect_used)]
+    fn of<K: Kind>(&self, name: &Name<K>) -> I {
+        *self.by_name.get(name.as_str()).expect("a validated topology has no dangling reference")
+    }
+}
+
+impl<'a> Compiler<'a> {
+    fn new(topology: &'a Topology, previous: Option<&Fabric>) -> Self {
+        Self {
+            topology,
+            vpcs: Numbering::new(&topology.vpcs),
+            subnets: Numbering::new(&topology.subnets),
+            route_tables: Numbering::new(&topology.route_tables),
+            network_acls: Numbering::new(&topology.network_acls),
+            security_groups: Numbering::new(&topology.security_groups),
+            internet_gateways: Numbering::new(&topology.internet_gateways),
+            instances: Numbering::new(&topology.instances),
+            enis: Arena::with_names(
+                previous.map(|fabric| &fabric.enis),
+                topology.network_interfaces.keys().map(|name| name.as_str().into()),
+            ),
+        }
+    }
+
+    fn compile(mut self, previous: Option<&Fabric>) -> Fabric {
+        let mut policies = Policies::default();
+        let enis: Vec<_> =
+            self.topology.network_interfaces.iter().map(|(name, eni)| self.eni(name, eni, &mut policies)).collect();
+        for (name, eni) in self.topology.network_interfaces.keys().zip(enis) {
+            let index = self.eni_index(name);
+            self.enis.fill(index, eni);
+        }
+        let mut fabric = Fabric {
+            generation: previous.map_or(1, |fabric| fabric.generation + 1),
+            settings: self.topology.settings,
+            vpcs: table(self.topology.vpcs.iter().map(|(name, vpc)| compile_vpc(name, vpc))),
+            subnets: table(self.topology.subnets.iter().map(|(name, subnet)| self.subnet(name, subnet))),
+            route_tables: table(self.topology.route_tables.iter().map(|(name, t)| self.route_table(name, t))),
+            network_acls: table(
+                self.topology.network_acls.iter().map(|(name, acl)| compile_network_acl(name, acl)),
+            ),
+            security_groups: table(self.topology.security_groups.iter().map(|(name, group)| SecurityGroup {
+                name: name.clone(),
+                rule_counts: Both { inbound: group.ingress.len(), outbound: group.egress.len() },
+            })),
+            policies: policies.table,
+            internet_gateways: table(self.topology.internet_gateways.iter().map(|(name, gateway)| {
+                InternetGateway { name: name.clone(), vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)) }
+            })),
+            instances: table(self.topology.instances.iter().map(|(name, instance)| Instance {
+                name: name.clone(),
+                interfaces: instance
+                    .network_interfaces
+                    .iter()
+                    .map(|(&device, eni)| (device, self.eni_index(eni)))
+                    .collect(),
+            })),
+            enis: self.enis,
+            hosts: compile_hosts(self.topology, previous),
+            addresses: KeyedMap::default(),
+            macs: KeyedMap::default(),
+            public_addresses: KeyedMap::default(),
+            hosts_by_address: KeyedMap::default(),
+        };
+        index_addresses(&mut fabric);
+        fabric
+    }
+
+    #[allow(clippy::expect_used)]
+    fn eni_index(&self, name: &model::NetworkInterfaceName) -> EniIdx {
+        self.enis.find(name.as_str()).expect("a validated topology has no dangling reference")
+    }
+
+    fn subnet(&self, name: &model::SubnetName, subnet: &model::Subnet) -> Subnet {
+        let mac = router_mac(name);
+        Subnet {
+            name: name.clone(),
+            vpc: self.vpcs.of(&subnet.vpc),
+            availability_zone: subnet.availability_zone.as_str().into(),
+            ipv4: subnet.cidr_block,
+            ipv6: subnet.ipv6_cidr_block,
+            route_table: self.route_tables.of(&subnet.route_table),
+            network_acl: self.network_acls.of(&subnet.network_acl),
+            router: Router {
+                mac,
+                ipv4: subnet.cidr_block.map(|block| plus(block, 1)),
+                link_local: eui64_link_local(mac),
+            },
+        }
+    }
+
+    fn route_table(&self, name: &model::RouteTableName, declared: &model::RouteTable) -> RouteTable {
+        let mut compiled = RouteTable {
+            name: name.clone(),
+            routes: Vec::with_capacity(declared.routes.len()),
+            ipv4: PrefixMap::new(),
+            ipv6: PrefixMap::new(),
+        };
+        for (position, route) in (0u32..).zip(&declared.routes) {
+            match route.destination {
+                IpNet::V4(destination) => compiled.ipv4.insert(destination, position),
+                IpNet::V6(destination) => compiled.ipv6.insert(destination, position),
+            };
+            compiled.routes.push(Route {
+                destination: route.destination,
+                target: match &route.target {
+                    model::RouteTarget::Local => RouteTarget::Local,
+                    model::RouteTarget::InternetGateway(gateway) => {
+                        RouteTarget::InternetGateway(self.internet_gateways.of(gateway))
+                    }
+                    model::RouteTarget::NetworkInterface(eni) => {
+                        RouteTarget::NetworkInterface(self.eni_index(eni))
+                    }
+                },
+                state: route.state,
+                origin: route.origin,
+            });
+        }
+        compiled
+    }
+
+    fn eni(
+        &self,
+        name: &model::NetworkInterfaceName,
+        eni: &model::NetworkInterface,
+        policies: &mut Policies,
+    ) -> Eni {
+        let settings = &self.topology.settings;
+        let tracking = &eni.connection_tracking;
+        let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        let mac = MacAddr(eni.mac_address);
+        let mut groups: Vec<_> = eni.security_groups.iter().map(|group| self.security_groups.of(group)).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        Eni {
+            name: name.clone(),
+            attachment: eni.attachment.as_ref().map(|a| (self.instances.of(&a.instance), a.device_index)),
+            subnet: self.subnets.of(&eni.subnet),
+            vpc: self.vpcs.of(&self.topology.subnets[&eni.subnet].vpc),
+            mac,
+            addresses: eni
+                .private_ips()
+                .map(IpAddr::V4)
+                .chain(eni.ipv6_addresses.iter().copied().map(IpAddr::V6))
+                .collect(),
+            link_local: eui64_link_local(mac),
+            public_addresses: eni.public_ips.iter().map(|(&private, public)| (private, public.address)).collect(),
+            policy: policies.intern(&groups, |groups| self.policy(groups)),
+            security_groups: groups,
+            source_dest_check: eni.source_dest_check,
+            timeouts: Timeouts {
+                tcp_opening: seconds(settings.tcp_opening_timeout),
+                tcp_established: seconds(tracking.tcp_established_timeout),
+                tcp_closing: seconds(settings.tcp_closing_timeout),
+                udp: seconds(tracking.udp_timeout),
+                udp_stream: seconds(tracking.udp_stream_timeout),
+                icmp: seconds(settings.icmp_timeout),
+                other: Duration::from_secs(600),
+            },
+        }
+    }
+
+    /// The union of the groups' rules, in the order of the groups and of their declarations.
+    fn policy(&self, groups: &[SecurityGroupIdx]) -> Both<Policy> {
+        let mut policy = Both::<Policy>::default();
+        for (name, group) in &self.topology.security_groups {
+            let index = self.security_groups.of(name);
+            if !groups.contains(&index) {
+                continue;
+            }
+            let compile = |rule: &model::SecurityGroupRule| PolicyRule {
+                traffic: rule.traffic,
+                peer: match &rule.peer {
+                    model::Peer::Cidr(cidr) => Peer::Cidr(*cidr),
+                    model::Peer::Group(group) => Peer::Group(self.security_groups.of(group)),
+                },
+                group: index,
+                declared_at: rule.declared_at,
+            };
+            policy.inbound.rules.extend(group.ingress.iter().map(compile));
+            policy.outbound.rules.extend(group.egress.iter().map(compile));
+        }
+        policy
+    }
+}
+
+/// Policies by their set of groups: ten thousand interfaces in one group share one.
+#[derive(Default)]
+struct Policies {
+    table: Table<PolicyIdx, Both<Policy>>,
+    by_groups: HashMap<Vec<SecurityGroupIdx>, PolicyIdx>,
+}
+
+impl Policies {
+    fn intern(
+        &mut self,
+        groups: &[SecurityGroupIdx],
+        build: impl FnOnce(&[SecurityGroupIdx]) -> Both<Policy>,
+    ) -> PolicyIdx {
+        if let Some(&index) = self.by_groups.get(groups) {
+            return index;
+        }
+        let index = self.table.push(build(groups));
+        self.by_groups.insert(groups.to_vec(), index);
+        index
+    }
+}
+
+fn table<I: Position, T>(entries: impl Iterator<Item = T>) -> Table<I, T> {
+    let mut table = Table::new();
+    for entry in entries {
+        table.push(entry);
+    }
+    table
+}
+
+fn compile_vpc(name: &model::VpcName, vpc: &model::Vpc) -> Vpc {
+    Vpc {
+        name: name.clone(),
+        cidr_blocks: vpc.cidr_blocks().collect(),
+        resolver: plus(vpc.cidr_block, 2),
+    }
+}
+
+fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) -> NetworkAcl {
+    let compile = |entries: &[model::NetworkAclEntry]| {
+        let mut compiled: Vec<_> = entries
+            .iter()
+            .map(|entry| NetworkAclEntry {
+                rule_number: entry.rule_number,
+                action: entry.action,
+                traffic: entry.traffic,
+                cidr: entry.cidr,
+            })
+            .collect();
+        compiled.sort_by_key(|entry| entry.rule_number);
+        compiled
+    };
+    NetworkAcl {
+        name: name.clone(),
+        entries: Both { inbound: compile(&acl.ingress), outbound: compile(&acl.egress) },
+    }
+}
+
+fn compile_hosts(topology: &Topology, previous: Option<&Fabric>) -> Arena<crate::index::HostIdx, Host> {
+    let mut hosts = Arena::with_names(
+        previous.map(|fabric| &fabric.hosts),
+        topology.internet_hosts.keys().map(|name| name.as_str().into()),
+    );
+    for (name, host) in &topology.internet_hosts {
+        let Some(index) = hosts.find(name.as_str()) else { continue };
+        let mac = derived_mac(0x06, name.fingerprint());
+        hosts.fill(
+            index,
+            Host {
+                name: name.clone(),
+                mac,
+                addresses: host
+                    .address
+                    .map(IpAddr::V4)
+                    .into_iter()
+                    .chain(host.ipv6_address.map(IpAddr::V6))
+                    .collect(),
+                link_local: eui64_link_local(mac),
+            },
+        );
+    }
+    hosts
+}
+
+/// Fills the maps from addresses to their owners.
+fn index_addresses(fabric: &mut Fabric) {
+    let gateway_of: HashMap<VpcIdx, InternetGatewayIdx> =
+        fabric.internet_gateways.iter().filter_map(|(index, gateway)| Some((gateway.vpc?, index))).collect();
+    for (index, eni) in fabric.enis.iter() {
+        fabric.macs.insert((eni.subnet, eni.mac), index);
+        for &address in &eni.addresses {
+            fabric.addresses.insert((eni.vpc, address), index);
+        }
+        let Some(&gateway) = gateway_of.get(&eni.vpc) else { continue };
+        for &(private, public) in &eni.public_addresses {
+            let mapping = PublicMapping { eni: index, private: IpAddr::V4(private), gateway };
+            fabric.public_addresses.insert(IpAddr::V4(public), mapping);
+        }
+        for &address in eni.addresses.iter().filter(|address| address.is_ipv6()) {
+            let mapping = PublicMapping { eni: index, private: address, gateway };
+            fabric.public_addresses.insert(address, mapping);
+        }
+    }
+    for (index, host) in fabric.hosts.iter() {
+        for &address in &host.addresses {
+            fabric.hosts_by_address.insert(address, index);
+        }
+    }
+}
+
+/// The address `offset` above the base of `block`.
+fn plus(block: Ipv4Net, offset: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(block.network()).wrapping_add(offset))
+}
+
+/// The router's hardware address on a subnet: locally administered, from the subnet's name.
+fn router_mac(name: &model::SubnetName) -> MacAddr {
+    derived_mac(0x0a, name.fingerprint())
+}
+
+/// A locally administered unicast address with first octet `first`; interfaces of instances use 0x02.
+fn derived_mac(first: u8, fingerprint: u128) -> MacAddr {
+    let bytes = fingerprint.to_be_bytes();
+    MacAddr([first, bytes[11], bytes[12], bytes[13], bytes[14], bytes[15]])
+}

@@ -1,0 +1,284 @@
+//! Into which classes do the packets of a question fall?
+//!
+//! Rules can tell two packets apart only at the edges of their port ranges, ICMP types and protocol numbers. A class
+//! lies between such edges: what one of its packets meets, all of them meet.
+
+use std::collections::BTreeSet;
+
+use vpclab_model::{IcmpMatch, PortRange, Traffic};
+use vpclab_wire::Protocol;
+
+use crate::fabric::{Direction, Fabric};
+use crate::step::Step;
+
+/// The source ports of a client that does not choose one (NACL-19): Linux's range.
+pub(super) const EPHEMERAL_PORTS: PortRange = PortRange { from: 32_768, to: 60_999 };
+
+/// The packets meant by a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrafficQuestion {
+    /// Every protocol.
+    All,
+    /// TCP or UDP.
+    Ports {
+        /// TCP or UDP.
+        protocol: Protocol,
+        /// The destination port; none asks about every port.
+        port: Option<u16>,
+        /// The source port; none stands for [`EPHEMERAL_PORTS`].
+        source_port: Option<u16>,
+    },
+    /// An echo request of the ends' family.
+    Echo,
+    /// Another protocol, by number.
+    Protocol(u8),
+}
+
+/// Inclusive ranges of ports.
+pub type PortSet = PortRange;
+
+/// An inclusive range of 8-bit values.
+pub(super) type ByteRange = (u8, u8);
+
+/// Packets that all rules met so far treat alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// TCP or UDP.
+    Ports {
+        /// TCP or UDP.
+        protocol: Protocol,
+        /// Source ports.
+        source_ports: PortSet,
+        /// Destination ports.
+        ports: PortSet,
+    },
+    /// ICMP of the ends' family.
+    Icmp {
+        /// Types.
+        icmp_type: ByteRange,
+        /// Codes.
+        code: ByteRange,
+    },
+    /// Other protocols.
+    Protocols {
+        /// Numbers.
+        numbers: ByteRange,
+    },
+}
+
+impl Class {
+    /// The protocol of its packets, the first of several.
+    pub fn protocol(&self, ipv6: bool) -> Protocol {
+        match *self {
+            Self::Ports { protocol, .. } => protocol,
+            Self::Icmp { .. } if ipv6 => Protocol::ICMPV6,
+            Self::Icmp { .. } => Protocol::ICMP,
+            Self::Protocols { numbers } => Protocol(numbers.0),
+        }
+    }
+}
+
+impl TrafficQuestion {
+    /// The classes before any rule has been met.
+    pub(super) fn classes(&self, ipv6: bool) -> Vec<Class> {
+        let any = |port: Option<u16>, all: PortRange| port.map_or(all, |port| PortRange { from: port, to: port });
+        let ports = |protocol, port, source_port| Class::Ports {
+            protocol,
+            source_ports: any(source_port, EPHEMERAL_PORTS),
+            ports: any(port, PortRange::ALL),
+        };
+        let echo = if ipv6 { 128 } else { 8 };
+        match *self {
+            Self::Ports { protocol, port, source_port } => vec![ports(protocol, port, source_port)],
+            Self::Echo => vec![Class::Icmp { icmp_type: (echo, echo), code: (0, 0) }],
+            Self::Protocol(number) => vec![Class::Protocols { numbers: (number, number) }],
+            Self::All => {
+                let mut classes = vec![ports(Protocol::TCP, None, None), ports(Protocol::UDP, None, None)];
+                // Each type is a matter of its own: some are answered, some are errors.
+                classes.extend((0..=u8::MAX).map(|t| Class::Icmp { icmp_type: (t, t), code: (0, u8::MAX) }));
+                let mut from = 0;
+                let mut spoken_for = [Protocol::ICMP.0, Protocol::TCP.0, Protocol::UDP.0, Protocol::ICMPV6.0];
+                spoken_for.sort_unstable();
+                for number in spoken_for {
+                    if from < number {
+                        classes.push(Class::Protocols { numbers: (from, number - 1) });
+                    }
+                    from = number + 1;
+                }
+                classes.push(Class::Protocols { numbers: (from, u8::MAX) });
+                classes
+            }
+        }
+    }
+}
+
+/// Where rules can tell packets apart: each value begins a new range.
+#[derive(Debug, Default)]
+struct Cuts {
+    ports: BTreeSet<u16>,
+    icmp_codes: BTreeSet<u8>,
+    protocols: BTreeSet<u8>,
+}
+
+/// Cuts `classes` wherever a rule of a table met in `steps` can tell their packets apart.
+pub(super) fn refine<'a>(
+    fabric: &Fabric,
+    classes: &[Class],
+    steps: impl Iterator<Item = &'a Step>,
+) -> Vec<Class> {
+    let mut cuts = Cuts::default();
+    let mut acls = BTreeSet::new();
+    let mut policies = BTreeSet::new();
+    for step in steps {
+        match step {
+            Step::NetworkAcl { network_acl, direction, .. } => {
+                acls.insert((*network_acl, *direction));
+            }
+            Step::SecurityGroup { eni, .. } => {
+                policies.insert(fabric.enis[*eni].policy);
+            }
+            _ => {}
+        }
+    }
+    for (acl, direction) in acls {
+        fabric.network_acls[acl].entries.of(direction).iter().for_each(|entry| cuts.add(&entry.traffic));
+    }
+    for policy in policies {
+        // Both directions: whether a flow is tracked depends on the other one too.
+        for direction in [Direction::Inbound, Direction::Outbound] {
+            fabric.policies[policy].of(direction).rules.iter().for_each(|rule| cuts.add(&rule.traffic));
+        }
+    }
+    classes.iter().flat_map(|class| cuts.apply(class)).collect()
+}
+
+impl Cuts {
+    fn add(&mut self, traffic: &Traffic) {
+        match *traffic {
+            Traffic::All => {}
+            Traffic::Tcp(ports) | Traffic::Udp(ports) => {
+                self.ports.insert(ports.from);
+                self.ports.extend(ports.to.checked_add(1));
+            }
+            Traffic::Icmp(IcmpMatch { code, .. }) | Traffic::Icmpv6(IcmpMatch { code, .. }) => {
+                if let Some(code) = code {
+                    self.icmp_codes.insert(code);
+                    self.icmp_codes.extend(code.checked_add(1));
+                }
+            }
+            Traffic::Protocol(number) => {
+                self.protocols.insert(number);
+                self.protocols.extend(number.checked_add(1));
+            }
+        }
+    }
+
+    fn apply(&self, class: &Class) -> Vec<Class> {
+        match *class {
+            Class::Ports { protocol, source_ports, ports } => {
+                let columns = cut_ports(ports, &self.ports);
+                cut_ports(source_ports, &self.ports)
+                    .into_iter()
+                    .flat_map(|source_ports| {
+                        columns.iter().map(move |&ports| Class::Ports { protocol, source_ports, ports })
+                    })
+                    .collect()
+            }
+            Class::Icmp { icmp_type, code } => cut_bytes(code, &self.icmp_codes)
+                .into_iter()
+                .map(|code| Class::Icmp { icmp_type, code })
+                .collect(),
+            Class::Protocols { numbers } => cut_bytes(numbers, &self.protocols)
+                .into_iter()
+                .map(|numbers| Class::Protocols { numbers })
+                .collect(),
+        }
+    }
+}
+
+fn cut_ports(range: PortRange, cuts: &BTreeSet<u16>) -> Vec<PortRange> {
+    let mut pieces = Vec::new();
+    let mut from = range.from;
+    for &cut in cuts.range(range.from..=range.to) {
+        if cut > from {
+            pieces.push(PortRange { from, to: cut - 1 });
+            from = cut;
+        }
+    }
+    pieces.push(PortRange { from, to: range.to });
+    pieces
+}
+
+fn cut_bytes(range: ByteRange, cuts: &BTreeSet<u8>) -> Vec<ByteRange> {
+    let mut pieces = Vec::new();
+    let mut from = range.0;
+    for &cut in cuts.range(range.0..=range.1) {
+        if cut > from {
+            pieces.push((from, cut - 1));
+            from = cut;
+        }
+    }
+    pieces.push((from, range.1));
+    pieces
+}
+
+/// Puts neighbouring classes together again, for people to read.
+pub(super) fn merge(mut classes: Vec<Class>) -> Vec<Class> {
+    loop {
+        classes.sort_unstable();
+        let before = classes.len();
+        let mut merged: Vec<Class> = Vec::with_capacity(before);
+        for class in classes {
+            match merged.iter_mut().find_map(|known| union(known, &class).map(|union| (known, union))) {
+                Some((known, union)) => *known = union,
+                None => merged.push(class),
+            }
+        }
+        if merged.len() == before {
+            return merged;
+        }
+        classes = merged;
+    }
+}
+
+/// The union of two classes, if it is a class.
+fn union(a: &Class, b: &Class) -> Option<Class> {
+    match (*a, *b) {
+        (
+            Class::Ports { protocol, source_ports, ports },
+            Class::Ports { protocol: other, source_ports: other_source_ports, ports: other_ports },
+        ) if protocol == other => {
+            if source_ports == other_source_ports {
+                join_ports(ports, other_ports).map(|ports| Class::Ports { protocol, source_ports, ports })
+            } else if ports == other_ports {
+                join_ports(source_ports, other_source_ports)
+                    .map(|source_ports| Class::Ports { protocol, source_ports, ports })
+            } else {
+                None
+            }
+        }
+        (Class::Icmp { icmp_type, code }, Class::Icmp { icmp_type: other, code: other_code }) => {
+            if icmp_type == other {
+                join_bytes(code, other_code).map(|code| Class::Icmp { icmp_type, code })
+            } else if code == other_code {
+                join_bytes(icmp_type, other).map(|icmp_type| Class::Icmp { icmp_type, code })
+            } else {
+                None
+            }
+        }
+        (Class::Protocols { numbers }, Class::Protocols { numbers: other }) => {
+            join_bytes(numbers, other).map(|numbers| Class::Protocols { numbers })
+        }
+        _ => None,
+    }
+}
+
+fn join_ports(a: PortRange, b: PortRange) -> Option<PortRange> {
+    let (low, high) = if a.from <= b.from { (a, b) } else { (b, a) };
+    (low.to.checked_add(1) == Some(high.from)).then_some(PortRange { from: low.from, to: high.to })
+}
+
+fn join_bytes(a: ByteRange, b: ByteRange) -> Option<ByteRange> {
+    let (low, high) = if a.0 <= b.0 { (a, b) } else { (b, a) };
+    (low.1.checked_add(1) == Some(high.0)).then_some((low.0, high.1))
+}

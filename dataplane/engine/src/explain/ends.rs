@@ -1,0 +1,267 @@
+//! Which packet does a question between two ends mean?
+//!
+//! An end becomes an address and a place to start from; the family is IPv4 when both ends have it, else IPv6.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use crate::fabric::{Fabric, Peer};
+use crate::index::{EniIdx, HostIdx, VpcIdx};
+use crate::plan::NextHop;
+use crate::reason::DropReason;
+use crate::stop::internet::{is_private, is_shared};
+
+/// An end as it was asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// An interface, by any of its addresses or by this one.
+    Interface(EniIdx, Option<IpAddr>),
+    /// A declared host of the internet.
+    Host(HostIdx),
+    /// A public host that no rule or route names more specifically than /0.
+    Internet,
+    /// An address: as a destination, what the packet shall carry.
+    Address(IpAddr),
+}
+
+/// Two ends as packets see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// Where the walk starts.
+    pub from: Start,
+    /// The packet's source.
+    pub source: IpAddr,
+    /// The packet's destination.
+    pub destination: IpAddr,
+}
+
+/// Where a walk starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At an interface.
+    Interface(EniIdx),
+    /// On the internet, at a declared host or anywhere.
+    Internet(Option<HostIdx>),
+}
+
+/// Why two ends make no question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EndError {
+    /// The interface is not attached, so nothing can be sent from it.
+    #[error("the interface is attached to no instance, so nothing can be sent from it")]
+    NotAttached(EniIdx),
+    /// The internet cannot address the interface.
+    #[error("the interface has no public address")]
+    NoPublicAddress(EniIdx),
+    /// One end has IPv4 only and the other IPv6 only.
+    #[error("the ends have no address family in common")]
+    NoCommonFamily,
+    /// An address that cannot be where packets come from.
+    #[error("nothing in the topology sends from {0}")]
+    NobodyAt(IpAddr),
+    /// Every public address is named by some rule or route.
+    #[error("rules or routes name every public address more specifically than /0, so no host stands for the internet")]
+    NoAnonymousAddress,
+    /// Both ends are on the internet.
+    #[error("both ends are on the internet")]
+    BothOutside,
+}
+
+impl Ends {
+    /// Whether the packets are IPv6.
+    pub fn ipv6(&self) -> bool {
+        self.destination.is_ipv6()
+    }
+}
+
+/// Settles on addresses. `ipv6` asks for a family.
+///
+/// # Errors
+///
+/// [`EndError`] when there is no such question.
+pub fn resolve(fabric: &Fabric, from: End, to: End, ipv6: Option<bool>) -> Result<Ends, EndError> {
+    let families = ipv6.map_or(vec![false, true], |ipv6| vec![ipv6]);
+    let mut refusal = EndError::NoCommonFamily;
+    for ipv6 in families {
+        let Some(destination) = destination(fabric, from, to, ipv6)? else { continue };
+        match destination {
+            Ok(destination) => {
+                if let Some((from, source)) = source(fabric, from, ipv6)? {
+                    return Ok(Ends { from, source, destination });
+                }
+            }
+            Err(error) => refusal = error,
+        }
+    }
+    Err(refusal)
+}
+
+/// The address of the destination in a family; none if it has no such address, an error inside if it has one that the
+/// source cannot use.
+#[allow(clippy::type_complexity)]
+fn destination(
+    fabric: &Fabric,
+    from: End,
+    to: End,
+    ipv6: bool,
+) -> Result<Option<Result<IpAddr, EndError>>, EndError> {
+    let from_outside = match from {
+        End::Internet | End::Host(_) => true,
+        End::Interface(..) => false,
+        End::Address(address) => owner(fabric, address).is_none(),
+    };
+    let address = match to {
+        End::Interface(eni, Some(address)) if address.is_ipv6() == ipv6 => {
+            if from_outside { public_face(fabric, eni, address) } else { Some(Ok(address)) }
+        }
+        End::Interface(_, Some(_)) => None,
+        End::Interface(eni, None) => match fabric.enis[eni].primary_address(ipv6) {
+            Some(address) if from_outside => public_face(fabric, eni, address),
+            address => address.map(Ok),
+        },
+        End::Host(_) | End::Internet if from_outside => return Err(EndError::BothOutside),
+        End::Host(host) => fabric.hosts[host].addresses.iter().find(|a| a.is_ipv6() == ipv6).copied().map(Ok),
+        End::Internet => Some(anonymous_address(fabric, ipv6).ok_or(EndError::NoAnonymousAddress)),
+        End::Address(address) => (address.is_ipv6() == ipv6).then_some(Ok(address)),
+    };
+    Ok(address)
+}
+
+/// The address by which the internet reaches `address` of an interface.
+fn public_face(fabric: &Fabric, eni: EniIdx, address: IpAddr) -> Option<Result<IpAddr, EndError>> {
+    Some(match address {
+        IpAddr::V4(private) => match fabric.enis[eni].public_address_of(private) {
+            Some(public) => Ok(IpAddr::V4(public)),
+            None => Err(EndError::NoPublicAddress(eni)),
+        },
+        IpAddr::V6(_) => match fabric.public_mapping(address) {
+            Some(_) => Ok(address),
+            None => Err(EndError::NoPublicAddress(eni)),
+        },
+    })
+}
+
+fn source(fabric: &Fabric, from: End, ipv6: bool) -> Result<Option<(Start, IpAddr)>, EndError> {
+    Ok(match from {
+        End::Interface(eni, address) => {
+            if fabric.enis[eni].attachment.is_none() {
+                return Err(EndError::NotAttached(eni));
+            }
+            let address = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
+            address.filter(|a| a.is_ipv6() == ipv6).map(|address| (Start::Interface(eni), address))
+        }
+        End::Host(host) => fabric.hosts[host]
+            .addresses
+            .iter()
+            .find(|a| a.is_ipv6() == ipv6)
+            .map(|&address| (Start::Internet(Some(host)), address)),
+        End::Internet => {
+            let address = anonymous_address(fabric, ipv6).ok_or(EndError::NoAnonymousAddress)?;
+            Some((Start::Internet(None), address))
+        }
+        End::Address(address) if address.is_ipv6() != ipv6 => None,
+        End::Address(address) => Some(match owner(fabric, address) {
+            Some(eni) => (Start::Interface(eni), address),
+            None if fabric.host_at(address).is_some() => (Start::Internet(fabric.host_at(address)), address),
+            None if is_public(address) && fabric.public_mapping(address).is_none() => {
+                (Start::Internet(None), address)
+            }
+            None => return Err(EndError::NobodyAt(address)),
+        }),
+    })
+}
+
+/// The one interface that owns a private address, if exactly one VPC has it.
+fn owner(fabric: &Fabric, address: IpAddr) -> Option<EniIdx> {
+    let mut owners = fabric.vpcs.iter().filter_map(|(vpc, _): (VpcIdx, _)| fabric.interface_at(vpc, address));
+    let first = owners.next()?;
+    owners.next().is_none().then_some(first)
+}
+
+/// Whom the guest behind `eni` hands a packet for `destination`: a neighbour on its subnet, else the router.
+///
+/// # Errors
+///
+/// [`DropReason::NoSuchAddress`] when the destination is on the subnet and nobody answers for it: the guest never
+/// sends the packet (L2-05).
+pub fn guest_next_hop(fabric: &Fabric, eni: EniIdx, destination: IpAddr) -> Result<NextHop, DropReason> {
+    let interface = &fabric.enis[eni];
+    let subnet = &fabric.subnets[interface.subnet];
+    let is_resolver = destination == IpAddr::V4(fabric.vpcs[interface.vpc].resolver);
+    let on_link = subnet.contains(destination) && Some(destination) != subnet.broadcast().map(IpAddr::V4);
+    if !on_link || is_resolver || subnet.router.owns(destination) {
+        return Ok(NextHop::Router);
+    }
+    match fabric.interface_at(interface.vpc, destination) {
+        Some(neighbor) if neighbor == eni => Ok(NextHop::Router),
+        Some(neighbor) => Ok(NextHop::Neighbor(neighbor)),
+        None => Err(DropReason::NoSuchAddress { vpc: interface.vpc, address: destination }),
+    }
+}
+
+/// An address that stands for the internet: public, and named by no rule or route more specifically than /0, by no
+/// VPC, no host and no interface.
+pub fn anonymous_address(fabric: &Fabric, ipv6: bool) -> Option<IpAddr> {
+    let named: Vec<IpNet> = named_prefixes(fabric).filter(|net| net.addr().is_ipv6() == ipv6).collect();
+    let is_free = |address: &IpAddr| is_public(*address) && !named.iter().any(|net| net.contains(address));
+    let well_known = if ipv6 {
+        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0xffff, 0, 0, 0, 1))
+    } else {
+        IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))
+    };
+    // If that one is named: the address after the end of some named prefix is free if any is.
+    let mut candidates: Vec<IpAddr> = named.iter().filter_map(|net| after(net.broadcast())).collect();
+    candidates.push(if ipv6 { IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1)) } else { [1, 0, 0, 1].into() });
+    // Reserved ranges end somewhere too.
+    candidates.extend(RESERVED_ENDS.map(|octets| IpAddr::V4(octets.into())).iter().filter(|a| a.is_ipv6() == ipv6));
+    candidates.sort_unstable();
+    std::iter::once(well_known).chain(candidates).find(is_free)
+}
+
+/// The first public IPv4 address after each reserved range.
+const RESERVED_ENDS: [[u8; 4]; 6] =
+    [[11, 0, 0, 0], [100, 128, 0, 0], [128, 0, 0, 0], [169, 255, 0, 0], [172, 32, 0, 0], [192, 169, 0, 0]];
+
+fn named_prefixes(fabric: &Fabric) -> impl Iterator<Item = IpNet> + '_ {
+    let routes =
+        fabric.route_tables.iter().flat_map(|(_, table)| table.routes.iter().map(|route| route.destination));
+    let entries = fabric.network_acls.iter().flat_map(|(_, acl)| {
+        acl.entries.inbound.iter().chain(&acl.entries.outbound).map(|entry| entry.cidr)
+    });
+    let rules = fabric.policies.iter().flat_map(|(_, policy)| {
+        policy.inbound.rules.iter().chain(&policy.outbound.rules).filter_map(|rule| match rule.peer {
+            Peer::Cidr(cidr) => Some(cidr),
+            Peer::Group(_) => None,
+        })
+    });
+    let blocks = fabric.vpcs.iter().flat_map(|(_, vpc)| vpc.cidr_blocks.iter().copied());
+    let hosts = fabric.hosts.iter().flat_map(|(_, host)| host.addresses.iter().copied().map(IpNet::from));
+    let public = fabric.enis.iter().flat_map(|(_, eni)| {
+        eni.public_addresses.iter().map(|&(_, public)| IpNet::from(IpAddr::V4(public)))
+    });
+    routes.chain(entries).chain(rules).chain(blocks).chain(hosts).chain(public).filter(|net| net.prefix_len() > 0)
+}
+
+fn after(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => u32::from(address).checked_add(1).map(|next| IpAddr::V4(next.into())),
+        IpAddr::V6(address) => u128::from(address).checked_add(1).map(|next| IpAddr::V6(next.into())),
+    }
+}
+
+/// Whether a host of the internet can have this address. Documentation ranges count: examples use them.
+pub(crate) fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            !(is_private(address)
+                || is_shared(address)
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_multicast()
+                || v4.octets()[0] == 0
+                || v4.octets()[0] >= 240)
+        }
+        IpAddr::V6(v6) => v6.segments()[0] & 0xe000 == 0x2000,
+    }
+}

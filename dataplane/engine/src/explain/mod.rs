@@ -1,0 +1,353 @@
+//! Why would this packet pass, or die?
+//!
+//! An explanation is the plan of the packet that the question describes, recorded, and the plan of its answer, each
+//! with all that denies it (a filter's denial is noted and the walk goes on). Nothing here knows a rule of forwarding.
+//!
+//! A question often means many packets: any source port, every protocol. The rules that a walk met say where their
+//! verdict can change; between two such cuts all packets fare alike, so one of each class is walked and the answer is
+//! exact. If only part of them passes, the answer is no.
+
+mod classes;
+mod ends;
+
+use std::net::IpAddr;
+
+use vpclab_wire::{IcmpHeader, IcmpMessage, IpHeaders, Protocol, TcpFlags, TcpHeader, Transport};
+
+pub use classes::{Class, PortSet, TrafficQuestion};
+pub use ends::{End, EndError, Ends, anonymous_address, guest_next_hop, resolve};
+
+use crate::fabric::Fabric;
+use crate::flow::{FlowTable, is_reply};
+use crate::index::EniIdx;
+use crate::plan::{Context, Egress, Origin, Plan, Verdict, plan};
+use crate::reason::{DropReason, Service};
+use crate::step::{Recorder, Step};
+use crate::time::Timestamp;
+
+/// How often the classes are made finer. Each round finds new tables or ends the search; paths are far shorter.
+const MAX_ROUNDS: usize = 16;
+
+/// Who asks about what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The two ends.
+    pub ends: Ends,
+    /// The packets meant.
+    pub traffic: TrafficQuestion,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The request is delivered and its answer returns; none where that depends on what is not modelled.
+    pub reachable: Option<bool>,
+    /// The way of the request: of a packet that dies, if there is one, else of one that passes.
+    pub forward: Leg,
+    /// The way of the answer, walked wherever the request's walk reached its end.
+    pub back: Option<Leg>,
+    /// Everything that denies, in the order of the walks.
+    pub blockers: Vec<Blocker>,
+    /// Services of the platform that the answer depends on.
+    pub unmodelled: Vec<Service>,
+}
+
+/// One way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leg {
+    /// What the walk examined.
+    pub steps: Vec<Step>,
+    /// Why the packet dies; none if it is delivered.
+    pub dropped: Option<DropReason>,
+    /// The headers as the receiver sees them, where the walk reached one.
+    pub observed: Option<IpHeaders>,
+    /// Where the walk left the engine.
+    pub egress: Option<Egress>,
+}
+
+/// Something that denies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocker {
+    /// What, by which rule.
+    pub reason: DropReason,
+    /// Whether it denies the answer rather than the request.
+    pub on_return: bool,
+    /// The packets it denies, where it does not deny all that were asked about.
+    pub partial: Option<Vec<Class>>,
+}
+
+/// How packets of one class fare.
+struct Fate {
+    class: Class,
+    forward: Leg,
+    back: Option<Leg>,
+    denials: Vec<(bool, DropReason)>,
+}
+
+/// Answers `question` about a new connection, with empty flow memory.
+pub fn explain(fabric: &Fabric, question: &Question) -> Explanation {
+    let mut classes = question.traffic.classes(question.ends.ipv6());
+    let mut fates = Vec::new();
+    for _ in 0..MAX_ROUNDS {
+        fates = classes.iter().map(|class| walk(fabric, &question.ends, class)).collect();
+        let finer = classes::refine(fabric, &classes, fates.iter().flat_map(Fate::steps));
+        if finer.len() == classes.len() {
+            break;
+        }
+        classes = finer;
+    }
+    summarise(fates)
+}
+
+/// The answer for an interface that the internet cannot address at all.
+fn unaddressable(eni: EniIdx) -> Explanation {
+    let reason = DropReason::NoPublicAddressForIngress { eni };
+    Explanation {
+        reachable: Some(false),
+        forward: Leg { steps: Vec::new(), dropped: Some(reason), observed: None, egress: None },
+        back: None,
+        blockers: vec![Blocker { reason, on_return: false, partial: None }],
+        unmodelled: Vec::new(),
+    }
+}
+
+/// Answers a question between two ends as they were asked about.
+///
+/// # Errors
+///
+/// [`EndError`] when the ends do not make a question, as when they have no address family in common.
+pub fn ask(
+    fabric: &Fabric,
+    from: End,
+    to: End,
+    ipv6: Option<bool>,
+    traffic: TrafficQuestion,
+) -> Result<Explanation, EndError> {
+    match resolve(fabric, from, to, ipv6) {
+        Ok(ends) => Ok(explain(fabric, &Question { ends, traffic })),
+        Err(EndError::NoPublicAddress(eni)) => Ok(unaddressable(eni)),
+        Err(error) => Err(error),
+    }
+}
+
+impl Fate {
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.forward.steps.iter().chain(self.back.iter().flat_map(|leg| &leg.steps))
+    }
+
+    fn unmodelled(&self) -> Option<Service> {
+        let dropped = [self.forward.dropped, self.back.as_ref().and_then(|leg| leg.dropped)];
+        dropped.into_iter().flatten().find_map(|reason| match reason {
+            DropReason::ServiceNotModelled(service) => Some(service),
+            _ => None,
+        })
+    }
+}
+
+/// Walks one packet of a class, and its answer.
+fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
+    let mut flows = FlowTable::default();
+    let request = headers(ends.source, ends.destination, class);
+    let origin = match ends.from {
+        ends::Start::Interface(eni) => match guest_next_hop(fabric, eni, ends.destination) {
+            Ok(next_hop) => Ok(Origin::Interface { eni, next_hop }),
+            Err(reason) => Err(reason),
+        },
+        ends::Start::Internet(host) => Ok(Origin::Internet(host)),
+    };
+    let (forward, mut denials, effects) = survey(fabric, &flows, origin, &request, false);
+    let mut back = None;
+    if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed) {
+        // As if the request had been delivered, whatever denied it.
+        if flows.commit(&effects, Timestamp::ZERO).is_ok() {
+            if let Some(answer) = answer(observed) {
+                let origin = match egress {
+                    Egress::Interface(eni, _) => guest_next_hop(fabric, eni, answer.dst)
+                        .map(|next_hop| Origin::Interface { eni, next_hop }),
+                    Egress::InternetHost(host) => Ok(Origin::Internet(Some(host))),
+                    Egress::Internet(_) => Ok(Origin::Internet(None)),
+                };
+                let (mut leg, more, _) = survey(fabric, &flows, origin, &answer, true);
+                denials.extend(more);
+                if leg.dropped.is_none() && !returned(ends, &leg) {
+                    leg.dropped = Some(DropReason::Misdelivered);
+                    denials.push((true, DropReason::Misdelivered));
+                }
+                back = Some(leg);
+            }
+        }
+    }
+    Fate { class: *class, forward, back, denials }
+}
+
+/// Plans a packet with every denial noted; returns the way, the denials and the effects.
+fn survey(
+    fabric: &Fabric,
+    flows: &FlowTable,
+    origin: Result<Origin, DropReason>,
+    packet: &IpHeaders,
+    on_return: bool,
+) -> (Leg, Vec<(bool, DropReason)>, Vec<crate::flow::Effect>) {
+    let mut recorder = Recorder { survey: true, ..Recorder::default() };
+    let planned = match origin {
+        Ok(origin) => plan(&Context { fabric, flows, now: Timestamp::ZERO }, origin, packet, &mut recorder),
+        Err(reason) => Plan::dropped(reason, None),
+    };
+    let mut denials = recorder.denials;
+    let (dropped, observed, egress) = match planned.verdict {
+        Verdict::Forward(forward) => (None, Some(forward.headers), Some(forward.egress)),
+        // The router answers for itself: delivered, and the answer is the return.
+        Verdict::Reply(_) => (None, Some(*packet), None),
+        Verdict::Drop(reason) => (Some(reason), None, None),
+    };
+    if let Some(reason) = dropped {
+        if !denials.contains(&reason) {
+            denials.push(reason);
+        }
+    }
+    let leg = Leg { steps: recorder.steps, dropped: denials.first().copied(), observed, egress };
+    (leg, denials.into_iter().map(|reason| (on_return, reason)).collect(), planned.effects.to_vec())
+}
+
+/// Whether an answer came back to who asked.
+fn returned(ends: &Ends, leg: &Leg) -> bool {
+    let Some(observed) = &leg.observed else { return false };
+    let same_place = match (ends.from, leg.egress) {
+        (ends::Start::Interface(asked), Some(Egress::Interface(reached, _))) => asked == reached,
+        (ends::Start::Internet(Some(asked)), Some(Egress::InternetHost(reached))) => asked == reached,
+        (ends::Start::Internet(None), Some(Egress::Internet(_))) => true,
+        _ => false,
+    };
+    same_place && observed.dst == ends.source && observed.src == ends.destination
+}
+
+/// One answer out of the fates of all classes.
+fn summarise(fates: Vec<Fate>) -> Explanation {
+    let mut reasons: Vec<(bool, DropReason)> = Vec::new();
+    let mut unmodelled = Vec::new();
+    for fate in &fates {
+        for denial in &fate.denials {
+            let is_known = matches!(denial.1, DropReason::ServiceNotModelled(_)) || reasons.contains(denial);
+            if !is_known {
+                reasons.push(*denial);
+            }
+        }
+        if let Some(service) = fate.unmodelled() {
+            if !unmodelled.contains(&service) {
+                unmodelled.push(service);
+            }
+        }
+    }
+    let blockers: Vec<Blocker> = reasons
+        .into_iter()
+        .map(|(on_return, reason)| {
+            let denied: Vec<Class> = fates
+                .iter()
+                .filter(|fate| fate.denials.contains(&(on_return, reason)))
+                .map(|fate| fate.class)
+                .collect();
+            let partial = (denied.len() < fates.len()).then(|| classes::merge(denied));
+            Blocker { reason, on_return, partial }
+        })
+        .collect();
+    let reachable = match (blockers.is_empty(), unmodelled.is_empty()) {
+        (false, _) => Some(false),
+        (true, false) => None,
+        (true, true) => Some(true),
+    };
+    let shown = fates.iter().position(|fate| !fate.denials.is_empty()).unwrap_or(0);
+    match fates.into_iter().nth(shown) {
+        Some(fate) => Explanation { reachable, forward: fate.forward, back: fate.back, blockers, unmodelled },
+        // No packet was asked about: nothing passes and nothing is denied.
+        None => Explanation {
+            reachable: Some(false),
+            forward: Leg { steps: Vec::new(), dropped: None, observed: None, egress: None },
+            back: None,
+            blockers,
+            unmodelled,
+        },
+    }
+}
+
+/// A packet of `class` that opens a connection.
+fn headers(source: IpAddr, destination: IpAddr, class: &Class) -> IpHeaders {
+    let transport = match *class {
+        Class::Ports { protocol: Protocol::TCP, source_ports, ports } => Transport::Tcp(TcpHeader {
+            src_port: source_ports.from,
+            dst_port: ports.from,
+            sequence: 0,
+            acknowledgment: 0,
+            flags: TcpFlags(TcpFlags::SYN),
+            window: 0,
+            header_len: 20,
+        }),
+        Class::Ports { source_ports, ports, .. } => {
+            Transport::Udp { src_port: source_ports.from, dst_port: ports.from }
+        }
+        Class::Icmp { icmp_type, code } => Transport::Icmp(IcmpHeader {
+            icmp_type: icmp_type.0,
+            code: code.0,
+            message: icmp_message(source.is_ipv6(), icmp_type.0),
+        }),
+        Class::Protocols { .. } => Transport::Other,
+    };
+    let protocol = class.protocol(source.is_ipv6());
+    IpHeaders {
+        src: source,
+        dst: destination,
+        protocol,
+        transport,
+        ttl: 64,
+        dscp_ecn: 0,
+        transport_offset: if source.is_ipv6() { 54 } else { 34 },
+        packet_len: 60,
+        payload_len: 0,
+        largest_segment: 60,
+        dont_fragment: true,
+        fragment: None,
+        has_options: false,
+    }
+}
+
+/// What an ICMP message of this type is, with an identifier where it has one.
+fn icmp_message(ipv6: bool, icmp_type: u8) -> IcmpMessage {
+    let is_query = if ipv6 { matches!(icmp_type, 128 | 129) } else { matches!(icmp_type, 0 | 8 | 13..=18) };
+    let is_error = if ipv6 { icmp_type < 128 } else { matches!(icmp_type, 3 | 4 | 5 | 11 | 12) };
+    if is_query {
+        IcmpMessage::Query { identifier: 1, sequence: 1 }
+    } else if is_error {
+        IcmpMessage::Error { embedded: None }
+    } else {
+        IcmpMessage::Other
+    }
+}
+
+/// The packet with which the receiver of `request` answers; none where no answer is expected.
+fn answer(request: &IpHeaders) -> Option<IpHeaders> {
+    let transport = match request.transport {
+        Transport::Tcp(tcp) => Transport::Tcp(TcpHeader {
+            src_port: tcp.dst_port,
+            dst_port: tcp.src_port,
+            flags: TcpFlags(TcpFlags::SYN | TcpFlags::ACK),
+            ..tcp
+        }),
+        Transport::Udp { src_port, dst_port } => Transport::Udp { src_port: dst_port, dst_port: src_port },
+        Transport::Icmp(icmp) => match icmp.message {
+            IcmpMessage::Query { .. } if !is_reply(request.protocol, icmp.icmp_type) => {
+                Transport::Icmp(IcmpHeader { icmp_type: reply_type(request.protocol, icmp.icmp_type), ..icmp })
+            }
+            _ => return None,
+        },
+        Transport::Other => Transport::Other,
+        Transport::LaterFragment => return None,
+    };
+    Some(IpHeaders { src: request.dst, dst: request.src, transport, ..*request })
+}
+
+/// The type that answers a query (RFC 792, RFC 950, RFC 4443).
+fn reply_type(protocol: Protocol, icmp_type: u8) -> u8 {
+    match (protocol, icmp_type) {
+        (Protocol::ICMP, 8) => 0,
+        (_, request) => request + 1,
+    }
+}

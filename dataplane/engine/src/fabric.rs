@@ -1,0 +1,430 @@
+//! What does a packet read?
+//!
+//! The [`Fabric`] is a topology compiled for packets: names are indices, lookups are tables, references are resolved.
+//! It is immutable, and a packet sees exactly one. Everything a stop asks, it asks here.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use prefix_trie::PrefixMap;
+use vpclab_model::{
+    InstanceName, InternetGatewayName, InternetHostName, NetworkAclName, NetworkInterfaceName, RouteOrigin,
+    RouteState, RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, VpcName,
+};
+use vpclab_wire::MacAddr;
+
+use crate::index::{
+    Arena, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx, NetworkAclIdx, PolicyIdx, RouteTableIdx,
+    SecurityGroupIdx, SubnetIdx, Table, VpcIdx,
+};
+
+/// A hash map keyed with a secret of this process, as packets choose the keys.
+pub type KeyedMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// The hardware address that internet hosts see as their gateway.
+pub const INTERNET_MAC: MacAddr = MacAddr([0x02, 0xff, 0xff, 0xff, 0xff, 0x01]);
+
+/// The link-local address that every subnet's router answers on beside its EUI-64 one (ADDR-31).
+pub const ROUTER_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xec2, 0, 1);
+
+/// A direction as an interface or a subnet sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// Towards the guest, or into the subnet.
+    Inbound,
+    /// Away from the guest, or out of the subnet.
+    Outbound,
+}
+
+impl Direction {
+    /// The other one.
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Inbound => Self::Outbound,
+            Self::Outbound => Self::Inbound,
+        }
+    }
+}
+
+/// One value for each direction.
+#[derive(Debug, Clone, Default)]
+pub struct Both<T> {
+    /// For packets towards the guest or into the subnet.
+    pub inbound: T,
+    /// For packets away from it.
+    pub outbound: T,
+}
+
+impl<T> Both<T> {
+    /// The value for `direction`.
+    pub fn of(&self, direction: Direction) -> &T {
+        match direction {
+            Direction::Inbound => &self.inbound,
+            Direction::Outbound => &self.outbound,
+        }
+    }
+}
+
+/// A compiled topology. Made by [`Fabric::compile`](crate::compile).
+#[derive(Debug)]
+pub struct Fabric {
+    /// Counts the configurations of one lab, from 1.
+    pub generation: u64,
+    /// The lab's choices.
+    pub settings: Settings,
+    /// VPCs.
+    pub vpcs: Table<VpcIdx, Vpc>,
+    /// Subnets.
+    pub subnets: Table<SubnetIdx, Subnet>,
+    /// Route tables.
+    pub route_tables: Table<RouteTableIdx, RouteTable>,
+    /// Network ACLs.
+    pub network_acls: Table<NetworkAclIdx, NetworkAcl>,
+    /// Security groups.
+    pub security_groups: Table<SecurityGroupIdx, SecurityGroup>,
+    /// Rule sets of interfaces; equal sets of groups share one.
+    pub policies: Table<PolicyIdx, Both<Policy>>,
+    /// Internet gateways.
+    pub internet_gateways: Table<InternetGatewayIdx, InternetGateway>,
+    /// Instances.
+    pub instances: Table<InstanceIdx, Instance>,
+    /// Interfaces.
+    pub enis: Arena<EniIdx, Eni>,
+    /// Internet hosts.
+    pub hosts: Arena<HostIdx, Host>,
+    pub(crate) addresses: KeyedMap<(VpcIdx, IpAddr), EniIdx>,
+    pub(crate) macs: KeyedMap<(SubnetIdx, MacAddr), EniIdx>,
+    pub(crate) public_addresses: KeyedMap<IpAddr, PublicMapping>,
+    pub(crate) hosts_by_address: KeyedMap<IpAddr, HostIdx>,
+}
+
+/// A VPC.
+#[derive(Debug)]
+pub struct Vpc {
+    /// Its name.
+    pub name: VpcName,
+    /// Its blocks, the primary one first.
+    pub cidr_blocks: Vec<IpNet>,
+    /// Where the Amazon resolver is: base plus two of the primary block (ADDR-29).
+    pub resolver: Ipv4Addr,
+}
+
+/// A subnet and its router.
+#[derive(Debug)]
+pub struct Subnet {
+    /// Its name.
+    pub name: SubnetName,
+    /// The VPC around it.
+    pub vpc: VpcIdx,
+    /// Its zone.
+    pub availability_zone: Box<str>,
+    /// Its IPv4 block.
+    pub ipv4: Option<Ipv4Net>,
+    /// Its IPv6 block.
+    pub ipv6: Option<Ipv6Net>,
+    /// The table that routes what leaves it.
+    pub route_table: RouteTableIdx,
+    /// The ACL at its edge.
+    pub network_acl: NetworkAclIdx,
+    /// The router as this subnet sees it.
+    pub router: Router,
+}
+
+/// The implicit router on one subnet.
+#[derive(Debug, Clone, Copy)]
+pub struct Router {
+    /// Its hardware address.
+    pub mac: MacAddr,
+    /// Base plus one of the IPv4 block (ADDR-27).
+    pub ipv4: Option<Ipv4Addr>,
+    /// The EUI-64 link-local address of `mac` (ADDR-31).
+    pub link_local: Ipv6Addr,
+}
+
+/// A route table.
+#[derive(Debug)]
+pub struct RouteTable {
+    /// Its name.
+    pub name: RouteTableName,
+    /// Its routes.
+    pub routes: Vec<Route>,
+    pub(crate) ipv4: PrefixMap<Ipv4Net, u32>,
+    pub(crate) ipv6: PrefixMap<Ipv6Net, u32>,
+}
+
+/// A compiled route.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Destinations.
+    pub destination: IpNet,
+    /// Where packets go.
+    pub target: RouteTarget,
+    /// Whether the target can take packets.
+    pub state: RouteState,
+    /// How the route came to be.
+    pub origin: RouteOrigin,
+}
+
+/// Where a compiled route sends packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteTarget {
+    /// To whoever owns the destination in this VPC.
+    Local,
+    /// To the internet.
+    InternetGateway(InternetGatewayIdx),
+    /// To an interface.
+    NetworkInterface(EniIdx),
+}
+
+/// A network ACL: entries of each direction in order of evaluation.
+#[derive(Debug)]
+pub struct NetworkAcl {
+    /// Its name.
+    pub name: NetworkAclName,
+    /// Its entries.
+    pub entries: Both<Vec<NetworkAclEntry>>,
+}
+
+/// An entry of a network ACL.
+#[derive(Debug, Clone)]
+pub struct NetworkAclEntry {
+    /// Its number.
+    pub rule_number: u16,
+    /// What it does.
+    pub action: RuleAction,
+    /// Protocol and ports.
+    pub traffic: Traffic,
+    /// The other end.
+    pub cidr: IpNet,
+}
+
+/// A security group. Its rules live in the [`Policy`]s of its interfaces.
+#[derive(Debug)]
+pub struct SecurityGroup {
+    /// Its name.
+    pub name: SecurityGroupName,
+    /// How many rules it has in each direction.
+    pub rule_counts: Both<usize>,
+}
+
+/// The rules that guard an interface in one direction: the union of its groups' (SG-01).
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// The rules.
+    pub rules: Vec<PolicyRule>,
+}
+
+/// One rule of a policy.
+#[derive(Debug, Clone)]
+pub struct PolicyRule {
+    /// Protocol and ports.
+    pub traffic: Traffic,
+    /// The other end.
+    pub peer: Peer,
+    /// The group it comes from.
+    pub group: SecurityGroupIdx,
+    /// Its place in the group's declared list of this direction.
+    pub declared_at: usize,
+}
+
+/// The other end of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Addresses.
+    Cidr(IpNet),
+    /// Members of a group, known by their interface (SG-08).
+    Group(SecurityGroupIdx),
+}
+
+/// An internet gateway.
+#[derive(Debug)]
+pub struct InternetGateway {
+    /// Its name.
+    pub name: InternetGatewayName,
+    /// The VPC it is attached to.
+    pub vpc: Option<VpcIdx>,
+}
+
+/// An instance.
+#[derive(Debug)]
+pub struct Instance {
+    /// Its name.
+    pub name: InstanceName,
+    /// Its interfaces by device index.
+    pub interfaces: Vec<(u8, EniIdx)>,
+}
+
+/// An elastic network interface.
+#[derive(Debug)]
+pub struct Eni {
+    /// Its name.
+    pub name: NetworkInterfaceName,
+    /// Where it is plugged in.
+    pub attachment: Option<(InstanceIdx, u8)>,
+    /// Its subnet.
+    pub subnet: SubnetIdx,
+    /// Its VPC.
+    pub vpc: VpcIdx,
+    /// Its hardware address.
+    pub mac: MacAddr,
+    /// The addresses that are its own: private IPv4 (primary first), then IPv6.
+    pub addresses: Vec<IpAddr>,
+    /// The EUI-64 link-local address of its hardware address.
+    pub link_local: Ipv6Addr,
+    /// Public addresses, as (private, public).
+    pub public_addresses: Vec<(Ipv4Addr, Ipv4Addr)>,
+    /// Its groups.
+    pub security_groups: Vec<SecurityGroupIdx>,
+    /// The rules of its groups.
+    pub policy: PolicyIdx,
+    /// Whether foreign addresses are refused.
+    pub source_dest_check: bool,
+    /// Idle times.
+    pub timeouts: Timeouts,
+}
+
+/// How long an interface remembers idle connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TCP before it is established (CT-22).
+    pub tcp_opening: Duration,
+    /// Established TCP (CT-11).
+    pub tcp_established: Duration,
+    /// TCP after FIN both ways, or RST (CT-22).
+    pub tcp_closing: Duration,
+    /// UDP one way, or one request and response (CT-12).
+    pub udp: Duration,
+    /// UDP after more (CT-13).
+    pub udp_stream: Duration,
+    /// ICMP (OQ-14).
+    pub icmp: Duration,
+    /// Any other protocol: 600 seconds (CT-02).
+    pub other: Duration,
+}
+
+/// A host outside AWS.
+#[derive(Debug)]
+pub struct Host {
+    /// Its name.
+    pub name: InternetHostName,
+    /// Its hardware address.
+    pub mac: MacAddr,
+    /// Its public addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The EUI-64 link-local address of its hardware address.
+    pub link_local: Ipv6Addr,
+}
+
+/// Whom a public address stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicMapping {
+    /// The interface.
+    pub eni: EniIdx,
+    /// Its private address; for IPv6 the public address itself (IGW-14).
+    pub private: IpAddr,
+    /// The gateway that translates.
+    pub gateway: InternetGatewayIdx,
+}
+
+impl Fabric {
+    /// The interface that owns `address` in `vpc`. The key is the pair: address spaces overlap (L2-10).
+    pub fn interface_at(&self, vpc: VpcIdx, address: IpAddr) -> Option<EniIdx> {
+        self.addresses.get(&(vpc, address)).copied()
+    }
+
+    /// The interface with hardware address `mac` on `subnet`.
+    pub fn interface_with_mac(&self, subnet: SubnetIdx, mac: MacAddr) -> Option<EniIdx> {
+        self.macs.get(&(subnet, mac)).copied()
+    }
+
+    /// Whom the internet reaches at `address`.
+    pub fn public_mapping(&self, address: IpAddr) -> Option<PublicMapping> {
+        self.public_addresses.get(&address).copied()
+    }
+
+    /// The internet host that has `address`.
+    pub fn host_at(&self, address: IpAddr) -> Option<HostIdx> {
+        self.hosts_by_address.get(&address).copied()
+    }
+
+    /// The rules that guard `eni` in `direction`.
+    pub fn policy(&self, eni: EniIdx, direction: Direction) -> &Policy {
+        self.policies[self.enis[eni].policy].of(direction)
+    }
+
+    /// The router on the subnet of `eni`.
+    pub fn router_of(&self, eni: EniIdx) -> &Router {
+        &self.subnets[self.enis[eni].subnet].router
+    }
+}
+
+impl Vpc {
+    /// Whether `address` lies in one of the VPC's blocks.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.cidr_blocks.iter().any(|block| block.contains(&address))
+    }
+}
+
+impl Subnet {
+    /// Whether `address` lies in the subnet's block of its family.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.ipv4.is_some_and(|block| block.contains(&address)),
+            IpAddr::V6(address) => self.ipv6.is_some_and(|block| block.contains(&address)),
+        }
+    }
+
+    /// The broadcast address of the IPv4 block, which AWS does not support (ADDR-27, L2-01).
+    pub fn broadcast(&self) -> Option<Ipv4Addr> {
+        self.ipv4.map(|block| block.broadcast())
+    }
+}
+
+impl Router {
+    /// Whether the router answers on `address`.
+    pub fn owns(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.ipv4 == Some(address),
+            IpAddr::V6(address) => address == self.link_local || address == ROUTER_LINK_LOCAL,
+        }
+    }
+}
+
+impl RouteTable {
+    /// The longest matching route (RT-05).
+    pub fn lookup(&self, destination: IpAddr) -> Option<&Route> {
+        let position = match destination {
+            IpAddr::V4(address) => self.ipv4.get_lpm(&Ipv4Net::from(address)).map(|(_, position)| *position),
+            IpAddr::V6(address) => self.ipv6.get_lpm(&Ipv6Net::from(address)).map(|(_, position)| *position),
+        }?;
+        self.routes.get(position as usize)
+    }
+}
+
+impl Eni {
+    /// Whether `address` is one of the interface's own (L2-12, L2-13).
+    pub fn owns(&self, address: IpAddr) -> bool {
+        self.addresses.contains(&address)
+    }
+
+    /// The public address that stands for `private`.
+    pub fn public_address_of(&self, private: Ipv4Addr) -> Option<Ipv4Addr> {
+        self.public_addresses.iter().find(|(own, _)| *own == private).map(|(_, public)| *public)
+    }
+
+    /// The primary address of the family of `like`.
+    pub fn primary_address(&self, ipv6: bool) -> Option<IpAddr> {
+        self.addresses.iter().copied().find(|address| address.is_ipv6() == ipv6)
+    }
+}
+
+/// The link-local address that a guest forms from its hardware address (RFC 4291 appendix A).
+pub fn eui64_link_local(mac: MacAddr) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac.0;
+    let mut octets = [0u8; 16];
+    octets[..2].copy_from_slice(&[0xfe, 0x80]);
+    octets[8..].copy_from_slice(&[a ^ 0x02, b, c, 0xff, 0xfe, d, e, f]);
+    Ipv6Addr::from(octets)
+}

@@ -1,0 +1,607 @@
+//! What has happened before this packet?
+//!
+//! Flow memory holds history, never conclusions: a [`Conn`] says who opened a flow at which interface and when it was
+//! last seen, not that it is allowed. The one conclusion it keeps is whether the flow is tracked, which is decided when
+//! it opens (CT-03..CT-06). Records are kept per interface, as security groups are, under keys that name the
+//! interface: address spaces overlap.
+//!
+//! An untracked flow is recorded too, as history of who opened it. Without that, the next packet of the side that did
+//! not open it could pass for the opening of a flow of its own, and a flow whose rule is gone would live on (CT-10).
+//!
+//! Expiry is exact at lookup; [`FlowTable::sweep`] gives memory back a bounded share at a time.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use vpclab_wire::{Embedded, IcmpMessage, IpHeaders, Protocol, TcpFlags, Transport};
+
+use crate::fabric::{Direction, KeyedMap, Timeouts};
+use crate::index::{EniIdx, HostIdx, InstanceIdx, Slot};
+use crate::time::Timestamp;
+
+/// How long the fragments of one datagram may take to arrive.
+pub const FRAGMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many records of each kind are kept at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Connections as interfaces see them, tracked and untracked together.
+    pub connections: usize,
+    /// Fragmented datagrams in flight.
+    pub datagrams: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self { connections: 4_000_000, datagrams: 65_536 }
+    }
+}
+
+/// A flow as one interface sees it: `local` is the interface's side, in both directions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    local: IpAddr,
+    remote: IpAddr,
+    protocol: Protocol,
+    local_port: u16,
+    remote_port: u16,
+}
+
+/// A connection as one interface sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conn {
+    /// Who sent the first packet: outbound means the guest.
+    pub opened_by: Direction,
+    /// Whether later packets pass by memory or by rules.
+    pub tracking: Tracking,
+    /// How far it has come.
+    pub state: ConnState,
+    /// When the first packet passed.
+    pub opened_at: Timestamp,
+    /// When the last packet passed.
+    pub last_seen: Timestamp,
+    /// After how much idle time it is forgotten in the present state.
+    timeouts: Timeouts,
+    /// Whose allowance it counts against (CT-15).
+    instance: Option<InstanceIdx>,
+}
+
+/// Whether a flow's packets pass by memory or by rules (CT-03).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracking {
+    /// By memory, whatever the rules say now (CT-09).
+    Tracked,
+    /// By the rules of both directions, each time (CT-10).
+    Untracked,
+}
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnState {
+    /// TCP.
+    Tcp(TcpState),
+    /// UDP: how many datagrams went each way, counted up to two (CT-12, CT-13).
+    Udp {
+        /// From the opener.
+        requests: u8,
+        /// Towards the opener.
+        responses: u8,
+    },
+    /// An ICMP query and its replies.
+    Icmp,
+    /// Any other protocol (CT-02).
+    Other,
+}
+
+/// How far a TCP connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TcpState {
+    /// A SYN has passed.
+    Opening {
+        /// Whether the other side has answered it.
+        answered: bool,
+    },
+    /// Data may flow.
+    Established {
+        /// Whether the opener has sent FIN.
+        opener_finished: bool,
+        /// Whether the other side has sent FIN.
+        other_finished: bool,
+    },
+    /// FIN went both ways, or RST either way.
+    Closing,
+}
+
+/// Where packets come from, as far as keys are concerned: each name space of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ingress {
+    /// An interface.
+    Interface(Slot<EniIdx>),
+    /// The internet; none where no host is declared.
+    Internet(Option<Slot<HostIdx>>),
+}
+
+/// A fragmented datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DatagramKey {
+    /// Where its fragments come in.
+    pub ingress: Ingress,
+    /// Its source.
+    pub source: IpAddr,
+    /// Its destination.
+    pub destination: IpAddr,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// What its fragments have in common.
+    pub identification: u32,
+}
+
+/// What is remembered of a fragmented datagram: its first fragment's transport header stands for all (NACL-27).
+#[derive(Debug, Clone)]
+struct Datagram {
+    transport: Transport,
+    first_seen: Timestamp,
+    /// Byte ranges that have passed, ascending and merged.
+    ranges: ArrayVec<(u32, u32), 16>,
+    /// Whether fragments overlapped: the rest is dropped (RFC 5722).
+    poisoned: bool,
+}
+
+/// What a plan does to flow memory once it is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// A flow opens at an interface.
+    Open {
+        /// The interface.
+        eni: Slot<EniIdx>,
+        /// The flow.
+        key: FlowKey,
+        /// What is remembered.
+        conn: Conn,
+    },
+    /// A packet passes on a remembered flow.
+    Advance {
+        /// The interface.
+        eni: Slot<EniIdx>,
+        /// The flow.
+        key: FlowKey,
+        /// Which way the packet goes.
+        direction: Direction,
+        /// Its TCP flags.
+        tcp_flags: Option<TcpFlags>,
+    },
+    /// A fragment passes.
+    RememberFragment {
+        /// Its datagram.
+        key: DatagramKey,
+        /// Its transport header, from the first fragment.
+        transport: Transport,
+        /// Its first byte.
+        start: u32,
+        /// The byte after its last.
+        end: u32,
+    },
+}
+
+/// What flow memory knows of a later fragment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FragmentLookup {
+    /// The transport header that stands for it.
+    Known(Transport),
+    /// The first fragment has not been seen.
+    Unknown,
+    /// It overlaps what has passed, or an earlier one did.
+    Overlapping,
+}
+
+/// Flow memory.
+#[derive(Debug)]
+pub struct FlowTable {
+    capacity: Capacity,
+    conns: KeyedMap<(Slot<EniIdx>, FlowKey), Conn>,
+    tracked_per_instance: KeyedMap<InstanceIdx, u32>,
+    datagrams: KeyedMap<DatagramKey, Datagram>,
+    /// Keys in order of arrival, for the sweep to go round.
+    clock: VecDeque<(Slot<EniIdx>, FlowKey)>,
+    datagram_clock: VecDeque<DatagramKey>,
+}
+
+/// A premise of the plan no longer holds: plan again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stale;
+
+impl FlowKey {
+    /// The flow that a packet with these headers belongs to, at an interface it passes in `direction`. `transport` is
+    /// the packet's own, or its first fragment's.
+    pub fn of(headers: &IpHeaders, transport: &Transport, direction: Direction) -> Self {
+        let (source_port, destination_port) = match transport {
+            Transport::Tcp(tcp) => (tcp.src_port, tcp.dst_port),
+            Transport::Udp { src_port, dst_port } => (*src_port, *dst_port),
+            Transport::Icmp(icmp) => match icmp.message {
+                IcmpMessage::Query { identifier, .. } => {
+                    return Self::query(headers.src, headers.dst, headers.protocol, identifier, icmp.icmp_type, direction);
+                }
+                // Messages without an identifier pair up by type alone.
+                _ => (u16::from(icmp.icmp_type), u16::from(icmp.icmp_type)),
+            },
+            Transport::Other | Transport::LaterFragment => (0, 0),
+        };
+        Self::oriented(headers.src, headers.dst, headers.protocol, source_port, destination_port, direction)
+    }
+
+    /// The flow that an ICMP error is about, seen at an interface that the *error* passes in `direction`: the packet
+    /// it quotes went the other way.
+    pub fn of_embedded(embedded: &Embedded, direction: Direction) -> Option<Self> {
+        let (source_port, destination_port) = embedded.ports.unwrap_or((0, 0));
+        let quoted = direction.reversed();
+        match embedded.protocol {
+            Protocol::ICMP | Protocol::ICMPV6 => {
+                let icmp_type = embedded.icmp_type?;
+                Some(Self::query(embedded.src, embedded.dst, embedded.protocol, source_port, icmp_type, quoted))
+            }
+            Protocol::TCP | Protocol::UDP if embedded.ports.is_none() => None,
+            protocol => Some(Self::oriented(
+                embedded.src,
+                embedded.dst,
+                protocol,
+                source_port,
+                destination_port,
+                quoted,
+            )),
+        }
+    }
+
+    fn oriented(
+        source: IpAddr,
+        destination: IpAddr,
+        protocol: Protocol,
+        source_port: u16,
+        destination_port: u16,
+        direction: Direction,
+    ) -> Self {
+        match direction {
+            Direction::Outbound => Self {
+                local: source,
+                remote: destination,
+                protocol,
+                local_port: source_port,
+                remote_port: destination_port,
+            },
+            Direction::Inbound => Self {
+                local: destination,
+                remote: source,
+                protocol,
+                local_port: destination_port,
+                remote_port: source_port,
+            },
+        }
+    }
+
+    /// An ICMP query's flow: identifier, kind of query, and who asks, so that two sides that ping each other with one
+    /// identifier are two flows.
+    fn query(
+        source: IpAddr,
+        destination: IpAddr,
+        protocol: Protocol,
+        identifier: u16,
+        icmp_type: u8,
+        direction: Direction,
+    ) -> Self {
+        let request = request_type(protocol, icmp_type);
+        let asked_in = if icmp_type == request { direction } else { direction.reversed() };
+        let asker = match asked_in {
+            Direction::Outbound => 0,
+            Direction::Inbound => 0x100,
+        };
+        let (local, remote) = match direction {
+            Direction::Outbound => (source, destination),
+            Direction::Inbound => (destination, source),
+        };
+        Self { local, remote, protocol, local_port: identifier, remote_port: u16::from(request) | asker }
+    }
+}
+
+/// The type of the request that a query message of `icmp_type` asks or answers (RFC 792, RFC 950, RFC 4443).
+fn request_type(protocol: Protocol, icmp_type: u8) -> u8 {
+    match (protocol, icmp_type) {
+        (Protocol::ICMP, 0) => 8,
+        (Protocol::ICMP, 14) => 13,
+        (Protocol::ICMP, 16) => 15,
+        (Protocol::ICMP, 18) => 17,
+        (Protocol::ICMPV6, 129) => 128,
+        (_, request) => request,
+    }
+}
+
+/// Whether an ICMP query message answers rather than asks.
+pub fn is_reply(protocol: Protocol, icmp_type: u8) -> bool {
+    request_type(protocol, icmp_type) != icmp_type
+}
+
+impl Conn {
+    /// The record of a flow that this packet opens.
+    pub fn opening(
+        direction: Direction,
+        tracking: Tracking,
+        transport: &Transport,
+        timeouts: Timeouts,
+        instance: Option<InstanceIdx>,
+        now: Timestamp,
+    ) -> Self {
+        let state = match transport {
+            Transport::Tcp(tcp) if tcp.flags.is_opening() => ConnState::Tcp(TcpState::Opening { answered: false }),
+            // Picked up in the middle: whatever opened it was not seen (CT-19).
+            Transport::Tcp(_) => ConnState::Tcp(TcpState::Established {
+                opener_finished: false,
+                other_finished: false,
+            }),
+            Transport::Udp { .. } => ConnState::Udp { requests: 1, responses: 0 },
+            Transport::Icmp(_) => ConnState::Icmp,
+            Transport::Other | Transport::LaterFragment => ConnState::Other,
+        };
+        Self { opened_by: direction, tracking, state, opened_at: now, last_seen: now, timeouts, instance }
+    }
+
+    /// After how much idle time it is forgotten.
+    pub fn timeout(&self) -> Duration {
+        match self.state {
+            ConnState::Tcp(TcpState::Opening { .. }) => self.timeouts.tcp_opening,
+            ConnState::Tcp(TcpState::Established { .. }) => self.timeouts.tcp_established,
+            ConnState::Tcp(TcpState::Closing) => self.timeouts.tcp_closing,
+            ConnState::Udp { requests: 2.., responses: 2.. } => self.timeouts.udp_stream,
+            ConnState::Udp { .. } => self.timeouts.udp,
+            ConnState::Icmp => self.timeouts.icmp,
+            ConnState::Other => self.timeouts.other,
+        }
+    }
+
+    /// Whether it is still remembered at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now.since(self.last_seen) <= self.timeout()
+    }
+
+    /// Whether a packet with these flags opens the flow anew rather than going on with it: a SYN after the end.
+    pub fn is_reopened_by(&self, transport: &Transport) -> bool {
+        match (self.state, transport) {
+            (ConnState::Tcp(TcpState::Closing), Transport::Tcp(tcp)) => tcp.flags.is_opening(),
+            _ => false,
+        }
+    }
+
+    fn advance(&mut self, direction: Direction, tcp_flags: Option<TcpFlags>, now: Timestamp) {
+        self.last_seen = now;
+        let by_opener = direction == self.opened_by;
+        match &mut self.state {
+            ConnState::Tcp(state) => {
+                if let Some(flags) = tcp_flags {
+                    *state = state.after(flags, by_opener);
+                }
+            }
+            ConnState::Udp { requests, responses } => {
+                let count = if by_opener { requests } else { responses };
+                *count = (*count + 1).min(2);
+            }
+            ConnState::Icmp | ConnState::Other => {}
+        }
+    }
+}
+
+impl TcpState {
+    /// The state after a packet with `flags`, sent by the opener or by the other side.
+    fn after(self, flags: TcpFlags, by_opener: bool) -> Self {
+        if flags.rst() {
+            return Self::Closing;
+        }
+        match self {
+            Self::Opening { .. } if !by_opener && flags.syn() => Self::Opening { answered: true },
+            Self::Opening { answered: true } if by_opener && !flags.syn() => {
+                Self::Established { opener_finished: flags.fin(), other_finished: false }
+            }
+            Self::Opening { answered } => Self::Opening { answered },
+            Self::Established { opener_finished, other_finished } => {
+                let opener_finished = opener_finished || (by_opener && flags.fin());
+                let other_finished = other_finished || (!by_opener && flags.fin());
+                if opener_finished && other_finished {
+                    Self::Closing
+                } else {
+                    Self::Established { opener_finished, other_finished }
+                }
+            }
+            Self::Closing => Self::Closing,
+        }
+    }
+}
+
+impl FlowTable {
+    /// Empty memory. It allocates as it fills.
+    pub fn new(capacity: Capacity) -> Self {
+        Self {
+            capacity,
+            conns: KeyedMap::default(),
+            tracked_per_instance: KeyedMap::default(),
+            datagrams: KeyedMap::default(),
+            clock: VecDeque::new(),
+            datagram_clock: VecDeque::new(),
+        }
+    }
+
+    /// The record of a flow, if it is remembered at `now`.
+    pub fn conn(&self, eni: Slot<EniIdx>, key: &FlowKey, now: Timestamp) -> Option<&Conn> {
+        self.conns.get(&(eni, *key)).filter(|conn| conn.is_live(now))
+    }
+
+    /// How many flows are remembered, those that have expired and await the sweep included.
+    pub fn len(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.conns.is_empty() && self.datagrams.is_empty()
+    }
+
+    /// Whether another flow finds room.
+    pub fn has_room(&self) -> bool {
+        self.conns.len() < self.capacity.connections
+    }
+
+    /// Whether another fragmented datagram finds room.
+    pub fn has_room_for_datagram(&self) -> bool {
+        self.datagrams.len() < self.capacity.datagrams
+    }
+
+    /// How many tracked flows count against the allowance of `instance` (CT-15).
+    pub fn tracked_by(&self, instance: InstanceIdx) -> u32 {
+        self.tracked_per_instance.get(&instance).copied().unwrap_or(0)
+    }
+
+    /// What is known of a later fragment that covers bytes `start..end`.
+    pub fn fragment(&self, key: &DatagramKey, start: u32, end: u32, now: Timestamp) -> FragmentLookup {
+        match self.datagrams.get(key) {
+            Some(datagram) if now.since(datagram.first_seen) <= FRAGMENT_TIMEOUT => {
+                if datagram.poisoned || datagram.ranges.iter().any(|&(from, to)| start < to && from < end) {
+                    FragmentLookup::Overlapping
+                } else {
+                    FragmentLookup::Known(datagram.transport)
+                }
+            }
+            _ => FragmentLookup::Unknown,
+        }
+    }
+
+    /// Carries out `effects`.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`], with nothing changed, when a flow to be opened is remembered already or there is no room for it.
+    pub fn commit(&mut self, effects: &[Effect], now: Timestamp) -> Result<(), Stale> {
+        let opened = effects.iter().filter(|effect| matches!(effect, Effect::Open { .. })).count();
+        if self.conns.len() + opened > self.capacity.connections {
+            return Err(Stale);
+        }
+        for effect in effects {
+            if let Effect::Open { eni, key, conn } = effect {
+                let taken = self.conns.get(&(*eni, *key)).is_some_and(|known| {
+                    known.is_live(now) && !matches!(known.state, ConnState::Tcp(TcpState::Closing)) && known != conn
+                });
+                if taken {
+                    return Err(Stale);
+                }
+            }
+        }
+        for effect in effects {
+            self.carry_out(effect, now);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, effect: &Effect, now: Timestamp) {
+        match *effect {
+            Effect::Open { eni, key, conn } => {
+                if let Some(replaced) = self.conns.insert((eni, key), conn) {
+                    self.uncount(&replaced);
+                } else {
+                    self.clock.push_back((eni, key));
+                }
+                self.count(&conn);
+            }
+            Effect::Advance { eni, key, direction, tcp_flags } => {
+                if let Some(conn) = self.conns.get_mut(&(eni, key)) {
+                    conn.advance(direction, tcp_flags, now);
+                }
+            }
+            Effect::RememberFragment { key, transport, start, end } => {
+                self.remember_fragment(key, transport, start, end, now);
+            }
+        }
+    }
+
+    fn count(&mut self, conn: &Conn) {
+        if let (Tracking::Tracked, Some(instance)) = (conn.tracking, conn.instance) {
+            *self.tracked_per_instance.entry(instance).or_insert(0) += 1;
+        }
+    }
+
+    fn uncount(&mut self, conn: &Conn) {
+        if let (Tracking::Tracked, Some(instance)) = (conn.tracking, conn.instance) {
+            if let Some(count) = self.tracked_per_instance.get_mut(&instance) {
+                *count = count.saturating_sub(1);
+            }
+        }
+    }
+
+    fn remember_fragment(&mut self, key: DatagramKey, transport: Transport, start: u32, end: u32, now: Timestamp) {
+        let fresh = || Datagram { transport, first_seen: now, ranges: ArrayVec::new(), poisoned: false };
+        let datagram = match self.datagrams.entry(key) {
+            std::collections::hash_map::Entry::Occupied(known) => {
+                let known = known.into_mut();
+                // A first fragment begins a datagram anew, as identifications are used again. It has met the rules with
+                // its own ports.
+                if start == 0 || now.since(known.first_seen) > FRAGMENT_TIMEOUT {
+                    *known = fresh();
+                }
+                known
+            }
+            std::collections::hash_map::Entry::Vacant(vacant) => {
+                self.datagram_clock.push_back(key);
+                vacant.insert(fresh())
+            }
+        };
+        datagram.cover(start, end);
+    }
+
+    /// Forgets what has expired, and what belongs to an interface for which `is_current` is false because its slot has
+    /// changed hands; looks at no more than `share` records of each kind. Called often with a small share, it goes
+    /// round all of memory without ever stopping traffic.
+    pub fn sweep(&mut self, now: Timestamp, share: usize, is_current: impl Fn(Slot<EniIdx>) -> bool) {
+        for _ in 0..share.min(self.clock.len()) {
+            let Some(key) = self.clock.pop_front() else { break };
+            match self.conns.get(&key) {
+                Some(conn) if conn.is_live(now) && is_current(key.0) => self.clock.push_back(key),
+                Some(_) => {
+                    if let Some(expired) = self.conns.remove(&key) {
+                        self.uncount(&expired);
+                    }
+                }
+                None => {}
+            }
+        }
+        for _ in 0..share.min(self.datagram_clock.len()) {
+            let Some(key) = self.datagram_clock.pop_front() else { break };
+            match self.datagrams.get(&key) {
+                Some(datagram) if now.since(datagram.first_seen) <= FRAGMENT_TIMEOUT => {
+                    self.datagram_clock.push_back(key);
+                }
+                _ => {
+                    self.datagrams.remove(&key);
+                }
+            }
+        }
+    }
+}
+
+impl Default for FlowTable {
+    fn default() -> Self {
+        Self::new(Capacity::default())
+    }
+}
+
+impl Datagram {
+    /// Takes note that bytes `start..end` have passed.
+    fn cover(&mut self, start: u32, end: u32) {
+        if self.ranges.iter().any(|&(from, to)| start < to && from < end) {
+            self.poisoned = true;
+            return;
+        }
+        if let Some(range) = self.ranges.iter_mut().find(|range| range.1 == start) {
+            range.1 = end;
+        } else if let Some(range) = self.ranges.iter_mut().find(|range| range.0 == end) {
+            range.0 = start;
+        } else if self.ranges.try_push((start, end)).is_err() {
+            // More holes than honest reordering makes.
+            self.poisoned = true;
+        }
+    }
+}

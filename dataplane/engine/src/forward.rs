@@ -1,0 +1,325 @@
+//! How does a frame go through the engine?
+//!
+//! Parse, plan, commit, apply: the same four steps for a TAP's frames, for the lab's, and for packets born on the way.
+//! [`Engine`] owns what changes, flow memory and counters; where frames go is an [`Outlet`]'s affair.
+
+use std::collections::BTreeMap;
+
+use vpclab_wire::{
+    Body, FrameBuf, FrameMut, Headers, PrefixInformation, RouterAdvertisement, arp_reply, echo_reply, fragment_ipv4,
+    icmp_error, neighbor_advertisement, parse, rewrite, router_advertisement,
+};
+
+use crate::door::{Port, plan_frame};
+use crate::fabric::Fabric;
+use crate::flow::{Capacity, FlowTable, Ingress};
+use crate::index::SubnetIdx;
+use crate::packet::Born;
+use crate::plan::{Answer, Context, Egress, Forward, Origin, Plan, Verdict, plan};
+use crate::reason::DropReason;
+use crate::step::{NoProbe, Probe};
+use crate::time::Timestamp;
+
+/// How often a packet is planned again when flow memory changed under its plan.
+const MAX_ATTEMPTS: usize = 3;
+
+/// How many records a sweep looks at.
+const SWEEP_SHARE: usize = 64;
+
+/// The lifetime of a default router that an advertisement gives, in seconds (RFC 4861).
+const ROUTER_LIFETIME_SECS: u16 = 1800;
+
+/// Where frames go.
+pub trait Outlet {
+    /// Sends a frame, with its virtio header, out of `port`.
+    fn send(&mut self, port: Port, frame: &[u8]);
+}
+
+/// The part of the engine that changes: flow memory and counters.
+#[derive(Debug, Default)]
+pub struct Engine {
+    flows: FlowTable,
+    counters: Counters,
+}
+
+/// What has happened so far, in frames: a superframe counts once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Frames received.
+    pub received: u64,
+    /// Frames forwarded to an interface or a host.
+    pub forwarded: u64,
+    /// Frames the platform answered.
+    pub answered: u64,
+    /// ICMP errors born on the way.
+    pub born: u64,
+    /// Frames dropped, by port and name of the reason.
+    pub dropped: BTreeMap<(Port, &'static str), u64>,
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It left by this port.
+    Forwarded(Port),
+    /// It left for an address of the internet where nobody is.
+    LeftForInternet,
+    /// It was answered.
+    Answered,
+    /// It was dropped.
+    Dropped(DropReason),
+}
+
+impl Engine {
+    /// An engine with empty memory.
+    pub fn new(capacity: Capacity) -> Self {
+        Self { flows: FlowTable::new(capacity), counters: Counters::default() }
+    }
+
+    /// The memory.
+    pub fn flows(&self) -> &FlowTable {
+        &self.flows
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Takes a frame, virtio header included, that came in at `port`, and sends on what becomes of it.
+    pub fn receive(
+        &mut self,
+        fabric: &Fabric,
+        now: Timestamp,
+        port: Port,
+        frame: &mut [u8],
+        outlet: &mut impl Outlet,
+    ) -> Outcome {
+        self.counters.received += 1;
+        let outcome = match parse(frame) {
+            Err(malformed) => Outcome::Dropped(DropReason::Malformed(malformed)),
+            Ok(headers) => {
+                let (plan, committed) =
+                    self.decide(fabric, now, |cx| plan_frame(cx, port, &headers, &mut NoProbe));
+                if committed {
+                    self.apply(fabric, now, port, frame, &headers, &plan, outlet)
+                } else {
+                    Outcome::Dropped(DropReason::Stale)
+                }
+            }
+        };
+        match outcome {
+            Outcome::Forwarded(_) => self.counters.forwarded += 1,
+            Outcome::Answered => self.counters.answered += 1,
+            Outcome::LeftForInternet => self.drop(port, &DropReason::NoSuchInternetHost),
+            Outcome::Dropped(reason) => self.drop(port, &reason),
+        }
+        outcome
+    }
+
+    /// Gives back a share of the memory of what has expired. Call it between batches, and when idle.
+    pub fn sweep(&mut self, fabric: &Fabric, now: Timestamp) {
+        self.flows.sweep(now, SWEEP_SHARE, |eni| fabric.enis.slot(eni.index) == eni);
+    }
+
+    /// Plans and commits, again if memory changed in between.
+    fn decide(
+        &mut self,
+        fabric: &Fabric,
+        now: Timestamp,
+        plan: impl Fn(&Context<'_>) -> Plan,
+    ) -> (Plan, bool) {
+        let mut attempt = 1;
+        loop {
+            let decided = plan(&Context { fabric, flows: &self.flows, now });
+            let committed = self.flows.commit(&decided.effects, now).is_ok();
+            if committed || attempt == MAX_ATTEMPTS {
+                return (decided, committed);
+            }
+            attempt += 1;
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn apply(
+        &mut self,
+        fabric: &Fabric,
+        now: Timestamp,
+        port: Port,
+        frame: &mut [u8],
+        headers: &Headers,
+        plan: &Plan,
+        outlet: &mut impl Outlet,
+    ) -> Outcome {
+        match &plan.verdict {
+            Verdict::Forward(forward) => send(frame, headers, forward, outlet),
+            Verdict::Reply(answer) => match reply(fabric, frame, headers, *answer) {
+                Some(reply) => {
+                    outlet.send(port, reply.bytes());
+                    Outcome::Answered
+                }
+                None => Outcome::Dropped(DropReason::UnansweredResolution),
+            },
+            Verdict::Drop(reason) => {
+                if let Some(born) = plan.born {
+                    self.bear(fabric, now, port, frame, born, outlet);
+                }
+                Outcome::Dropped(*reason)
+            }
+        }
+    }
+
+    /// Sends an ICMP error about `frame` on a walk of its own.
+    fn bear(
+        &mut self,
+        fabric: &Fabric,
+        now: Timestamp,
+        port: Port,
+        frame: &[u8],
+        born: Born,
+        outlet: &mut impl Outlet,
+    ) {
+        let Some(error) = error_frame(fabric, frame, born) else { return };
+        let mut error = error.into_bytes();
+        let Ok(headers) = parse(&error) else { return };
+        let Body::Ip(packet) = &headers.body else { return };
+        let ingress = match port {
+            Port::Interface(eni) => Ingress::Interface(fabric.enis.slot(eni)),
+            Port::Host(host) => Ingress::Internet(Some(fabric.hosts.slot(host))),
+        };
+        let origin = Origin::Router { subnet: born.router, ingress };
+        let (plan, committed) = self.decide(fabric, now, |cx| plan_born(cx, origin, packet));
+        if !committed {
+            return;
+        }
+        self.counters.born += 1;
+        match &plan.verdict {
+            Verdict::Forward(forward) => {
+                send(&mut error, &headers, forward, outlet);
+            }
+            Verdict::Drop(reason) => self.drop(port, reason),
+            Verdict::Reply(_) => {}
+        }
+    }
+
+    fn drop(&mut self, port: Port, reason: &DropReason) {
+        *self.counters.dropped.entry((port, reason.name())).or_insert(0) += 1;
+    }
+}
+
+/// The plan of a packet born on the way. It gives birth to nothing: there is no error about an error (RFC 1122).
+fn plan_born(cx: &Context<'_>, origin: Origin, packet: &vpclab_wire::IpHeaders) -> Plan {
+    let mut decided = plan(cx, origin, packet, &mut NoProbe);
+    decided.born = None;
+    decided
+}
+
+/// Rewrites a frame and sends it, in pieces where it must be cut.
+fn send(frame: &mut [u8], headers: &Headers, forward: &Forward, outlet: &mut impl Outlet) -> Outcome {
+    let port = match forward.egress {
+        Egress::Interface(eni, _) => Port::Interface(eni),
+        Egress::InternetHost(host) => Port::Host(host),
+        Egress::Internet(_) => return Outcome::LeftForInternet,
+    };
+    let Body::Ip(packet) = &headers.body else { return Outcome::Forwarded(port) };
+    match FrameMut::new(frame) {
+        Ok(mut view) => rewrite(&mut view, packet, &forward.rewrite),
+        Err(malformed) => return Outcome::Dropped(DropReason::Malformed(malformed)),
+    }
+    match forward.fragment_to {
+        None => outlet.send(port, frame),
+        Some(mtu) => match fragment_ipv4(frame, u32::from(mtu)) {
+            Ok(pieces) => pieces.iter().for_each(|piece| outlet.send(port, piece.bytes())),
+            Err(malformed) => return Outcome::Dropped(DropReason::Malformed(malformed)),
+        },
+    }
+    Outcome::Forwarded(port)
+}
+
+/// The frame that answers `frame`.
+fn reply(fabric: &Fabric, frame: &[u8], headers: &Headers, answer: Answer) -> Option<FrameBuf> {
+    match (answer, &headers.body) {
+        (Answer::Arp(mac), Body::Arp(request)) => Some(arp_reply(request, mac)),
+        (Answer::NeighborAdvertisement { target, mac, router }, Body::Ip(packet)) => {
+            let std::net::IpAddr::V6(asker) = packet.src else { return None };
+            // Duplicate address detection asks from the unspecified address and is answered to all (RFC 4862).
+            let solicited = !asker.is_unspecified();
+            let (dst_mac, dst) = if solicited {
+                (headers.src_mac, asker)
+            } else {
+                (ALL_NODES_MAC, ALL_NODES)
+            };
+            Some(neighbor_advertisement(mac, dst_mac, target, dst, target, router, solicited, true))
+        }
+        (Answer::RouterAdvertisement(subnet), Body::Ip(packet)) => {
+            let std::net::IpAddr::V6(asker) = packet.src else { return None };
+            let (dst_mac, dst) =
+                if asker.is_unspecified() { (ALL_NODES_MAC, ALL_NODES) } else { (headers.src_mac, asker) };
+            Some(advertise_router(fabric, subnet, dst_mac, dst))
+        }
+        (Answer::EchoReply, Body::Ip(_)) => {
+            echo_reply(frame, headers)
+        }
+        _ => None,
+    }
+}
+
+const ALL_NODES: std::net::Ipv6Addr = std::net::Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+const ALL_NODES_MAC: vpclab_wire::MacAddr = vpclab_wire::MacAddr([0x33, 0x33, 0, 0, 0, 1]);
+
+/// "Addresses come from DHCPv6, the default route is me" (L2-29).
+fn advertise_router(
+    fabric: &Fabric,
+    subnet: SubnetIdx,
+    dst_mac: vpclab_wire::MacAddr,
+    dst: std::net::Ipv6Addr,
+) -> FrameBuf {
+    let subnet = &fabric.subnets[subnet];
+    let prefixes: Vec<_> = subnet
+        .ipv6
+        .iter()
+        .map(|block| PrefixInformation {
+            prefix: block.network(),
+            len: block.prefix_len(),
+            on_link: true,
+            autonomous: false,
+            valid_secs: u32::MAX,
+            preferred_secs: u32::MAX,
+        })
+        .collect();
+    let advertisement = RouterAdvertisement {
+        managed: true,
+        other: true,
+        lifetime_secs: ROUTER_LIFETIME_SECS,
+        prefixes: &prefixes,
+        ..RouterAdvertisement::default()
+    };
+    router_advertisement(subnet.router.mac, dst_mac, subnet.router.link_local, dst, &advertisement)
+}
+
+/// The ICMP error that `born` stands for, from the subnet's router (MTU-06).
+fn error_frame(fabric: &Fabric, frame: &[u8], born: Born) -> Option<FrameBuf> {
+    let router = &fabric.subnets[born.router].router;
+    let is_ipv6 = matches!(born.error, vpclab_wire::IcmpErrorKind::PacketTooBig { .. });
+    let source = if is_ipv6 {
+        std::net::IpAddr::V6(router.link_local)
+    } else {
+        std::net::IpAddr::V4(router.ipv4?)
+    };
+    icmp_error(born.error, router.mac, router.mac, source, frame)
+}
+
+/// Records what would become of a frame, and changes nothing.
+pub fn trace(
+    fabric: &Fabric,
+    flows: &FlowTable,
+    now: Timestamp,
+    port: Port,
+    frame: &[u8],
+    probe: &mut impl Probe,
+) -> Plan {
+    match parse(frame) {
+        Ok(headers) => plan_frame(&Context { fabric, flows, now }, port, &headers, probe),
+        Err(malformed) => Plan::dropped(DropReason::Malformed(malformed), None),
+    }
+}

@@ -1,0 +1,294 @@
+//! What becomes of this packet?
+//!
+//! [`plan`] decides everything and changes nothing: it borrows the fabric and flow memory, and returns a [`Plan`] that
+//! [`FlowTable::commit`](crate::flow::FlowTable::commit) and [`forward`](crate::forward) carry out. Forwarding,
+//! explanation, tests and counters all come from here; none has forwarding logic of its own.
+
+use std::net::IpAddr;
+
+use arrayvec::ArrayVec;
+use vpclab_wire::{EmbeddedRewrite, Fragment, IpHeaders, MacAddr, Rewrite, Transport};
+
+use crate::fabric::{Fabric, INTERNET_MAC};
+use crate::flow::{DatagramKey, Effect, FlowTable, FragmentLookup, Ingress};
+use crate::index::{EniIdx, HostIdx, InternetGatewayIdx, SubnetIdx};
+use crate::packet::{Born, Draft, MAX_EFFECTS};
+use crate::reason::DropReason;
+use crate::step::{Probe, Step};
+use crate::stop::{interface, internet, subnet};
+use crate::time::Timestamp;
+
+/// How many places a packet may visit. The longest path there is takes far fewer.
+const MAX_HOPS: usize = 16;
+
+/// What a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The configuration.
+    pub fabric: &'a Fabric,
+    /// The history.
+    pub flows: &'a FlowTable,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Where a walk begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// At an interface that sends a packet.
+    Interface {
+        /// The interface.
+        eni: EniIdx,
+        /// Whom the frame is addressed to.
+        next_hop: NextHop,
+    },
+    /// At a host of the internet; none where the topology declares no host.
+    Internet(Option<HostIdx>),
+    /// At a subnet's router, which sends an ICMP error about a packet that came in at `ingress`.
+    Router {
+        /// The subnet.
+        subnet: SubnetIdx,
+        /// Where the packet in question came in.
+        ingress: Ingress,
+    },
+}
+
+/// Whom a frame that leaves an interface is addressed to (PIPE-13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextHop {
+    /// The subnet's router: route tables apply.
+    Router,
+    /// Another interface of the subnet: delivered at layer 2.
+    Neighbor(EniIdx),
+}
+
+/// Where a packet is on its walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Location {
+    /// At a subnet's router, about to be routed.
+    Subnet(SubnetIdx),
+    /// At an internet gateway, on its way out.
+    Internet(InternetGatewayIdx),
+    /// On the internet, on its way to its destination there.
+    PublicInternet,
+    /// At an interface, about to enter.
+    Interface(EniIdx, Arrival),
+    /// Where it wanted to go.
+    Outside(Egress),
+}
+
+/// How a packet reached an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// From a neighbour of the same subnet, whose hardware address it carries: no ACL (PIPE-03).
+    Neighbor(MacAddr),
+    /// By the router, from the same subnet (OQ-16).
+    SameSubnet,
+    /// From outside the subnet (PIPE-02).
+    Outside,
+}
+
+/// Where a packet leaves the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Egress {
+    /// To an interface's guest, with the source hardware address it shall carry.
+    Interface(EniIdx, MacAddr),
+    /// To a host of the internet.
+    InternetHost(HostIdx),
+    /// To an address of the internet where the topology declares no host.
+    Internet(IpAddr),
+}
+
+/// Everything decided about one packet.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Where it goes, or why it dies.
+    pub verdict: Verdict,
+    /// What its passage does to flow memory; nothing when it dies.
+    pub effects: ArrayVec<Effect, MAX_EFFECTS>,
+    /// An ICMP error it gives birth to.
+    pub born: Option<Born>,
+}
+
+/// Where a packet goes, or why it dies.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// It leaves the engine.
+    Forward(Forward),
+    /// The platform answers it.
+    Reply(Answer),
+    /// It dies.
+    Drop(DropReason),
+}
+
+/// A packet on its way out.
+#[derive(Debug, Clone)]
+pub struct Forward {
+    /// Where it leaves.
+    pub egress: Egress,
+    /// What changes in it.
+    pub rewrite: Rewrite,
+    /// The size of IP packet it must be cut to.
+    pub fragment_to: Option<u16>,
+    /// The headers as its receiver sees them.
+    pub headers: IpHeaders,
+}
+
+/// What the platform answers to whoever sent the packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// An ARP reply: the asked address is at this hardware address (L2-03, L2-04).
+    Arp(MacAddr),
+    /// A neighbour advertisement (L2-29).
+    NeighborAdvertisement {
+        /// The address.
+        target: std::net::Ipv6Addr,
+        /// Its hardware address.
+        mac: MacAddr,
+        /// Whether a router has it.
+        router: bool,
+    },
+    /// A router advertisement (L2-29).
+    RouterAdvertisement(SubnetIdx),
+    /// An echo reply from the router's own address (L2-09).
+    EchoReply,
+}
+
+/// Decides about a packet. `probe` is told each step.
+pub fn plan(cx: &Context<'_>, origin: Origin, headers: &IpHeaders, probe: &mut impl Probe) -> Plan {
+    let ingress = match origin {
+        Origin::Interface { eni, .. } => Ingress::Interface(cx.fabric.enis.slot(eni)),
+        Origin::Internet(host) => Ingress::Internet(host.map(|host| cx.fabric.hosts.slot(host))),
+        Origin::Router { ingress, .. } => ingress,
+    };
+    let (transport, fragment) = match reassemble(cx, ingress, headers) {
+        Ok(known) => known,
+        Err(reason) => return Plan::dropped(reason, None),
+    };
+    let mut draft = Draft::new(headers, transport, ingress);
+    draft.effects.extend(fragment);
+    match walk(cx, origin, &mut draft, probe) {
+        Ok(Destination::Egress(egress)) => Plan::forwarded(cx, egress, draft),
+        Ok(Destination::Answer(answer)) => Plan::replied(answer),
+        Err(reason) => Plan::dropped(reason, draft.born),
+    }
+}
+
+/// Where a walk ends well.
+pub(crate) enum Destination {
+    /// Outside the engine.
+    Egress(Egress),
+    /// At the platform itself, which answers.
+    Answer(Answer),
+}
+
+/// The whole network on one screen.
+fn walk(
+    cx: &Context<'_>,
+    origin: Origin,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Destination, DropReason> {
+    let mut at = match origin {
+        Origin::Interface { eni, next_hop } => match interface::leave(cx, eni, next_hop, draft, probe)? {
+            interface::Left::For(location) => location,
+            interface::Left::Answered(answer) => return Ok(Destination::Answer(answer)),
+        },
+        Origin::Internet(host) => internet::depart(cx, host, draft)?,
+        Origin::Router { subnet, .. } => subnet::originate(cx, subnet, draft)?,
+    };
+    for _ in 0..MAX_HOPS {
+        at = match at {
+            Location::Subnet(subnet) => subnet::route(cx, subnet, draft, probe)?,
+            Location::Internet(gateway) => internet::exit(cx, gateway, draft, probe)?,
+            Location::PublicInternet => internet::arrive(cx, draft, probe)?,
+            Location::Interface(eni, arrival) => interface::enter(cx, eni, arrival, draft, probe)?,
+            Location::Outside(egress) => return Ok(Destination::Egress(egress)),
+        };
+    }
+    Err(DropReason::ForwardingLoop)
+}
+
+/// The transport header that stands for a packet, and what to remember of its datagram (NACL-27, OQ-15).
+fn reassemble(
+    cx: &Context<'_>,
+    ingress: Ingress,
+    headers: &IpHeaders,
+) -> Result<(Transport, Option<Effect>), DropReason> {
+    let Some(Fragment { identification, offset, .. }) = headers.fragment else {
+        return Ok((headers.transport, None));
+    };
+    let key = DatagramKey {
+        ingress,
+        source: headers.src,
+        destination: headers.dst,
+        protocol: headers.protocol,
+        identification,
+    };
+    let end = offset + fragment_len(headers);
+    let transport = if offset == 0 {
+        // A first fragment always begins a datagram anew: identifications are used again.
+        if !cx.flows.has_room_for_datagram() {
+            return Err(DropReason::FragmentMemoryFull);
+        }
+        headers.transport
+    } else {
+        match cx.flows.fragment(&key, offset, end, cx.now) {
+            FragmentLookup::Known(transport) => transport,
+            FragmentLookup::Unknown => return Err(DropReason::FragmentWithoutFirst),
+            FragmentLookup::Overlapping => return Err(DropReason::OverlappingFragment),
+        }
+    };
+    Ok((transport, Some(Effect::RememberFragment { key, transport, start: offset, end })))
+}
+
+/// How many bytes of its datagram a fragment carries.
+fn fragment_len(headers: &IpHeaders) -> u32 {
+    let before_transport = u32::from(headers.transport_offset).saturating_sub(14);
+    headers.packet_len.saturating_sub(before_transport)
+}
+
+impl Plan {
+    fn forwarded(cx: &Context<'_>, egress: Egress, draft: Draft) -> Self {
+        let (src_mac, dst_mac) = match egress {
+            Egress::Interface(eni, src_mac) => (src_mac, cx.fabric.enis[eni].mac),
+            Egress::InternetHost(host) => (INTERNET_MAC, cx.fabric.hosts[host].mac),
+            Egress::Internet(_) => (INTERNET_MAC, INTERNET_MAC),
+        };
+        let (src, dst) = draft.new_embedded;
+        let rewrite = Rewrite {
+            src_mac,
+            dst_mac,
+            src: draft.new_source,
+            dst: draft.new_destination,
+            embedded: (src.is_some() || dst.is_some())
+                .then_some(EmbeddedRewrite { src, dst, ..EmbeddedRewrite::default() }),
+            ..Rewrite::default()
+        };
+        let forward = Forward { egress, rewrite, fragment_to: draft.fragment_to, headers: draft.headers };
+        Self { verdict: Verdict::Forward(forward), effects: draft.effects, born: None }
+    }
+
+    fn replied(answer: Answer) -> Self {
+        Self { verdict: Verdict::Reply(answer), effects: ArrayVec::new(), born: None }
+    }
+
+    /// A plan in which the packet dies: it leaves no trace in memory.
+    pub fn dropped(reason: DropReason, born: Option<Born>) -> Self {
+        Self { verdict: Verdict::Drop(reason), effects: ArrayVec::new(), born }
+    }
+}
+
+/// Puts a filter's denial to the probe: an error unless the walk is to go on regardless.
+pub(crate) fn deny(probe: &mut impl Probe, reason: DropReason) -> Result<(), DropReason> {
+    if probe.denied(reason) { Ok(()) } else { Err(reason) }
+}
+
+/// Reports arrival at the place where the engine hands the packet over.
+pub(crate) fn outside(egress: Egress, probe: &mut impl Probe, address: IpAddr) -> Location {
+    probe.step(|| match egress {
+        Egress::Interface(eni, _) => Step::Arrive { eni },
+        Egress::InternetHost(_) | Egress::Internet(_) => Step::Outside { address },
+    });
+    Location::Outside(egress)
+}

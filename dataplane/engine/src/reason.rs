@@ -1,0 +1,308 @@
+//! Why did a packet die?
+//!
+//! A [`DropReason`] carries who decided and by which rule. The counter, the log line, the explanation and the test read
+//! this one value, so they cannot tell different stories.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use vpclab_wire::Malformed;
+
+use crate::fabric::Direction;
+use crate::index::{
+    EniIdx, InternetGatewayIdx, NetworkAclIdx, RouteTableIdx, SubnetIdx, VpcIdx,
+};
+
+/// Why a packet is discarded, silently unless said otherwise (PIPE-09).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The frame could not be understood.
+    #[error("malformed frame: {0}")]
+    Malformed(Malformed),
+    /// The source hardware address is not the sender's own.
+    #[error("the source hardware address is not the interface's own")]
+    SpoofedMac,
+    /// No interface of the subnet has the destination hardware address.
+    #[error("no interface of the subnet has the destination hardware address")]
+    UnknownMac,
+    /// Broadcast is not supported (L2-01).
+    #[error("broadcast is not supported")]
+    Broadcast,
+    /// Multicast needs a transit gateway's multicast domain (L2-02).
+    #[error("multicast is not supported in a VPC")]
+    Multicast,
+    /// A link-local address does not leave its link.
+    #[error("a link-local address is not forwarded")]
+    LinkLocal,
+    /// An ARP or neighbour discovery message that asks for nothing the platform knows (L2-05, L2-06).
+    #[error("nobody to answer for in this address resolution message")]
+    UnansweredResolution,
+    /// A service of the platform that this version does not model.
+    #[error("{0} is not modelled")]
+    ServiceNotModelled(Service),
+    /// The source/destination check refused a foreign address (L2-12, L2-13).
+    #[error("source/destination check")]
+    SourceDestCheck {
+        /// The interface.
+        eni: EniIdx,
+        /// Outbound: the source is foreign. Inbound: the destination is.
+        direction: Direction,
+    },
+    /// No rule of the interface's groups allows the packet (SG-01).
+    #[error("no security group rule allows it")]
+    SecurityGroup {
+        /// The interface.
+        eni: EniIdx,
+        /// Whose rules: towards or away from the interface.
+        direction: Direction,
+        /// Whether the groups have any rule in that direction.
+        has_rules: bool,
+    },
+    /// A network ACL denies the packet (NACL-01, NACL-02).
+    #[error("network ACL denies it")]
+    NetworkAcl {
+        /// The ACL.
+        network_acl: NetworkAclIdx,
+        /// The subnet at whose edge it was asked.
+        subnet: SubnetIdx,
+        /// Into or out of the subnet.
+        direction: Direction,
+        /// The entry; none stands for the final `*`.
+        rule: Option<u16>,
+    },
+    /// No route matches (RT-29).
+    #[error("no route to the destination")]
+    NoRoute {
+        /// The table.
+        route_table: RouteTableIdx,
+    },
+    /// The longest matching route is a blackhole (RT-26).
+    #[error("the route is a blackhole")]
+    Blackhole {
+        /// The table.
+        route_table: RouteTableIdx,
+        /// The route's destination.
+        destination: IpNet,
+    },
+    /// A destination that routes never serve, such as 169.254.168.0/22 (RT-13, RT-14).
+    #[error("the destination is reserved and never routed")]
+    ReservedDestination,
+    /// The destination lies in the VPC and nobody has it.
+    #[error("no interface of the VPC has the destination address")]
+    NoSuchAddress {
+        /// The VPC.
+        vpc: VpcIdx,
+        /// The address.
+        address: IpAddr,
+    },
+    /// The interface is attached to no instance.
+    #[error("the interface is not attached to an instance")]
+    NotAttached {
+        /// The interface.
+        eni: EniIdx,
+    },
+    /// The sender has no public address (IGW-04).
+    #[error("the source has no public address")]
+    NoPublicAddress {
+        /// The gateway.
+        gateway: InternetGatewayIdx,
+        /// The interface that owns the source.
+        eni: EniIdx,
+    },
+    /// The source belongs to no interface of the VPC (IGW-10).
+    #[error("the source belongs to no interface of the VPC")]
+    SpoofedSource {
+        /// The gateway.
+        gateway: InternetGatewayIdx,
+    },
+    /// A private destination at the internet gateway (IGW-06).
+    #[error("the internet gateway does not forward to RFC 1918 addresses")]
+    PrivateDestination {
+        /// The gateway.
+        gateway: InternetGatewayIdx,
+    },
+    /// A destination in 100.64.0.0/10 at the internet gateway (IGW-07).
+    #[error("the internet gateway does not forward to 100.64.0.0/10")]
+    SharedDestination {
+        /// The gateway.
+        gateway: InternetGatewayIdx,
+    },
+    /// A private source from the internet (IGW-08).
+    #[error("the internet gateway does not accept RFC 1918 sources")]
+    PrivateSource,
+    /// A source in 100.64.0.0/10 from the internet (IGW-08).
+    #[error("the internet gateway does not accept sources in 100.64.0.0/10")]
+    SharedSource,
+    /// A host of the internet uses a source that is not its own.
+    #[error("the source is not the internet host's own")]
+    ForeignSource,
+    /// A public address that stands for nobody (IGW-09).
+    #[error("the public address belongs to no attached interface")]
+    NoPublicMapping {
+        /// The address.
+        address: IpAddr,
+    },
+    /// The interface has no public address for the internet to reach it by (IGW-09).
+    #[error("the interface has no public address")]
+    NoPublicAddressForIngress {
+        /// The interface.
+        eni: EniIdx,
+    },
+    /// An answer would reach somebody other than who asked.
+    #[error("the answer is delivered to somebody else")]
+    Misdelivered,
+    /// No internet host has the address.
+    #[error("no internet host has the address")]
+    NoSuchInternetHost,
+    /// Larger than the path allows and not to be fragmented (MTU-05).
+    #[error("larger than the path's {mtu} bytes and not to be fragmented")]
+    MtuExceeded {
+        /// The path's limit in bytes of IP packet.
+        mtu: u16,
+    },
+    /// A TCP packet in the middle of nothing, and the lab says drop (CT-19).
+    #[error("it belongs to no tracked TCP connection and opens none")]
+    MidStreamTcp {
+        /// The interface.
+        eni: EniIdx,
+    },
+    /// The instance tracks as many connections as it may (CT-15).
+    #[error("the instance tracks as many connections as it may")]
+    ConnectionLimit {
+        /// The interface that saw the packet.
+        eni: EniIdx,
+    },
+    /// The lab's flow memory is full.
+    #[error("flow memory is full")]
+    FlowMemoryFull,
+    /// The memory of fragmented datagrams is full.
+    #[error("fragment memory is full")]
+    FragmentMemoryFull,
+    /// A later fragment whose first one has not been seen.
+    #[error("a later fragment came before its first one")]
+    FragmentWithoutFirst,
+    /// Fragments overlap (RFC 5722, RFC 1858).
+    #[error("fragments overlap")]
+    OverlappingFragment,
+    /// The packet went from place to place too often.
+    #[error("forwarding loop")]
+    ForwardingLoop,
+    /// Flow memory changed between decision and commit, more often than is tried again.
+    #[error("flow memory changed under the decision")]
+    Stale,
+}
+
+/// A service of the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// The Amazon DNS resolver.
+    Resolver,
+    /// DHCP.
+    Dhcp,
+    /// Instance metadata.
+    Metadata,
+    /// Amazon Time Sync.
+    TimeSync,
+    /// Another link-local service.
+    OtherLinkLocal,
+}
+
+impl std::fmt::Display for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Resolver => "the Amazon DNS resolver",
+            Self::Dhcp => "DHCP",
+            Self::Metadata => "instance metadata",
+            Self::TimeSync => "Amazon Time Sync",
+            Self::OtherLinkLocal => "this link-local service",
+        })
+    }
+}
+
+impl DropReason {
+    /// The name of the counter, in kebab case.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Malformed(malformed) => malformed.reason(),
+            Self::SpoofedMac => "spoofed-mac",
+            Self::UnknownMac => "unknown-mac",
+            Self::Broadcast => "broadcast",
+            Self::Multicast => "multicast",
+            Self::LinkLocal => "link-local",
+            Self::UnansweredResolution => "unanswered-resolution",
+            Self::ServiceNotModelled(_) => "service-not-modelled",
+            Self::SourceDestCheck { .. } => "source-dest-check",
+            Self::SecurityGroup { .. } => "security-group",
+            Self::NetworkAcl { .. } => "network-acl",
+            Self::NoRoute { .. } => "no-route",
+            Self::Blackhole { .. } => "blackhole",
+            Self::ReservedDestination => "reserved-destination",
+            Self::NoSuchAddress { .. } => "no-such-address",
+            Self::NotAttached { .. } => "not-attached",
+            Self::NoPublicAddress { .. } => "no-public-address",
+            Self::SpoofedSource { .. } => "spoofed-source",
+            Self::PrivateDestination { .. } => "private-destination",
+            Self::SharedDestination { .. } => "shared-destination",
+            Self::PrivateSource => "private-source",
+            Self::SharedSource => "shared-source",
+            Self::ForeignSource => "foreign-source",
+            Self::NoPublicMapping { .. } => "no-public-mapping",
+            Self::NoPublicAddressForIngress { .. } => "no-public-address-for-ingress",
+            Self::Misdelivered => "misdelivered",
+            Self::NoSuchInternetHost => "no-such-internet-host",
+            Self::MtuExceeded { .. } => "mtu-exceeded",
+            Self::MidStreamTcp { .. } => "mid-stream-tcp",
+            Self::ConnectionLimit { .. } => "conntrack-allowance-exceeded",
+            Self::FlowMemoryFull => "flow-memory-full",
+            Self::FragmentMemoryFull => "fragment-memory-full",
+            Self::FragmentWithoutFirst => "fragment-without-first",
+            Self::OverlappingFragment => "overlapping-fragment",
+            Self::ForwardingLoop => "forwarding-loop",
+            Self::Stale => "stale",
+        }
+    }
+
+    /// The code that AWS Reachability Analyzer publishes for the situation (RA-C01..RA-C89), our own where it has none.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SourceDestCheck { .. } => "ENI_SOURCE_DEST_CHECK_RESTRICTION",
+            Self::SecurityGroup { has_rules: true, .. } => "ENI_SG_RULES_MISMATCH",
+            Self::SecurityGroup { has_rules: false, .. } => "SG_HAS_NO_RULES",
+            Self::NetworkAcl { .. } => "SUBNET_ACL_RESTRICTION",
+            Self::NoRoute { .. } => "NO_ROUTE_TO_DESTINATION",
+            Self::Blackhole { .. } => "BAD_STATE_ROUTE",
+            Self::NotAttached { .. } => "BAD_STATE_ATTACHMENT",
+            Self::NoPublicAddress { .. } => "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS",
+            Self::SpoofedSource { .. } => "GATEWAY_REJECTS_SPOOFED_TRAFFIC",
+            Self::PrivateDestination { .. } => "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS",
+            Self::SharedDestination { .. } => "IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS",
+            Self::PrivateSource => "IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS",
+            Self::SharedSource => "IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS",
+            Self::Misdelivered => "MISDELIVERED",
+            Self::NoPublicMapping { .. } | Self::NoPublicAddressForIngress { .. } => {
+                "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"
+            }
+            Self::NoSuchAddress { .. } | Self::NoSuchInternetHost => "NO_POSSIBLE_DESTINATION",
+            Self::Malformed(_) => "MALFORMED",
+            Self::SpoofedMac => "SPOOFED_MAC",
+            Self::UnknownMac => "UNKNOWN_MAC",
+            Self::Broadcast => "BROADCAST_NOT_SUPPORTED",
+            Self::Multicast => "MULTICAST_NOT_SUPPORTED",
+            Self::LinkLocal => "LINK_LOCAL_NOT_ROUTED",
+            Self::UnansweredResolution => "UNANSWERED_RESOLUTION",
+            Self::ServiceNotModelled(_) => "NOT_MODELLED",
+            Self::ReservedDestination => "RESERVED_DESTINATION",
+            Self::ForeignSource => "FOREIGN_SOURCE",
+            Self::MtuExceeded { .. } => "MTU_EXCEEDED",
+            Self::MidStreamTcp { .. } => "MID_STREAM_TCP",
+            Self::ConnectionLimit { .. } => "CONNTRACK_ALLOWANCE_EXCEEDED",
+            Self::FlowMemoryFull => "FLOW_MEMORY_FULL",
+            Self::FragmentMemoryFull => "FRAGMENT_MEMORY_FULL",
+            Self::FragmentWithoutFirst => "FRAGMENT_WITHOUT_FIRST",
+            Self::OverlappingFragment => "OVERLAPPING_FRAGMENT",
+            Self::ForwardingLoop => "FORWARDING_LOOP",
+            Self::Stale => "STALE",
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! May the packet leave this interface, or enter it? (areas L2 and PIPE)
+//!
+//! Leaving: what the platform serves or refuses by itself, the source check, the groups' outbound rules. Entering: the
+//! subnet's ACL when the packet comes from outside, the groups' inbound rules, the destination check (PIPE-18).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use vpclab_wire::{IcmpMessage, Protocol, Transport};
+
+use crate::fabric::{Direction, ROUTER_LINK_LOCAL};
+use crate::index::EniIdx;
+use crate::packet::Draft;
+use crate::plan::{Answer, Arrival, Context, Egress, Location, NextHop, deny, outside};
+use crate::reason::{DropReason, Service};
+use crate::step::{Probe, Step};
+use crate::stop::{network_acl, security_group};
+
+/// What became of a packet at the interface it was sent from.
+pub(crate) enum Left {
+    /// It is on its way.
+    For(Location),
+    /// The platform answers it.
+    Answered(Answer),
+}
+
+/// A guest sends a packet by `eni`.
+pub(crate) fn leave(
+    cx: &Context<'_>,
+    eni: EniIdx,
+    next_hop: NextHop,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Left, DropReason> {
+    let interface = &cx.fabric.enis[eni];
+    let subnet = &cx.fabric.subnets[interface.subnet];
+    let (source, destination) = (draft.headers.src, draft.headers.dst);
+    probe.step(|| Step::Leave { eni });
+    if let Some(service) = service(destination, cx.fabric.vpcs[interface.vpc].resolver, draft) {
+        return Err(DropReason::ServiceNotModelled(service));
+    }
+    if destination.is_multicast() {
+        return Err(DropReason::Multicast);
+    }
+    if is_broadcast(destination) || Some(destination) == subnet.broadcast().map(IpAddr::V4) {
+        return Err(DropReason::Broadcast);
+    }
+    let own = interface.owns(source) || source == IpAddr::V6(interface.link_local);
+    if subnet.router.owns(destination) && own {
+        // Neither groups nor ACLs filter what goes to the router's own addresses (NACL-17, SG-21).
+        return answer_echo(draft).map(Left::Answered).ok_or(DropReason::NoSuchAddress {
+            vpc: interface.vpc,
+            address: destination,
+        });
+    }
+    if is_link_local(destination) || is_link_local(source) {
+        return Err(DropReason::LinkLocal);
+    }
+    check_address(eni, Direction::Outbound, interface.source_dest_check, own, probe)?;
+    draft.sender = own.then_some(eni);
+    security_group::guard(cx, eni, Direction::Outbound, draft, probe)?;
+    Ok(Left::For(match next_hop {
+        NextHop::Router => Location::Subnet(interface.subnet),
+        NextHop::Neighbor(neighbor) => Location::Interface(neighbor, Arrival::Neighbor(interface.mac)),
+    }))
+}
+
+/// A packet reaches `eni`.
+pub(crate) fn enter(
+    cx: &Context<'_>,
+    eni: EniIdx,
+    arrival: Arrival,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let interface = &cx.fabric.enis[eni];
+    if interface.attachment.is_none() {
+        return Err(DropReason::NotAttached { eni });
+    }
+    let asks_network_acl = match arrival {
+        Arrival::Neighbor(_) => false,
+        Arrival::SameSubnet => cx.fabric.settings.network_acl_within_subnet_via_router,
+        Arrival::Outside => true,
+    };
+    if asks_network_acl {
+        network_acl::guard(cx, interface.subnet, Direction::Inbound, draft, probe)?;
+    }
+    security_group::guard(cx, eni, Direction::Inbound, draft, probe)?;
+    let own = interface.owns(draft.headers.dst);
+    check_address(eni, Direction::Inbound, interface.source_dest_check, own, probe)?;
+    let src_mac = match arrival {
+        Arrival::Neighbor(mac) => mac,
+        Arrival::SameSubnet | Arrival::Outside => cx.fabric.router_of(eni).mac,
+    };
+    Ok(outside(Egress::Interface(eni, src_mac), probe, draft.headers.dst))
+}
+
+/// The source/destination check, written once for both directions (L2-12, L2-13).
+fn check_address(
+    eni: EniIdx,
+    direction: Direction,
+    enabled: bool,
+    own: bool,
+    probe: &mut impl Probe,
+) -> Result<(), DropReason> {
+    let passed = own || !enabled;
+    probe.step(|| Step::SourceDestCheck { eni, direction, enabled, passed });
+    if passed { Ok(()) } else { deny(probe, DropReason::SourceDestCheck { eni, direction }) }
+}
+
+/// The service of the platform that lives at `destination`. Neither groups, ACLs nor routes have a say (NACL-17, SG-21).
+fn service(destination: IpAddr, resolver: Ipv4Addr, draft: &Draft) -> Option<Service> {
+    let is_dhcp = matches!(draft.transport, Transport::Udp { dst_port: 67 | 547, .. });
+    match destination {
+        IpAddr::V4(address) if is_dhcp && (address.is_broadcast() || address.is_link_local()) => Some(Service::Dhcp),
+        IpAddr::V4(address) if address == resolver => Some(Service::Resolver),
+        IpAddr::V4(address) => match address.octets() {
+            [169, 254, 169, 254] => Some(Service::Metadata),
+            [169, 254, 169, 253] => Some(Service::Resolver),
+            [169, 254, 169, 123] => Some(Service::TimeSync),
+            [169, 254, 168..=171, _] => Some(Service::OtherLinkLocal),
+            _ => None,
+        },
+        IpAddr::V6(address) if is_dhcp && address.is_multicast() => Some(Service::Dhcp),
+        IpAddr::V6(address) => match address.segments() {
+            [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => Some(Service::Metadata),
+            [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x253] => Some(Service::Resolver),
+            [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x123] => Some(Service::TimeSync),
+            [0xfd00, 0xec2, ..] => Some(Service::OtherLinkLocal),
+            _ => None,
+        },
+    }
+}
+
+/// The router answers echo requests and nothing else (L2-09).
+fn answer_echo(draft: &Draft) -> Option<Answer> {
+    let request = match draft.headers.protocol {
+        Protocol::ICMP => 8,
+        Protocol::ICMPV6 => 128,
+        _ => return None,
+    };
+    match draft.headers.transport {
+        Transport::Icmp(icmp) if icmp.icmp_type == request && draft.headers.fragment.is_none() => {
+            matches!(icmp.message, IcmpMessage::Query { .. }).then_some(Answer::EchoReply)
+        }
+        _ => None,
+    }
+}
+
+fn is_broadcast(address: IpAddr) -> bool {
+    address == IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address == ROUTER_LINK_LOCAL || is_unicast_link_local(address),
+    }
+}
+
+fn is_unicast_link_local(address: Ipv6Addr) -> bool {
+    address.segments()[0] & 0xffc0 == 0xfe80
+}

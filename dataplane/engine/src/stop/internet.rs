@@ -1,0 +1,175 @@
+//! What happens between a VPC and the internet? (area IGW)
+//!
+//! The internet gateway translates addresses one to one, IPv4 only (IGW-01, IGW-14), and keeps no state. What it sends
+//! out may come straight back in by another public address (IGW-15).
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use vpclab_wire::{IcmpErrorKind, IcmpMessage, Transport};
+
+use crate::fabric::Direction;
+use crate::flow::Ingress;
+use crate::index::{HostIdx, InternetGatewayIdx, VpcIdx};
+use crate::packet::{Born, Draft};
+use crate::plan::{Arrival, Context, Egress, Location, outside};
+use crate::reason::DropReason;
+use crate::step::{Probe, Step};
+
+/// The largest IP packet on the path through an internet gateway (MTU-03, IGW-12).
+pub const INTERNET_MTU: u16 = 1500;
+
+/// A host of the internet sends a packet.
+pub(crate) fn depart(cx: &Context<'_>, host: Option<HostIdx>, draft: &mut Draft) -> Result<Location, DropReason> {
+    let source = draft.headers.src;
+    // Private sources are the gateway's to refuse; any other foreign one does not get past the host's own provider.
+    let own = host.is_none_or(|host| cx.fabric.hosts[host].addresses.contains(&source));
+    if !own && !is_private(source) && !is_shared(source) {
+        return Err(DropReason::ForeignSource);
+    }
+    if draft.headers.dst.is_multicast() {
+        return Err(DropReason::Multicast);
+    }
+    limit_size(draft)?;
+    Ok(Location::PublicInternet)
+}
+
+/// A packet leaves a VPC by its gateway.
+pub(crate) fn exit(
+    cx: &Context<'_>,
+    gateway: InternetGatewayIdx,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let Some(vpc) = cx.fabric.internet_gateways[gateway].vpc else {
+        return Err(DropReason::SpoofedSource { gateway });
+    };
+    let (source, destination) = (draft.headers.src, draft.headers.dst);
+    let refused_destination = if is_private(destination) {
+        Some(DropReason::PrivateDestination { gateway })
+    } else if is_shared(destination) {
+        Some(DropReason::SharedDestination { gateway })
+    } else {
+        None
+    };
+    let public = public_source(cx, gateway, vpc, source);
+    if let Some(reason) = refused_destination {
+        // The gateway would refuse the source as well: say both, as either would have to change.
+        if let Err(also) = public {
+            probe.denied(reason);
+            return Err(also);
+        }
+        return Err(reason);
+    }
+    let public = public?;
+    probe.step(|| Step::InternetGateway {
+        gateway,
+        direction: Direction::Outbound,
+        translated: public.map(|public| (source, public)),
+    });
+    limit_size(draft)?;
+    if let Some(public) = public {
+        if let Some(quoted) = quoted(draft) {
+            draft.new_embedded.1 = (quoted.1 == source).then_some(public);
+        }
+        draft.set_source(public);
+    }
+    draft.sender = None;
+    Ok(Location::PublicInternet)
+}
+
+/// The address that a gateway puts in place of `source`; none for IPv6, which is public as it is (IGW-04, IGW-10, IGW-14).
+fn public_source(
+    cx: &Context<'_>,
+    gateway: InternetGatewayIdx,
+    vpc: VpcIdx,
+    source: IpAddr,
+) -> Result<Option<IpAddr>, DropReason> {
+    let eni = cx.fabric.interface_at(vpc, source).ok_or(DropReason::SpoofedSource { gateway })?;
+    match source {
+        IpAddr::V4(private) => match cx.fabric.enis[eni].public_address_of(private) {
+            Some(public) => Ok(Some(IpAddr::V4(public))),
+            None => Err(DropReason::NoPublicAddress { gateway, eni }),
+        },
+        IpAddr::V6(_) => Ok(None),
+    }
+}
+
+/// A packet on the internet reaches whoever has its destination: an interface behind a gateway, a declared host, or an
+/// address the topology says nothing about.
+pub(crate) fn arrive(
+    cx: &Context<'_>,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let (source, destination) = (draft.headers.src, draft.headers.dst);
+    if is_private(source) {
+        return Err(DropReason::PrivateSource);
+    }
+    if is_shared(source) {
+        return Err(DropReason::SharedSource);
+    }
+    if let Some(host) = cx.fabric.host_at(destination) {
+        return Ok(outside(Egress::InternetHost(host), probe, destination));
+    }
+    let Some(mapping) = cx.fabric.public_mapping(destination) else {
+        return match draft.ingress {
+            // Nobody's address: a gateway drops what it cannot map (IGW-09).
+            Ingress::Internet(_) => Err(DropReason::NoPublicMapping { address: destination }),
+            Ingress::Interface(_) => {
+                Ok(outside(Egress::Internet(destination), probe, destination))
+            }
+        };
+    };
+    let translated = (mapping.private != destination).then_some((destination, mapping.private));
+    probe.step(|| Step::InternetGateway {
+        gateway: mapping.gateway,
+        direction: Direction::Inbound,
+        translated,
+    });
+    if translated.is_some() {
+        if let Some(quoted) = quoted(draft) {
+            draft.new_embedded.0 = (quoted.0 == destination).then_some(mapping.private);
+        }
+        draft.set_destination(mapping.private);
+    }
+    Ok(Location::Interface(mapping.eni, Arrival::Outside))
+}
+
+/// Source and destination of the packet that an ICMP error quotes (IGW-17).
+fn quoted(draft: &Draft) -> Option<(IpAddr, IpAddr)> {
+    match draft.headers.transport {
+        Transport::Icmp(icmp) => match icmp.message {
+            IcmpMessage::Error { embedded } => embedded.map(|embedded| (embedded.src, embedded.dst)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Cuts or drops what is larger than the internet carries; judged by segment, not by superframe (MTU-05..MTU-07).
+fn limit_size(draft: &mut Draft) -> Result<(), DropReason> {
+    if draft.headers.largest_segment <= u32::from(INTERNET_MTU) {
+        return Ok(());
+    }
+    if draft.headers.dont_fragment || draft.headers.is_ipv6() {
+        let error = if draft.headers.is_ipv6() {
+            IcmpErrorKind::PacketTooBig { mtu: u32::from(INTERNET_MTU) }
+        } else {
+            IcmpErrorKind::FragmentationNeeded { mtu: INTERNET_MTU }
+        };
+        draft.born = draft.router.map(|router| Born { router, error });
+        return Err(DropReason::MtuExceeded { mtu: INTERNET_MTU });
+    }
+    draft.fragment_to = Some(INTERNET_MTU);
+    Ok(())
+}
+
+/// RFC 1918.
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if address.is_private())
+}
+
+/// RFC 6598: 100.64.0.0/10.
+pub(crate) fn is_shared(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if u32::from(address) >> 22 == u32::from(Ipv4Addr::new(100, 64, 0, 0)) >> 22)
+}

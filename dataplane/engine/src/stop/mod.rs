@@ -1,0 +1,7 @@
+//! Where can a packet be on its walk? One module for each place.
+
+pub(crate) mod interface;
+pub(crate) mod internet;
+pub(crate) mod network_acl;
+pub(crate) mod security_group;
+pub(crate) mod subnet;

@@ -1,0 +1,265 @@
+//! Do the groups of this interface let the packet pass? (areas SG and CT)
+//!
+//! A packet of a tracked flow passes by memory (CT-01, CT-09). Everything else meets the rules, which only allow
+//! (SG-01). What a flow's first packet decides is whether the flow is tracked: TCP and UDP are not where rules for
+//! everybody cover both directions (CT-03), everything else is (CT-02, CT-04). An untracked flow meets the rules of both
+//! directions with every packet, so that it is cut as soon as either is gone (CT-10).
+
+use std::net::IpAddr;
+
+use vpclab_model::MidStreamTcp;
+use vpclab_wire::{IcmpMessage, Protocol, Transport};
+
+use crate::fabric::{Direction, Peer, PolicyRule};
+use crate::flow::{Conn, Effect, FlowKey, Tracking, is_reply};
+use crate::index::{EniIdx, VpcIdx};
+use crate::packet::{Draft, Selector};
+use crate::plan::{Context, deny};
+use crate::reason::DropReason;
+use crate::step::{GroupDecision, Probe, Step};
+
+/// Asks the groups of `eni` about a packet that passes it in `direction`.
+pub(crate) fn guard(
+    cx: &Context<'_>,
+    eni: EniIdx,
+    direction: Direction,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<(), DropReason> {
+    let slot = cx.fabric.enis.slot(eni);
+    if let Some(key) = related_flow(draft, direction) {
+        let conn = cx.flows.conn(slot, &key, cx.now);
+        if conn.is_some_and(|conn| conn.tracking == Tracking::Tracked) {
+            probe.step(|| Step::SecurityGroup { eni, direction, decision: GroupDecision::Related });
+            return Ok(());
+        }
+    }
+    let key = FlowKey::of(&draft.headers, &draft.transport, direction);
+    let known = cx.flows.conn(slot, &key, cx.now).filter(|conn| !conn.is_reopened_by(&draft.headers.transport));
+    match known {
+        Some(conn) if conn.tracking == Tracking::Tracked => {
+            probe.step(|| Step::SecurityGroup { eni, direction, decision: GroupDecision::Tracked });
+            draft.record(Effect::Advance { eni: slot, key, direction, tcp_flags: draft.tcp_flags() })
+        }
+        Some(conn) => go_on_untracked(cx, eni, direction, conn.opened_by, draft, probe).and_then(|()| {
+            draft.record(Effect::Advance { eni: slot, key, direction, tcp_flags: draft.tcp_flags() })
+        }),
+        None => open(cx, eni, direction, key, draft, probe),
+    }
+}
+
+/// The flow that an ICMP error is about (CT-17).
+fn related_flow(draft: &Draft, direction: Direction) -> Option<FlowKey> {
+    match draft.transport {
+        Transport::Icmp(icmp) => match icmp.message {
+            IcmpMessage::Error { embedded: Some(embedded) } => FlowKey::of_embedded(&embedded, direction),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A packet of an untracked flow: the rules of its own direction, and those of the other for the packet's mirror image.
+fn go_on_untracked(
+    cx: &Context<'_>,
+    eni: EniIdx,
+    direction: Direction,
+    opened_by: Direction,
+    draft: &Draft,
+    probe: &mut impl Probe,
+) -> Result<(), DropReason> {
+    let ways = [
+        (direction, Selector::of(draft.headers.protocol, &draft.transport)),
+        (direction.reversed(), Selector::of_response(draft.headers.protocol, &draft.transport)),
+    ];
+    // The opener's direction first: that is the rule people think of as the one that allows the flow.
+    let ways = if direction == opened_by { ways } else { [ways[1], ways[0]] };
+    for (rules, selector) in ways {
+        match evaluate(cx, eni, rules, direction, &selector, draft).first {
+            Some(rule) if rules == direction => probe.step(|| Step::SecurityGroup {
+                eni,
+                direction,
+                decision: GroupDecision::Rule {
+                    group: rule.group,
+                    declared_at: rule.declared_at,
+                    tracking: Some(Tracking::Untracked),
+                },
+            }),
+            Some(_) => {}
+            None => refuse(cx, eni, rules, probe)?,
+        }
+    }
+    Ok(())
+}
+
+/// A packet of no remembered flow.
+fn open(
+    cx: &Context<'_>,
+    eni: EniIdx,
+    direction: Direction,
+    key: FlowKey,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<(), DropReason> {
+    let begins = Beginning::of(draft);
+    if begins == Beginning::MidStream && cx.fabric.settings.mid_stream_tcp == MidStreamTcp::Drop {
+        return deny(probe, DropReason::MidStreamTcp { eni });
+    }
+    let selector = draft.selector();
+    let evaluation = evaluate(cx, eni, direction, direction, &selector, draft);
+    let remembered = begins != Beginning::Nothing;
+    let tracking = if evaluation.first.is_some() && evaluation.for_everybody && answers_pass(cx, eni, direction, draft)
+    {
+        Tracking::Untracked
+    } else {
+        Tracking::Tracked
+    };
+    match evaluation.first {
+        Some(rule) => probe.step(|| Step::SecurityGroup {
+            eni,
+            direction,
+            decision: GroupDecision::Rule {
+                group: rule.group,
+                declared_at: rule.declared_at,
+                tracking: remembered.then_some(tracking),
+            },
+        }),
+        None => refuse(cx, eni, direction, probe)?,
+    }
+    if !remembered {
+        return Ok(());
+    }
+    let interface = &cx.fabric.enis[eni];
+    let instance = interface.attachment.map(|(instance, _)| instance);
+    if let (Tracking::Tracked, Some(instance)) = (tracking, instance) {
+        if cx.flows.tracked_by(instance) >= cx.fabric.settings.connection_limit_per_instance {
+            return Err(DropReason::ConnectionLimit { eni });
+        }
+    }
+    if !cx.flows.has_room() {
+        return Err(DropReason::FlowMemoryFull);
+    }
+    let conn =
+        Conn::opening(direction, tracking, &draft.transport, interface.timeouts, instance, cx.now);
+    draft.record(Effect::Open { eni: cx.fabric.enis.slot(eni), key, conn })
+}
+
+/// What a packet of no remembered flow begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// A flow.
+    Flow,
+    /// A flow as far as anybody can tell: TCP without SYN (CT-19).
+    MidStream,
+    /// Nothing: an answer to nobody, an error, the end of a connection. Rules decide and nothing is remembered.
+    Nothing,
+}
+
+impl Beginning {
+    fn of(draft: &Draft) -> Self {
+        match draft.transport {
+            Transport::Tcp(tcp) if tcp.flags.is_opening() => Self::Flow,
+            Transport::Tcp(tcp) if tcp.flags.rst() => Self::Nothing,
+            Transport::Tcp(_) => Self::MidStream,
+            Transport::Icmp(icmp) => match icmp.message {
+                IcmpMessage::Query { .. } if !is_reply(draft.headers.protocol, icmp.icmp_type) => Self::Flow,
+                _ => Self::Nothing,
+            },
+            Transport::Udp { .. } | Transport::Other | Transport::LaterFragment => Self::Flow,
+        }
+    }
+}
+
+/// What the rules of one direction say.
+struct Evaluation<'a> {
+    /// The first rule that allows the packet.
+    first: Option<&'a PolicyRule>,
+    /// Whether one that does so is for 0.0.0.0/0 or ::/0 (CT-03).
+    for_everybody: bool,
+}
+
+/// Asks the rules of direction `rules` about a packet with `selector`. The packet itself goes in `direction`, so
+/// its far end is known; with `rules` opposed to `direction` its mirror image is meant.
+fn evaluate<'a>(
+    cx: &Context<'a>,
+    eni: EniIdx,
+    rules: Direction,
+    direction: Direction,
+    selector: &Selector,
+    draft: &Draft,
+) -> Evaluation<'a> {
+    let far_end = match direction {
+        Direction::Inbound => draft.headers.src,
+        Direction::Outbound => draft.headers.dst,
+    };
+    let member = far_interface(cx, eni, direction, far_end, draft);
+    let mut evaluation = Evaluation { first: None, for_everybody: false };
+    for rule in &cx.fabric.policy(eni, rules).rules {
+        if !selector.is_covered_by(&rule.traffic) {
+            continue;
+        }
+        let is_meant = match rule.peer {
+            Peer::Cidr(cidr) => cidr.contains(&far_end),
+            Peer::Group(group) => {
+                member.is_some_and(|member| cx.fabric.enis[member].security_groups.contains(&group))
+            }
+        };
+        if is_meant {
+            evaluation.first.get_or_insert(rule);
+            evaluation.for_everybody |= is_everybody(rule, far_end);
+        }
+    }
+    evaluation
+}
+
+/// The interface at the far end, as far as group references may know (SG-08): of an arriving packet the interface that
+/// sent it, of a leaving one the owner of its destination in the VPC.
+fn far_interface(
+    cx: &Context<'_>,
+    eni: EniIdx,
+    direction: Direction,
+    far_end: IpAddr,
+    draft: &Draft,
+) -> Option<EniIdx> {
+    let vpc: VpcIdx = cx.fabric.enis[eni].vpc;
+    match direction {
+        Direction::Inbound => draft.sender,
+        Direction::Outbound => cx.fabric.interface_at(vpc, far_end),
+    }
+}
+
+/// Whether TCP or UDP answers to this packet pass by a rule for everybody on all ports (CT-03).
+fn answers_pass(cx: &Context<'_>, eni: EniIdx, direction: Direction, draft: &Draft) -> bool {
+    let protocol = draft.headers.protocol;
+    if !matches!(protocol, Protocol::TCP | Protocol::UDP) {
+        return false;
+    }
+    cx.fabric
+        .policy(eni, direction.reversed())
+        .rules
+        .iter()
+        .any(|rule| is_everybody(rule, draft.headers.src) && covers_all_ports(rule, protocol))
+}
+
+/// Whether a rule is for 0.0.0.0/0, or ::/0, in the family of `address`.
+fn is_everybody(rule: &PolicyRule, address: IpAddr) -> bool {
+    matches!(rule.peer, Peer::Cidr(cidr) if cidr.prefix_len() == 0 && cidr.addr().is_ipv4() == address.is_ipv4())
+}
+
+fn covers_all_ports(rule: &PolicyRule, protocol: Protocol) -> bool {
+    let lowest = Selector { protocol, port: 0, icmp: None };
+    let highest = Selector { protocol, port: u16::MAX, icmp: None };
+    lowest.is_covered_by(&rule.traffic) && highest.is_covered_by(&rule.traffic)
+}
+
+/// Reports that no rule of direction `rules` allows the packet.
+fn refuse(
+    cx: &Context<'_>,
+    eni: EniIdx,
+    rules: Direction,
+    probe: &mut impl Probe,
+) -> Result<(), DropReason> {
+    probe.step(|| Step::SecurityGroup { eni, direction: rules, decision: GroupDecision::Denied });
+    let has_rules = !cx.fabric.policy(eni, rules).rules.is_empty();
+    deny(probe, DropReason::SecurityGroup { eni, direction: rules, has_rules })
+}

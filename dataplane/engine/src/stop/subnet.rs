@@ -1,0 +1,90 @@
+//! Where does the subnet's router send the packet? (area RT)
+//!
+//! The network ACL's outbound entries when the packet leaves the subnet, then the longest matching route (PIPE-01).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use vpclab_model::RouteState;
+
+use crate::fabric::{Direction, RouteTarget};
+use crate::index::SubnetIdx;
+use crate::packet::Draft;
+use crate::plan::{Arrival, Context, Location};
+use crate::reason::DropReason;
+use crate::step::{Probe, Step};
+use crate::stop::network_acl;
+
+/// Destinations that no route serves (RT-13).
+const RESERVED_IPV4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 168, 0), 22);
+/// Destinations that no route serves (RT-14).
+const RESERVED_IPV6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32);
+
+/// Routes a packet that the router of `subnet` has received from inside it.
+pub(crate) fn route(
+    cx: &Context<'_>,
+    subnet: SubnetIdx,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let here = &cx.fabric.subnets[subnet];
+    let destination = draft.headers.dst;
+    draft.router = Some(subnet);
+    if is_reserved(destination) {
+        return Err(DropReason::ReservedDestination);
+    }
+    let table = &cx.fabric.route_tables[here.route_table];
+    let stays = here.contains(destination)
+        && table.lookup(destination).is_some_and(|route| route.target == RouteTarget::Local);
+    if !stays || cx.fabric.settings.network_acl_within_subnet_via_router {
+        network_acl::guard(cx, subnet, Direction::Outbound, draft, probe)?;
+    }
+    let matched = table.lookup(destination);
+    probe.step(|| Step::Route {
+        route_table: here.route_table,
+        matched: matched.map(|route| (route.destination, route.target)),
+    });
+    let Some(route) = matched else {
+        return Err(DropReason::NoRoute { route_table: here.route_table });
+    };
+    if route.state == RouteState::Blackhole {
+        return Err(DropReason::Blackhole { route_table: here.route_table, destination: route.destination });
+    }
+    match route.target {
+        RouteTarget::Local => local(cx, subnet, destination),
+        RouteTarget::NetworkInterface(eni) => Ok(Location::Interface(eni, arrival(cx, subnet, eni))),
+        RouteTarget::InternetGateway(gateway) => Ok(Location::Internet(gateway)),
+    }
+}
+
+/// Sends an ICMP error of the router itself. It goes to an interface of the VPC: errors are about packets that one of
+/// them sent.
+pub(crate) fn originate(cx: &Context<'_>, subnet: SubnetIdx, draft: &mut Draft) -> Result<Location, DropReason> {
+    draft.router = Some(subnet);
+    let vpc = cx.fabric.subnets[subnet].vpc;
+    let address = draft.headers.dst;
+    // Filtered like a packet from outside: its delivery needs the ACL to allow it (MTU-10).
+    cx.fabric
+        .interface_at(vpc, address)
+        .map(|eni| Location::Interface(eni, Arrival::Outside))
+        .ok_or(DropReason::NoSuchAddress { vpc, address })
+}
+
+/// To whoever owns the destination inside the VPC.
+fn local(cx: &Context<'_>, subnet: SubnetIdx, address: IpAddr) -> Result<Location, DropReason> {
+    let vpc = cx.fabric.subnets[subnet].vpc;
+    let eni = cx.fabric.interface_at(vpc, address).ok_or(DropReason::NoSuchAddress { vpc, address })?;
+    Ok(Location::Interface(eni, arrival(cx, subnet, eni)))
+}
+
+fn arrival(cx: &Context<'_>, from: SubnetIdx, eni: crate::index::EniIdx) -> Arrival {
+    if cx.fabric.enis[eni].subnet == from { Arrival::SameSubnet } else { Arrival::Outside }
+}
+
+/// Whether no route, however large, forwards to `destination` (RT-13, RT-14).
+fn is_reserved(destination: IpAddr) -> bool {
+    match destination {
+        IpAddr::V4(address) => RESERVED_IPV4.contains(&address),
+        IpAddr::V6(address) => RESERVED_IPV6.contains(&address),
+    }
+}

@@ -1,0 +1,215 @@
+//! What does the document say, resource by resource?
+//!
+//! The first phase: shapes only. Each kind's attributes are taken one by one, under our spelling and Terraform's, and
+//! kept with their places for the phases behind. Nothing here looks at a second resource.
+
+mod filters;
+mod hosts;
+mod network;
+
+use std::collections::BTreeMap;
+
+use serde_json::Map;
+
+pub(crate) use filters::{
+    DeclaredAclEntry, DeclaredGroupRule, DeclaredNetworkAcl, DeclaredSecurityGroup, DeclaredTraffic,
+};
+pub(crate) use hosts::{
+    DeclaredAttachment, DeclaredEip, DeclaredInstance, DeclaredInterface, DeclaredInternetHost,
+    DeclaredNetworkInterface,
+};
+pub(crate) use network::{
+    DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
+};
+
+use crate::document::Document;
+use crate::log::{Log, Place};
+use crate::name::{
+    EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName,
+};
+use crate::reader::{Reader, object};
+use crate::settings::Settings;
+use crate::shape::{clip, describe};
+
+/// The word for a VPC's main route table inside the VPC, and the end of its qualified name.
+pub(crate) const MAIN: &str = "main";
+/// The same for the default network ACL and the default security group.
+pub(crate) const DEFAULT: &str = "default";
+
+/// Kinds AWS has and this version does not, by their key and in words.
+const LACKING: &[(&str, &str)] = &[
+    ("nat_gateways", "NAT gateways"),
+    ("egress_only_internet_gateways", "egress-only internet gateways"),
+    ("vpc_peering_connections", "VPC peering connections"),
+    ("peering_connections", "VPC peering connections"),
+    ("transit_gateways", "transit gateways"),
+    ("vpc_endpoints", "VPC endpoints"),
+    ("vpn_gateways", "virtual private gateways"),
+    ("managed_prefix_lists", "managed prefix lists"),
+    ("prefix_lists", "managed prefix lists"),
+    ("load_balancers", "load balancers"),
+    ("quotas", "quotas"),
+];
+
+/// The whole document, read.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    pub(crate) region: Option<String>,
+    pub(crate) settings: Settings,
+    pub(crate) vpcs: BTreeMap<VpcName, DeclaredVpc>,
+    pub(crate) subnets: BTreeMap<SubnetName, DeclaredSubnet>,
+    pub(crate) route_tables: BTreeMap<RouteTableName, DeclaredRouteTable>,
+    pub(crate) internet_gateways: BTreeMap<InternetGatewayName, DeclaredInternetGateway>,
+    pub(crate) network_acls: BTreeMap<NetworkAclName, DeclaredNetworkAcl>,
+    pub(crate) security_groups: BTreeMap<SecurityGroupName, DeclaredSecurityGroup>,
+    pub(crate) network_interfaces: BTreeMap<NetworkInterfaceName, DeclaredNetworkInterface>,
+    pub(crate) instances: BTreeMap<InstanceName, DeclaredInstance>,
+    pub(crate) eips: BTreeMap<EipName, DeclaredEip>,
+    pub(crate) internet_hosts: BTreeMap<InternetHostName, DeclaredInternetHost>,
+}
+
+impl Declared {
+    /// Reads the whole document; nothing when it is not even a map.
+    pub(crate) fn read(document: &Document, log: &Log) -> Option<Self> {
+        let at = Place::document();
+        let top = object(document.as_value(), &at, log)?;
+        let mut reader = Reader::new(log, at, top, "a topology");
+        for (key, what) in LACKING {
+            reader.lacking(&[key], what);
+        }
+        let region = read_region(&mut reader, log);
+        let settings =
+            reader.object(&["settings"], "a set of settings").map(read_settings).unwrap_or_default();
+        let declared = Self {
+            region,
+            settings,
+            vpcs: resources(&mut reader, log, None, DeclaredVpc::read),
+            subnets: resources(&mut reader, log, None, DeclaredSubnet::read),
+            route_tables: resources(&mut reader, log, Some(MAIN), DeclaredRouteTable::read),
+            internet_gateways: resources(&mut reader, log, None, DeclaredInternetGateway::read),
+            network_acls: resources(&mut reader, log, Some(DEFAULT), DeclaredNetworkAcl::read),
+            security_groups: resources(&mut reader, log, Some(DEFAULT), DeclaredSecurityGroup::read),
+            network_interfaces: resources(&mut reader, log, None, DeclaredNetworkInterface::read),
+            instances: resources(&mut reader, log, None, DeclaredInstance::read),
+            eips: resources(&mut reader, log, None, DeclaredEip::read),
+            internet_hosts: resources(&mut reader, log, None, DeclaredInternetHost::read),
+        };
+        reader.finish();
+        Some(declared)
+    }
+}
+
+/// The VPC in a qualified name such as `shop/main`, when `word` is what follows the slash.
+pub(crate) fn owner_in_name<K>(name: &Name<K>, word: &str) -> Option<VpcName> {
+    name.as_str().strip_suffix(word)?.strip_suffix('/').map(VpcName::new)
+}
+
+/// Reads the map of one kind. A bad name is reported and the resource read all the same, so that references to it hold.
+fn resources<K: Kind, D>(
+    top: &mut Reader<'_>,
+    log: &Log,
+    word: Option<&str>,
+    read: impl Fn(&mut Reader<'_>, &Log, &Name<K>) -> D,
+) -> BTreeMap<Name<K>, D> {
+    let entries: BTreeMap<_, _> = top.entries(&[K::PLURAL]).into_iter().flatten().collect();
+    let mut declared = BTreeMap::new();
+    for (key, value) in entries {
+        let name = Name::<K>::new(key.as_str());
+        let at = Place::resource(&name);
+        check_name(&name, word, &at, log);
+        let nothing = Map::new();
+        let written = if value.is_null() { Some(&nothing) } else { object(value, &at, log) };
+        // What is no map has been reported; it is read as an empty one without a second complaint.
+        let quiet = Log::default();
+        let (attributes, log) = written.map_or((&nothing, &quiet), |attributes| (attributes, log));
+        let mut reader = Reader::new(log, at, attributes, with_article(K::NOUN));
+        let resource = read(&mut reader, log, &name);
+        reader.finish();
+        declared.insert(name, resource);
+    }
+    declared
+}
+
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
+fn read_region(top: &mut Reader<'_>, log: &Log) -> Option<String> {
+    const DEFAULT_REGION: &str = "us-east-1";
+    let given = top.take::<String>(&["region"]);
+    if given.is_absent() {
+        return Some(DEFAULT_REGION.to_owned());
+    }
+    let region = given.written()?;
+    let mut words = region.value.rsplit('-');
+    let ends_in_number =
+        words.next().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
+    let before: Vec<&str> = words.collect();
+    let lower_case = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    if ends_in_number && before.len() >= 2 && before.iter().all(lower_case) {
+        return Some(region.value.clone());
+    }
+    let problem = format!("{} is not a region", describe(&region.value.as_str().into()));
+    log.report(
+        &region.at,
+        "InvalidParameterValue",
+        problem,
+        format!("give a region such as {DEFAULT_REGION}"),
+    );
+    None
+}
+
+fn read_settings(mut reader: Reader<'_>) -> Settings {
+    /// The longest time a connection can be remembered: AWS's own maximum for any of them (CT-11), in seconds.
+    const LONGEST: i64 = 432_000;
+    /// Above any memory a lab has: a connection takes some hundred bytes.
+    const MOST_CONNECTIONS: i64 = 1_000_000_000;
+    let default = Settings::default();
+    let mut number = |name, most, default: u32| {
+        let given = reader.number(&[name], 1..=most);
+        given.value().and_then(|value| u32::try_from(*value).ok()).unwrap_or(default)
+    };
+    let tcp_opening_timeout = number("tcp_opening_timeout", LONGEST, default.tcp_opening_timeout);
+    let tcp_closing_timeout = number("tcp_closing_timeout", LONGEST, default.tcp_closing_timeout);
+    let icmp_timeout = number("icmp_timeout", LONGEST, default.icmp_timeout);
+    let connection_limit_per_instance =
+        number("connection_limit_per_instance", MOST_CONNECTIONS, default.connection_limit_per_instance);
+    let settings = Settings {
+        mid_stream_tcp: reader.take(&["mid_stream_tcp"]).value().copied().unwrap_or(default.mid_stream_tcp),
+        tcp_opening_timeout,
+        tcp_closing_timeout,
+        icmp_timeout,
+        network_acl_within_subnet_via_router: reader
+            .flag(&["network_acl_within_subnet_via_router"], default.network_acl_within_subnet_via_router),
+        connection_limit_per_instance,
+    };
+    reader.finish();
+    settings
+}
+
+fn check_name<K: Kind>(name: &Name<K>, word: Option<&str>, at: &Place, log: &Log) {
+    const LONGEST: usize = 255;
+    let text = name.as_str();
+    let owner = word.and_then(|word| owner_in_name(name, word));
+    let plain = owner.as_ref().map_or(text, VpcName::as_str);
+    let problem = if plain.is_empty() {
+        "a name cannot be empty".to_owned()
+    } else if text.chars().count() > LONGEST {
+        format!("the name \"{}\" is longer than {LONGEST} characters", clip(text))
+    } else if plain.trim() != plain {
+        format!("the name \"{}\" has a space at an end", clip(text))
+    } else if let Some(bad) = plain.chars().find(|c| c.is_control() || matches!(c, '/' | ',')) {
+        format!("the name \"{}\" holds the character {bad:?}", clip(text))
+    } else {
+        return;
+    };
+    let qualified = word.map(|word| format!("; only VPC/{word} has a slash")).unwrap_or_default();
+    log.report(
+        at,
+        "InvalidParameterValue",
+        problem,
+        format!("use 1 to {LONGEST} printable characters without / and , and without spaces at the ends{qualified}"),
+    );
+}

@@ -1,0 +1,237 @@
+//! Network interfaces, instances, elastic IP addresses and internet hosts, as written.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::log::{Log, Place};
+use crate::name::{EipName, InstanceName, InternetHostName, NetworkInterfaceName};
+use crate::reader::{Given, List, Reader};
+use crate::resources::{ConnectionTracking, Tags};
+use crate::shape::Mac;
+
+/// The largest device index.
+const LAST_DEVICE: i64 = 255;
+
+/// What a network interface is, whether declared by itself or implied by an instance.
+#[derive(Debug)]
+pub(crate) struct DeclaredInterface {
+    pub(crate) at: Place,
+    pub(crate) subnet: Given<String>,
+    pub(crate) private_ip: Given<Ipv4Addr>,
+    pub(crate) private_ips: List<Ipv4Addr>,
+    pub(crate) secondary_private_ips: List<Ipv4Addr>,
+    pub(crate) ipv6_addresses: List<Ipv6Addr>,
+    pub(crate) ipv6_address_count: Given<i64>,
+    pub(crate) security_groups: List<String>,
+    pub(crate) source_dest_check: bool,
+    pub(crate) connection_tracking: ConnectionTracking,
+    pub(crate) mac_address: Given<Mac>,
+    /// The first attribute that is given, whichever it is, other than the subnet.
+    pub(crate) first_given: Option<&'static str>,
+}
+
+/// A network interface as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredNetworkInterface {
+    pub(crate) interface: DeclaredInterface,
+    pub(crate) attachment: Option<DeclaredAttachment>,
+    pub(crate) tags: Tags,
+}
+
+/// One end of an attachment, as the other end writes it.
+#[derive(Debug)]
+pub(crate) struct DeclaredAttachment {
+    pub(crate) at: Place,
+    /// The instance where the interface writes it, the interface where the instance does.
+    pub(crate) to: Given<String>,
+    pub(crate) device_index: Given<i64>,
+}
+
+/// An instance as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredInstance {
+    /// What the interface it implies would be.
+    pub(crate) interface: DeclaredInterface,
+    pub(crate) associate_public_ip_address: Given<bool>,
+    pub(crate) public_ip: Given<Ipv4Addr>,
+    pub(crate) network_interfaces: Vec<DeclaredAttachment>,
+    pub(crate) tags: Tags,
+}
+
+/// An elastic IP address as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredEip {
+    pub(crate) at: Place,
+    pub(crate) public_ip: Given<Ipv4Addr>,
+    pub(crate) instance: Given<String>,
+    pub(crate) network_interface: Given<String>,
+    pub(crate) associate_with_private_ip: Given<Ipv4Addr>,
+    pub(crate) tags: Tags,
+}
+
+/// An internet host as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredInternetHost {
+    pub(crate) at: Place,
+    pub(crate) address: Given<Ipv4Addr>,
+    pub(crate) ipv6_address: Given<Ipv6Addr>,
+    pub(crate) tags: Tags,
+}
+
+impl DeclaredInterface {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        /// Addresses an interface can ask for: no documented instance type holds more.
+        const MOST_ADDRESSES: i64 = 50;
+        let first_given = reader.first_given(&[
+            "private_ip",
+            "private_ips",
+            "secondary_private_ips",
+            "ipv6_addresses",
+            "ipv6_address_count",
+            "security_groups",
+            "security_group_ids",
+            "vpc_security_group_ids",
+            "source_dest_check",
+            "connection_tracking",
+            "connection_tracking_specification",
+            "mac_address",
+        ]);
+        Self {
+            at: reader.at().clone(),
+            subnet: reader.take(&["subnet", "subnet_id"]),
+            private_ip: reader.take(&["private_ip", "private_ip_address"]),
+            private_ips: reader.list(&["private_ips", "private_ip_list"]),
+            secondary_private_ips: reader.list(&["secondary_private_ips"]),
+            ipv6_addresses: reader.list(&["ipv6_addresses"]),
+            ipv6_address_count: reader.number(&["ipv6_address_count"], 0..=MOST_ADDRESSES),
+            security_groups: reader.list(&[
+                "security_groups",
+                "security_group_ids",
+                "vpc_security_group_ids",
+            ]),
+            source_dest_check: reader.flag(&["source_dest_check"], true),
+            connection_tracking: reader
+                .object(
+                    &["connection_tracking", "connection_tracking_specification"],
+                    "a connection tracking specification",
+                )
+                .map(read_connection_tracking)
+                .unwrap_or_default(),
+            mac_address: reader.take(&["mac_address"]),
+            first_given,
+        }
+    }
+}
+
+impl DeclaredNetworkInterface {
+    pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &NetworkInterfaceName) -> Self {
+        let interface = DeclaredInterface::read(reader);
+        if interface.subnet.is_absent() {
+            let at = reader.at().attribute("subnet");
+            reader.report(
+                &at,
+                "MissingParameter",
+                "a network interface needs `subnet`",
+                "give the name of a subnet",
+            );
+        }
+        let attachment = reader.object(&["attachment"], "an attachment").map(|mut attachment| {
+            let read = DeclaredAttachment {
+                at: attachment.at().clone(),
+                to: attachment.require(&["instance", "instance_id"], "the name of an instance"),
+                device_index: device_index(&mut attachment),
+            };
+            attachment.finish();
+            read
+        });
+        Self { interface, attachment, tags: reader.tags() }
+    }
+}
+
+impl DeclaredInstance {
+    pub(super) fn read(reader: &mut Reader<'_>, log: &Log, _: &InstanceName) -> Self {
+        let interface = DeclaredInterface::read(reader);
+        let network_interfaces = reader
+            .objects(&["network_interfaces", "network_interface"])
+            .into_iter()
+            .flatten()
+            .map(|(at, object)| {
+                let mut item = Reader::new(log, at, object, "an attachment");
+                let read = DeclaredAttachment {
+                    at: item.at().clone(),
+                    to: item.require(
+                        &["network_interface", "network_interface_id"],
+                        "the name of a network interface",
+                    ),
+                    device_index: device_index(&mut item),
+                };
+                item.finish();
+                read
+            })
+            .collect();
+        Self {
+            interface,
+            associate_public_ip_address: reader.take(&["associate_public_ip_address"]),
+            public_ip: reader.take(&["public_ip"]),
+            network_interfaces,
+            tags: reader.tags(),
+        }
+    }
+}
+
+impl DeclaredEip {
+    pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &EipName) -> Self {
+        Self {
+            at: reader.at().clone(),
+            public_ip: reader.take(&["public_ip", "address"]),
+            instance: reader.take(&["instance", "instance_id"]),
+            network_interface: reader.take(&["network_interface", "network_interface_id"]),
+            associate_with_private_ip: reader.take(&[
+                "associate_with_private_ip",
+                "private_ip",
+                "private_ip_address",
+            ]),
+            tags: reader.tags(),
+        }
+    }
+}
+
+impl DeclaredInternetHost {
+    pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &InternetHostName) -> Self {
+        Self {
+            at: reader.at().clone(),
+            address: reader.take(&["address"]),
+            ipv6_address: reader.take(&["ipv6_address"]),
+            tags: reader.tags(),
+        }
+    }
+}
+
+fn device_index(reader: &mut Reader<'_>) -> Given<i64> {
+    let given = reader.number(&["device_index"], 0..=LAST_DEVICE);
+    if given.is_absent() {
+        let at = reader.at().attribute("device_index");
+        let remedy = "give 0 for the primary interface, 1 and up for others";
+        reader.report(&at, "MissingParameter", "an attachment needs `device_index`", remedy);
+        return Given::Wrong;
+    }
+    given
+}
+
+/// The ranges are those of CT-11, CT-12 and CT-13, in seconds.
+fn read_connection_tracking(mut reader: Reader<'_>) -> ConnectionTracking {
+    let default = ConnectionTracking::default();
+    let mut seconds = |name, range, default: u32| {
+        reader.number(&[name], range).value().and_then(|value| u32::try_from(*value).ok()).unwrap_or(default)
+    };
+    let tracking = ConnectionTracking {
+        tcp_established_timeout: seconds(
+            "tcp_established_timeout",
+            60..=432_000,
+            default.tcp_established_timeout,
+        ),
+        udp_stream_timeout: seconds("udp_stream_timeout", 60..=180, default.udp_stream_timeout),
+        udp_timeout: seconds("udp_timeout", 30..=60, default.udp_timeout),
+    };
+    reader.finish();
+    tracking
+}

@@ -1,0 +1,184 @@
+//! VPCs, subnets, route tables and internet gateways, as written.
+
+use ipnet::{Ipv4Net, Ipv6Net};
+
+use crate::declared::{MAIN, owner_in_name};
+use crate::log::{Log, Place};
+use crate::name::{InternetGatewayName, RouteTableName, SubnetName, VpcName};
+use crate::reader::{Given, List, Reader, Written};
+use crate::resources::Tags;
+
+/// A VPC as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredVpc {
+    pub(crate) at: Place,
+    pub(crate) cidr_block: Given<Ipv4Net>,
+    pub(crate) secondary_cidr_blocks: List<Ipv4Net>,
+    pub(crate) assign_generated_ipv6_cidr_block: bool,
+    pub(crate) ipv6_cidr_blocks: List<Ipv6Net>,
+    pub(crate) main_route_table: Given<String>,
+    pub(crate) tags: Tags,
+}
+
+impl DeclaredVpc {
+    pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &VpcName) -> Self {
+        Self {
+            at: reader.at().clone(),
+            cidr_block: reader.require(&["cidr_block"], "a block such as 10.0.0.0/16"),
+            secondary_cidr_blocks: reader.list(&["secondary_cidr_blocks"]),
+            assign_generated_ipv6_cidr_block: reader.flag(&["assign_generated_ipv6_cidr_block"], false),
+            ipv6_cidr_blocks: reader.list_or_one(&["ipv6_cidr_blocks"], &["ipv6_cidr_block"]),
+            main_route_table: reader.take(&["main_route_table", "main_route_table_id"]),
+            tags: reader.tags(),
+        }
+    }
+}
+
+/// A subnet as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredSubnet {
+    pub(crate) at: Place,
+    pub(crate) vpc: Given<String>,
+    pub(crate) cidr_block: Given<Ipv4Net>,
+    pub(crate) ipv6_cidr_block: Given<Ipv6Net>,
+    pub(crate) ipv6_native: bool,
+    pub(crate) availability_zone: Given<String>,
+    pub(crate) map_public_ip_on_launch: bool,
+    pub(crate) assign_ipv6_address_on_creation: Given<bool>,
+    pub(crate) route_table: Given<String>,
+    pub(crate) network_acl: Given<String>,
+    pub(crate) tags: Tags,
+}
+
+impl DeclaredSubnet {
+    pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &SubnetName) -> Self {
+        Self {
+            at: reader.at().clone(),
+            vpc: reader.require(&["vpc", "vpc_id"], "the name of a VPC"),
+            cidr_block: reader.take(&["cidr_block"]),
+            ipv6_cidr_block: reader.take(&["ipv6_cidr_block"]),
+            ipv6_native: reader.flag(&["ipv6_native"], false),
+            availability_zone: reader.take(&["availability_zone"]),
+            map_public_ip_on_launch: reader.flag(&["map_public_ip_on_launch"], false),
+            assign_ipv6_address_on_creation: reader.take(&["assign_ipv6_address_on_creation"]),
+            route_table: reader.take(&["route_table", "route_table_id"]),
+            network_acl: reader.take(&["network_acl", "network_acl_id"]),
+            tags: reader.tags(),
+        }
+    }
+}
+
+/// A route table as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredRouteTable {
+    pub(crate) at: Place,
+    pub(crate) vpc: Given<String>,
+    pub(crate) routes: Vec<DeclaredRoute>,
+    pub(crate) subnets: List<String>,
+    pub(crate) tags: Tags,
+}
+
+/// A route as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredRoute {
+    pub(crate) at: Place,
+    pub(crate) cidr_block: Given<Ipv4Net>,
+    pub(crate) ipv6_cidr_block: Given<Ipv6Net>,
+    pub(crate) gateway: Given<String>,
+    pub(crate) network_interface: Given<String>,
+    pub(crate) instance: Given<String>,
+    /// Whether its destination or target is one AWS has and this version does not.
+    pub(crate) lacking: bool,
+}
+
+impl DeclaredRouteTable {
+    pub(super) fn read(reader: &mut Reader<'_>, log: &Log, name: &RouteTableName) -> Self {
+        Self {
+            at: reader.at().clone(),
+            vpc: vpc_of(reader, owner_in_name(name, MAIN)),
+            routes: reader
+                .objects(&["routes", "route"])
+                .into_iter()
+                .flatten()
+                .map(|(at, object)| DeclaredRoute::read(Reader::new(log, at, object, "a route")))
+                .collect(),
+            subnets: reader.list(&["subnets", "subnet_ids"]),
+            tags: reader.tags(),
+        }
+    }
+}
+
+impl DeclaredRoute {
+    fn read(mut reader: Reader<'_>) -> Self {
+        let lacking = [
+            (&["nat_gateway", "nat_gateway_id"][..], "NAT gateways"),
+            (&["transit_gateway", "transit_gateway_id"], "transit gateways"),
+            (&["vpc_peering_connection", "vpc_peering_connection_id"], "VPC peering connections"),
+            (
+                &[
+                    "egress_only_gateway",
+                    "egress_only_gateway_id",
+                    "egress_only_internet_gateway",
+                    "egress_only_internet_gateway_id",
+                ],
+                "egress-only internet gateways",
+            ),
+            (&["vpc_endpoint", "vpc_endpoint_id"], "VPC endpoints"),
+            (&["carrier_gateway", "carrier_gateway_id"], "carrier gateways"),
+            (&["local_gateway", "local_gateway_id"], "local gateways"),
+            (&["core_network", "core_network_arn"], "core networks"),
+            (&["odb_network", "odb_network_arn"], "ODB networks"),
+            (
+                &["prefix_list", "prefix_list_id", "destination_prefix_list", "destination_prefix_list_id"],
+                "managed prefix lists",
+            ),
+        ]
+        .into_iter()
+        .fold(false, |any, (names, what)| reader.lacking(names, what) || any);
+        let route = Self {
+            at: reader.at().clone(),
+            cidr_block: reader.take(&["cidr_block", "destination_cidr_block"]),
+            ipv6_cidr_block: reader.take(&["ipv6_cidr_block", "destination_ipv6_cidr_block"]),
+            gateway: reader.take(&["gateway", "gateway_id"]),
+            network_interface: reader.take(&["network_interface", "network_interface_id"]),
+            instance: reader.take(&["instance", "instance_id"]),
+            lacking,
+        };
+        reader.finish();
+        route
+    }
+}
+
+/// An internet gateway as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredInternetGateway {
+    pub(crate) vpc: Given<String>,
+    pub(crate) tags: Tags,
+}
+
+impl DeclaredInternetGateway {
+    pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &InternetGatewayName) -> Self {
+        Self { vpc: reader.take(&["vpc", "vpc_id"]), tags: reader.tags() }
+    }
+}
+
+/// The attribute `vpc`, which a qualified name such as `shop/main` implies.
+pub(super) fn vpc_of(reader: &mut Reader<'_>, implied: Option<VpcName>) -> Given<String> {
+    const NAMES: &[&str] = &["vpc", "vpc_id"];
+    let Some(implied) = implied else { return reader.require(NAMES, "the name of a VPC") };
+    match reader.take::<String>(NAMES) {
+        Given::Absent => {
+            Given::Right(Written { at: reader.at().clone(), value: implied.as_str().to_owned() })
+        }
+        Given::Right(Written { at, value }) if value != implied.as_str() && value != implied.id() => {
+            reader.report(
+                &at,
+                "InvalidParameterValue",
+                format!("the name says that it belongs to {implied}, this says {value}"),
+                format!("leave it out, or say {implied}"),
+            );
+            Given::Wrong
+        }
+        given => given,
+    }
+}

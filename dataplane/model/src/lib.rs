@@ -1,0 +1,33 @@
+//! Resource names and ids, the [`Topology`], and its validation. Knows no packet.
+
+mod declared;
+mod document;
+mod log;
+mod lookup;
+mod mistake;
+mod name;
+mod nearest;
+mod reader;
+mod register;
+mod resources;
+mod rules;
+mod settings;
+mod shape;
+mod space;
+mod traffic;
+
+pub use document::{Document, DocumentError, Syntax};
+pub use lookup::resolve;
+
+pub use mistake::{Mistake, Mistakes};
+pub use name::{
+    EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, kind,
+};
+pub use resources::{
+    Attachment, ConnectionTracking, Eip, EipAssociation, Instance, InternetGateway, InternetHost, NetworkAcl,
+    NetworkAclEntry, NetworkInterface, Peer, PublicIp, Route, RouteOrigin, RouteState, RouteTable,
+    RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
+};
+pub use settings::{MidStreamTcp, Settings};
+pub use traffic::{IcmpMatch, PortRange, Traffic};

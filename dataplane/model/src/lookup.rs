@@ -1,0 +1,82 @@
+//! How does a document become a [`Topology`], and how is something in it found again?
+
+use std::collections::BTreeMap;
+
+use crate::declared::Declared;
+use crate::document::Document;
+use crate::log::Log;
+use crate::mistake::Mistakes;
+use crate::name::{
+    EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName,
+};
+use crate::register::{Context, Registers};
+use crate::resources::{
+    Eip, Instance, InternetGateway, InternetHost, NetworkAcl, NetworkInterface, RouteTable, SecurityGroup,
+    Subnet, Topology, Vpc,
+};
+use crate::rules;
+
+/// The resource of a kind that `reference` names, or whose id it is.
+pub fn resolve<'a, K: Kind, V>(
+    all: &'a BTreeMap<Name<K>, V>,
+    reference: &str,
+) -> Option<(&'a Name<K>, &'a V)> {
+    let by_id = || {
+        let hex = reference.strip_prefix(K::ID_PREFIX)?.strip_prefix('-')?;
+        let looks_right = hex.len() == 17 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+        all.iter().find(|(name, _)| looks_right && name.id() == reference)
+    };
+    all.get_key_value(reference).or_else(by_id)
+}
+
+impl Topology {
+    /// What `document` declares, with AWS's defaults made explicit.
+    ///
+    /// `previous` is the lab as it is now. A surviving resource keeps what was assigned to it automatically (private,
+    /// public and IPv6 addresses, IPv6 blocks), so that adding one instance never renumbers another.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the document, in the order of kinds and names.
+    pub fn from_document(document: &Document, previous: Option<&Self>) -> Result<Self, Mistakes> {
+        let log = Log::default();
+        let topology = Declared::read(document, &log).map(|declared| {
+            let registers = Registers::of(&declared, &log);
+            rules::topology(&Context { log: &log, declared: &declared, registers: &registers, previous })
+        });
+        match (log.finish(), topology) {
+            (Ok(()), Some(topology)) => Ok(topology),
+            (Err(mistakes), _) => Err(mistakes),
+            // A document that is no map at all has been reported.
+            (Ok(()), None) => Err(Mistakes(Vec::new())),
+        }
+    }
+}
+
+/// Declares one method for each kind.
+macro_rules! find {
+    ($($method:ident, $field:ident, $name:ty, $resource:ty, $what:literal;)*) => {
+        impl Topology {
+            $(
+                #[doc = concat!("The ", $what, " of this name or id.")]
+                pub fn $method(&self, reference: &str) -> Option<(&$name, &$resource)> {
+                    resolve(&self.$field, reference)
+                }
+            )*
+        }
+    };
+}
+
+find! {
+    find_vpc, vpcs, VpcName, Vpc, "VPC";
+    find_subnet, subnets, SubnetName, Subnet, "subnet";
+    find_route_table, route_tables, RouteTableName, RouteTable, "route table";
+    find_internet_gateway, internet_gateways, InternetGatewayName, InternetGateway, "internet gateway";
+    find_network_acl, network_acls, NetworkAclName, NetworkAcl, "network ACL";
+    find_security_group, security_groups, SecurityGroupName, SecurityGroup, "security group";
+    find_interface, network_interfaces, NetworkInterfaceName, NetworkInterface, "network interface";
+    find_instance, instances, InstanceName, Instance, "instance";
+    find_eip, eips, EipName, Eip, "elastic IP address";
+    find_internet_host, internet_hosts, InternetHostName, InternetHost, "internet host";
+}

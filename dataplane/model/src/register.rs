@@ -1,0 +1,301 @@
+//! What does a reference mean?
+//!
+//! The second phase. A reference is a name or an AWS-style id; inside its own VPC also the bare word `main` or
+//! `default`. A [`Register`] knows every resource of one kind, broken ones included, and the VPC each belongs to. What
+//! always holds: a reference that does not resolve is reported once, by the resource that writes it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::declared::{DEFAULT, Declared, MAIN, owner_in_name};
+use crate::log::{Log, Place};
+use crate::name::{Kind, Name, RouteTableName, SubnetName, VpcName, kind};
+use crate::nearest::nearest;
+use crate::reader::{Given, Written};
+use crate::resources::Topology;
+
+/// All resources of one kind: their VPCs, and their other spellings.
+#[derive(Debug)]
+pub(crate) struct Register<K> {
+    owners: BTreeMap<Name<K>, Option<VpcName>>,
+    spellings: HashMap<String, Name<K>>,
+}
+
+/// The registers of the kinds that can be referred to.
+#[derive(Debug)]
+pub(crate) struct Registers {
+    pub(crate) vpcs: Register<kind::Vpc>,
+    pub(crate) subnets: Register<kind::Subnet>,
+    pub(crate) route_tables: Register<kind::RouteTable>,
+    pub(crate) internet_gateways: Register<kind::InternetGateway>,
+    pub(crate) network_acls: Register<kind::NetworkAcl>,
+    pub(crate) security_groups: Register<kind::SecurityGroup>,
+    pub(crate) network_interfaces: Register<kind::NetworkInterface>,
+    pub(crate) instances: Register<kind::Instance>,
+    /// The main route table of each VPC.
+    pub(crate) main_tables: BTreeMap<VpcName, RouteTableName>,
+    /// The subnet of each interface, as far as it resolves.
+    pub(crate) interface_subnets: BTreeMap<Name<kind::NetworkInterface>, SubnetName>,
+}
+
+/// What the rules work with: the document, the names in it, the lab as it was before, and the log.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) log: &'a Log,
+    pub(crate) declared: &'a Declared,
+    pub(crate) registers: &'a Registers,
+    pub(crate) previous: Option<&'a Topology>,
+}
+
+impl<K: Kind> Register<K> {
+    fn new(owners: BTreeMap<Name<K>, Option<VpcName>>) -> Self {
+        let spellings = owners.keys().map(|name| (name.id(), name.clone())).collect();
+        Self { owners, spellings }
+    }
+
+    /// The resource `reference` stands for.
+    pub(crate) fn find(&self, reference: &str) -> Option<&Name<K>> {
+        self.owners.get_key_value(reference).map(|(name, _)| name).or_else(|| self.spellings.get(reference))
+    }
+
+    /// The VPC that `name` belongs to, if it has one that exists.
+    pub(crate) fn owner(&self, name: &Name<K>) -> Option<&VpcName> {
+        self.owners.get(name)?.as_ref()
+    }
+
+    /// All names, with their VPCs.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Name<K>, Option<&VpcName>)> {
+        self.owners.iter().map(|(name, owner)| (name, owner.as_ref()))
+    }
+
+    /// The resource a reference stands for, or a report with EC2's code for this kind (ERR-31).
+    pub(crate) fn resolve(&self, log: &Log, reference: &Written<String>) -> Option<Name<K>> {
+        self.resolve_or(log, reference, not_found(K::PLURAL))
+    }
+
+    /// The same with the code of the caller's situation.
+    pub(crate) fn resolve_or(
+        &self,
+        log: &Log,
+        reference: &Written<String>,
+        code: &'static str,
+    ) -> Option<Name<K>> {
+        let found = self.find(&reference.value);
+        if found.is_none() {
+            let names = || self.owners.keys().map(Name::as_str);
+            let remedy = match nearest(&reference.value, names()) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None if self.owners.is_empty() => format!("declare it under `{}`", K::PLURAL),
+                None => {
+                    const SHOWN: usize = 8;
+                    let mut shown: Vec<_> = names().take(SHOWN).collect();
+                    if self.owners.len() > SHOWN {
+                        shown.push("...");
+                    }
+                    format!("declare it under `{}`, or use one of: {}", K::PLURAL, shown.join(", "))
+                }
+            };
+            log.report(
+                &reference.at,
+                code,
+                format!("there is no {} \"{}\"", K::NOUN, reference.value),
+                remedy,
+            );
+        }
+        found.cloned()
+    }
+
+    /// The resource a reference inside `vpc` stands for; `word` is the short name of the one AWS makes. One that
+    /// belongs to another VPC is reported with `foreign`.
+    pub(crate) fn resolve_inside(
+        &self,
+        log: &Log,
+        reference: &Written<String>,
+        vpc: &VpcName,
+        word: Option<&str>,
+        foreign: &'static str,
+    ) -> Option<Name<K>> {
+        let bare = word.is_some_and(|word| word == reference.value);
+        let own = |name: &&Name<K>| self.owner(name) == Some(vpc);
+        if bare && self.find(&reference.value).filter(own).is_none() {
+            return self.find(&format!("{vpc}/{}", reference.value)).cloned();
+        }
+        let name = self.resolve(log, reference)?;
+        match self.owner(&name) {
+            Some(owner) if owner != vpc => {
+                let problem = format!("the {} {name} belongs to VPC {owner}, not to VPC {vpc}", K::NOUN);
+                log.report(&reference.at, foreign, problem, format!("use one of VPC {vpc}"));
+                None
+            }
+            _ => Some(name),
+        }
+    }
+}
+
+impl Registers {
+    /// Registers everything declared and everything AWS makes by itself, and resolves what belongs where.
+    pub(crate) fn of(declared: &Declared, log: &Log) -> Self {
+        let vpcs = Register::new(declared.vpcs.keys().map(|name| (name.clone(), None)).collect());
+        let inside = |vpc: &Given<String>| vpc.written().and_then(|vpc| vpcs.resolve(log, vpc));
+
+        let subnets = Register::new(owners(&declared.subnets, |subnet| inside(&subnet.vpc)));
+        let internet_gateways = Register::new(owners(&declared.internet_gateways, |igw| inside(&igw.vpc)));
+        let mut tables = owners(&declared.route_tables, |table| inside(&table.vpc));
+        let mut acls = owners(&declared.network_acls, |acl| inside(&acl.vpc));
+        let mut groups = owners(&declared.security_groups, |group| inside(&group.vpc));
+        for (name, vpc) in &declared.vpcs {
+            if vpc.main_route_table.is_absent() {
+                tables.entry(made_by_aws(name, MAIN)).or_insert_with(|| Some(name.clone()));
+            }
+            acls.entry(made_by_aws(name, DEFAULT)).or_insert_with(|| Some(name.clone()));
+            groups.entry(made_by_aws(name, DEFAULT)).or_insert_with(|| Some(name.clone()));
+        }
+        let mut route_tables = Register::new(tables);
+        let main_tables = main_tables(declared, &mut route_tables, log);
+
+        let mut interface_subnets = BTreeMap::new();
+        let mut interface_owners = BTreeMap::new();
+        let implied = declared
+            .instances
+            .iter()
+            .filter(|(_, instance)| !instance.interface.subnet.is_absent())
+            .map(|(name, instance)| (Name::new(name.as_str()), &instance.interface));
+        let own = declared.network_interfaces.iter().map(|(name, eni)| (name.clone(), &eni.interface));
+        for (name, interface) in implied.chain(own) {
+            let subnet = interface.subnet.written().and_then(|subnet| subnets.resolve(log, subnet));
+            let owner = subnet.as_ref().and_then(|subnet| subnets.owner(subnet)).cloned();
+            interface_owners.insert(name.clone(), owner);
+            interface_subnets.extend(subnet.map(|subnet| (name, subnet)));
+        }
+        let registers = Self {
+            subnets,
+            route_tables,
+            internet_gateways,
+            network_acls: Register::new(acls),
+            security_groups: Register::new(groups),
+            network_interfaces: Register::new(interface_owners),
+            instances: Register::new(owners(&declared.instances, |_| None)),
+            main_tables,
+            interface_subnets,
+            vpcs,
+        };
+        registers.refuse_names_that_are_ids(declared, log);
+        registers
+    }
+
+    /// A name that is the id of another resource would make references ambiguous.
+    fn refuse_names_that_are_ids(&self, declared: &Declared, log: &Log) {
+        let mut ids: HashMap<String, String> = HashMap::new();
+        fn note<'a, K: Kind + 'a>(
+            ids: &mut HashMap<String, String>,
+            names: impl Iterator<Item = &'a Name<K>>,
+        ) {
+            ids.extend(names.map(|name| (name.id(), format!("{} {name}", K::NOUN))));
+        }
+        note(&mut ids, self.vpcs.owners.keys());
+        note(&mut ids, self.subnets.owners.keys());
+        note(&mut ids, self.route_tables.owners.keys());
+        note(&mut ids, self.internet_gateways.owners.keys());
+        note(&mut ids, self.network_acls.owners.keys());
+        note(&mut ids, self.security_groups.owners.keys());
+        note(&mut ids, self.network_interfaces.owners.keys());
+        note(&mut ids, self.instances.owners.keys());
+        note(&mut ids, declared.eips.keys());
+        note(&mut ids, declared.internet_hosts.keys());
+        fn refuse<'a, K: Kind + 'a>(
+            log: &Log,
+            ids: &HashMap<String, String>,
+            names: impl Iterator<Item = &'a Name<K>>,
+        ) {
+            for name in names {
+                if let Some(other) = ids.get(name.as_str()) {
+                    let problem = format!("the name {name} is the id of the {other}");
+                    log.report(
+                        &Place::resource(name),
+                        "InvalidParameterValue",
+                        problem,
+                        "choose another name",
+                    );
+                }
+            }
+        }
+        refuse(log, &ids, declared.vpcs.keys());
+        refuse(log, &ids, declared.subnets.keys());
+        refuse(log, &ids, declared.route_tables.keys());
+        refuse(log, &ids, declared.internet_gateways.keys());
+        refuse(log, &ids, declared.network_acls.keys());
+        refuse(log, &ids, declared.security_groups.keys());
+        refuse(log, &ids, declared.network_interfaces.keys());
+        refuse(log, &ids, declared.instances.keys());
+        refuse(log, &ids, declared.eips.keys());
+        refuse(log, &ids, declared.internet_hosts.keys());
+    }
+}
+
+/// The qualified name of what AWS makes with a VPC, such as `shop/main`.
+pub(crate) fn made_by_aws<K>(vpc: &VpcName, word: &str) -> Name<K> {
+    Name::new(format!("{vpc}/{word}"))
+}
+
+fn owners<K, D>(
+    declared: &BTreeMap<Name<K>, D>,
+    owner: impl Fn(&D) -> Option<VpcName>,
+) -> BTreeMap<Name<K>, Option<VpcName>> {
+    declared.iter().map(|(name, resource)| (name.clone(), owner(resource))).collect()
+}
+
+/// The main table of each VPC: the one it names, else its own `main` (RT-02).
+fn main_tables(
+    declared: &Declared,
+    tables: &mut Register<kind::RouteTable>,
+    log: &Log,
+) -> BTreeMap<VpcName, RouteTableName> {
+    let mut mains = BTreeMap::new();
+    for (name, vpc) in &declared.vpcs {
+        let own = made_by_aws(name, MAIN);
+        let main = match vpc.main_route_table.written() {
+            None => Some(own),
+            Some(reference) => {
+                let main = tables.resolve_inside(log, reference, name, None, "InvalidParameterValue");
+                match main {
+                    Some(main) if main != own && declared.route_tables.contains_key(&own) => {
+                        log.report(
+                            &reference.at,
+                            "InvalidParameterCombination",
+                            format!("the main route table is {main} here, but {own} is declared too"),
+                            format!("give {own} another name, or leave `main_route_table` out"),
+                        );
+                    }
+                    Some(ref main) => {
+                        tables.spellings.insert(own.as_str().to_owned(), main.clone());
+                    }
+                    None => {}
+                }
+                main
+            }
+        };
+        mains.extend(main.map(|main| (name.clone(), main)));
+    }
+    // A qualified name whose VPC does not exist has been reported with its implied `vpc`.
+    debug_assert!(mains.keys().all(|vpc| declared.vpcs.contains_key(vpc)));
+    mains
+}
+
+/// EC2's code for a reference that does not resolve (ERR-08, ERR-12, ERR-17, ERR-31).
+fn not_found(plural: &str) -> &'static str {
+    match plural {
+        "vpcs" => "InvalidVpcID.NotFound",
+        "subnets" => "InvalidSubnetID.NotFound",
+        "route_tables" => "InvalidRouteTableID.NotFound",
+        "internet_gateways" => "InvalidInternetGatewayID.NotFound",
+        "network_acls" => "InvalidNetworkAclID.NotFound",
+        "security_groups" => "InvalidGroup.NotFound",
+        "network_interfaces" => "InvalidNetworkInterfaceID.NotFound",
+        "instances" => "InvalidInstanceID.NotFound",
+        _ => "InvalidParameterValue",
+    }
+}
+
+/// Whether `name` is the one AWS makes with a VPC: `shop/main`, `shop/default`.
+pub(crate) fn is_made_by_aws<K>(name: &Name<K>, word: &str) -> bool {
+    owner_in_name(name, word).is_some()
+}

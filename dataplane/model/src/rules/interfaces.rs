@@ -1,0 +1,104 @@
+//! What does an interface have? (L2-15, SG-06)
+
+use std::collections::BTreeMap;
+
+use crate::declared::{DEFAULT, DeclaredInterface};
+use crate::name::{NetworkInterfaceName, SecurityGroupName, SubnetName};
+use crate::register::{Context, made_by_aws};
+use crate::resources::{NetworkInterface, Subnet, Tags};
+use crate::rules::addresses;
+use crate::rules::instances::Attachments;
+
+/// An interface on its way: declared by itself, or implied by an instance.
+pub(super) struct Draft<'a> {
+    pub(super) declared: &'a DeclaredInterface,
+    pub(super) subnet: &'a SubnetName,
+    implied: bool,
+    tags: &'a Tags,
+}
+
+/// The interfaces whose subnet exists, with private addresses; public ones come later.
+pub(super) fn build(
+    cx: &Context<'_>,
+    subnets: &BTreeMap<SubnetName, Subnet>,
+    attachments: &Attachments,
+) -> BTreeMap<NetworkInterfaceName, NetworkInterface> {
+    let drafts = drafts(cx);
+    let mut addresses = addresses::assign(cx, subnets, &drafts);
+    let mut interfaces = BTreeMap::new();
+    for (name, draft) in drafts {
+        let security_groups = security_groups(cx, &name, draft.declared);
+        let Some(own) = addresses.remove(&name) else { continue };
+        interfaces.insert(
+            name.clone(),
+            NetworkInterface {
+                subnet: draft.subnet.clone(),
+                mac_address: own.mac_address,
+                private_ip: own.private_ip,
+                secondary_private_ips: own.secondary_private_ips,
+                ipv6_addresses: own.ipv6_addresses,
+                public_ips: BTreeMap::new(),
+                security_groups,
+                source_dest_check: draft.declared.source_dest_check,
+                attachment: attachments.get(&name).cloned(),
+                connection_tracking: draft.declared.connection_tracking,
+                implied: draft.implied,
+                tags: draft.tags.clone(),
+            },
+        );
+    }
+    interfaces
+}
+
+fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
+    let implied = cx.declared.instances.iter().map(|(name, instance)| {
+        (NetworkInterfaceName::new(name.as_str()), &instance.interface, true, &instance.tags)
+    });
+    let declared = cx
+        .declared
+        .network_interfaces
+        .iter()
+        .map(|(name, eni)| (name.clone(), &eni.interface, false, &eni.tags));
+    implied
+        .chain(declared)
+        .filter_map(|(name, declared, implied, tags)| {
+            let subnet = cx.registers.interface_subnets.get(&name)?;
+            (!declared.subnet.is_absent()).then_some((name, Draft { declared, subnet, implied, tags }))
+        })
+        .collect()
+}
+
+/// One to five groups of the interface's VPC; the default one if none is named (SG-06).
+fn security_groups(
+    cx: &Context<'_>,
+    name: &NetworkInterfaceName,
+    declared: &DeclaredInterface,
+) -> Vec<SecurityGroupName> {
+    const MOST: usize = 5;
+    let vpc = cx.registers.network_interfaces.owner(name);
+    let written = &declared.security_groups;
+    let mut groups = Vec::new();
+    for reference in &written.items {
+        let register = &cx.registers.security_groups;
+        let group = match vpc {
+            Some(vpc) => {
+                register.resolve_inside(cx.log, reference, vpc, Some(DEFAULT), "InvalidGroup.NotFound")
+            }
+            None if reference.value == DEFAULT => None,
+            None => register.resolve(cx.log, reference),
+        };
+        groups.extend(group.filter(|group| !groups.contains(group)));
+    }
+    if groups.len() > MOST {
+        cx.log.report(
+            &written.at,
+            "SecurityGroupsPerInterfaceLimitExceeded",
+            format!("the interface has {} security groups", groups.len()),
+            format!("give one to {MOST}"),
+        );
+    }
+    if written.items.is_empty() {
+        groups.extend(vpc.map(|vpc| made_by_aws(vpc, DEFAULT)));
+    }
+    groups
+}

@@ -1,0 +1,258 @@
+//! Which routes may a table hold? (area RT)
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use crate::declared::{DeclaredRoute, DeclaredRouteTable};
+use crate::log::Place;
+use crate::name::{InstanceName, NetworkInterfaceName, RouteTableName, SubnetName, VpcName};
+use crate::reader::{Given, Written};
+use crate::register::Context;
+use crate::resources::{
+    Instance, NetworkInterface, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc,
+};
+use crate::rules::public::only_interface;
+use crate::space::{LINK_LOCAL_SERVICES, LINK_LOCAL_SERVICES_V6};
+
+/// The code for a value that is not allowed.
+const INVALID: &str = "InvalidParameterValue";
+
+/// What a table's routes are judged by.
+struct Surroundings<'a> {
+    name: Option<&'a VpcName>,
+    vpc: Option<&'a Vpc>,
+    subnets: &'a BTreeMap<SubnetName, Subnet>,
+    instances: &'a BTreeMap<InstanceName, Instance>,
+    interfaces: &'a BTreeMap<NetworkInterfaceName, NetworkInterface>,
+}
+
+/// The route tables, with the main one of each VPC and all local routes.
+pub(super) fn build(
+    cx: &Context<'_>,
+    vpcs: &BTreeMap<VpcName, Vpc>,
+    subnets: &BTreeMap<SubnetName, Subnet>,
+    instances: &BTreeMap<InstanceName, Instance>,
+    interfaces: &BTreeMap<NetworkInterfaceName, NetworkInterface>,
+) -> BTreeMap<RouteTableName, RouteTable> {
+    let mut tables = BTreeMap::new();
+    for (name, owner) in cx.registers.route_tables.iter() {
+        let declared = cx.declared.route_tables.get(name);
+        let around = Surroundings {
+            name: owner,
+            vpc: owner.and_then(|vpc| vpcs.get(vpc)),
+            subnets,
+            instances,
+            interfaces,
+        };
+        let routes = routes(cx, declared, &around);
+        if let Some(owner) = owner {
+            let main = cx.registers.main_tables.get(owner) == Some(name);
+            let tags = declared.map(|table| table.tags.clone()).unwrap_or_default();
+            tables.insert(name.clone(), RouteTable { vpc: owner.clone(), main, routes, tags });
+        }
+    }
+    tables
+}
+
+fn routes(cx: &Context<'_>, declared: Option<&DeclaredRouteTable>, around: &Surroundings<'_>) -> Vec<Route> {
+    // RT-01
+    let mut routes: Vec<Route> = around
+        .vpc
+        .iter()
+        .flat_map(|vpc| vpc.cidr_blocks())
+        .map(|destination| Route {
+            destination,
+            target: RouteTarget::Local,
+            origin: RouteOrigin::CreateRouteTable,
+            state: RouteState::Active,
+        })
+        .collect();
+    let locals = routes.len();
+    let mut replaced = vec![false; locals];
+    for written in declared.iter().flat_map(|table| &table.routes) {
+        let destination = destination(cx, written);
+        let target = target(cx, written, around);
+        let (Some((destination, at)), Some((target, target_at, state))) = (destination, target) else {
+            continue;
+        };
+        if !allowed(cx, destination, &target, &at, &target_at, around) {
+            continue;
+        }
+        let existing = routes.iter().position(|route| route.destination == destination);
+        match existing {
+            Some(index) if index < locals && !replaced[index] => {
+                // RT-12: the local route stays, its target changes.
+                replaced[index] = true;
+                routes[index].target = target;
+                routes[index].state = state;
+            }
+            // OQ-28: to say the same twice is no mistake.
+            Some(index) if routes[index].target == target => {}
+            Some(_) => cx.log.report(
+                &at,
+                "RouteAlreadyExists",
+                format!("the table already has a route for {destination} with another target"),
+                "keep one of the two",
+            ),
+            None => routes.push(Route { destination, target, origin: RouteOrigin::CreateRoute, state }),
+        }
+    }
+    routes
+}
+
+/// Exactly one destination (RT-15), not among the link-local services (RT-13, RT-14).
+fn destination(cx: &Context<'_>, written: &DeclaredRoute) -> Option<(IpNet, Place)> {
+    let (destination, at) = match (&written.cidr_block, &written.ipv6_cidr_block) {
+        (Given::Right(block), Given::Absent) => (IpNet::V4(block.value), &block.at),
+        (Given::Absent, Given::Right(block)) => (IpNet::V6(block.value), &block.at),
+        (Given::Absent, Given::Absent) => {
+            if !written.lacking {
+                let remedy = "give `cidr_block` or `ipv6_cidr_block`";
+                cx.log.report(&written.at, "MissingParameter", "the route has no destination", remedy);
+            }
+            return None;
+        }
+        (Given::Right(_), Given::Right(block)) => {
+            let remedy = "make two routes of it";
+            cx.log.report(&block.at, "InvalidParameterCombination", "a route has one destination", remedy);
+            return None;
+        }
+        _ => return None,
+    };
+    let services = match destination {
+        IpNet::V4(block) => LINK_LOCAL_SERVICES.contains(&block).then(|| LINK_LOCAL_SERVICES.to_string()),
+        IpNet::V6(block) => {
+            LINK_LOCAL_SERVICES_V6.contains(&block).then(|| LINK_LOCAL_SERVICES_V6.to_string())
+        }
+    };
+    if let Some(services) = services {
+        let problem = format!("{destination} lies in {services}, which AWS keeps for services");
+        cx.log.report(at, INVALID, problem, "choose another destination");
+        return None;
+    }
+    Some((destination, at.clone()))
+}
+
+/// Exactly one target (RT-15).
+fn target(
+    cx: &Context<'_>,
+    written: &DeclaredRoute,
+    around: &Surroundings<'_>,
+) -> Option<(RouteTarget, Place, RouteState)> {
+    let targets = [&written.gateway, &written.network_interface, &written.instance];
+    let given: Vec<_> = targets.into_iter().filter(|target| !target.is_absent()).collect();
+    match given.as_slice() {
+        [] if written.lacking => None,
+        [] => {
+            let remedy = "give `gateway`, `network_interface` or `instance`";
+            cx.log.report(&written.at, "MissingParameter", "the route has no target", remedy);
+            None
+        }
+        [_] if written.lacking => None,
+        [_] => {
+            if let Some(reference) = written.gateway.written() {
+                gateway(cx, reference, around)
+            } else if let Some(reference) = written.network_interface.written() {
+                let name = cx.registers.network_interfaces.resolve(cx.log, reference)?;
+                interface(cx, name, reference, around)
+            } else {
+                let reference = written.instance.written()?;
+                let instance = around.instances.get(&cx.registers.instances.resolve(cx.log, reference)?)?;
+                // RT-17
+                let name = only_interface(cx, instance, reference)?;
+                interface(cx, name, reference, around)
+            }
+        }
+        _ => {
+            let remedy = "keep one of them, or make several routes of it";
+            cx.log.report(&written.at, "InvalidParameterCombination", "a route has one target", remedy);
+            None
+        }
+    }
+}
+
+/// An internet gateway, attached here or nowhere (RT-25, RT-33), or the word `local` (RT-44).
+fn gateway(
+    cx: &Context<'_>,
+    reference: &Written<String>,
+    around: &Surroundings<'_>,
+) -> Option<(RouteTarget, Place, RouteState)> {
+    const LOCAL: &str = "local";
+    const NOT_FOUND: &str = "InvalidGatewayID.NotFound";
+    let at = reference.at.clone();
+    let gateways = &cx.registers.internet_gateways;
+    if reference.value == LOCAL && gateways.find(LOCAL).is_none() {
+        return Some((RouteTarget::Local, at, RouteState::Active));
+    }
+    let name = gateways.resolve_or(cx.log, reference, NOT_FOUND)?;
+    match (gateways.owner(&name), around.name) {
+        (Some(there), Some(here)) if there != here => {
+            let problem =
+                format!("the internet gateway {name} is attached to VPC {there}, not to VPC {here}");
+            cx.log.report(&at, NOT_FOUND, problem, format!("use the one of VPC {here}"));
+            None
+        }
+        (Some(_), _) => Some((RouteTarget::InternetGateway(name), at, RouteState::Active)),
+        (None, _) => Some((RouteTarget::InternetGateway(name), at, RouteState::Blackhole)),
+    }
+}
+
+/// An interface of this VPC; unattached it is a black hole (RT-25).
+fn interface(
+    cx: &Context<'_>,
+    name: NetworkInterfaceName,
+    reference: &Written<String>,
+    around: &Surroundings<'_>,
+) -> Option<(RouteTarget, Place, RouteState)> {
+    if let (Some(there), Some(here)) = (cx.registers.network_interfaces.owner(&name), around.name)
+        && there != here
+    {
+        let problem = format!("the network interface {name} lies in VPC {there}, not in VPC {here}");
+        cx.log.report(&reference.at, INVALID, problem, format!("use one of VPC {here}"));
+        return None;
+    }
+    let attached = around.interfaces.get(&name)?.attachment.is_some();
+    let state = if attached { RouteState::Active } else { RouteState::Blackhole };
+    Some((RouteTarget::NetworkInterface(name), reference.at.clone(), state))
+}
+
+/// What may lead where: RT-11, RT-12 and RT-44.
+fn allowed(
+    cx: &Context<'_>,
+    destination: IpNet,
+    target: &RouteTarget,
+    at: &Place,
+    target_at: &Place,
+    around: &Surroundings<'_>,
+) -> bool {
+    let Some((name, vpc)) = around.name.zip(around.vpc) else { return true };
+    let local = vpc.cidr_blocks().find(|block| block.contains(&destination));
+    if *target == RouteTarget::Local {
+        let whole = local == Some(destination);
+        if !whole {
+            let problem =
+                format!("{destination} is not a block of VPC {name}, so that nothing there is local");
+            cx.log.report(target_at, INVALID, problem, "use local for a whole block of the VPC only");
+        }
+        return whole;
+    }
+    let Some(local) = local else { return true };
+    if !matches!(target, RouteTarget::NetworkInterface(_)) {
+        let problem = format!("{destination} is equal to or more specific than {local} of VPC {name}");
+        cx.log.report(target_at, INVALID, problem, "such a route can target a network interface only");
+        return false;
+    }
+    let subnet =
+        around.subnets.values().any(|s| s.vpc == *name && s.cidr_blocks().any(|block| block == destination));
+    let unsure = cx.declared.subnets.len() != around.subnets.len();
+    if local != destination && !subnet {
+        if !unsure {
+            let problem =
+                format!("{destination} lies inside {local} of VPC {name} and is not the block of a subnet");
+            cx.log.report(at, INVALID, problem, "use the whole block of a subnet, or the VPC's");
+        }
+        return false;
+    }
+    true
+}

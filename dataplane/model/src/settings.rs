@@ -1,0 +1,47 @@
+//! What does AWS's documentation leave open, and what do we choose?
+//!
+//! Each setting answers one open question of the behaviour register, with the default it recommends. A lab that must
+//! hold under either answer can be run with both.
+
+use serde::Serialize;
+
+/// The choices of one lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// What becomes of a TCP packet that opens nothing and belongs to no remembered connection (CT-19, OQ-31).
+    pub mid_stream_tcp: MidStreamTcp,
+    /// How long a TCP connection is remembered before it is established, in seconds (CT-22, OQ-14).
+    pub tcp_opening_timeout: u32,
+    /// How long a TCP connection is remembered after FIN or RST, in seconds (CT-22, OQ-14).
+    pub tcp_closing_timeout: u32,
+    /// How long an ICMP exchange is remembered, in seconds (OQ-14).
+    pub icmp_timeout: u32,
+    /// Whether network ACLs are asked about a packet that is sent to the router although its destination lies in the
+    /// sender's own subnet (PIPE-16, OQ-16).
+    pub network_acl_within_subnet_via_router: bool,
+    /// Connections remembered at most for the interfaces of one instance, together (CT-15). AWS publishes no figure.
+    pub connection_limit_per_instance: u32,
+}
+
+/// What becomes of a TCP packet in the middle of a connection that is not remembered (CT-19, OQ-31).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MidStreamTcp {
+    /// The rules of its direction decide, and it is remembered from then on.
+    Track,
+    /// It is dropped.
+    Drop,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mid_stream_tcp: MidStreamTcp::Track,
+            tcp_opening_timeout: 60,
+            tcp_closing_timeout: 60,
+            icmp_timeout: 30,
+            network_acl_within_subnet_via_router: false,
+            connection_limit_per_instance: 1_000_000,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Can a JSON value be read as the kind of thing an attribute holds?
+//!
+//! One [`Shape`] for each: text, number, address, block. Blocks lose their host bits here, silently, as AWS does
+//! (ADDR-02, SG-28). What the value may be beyond its shape is for the rules to say.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use serde_json::Value;
+
+use crate::log::{Log, Place};
+use crate::resources::{RuleAction, Tags};
+use crate::settings::MidStreamTcp;
+
+/// What an attribute can hold.
+pub(crate) trait Shape: Sized {
+    /// Reads `value`; reports and gives nothing when it is something else.
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self>;
+}
+
+/// An IP protocol as rules name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// Every protocol.
+    All,
+    /// The protocol with this number.
+    Number(u8),
+}
+
+/// A hardware address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mac(pub(crate) [u8; 6]);
+
+/// `value` in a sentence: `the number 12`, `a list`.
+pub(crate) fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(flag) => format!("`{flag}`"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => format!("the text \"{}\"", clip(text)),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a map".to_owned(),
+    }
+}
+
+/// Enough of a text to recognise it by, on one line.
+pub(crate) fn clip(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut clipped: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        clipped.push_str("...");
+    }
+    clipped
+}
+
+fn wrong<T>(value: &Value, at: &Place, log: &Log, wanted: &str, remedy: &str) -> Option<T> {
+    let problem = format!("{} is not {wanted}", describe(value));
+    log.report(at, "InvalidParameterValue", problem, remedy);
+    None
+}
+
+impl Shape for String {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(_) | Value::Bool(_) => wrong(value, at, log, "a text", "write it in quotes"),
+            _ => wrong(value, at, log, "a text", "give a text"),
+        }
+    }
+}
+
+impl Shape for bool {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value {
+            Value::Bool(flag) => Some(*flag),
+            Value::String(text)
+                if ["yes", "no", "on", "off", "y", "n"].contains(&text.to_ascii_lowercase().as_str()) =>
+            {
+                let remedy = "write true or false; yes, no, on and off are texts";
+                wrong(value, at, log, "a boolean", remedy)
+            }
+            Value::String(_) => wrong(value, at, log, "a boolean", "write true or false without quotes"),
+            _ => wrong(value, at, log, "a boolean", "write true or false"),
+        }
+    }
+}
+
+/// Numbers may be written in quotes, as Terraform permits.
+impl Shape for i64 {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let number = match value {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        number.or_else(|| wrong(value, at, log, "a whole number", "give a whole number"))
+    }
+}
+
+impl Shape for Ipv4Net {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let text = value.as_str();
+        if let Some(block) = text.and_then(|text| text.parse::<Self>().ok()) {
+            return Some(block.trunc());
+        }
+        let remedy = match text {
+            Some(text) if text.parse::<Ipv6Net>().is_ok() => {
+                "IPv6 blocks have an attribute of their own: see those that start with `ipv6_`".to_owned()
+            }
+            Some(text) if text.parse::<Ipv4Addr>().is_ok() => format!("for a single address write {text}/32"),
+            _ => "give an address and a prefix length, as in 10.0.0.0/16".to_owned(),
+        };
+        wrong(value, at, log, "a valid IPv4 CIDR block", &remedy)
+    }
+}
+
+impl Shape for Ipv6Net {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let text = value.as_str();
+        if let Some(block) = text.and_then(|text| text.parse::<Self>().ok()) {
+            return Some(block.trunc());
+        }
+        let remedy = match text {
+            Some(text) if text.parse::<Ipv4Net>().is_ok() => {
+                "IPv4 blocks have an attribute of their own: the one without `ipv6_`".to_owned()
+            }
+            Some(text) if text.parse::<Ipv6Addr>().is_ok() => {
+                format!("for a single address write {text}/128")
+            }
+            _ => "give an address and a prefix length, as in 2001:db8::/56".to_owned(),
+        };
+        wrong(value, at, log, "a valid IPv6 CIDR block", &remedy)
+    }
+}
+
+impl Shape for Ipv4Addr {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let address = value.as_str().and_then(|text| text.parse().ok());
+        address.or_else(|| wrong(value, at, log, "an IPv4 address", "give an address such as 10.0.0.10"))
+    }
+}
+
+impl Shape for Ipv6Addr {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let address = value.as_str().and_then(|text| text.parse().ok());
+        address.or_else(|| wrong(value, at, log, "an IPv6 address", "give an address such as 2001:db8::10"))
+    }
+}
+
+impl Shape for Mac {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let address = value.as_str().and_then(parse_mac);
+        address.map(Self).or_else(|| {
+            wrong(
+                value,
+                at,
+                log,
+                "a hardware address",
+                "give six pairs of hexadecimal digits: 02:00:00:00:00:01",
+            )
+        })
+    }
+}
+
+fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let mut mac = [0; 6];
+    let mut pairs = text.split([':', '-']);
+    for byte in &mut mac {
+        let pair =
+            pairs.next().filter(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    pairs.next().is_none().then_some(mac)
+}
+
+impl Shape for Protocol {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let number = match value {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => match text.to_ascii_lowercase().as_str() {
+                "all" => Some(-1),
+                "tcp" => Some(6),
+                "udp" => Some(17),
+                "icmp" => Some(1),
+                "icmpv6" | "ipv6-icmp" => Some(58),
+                other => other.parse().ok(),
+            },
+            _ => None,
+        };
+        match number {
+            Some(-1) => Some(Self::All),
+            Some(number) if u8::try_from(number).is_ok() => u8::try_from(number).ok().map(Self::Number),
+            _ => wrong(
+                value,
+                at,
+                log,
+                "a protocol",
+                "give tcp, udp, icmp, icmpv6, a protocol number from 0 to 255, or -1 for all",
+            ),
+        }
+    }
+}
+
+impl Shape for RuleAction {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str().map(str::to_ascii_lowercase).as_deref() {
+            Some("allow") => Some(Self::Allow),
+            Some("deny") => Some(Self::Deny),
+            _ => wrong(value, at, log, "an action", "give allow or deny"),
+        }
+    }
+}
+
+impl Shape for MidStreamTcp {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("track") => Some(Self::Track),
+            Some("drop") => Some(Self::Drop),
+            _ => wrong(value, at, log, "a choice", "give track or drop"),
+        }
+    }
+}
+
+impl Shape for Tags {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let Some(object) = value.as_object() else {
+            return wrong(value, at, log, "a map", "give a map from text to text");
+        };
+        let sorted: std::collections::BTreeMap<&String, &Value> = object.iter().collect();
+        let tags: Self = sorted
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.clone(), String::read(value, &at.attribute(key), log)?)))
+            .collect();
+        Some(tags)
+    }
+}

@@ -1,0 +1,388 @@
+//! What does an instance's interface look like to its kernel?
+//!
+//! [`apply`] brings a link to exactly one [`LinkConfig`], whatever it was before; [`list`], [`find_by_alias`] and
+//! [`kernel_drops`] read; [`rename`] and [`remove`] do as they say. Control path only: every call starts a helper
+//! thread inside the namespace and speaks rtnetlink there. What always holds: only the namespace given is touched, a
+//! second `apply` of the same configuration changes nothing, and a call ends within [`DEADLINE`]. Left to others:
+//! making the device ([`crate::OffloadTap`]).
+//!
+//! Routes of the protocols `static` and `boot` on the link are the configuration's; the kernel's own (`kernel`,
+//! `ra`) are not. Policy rules carry a protocol number and a priority of ours, which name the link they belong to.
+
+mod addresses;
+mod netlink;
+mod routes;
+mod rules;
+mod sysctl;
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use vpclab_wire::MacAddr;
+
+use crate::netns::{Netns, NetnsError};
+
+/// One call to the kernel's routing socket, with all its requests, ends within this time.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// All that a link is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkConfig {
+    /// The link's name inside the namespace.
+    pub name: String,
+    /// Its hardware address; the IPv6 link-local address is its EUI-64 (RFC 4291, appendix A).
+    pub mac: MacAddr,
+    /// Largest packet in bytes, without the Ethernet header: 68 to 65,521; at least 1,280 with IPv6 addresses.
+    pub mtu: u32,
+    /// A free text of at most 255 bytes by which the link is found again; empty for none.
+    pub alias: String,
+    /// Frames that may wait to be read before the kernel drops: the length of the TAP's ring.
+    pub txqueuelen: u32,
+    /// Addresses with the length of their network; the first of a network is the one it speaks from.
+    pub addresses: Vec<IpNet>,
+    /// Routes out of this link.
+    pub routes: Vec<RouteConfig>,
+    /// Which senders look into which table.
+    pub rules: Vec<SourceRule>,
+}
+
+/// One route out of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteConfig {
+    /// Where to; host bits are ignored.
+    pub destination: IpNet,
+    /// Next hop of the same family; none for a neighbour on the link.
+    pub gateway: Option<IpAddr>,
+    /// Whether the gateway is taken to be on the link although no route says so.
+    pub onlink: bool,
+    /// The address to speak from, one of the namespace's own.
+    pub source: Option<IpAddr>,
+    /// The routing table; `None` is the main one.
+    pub table: Option<u32>,
+    /// The lower, the better; 0 is the kernel's choice (0 for IPv4, 1024 for IPv6).
+    pub metric: u32,
+}
+
+/// Packets from these addresses look into this table first (`ip rule add from PREFIX lookup TABLE`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRule {
+    /// The senders; host bits are ignored.
+    pub from: IpNet,
+    /// The routing table, 1 or more.
+    pub table: u32,
+}
+
+/// What a link is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// Its name.
+    pub name: String,
+    /// Its index inside the namespace.
+    pub index: u32,
+    /// Its hardware address, if it has an Ethernet one.
+    pub mac: Option<MacAddr>,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+    /// The free text it is found by; empty for none.
+    pub alias: String,
+    /// Frames that may wait to be read.
+    pub txqueuelen: u32,
+    /// The queueing discipline's name, such as `noqueue`.
+    pub qdisc: String,
+    /// Whether it is a TAP device.
+    pub is_tap: bool,
+    /// Whether it is set up.
+    pub up: bool,
+    /// Whether someone is at the other end: a TAP has a carrier while it is open.
+    pub carrier: bool,
+    /// What passed and what did not.
+    pub stats: LinkStats,
+}
+
+/// Counters of a link as the namespace sees them: a TAP *transmits* what we read and *receives* what we write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LinkStats {
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Packets received and dropped.
+    pub rx_dropped: u64,
+    /// Packets dropped instead of being sent; on a TAP: its ring was full.
+    pub tx_dropped: u64,
+    /// Packets received that made no sense, such as frames with an impossible virtio header.
+    pub rx_errors: u64,
+}
+
+/// Frames that the kernel dropped at a TAP: no counter of the engine knows them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KernelDrops {
+    /// Frames of the instance that found the TAP's ring full: the worker was late.
+    pub ring_full: u64,
+    /// Frames we wrote that the instance's kernel dropped at its door.
+    pub not_taken: u64,
+    /// Frames we wrote that made no sense to the driver.
+    pub malformed: u64,
+}
+
+/// Why a link could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// There is no such link.
+    #[error("there is no link named {0} in this network namespace")]
+    NotFound(String),
+    /// The configuration contradicts itself; every contradiction is listed.
+    #[error("the configuration of link {name} cannot be applied: {}", .mistakes.join("; "))]
+    Invalid {
+        /// The link.
+        name: String,
+        /// Sentences that name the attribute.
+        mistakes: Vec<String>,
+    },
+    /// IPv6 was asked for where the kernel has none.
+    #[error(
+        "link {0} is to have IPv6, which this kernel or namespace has disabled (ipv6.disable=1, or no /proc/sys/net/ipv6)"
+    )]
+    Ipv6Disabled(String),
+    /// The kernel refused.
+    #[error("{what}: {source}")]
+    Refused {
+        /// What was tried.
+        what: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The kernel did not answer within [`DEADLINE`].
+    #[error("the kernel did not answer a routing request in time")]
+    TimedOut,
+    /// The namespace could not be entered.
+    #[error(transparent)]
+    Namespace(#[from] NetnsError),
+}
+
+/// Brings the existing link of that name to exactly this configuration and sets it up: addresses, routes and rules
+/// that are missing are added, those that no longer belong are removed; nothing that is already right is touched.
+/// The queueing discipline becomes `noqueue`. A namespace with a name (one of ours, or `ip netns`'s) is
+/// [prepared](prepare) too. A changed hardware address takes the link down for a moment.
+///
+/// # Errors
+/// [`LinkError::Invalid`] before anything is changed; after another error the link is partly changed, and a later
+/// `apply` completes it.
+pub fn apply(netns: &Netns, config: &LinkConfig) -> Result<(), LinkError> {
+    let mistakes = mistakes(config);
+    if !mistakes.is_empty() {
+        return Err(LinkError::Invalid { name: config.name.clone(), mistakes });
+    }
+    if netns.name().is_some() {
+        prepare(netns)?;
+    }
+    netlink::session(netns, async |handle| {
+        let info = netlink::find(handle, &config.name).await?;
+        netlink::set_attributes(handle, &info, config).await?;
+        sysctl::prepare_link(config)?;
+        netlink::set_up(handle, info.index, &config.name).await?;
+        netlink::set_noqueue(handle, info.index, &config.name).await?;
+        addresses::apply(handle, info.index, config).await?;
+        routes::apply(handle, info.index, config).await?;
+        rules::apply(handle, info.index, config).await
+    })
+}
+
+/// Makes a namespace one that programs expect: the loopback is up, and everyone may ping (`net.ipv4.ping_group_range`).
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn prepare(netns: &Netns) -> Result<(), LinkError> {
+    netlink::session(netns, async |handle| {
+        sysctl::allow_ping()?;
+        let loopback = netlink::find(handle, "lo").await?;
+        if !loopback.up {
+            netlink::set_up(handle, loopback.index, "lo").await?;
+        }
+        Ok(())
+    })
+}
+
+/// Every link of the namespace, by index.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn list(netns: &Netns) -> Result<Vec<LinkInfo>, LinkError> {
+    netlink::session(netns, async |handle| {
+        let mut links = netlink::links(handle).await?;
+        links.sort_unstable_by_key(|link| link.index);
+        Ok(links)
+    })
+}
+
+/// The link of that name.
+///
+/// # Errors
+/// [`LinkError::NotFound`].
+pub fn find(netns: &Netns, name: &str) -> Result<LinkInfo, LinkError> {
+    netlink::session(netns, async |handle| netlink::find(handle, name).await)
+}
+
+/// The first link with exactly this alias, if any.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn find_by_alias(netns: &Netns, alias: &str) -> Result<Option<LinkInfo>, LinkError> {
+    Ok(list(netns)?.into_iter().find(|link| link.alias == alias))
+}
+
+/// Gives a link another name; its addresses and routes stay. Kernels before 6.2 rename only links that are down.
+///
+/// # Errors
+/// [`LinkError::NotFound`]; `EEXIST` when the new name is taken.
+pub fn rename(netns: &Netns, name: &str, new_name: &str) -> Result<(), LinkError> {
+    netlink::session(netns, async |handle| {
+        let info = netlink::find(handle, name).await?;
+        netlink::set_name(handle, &info, new_name).await
+    })
+}
+
+/// Deletes a link with its addresses, routes and rules. A TAP's open descriptors fail from then on.
+///
+/// # Errors
+/// [`LinkError::NotFound`]; `EOPNOTSUPP` for links that cannot be deleted, such as `lo`.
+pub fn remove(netns: &Netns, name: &str) -> Result<(), LinkError> {
+    netlink::session(netns, async |handle| {
+        let info = netlink::find(handle, name).await?;
+        rules::remove_all(handle, info.index).await?;
+        netlink::delete(handle, &info).await
+    })
+}
+
+/// What the kernel has dropped at a TAP since the device was made.
+///
+/// # Errors
+/// [`LinkError::NotFound`].
+pub fn kernel_drops(netns: &Netns, name: &str) -> Result<KernelDrops, LinkError> {
+    let stats = find(netns, name)?.stats;
+    Ok(KernelDrops { ring_full: stats.tx_dropped, not_taken: stats.rx_dropped, malformed: stats.rx_errors })
+}
+
+/// Everything in the configuration that contradicts itself, in sentences.
+fn mistakes(config: &LinkConfig) -> Vec<String> {
+    /// The largest MTU a TAP takes: 65,535 less the Ethernet header.
+    const MAX_MTU: u32 = 65_521;
+    let mut mistakes = Vec::new();
+    let has_ipv6 = config.addresses.iter().any(|address| address.addr().is_ipv6());
+    if !(68..=MAX_MTU).contains(&config.mtu) {
+        mistakes.push(format!("mtu {} is not between 68 and {MAX_MTU}", config.mtu));
+    } else if has_ipv6 && config.mtu < 1280 {
+        mistakes
+            .push(format!("mtu {} is less than the 1280 that IPv6 needs (RFC 8200 section 5)", config.mtu));
+    }
+    if config.mac.0[0] & 1 != 0 || config.mac.0 == [0; 6] {
+        mistakes.push("mac is a group address or all zero".to_owned());
+    }
+    if config.alias.len() > 255 {
+        mistakes.push(format!("alias is {} bytes long, 255 are allowed", config.alias.len()));
+    }
+    for (at, address) in config.addresses.iter().enumerate() {
+        if config.addresses[..at].iter().any(|other| other.addr() == address.addr()) {
+            mistakes.push(format!("address {} is given twice", address.addr()));
+        }
+    }
+    for (at, route) in config.routes.iter().enumerate() {
+        let ipv6 = route.destination.addr().is_ipv6();
+        for (what, address) in [("gateway", route.gateway), ("source", route.source)] {
+            if let Some(address) = address.filter(|address| address.is_ipv6() != ipv6) {
+                mistakes
+                    .push(format!("route {}: {what} {address} is of the other family", route.destination));
+            }
+        }
+        if route.onlink && route.gateway.is_none() {
+            mistakes.push(format!("route {}: onlink without a gateway", route.destination));
+        }
+        if config.routes[..at].iter().any(|other| routes::same_place(other, route)) {
+            mistakes.push(format!(
+                "route {} is given twice in the same table with the same metric",
+                route.destination
+            ));
+        }
+    }
+    for rule in &config.rules {
+        if rule.table == 0 {
+            mistakes.push(format!("rule from {}: table 0 does not exist", rule.from));
+        }
+    }
+    mistakes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> LinkConfig {
+        LinkConfig {
+            name: "eth0".to_owned(),
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            mtu: 9001,
+            alias: "eni-1".to_owned(),
+            txqueuelen: 2000,
+            addresses: vec!["10.0.1.10/24".parse().unwrap(), "2001:db8::10/128".parse().unwrap()],
+            routes: vec![],
+            rules: vec![],
+        }
+    }
+
+    fn route(destination: &str, gateway: Option<&str>) -> RouteConfig {
+        RouteConfig {
+            destination: destination.parse().unwrap(),
+            gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+            onlink: false,
+            source: None,
+            table: None,
+            metric: 0,
+        }
+    }
+
+    #[test]
+    fn every_mistake_of_a_configuration_is_reported_at_once() {
+        assert_eq!(mistakes(&config()), Vec::<String>::new());
+        let mut bad = config();
+        bad.mtu = 1000;
+        bad.mac = MacAddr([1, 0, 0, 0, 0, 1]);
+        bad.alias = "x".repeat(256);
+        bad.addresses.push("10.0.1.10/16".parse().unwrap());
+        bad.routes = vec![
+            route("0.0.0.0/0", Some("fe80::1")),
+            RouteConfig { onlink: true, ..route("10.9.0.0/16", None) },
+            RouteConfig { table: Some(254), ..route("10.9.0.1/16", Some("10.0.1.1")) },
+        ];
+        bad.rules = vec![SourceRule { from: "10.0.1.10/32".parse().unwrap(), table: 0 }];
+        let told = mistakes(&bad).join("\n");
+        for what in [
+            "1280",
+            "group address",
+            "256 bytes",
+            "10.0.1.10 is given twice",
+            "other family",
+            "onlink without",
+            "10.9.0.1/16 is given twice",
+            "table 0",
+        ] {
+            assert!(told.contains(what), "{what} is missing from:\n{told}");
+        }
+    }
+
+    #[test]
+    fn a_route_may_repeat_in_another_table_or_with_another_metric() {
+        let mut config = config();
+        config.routes = vec![
+            route("0.0.0.0/0", Some("10.0.1.1")),
+            RouteConfig { table: Some(100), ..route("0.0.0.0/0", Some("10.0.1.1")) },
+            RouteConfig { metric: 50, ..route("0.0.0.0/0", Some("10.0.1.1")) },
+        ];
+        assert_eq!(mistakes(&config), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,157 @@
+//! Which routes lead out of a link, and which should? Only unicast routes of the protocols `static` and `boot` count:
+//! the others are the kernel's.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use futures_util::TryStreamExt;
+use ipnet::IpNet;
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, route};
+use rtnetlink::{Handle, RouteMessageBuilder};
+
+use super::netlink::refused;
+use super::{LinkConfig, LinkError, RouteConfig};
+
+/// The kernel's choice for an IPv6 route without a metric (`IP6_RT_PRIO_USER`).
+const IPV6_DEFAULT_METRIC: u32 = 1024;
+
+/// Adds what is missing, removes what does not belong.
+pub(super) async fn apply(handle: &Handle, index: u32, config: &LinkConfig) -> Result<(), LinkError> {
+    let wanted: Vec<RouteConfig> = config.routes.iter().map(normal).collect();
+    let present = present(handle, index, &config.name).await?;
+    for (route, protocol) in &present {
+        if wanted.contains(route) {
+            continue;
+        }
+        let mut message = message(route, index);
+        message.header.protocol = *protocol;
+        // "Nowhere" matches any scope.
+        message.header.scope = RouteScope::NoWhere;
+        let what = format!("removing route {} from link {}", route.destination, config.name);
+        match handle.route().del(message).execute().await {
+            Err(rtnetlink::Error::NetlinkError(error)) if error.raw_code() == -libc::ESRCH => {}
+            other => other.map_err(refused(what))?,
+        }
+    }
+    // Neighbours first: a gateway must be reachable when its route arrives.
+    let (direct, via): (Vec<_>, Vec<_>) = wanted.iter().partition(|route| route.gateway.is_none());
+    for route in direct.into_iter().chain(via) {
+        if present.iter().any(|(present, _)| present == route) {
+            continue;
+        }
+        let what = format!("adding route {} to link {}", route.destination, config.name);
+        handle.route().add(message(route, index)).execute().await.map_err(refused(what))?;
+    }
+    Ok(())
+}
+
+/// Whether two routes would occupy the same place: the kernel holds one.
+pub(super) fn same_place(one: &RouteConfig, other: &RouteConfig) -> bool {
+    let (one, other) = (normal(one), normal(other));
+    (one.destination, one.table, one.metric) == (other.destination, other.table, other.metric)
+}
+
+/// The route with every default spelled out, as the kernel reports it.
+fn normal(route: &RouteConfig) -> RouteConfig {
+    let ipv6 = route.destination.addr().is_ipv6();
+    RouteConfig {
+        destination: route.destination.trunc(),
+        table: Some(route.table.filter(|table| *table != 0).unwrap_or(u32::from(RouteHeader::RT_TABLE_MAIN))),
+        metric: if ipv6 && route.metric == 0 { IPV6_DEFAULT_METRIC } else { route.metric },
+        ..route.clone()
+    }
+}
+
+fn message(route: &RouteConfig, index: u32) -> RouteMessage {
+    let destination = route.destination;
+    let mut message = match destination {
+        IpNet::V4(net) => {
+            RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(net.addr(), net.prefix_len()).build()
+        }
+        IpNet::V6(net) => {
+            RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(net.addr(), net.prefix_len()).build()
+        }
+    };
+    if destination.addr().is_ipv4() && route.gateway.is_none() {
+        message.header.scope = RouteScope::Link;
+    }
+    if route.onlink {
+        message.header.flags |= RouteFlags::Onlink;
+    }
+    let attributes = &mut message.attributes;
+    attributes.push(RouteAttribute::Oif(index));
+    // The attribute holds every table; the header's byte is a copy of the small ones.
+    let table = route.table.unwrap_or(u32::from(RouteHeader::RT_TABLE_MAIN));
+    message.header.table = u8::try_from(table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
+    attributes.push(RouteAttribute::Table(table));
+    attributes.extend(route.gateway.map(|gateway| RouteAttribute::Gateway(gateway.into())));
+    attributes.extend(route.source.map(|source| RouteAttribute::PrefSource(source.into())));
+    if route.metric != 0 {
+        attributes.push(RouteAttribute::Priority(route.metric));
+    }
+    message
+}
+
+async fn present(
+    handle: &Handle,
+    index: u32,
+    name: &str,
+) -> Result<Vec<(RouteConfig, RouteProtocol)>, LinkError> {
+    let mut present = Vec::new();
+    for request in
+        [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()]
+    {
+        let messages = handle.route().get(request).execute().try_collect::<Vec<_>>().await;
+        let messages = messages.map_err(refused(format!("reading the routes of link {name}")))?;
+        present.extend(messages.iter().filter_map(|message| ours(message, index)));
+    }
+    Ok(present)
+}
+
+/// The route as a configuration, if it leads out of the link and is no business of the kernel's.
+fn ours(message: &RouteMessage, index: u32) -> Option<(RouteConfig, RouteProtocol)> {
+    let header = &message.header;
+    let configured = matches!(header.protocol, RouteProtocol::Static | RouteProtocol::Boot);
+    if !configured
+        || header.kind != RouteType::Unicast
+        || !message.attributes.contains(&RouteAttribute::Oif(index))
+    {
+        return None;
+    }
+    let unspecified = match header.address_family {
+        AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        _ => return None,
+    };
+    let mut destination = unspecified;
+    let mut config = RouteConfig {
+        destination: IpNet::from(unspecified),
+        gateway: None,
+        onlink: header.flags.contains(RouteFlags::Onlink),
+        source: None,
+        table: Some(u32::from(header.table)),
+        metric: 0,
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(address) => destination = ip(address)?,
+            RouteAttribute::Gateway(address) => config.gateway = Some(ip(address)?),
+            RouteAttribute::PrefSource(address) => config.source = Some(ip(address)?),
+            RouteAttribute::Table(table) => config.table = Some(*table),
+            RouteAttribute::Priority(metric) => config.metric = *metric,
+            _ => {}
+        }
+    }
+    config.destination = IpNet::new(destination, header.destination_prefix_length).ok()?;
+    Some((config, header.protocol))
+}
+
+fn ip(address: &route::RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some(IpAddr::V4(*address)),
+        RouteAddress::Inet6(address) => Some(IpAddr::V6(*address)),
+        _ => None,
+    }
+}

@@ -1,0 +1,49 @@
+//! Which kernel settings does an instance's interface need? Written through `/proc/sys/net`, which shows each thread
+//! the settings of the namespace it is in, so these functions run on a thread inside.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::{LinkConfig, LinkError};
+
+/// Everyone may open an ICMP socket: `ping` works without privileges, as on an instance.
+pub(super) fn allow_ping() -> Result<(), LinkError> {
+    write(Path::new("/proc/sys/net/ipv4/ping_group_range"), "0\t2147483647")
+}
+
+/// The link's IPv6: no router advertisements or autoconfiguration (addresses come from the configuration), no
+/// duplicate address detection (an address is usable at once), link-local address by EUI-64 as on AWS.
+pub(super) fn prepare_link(config: &LinkConfig) -> Result<(), LinkError> {
+    let wants_ipv6 = config.addresses.iter().any(|address| address.addr().is_ipv6())
+        || config.routes.iter().any(|route| route.destination.addr().is_ipv6());
+    let dir = Path::new("/proc/sys/net/ipv6/conf").join(&config.name);
+    if !dir.exists() {
+        return if wants_ipv6 { Err(LinkError::Ipv6Disabled(config.name.clone())) } else { Ok(()) };
+    }
+    let settings = [
+        ("accept_ra", "0"),
+        ("autoconf", "0"),
+        ("accept_dad", "0"),
+        ("dad_transmits", "0"),
+        ("addr_gen_mode", "0"),
+    ];
+    for (setting, value) in settings {
+        write(&dir.join(setting), value)?;
+    }
+    // Container engines disable IPv6 in their namespaces by default; who configures addresses wants it on.
+    if wants_ipv6 {
+        write(&dir.join("disable_ipv6"), "0")?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, value: &str) -> Result<(), LinkError> {
+    let attempt = || -> io::Result<()> {
+        if fs::read_to_string(path)?.trim_end() == value { Ok(()) } else { fs::write(path, value) }
+    };
+    attempt().map_err(|source| LinkError::Refused {
+        what: format!("writing {value:?} to {}", path.display()),
+        source,
+    })
+}

@@ -1,0 +1,206 @@
+//! A link becomes what its configuration says, no less and no more.
+
+use vpclab_tap::OffloadTap;
+use vpclab_tap::link::{self, LinkError, SourceRule};
+
+use crate::fixture::{Namespace, config, live, mac, route};
+
+fn state(ns: &Namespace) -> String {
+    [
+        "-o link show dev eth0",
+        "-o addr show dev eth0",
+        "route show table all dev eth0",
+        "-6 route show table all dev eth0",
+        "rule show",
+        "-6 rule show",
+    ]
+    .map(|what| ns.ip(what))
+    .concat()
+}
+
+#[test]
+fn a_link_is_brought_to_exactly_its_configuration_and_a_second_time_changes_nothing() {
+    if !live() {
+        return;
+    }
+    let ns = Namespace::new();
+    let _tap = OffloadTap::open(&ns.0, "eth0").unwrap();
+    let mut first = config(1);
+    first.addresses.push("10.0.1.11/24".parse().unwrap());
+    first.routes = vec![
+        route("0.0.0.0/0", Some("10.0.1.2")),
+        link::RouteConfig {
+            onlink: true,
+            table: Some(1000),
+            source: Some("10.0.1.1".parse().unwrap()),
+            ..route("0.0.0.0/0", Some("192.0.2.1"))
+        },
+        route("203.0.113.0/24", None),
+        link::RouteConfig { metric: 50, ..route("::/0", Some("2001:db8::2")) },
+        route("2001:db8:1::/48", Some("2001:db8::2")),
+    ];
+    first.rules = vec![
+        SourceRule { from: "10.0.1.11/32".parse().unwrap(), table: 1000 },
+        SourceRule { from: "2001:db8::1/128".parse().unwrap(), table: 200 },
+    ];
+    link::apply(&ns.0, &first).unwrap();
+    let once = state(&ns);
+    for expected in [
+        "mtu 9001",
+        "qdisc noqueue",
+        "qlen 2000",
+        "link/ether 02:00:00:00:00:01",
+        "alias eni-1",
+        "LOWER_UP",
+        "inet 10.0.1.1/24",
+        "inet 10.0.1.11/24",
+        "inet6 2001:db8::1/64",
+        "inet6 fe80::ff:fe00:1/64",
+        "default via 10.0.1.2 proto static",
+        "default via 192.0.2.1 table 1000 proto static src 10.0.1.1 onlink",
+        "203.0.113.0/24 proto static scope link",
+        "default via 2001:db8::2 proto static metric 50",
+        "2001:db8:1::/48 via 2001:db8::2 proto static metric 1024",
+        "from 10.0.1.11 lookup 1000",
+        "from 2001:db8::1 lookup 200",
+    ] {
+        assert!(once.contains(expected), "{expected:?} is missing from:\n{once}");
+    }
+    assert!(!once.contains("tentative"), "addresses are usable at once:\n{once}");
+    link::apply(&ns.0, &first).unwrap();
+    assert_eq!(state(&ns), once);
+
+    ns.ip("route add 198.51.100.0/24 via 10.0.1.2");
+    ns.ip("rule add from 10.9.9.9 lookup 77");
+    let mut second = config(1);
+    second.mac = mac(7);
+    second.mtu = 1500;
+    second.alias = "renamed".to_owned();
+    second.addresses = vec!["10.0.1.11/24".parse().unwrap(), "2001:db8::7/64".parse().unwrap()];
+    second.routes = vec![route("0.0.0.0/0", Some("10.0.1.3"))];
+    link::apply(&ns.0, &second).unwrap();
+    let changed = state(&ns);
+    for expected in [
+        "mtu 1500",
+        "02:00:00:00:00:07",
+        "alias renamed",
+        "inet 10.0.1.11/24",
+        "inet6 2001:db8::7/64",
+        "fe80::ff:fe00:7/64",
+        "default via 10.0.1.3",
+        "from 10.9.9.9 lookup 77",
+    ] {
+        assert!(changed.contains(expected), "{expected:?} is missing from:\n{changed}");
+    }
+    for gone in [
+        "10.0.1.1/24",
+        "via 10.0.1.2 ",
+        "2001:db8::1",
+        "table 1000",
+        "203.0.113.0",
+        "198.51.100.0",
+        "lookup 1000",
+        "lookup 200",
+        "fe80::ff:fe00:1/64",
+        "metric 50",
+    ] {
+        assert!(!changed.contains(gone), "{gone:?} is still in:\n{changed}");
+    }
+}
+
+#[test]
+fn the_first_address_of_a_network_is_the_one_the_kernel_speaks_from() {
+    if !live() {
+        return;
+    }
+    let ns = Namespace::new();
+    let _tap = OffloadTap::open(&ns.0, "eth0").unwrap();
+    let mut config = config(1);
+    config.addresses =
+        ["10.0.1.1/24", "10.0.1.5/24", "10.0.2.1/24"].map(|address| address.parse().unwrap()).to_vec();
+    for first in ["10.0.1.1", "10.0.1.5"] {
+        link::apply(&ns.0, &config).unwrap();
+        let route = ns.ip("-o route get 10.0.1.99");
+        assert!(route.contains(&format!("src {first} ")), "{route}");
+        let addresses = ns.ip("-o -4 addr show dev eth0");
+        assert_eq!(addresses.lines().count(), 3, "{addresses}");
+        config.addresses.swap(0, 1);
+    }
+}
+
+#[test]
+fn links_are_listed_found_renamed_and_removed_with_their_rules() {
+    if !live() {
+        return;
+    }
+    let ns = Namespace::new();
+    let _tap = OffloadTap::open(&ns.0, "eth0").unwrap();
+    let mut config = config(1);
+    config.rules = vec![SourceRule { from: "10.0.1.1/32".parse().unwrap(), table: 100 }];
+    link::apply(&ns.0, &config).unwrap();
+    let names: Vec<_> = link::list(&ns.0).unwrap().into_iter().map(|link| (link.name, link.is_tap)).collect();
+    assert_eq!(names, [("lo".to_owned(), false), ("eth0".to_owned(), true)]);
+    let found = link::find_by_alias(&ns.0, "eni-1").unwrap().unwrap();
+    assert_eq!((found.name.as_str(), found.mac, found.mtu), ("eth0", Some(mac(1)), 9001));
+    assert!(found.up && found.carrier && found.qdisc == "noqueue");
+    assert_eq!(link::find_by_alias(&ns.0, "eni-2").unwrap(), None);
+    link::rename(&ns.0, "eth0", "ens5").unwrap();
+    assert_eq!(link::find(&ns.0, "ens5").unwrap().index, found.index);
+    assert!(ns.ip("rule show").contains("lookup 100"));
+    link::remove(&ns.0, "ens5").unwrap();
+    assert!(!ns.ip("rule show").contains("lookup 100"));
+    assert!(matches!(link::remove(&ns.0, "ens5"), Err(LinkError::NotFound(_))));
+    assert!(matches!(link::apply(&ns.0, &config), Err(LinkError::NotFound(_))));
+}
+
+#[test]
+fn rules_of_a_link_that_is_gone_are_cleared_away_with_the_next_change() {
+    if !live() {
+        return;
+    }
+    let ns = Namespace::new();
+    let tap = OffloadTap::open(&ns.0, "eth0").unwrap();
+    let mut config = config(1);
+    config.rules = vec![SourceRule { from: "10.0.1.1/32".parse().unwrap(), table: 100 }];
+    link::apply(&ns.0, &config).unwrap();
+    drop(tap);
+    assert!(ns.ip("rule show").contains("lookup 100"), "the kernel ties rules to no link");
+    let _tap = OffloadTap::open(&ns.0, "eth0").unwrap();
+    config.rules.clear();
+    link::apply(&ns.0, &config).unwrap();
+    assert!(!ns.ip("rule show").contains("lookup 100"));
+}
+
+#[test]
+fn a_namespace_without_ipv6_is_told_apart_from_a_refusal() {
+    if !live() {
+        return;
+    }
+    let ns = Namespace::new();
+    let _tap = OffloadTap::open(&ns.0, "eth0").unwrap();
+    // Below 1280 bytes the kernel takes IPv6 off the link (RFC 8200 section 5), as it does where it has none.
+    let mut config = config(1);
+    config.mtu = 1000;
+    config.addresses.truncate(1);
+    config.routes = vec![route("2001:db8:1::/48", None)];
+    assert!(matches!(link::apply(&ns.0, &config), Err(LinkError::Ipv6Disabled(name)) if name == "eth0"));
+    config.routes.clear();
+    link::apply(&ns.0, &config).unwrap();
+}
+
+#[test]
+fn ipv6_that_a_container_engine_has_switched_off_is_switched_on_for_the_link() {
+    if !live() {
+        return;
+    }
+    let ns = Namespace::new();
+    ns.0.run(|| {
+        for which in ["all", "default"] {
+            std::fs::write(format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6"), "1").unwrap();
+        }
+    })
+    .unwrap();
+    let _tap = OffloadTap::open(&ns.0, "eth0").unwrap();
+    link::apply(&ns.0, &config(1)).unwrap();
+    assert!(ns.ip("-o addr show dev eth0").contains("2001:db8::1/64"));
+}

@@ -1,0 +1,9 @@
+//! Does the kernel agree? Real TAPs in namespaces of the tests' own, which are gone afterwards. Needs root and
+//! `/dev/net/tun`: without them each test says loudly that it did not run, and fails where `CI=true`.
+
+mod device;
+mod fixture;
+mod links;
+mod namespaces;
+mod processes;
+mod traffic;
