@@ -1,1 +1,19 @@
-//! Skeleton.
+//! What do the witnesses of this project share?
+//!
+//! A packet by its values and its frame ([`packet`], [`frames`]), a network to send it through ([`harness`]), the slow
+//! [`oracle`] that knows what should have happened, a generator of networks and packets ([`generate`]), the experiment
+//! that confronts them ([`witness`]), and the register of documented behaviour ([`register`]). Nothing here ships: it
+//! fails loudly, with the values at hand.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is how a test, and what tests are made of, says no"
+)]
+
+pub mod frames;
+pub mod harness;
+pub mod oracle;
+pub mod packet;
+pub mod register;

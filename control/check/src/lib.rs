@@ -1,1 +1,17 @@
-//! Skeleton.
+//! Who reaches whom in this network, and does that agree with what its designer expects?
+//!
+//! Questions in words, answers for people and for programs, and test files. The forwarding itself is the engine's:
+//! nothing here knows a rule of it.
+
+mod explain;
+mod map;
+mod names;
+mod question;
+pub mod render;
+pub mod style;
+mod words;
+
+pub use explain::{answer, explain};
+pub use map::map;
+pub use names::{nearest, remedy};
+pub use question::{EndKind, NamedEnd, Question, parse};

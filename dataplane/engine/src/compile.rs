@@ -84,8 +84,12 @@ impl<'a> Compiler<'a> {
 
     fn compile(mut self, previous: Option<&Fabric>) -> Fabric {
         let mut policies = Policies::default();
-        let enis: Vec<_> =
-            self.topology.network_interfaces.iter().map(|(name, eni)| self.eni(name, eni, &mut policies)).collect();
+        let enis: Vec<_> = self
+            .topology
+            .network_interfaces
+            .iter()
+            .map(|(name, eni)| self.eni(name, eni, &mut policies))
+            .collect();
         for (name, eni) in self.topology.network_interfaces.keys().zip(enis) {
             let index = self.eni_index(name);
             self.enis.fill(index, eni);
@@ -107,13 +111,15 @@ impl<'a> Compiler<'a> {
             internet_gateways: table(self.topology.internet_gateways.iter().map(|(name, gateway)| {
                 InternetGateway { name: name.clone(), vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)) }
             })),
-            instances: table(self.topology.instances.iter().map(|(name, instance)| Instance {
-                name: name.clone(),
-                interfaces: instance
-                    .network_interfaces
-                    .iter()
-                    .map(|(&device, eni)| (device, self.eni_index(eni)))
-                    .collect(),
+            instances: table(self.topology.instances.iter().map(|(name, instance)| {
+                Instance {
+                    name: name.clone(),
+                    interfaces: instance
+                        .network_interfaces
+                        .iter()
+                        .map(|(&device, eni)| (device, self.eni_index(eni)))
+                        .collect(),
+                }
             })),
             enis: self.enis,
             hosts: compile_hosts(self.topology, previous),
@@ -189,7 +195,8 @@ impl<'a> Compiler<'a> {
         let tracking = &eni.connection_tracking;
         let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
         let mac = MacAddr(eni.mac_address);
-        let mut groups: Vec<_> = eni.security_groups.iter().map(|group| self.security_groups.of(group)).collect();
+        let mut groups: Vec<_> =
+            eni.security_groups.iter().map(|group| self.security_groups.of(group)).collect();
         groups.sort_unstable();
         groups.dedup();
         Eni {
@@ -204,7 +211,11 @@ impl<'a> Compiler<'a> {
                 .chain(eni.ipv6_addresses.iter().copied().map(IpAddr::V6))
                 .collect(),
             link_local: eui64_link_local(mac),
-            public_addresses: eni.public_ips.iter().map(|(&private, public)| (private, public.address)).collect(),
+            public_addresses: eni
+                .public_ips
+                .iter()
+                .map(|(&private, public)| (private, public.address))
+                .collect(),
             policy: policies.intern(&groups, |groups| self.policy(groups)),
             security_groups: groups,
             source_dest_check: eni.source_dest_check,
@@ -275,11 +286,7 @@ fn table<I: Position, T>(entries: impl Iterator<Item = T>) -> Table<I, T> {
 }
 
 fn compile_vpc(name: &model::VpcName, vpc: &model::Vpc) -> Vpc {
-    Vpc {
-        name: name.clone(),
-        cidr_blocks: vpc.cidr_blocks().collect(),
-        resolver: plus(vpc.cidr_block, 2),
-    }
+    Vpc { name: name.clone(), cidr_blocks: vpc.cidr_blocks().collect(), resolver: plus(vpc.cidr_block, 2) }
 }
 
 fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) -> NetworkAcl {

@@ -65,7 +65,12 @@ fn admit<'a>(fabric: &Fabric, port: Port, headers: &'a Headers) -> Result<Admitt
 }
 
 /// Whom the frame is addressed to. What is sent to all goes to the router too: there it dies for its own reason.
-fn next_hop(fabric: &Fabric, eni: EniIdx, dst_mac: MacAddr, packet: &IpHeaders) -> Result<NextHop, DropReason> {
+fn next_hop(
+    fabric: &Fabric,
+    eni: EniIdx,
+    dst_mac: MacAddr,
+    packet: &IpHeaders,
+) -> Result<NextHop, DropReason> {
     let subnet = fabric.enis[eni].subnet;
     if dst_mac == fabric.subnets[subnet].router.mac {
         return Ok(NextHop::Router);
@@ -130,12 +135,17 @@ fn hardware_address(fabric: &Fabric, eni: EniIdx, address: IpAddr) -> Option<(Ma
 }
 
 /// A host of the internet has one neighbour, its gateway, which has every address but the host's own.
-fn admit_from_host<'a>(fabric: &Fabric, host: HostIdx, headers: &'a Headers) -> Result<Admitted<'a>, DropReason> {
+fn admit_from_host<'a>(
+    fabric: &Fabric,
+    host: HostIdx,
+    headers: &'a Headers,
+) -> Result<Admitted<'a>, DropReason> {
     let Some(entry) = fabric.hosts.get(host) else { return Err(DropReason::SpoofedMac) };
     if headers.src_mac != entry.mac {
         return Err(DropReason::SpoofedMac);
     }
-    let is_own = |address: IpAddr| entry.addresses.contains(&address) || address == IpAddr::V6(entry.link_local);
+    let is_own =
+        |address: IpAddr| entry.addresses.contains(&address) || address == IpAddr::V6(entry.link_local);
     match &headers.body {
         Body::Arp(arp) if arp.operation == ArpOperation::Request && !is_own(IpAddr::V4(arp.target_ip)) => {
             Ok(Admitted::Answer(Answer::Arp(INTERNET_MAC)))

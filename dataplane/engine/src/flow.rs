@@ -221,7 +221,14 @@ impl FlowKey {
             Transport::Udp { src_port, dst_port } => (*src_port, *dst_port),
             Transport::Icmp(icmp) => match icmp.message {
                 IcmpMessage::Query { identifier, .. } => {
-                    return Self::query(headers.src, headers.dst, headers.protocol, identifier, icmp.icmp_type, direction);
+                    return Self::query(
+                        headers.src,
+                        headers.dst,
+                        headers.protocol,
+                        identifier,
+                        icmp.icmp_type,
+                        direction,
+                    );
                 }
                 // Messages without an identifier pair up by type alone.
                 _ => (u16::from(icmp.icmp_type), u16::from(icmp.icmp_type)),
@@ -239,7 +246,14 @@ impl FlowKey {
         match embedded.protocol {
             Protocol::ICMP | Protocol::ICMPV6 => {
                 let icmp_type = embedded.icmp_type?;
-                Some(Self::query(embedded.src, embedded.dst, embedded.protocol, source_port, icmp_type, quoted))
+                Some(Self::query(
+                    embedded.src,
+                    embedded.dst,
+                    embedded.protocol,
+                    source_port,
+                    icmp_type,
+                    quoted,
+                ))
             }
             Protocol::TCP | Protocol::UDP if embedded.ports.is_none() => None,
             protocol => Some(Self::oriented(
@@ -331,12 +345,13 @@ impl Conn {
         now: Timestamp,
     ) -> Self {
         let state = match transport {
-            Transport::Tcp(tcp) if tcp.flags.is_opening() => ConnState::Tcp(TcpState::Opening { answered: false }),
+            Transport::Tcp(tcp) if tcp.flags.is_opening() => {
+                ConnState::Tcp(TcpState::Opening { answered: false })
+            }
             // Picked up in the middle: whatever opened it was not seen (CT-19).
-            Transport::Tcp(_) => ConnState::Tcp(TcpState::Established {
-                opener_finished: false,
-                other_finished: false,
-            }),
+            Transport::Tcp(_) => {
+                ConnState::Tcp(TcpState::Established { opener_finished: false, other_finished: false })
+            }
             Transport::Udp { .. } => ConnState::Udp { requests: 1, responses: 0 },
             Transport::Icmp(_) => ConnState::Icmp,
             Transport::Other | Transport::LaterFragment => ConnState::Other,
@@ -484,7 +499,9 @@ impl FlowTable {
         for effect in effects {
             if let Effect::Open { eni, key, conn } = effect {
                 let taken = self.conns.get(&(*eni, *key)).is_some_and(|known| {
-                    known.is_live(now) && !matches!(known.state, ConnState::Tcp(TcpState::Closing)) && known != conn
+                    known.is_live(now)
+                        && !matches!(known.state, ConnState::Tcp(TcpState::Closing))
+                        && known != conn
                 });
                 if taken {
                     return Err(Stale);
@@ -525,14 +542,21 @@ impl FlowTable {
     }
 
     fn uncount(&mut self, conn: &Conn) {
-        if let (Tracking::Tracked, Some(instance)) = (conn.tracking, conn.instance) {
-            if let Some(count) = self.tracked_per_instance.get_mut(&instance) {
-                *count = count.saturating_sub(1);
-            }
+        if let (Tracking::Tracked, Some(instance)) = (conn.tracking, conn.instance)
+            && let Some(count) = self.tracked_per_instance.get_mut(&instance)
+        {
+            *count = count.saturating_sub(1);
         }
     }
 
-    fn remember_fragment(&mut self, key: DatagramKey, transport: Transport, start: u32, end: u32, now: Timestamp) {
+    fn remember_fragment(
+        &mut self,
+        key: DatagramKey,
+        transport: Transport,
+        start: u32,
+        end: u32,
+        now: Timestamp,
+    ) {
         let fresh = || Datagram { transport, first_seen: now, ranges: ArrayVec::new(), poisoned: false };
         let datagram = match self.datagrams.entry(key) {
             std::collections::hash_map::Entry::Occupied(known) => {

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use vpclab_wire::{
-    Body, FrameBuf, FrameMut, Headers, PrefixInformation, RouterAdvertisement, arp_reply, echo_reply, fragment_ipv4,
-    icmp_error, neighbor_advertisement, parse, rewrite, router_advertisement,
+    Body, FrameBuf, FrameMut, Headers, PrefixInformation, RouterAdvertisement, arp_reply, echo_reply,
+    fragment_ipv4, icmp_error, neighbor_advertisement, parse, rewrite, router_advertisement,
 };
 
 use crate::door::{Port, plan_frame};
@@ -244,11 +244,8 @@ fn reply(fabric: &Fabric, frame: &[u8], headers: &Headers, answer: Answer) -> Op
             let std::net::IpAddr::V6(asker) = packet.src else { return None };
             // Duplicate address detection asks from the unspecified address and is answered to all (RFC 4862).
             let solicited = !asker.is_unspecified();
-            let (dst_mac, dst) = if solicited {
-                (headers.src_mac, asker)
-            } else {
-                (ALL_NODES_MAC, ALL_NODES)
-            };
+            let (dst_mac, dst) =
+                if solicited { (headers.src_mac, asker) } else { (ALL_NODES_MAC, ALL_NODES) };
             Some(neighbor_advertisement(mac, dst_mac, target, dst, target, router, solicited, true))
         }
         (Answer::RouterAdvertisement(subnet), Body::Ip(packet)) => {
@@ -257,9 +254,7 @@ fn reply(fabric: &Fabric, frame: &[u8], headers: &Headers, answer: Answer) -> Op
                 if asker.is_unspecified() { (ALL_NODES_MAC, ALL_NODES) } else { (headers.src_mac, asker) };
             Some(advertise_router(fabric, subnet, dst_mac, dst))
         }
-        (Answer::EchoReply, Body::Ip(_)) => {
-            echo_reply(frame, headers)
-        }
+        (Answer::EchoReply, Body::Ip(_)) => echo_reply(frame, headers),
         _ => None,
     }
 }
@@ -301,11 +296,8 @@ fn advertise_router(
 fn error_frame(fabric: &Fabric, frame: &[u8], born: Born) -> Option<FrameBuf> {
     let router = &fabric.subnets[born.router].router;
     let is_ipv6 = matches!(born.error, vpclab_wire::IcmpErrorKind::PacketTooBig { .. });
-    let source = if is_ipv6 {
-        std::net::IpAddr::V6(router.link_local)
-    } else {
-        std::net::IpAddr::V4(router.ipv4?)
-    };
+    let source =
+        if is_ipv6 { std::net::IpAddr::V6(router.link_local) } else { std::net::IpAddr::V4(router.ipv4?) };
     icmp_error(born.error, router.mac, router.mac, source, frame)
 }
 

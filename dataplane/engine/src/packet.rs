@@ -14,7 +14,7 @@ use crate::index::{EniIdx, SubnetIdx};
 use crate::reason::DropReason;
 
 /// The most effects one packet can have: a fragment, and a flow at each of two interfaces, with room to spare.
-pub const MAX_EFFECTS: usize = 6;
+pub(crate) const MAX_EFFECTS: usize = 6;
 
 /// The packet as it will look so far.
 #[derive(Debug, Clone)]
@@ -144,7 +144,9 @@ impl Selector {
     pub fn is_covered_by(&self, traffic: &Traffic) -> bool {
         match (traffic, self.protocol) {
             (Traffic::All, _) => true,
-            (Traffic::Tcp(ports), Protocol::TCP) | (Traffic::Udp(ports), Protocol::UDP) => ports.contains(self.port),
+            (Traffic::Tcp(ports), Protocol::TCP) | (Traffic::Udp(ports), Protocol::UDP) => {
+                ports.contains(self.port)
+            }
             (Traffic::Icmp(wanted), Protocol::ICMP) | (Traffic::Icmpv6(wanted), Protocol::ICMPV6) => {
                 match self.icmp {
                     Some((icmp_type, code)) => wanted.contains(icmp_type, code),

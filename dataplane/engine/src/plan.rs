@@ -112,6 +112,10 @@ pub struct Plan {
 
 /// Where a packet goes, or why it dies.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, on the stack; a box would cost every packet"
+)]
 pub enum Verdict {
     /// It leaves the engine.
     Forward(Forward),
@@ -261,8 +265,11 @@ impl Plan {
             dst_mac,
             src: draft.new_source,
             dst: draft.new_destination,
-            embedded: (src.is_some() || dst.is_some())
-                .then_some(EmbeddedRewrite { src, dst, ..EmbeddedRewrite::default() }),
+            embedded: (src.is_some() || dst.is_some()).then_some(EmbeddedRewrite {
+                src,
+                dst,
+                ..EmbeddedRewrite::default()
+            }),
             ..Rewrite::default()
         };
         let forward = Forward { egress, rewrite, fragment_to: draft.fragment_to, headers: draft.headers };

@@ -9,9 +9,7 @@ use ipnet::IpNet;
 use vpclab_wire::Malformed;
 
 use crate::fabric::Direction;
-use crate::index::{
-    EniIdx, InternetGatewayIdx, NetworkAclIdx, RouteTableIdx, SubnetIdx, VpcIdx,
-};
+use crate::index::{EniIdx, InternetGatewayIdx, NetworkAclIdx, RouteTableIdx, SubnetIdx, VpcIdx};
 
 /// Why a packet is discarded, silently unless said otherwise (PIPE-09).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

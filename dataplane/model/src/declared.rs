@@ -15,8 +15,7 @@ pub(crate) use filters::{
     DeclaredAclEntry, DeclaredGroupRule, DeclaredNetworkAcl, DeclaredSecurityGroup, DeclaredTraffic,
 };
 pub(crate) use hosts::{
-    DeclaredAttachment, DeclaredEip, DeclaredInstance, DeclaredInterface, DeclaredInternetHost,
-    DeclaredNetworkInterface,
+    DeclaredEip, DeclaredInstance, DeclaredInterface, DeclaredInternetHost, DeclaredNetworkInterface,
 };
 pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
@@ -70,10 +69,11 @@ pub(crate) struct Declared {
 }
 
 impl Declared {
-    /// Reads the whole document; nothing when it is not even a map.
-    pub(crate) fn read(document: &Document, log: &Log) -> Option<Self> {
+    /// Reads the whole document. One that is no map is reported, and read as an empty one.
+    pub(crate) fn read(document: &Document, log: &Log) -> Self {
         let at = Place::document();
-        let top = object(document.as_value(), &at, log)?;
+        let nothing = Map::new();
+        let top = object(document.as_value(), &at, log).unwrap_or(&nothing);
         let mut reader = Reader::new(log, at, top, "a topology");
         for (key, what) in LACKING {
             reader.lacking(&[key], what);
@@ -96,7 +96,7 @@ impl Declared {
             internet_hosts: resources(&mut reader, log, None, DeclaredInternetHost::read),
         };
         reader.finish();
-        Some(declared)
+        declared
     }
 }
 

@@ -11,6 +11,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 /// A document as written, known to be well-formed.
+///
+/// An attribute that is null counts as not written. `$schema` and attributes that start with `x-` belong to the user
+/// and are ignored, in the document itself and in every resource; a *resource* may well be called `x-ray`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document(Value);
 

@@ -41,16 +41,11 @@ impl Topology {
     /// Every mistake in the document, in the order of kinds and names.
     pub fn from_document(document: &Document, previous: Option<&Self>) -> Result<Self, Mistakes> {
         let log = Log::default();
-        let topology = Declared::read(document, &log).map(|declared| {
-            let registers = Registers::of(&declared, &log);
-            rules::topology(&Context { log: &log, declared: &declared, registers: &registers, previous })
-        });
-        match (log.finish(), topology) {
-            (Ok(()), Some(topology)) => Ok(topology),
-            (Err(mistakes), _) => Err(mistakes),
-            // A document that is no map at all has been reported.
-            (Ok(()), None) => Err(Mistakes(Vec::new())),
-        }
+        let declared = Declared::read(document, &log);
+        let registers = Registers::of(&declared, &log);
+        let topology =
+            rules::topology(&Context { log: &log, declared: &declared, registers: &registers, previous });
+        log.finish().map(|()| topology)
     }
 }
 

@@ -251,32 +251,25 @@ fn main_tables(
 ) -> BTreeMap<VpcName, RouteTableName> {
     let mut mains = BTreeMap::new();
     for (name, vpc) in &declared.vpcs {
-        let own = made_by_aws(name, MAIN);
-        let main = match vpc.main_route_table.written() {
-            None => Some(own),
-            Some(reference) => {
-                let main = tables.resolve_inside(log, reference, name, None, "InvalidParameterValue");
-                match main {
-                    Some(main) if main != own && declared.route_tables.contains_key(&own) => {
-                        log.report(
-                            &reference.at,
-                            "InvalidParameterCombination",
-                            format!("the main route table is {main} here, but {own} is declared too"),
-                            format!("give {own} another name, or leave `main_route_table` out"),
-                        );
-                    }
-                    Some(ref main) => {
-                        tables.spellings.insert(own.as_str().to_owned(), main.clone());
-                    }
-                    None => {}
-                }
-                main
-            }
+        let own: RouteTableName = made_by_aws(name, MAIN);
+        let Some(reference) = vpc.main_route_table.written() else {
+            mains.insert(name.clone(), own);
+            continue;
         };
-        mains.extend(main.map(|main| (name.clone(), main)));
+        let Some(main) = tables.resolve_inside(log, reference, name, None, "InvalidParameterValue") else {
+            continue;
+        };
+        if main != own && declared.route_tables.contains_key(&own) {
+            log.report(
+                &reference.at,
+                "InvalidParameterCombination",
+                format!("the main route table is {main} here, but {own} is declared too"),
+                format!("give {own} another name, or leave `main_route_table` out"),
+            );
+        }
+        tables.spellings.insert(own.as_str().to_owned(), main.clone());
+        mains.insert(name.clone(), main);
     }
-    // A qualified name whose VPC does not exist has been reported with its implied `vpc`.
-    debug_assert!(mains.keys().all(|vpc| declared.vpcs.contains_key(vpc)));
     mains
 }
 

@@ -3,7 +3,7 @@
 //! [`apply`] brings a link to exactly one [`LinkConfig`], whatever it was before; [`list`], [`find_by_alias`] and
 //! [`kernel_drops`] read; [`rename`] and [`remove`] do as they say. Control path only: every call starts a helper
 //! thread inside the namespace and speaks rtnetlink there. What always holds: only the namespace given is touched, a
-//! second `apply` of the same configuration changes nothing, and a call ends within [`DEADLINE`]. Left to others:
+//! second `apply` of the same configuration changes nothing, and a call ends within [`DEADLINE`] (`apply` within two). Left to others:
 //! making the device ([`crate::OffloadTap`]).
 //!
 //! Routes of the protocols `static` and `boot` on the link are the configuration's; the kernel's own (`kernel`,
@@ -24,7 +24,7 @@ use vpclab_wire::MacAddr;
 
 use crate::netns::{Netns, NetnsError};
 
-/// One call to the kernel's routing socket, with all its requests, ends within this time.
+/// One session with the kernel's routing socket, with all its requests, ends within this time.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// All that a link is to be.

@@ -90,8 +90,15 @@ impl Delta {
     #[inline]
     pub fn replace(&mut self, old: &[u8], new: &[u8]) {
         debug_assert!(old.len() == new.len() && old.len().is_multiple_of(2), "two slices of one even length");
-        for (old, new) in old.as_chunks().0.iter().zip(new.as_chunks().0) {
-            self.replace16(u16::from_be_bytes(*old), u16::from_be_bytes(*new));
+        // Two words at a time: their carries fold into the same sum.
+        let (old_pairs, old_rest) = old.as_chunks::<4>();
+        let (new_pairs, new_rest) = new.as_chunks::<4>();
+        for (old, new) in old_pairs.iter().zip(new_pairs) {
+            let (old, new) = (u32::from_be_bytes(*old), u32::from_be_bytes(*new));
+            self.0 = Sum(self.0.0 + u64::from(!old) + u64::from(new));
+        }
+        if let (&[a, b], &[c, d]) = (old_rest, new_rest) {
+            self.replace16(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
         }
     }
 
@@ -147,6 +154,15 @@ pub fn complete(frame: &mut FrameMut<'_>) {
 #[inline]
 pub(crate) fn written(checksum: u16, field: u16) -> u16 {
     if checksum == 0 && field == UDP_FIELD { 0xffff } else { checksum }
+}
+
+/// Whether the checksum of an IPv4 header is right, given its fixed part and its options.
+#[inline]
+pub(crate) fn ipv4_is_right(fixed: &[u8; 20], options: &[u8]) -> bool {
+    let words = fixed.as_chunks::<4>().0;
+    let sum: u64 = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum();
+    let sum = if options.is_empty() { Sum(sum) } else { Sum(sum).bytes(options) };
+    sum.fold() == 0xffff
 }
 
 /// Computes and writes the checksum of the IPv4 header at `at`.

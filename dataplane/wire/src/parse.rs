@@ -6,7 +6,7 @@
 //! may pass) is left to others.
 
 use crate::bytes::{array, be16, be32, len16, len32};
-use crate::checksum::{Sum, TCP_FIELD, UDP_FIELD};
+use crate::checksum::{TCP_FIELD, UDP_FIELD, ipv4_is_right};
 use crate::frame::{ETHERNET_LEN, VNET_LEN};
 use crate::headers::{
     Arp, ArpOperation, Body, Fragment, Headers, IpHeaders, Protocol, TcpFlags, TcpHeader, Transport,
@@ -73,6 +73,7 @@ struct Extent {
 #[derive(Clone, Copy)]
 struct Link<'a> {
     vnet: &'a [u8; VNET_LEN],
+    ethernet_len: usize,
     src_mac: MacAddr,
     dst_mac: MacAddr,
 }
@@ -91,15 +92,15 @@ pub fn parse(frame: &[u8]) -> Result<Headers, Malformed> {
     if src_mac.is_multicast() {
         return Err(Malformed::MulticastSource);
     }
-    let link = Link { vnet, src_mac, dst_mac };
+    let link = Link { vnet, ethernet_len: ethernet.len(), src_mac, dst_mac };
     match u16::from_be_bytes([t0, t1]) {
         IPV4 => {
-            let (packet, src, dst) = ipv4(payload)?;
-            ip(link, payload, packet, src, dst)
+            let (packet, ends) = ipv4(payload)?;
+            ip(link, payload, packet, ends)
         }
         IPV6 => {
-            let (packet, src, dst) = ipv6(payload)?;
-            ip(link, payload, packet, src, dst)
+            let (packet, ends) = ipv6(payload)?;
+            ip(link, payload, packet, ends)
         }
         ARP => {
             let vnet = VnetHeader::parse(vnet)?;
@@ -133,7 +134,7 @@ fn arp(payload: &[u8]) -> Option<Arp> {
 }
 
 #[inline(always)]
-fn ipv4(payload: &[u8]) -> Result<(Packet, IpAddr, IpAddr), Malformed> {
+fn ipv4(payload: &[u8]) -> Result<(Packet, (IpAddr, IpAddr)), Malformed> {
     let header = payload.first_chunk::<IPV4_LEN>().ok_or(Malformed::Ipv4HeaderLength)?;
     if header[0] >> 4 != 4 {
         return Err(Malformed::Ipv4Version);
@@ -142,14 +143,12 @@ fn ipv4(payload: &[u8]) -> Result<(Packet, IpAddr, IpAddr), Malformed> {
     if headers_len < IPV4_LEN {
         return Err(Malformed::Ipv4HeaderLength);
     }
-    let whole_header = payload.get(..headers_len).ok_or(Malformed::Ipv4HeaderLength)?;
+    let options = payload.get(IPV4_LEN..headers_len).ok_or(Malformed::Ipv4HeaderLength)?;
     let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
     if len < headers_len || len > payload.len() {
         return Err(Malformed::Ipv4TotalLength);
     }
-    // The constant length of the common case lets the sum unroll.
-    let sum = if headers_len == IPV4_LEN { Sum::new().bytes(header) } else { Sum::new().bytes(whole_header) };
-    if sum.fold() != 0xffff {
+    if !ipv4_is_right(header, options) {
         return Err(Malformed::Ipv4Checksum);
     }
     let flags = u16::from_be_bytes([header[6], header[7]]);
@@ -176,11 +175,11 @@ fn ipv4(payload: &[u8]) -> Result<(Packet, IpAddr, IpAddr), Malformed> {
     };
     let src = IpAddr::V4(Ipv4Addr::new(header[12], header[13], header[14], header[15]));
     let dst = IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19]));
-    Ok((packet, src, dst))
+    Ok((packet, (src, dst)))
 }
 
 #[inline(always)]
-fn ipv6(payload: &[u8]) -> Result<(Packet, IpAddr, IpAddr), Malformed> {
+fn ipv6(payload: &[u8]) -> Result<(Packet, (IpAddr, IpAddr)), Malformed> {
     let header = payload.first_chunk::<IPV6_LEN>().ok_or(Malformed::Ipv6PayloadLength)?;
     if header[0] >> 4 != 6 {
         return Err(Malformed::Ipv6Version);
@@ -218,7 +217,7 @@ fn ipv6(payload: &[u8]) -> Result<(Packet, IpAddr, IpAddr), Malformed> {
         fragment: chain.fragment,
         has_options: chain.at > IPV6_LEN,
     };
-    Ok((packet, address(a, b), address(c, d)))
+    Ok((packet, (address(a, b), address(c, d))))
 }
 
 /// Walks the extension headers of an IPv6 packet of at least 40 bytes. Their order is not judged (RFC 8200, section 4.1:
@@ -311,50 +310,20 @@ fn check_fragment(
 }
 
 #[inline(always)]
-fn ip(
-    link: Link<'_>,
-    payload: &[u8],
-    packet: Packet,
-    src: IpAddr,
-    dst: IpAddr,
-) -> Result<Headers, Malformed> {
+fn ip(link: Link<'_>, payload: &[u8], packet: Packet, ends: (IpAddr, IpAddr)) -> Result<Headers, Malformed> {
     let segment = payload.get(packet.headers_len..packet.len).unwrap_or_default();
-    let finish = #[inline(always)]
-    |transport: Transport, extent: Extent, checksum_field: Option<u16>| {
-        let largest_segment = if *link.vnet == [0; VNET_LEN] {
-            len32(packet.len)
-        } else {
-            offload(link.vnet, ETHERNET_LEN + payload.len(), packet, extent, checksum_field)?
-        };
-        let body = Body::Ip(IpHeaders {
-            src,
-            dst,
-            protocol: packet.protocol,
-            transport,
-            ttl: packet.ttl,
-            dscp_ecn: packet.dscp_ecn,
-            transport_offset: len16(ETHERNET_LEN + packet.headers_len),
-            packet_len: len32(packet.len),
-            payload_len: len32(extent.payload_len),
-            largest_segment,
-            dont_fragment: packet.dont_fragment,
-            fragment: packet.fragment,
-            has_options: packet.has_options,
-        });
-        Ok(Headers { src_mac: link.src_mac, dst_mac: link.dst_mac, body })
-    };
     let bare = Extent { header_len: 0, payload_len: segment.len() };
     if packet.fragment.is_some_and(|fragment| !fragment.is_first()) {
-        return finish(Transport::LaterFragment, bare, None);
+        return headers(link, packet, ends, Transport::LaterFragment, bare, None);
     }
     match packet.protocol {
         Protocol::TCP => {
             let (header, extent) = tcp(packet, segment)?;
-            finish(Transport::Tcp(header), extent, Some(TCP_FIELD))
+            headers(link, packet, ends, Transport::Tcp(header), extent, Some(TCP_FIELD))
         }
         Protocol::UDP => {
             let (src_port, dst_port, extent) = udp(packet, segment)?;
-            finish(Transport::Udp { src_port, dst_port }, extent, Some(UDP_FIELD))
+            headers(link, packet, ends, Transport::Udp { src_port, dst_port }, extent, Some(UDP_FIELD))
         }
         Protocol::ICMP | Protocol::ICMPV6 if packet.is_ipv6 == (packet.protocol == Protocol::ICMPV6) => {
             let at = ETHERNET_LEN + packet.headers_len;
@@ -362,10 +331,44 @@ fn ip(
                 icmp::read(segment, at, packet.is_ipv6, packet.ttl).ok_or_else(|| cut_off(packet))?;
             let extent =
                 Extent { header_len: icmp::HEADER_LEN, payload_len: segment.len() - icmp::HEADER_LEN };
-            finish(Transport::Icmp(header), extent, None)
+            headers(link, packet, ends, Transport::Icmp(header), extent, None)
         }
-        _ => finish(Transport::Other, bare, None),
+        _ => headers(link, packet, ends, Transport::Other, bare, None),
     }
+}
+
+/// Judges the virtio header and writes the result. Inlined once per kind of transport, so that a known variant is written in
+/// place rather than copied.
+#[inline(always)]
+fn headers(
+    link: Link<'_>,
+    packet: Packet,
+    (src, dst): (IpAddr, IpAddr),
+    transport: Transport,
+    extent: Extent,
+    checksum_field: Option<u16>,
+) -> Result<Headers, Malformed> {
+    let largest_segment = if *link.vnet == [0; VNET_LEN] {
+        len32(packet.len)
+    } else {
+        offload(link, packet, extent, checksum_field)?
+    };
+    let body = Body::Ip(IpHeaders {
+        src,
+        dst,
+        protocol: packet.protocol,
+        transport,
+        ttl: packet.ttl,
+        dscp_ecn: packet.dscp_ecn,
+        transport_offset: len16(ETHERNET_LEN + packet.headers_len),
+        packet_len: len32(packet.len),
+        payload_len: len32(extent.payload_len),
+        largest_segment,
+        dont_fragment: packet.dont_fragment,
+        fragment: packet.fragment,
+        has_options: packet.has_options,
+    });
+    Ok(Headers { src_mac: link.src_mac, dst_mac: link.dst_mac, body })
 }
 
 #[inline(always)]
@@ -420,14 +423,13 @@ fn cut_off(packet: Packet) -> Malformed {
 /// A partial checksum is that of the TCP or UDP header, or of a header inside a tunnel that the network does not look
 /// into: a guest that runs VXLAN or GRE leaves the inner checksum partial and has the outer one complete.
 fn offload(
-    vnet: &[u8; VNET_LEN],
-    ethernet_len: usize,
+    link: Link<'_>,
     packet: Packet,
     extent: Extent,
     checksum_field: Option<u16>,
 ) -> Result<u32, Malformed> {
-    let vnet = VnetHeader::parse(vnet)?;
-    if usize::from(vnet.hdr_len) > ethernet_len {
+    let vnet = VnetHeader::parse(link.vnet)?;
+    if usize::from(vnet.hdr_len) > link.ethernet_len {
         return Err(Malformed::VnetHeader);
     }
     if !vnet.needs_csum() && !vnet.is_superframe() {

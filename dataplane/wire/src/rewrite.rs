@@ -9,6 +9,7 @@ use crate::checksum::{Delta, ICMP_FIELD, TCP_FIELD, UDP_FIELD, written};
 use crate::frame::{ETHERNET_LEN, FrameMut};
 use crate::headers::{Embedded, IcmpMessage, IpHeaders, Protocol, Transport};
 use crate::mac::MacAddr;
+use crate::vnet::VnetHeader;
 use std::net::IpAddr;
 
 /// What [`rewrite`] changes; `None` leaves a field as it is.
@@ -45,18 +46,34 @@ pub struct EmbeddedRewrite {
     pub dst_port: Option<u16>,
 }
 
+impl Rewrite {
+    /// Whether anything behind Ethernet changes.
+    #[inline]
+    fn changes_packet(&self) -> bool {
+        let addresses = self.src.is_some() | self.dst.is_some();
+        let ports = self.src_port.is_some() | self.dst_port.is_some();
+        addresses | ports | self.ttl.is_some() | self.embedded.is_some()
+    }
+}
+
 /// Changes a frame in place. `headers` are those [`parse`](crate::parse) read from this frame.
 ///
 /// The transport checksum follows in TCP, UDP and ICMP; a UDP checksum of 0 ("none") stays 0. Later fragments have no
 /// transport header, so their ports stay; the checksum in the first fragment covers the whole datagram and follows the
-/// change that is made to each of its pieces.
+/// change that is made to each of its pieces. The destination of a source-routed packet counts as its final one.
 #[inline]
 pub fn rewrite(frame: &mut FrameMut<'_>, headers: &IpHeaders, rewrite: &Rewrite) {
-    let vnet = frame.vnet();
-    let bytes = frame.ethernet_mut();
-    put(bytes, 0, rewrite.dst_mac.0);
-    put(bytes, 6, rewrite.src_mac.0);
+    let ethernet = frame.ethernet_mut();
+    put(ethernet, 0, rewrite.dst_mac.0);
+    put(ethernet, 6, rewrite.src_mac.0);
+    // Most packets only change links.
+    if rewrite.changes_packet() {
+        let vnet = frame.vnet();
+        rewrite_packet(frame.ethernet_mut(), &vnet, headers, rewrite);
+    }
+}
 
+fn rewrite_packet(bytes: &mut [u8], vnet: &VnetHeader, headers: &IpHeaders, rewrite: &Rewrite) {
     let is_ipv6 = headers.is_ipv6();
     let mut addresses = Delta::new();
     set_addresses(bytes, ETHERNET_LEN, is_ipv6, rewrite.src, rewrite.dst, &mut addresses);

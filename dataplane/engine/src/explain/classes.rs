@@ -81,7 +81,8 @@ impl Class {
 impl TrafficQuestion {
     /// The classes before any rule has been met.
     pub(super) fn classes(&self, ipv6: bool) -> Vec<Class> {
-        let any = |port: Option<u16>, all: PortRange| port.map_or(all, |port| PortRange { from: port, to: port });
+        let any =
+            |port: Option<u16>, all: PortRange| port.map_or(all, |port| PortRange { from: port, to: port });
         let ports = |protocol, port, source_port| Class::Ports {
             protocol,
             source_ports: any(source_port, EPHEMERAL_PORTS),
@@ -251,8 +252,11 @@ fn union(a: &Class, b: &Class) -> Option<Class> {
             if source_ports == other_source_ports {
                 join_ports(ports, other_ports).map(|ports| Class::Ports { protocol, source_ports, ports })
             } else if ports == other_ports {
-                join_ports(source_ports, other_source_ports)
-                    .map(|source_ports| Class::Ports { protocol, source_ports, ports })
+                join_ports(source_ports, other_source_ports).map(|source_ports| Class::Ports {
+                    protocol,
+                    source_ports,
+                    ports,
+                })
             } else {
                 None
             }

@@ -61,7 +61,9 @@ pub enum EndError {
     #[error("nothing in the topology sends from {0}")]
     NobodyAt(IpAddr),
     /// Every public address is named by some rule or route.
-    #[error("rules or routes name every public address more specifically than /0, so no host stands for the internet")]
+    #[error(
+        "rules or routes name every public address more specifically than /0, so no host stands for the internet"
+    )]
     NoAnonymousAddress,
     /// Both ends are on the internet.
     #[error("both ends are on the internet")]
@@ -113,7 +115,11 @@ fn destination(
     };
     let address = match to {
         End::Interface(eni, Some(address)) if address.is_ipv6() == ipv6 => {
-            if from_outside { public_face(fabric, eni, address) } else { Some(Ok(address)) }
+            if from_outside {
+                public_face(fabric, eni, address)
+            } else {
+                Some(Ok(address))
+            }
         }
         End::Interface(_, Some(_)) => None,
         End::Interface(eni, None) => match fabric.enis[eni].primary_address(ipv6) {
@@ -212,9 +218,14 @@ pub fn anonymous_address(fabric: &Fabric, ipv6: bool) -> Option<IpAddr> {
     };
     // If that one is named: the address after the end of some named prefix is free if any is.
     let mut candidates: Vec<IpAddr> = named.iter().filter_map(|net| after(net.broadcast())).collect();
-    candidates.push(if ipv6 { IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1)) } else { [1, 0, 0, 1].into() });
+    candidates.push(if ipv6 {
+        IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1))
+    } else {
+        [1, 0, 0, 1].into()
+    });
     // Reserved ranges end somewhere too.
-    candidates.extend(RESERVED_ENDS.map(|octets| IpAddr::V4(octets.into())).iter().filter(|a| a.is_ipv6() == ipv6));
+    candidates
+        .extend(RESERVED_ENDS.map(|octets| IpAddr::V4(octets.into())).iter().filter(|a| a.is_ipv6() == ipv6));
     candidates.sort_unstable();
     std::iter::once(well_known).chain(candidates).find(is_free)
 }
@@ -226,9 +237,10 @@ const RESERVED_ENDS: [[u8; 4]; 6] =
 fn named_prefixes(fabric: &Fabric) -> impl Iterator<Item = IpNet> + '_ {
     let routes =
         fabric.route_tables.iter().flat_map(|(_, table)| table.routes.iter().map(|route| route.destination));
-    let entries = fabric.network_acls.iter().flat_map(|(_, acl)| {
-        acl.entries.inbound.iter().chain(&acl.entries.outbound).map(|entry| entry.cidr)
-    });
+    let entries = fabric
+        .network_acls
+        .iter()
+        .flat_map(|(_, acl)| acl.entries.inbound.iter().chain(&acl.entries.outbound).map(|entry| entry.cidr));
     let rules = fabric.policies.iter().flat_map(|(_, policy)| {
         policy.inbound.rules.iter().chain(&policy.outbound.rules).filter_map(|rule| match rule.peer {
             Peer::Cidr(cidr) => Some(cidr),
@@ -237,10 +249,17 @@ fn named_prefixes(fabric: &Fabric) -> impl Iterator<Item = IpNet> + '_ {
     });
     let blocks = fabric.vpcs.iter().flat_map(|(_, vpc)| vpc.cidr_blocks.iter().copied());
     let hosts = fabric.hosts.iter().flat_map(|(_, host)| host.addresses.iter().copied().map(IpNet::from));
-    let public = fabric.enis.iter().flat_map(|(_, eni)| {
-        eni.public_addresses.iter().map(|&(_, public)| IpNet::from(IpAddr::V4(public)))
-    });
-    routes.chain(entries).chain(rules).chain(blocks).chain(hosts).chain(public).filter(|net| net.prefix_len() > 0)
+    let public = fabric
+        .enis
+        .iter()
+        .flat_map(|(_, eni)| eni.public_addresses.iter().map(|&(_, public)| IpNet::from(IpAddr::V4(public))));
+    routes
+        .chain(entries)
+        .chain(rules)
+        .chain(blocks)
+        .chain(hosts)
+        .chain(public)
+        .filter(|net| net.prefix_len() > 0)
 }
 
 fn after(address: IpAddr) -> Option<IpAddr> {

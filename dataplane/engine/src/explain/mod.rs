@@ -159,22 +159,22 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
     let mut back = None;
     if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed) {
         // As if the request had been delivered, whatever denied it.
-        if flows.commit(&effects, Timestamp::ZERO).is_ok() {
-            if let Some(answer) = answer(observed) {
-                let origin = match egress {
-                    Egress::Interface(eni, _) => guest_next_hop(fabric, eni, answer.dst)
-                        .map(|next_hop| Origin::Interface { eni, next_hop }),
-                    Egress::InternetHost(host) => Ok(Origin::Internet(Some(host))),
-                    Egress::Internet(_) => Ok(Origin::Internet(None)),
-                };
-                let (mut leg, more, _) = survey(fabric, &flows, origin, &answer, true);
-                denials.extend(more);
-                if leg.dropped.is_none() && !returned(ends, &leg) {
-                    leg.dropped = Some(DropReason::Misdelivered);
-                    denials.push((true, DropReason::Misdelivered));
-                }
-                back = Some(leg);
+        if flows.commit(&effects, Timestamp::ZERO).is_ok()
+            && let Some(answer) = answer(observed)
+        {
+            let origin = match egress {
+                Egress::Interface(eni, _) => guest_next_hop(fabric, eni, answer.dst)
+                    .map(|next_hop| Origin::Interface { eni, next_hop }),
+                Egress::InternetHost(host) => Ok(Origin::Internet(Some(host))),
+                Egress::Internet(_) => Ok(Origin::Internet(None)),
+            };
+            let (mut leg, more, _) = survey(fabric, &flows, origin, &answer, true);
+            denials.extend(more);
+            if leg.dropped.is_none() && !returned(ends, &leg) {
+                leg.dropped = Some(DropReason::Misdelivered);
+                denials.push((true, DropReason::Misdelivered));
             }
+            back = Some(leg);
         }
     }
     Fate { class: *class, forward, back, denials }
@@ -200,10 +200,10 @@ fn survey(
         Verdict::Reply(_) => (None, Some(*packet), None),
         Verdict::Drop(reason) => (Some(reason), None, None),
     };
-    if let Some(reason) = dropped {
-        if !denials.contains(&reason) {
-            denials.push(reason);
-        }
+    if let Some(reason) = dropped
+        && !denials.contains(&reason)
+    {
+        denials.push(reason);
     }
     let leg = Leg { steps: recorder.steps, dropped: denials.first().copied(), observed, egress };
     (leg, denials.into_iter().map(|reason| (on_return, reason)).collect(), planned.effects.to_vec())
@@ -232,10 +232,10 @@ fn summarise(fates: Vec<Fate>) -> Explanation {
                 reasons.push(*denial);
             }
         }
-        if let Some(service) = fate.unmodelled() {
-            if !unmodelled.contains(&service) {
-                unmodelled.push(service);
-            }
+        if let Some(service) = fate.unmodelled()
+            && !unmodelled.contains(&service)
+        {
+            unmodelled.push(service);
         }
     }
     let blockers: Vec<Blocker> = reasons
@@ -334,7 +334,10 @@ fn answer(request: &IpHeaders) -> Option<IpHeaders> {
         Transport::Udp { src_port, dst_port } => Transport::Udp { src_port: dst_port, dst_port: src_port },
         Transport::Icmp(icmp) => match icmp.message {
             IcmpMessage::Query { .. } if !is_reply(request.protocol, icmp.icmp_type) => {
-                Transport::Icmp(IcmpHeader { icmp_type: reply_type(request.protocol, icmp.icmp_type), ..icmp })
+                Transport::Icmp(IcmpHeader {
+                    icmp_type: reply_type(request.protocol, icmp.icmp_type),
+                    ..icmp
+                })
             }
             _ => return None,
         },

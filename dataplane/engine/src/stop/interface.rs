@@ -47,10 +47,9 @@ pub(crate) fn leave(
     let own = interface.owns(source) || source == IpAddr::V6(interface.link_local);
     if subnet.router.owns(destination) && own {
         // Neither groups nor ACLs filter what goes to the router's own addresses (NACL-17, SG-21).
-        return answer_echo(draft).map(Left::Answered).ok_or(DropReason::NoSuchAddress {
-            vpc: interface.vpc,
-            address: destination,
-        });
+        return answer_echo(draft)
+            .map(Left::Answered)
+            .ok_or(DropReason::NoSuchAddress { vpc: interface.vpc, address: destination });
     }
     if is_link_local(destination) || is_link_local(source) {
         return Err(DropReason::LinkLocal);
@@ -111,7 +110,9 @@ fn check_address(
 fn service(destination: IpAddr, resolver: Ipv4Addr, draft: &Draft) -> Option<Service> {
     let is_dhcp = matches!(draft.transport, Transport::Udp { dst_port: 67 | 547, .. });
     match destination {
-        IpAddr::V4(address) if is_dhcp && (address.is_broadcast() || address.is_link_local()) => Some(Service::Dhcp),
+        IpAddr::V4(address) if is_dhcp && (address.is_broadcast() || address.is_link_local()) => {
+            Some(Service::Dhcp)
+        }
         IpAddr::V4(address) if address == resolver => Some(Service::Resolver),
         IpAddr::V4(address) => match address.octets() {
             [169, 254, 169, 254] => Some(Service::Metadata),

@@ -16,10 +16,14 @@ use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 
 /// The largest IP packet on the path through an internet gateway (MTU-03, IGW-12).
-pub const INTERNET_MTU: u16 = 1500;
+pub(crate) const INTERNET_MTU: u16 = 1500;
 
 /// A host of the internet sends a packet.
-pub(crate) fn depart(cx: &Context<'_>, host: Option<HostIdx>, draft: &mut Draft) -> Result<Location, DropReason> {
+pub(crate) fn depart(
+    cx: &Context<'_>,
+    host: Option<HostIdx>,
+    draft: &mut Draft,
+) -> Result<Location, DropReason> {
     let source = draft.headers.src;
     // Private sources are the gateway's to refuse; any other foreign one does not get past the host's own provider.
     let own = host.is_none_or(|host| cx.fabric.hosts[host].addresses.contains(&source));
@@ -115,9 +119,7 @@ pub(crate) fn arrive(
         return match draft.ingress {
             // Nobody's address: a gateway drops what it cannot map (IGW-09).
             Ingress::Internet(_) => Err(DropReason::NoPublicMapping { address: destination }),
-            Ingress::Interface(_) => {
-                Ok(outside(Egress::Internet(destination), probe, destination))
-            }
+            Ingress::Interface(_) => Ok(outside(Egress::Internet(destination), probe, destination)),
         };
     };
     let translated = (mapping.private != destination).then_some((destination, mapping.private));

@@ -35,7 +35,8 @@ pub(crate) fn guard(
         }
     }
     let key = FlowKey::of(&draft.headers, &draft.transport, direction);
-    let known = cx.flows.conn(slot, &key, cx.now).filter(|conn| !conn.is_reopened_by(&draft.headers.transport));
+    let known =
+        cx.flows.conn(slot, &key, cx.now).filter(|conn| !conn.is_reopened_by(&draft.headers.transport));
     match known {
         Some(conn) if conn.tracking == Tracking::Tracked => {
             probe.step(|| Step::SecurityGroup { eni, direction, decision: GroupDecision::Tracked });
@@ -108,7 +109,9 @@ fn open(
     let selector = draft.selector();
     let evaluation = evaluate(cx, eni, direction, direction, &selector, draft);
     let remembered = begins != Beginning::Nothing;
-    let tracking = if evaluation.first.is_some() && evaluation.for_everybody && answers_pass(cx, eni, direction, draft)
+    let tracking = if evaluation.first.is_some()
+        && evaluation.for_everybody
+        && answers_pass(cx, eni, direction, draft)
     {
         Tracking::Untracked
     } else {
@@ -131,16 +134,15 @@ fn open(
     }
     let interface = &cx.fabric.enis[eni];
     let instance = interface.attachment.map(|(instance, _)| instance);
-    if let (Tracking::Tracked, Some(instance)) = (tracking, instance) {
-        if cx.flows.tracked_by(instance) >= cx.fabric.settings.connection_limit_per_instance {
-            return Err(DropReason::ConnectionLimit { eni });
-        }
+    if let (Tracking::Tracked, Some(instance)) = (tracking, instance)
+        && cx.flows.tracked_by(instance) >= cx.fabric.settings.connection_limit_per_instance
+    {
+        return Err(DropReason::ConnectionLimit { eni });
     }
     if !cx.flows.has_room() {
         return Err(DropReason::FlowMemoryFull);
     }
-    let conn =
-        Conn::opening(direction, tracking, &draft.transport, interface.timeouts, instance, cx.now);
+    let conn = Conn::opening(direction, tracking, &draft.transport, interface.timeouts, instance, cx.now);
     draft.record(Effect::Open { eni: cx.fabric.enis.slot(eni), key, conn })
 }
 
@@ -253,12 +255,7 @@ fn covers_all_ports(rule: &PolicyRule, protocol: Protocol) -> bool {
 }
 
 /// Reports that no rule of direction `rules` allows the packet.
-fn refuse(
-    cx: &Context<'_>,
-    eni: EniIdx,
-    rules: Direction,
-    probe: &mut impl Probe,
-) -> Result<(), DropReason> {
+fn refuse(cx: &Context<'_>, eni: EniIdx, rules: Direction, probe: &mut impl Probe) -> Result<(), DropReason> {
     probe.step(|| Step::SecurityGroup { eni, direction: rules, decision: GroupDecision::Denied });
     let has_rules = !cx.fabric.policy(eni, rules).rules.is_empty();
     deny(probe, DropReason::SecurityGroup { eni, direction: rules, has_rules })

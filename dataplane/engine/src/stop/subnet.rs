@@ -59,7 +59,11 @@ pub(crate) fn route(
 
 /// Sends an ICMP error of the router itself. It goes to an interface of the VPC: errors are about packets that one of
 /// them sent.
-pub(crate) fn originate(cx: &Context<'_>, subnet: SubnetIdx, draft: &mut Draft) -> Result<Location, DropReason> {
+pub(crate) fn originate(
+    cx: &Context<'_>,
+    subnet: SubnetIdx,
+    draft: &mut Draft,
+) -> Result<Location, DropReason> {
     draft.router = Some(subnet);
     let vpc = cx.fabric.subnets[subnet].vpc;
     let address = draft.headers.dst;

@@ -71,7 +71,6 @@ impl DeclaredSubnet {
 /// A route table as written.
 #[derive(Debug)]
 pub(crate) struct DeclaredRouteTable {
-    pub(crate) at: Place,
     pub(crate) vpc: Given<String>,
     pub(crate) routes: Vec<DeclaredRoute>,
     pub(crate) subnets: List<String>,
@@ -94,7 +93,6 @@ pub(crate) struct DeclaredRoute {
 impl DeclaredRouteTable {
     pub(super) fn read(reader: &mut Reader<'_>, log: &Log, name: &RouteTableName) -> Self {
         Self {
-            at: reader.at().clone(),
             vpc: vpc_of(reader, owner_in_name(name, MAIN)),
             routes: reader
                 .objects(&["routes", "route"])

@@ -11,6 +11,7 @@ use crate::reader::Given;
 use crate::register::{Context, is_made_by_aws};
 use crate::resources::{Peer, SecurityGroup, SecurityGroupRule, Vpc};
 use crate::rules::traffic;
+use crate::shape::clip;
 use crate::traffic::Traffic;
 
 /// The security groups, with the default one of each VPC.
@@ -93,7 +94,7 @@ fn group_name(
     let lower = text.to_lowercase();
     if default {
         if lower != DEFAULT {
-            let problem = format!("\"{}\" is not the name of a default group", crate::shape::clip(text));
+            let problem = format!("\"{}\" is not the name of a default group", clip(text));
             cx.log.report(&at, "InvalidParameterValue", problem, "leave `name` out: it is always default");
         }
         return Some(DEFAULT.to_owned());
@@ -102,7 +103,7 @@ fn group_name(
         let remedy = "choose another name, or declare the default group itself as VPC/default".to_owned();
         ("InvalidGroup.Reserved", "the name default is reserved".to_owned(), remedy)
     } else if lower.starts_with("sg-") {
-        let problem = format!("\"{}\" starts with sg-, like an id", crate::shape::clip(text));
+        let problem = format!("\"{}\" starts with sg-, like an id", clip(text));
         ("InvalidParameterValue", problem, "give a `name` that does not".to_owned())
     } else if text.is_empty() || text.chars().count() > LONGEST {
         let problem = format!("the name has {} characters", text.chars().count());

@@ -51,21 +51,28 @@ pub(super) fn build(
 }
 
 fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
-    let implied = cx.declared.instances.iter().map(|(name, instance)| {
-        (NetworkInterfaceName::new(name.as_str()), &instance.interface, true, &instance.tags)
-    });
+    let implied =
+        cx.declared.instances.iter().filter(|(_, instance)| !instance.interface.subnet.is_absent()).map(
+            |(name, instance)| {
+                (NetworkInterfaceName::new(name.as_str()), &instance.interface, true, &instance.tags)
+            },
+        );
     let declared = cx
         .declared
         .network_interfaces
         .iter()
         .map(|(name, eni)| (name.clone(), &eni.interface, false, &eni.tags));
-    implied
-        .chain(declared)
-        .filter_map(|(name, declared, implied, tags)| {
-            let subnet = cx.registers.interface_subnets.get(&name)?;
-            (!declared.subnet.is_absent()).then_some((name, Draft { declared, subnet, implied, tags }))
-        })
-        .collect()
+    let mut drafts = BTreeMap::new();
+    for (name, declared, implied, tags) in implied.chain(declared) {
+        match cx.registers.interface_subnets.get(&name) {
+            Some(subnet) => {
+                drafts.insert(name, Draft { declared, subnet, implied, tags });
+            }
+            // Its subnet has been reported; its groups must exist all the same.
+            None => drop(security_groups(cx, &name, declared)),
+        }
+    }
+    drafts
 }
 
 /// One to five groups of the interface's VPC; the default one if none is named (SG-06).

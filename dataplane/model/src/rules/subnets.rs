@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::declared::{DEFAULT, DeclaredSubnet, MAIN};
+use crate::log::Place;
 use crate::name::{SubnetName, VpcName};
 use crate::reader::Given;
 use crate::register::Context;
 use crate::resources::{Subnet, Vpc};
 use crate::rules::associations;
+use crate::shape::clip;
 
 /// The code for a block that is no place for a subnet (ERR-02).
 const RANGE: &str = "InvalidSubnet.Range";
@@ -42,7 +44,7 @@ pub(super) fn build(cx: &Context<'_>, vpcs: &BTreeMap<VpcName, Vpc>) -> BTreeMap
             continue;
         };
         let taken = taken.entry(vpc_name).or_default();
-        let mut free = |block: IpNet, given: &crate::log::Place| {
+        let mut free = |block: IpNet, given: &Place| {
             let conflict = taken.iter().find(|(other, _)| other.contains(&block) || block.contains(other));
             if let Some((other, neighbour)) = conflict {
                 // ADDR-25
@@ -109,8 +111,7 @@ fn availability_zone(cx: &Context<'_>, written: &DeclaredSubnet) -> Option<Strin
         letter && (word.is_empty() || (word.starts_with('-') && local))
     });
     if !inside {
-        let problem =
-            format!("\"{}\" is not an availability zone of {region}", crate::shape::clip(&zone.value));
+        let problem = format!("\"{}\" is not an availability zone of {region}", clip(&zone.value));
         cx.log.report(&zone.at, "InvalidParameterValue", problem, format!("give one such as {first}"));
     }
     inside.then(|| zone.value.clone())
@@ -166,56 +167,50 @@ fn families(cx: &Context<'_>, written: &DeclaredSubnet) -> bool {
 }
 
 /// ADDR-24
-fn ipv4_fits(cx: &Context<'_>, name: &VpcName, vpc: &Vpc, block: &Ipv4Net, at: &crate::log::Place) -> bool {
-    let blocks = || vpc.cidr_blocks().filter(|block| matches!(block, IpNet::V4(_)));
+fn ipv4_fits(cx: &Context<'_>, name: &VpcName, vpc: &Vpc, block: &Ipv4Net, at: &Place) -> bool {
     if !(16..=28).contains(&block.prefix_len()) {
         let problem = format!("{block} is a /{}", block.prefix_len());
         cx.log.report(at, RANGE, problem, "choose a block between /16 and /28");
         return false;
     }
-    inside(cx, name, IpNet::V4(*block), blocks(), at)
+    let blocks: Vec<IpNet> = vpc.cidr_blocks().filter(|block| matches!(block, IpNet::V4(_))).collect();
+    inside(cx, name, IpNet::V4(*block), &blocks, at)
 }
 
 /// ADDR-21
-fn ipv6_fits(cx: &Context<'_>, name: &VpcName, vpc: &Vpc, block: &Ipv6Net, at: &crate::log::Place) -> bool {
+fn ipv6_fits(cx: &Context<'_>, name: &VpcName, vpc: &Vpc, block: &Ipv6Net, at: &Place) -> bool {
     let length = block.prefix_len();
     if !(44..=64).contains(&length) || !length.is_multiple_of(4) {
         let problem = format!("{block} is a /{length}");
         cx.log.report(at, RANGE, problem, "choose a /64, or one of /44, /48, /52, /56 and /60");
         return false;
     }
-    inside(cx, name, IpNet::V6(*block), vpc.ipv6_cidr_blocks.iter().copied().map(IpNet::V6), at)
+    let blocks: Vec<IpNet> = vpc.ipv6_cidr_blocks.iter().copied().map(IpNet::V6).collect();
+    inside(cx, name, IpNet::V6(*block), &blocks, at)
 }
 
-fn inside(
-    cx: &Context<'_>,
-    name: &VpcName,
-    block: IpNet,
-    blocks: impl Iterator<Item = IpNet>,
-    at: &crate::log::Place,
-) -> bool {
-    let blocks: Vec<IpNet> = blocks.collect();
+fn inside(cx: &Context<'_>, name: &VpcName, block: IpNet, blocks: &[IpNet], at: &Place) -> bool {
     if blocks.iter().any(|outer| outer.contains(&block)) {
         return true;
     }
-    if blocks.is_empty() {
-        // Where blocks were written but are wrong, that is the mistake.
-        let written = cx.declared.vpcs.get(name).is_some_and(|vpc| vpc.ipv6_cidr_blocks.given);
-        if !written {
-            let problem = format!("VPC {name} has no IPv6 block");
-            let remedy = "give it `ipv6_cidr_block`, or `assign_generated_ipv6_cidr_block: true`";
-            cx.log.report(at, RANGE, problem, remedy);
+    // Where a block of the VPC is itself a mistake, this one may be none.
+    let declared = cx.declared.vpcs.get(name);
+    let unsure = declared.is_some_and(|vpc| match block {
+        IpNet::V4(_) => {
+            let secondary = &vpc.secondary_cidr_blocks;
+            !secondary.complete || secondary.items.len() + 1 != blocks.len()
         }
+        IpNet::V6(_) => vpc.ipv6_cidr_blocks.given && vpc.ipv6_cidr_blocks.items.len() != blocks.len(),
+    });
+    if unsure {
         return false;
     }
-    let list = blocks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let incomplete = cx.declared.vpcs.get(name).is_some_and(|vpc| {
-        let wrong = |given: usize, built: usize| given != built;
-        !vpc.secondary_cidr_blocks.complete
-            || (matches!(block, IpNet::V4(_))
-                && wrong(vpc.secondary_cidr_blocks.items.len() + 1, blocks.len()))
-    });
-    if !incomplete {
+    if blocks.is_empty() {
+        let problem = format!("VPC {name} has no IPv6 block");
+        let remedy = "give it `ipv6_cidr_block`, or `assign_generated_ipv6_cidr_block: true`";
+        cx.log.report(at, RANGE, problem, remedy);
+    } else {
+        let list = blocks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let problem = format!("{block} lies outside the blocks of VPC {name} ({list})");
         cx.log.report(at, RANGE, problem, "choose a block inside one of them");
     }

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::declared::{DEFAULT, DeclaredVpc};
+use crate::declared::{DEFAULT, DeclaredVpc, MAIN};
 use crate::log::Place;
 use crate::name::VpcName;
 use crate::reader::Written;
@@ -43,7 +43,7 @@ pub(super) fn build(cx: &Context<'_>) -> BTreeMap<VpcName, Vpc> {
                     .main_tables
                     .get(name)
                     .cloned()
-                    .unwrap_or_else(|| made_by_aws(name, crate::declared::MAIN)),
+                    .unwrap_or_else(|| made_by_aws(name, MAIN)),
                 default_network_acl: made_by_aws(name, DEFAULT),
                 default_security_group: made_by_aws(name, DEFAULT),
                 tags: declared.tags.clone(),
@@ -67,7 +67,9 @@ fn ipv4_blocks(cx: &Context<'_>, declared: &DeclaredVpc) -> Option<(Ipv4Net, Vec
             // ADDR-07
             let problem = format!("{new} overlaps {other}, which the VPC already has");
             cx.log.report(&block.at, RANGE, problem, "choose a block that overlaps none of the VPC's");
-        } else if let Some((why, fact)) = blocks.first().and_then(|first| restricted(*first, &blocks, new)) {
+        } else if let Some((why, fact)) =
+            blocks.first().filter(|_| known == 1).and_then(|first| restricted(*first, &blocks, new))
+        {
             let problem = format!("{new} is restricted: {why} ({fact})");
             let remedy = "use a block from the private range of the primary block, or a public one";
             cx.log.report(&block.at, RANGE, problem, remedy);
@@ -177,26 +179,19 @@ fn generated_v6(cx: &Context<'_>, stated: &BTreeMap<VpcName, Vec<Ipv6Net>>) -> B
         .collect();
     let mut chosen: BTreeMap<VpcName, Ipv6Net> = BTreeMap::new();
     for (name, _) in &asking {
-        let before = cx
-            .previous
-            .and_then(|topology| topology.vpcs.get(*name))
-            .and_then(|vpc| vpc.ipv6_cidr_blocks.first());
-        let kept = before.filter(|block| {
-            block.prefix_len() == GENERATED_LENGTH && GENERATED_V6.contains(*block) && open(block)
-        });
-        chosen.extend(
-            kept.filter(|block| !chosen.values().any(|other| other == *block))
-                .map(|b| ((*name).clone(), *b))
-                .into_iter()
-                .collect::<Vec<_>>(),
-        );
+        let before = cx.previous.and_then(|topology| topology.vpcs.get(*name));
+        let Some(block) = before.and_then(|vpc| vpc.ipv6_cidr_blocks.first()) else { continue };
+        let generated = block.prefix_len() == GENERATED_LENGTH && GENERATED_V6.contains(block);
+        if generated && open(block) && !chosen.values().any(|other| other == block) {
+            chosen.insert((*name).clone(), *block);
+        }
     }
-    let taken: Vec<Ipv6Net> = chosen.values().copied().collect();
+    let kept: Vec<Ipv6Net> = chosen.values().copied().collect();
     let mut free = GENERATED_V6
         .subnets(GENERATED_LENGTH)
         .into_iter()
         .flatten()
-        .filter(|block| open(block) && !taken.contains(block));
+        .filter(|block| open(block) && !kept.contains(block));
     for (name, at) in asking {
         if chosen.contains_key(name) {
             continue;

@@ -16,8 +16,12 @@ pub(super) async fn apply(handle: &Handle, index: u32, config: &LinkConfig) -> R
     let present = present(handle, index, name).await?;
     for (address, message) in &present {
         let kernels_own = matches!(address.addr(), IpAddr::V6(address) if address.is_unicast_link_local());
-        let wanted = config.addresses.contains(address) && speaks_first(*address, &present, config);
-        if !wanted && !(kernels_own && !config.addresses.contains(address)) {
+        let stays = if config.addresses.contains(address) {
+            speaks_first(*address, &present, config)
+        } else {
+            kernels_own
+        };
+        if !stays {
             let deleted = handle.address().del(message.clone()).execute().await;
             match deleted {
                 // Its network's first address went before and took this one along.

@@ -153,7 +153,7 @@ fn describe(message: &LinkMessage) -> LinkInfo {
         match attribute {
             LinkAttribute::IfName(name) => info.name.clone_from(name),
             LinkAttribute::Address(bytes) => {
-                info.mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(MacAddr)
+                info.mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(MacAddr);
             }
             LinkAttribute::Mtu(mtu) => info.mtu = *mtu,
             LinkAttribute::IfAlias(alias) => info.alias.clone_from(alias),

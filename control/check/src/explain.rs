@@ -1,0 +1,426 @@
+//! Why does this packet pass, or die?
+//!
+//! The engine's explanation becomes the API's, with the user's names. Nothing is decided here but one thing: whether the
+//! packet reached whom the question meant. The engine forwards by address; where another guest takes the packet (address
+//! spaces overlap, a guest is to forward it) the answer is never yes.
+
+use std::net::IpAddr;
+
+use vpclab_api::{
+    ApiError, Assumed, Blocker, ExplainRequest, Explained, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd,
+    QuestionEnd, RuleReference, Step, Unmodelled,
+};
+use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve};
+use vpclab_engine::plan::Egress;
+use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, Service, explain as engine};
+use vpclab_model::{RouteState, Topology};
+use vpclab_wire::{IpHeaders, Protocol, Transport};
+
+use crate::question::{EndKind, NamedEnd, Question, parse};
+use crate::words;
+
+/// The source ports of a client that does not choose one (NACL-19).
+const EPHEMERAL: &str = "32768-60999";
+const EVERY_PORT: &str = "0-65535";
+
+/// Answers `request` about a new connection, with empty flow memory.
+///
+/// # Errors
+///
+/// What is wrong with the question, with EC2's code for it.
+pub fn explain(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -> Result<Explained, ApiError> {
+    let question = parse(fabric, topology, request)?;
+    answer(fabric, topology, &question).map(|explanation| Explained::One(Box::new(explanation)))
+}
+
+/// Answers a question already understood.
+///
+/// # Errors
+///
+/// When the two ends make no question, as when they have no address family in common.
+pub fn answer(fabric: &Fabric, topology: &Topology, question: &Question) -> Result<Explanation, ApiError> {
+    let Question { from, to, ipv6, traffic } = question;
+    let told = ask(fabric, from.end, to.end, *ipv6, *traffic).map_err(|error| refusal(fabric, question, &error))?;
+    let ends = resolve(fabric, from.end, to.end, *ipv6).ok();
+    let is_ipv6 = ends.map_or(ipv6.unwrap_or(false), |ends| ends.ipv6());
+    let cx = Telling { fabric, topology, question, ends, ipv6: is_ipv6 };
+    Ok(cx.explanation(told))
+}
+
+/// Why two ends make no question, in the user's words.
+fn refusal(fabric: &Fabric, question: &Question, error: &EndError) -> ApiError {
+    let (from, to) = (&question.from.name, &question.to.name);
+    let conflict = "InvalidParameterCombination";
+    match *error {
+        EndError::NotAttached(eni) => ApiError::new(
+            "IncorrectState",
+            format!("network interface {} is attached to no instance, so nothing can be sent from it", fabric.enis[eni].name),
+        ),
+        EndError::NoCommonFamily => {
+            let family = match question.ipv6 {
+                Some(true) => "no IPv6 address each",
+                Some(false) => "no IPv4 address each",
+                None => "no address family in common",
+            };
+            ApiError::new(conflict, format!("{from} and {to} have {family}"))
+        }
+        EndError::NobodyAt(address) => {
+            let owner = fabric.public_mapping(address).map(|mapping| fabric.enis[mapping.eni].name.to_string());
+            let remedy = owner.map_or_else(String::new, |owner| {
+                format!(": it is the public address of {owner}; ask from {owner}")
+            });
+            ApiError::new("InvalidParameterValue", format!("nothing in the topology sends from {address}{remedy}"))
+        }
+        EndError::BothOutside => ApiError::new(
+            conflict,
+            format!("{from} and {to} are both on the internet; ask about a way into or out of a VPC"),
+        ),
+        EndError::NoPublicAddress(eni) => {
+            ApiError::new(conflict, format!("{} has no public address", fabric.enis[eni].name))
+        }
+        EndError::NoAnonymousAddress => ApiError::new(conflict, format!("{error}; ask about internet:ADDRESS")),
+    }
+}
+
+/// An answer being told.
+struct Telling<'a> {
+    fabric: &'a Fabric,
+    topology: &'a Topology,
+    question: &'a Question,
+    ends: Option<Ends>,
+    ipv6: bool,
+}
+
+/// Who got a packet that was meant for somebody else.
+enum Astray {
+    /// A guest whose source/destination check is off: it is to forward what is not its own.
+    Forwarder(EniIdx),
+    /// Somebody else with the same address.
+    Other(String),
+}
+
+impl Telling<'_> {
+    fn explanation(&self, told: engine::Explanation) -> Explanation {
+        let mut unmodelled: Vec<Unmodelled> = told.unmodelled.iter().copied().map(service).collect();
+        let mut blockers: Vec<Blocker> = told.blockers.iter().map(|blocker| self.blocker(blocker)).collect();
+        let mut forward = self.leg(&told.forward, false);
+        let mut back = told.back.as_ref().map(|leg| self.leg(leg, true));
+        match self.astray(&told.forward) {
+            Some(astray) => {
+                // Who answers is not who was asked: what happens to that answer is no part of this one.
+                blockers.retain(|blocker| blocker.direction == "forward");
+                back = None;
+                match astray {
+                    Astray::Forwarder(eni) => {
+                        if forward.verdict == LegVerdict::Delivered {
+                            forward.verdict = LegVerdict::NotModelled;
+                        }
+                        unmodelled.push(self.forwarder(eni));
+                    }
+                    Astray::Other(name) => {
+                        forward.verdict = LegVerdict::Dropped;
+                        blockers.push(self.misdelivered(&name));
+                    }
+                }
+                forward.observed = None;
+            }
+            None => {
+                if let Some(eni) = told.back.as_ref().and_then(|leg| self.forwards_the_answer(leg)) {
+                    blockers.retain(|blocker| blocker.code != DropReason::Misdelivered.code());
+                    if let Some(back) = &mut back {
+                        back.verdict = LegVerdict::NotModelled;
+                        back.observed = None;
+                    }
+                    unmodelled.push(self.forwarder(eni));
+                }
+            }
+        }
+        let reachable = match (blockers.is_empty(), unmodelled.is_empty()) {
+            (false, _) => Some(false),
+            (true, false) => None,
+            (true, true) => told.reachable,
+        };
+        Explanation {
+            level: Level::Explain,
+            from: self.from(),
+            to: self.to(),
+            reachable,
+            forward,
+            back,
+            blockers,
+            assumed: self.assumed(),
+            unmodelled,
+        }
+    }
+
+    fn from(&self) -> QuestionEnd {
+        let NamedEnd { name, kind, .. } = &self.question.from;
+        let port = match self.question.traffic {
+            TrafficQuestion::Ports { source_port, .. } => {
+                Some(source_port.map_or_else(|| EPHEMERAL.to_owned(), |port| port.to_string()))
+            }
+            _ => None,
+        };
+        let address = self.ends.map(|ends| ends.source.to_string());
+        QuestionEnd { name: name.clone(), kind: kind.word().to_owned(), address, port, protocol: None }
+    }
+
+    fn to(&self) -> QuestionEnd {
+        let NamedEnd { name, kind, .. } = &self.question.to;
+        let (port, protocol) = match self.question.traffic {
+            TrafficQuestion::All => (None, "all".to_owned()),
+            TrafficQuestion::Ports { protocol, port, .. } => {
+                let port = port.map_or_else(|| EVERY_PORT.to_owned(), |port| port.to_string());
+                (Some(port), words::protocol(protocol))
+            }
+            TrafficQuestion::Echo if self.ipv6 => (None, words::protocol(Protocol::ICMPV6)),
+            TrafficQuestion::Echo => (None, words::protocol(Protocol::ICMP)),
+            TrafficQuestion::Protocol(number) => (None, words::protocol(Protocol(number))),
+        };
+        let address = self.ends.map(|ends| ends.destination.to_string());
+        QuestionEnd { name: name.clone(), kind: kind.word().to_owned(), address, port, protocol: Some(protocol) }
+    }
+
+    fn leg(&self, leg: &engine::Leg, is_return: bool) -> Leg {
+        let verdict = match leg.dropped {
+            None => LegVerdict::Delivered,
+            Some(DropReason::ServiceNotModelled(_)) => LegVerdict::NotModelled,
+            Some(_) => LegVerdict::Dropped,
+        };
+        Leg {
+            verdict,
+            steps: leg.steps.iter().map(|step| self.step(step)).collect(),
+            observed: leg.observed.as_ref().map(|headers| self.observed(headers, is_return)),
+        }
+    }
+
+    /// The packet as its receiver sees it. No gateway of this version changes ports, so a port that could be any of a
+    /// set is any of the same set at the far end.
+    fn observed(&self, headers: &IpHeaders, is_return: bool) -> Observed {
+        let has_ports = matches!(headers.transport, Transport::Tcp(_) | Transport::Udp { .. });
+        let (source, destination) = match self.question.traffic {
+            _ if !has_ports => (None, None),
+            TrafficQuestion::Ports { port, source_port, .. } => (
+                Some(source_port.map_or_else(|| EPHEMERAL.to_owned(), |port| port.to_string())),
+                Some(port.map_or_else(|| EVERY_PORT.to_owned(), |port| port.to_string())),
+            ),
+            _ => (Some(EPHEMERAL.to_owned()), Some(EVERY_PORT.to_owned())),
+        };
+        let (source, destination) = if is_return { (destination, source) } else { (source, destination) };
+        Observed {
+            source: ObservedEnd { address: headers.src.to_string(), port: source },
+            destination: ObservedEnd { address: headers.dst.to_string(), port: destination },
+        }
+    }
+
+    fn step(&self, step: &vpclab_engine::Step) -> Step {
+        use vpclab_engine::Step as Examined;
+        let fabric = self.fabric;
+        let plain = |component: &str, resource: String, action: &str| Step {
+            component: component.to_owned(),
+            resource,
+            action: action.to_owned(),
+            direction: None,
+            rule: None,
+            groups: Vec::new(),
+            detail: None,
+        };
+        let eni_name = |eni: EniIdx| fabric.enis[eni].name.to_string();
+        match *step {
+            Examined::Leave { eni } => plain("network_interface", eni_name(eni), "leave"),
+            Examined::Arrive { eni } => plain("network_interface", eni_name(eni), "arrive"),
+            Examined::SourceDestCheck { eni, direction, enabled, passed } => {
+                let action = match (enabled, passed) {
+                    (false, _) => "pass",
+                    (true, true) => "allow",
+                    (true, false) => "deny",
+                };
+                let direction = Some(words::direction(direction));
+                Step { direction, ..plain("source_dest_check", eni_name(eni), action) }
+            }
+            Examined::SecurityGroup { eni, direction, ref decision } => {
+                let (action, rule) = match *decision {
+                    GroupDecision::Tracked => ("tracked", None),
+                    GroupDecision::Related => ("related", None),
+                    GroupDecision::Denied => ("deny", None),
+                    GroupDecision::Rule { group, declared_at, .. } => {
+                        ("allow", Some(words::group_rule(fabric, self.topology, group, direction, declared_at)))
+                    }
+                };
+                Step {
+                    direction: Some(words::direction(direction)),
+                    rule: rule.map(RuleReference::Text),
+                    groups: words::groups(fabric, eni),
+                    ..plain("security_group", eni_name(eni), action)
+                }
+            }
+            Examined::NetworkAcl { network_acl, subnet, direction, rule, allowed } => Step {
+                direction: Some(words::direction(direction)),
+                rule: Some(words::acl_rule(rule)),
+                detail: Some(fabric.subnets[subnet].name.to_string()),
+                ..plain(
+                    "network_acl",
+                    fabric.network_acls[network_acl].name.to_string(),
+                    if allowed { "allow" } else { "deny" },
+                )
+            },
+            Examined::Route { route_table, matched } => {
+                let table = &fabric.route_tables[route_table];
+                let Some((destination, target)) = matched else {
+                    let detail = Some("no route matches".to_owned());
+                    return Step { detail, ..plain("route_table", table.name.to_string(), "deny") };
+                };
+                let is_blackhole = table
+                    .routes
+                    .iter()
+                    .any(|route| route.destination == destination && route.state == RouteState::Blackhole);
+                let target = words::target(fabric, target);
+                let (action, detail) =
+                    if is_blackhole { ("deny", format!("{target}, a blackhole")) } else { ("forward", target) };
+                Step {
+                    rule: Some(RuleReference::Text(destination.to_string())),
+                    detail: Some(detail),
+                    ..plain("route_table", table.name.to_string(), action)
+                }
+            }
+            Examined::InternetGateway { gateway, direction, translated } => Step {
+                direction: Some(words::direction(direction)),
+                detail: translated.map(|(before, after)| format!("{before} becomes {after}")),
+                ..plain(
+                    "internet_gateway",
+                    fabric.internet_gateways[gateway].name.to_string(),
+                    if translated.is_some() { "translate" } else { "pass" },
+                )
+            },
+            Examined::Outside { address } => {
+                let host = fabric.host_at(address).map(|host| fabric.hosts[host].name.to_string());
+                plain("internet", host.unwrap_or_else(|| address.to_string()), "arrive")
+            }
+        }
+    }
+
+    fn blocker(&self, blocker: &engine::Blocker) -> Blocker {
+        let told = words::tell(self.fabric, &blocker.reason);
+        let partial = blocker.partial.iter().flatten().map(|class| words::partial(class, self.ipv6)).collect();
+        Blocker {
+            code: blocker.reason.code().to_owned(),
+            direction: if blocker.on_return { "return" } else { "forward" }.to_owned(),
+            resource: told.resource,
+            rule: told.rule,
+            groups: told.groups,
+            message: told.message,
+            partial,
+        }
+    }
+
+    /// Who took the packet, if that is not who was meant.
+    fn astray(&self, forward: &engine::Leg) -> Option<Astray> {
+        let (fabric, ends) = (self.fabric, self.ends?);
+        let egress = forward.egress?;
+        let observed = forward.observed.as_ref().map(|headers| headers.dst)?;
+        let is_meant = match (self.question.to.end, egress) {
+            (End::Interface(meant, _), Egress::Interface(reached, _)) => meant == reached,
+            (End::Host(meant), Egress::InternetHost(reached)) => meant == reached,
+            (End::Internet, Egress::Internet(_)) => true,
+            // An address: whoever has it, here or behind its public face.
+            (End::Address(_), Egress::Interface(reached, _)) => fabric.enis[reached].owns(observed),
+            (End::Address(address), Egress::Internet(reached)) => address == reached,
+            (End::Address(address), Egress::InternetHost(host)) => fabric.hosts[host].addresses.contains(&address),
+            _ => false,
+        };
+        if is_meant {
+            return None;
+        }
+        Some(match egress {
+            Egress::Interface(eni, _) if is_forwarder(fabric, eni, observed) => Astray::Forwarder(eni),
+            Egress::Interface(eni, _) => Astray::Other(fabric.enis[eni].name.to_string()),
+            Egress::InternetHost(host) => Astray::Other(fabric.hosts[host].name.to_string()),
+            Egress::Internet(_) => Astray::Other(format!("a host of the internet with the address {}", ends.destination)),
+        })
+    }
+
+    /// The guest that is to forward the answer, if the answer came to one.
+    fn forwards_the_answer(&self, back: &engine::Leg) -> Option<EniIdx> {
+        match (back.egress?, back.observed.as_ref()?.dst) {
+            (Egress::Interface(eni, _), destination) if is_forwarder(self.fabric, eni, destination) => Some(eni),
+            _ => None,
+        }
+    }
+
+    fn forwarder(&self, eni: EniIdx) -> Unmodelled {
+        let resource = self.fabric.enis[eni].name.to_string();
+        let reason = format!(
+            "the packet is handed to {resource}, whose source/destination check is off, to be forwarded; what its guest \
+             does with it is not modelled"
+        );
+        Unmodelled { resource, kind: "network_interface".to_owned(), reason }
+    }
+
+    fn misdelivered(&self, name: &str) -> Blocker {
+        Blocker {
+            code: DropReason::Misdelivered.code().to_owned(),
+            direction: "forward".to_owned(),
+            resource: Some(name.to_owned()),
+            rule: None,
+            groups: Vec::new(),
+            message: format!("the packet reaches {name}, not {}", self.question.to.name),
+            partial: Vec::new(),
+        }
+    }
+
+    fn assumed(&self) -> Vec<Assumed> {
+        let Question { from, to, traffic, .. } = self.question;
+        let mut assumed = Vec::new();
+        for end in [from, to] {
+            let assumption = match (end.kind, end.end) {
+                (EndKind::Internet, _) => {
+                    "stands for a public host that no rule or route names more specifically than /0".to_owned()
+                }
+                (EndKind::Address, End::Address(address)) if self.is_undeclared(address) => {
+                    "a host of the internet has this address, though none is declared".to_owned()
+                }
+                _ => continue,
+            };
+            assumed.push(Assumed { resource: end.name.clone(), assumption });
+        }
+        let listens = match *traffic {
+            TrafficQuestion::All => "it answers on every port and protocol".to_owned(),
+            TrafficQuestion::Ports { protocol, port: Some(port), .. } => {
+                format!("it listens on {} port {port}", words::protocol(protocol))
+            }
+            TrafficQuestion::Ports { protocol, port: None, .. } => {
+                format!("it listens on every {} port", words::protocol(protocol))
+            }
+            TrafficQuestion::Echo => "it answers echo requests".to_owned(),
+            TrafficQuestion::Protocol(number) => format!("it answers protocol {number}"),
+        };
+        assumed.push(Assumed {
+            resource: to.name.clone(),
+            assumption: format!("{listens} and has no firewall of its own"),
+        });
+        assumed
+    }
+
+    /// Whether an address belongs to nobody in the topology and would be somewhere on the internet.
+    fn is_undeclared(&self, address: IpAddr) -> bool {
+        let fabric = self.fabric;
+        let in_a_vpc = fabric.vpcs.iter().any(|(_, vpc)| vpc.contains(address));
+        !in_a_vpc
+            && crate::question::is_public(address)
+            && fabric.host_at(address).is_none()
+            && fabric.public_mapping(address).is_none()
+    }
+}
+
+/// Whether `eni` got a packet to forward rather than to keep.
+fn is_forwarder(fabric: &Fabric, eni: EniIdx, destination: IpAddr) -> bool {
+    !fabric.enis[eni].source_dest_check && !fabric.enis[eni].owns(destination)
+}
+
+fn service(service: Service) -> Unmodelled {
+    Unmodelled {
+        resource: service.to_string(),
+        kind: "service".to_owned(),
+        reason: "the packet is addressed to a service of the platform that this version does not model".to_owned(),
+    }
+}

@@ -1,0 +1,195 @@
+//! How is an answer read by a person?
+//!
+//! The verdict first, then what denies, then the ways as they were walked, then what was taken for granted. The text is
+//! made from the API's own answer, so that a running lab's and an offline one's read the same.
+
+use std::fmt::Write as _;
+
+use vpclab_api::{Blocker, Explained, Explanation, Leg, LegVerdict, Partial, QuestionEnd, RuleReference, Step};
+
+use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, columns, paint};
+
+/// The answer as text with ANSI colours; the printer takes them off where they are not wanted.
+pub fn explained(explained: &Explained) -> String {
+    match explained {
+        Explained::One(one) => explanation(one),
+        Explained::Many(many) => {
+            let mut text = format!("{}\n", verdict(many.reachable));
+            for answer in &many.answers {
+                let _ = write!(text, "\n{}", explanation(answer));
+            }
+            text
+        }
+    }
+}
+
+/// One line: the verdict, and from where to where.
+pub fn headline(explanation: &Explanation) -> String {
+    format!(
+        "{}  {} → {}{}",
+        verdict(explanation.reachable),
+        end(&explanation.from),
+        end(&explanation.to),
+        traffic(&explanation.to),
+    )
+}
+
+/// What a blocker says, with the packets it is about where they are not all.
+pub fn blocker(blocker: &Blocker) -> String {
+    let way = if blocker.direction == "return" { "the reply: " } else { "" };
+    let some = if blocker.partial.is_empty() { String::new() } else { format!(" ({})", partial(&blocker.partial)) };
+    format!("{way}{}{some}", blocker.message)
+}
+
+fn explanation(explanation: &Explanation) -> String {
+    let mut text = headline(explanation);
+    text.push('\n');
+    section(&mut text, &deciding(explanation));
+    let names: Vec<Vec<String>> = explanation
+        .unmodelled
+        .iter()
+        .map(|unmodelled| vec!["?".to_owned(), unmodelled.resource.clone(), unmodelled.reason.clone()])
+        .collect();
+    section(&mut text, &columns(&names, "  ", |_, column, cell| if column == 0 { paint(UNSURE, cell) } else { cell.to_owned() }));
+    text.push_str(&leg("there", Some(&explanation.forward), ""));
+    let untold = match explanation.forward.observed {
+        Some(_) => "no answer is expected",
+        None => "not asked: the packet did not reach its end",
+    };
+    text.push_str(&leg("back", explanation.back.as_ref(), untold));
+    if !explanation.assumed.is_empty() {
+        let _ = writeln!(text, "\n{}", paint(STRONG, "assumed"));
+        for assumed in &explanation.assumed {
+            let _ = writeln!(text, "  {}", paint(FAINT, format_args!("{}: {}", assumed.resource, assumed.assumption)));
+        }
+    }
+    text
+}
+
+fn section(text: &mut String, lines: &str) {
+    if !lines.is_empty() {
+        let _ = write!(text, "\n{lines}");
+    }
+}
+
+/// The blockers as sentences, each with its code under it where a machine's word may be wanted.
+fn deciding(explanation: &Explanation) -> String {
+    let rows: Vec<Vec<String>> =
+        explanation.blockers.iter().map(|b| vec!["✗".to_owned(), blocker(b), b.code.clone()]).collect();
+    columns(&rows, "  ", |_, column, cell| match column {
+        0 => paint(BAD, cell),
+        1 => paint(STRONG, cell),
+        _ => paint(FAINT, cell),
+    })
+}
+
+fn verdict(reachable: Option<bool>) -> String {
+    match reachable {
+        Some(true) => paint(GOOD.bold(), "yes"),
+        Some(false) => paint(BAD.bold(), "no"),
+        None => paint(UNSURE.bold(), "unknown"),
+    }
+}
+
+fn end(end: &QuestionEnd) -> String {
+    match &end.address {
+        Some(address) if *address != end.name => format!("{} ({address})", end.name),
+        _ => end.name.clone(),
+    }
+}
+
+fn traffic(to: &QuestionEnd) -> String {
+    match (to.protocol.as_deref(), to.port.as_deref()) {
+        (None, _) => String::new(),
+        (Some("all"), _) => ", every protocol".to_owned(),
+        (Some(protocol @ ("icmp" | "icmpv6")), _) => format!(", {protocol} echo"),
+        (Some(protocol), None) => format!(", protocol {protocol}"),
+        (Some(protocol), Some("0-65535")) => format!(", every {protocol} port"),
+        (Some(protocol), Some(port)) => format!(", {protocol} {port}"),
+    }
+}
+
+fn partial(partial: &[Partial]) -> String {
+    const MOST: usize = 3;
+    let mut parts: Vec<String> = partial
+        .iter()
+        .take(MOST)
+        .map(|part| {
+            let every = |ports: &&String| ports.as_str() != "0-65535";
+            let source = part.source_ports.as_ref().map(|ports| format!(" from source port {ports}"));
+            let port = part.ports.as_ref().filter(every).map(|ports| format!(" {ports}"));
+            format!("{}{}{}", part.protocol, port.unwrap_or_default(), source.unwrap_or_default())
+        })
+        .collect();
+    if partial.len() > MOST {
+        parts.push(format!("{} more", partial.len() - MOST));
+    }
+    format!("only {}", parts.join(", "))
+}
+
+fn leg(title: &str, leg: Option<&Leg>, untold: &str) -> String {
+    let Some(leg) = leg else {
+        return format!("\n{}  {}\n", paint(STRONG, title), paint(FAINT, untold));
+    };
+    let outcome = match (leg.verdict, &leg.observed) {
+        (LegVerdict::Delivered, _) => paint(GOOD, "delivered"),
+        (LegVerdict::Dropped, None) => paint(BAD, "dropped"),
+        (LegVerdict::Dropped, Some(_)) => format!("{}; followed on as if it had passed", paint(BAD, "dropped")),
+        (LegVerdict::NotModelled, _) => paint(UNSURE, "not modelled"),
+    };
+    let seen = leg.observed.as_ref().map_or_else(String::new, |observed| {
+        let port = |port: &Option<String>| port.as_ref().map_or_else(String::new, |port| format!(" port {port}"));
+        let seen = format!(
+            "  as {}{} → {}{}",
+            observed.source.address,
+            port(&observed.source.port),
+            observed.destination.address,
+            port(&observed.destination.port)
+        );
+        paint(FAINT, seen)
+    });
+    let rows: Vec<Vec<String>> = leg.steps.iter().map(row).collect();
+    let lines = columns(&rows, "  ", |place, column, cell| match (column, leg.steps[place].action.as_str()) {
+        (0, "deny") => paint(BAD, cell),
+        (0, "allow" | "tracked" | "related") => paint(GOOD, cell),
+        (0 | 3, _) => paint(FAINT, cell),
+        _ => cell.to_owned(),
+    });
+    format!("\n{}  {outcome}{seen}\n{lines}", paint(STRONG, title))
+}
+
+/// Mark, component, resource, direction, and what decided.
+fn row(step: &Step) -> Vec<String> {
+    let mark = match step.action.as_str() {
+        "deny" => "✗",
+        "allow" | "tracked" | "related" => "✓",
+        _ => "·",
+    };
+    let rule = step.rule.as_ref().map(|rule| match rule {
+        RuleReference::Number(number) => format!("rule {number}"),
+        RuleReference::Text(text) if text == "*" => "rule *".to_owned(),
+        RuleReference::Text(text) => text.clone(),
+    });
+    let detail = step.detail.clone();
+    let decided = match (step.component.as_str(), step.action.as_str(), rule, detail) {
+        ("network_interface" | "internet", action, ..) => if action == "leave" { "leaves" } else { "arrives" }.to_owned(),
+        ("route_table", _, Some(rule), Some(detail)) => format!("{rule} → {detail}"),
+        ("network_acl", _, Some(rule), Some(subnet)) => format!("{rule} at the edge of {subnet}"),
+        ("security_group", "tracked", ..) => "part of a tracked connection".to_owned(),
+        ("security_group", "related", ..) => "about a tracked connection".to_owned(),
+        ("security_group", "deny", ..) => format!("no rule of {} allows it", step.groups.join(", ")),
+        ("source_dest_check", "pass", ..) => "off".to_owned(),
+        ("source_dest_check", "allow", ..) => "its own address".to_owned(),
+        ("source_dest_check", "deny", ..) => "not its own address".to_owned(),
+        ("internet_gateway", "pass", ..) => "unchanged".to_owned(),
+        (_, _, Some(rule), Some(detail)) => format!("{rule}, {detail}"),
+        (_, _, Some(one), None) | (_, _, None, Some(one)) => one,
+        (_, _, None, None) => String::new(),
+    };
+    let component = match step.component.as_str() {
+        "source_dest_check" => "source/dest check".to_owned(),
+        "network_acl" => "network ACL".to_owned(),
+        other => other.replace('_', " "),
+    };
+    vec![mark.to_owned(), component, step.resource.clone(), step.direction.clone().unwrap_or_default(), decided]
+}

@@ -1,0 +1,203 @@
+//! How is what the engine decided said in words?
+//!
+//! Names for its indices, sentences for its reasons. What always holds: who is named in a sentence is named by the
+//! word the user chose.
+
+use vpclab_engine::explain::Class;
+use vpclab_engine::{Direction, DropReason, EniIdx, Fabric, RouteTarget, SecurityGroupIdx};
+use vpclab_model::{Peer, Topology};
+use vpclab_wire::Protocol;
+
+use vpclab_api::{Partial, RuleReference};
+
+/// `ingress` or `egress`, as rules call the directions.
+pub(crate) fn direction(direction: Direction) -> String {
+    match direction {
+        Direction::Inbound => "ingress",
+        Direction::Outbound => "egress",
+    }
+    .to_owned()
+}
+
+/// The name of a protocol, else its number.
+pub(crate) fn protocol(protocol: Protocol) -> String {
+    match protocol {
+        Protocol::TCP => "tcp".to_owned(),
+        Protocol::UDP => "udp".to_owned(),
+        Protocol::ICMP => "icmp".to_owned(),
+        Protocol::ICMPV6 => "icmpv6".to_owned(),
+        Protocol(number) => number.to_string(),
+    }
+}
+
+/// `443`, or `1024-65535`.
+pub(crate) fn ports(from: u16, to: u16) -> String {
+    if from == to { from.to_string() } else { format!("{from}-{to}") }
+}
+
+/// The number of a network ACL's rule; `*` stands for the last one, which denies.
+pub(crate) fn acl_rule(rule: Option<u16>) -> RuleReference {
+    rule.map_or_else(|| RuleReference::Text("*".to_owned()), RuleReference::Number)
+}
+
+/// Where a route leads.
+pub(crate) fn target(fabric: &Fabric, target: RouteTarget) -> String {
+    match target {
+        RouteTarget::Local => "local".to_owned(),
+        RouteTarget::InternetGateway(gateway) => fabric.internet_gateways[gateway].name.to_string(),
+        RouteTarget::NetworkInterface(eni) => fabric.enis[eni].name.to_string(),
+    }
+}
+
+/// A security group's rule, as in `web ingress[0]: tcp 443 from 0.0.0.0/0`. `about` is the family of the packet: a
+/// declared rule with several peers is several rules, and one of the packet's family is shown.
+pub(crate) fn group_rule(
+    fabric: &Fabric,
+    topology: &Topology,
+    group: SecurityGroupIdx,
+    way: Direction,
+    declared_at: usize,
+) -> String {
+    let name = &fabric.security_groups[group].name;
+    let place = format!("{name} {}[{declared_at}]", direction(way));
+    let Some(group) = topology.security_groups.get(name) else { return place };
+    let (rules, word) = match way {
+        Direction::Inbound => (&group.ingress, "from"),
+        Direction::Outbound => (&group.egress, "to"),
+    };
+    let meant: Vec<_> = rules.iter().filter(|rule| rule.declared_at == declared_at).collect();
+    let Some(first) = meant.first() else { return place };
+    let peers: Vec<String> = meant
+        .iter()
+        .map(|rule| match &rule.peer {
+            Peer::Cidr(block) => block.to_string(),
+            Peer::Group(group) => group.to_string(),
+        })
+        .collect();
+    format!("{place}: {} {word} {}", first.traffic, peers.join(", "))
+}
+
+/// The groups of an interface.
+pub(crate) fn groups(fabric: &Fabric, eni: EniIdx) -> Vec<String> {
+    fabric.enis[eni].security_groups.iter().map(|&group| fabric.security_groups[group].name.to_string()).collect()
+}
+
+/// Some of the packets asked about.
+pub(crate) fn partial(class: &Class, ipv6: bool) -> Partial {
+    let bytes = |(from, to): (u8, u8)| if from == to { from.to_string() } else { format!("{from}-{to}") };
+    match *class {
+        Class::Ports { protocol: number, source_ports, ports: destination } => Partial {
+            protocol: protocol(number),
+            source_ports: Some(ports(source_ports.from, source_ports.to)),
+            ports: Some(ports(destination.from, destination.to)),
+        },
+        Class::Icmp { icmp_type, code } => Partial {
+            protocol: protocol(class.protocol(ipv6)),
+            source_ports: None,
+            ports: Some(format!("type {} code {}", bytes(icmp_type), bytes(code))),
+        },
+        Class::Protocols { numbers } => Partial { protocol: bytes(numbers), source_ports: None, ports: None },
+    }
+}
+
+/// What a reason is about: the resource, the rule, and a sentence that names both.
+pub(crate) struct Told {
+    /// The declared name of the resource that denies.
+    pub(crate) resource: Option<String>,
+    /// The rule.
+    pub(crate) rule: Option<RuleReference>,
+    /// The groups, for security groups.
+    pub(crate) groups: Vec<String>,
+    /// The sentence.
+    pub(crate) message: String,
+}
+
+/// Tells why a packet died.
+pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
+    let plain = |resource: Option<String>, message: String| Told { resource, rule: None, groups: Vec::new(), message };
+    let eni_name = |eni: EniIdx| fabric.enis[eni].name.to_string();
+    match *reason {
+        DropReason::NetworkAcl { network_acl, subnet, direction: way, rule } => {
+            let acl = fabric.network_acls[network_acl].name.to_string();
+            let at = &fabric.subnets[subnet].name;
+            let verb = if way == Direction::Inbound { "entering" } else { "leaving" };
+            let (number, why) = match rule {
+                Some(number) => (number.to_string(), ""),
+                None => ("*".to_owned(), ": no numbered rule matches"),
+            };
+            let message = format!("network ACL {acl} rule {number} denies it on {verb} subnet {at}{why}");
+            Told { resource: Some(acl), rule: Some(acl_rule(rule)), groups: Vec::new(), message }
+        }
+        DropReason::SecurityGroup { eni, direction: way, has_rules } => {
+            let groups = groups(fabric, eni);
+            let name = eni_name(eni);
+            let (noun, verb) = match groups.len() {
+                1 => ("security group", "has"),
+                _ => ("security groups", "have"),
+            };
+            let what = if has_rules { "rule that allows it" } else { "rule at all" };
+            let message =
+                format!("{noun} {} of {name} {verb} no {} {what}", groups.join(", "), direction(way));
+            Told { resource: Some(name), rule: None, groups, message }
+        }
+        DropReason::SourceDestCheck { eni, direction: way } => {
+            let name = eni_name(eni);
+            let end = if way == Direction::Inbound { "destination" } else { "source" };
+            let message = format!("{name} refuses it: its {end} is not {name}'s own address (source/destination check)");
+            plain(Some(name), message)
+        }
+        DropReason::NoRoute { route_table } => {
+            let table = fabric.route_tables[route_table].name.to_string();
+            let message = format!("route table {table} has no route to the destination");
+            plain(Some(table), message)
+        }
+        DropReason::Blackhole { route_table, destination } => {
+            let table = fabric.route_tables[route_table].name.to_string();
+            let message = format!("the route {destination} of route table {table} is a blackhole");
+            let rule = Some(RuleReference::Text(destination.to_string()));
+            Told { resource: Some(table), rule, groups: Vec::new(), message }
+        }
+        DropReason::NoSuchAddress { vpc, address } => {
+            let vpc = fabric.vpcs[vpc].name.to_string();
+            let message = format!("no interface of VPC {vpc} has the address {address}");
+            plain(Some(vpc), message)
+        }
+        DropReason::NotAttached { eni } => {
+            let name = eni_name(eni);
+            let message = format!("network interface {name} is attached to no instance");
+            plain(Some(name), message)
+        }
+        DropReason::NoPublicAddress { gateway, eni } => {
+            let gateway = fabric.internet_gateways[gateway].name.to_string();
+            let message = format!(
+                "{} has no public IPv4 address, so internet gateway {gateway} cannot send it out",
+                eni_name(eni)
+            );
+            plain(Some(gateway), message)
+        }
+        DropReason::NoPublicAddressForIngress { eni } => {
+            let name = eni_name(eni);
+            let message = format!("{name} has no public address that the internet can reach");
+            plain(Some(name), message)
+        }
+        DropReason::NoPublicMapping { address } => {
+            plain(None, format!("the public address {address} belongs to no attached interface"))
+        }
+        DropReason::SpoofedSource { gateway }
+        | DropReason::PrivateDestination { gateway }
+        | DropReason::SharedDestination { gateway } => {
+            let gateway = fabric.internet_gateways[gateway].name.to_string();
+            let why = match reason {
+                DropReason::PrivateDestination { .. } => "does not forward to private (RFC 1918) addresses",
+                DropReason::SharedDestination { .. } => "does not forward to 100.64.0.0/10 (RFC 6598)",
+                _ => "refuses a source that belongs to no interface of its VPC",
+            };
+            let message = format!("internet gateway {gateway} {why}");
+            plain(Some(gateway), message)
+        }
+        DropReason::MidStreamTcp { eni } | DropReason::ConnectionLimit { eni } => {
+            plain(Some(eni_name(eni)), reason.to_string())
+        }
+        ref other => plain(None, other.to_string()),
+    }
+}

@@ -1,0 +1,259 @@
+//! What is each instance to look like to its kernel?
+//!
+//! A [`Blueprint`] is read off the topology and the fabric: names, devices, addresses, routes. Pure data: making it
+//! real is [`crate::guest`]'s work, so a change is the difference of two sets of blueprints.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use vpclab_engine::{Eni, Fabric, Host, Port, Subnet};
+use vpclab_model::{InstanceName, InternetHostName, NetworkInterfaceName, Topology};
+use vpclab_tap::link::{LinkConfig, RouteConfig, SourceRule};
+use vpclab_wire::MacAddr;
+
+/// The largest packet in a VPC, in bytes (MTU-01).
+const VPC_MTU: u32 = 9001;
+/// The largest packet of an internet host, in bytes.
+const INTERNET_MTU: u32 = 1500;
+/// Frames a TAP holds for the worker: four times the kernel's default, as a full ring drops.
+const RING: u32 = 2000;
+/// The table of the interface with device index 0; the others count up from it.
+const FIRST_TABLE: u32 = 100;
+/// What internet hosts have as gateways. The engine answers for every address there.
+const INTERNET_GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
+const INTERNET_GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+/// Who lives in a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum GuestKey {
+    Instance(InstanceName),
+    Host(InternetHostName),
+}
+
+/// All that one guest is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Blueprint {
+    pub(crate) key: GuestKey,
+    /// The Amazon resolver and the domain to search; internet hosts have none.
+    pub(crate) resolver: Option<Resolver>,
+    pub(crate) devices: Vec<DeviceBlueprint>,
+}
+
+/// What stands in `resolv.conf`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resolver {
+    pub(crate) nameserver: Ipv4Addr,
+    pub(crate) search: String,
+}
+
+/// One interface of a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeviceBlueprint {
+    pub(crate) port: Port,
+    /// The interface's or the host's name.
+    pub(crate) name: String,
+    pub(crate) id: String,
+    /// 0 is the primary interface.
+    pub(crate) device_index: u8,
+    pub(crate) public_ips: Vec<(Ipv4Addr, Ipv4Addr)>,
+    /// Its name is empty: which one is free depends on the namespace.
+    config: LinkConfig,
+}
+
+impl GuestKey {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Instance(name) => name.as_str(),
+            Self::Host(name) => name.as_str(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> String {
+        match self {
+            Self::Instance(name) => name.id(),
+            Self::Host(name) => name.id(),
+        }
+    }
+
+    pub(crate) fn fingerprint(&self) -> u128 {
+        match self {
+            Self::Instance(name) => name.fingerprint(),
+            Self::Host(name) => name.fingerprint(),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Instance(_) => "instance",
+            Self::Host(_) => "internet_host",
+        }
+    }
+}
+
+impl DeviceBlueprint {
+    /// The link's configuration under the name it has in its namespace.
+    pub(crate) fn config(&self, device: &str) -> LinkConfig {
+        LinkConfig { name: device.to_owned(), ..self.config.clone() }
+    }
+
+    /// The text by which a device of this interface is found again after a crash.
+    pub(crate) fn alias(&self) -> &str {
+        &self.config.alias
+    }
+
+    pub(crate) fn mac(&self) -> MacAddr {
+        self.config.mac
+    }
+
+    pub(crate) fn mtu(&self) -> u32 {
+        self.config.mtu
+    }
+
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.config.addresses.iter().map(IpNet::addr)
+    }
+}
+
+/// How the aliases of a lab's devices begin. A lab's name holds no colon.
+pub(crate) fn alias_prefix(lab: &str) -> String {
+    format!("vpclab:{lab}:")
+}
+
+/// Every guest that `topology`, compiled to `fabric`, declares: instances, then internet hosts, each by name.
+pub(crate) fn blueprints(lab: &str, topology: &Topology, fabric: &Fabric) -> Vec<Blueprint> {
+    let prefix = alias_prefix(lab);
+    let search = match topology.region.as_str() {
+        "us-east-1" => "ec2.internal".to_owned(),
+        region => format!("{region}.compute.internal"),
+    };
+    let instances = topology.instances.iter().map(|(name, instance)| {
+        let several = instance.network_interfaces.len() > 1;
+        let interfaces = instance.network_interfaces.iter();
+        let devices: Vec<_> = interfaces
+            .filter_map(|(&index, eni)| interface(&prefix, fabric, eni, index, several))
+            .collect();
+        let vpc = instance.network_interfaces.values().next().and_then(|eni| fabric.enis.find(eni.as_str()));
+        let nameserver = vpc.map(|eni| fabric.vpcs[fabric.enis[eni].vpc].resolver);
+        let resolver = nameserver.map(|nameserver| Resolver { nameserver, search: search.clone() });
+        Blueprint { key: GuestKey::Instance(name.clone()), resolver, devices }
+    });
+    let hosts = topology.internet_hosts.keys().filter_map(|name| {
+        let index = fabric.hosts.find(name.as_str())?;
+        let device = internet_host(&prefix, name, Port::Host(index), fabric.hosts.get(index)?);
+        Some(Blueprint { key: GuestKey::Host(name.clone()), resolver: None, devices: vec![device] })
+    });
+    instances.chain(hosts).collect()
+}
+
+fn interface(
+    prefix: &str,
+    fabric: &Fabric,
+    name: &NetworkInterfaceName,
+    device_index: u8,
+    several: bool,
+) -> Option<DeviceBlueprint> {
+    let index = fabric.enis.find(name.as_str())?;
+    let eni = fabric.enis.get(index)?;
+    let subnet = &fabric.subnets[eni.subnet];
+    let table = FIRST_TABLE + u32::from(device_index);
+    let mut routes = Vec::new();
+    if device_index == 0 {
+        routes.extend(default_routes(eni, subnet, None));
+    }
+    let mut rules = Vec::new();
+    if several {
+        // A reply leaves by the interface that owns its source: each has a table of its own.
+        routes.extend(connected_routes(eni, subnet, table));
+        routes.extend(default_routes(eni, subnet, Some(table)));
+        rules.extend(eni.addresses.iter().map(|&address| SourceRule { from: address.into(), table }));
+    }
+    Some(DeviceBlueprint {
+        port: Port::Interface(index),
+        name: name.as_str().to_owned(),
+        id: name.id(),
+        device_index,
+        public_ips: eni.public_addresses.clone(),
+        config: LinkConfig {
+            name: String::new(),
+            mac: eni.mac,
+            mtu: VPC_MTU,
+            alias: format!("{prefix}{}", name.id()),
+            txqueuelen: RING,
+            addresses: eni.addresses.iter().map(|&address| on_subnet(address, subnet)).collect(),
+            routes,
+            rules,
+        },
+    })
+}
+
+fn internet_host(prefix: &str, name: &InternetHostName, port: Port, host: &Host) -> DeviceBlueprint {
+    let default = |&address: &IpAddr| {
+        let gateway = match address {
+            IpAddr::V4(_) => INTERNET_GATEWAY_V4.into(),
+            IpAddr::V6(_) => INTERNET_GATEWAY_V6.into(),
+        };
+        RouteConfig { onlink: true, ..route(everything(address), gateway) }
+    };
+    DeviceBlueprint {
+        port,
+        name: name.as_str().to_owned(),
+        id: name.id(),
+        device_index: 0,
+        public_ips: Vec::new(),
+        config: LinkConfig {
+            name: String::new(),
+            mac: host.mac,
+            mtu: INTERNET_MTU,
+            alias: format!("{prefix}{}", name.id()),
+            txqueuelen: RING,
+            addresses: host.addresses.iter().copied().map(IpNet::from).collect(),
+            routes: host.addresses.iter().map(default).collect(),
+            rules: Vec::new(),
+        },
+    }
+}
+
+/// The address with the length of its subnet, so that the kernel takes the subnet to be on the link.
+fn on_subnet(address: IpAddr, subnet: &Subnet) -> IpNet {
+    let len = match address {
+        IpAddr::V4(_) => subnet.ipv4.map(|block| block.prefix_len()),
+        IpAddr::V6(_) => subnet.ipv6.map(|block| block.prefix_len()),
+    };
+    len.and_then(|len| IpNet::new(address, len).ok()).unwrap_or_else(|| address.into())
+}
+
+/// A default route for each family the interface has an address of, by the subnet's router.
+fn default_routes(eni: &Eni, subnet: &Subnet, table: Option<u32>) -> impl Iterator<Item = RouteConfig> {
+    let ipv4 = eni.primary_address(false).zip(subnet.router.ipv4.map(IpAddr::V4));
+    let ipv6 = eni.primary_address(true).zip(Some(IpAddr::V6(subnet.router.link_local)));
+    [ipv4, ipv6]
+        .into_iter()
+        .flatten()
+        .map(move |(address, gateway)| RouteConfig { table, ..route(everything(address), gateway) })
+}
+
+/// The subnet's blocks as neighbours, in a table that the kernel does not fill by itself.
+fn connected_routes(eni: &Eni, subnet: &Subnet, table: u32) -> impl Iterator<Item = RouteConfig> {
+    let ipv4 = eni.primary_address(false).zip(subnet.ipv4.map(IpNet::V4));
+    let ipv6 = eni.primary_address(true).zip(subnet.ipv6.map(IpNet::V6));
+    [ipv4, ipv6].into_iter().flatten().map(move |(address, destination)| RouteConfig {
+        destination,
+        gateway: None,
+        onlink: false,
+        source: address.is_ipv4().then_some(address),
+        table: Some(table),
+        metric: 0,
+    })
+}
+
+fn route(destination: IpNet, gateway: IpAddr) -> RouteConfig {
+    RouteConfig { destination, gateway: Some(gateway), onlink: false, source: None, table: None, metric: 0 }
+}
+
+/// The default destination of the family of `like`.
+fn everything(like: IpAddr) -> IpNet {
+    match like {
+        IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
+        IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
+    }
+}

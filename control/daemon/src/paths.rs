@@ -1,0 +1,166 @@
+//! Where does a lab keep what must outlive a crash, and who may have it?
+//!
+//! One directory for each lab, mode 0700. The lock file in it is held for the life of the daemon: whoever gets the
+//! lock knows that no daemon lives.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+const RUN_DIR: &str = "/run/vpclab";
+const LONGEST_LAB_NAME: usize = 32;
+
+/// The name cannot be a lab's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} cannot be a lab's name: 1 to 32 letters, digits, '-', '_' and '.', not starting with '.' or '-'")]
+pub struct InvalidLabName(pub String);
+
+/// The files of one lab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabPaths {
+    lab: String,
+    /// `/run/vpclab/LAB`, mode 0700.
+    pub directory: PathBuf,
+    /// The control API's socket, mode 0600.
+    pub socket: PathBuf,
+    /// Locked with flock(2) while the daemon lives.
+    pub lock: PathBuf,
+    /// The daemon's process id in decimal.
+    pub pid: PathBuf,
+    /// The document last applied, as JSON.
+    pub topology: PathBuf,
+    /// What was assigned automatically, so that it stays assigned.
+    pub assigned: PathBuf,
+    /// Which instances run in somebody else's namespace.
+    pub attachments: PathBuf,
+    /// A directory of files for each instance and internet host.
+    pub instances: PathBuf,
+}
+
+/// The lock of a lab, held until it is dropped.
+#[derive(Debug)]
+pub(crate) struct LabLock {
+    _file: Flock<File>,
+}
+
+/// The files of the lab of this name.
+///
+/// # Errors
+/// [`InvalidLabName`], as the name becomes part of the names of files and namespaces.
+pub fn paths(lab: &str) -> Result<LabPaths, InvalidLabName> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let good = (1..=LONGEST_LAB_NAME).contains(&lab.len())
+        && !lab.starts_with(['.', '-'])
+        && lab.chars().all(allowed);
+    if !good {
+        return Err(InvalidLabName(lab.to_owned()));
+    }
+    let directory = Path::new(RUN_DIR).join(lab);
+    Ok(LabPaths {
+        lab: lab.to_owned(),
+        socket: directory.join("control.sock"),
+        lock: directory.join("lock"),
+        pid: directory.join("pid"),
+        topology: directory.join("topology.json"),
+        assigned: directory.join("assigned.json"),
+        attachments: directory.join("attachments.json"),
+        instances: directory.join("instances"),
+        directory,
+    })
+}
+
+/// The names of all labs that have left or hold a directory, in order.
+pub(crate) fn labs() -> Vec<String> {
+    let entries = fs::read_dir(RUN_DIR).into_iter().flatten().flatten();
+    let mut labs: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    labs.sort_unstable();
+    labs
+}
+
+impl LabPaths {
+    /// The lab's name.
+    #[must_use]
+    pub fn lab(&self) -> &str {
+        &self.lab
+    }
+
+    /// Makes the directory, for its owner only.
+    pub(crate) fn create(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o755).create(RUN_DIR)?;
+        match DirBuilder::new().mode(0o700).create(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Takes the lab's lock, or says `None` while a daemon has it. The directory must exist.
+    pub(crate) fn try_lock(&self) -> io::Result<Option<LabLock>> {
+        loop {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(&self.lock)?;
+            let inode = file.metadata()?.ino();
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) => {
+                    // Whoever held it before may have removed the file on leaving; then this lock guards nothing.
+                    if fs::metadata(&self.lock).is_ok_and(|now| now.ino() == inode) {
+                        return Ok(Some(LabLock { _file: file }));
+                    }
+                    self.create()?;
+                }
+                Err((_, nix::errno::Errno::EWOULDBLOCK)) => return Ok(None),
+                Err((_, errno)) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// The process id that a daemon wrote; it is alive only while the lock is held.
+    pub(crate) fn read_pid(&self) -> Option<u32> {
+        fs::read_to_string(&self.pid).ok()?.trim().parse().ok()
+    }
+
+    /// Removes the whole directory. To be called with the lock held.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        fs::remove_dir_all(&self.directory)
+    }
+}
+
+/// Replaces the content of a file so that a crash leaves either the old or the new one.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    let temporary = path.with_extension("new");
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(content)?;
+    file.sync_data()?;
+    fs::rename(&temporary, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_labs_name_cannot_leave_the_directory_of_labs() {
+        for good in ["default", "ci-42", "a", "A_b.c"] {
+            assert!(paths(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "-x", "a/b", "a b", "a\0", "ü", &"x".repeat(33)] {
+            assert!(paths(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn files_of_a_lab_lie_in_its_own_directory() {
+        let paths = paths("shop").unwrap();
+        assert_eq!(paths.socket, Path::new("/run/vpclab/shop/control.sock"));
+        assert!(paths.attachments.starts_with(&paths.directory));
+    }
+}

@@ -1,0 +1,210 @@
+//! What arrives where when a guest sends this?
+//!
+//! A [`Net`] is a topology, its fabric, an engine and a clock that stands still until told to move. Guests are called
+//! by the names of their interfaces (an instance's own one has the instance's name) and of internet hosts.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+use vpclab_engine::plan::{NextHop, Plan};
+use vpclab_engine::{Engine, Fabric, INTERNET_MAC, NoProbe, Outcome, Outlet, Port, Timestamp, explain, trace};
+use vpclab_model::{Document, Mistakes, Topology};
+use vpclab_wire::MacAddr;
+
+use crate::frames::{self, Seen};
+use crate::packet::Packet;
+
+/// A running network.
+#[derive(Debug)]
+pub struct Net {
+    /// What was declared.
+    pub topology: Topology,
+    /// What packets read.
+    pub fabric: Fabric,
+    /// Flow memory and counters.
+    pub engine: Engine,
+    /// The time since the start.
+    pub now: Duration,
+    document: Value,
+}
+
+/// What became of a frame.
+#[derive(Debug)]
+pub struct Fate {
+    /// What the engine says.
+    pub outcome: Outcome,
+    /// What left, with the name of who gets it.
+    pub sent: Vec<(String, Vec<u8>)>,
+}
+
+/// Keeps what is sent.
+#[derive(Debug, Default)]
+struct Kept(Vec<(Port, Vec<u8>)>);
+
+impl Outlet for Kept {
+    fn send(&mut self, port: Port, frame: &[u8]) {
+        self.0.push((port, frame.to_vec()));
+    }
+}
+
+/// Reads a topology, or every mistake in it.
+pub fn topology(document: &Value, previous: Option<&Topology>) -> Result<Topology, Mistakes> {
+    Topology::from_document(&Document::from(document.clone()), previous)
+}
+
+/// The codes of the mistakes in `document`, each with its place, as in `subnets.a.cidr_block: InvalidSubnet.Range`.
+pub fn mistakes(document: &Value) -> Vec<String> {
+    match topology(document, None) {
+        Ok(_) => Vec::new(),
+        Err(Mistakes(mistakes)) => mistakes
+            .iter()
+            .map(|mistake| {
+                let place = [mistake.resource.as_str(), mistake.attribute.as_str()].join(".");
+                format!("{}: {}", place.trim_end_matches('.'), mistake.code)
+            })
+            .collect(),
+    }
+}
+
+impl Net {
+    /// The network that `document` declares, which must be right.
+    pub fn new(document: Value) -> Self {
+        let topology = topology(&document, None).unwrap_or_else(|mistakes| panic!("{mistakes}\n{document:#}"));
+        Self::from_topology(topology, document)
+    }
+
+    /// A network with a topology made otherwise.
+    pub fn from_topology(topology: Topology, document: Value) -> Self {
+        let fabric = Fabric::compile(&topology, None);
+        Self { topology, fabric, engine: Engine::default(), now: Duration::ZERO, document }
+    }
+
+    /// Changes the document, and the network while it runs.
+    pub fn change(&mut self, change: impl FnOnce(&mut Value)) {
+        change(&mut self.document);
+        let next = topology(&self.document, Some(&self.topology));
+        self.topology = next.unwrap_or_else(|mistakes| panic!("{mistakes}\n{:#}", self.document));
+        self.fabric = Fabric::compile(&self.topology, Some(&self.fabric));
+    }
+
+    /// Lets `seconds` pass.
+    pub fn wait(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+    }
+
+    /// The time as the engine takes it.
+    pub fn timestamp(&self) -> Timestamp {
+        Timestamp::ZERO + self.now
+    }
+
+    /// The port of the guest `name`.
+    pub fn port(&self, name: &str) -> Port {
+        let interface = self.fabric.enis.find(name).map(Port::Interface);
+        let port = interface.or_else(|| self.fabric.hosts.find(name).map(Port::Host));
+        port.unwrap_or_else(|| panic!("there is no guest {name}"))
+    }
+
+    /// The guest at `port`.
+    pub fn name(&self, port: Port) -> String {
+        match port {
+            Port::Interface(eni) => self.fabric.enis[eni].name.as_str().to_owned(),
+            Port::Host(host) => self.fabric.hosts[host].name.as_str().to_owned(),
+        }
+    }
+
+    /// The hardware address of the guest `name`.
+    pub fn mac(&self, name: &str) -> MacAddr {
+        match self.port(name) {
+            Port::Interface(eni) => self.fabric.enis[eni].mac,
+            Port::Host(host) => self.fabric.hosts[host].mac,
+        }
+    }
+
+    /// The hardware address of the router that the guest `name` has.
+    pub fn router_mac(&self, name: &str) -> MacAddr {
+        match self.port(name) {
+            Port::Interface(eni) => self.fabric.router_of(eni).mac,
+            Port::Host(_) => INTERNET_MAC,
+        }
+    }
+
+    /// Whom a guest with an ordinary network stack addresses the frame of such a packet to.
+    pub fn next_hop(&self, name: &str, destination: IpAddr) -> MacAddr {
+        let Port::Interface(eni) = self.port(name) else { return INTERNET_MAC };
+        match explain::guest_next_hop(&self.fabric, eni, destination) {
+            Ok(NextHop::Neighbor(neighbor)) => self.fabric.enis[neighbor].mac,
+            Ok(NextHop::Router) | Err(_) => self.fabric.router_of(eni).mac,
+        }
+    }
+
+    /// The guest `name` sends `packet` as an ordinary network stack does.
+    pub fn send(&mut self, name: &str, packet: &Packet) -> Fate {
+        self.send_to(name, self.next_hop(name, packet.dst), packet, b"vpclab")
+    }
+
+    /// The guest `name` sends `packet` to the router, whatever its destination.
+    pub fn send_by_router(&mut self, name: &str, packet: &Packet) -> Fate {
+        self.send_to(name, self.router_mac(name), packet, b"vpclab")
+    }
+
+    /// The guest `name` sends `packet` in a frame to `dst_mac`, with `payload`.
+    pub fn send_to(&mut self, name: &str, dst_mac: MacAddr, packet: &Packet, payload: &[u8]) -> Fate {
+        self.send_frame(name, &frames::frame(packet, self.mac(name), dst_mac, payload))
+    }
+
+    /// The guest `name` sends a frame that has its virtio header.
+    pub fn send_frame(&mut self, name: &str, frame: &[u8]) -> Fate {
+        let (port, now) = (self.port(name), self.timestamp());
+        let mut kept = Kept::default();
+        let outcome = self.engine.receive(&self.fabric, now, port, &mut frame.to_vec(), &mut kept);
+        let sent = kept.0.into_iter().map(|(port, frame)| (self.name(port), frame)).collect();
+        Fate { outcome, sent }
+    }
+
+    /// What would become of a frame; nothing changes.
+    pub fn plan(&self, name: &str, frame: &[u8]) -> Plan {
+        trace(&self.fabric, self.engine.flows(), self.timestamp(), self.port(name), frame, &mut NoProbe)
+    }
+
+    /// `name` sends `packet`, and whoever gets it answers: whether the answer comes back, and to `name`, with the
+    /// addresses turned round.
+    pub fn converses(&mut self, name: &str, packet: &Packet) -> bool {
+        let Some((receiver, seen)) = self.send(name, packet).delivered() else { return false };
+        let observed = Packet { src: seen.src, dst: seen.dst, body: packet.body };
+        let answer = observed.answer().expect("a packet that is answered");
+        match self.send(&receiver, &answer).delivered() {
+            Some((back, seen)) => back == name && (seen.src, seen.dst) == (packet.dst, packet.src),
+            None => false,
+        }
+    }
+}
+
+impl Fate {
+    /// Who got the packet, and how it looked there.
+    pub fn delivered(&self) -> Option<(String, Seen)> {
+        match (self.outcome, self.sent.as_slice()) {
+            (Outcome::Forwarded(_), [(name, frame)]) => Some((name.clone(), frames::read(frame)?)),
+            _ => None,
+        }
+    }
+
+    /// How the packet looks at `name`, which must have got it.
+    #[track_caller]
+    pub fn arrives_at(&self, name: &str) -> Seen {
+        match self.delivered() {
+            Some((at, seen)) if at == name => seen,
+            _ => panic!("the packet does not arrive at {name}: {:?}", self.outcome),
+        }
+    }
+
+    /// The packet must have died silently for the reason with this name.
+    #[track_caller]
+    pub fn dies_of(&self, reason: &str) {
+        match self.outcome {
+            Outcome::Dropped(why) if why.name() == reason => {}
+            other => panic!("the packet does not die of {reason}: {other:?}"),
+        }
+        assert!(self.sent.is_empty(), "nobody hears of a packet that dies of {reason} (PIPE-09)");
+    }
+}
