@@ -125,7 +125,7 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
         return None;
     }
     let packet = PacketHeaders::from_ethernet_slice(ethernet).unwrap();
-    let Some(etherparse::LinkHeader::Ethernet2(link)) = packet.link else { return None };
+    let Some(etherparse::LinkHeader::Ethernet2(link)) = packet.link.clone() else { return None };
     let payload = packet.payload.slice().to_vec();
     let net = packet.net.as_ref()?;
     let (src, dst, protocol, ttl, packet_len, fragmented) = match net {
@@ -155,7 +155,7 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
             let bytes = header.to_bytes();
             icmp = Some((bytes[0], bytes[1]));
             match bytes[0] {
-                0 | 8 => ports = [u16::from_be_bytes([bytes[4], bytes[5]]); 2].into(),
+                0 | 8 => ports = (u16::from_be_bytes([bytes[4], bytes[5]]), u16::from_be_bytes([bytes[4], bytes[5]])),
                 3 | 11 => {
                     mtu = (bytes[..2] == [3, 4]).then(|| u16::from_be_bytes([bytes[6], bytes[7]]).into());
                     quoted = Some((
@@ -170,7 +170,7 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
             let bytes = header.to_bytes();
             icmp = Some((bytes[0], bytes[1]));
             match bytes[0] {
-                128 | 129 => ports = [u16::from_be_bytes([bytes[4], bytes[5]]); 2].into(),
+                128 | 129 => ports = (u16::from_be_bytes([bytes[4], bytes[5]]), u16::from_be_bytes([bytes[4], bytes[5]])),
                 1..=4 => {
                     mtu = (bytes[0] == 2).then(|| u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]));
                     quoted = Some((
@@ -181,7 +181,7 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
                 _ => {}
             }
         }
-        None => {}
+        Some(TransportHeader::Igmp(_)) | None => {}
     }
     Some(Seen {
         src_mac: MacAddr(link.source),
@@ -206,6 +206,7 @@ fn protocol_of(transport: &TransportHeader) -> u8 {
         TransportHeader::Udp(_) => 17,
         TransportHeader::Icmpv4(_) => 1,
         TransportHeader::Icmpv6(_) => 58,
+        TransportHeader::Igmp(_) => 2,
     }
 }
 
@@ -216,7 +217,7 @@ fn check_transport(packet: &PacketHeaders<'_>, payload: &[u8]) {
             TransportHeader::Tcp(tcp) => (tcp.checksum, tcp.calc_checksum_ipv4(ip, payload).unwrap()),
             TransportHeader::Udp(udp) => (udp.checksum, udp.calc_checksum_ipv4(ip, payload).unwrap()),
             TransportHeader::Icmpv4(icmp) => (icmp.checksum, icmp.icmp_type.calc_checksum(payload)),
-            TransportHeader::Icmpv6(_) => return,
+            TransportHeader::Icmpv6(_) | TransportHeader::Igmp(_) => return,
         },
         (Some(NetHeaders::Ipv6(ip, _)), Some(transport)) => match transport {
             TransportHeader::Tcp(tcp) => (tcp.checksum, tcp.calc_checksum_ipv6(ip, payload).unwrap()),
@@ -225,7 +226,7 @@ fn check_transport(packet: &PacketHeaders<'_>, payload: &[u8]) {
                 let right = icmp.icmp_type.calc_checksum(ip.source, ip.destination, payload).unwrap();
                 (icmp.checksum, right)
             }
-            TransportHeader::Icmpv4(_) => return,
+            TransportHeader::Icmpv4(_) | TransportHeader::Igmp(_) => return,
         },
         _ => return,
     };

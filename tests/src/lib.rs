@@ -13,7 +13,9 @@
 )]
 
 pub mod frames;
+pub mod generate;
 pub mod harness;
 pub mod oracle;
 pub mod packet;
 pub mod register;
+pub mod witness;

@@ -217,7 +217,7 @@ impl Oracle {
                 about.dst = public;
             }
         }
-        self.across_the_internet(walk)
+        self.across_the_internet(walk, true)
     }
 
     /// A host sends with its own address, to whoever has the destination.
@@ -227,11 +227,11 @@ impl Oracle {
         if host.address.map(IpAddr::V4) != Some(src) && host.ipv6_address.map(IpAddr::V6) != Some(src) {
             return Err(Reason::Gateway);
         }
-        self.across_the_internet(walk)
+        self.across_the_internet(walk, false)
     }
 
     /// IGW-08, IGW-09, IGW-15.
-    fn across_the_internet(&self, walk: &mut Walk<'_>) -> Result<Option<Place>, Reason> {
+    fn across_the_internet(&self, walk: &mut Walk<'_>, leaves_aws: bool) -> Result<Option<Place>, Reason> {
         let topology = walk.topology;
         let (src, dst) = (walk.packet.src, walk.packet.dst);
         for (name, host) in &topology.internet_hosts {
@@ -240,9 +240,8 @@ impl Oracle {
             }
         }
         let Some((name, private)) = behind_public(topology, dst) else {
-            let of_aws = topology.eips.values().any(|eip| IpAddr::V4(eip.public_ip) == dst)
-                || topology.vpcs.values().any(|vpc| vpc.ipv6_cidr_blocks.iter().any(|b| IpNet::V6(*b).contains(&dst)));
-            return if of_aws || !is_public(dst) { Err(Reason::Gateway) } else { Ok(Some(Place::Internet)) };
+            let beyond = leaves_aws && is_public(dst) && !belongs_to_aws(topology, dst);
+            return if beyond { Ok(Some(Place::Internet)) } else { Err(Reason::Gateway) };
         };
         if is_private_or_shared(src) || topology.network_interfaces[name].attachment.is_none() {
             return Err(Reason::Gateway);
@@ -631,6 +630,15 @@ fn behind_public(topology: &Topology, address: IpAddr) -> Option<(&NetworkInterf
         }
     }
     None
+}
+
+/// Whether AWS has the address, so that nobody else on the internet can.
+fn belongs_to_aws(topology: &Topology, address: IpAddr) -> bool {
+    let allocated = topology.eips.values().map(|eip| eip.public_ip);
+    let assigned = topology.network_interfaces.values().flat_map(|eni| eni.public_ips.values().map(|p| p.address));
+    let mut blocks = topology.vpcs.values().flat_map(|vpc| vpc.ipv6_cidr_blocks.iter().copied());
+    allocated.chain(assigned).any(|public| IpAddr::V4(public) == address)
+        || blocks.any(|block| IpNet::V6(block).contains(&address))
 }
 
 /// ADDR-27, ADDR-31.

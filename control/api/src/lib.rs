@@ -6,6 +6,7 @@
 mod error;
 mod explain;
 mod lab;
+mod test;
 
 pub use error::{ApiError, ErrorBody, MistakeBody};
 pub use explain::{
@@ -16,3 +17,4 @@ pub use lab::{
     AttachRequest, Attachment, AttachmentTarget, Change, Counters, DropCount, Generation, Health, InstanceState,
     InterfaceState, PortCounters, Replaced,
 };
+pub use test::{Expected, Outcome, TestReport, TestResult};

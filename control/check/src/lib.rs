@@ -4,14 +4,23 @@
 //! nothing here knows a rule of it.
 
 mod explain;
+mod guests;
+mod live;
 mod map;
 mod names;
 mod question;
+mod testfile;
 pub mod render;
+pub mod report;
+mod run;
 pub mod style;
 mod words;
 
 pub use explain::{answer, explain};
+pub use guests::VirtualProber;
+pub use live::LiveProber;
 pub use map::map;
+pub use run::{Attempt, Guest, Observation, Prober, Sent, outcome_words, report as summarise, run};
 pub use names::{nearest, remedy};
+pub use testfile::{Because, TestCase, TestFile, TestFileError};
 pub use question::{EndKind, NamedEnd, Question, parse};

@@ -41,6 +41,14 @@ pub fn blocker(blocker: &Blocker) -> String {
     format!("{way}{}{some}", blocker.message)
 }
 
+/// A rule by number or words.
+pub fn rule(rule: &RuleReference) -> String {
+    match rule {
+        RuleReference::Number(number) => number.to_string(),
+        RuleReference::Text(text) => text.clone(),
+    }
+}
+
 fn explanation(explanation: &Explanation) -> String {
     let mut text = headline(explanation);
     text.push('\n');

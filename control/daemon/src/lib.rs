@@ -20,7 +20,6 @@ mod http;
 mod lab;
 mod leftovers;
 mod line;
-mod memory;
 mod paths;
 mod remember;
 mod replace;

@@ -343,8 +343,8 @@ impl Sink {
     }
 }
 
-fn holds(snapshot: &Snapshot, line: &Arc<Line>) -> bool {
-    snapshot.lines().any(|other| Arc::ptr_eq(other, line))
+fn holds(snapshot: &Snapshot, line: &Line) -> bool {
+    snapshot.by_token(line.token()).is_some_and(|other| std::ptr::eq(other, line))
 }
 
 /// Whether the virtio header says that the frame is several packets.

@@ -242,7 +242,7 @@ impl<'a> Compiler<'a> {
             let compile = |rule: &model::SecurityGroupRule| PolicyRule {
                 traffic: rule.traffic,
                 peer: match &rule.peer {
-                    model::Peer::Cidr(cidr) => Peer::Cidr(*cidr),
+                    model::Peer::Cidr(cidr) => Peer::Cidr((*cidr).into()),
                     model::Peer::Group(group) => Peer::Group(self.security_groups.of(group)),
                 },
                 group: index,
@@ -297,7 +297,7 @@ fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) ->
                 rule_number: entry.rule_number,
                 action: entry.action,
                 traffic: entry.traffic,
-                cidr: entry.cidr,
+                cidr: entry.cidr.into(),
             })
             .collect();
         compiled.sort_by_key(|entry| entry.rule_number);

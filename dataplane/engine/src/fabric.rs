@@ -167,6 +167,14 @@ pub struct Route {
     pub origin: RouteOrigin,
 }
 
+/// A block of addresses, ready to be compared with many packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    net: IpNet,
+    base: u128,
+    mask: u128,
+}
+
 /// Where a compiled route sends packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteTarget {
@@ -197,7 +205,7 @@ pub struct NetworkAclEntry {
     /// Protocol and ports.
     pub traffic: Traffic,
     /// The other end.
-    pub cidr: IpNet,
+    pub cidr: Block,
 }
 
 /// A security group. Its rules live in the [`Policy`]s of its interfaces.
@@ -233,7 +241,7 @@ pub struct PolicyRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// Addresses.
-    Cidr(IpNet),
+    Cidr(Block),
     /// Members of a group, known by their interface (SG-08).
     Group(SecurityGroupIdx),
 }
@@ -357,6 +365,40 @@ impl Fabric {
     /// The router on the subnet of `eni`.
     pub fn router_of(&self, eni: EniIdx) -> &Router {
         &self.subnets[self.enis[eni].subnet].router
+    }
+}
+
+impl Block {
+    /// The block as it is written.
+    pub fn net(&self) -> IpNet {
+        self.net
+    }
+
+    /// Whether `address` lies in it. Families never mix (PIPE-12).
+    #[inline]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (address, self.net) {
+            (IpAddr::V4(address), IpNet::V4(_)) => u128::from(u32::from(address)) & self.mask == self.base,
+            (IpAddr::V6(address), IpNet::V6(_)) => u128::from(address) & self.mask == self.base,
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Block {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.net.fmt(f)
+    }
+}
+
+impl From<IpNet> for Block {
+    fn from(net: IpNet) -> Self {
+        let net = net.trunc();
+        let (base, mask) = match net {
+            IpNet::V4(net) => (u128::from(u32::from(net.network())), u128::from(u32::from(net.netmask()))),
+            IpNet::V6(net) => (u128::from(net.network()), u128::from(net.netmask())),
+        };
+        Self { net, base, mask }
     }
 }
 

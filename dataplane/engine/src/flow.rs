@@ -40,13 +40,14 @@ impl Default for Capacity {
 }
 
 /// A flow as one interface sees it: `local` is the interface's side, in both directions.
+///
+/// Packed into words, as it is hashed and compared for every packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FlowKey {
-    local: IpAddr,
-    remote: IpAddr,
-    protocol: Protocol,
-    local_port: u16,
-    remote_port: u16,
+    local: [u64; 2],
+    remote: [u64; 2],
+    /// Both ports, the protocol and the family.
+    rest: u64,
 }
 
 /// A connection as one interface sees it.
@@ -62,8 +63,6 @@ pub struct Conn {
     pub opened_at: Timestamp,
     /// When the last packet passed.
     pub last_seen: Timestamp,
-    /// After how much idle time it is forgotten in the present state.
-    timeouts: Timeouts,
     /// Whose allowance it counts against (CT-15).
     instance: Option<InstanceIdx>,
 }
@@ -150,7 +149,7 @@ struct Datagram {
 }
 
 /// What a plan does to flow memory once it is committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A flow opens at an interface.
     Open {
@@ -160,6 +159,8 @@ pub enum Effect {
         key: FlowKey,
         /// What is remembered.
         conn: Conn,
+        /// When the expired record that the plan saw in its place was last seen; none if there was none.
+        replaces: Option<Timestamp>,
     },
     /// A packet passes on a remembered flow.
     Advance {
@@ -172,17 +173,21 @@ pub enum Effect {
         /// Its TCP flags.
         tcp_flags: Option<TcpFlags>,
     },
-    /// A fragment passes.
-    RememberFragment {
-        /// Its datagram.
-        key: DatagramKey,
-        /// Its transport header, from the first fragment.
-        transport: Transport,
-        /// Its first byte.
-        start: u32,
-        /// The byte after its last.
-        end: u32,
-    },
+    /// A fragment passes. Boxed, as fragments are rare and their record is large.
+    RememberFragment(Box<PassedFragment>),
+}
+
+/// A fragment that passes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedFragment {
+    /// Its datagram.
+    pub key: DatagramKey,
+    /// Its transport header, from the first fragment.
+    pub transport: Transport,
+    /// Its first byte.
+    pub start: u32,
+    /// The byte after its last.
+    pub end: u32,
 }
 
 /// What flow memory knows of a later fragment.
@@ -276,20 +281,8 @@ impl FlowKey {
         direction: Direction,
     ) -> Self {
         match direction {
-            Direction::Outbound => Self {
-                local: source,
-                remote: destination,
-                protocol,
-                local_port: source_port,
-                remote_port: destination_port,
-            },
-            Direction::Inbound => Self {
-                local: destination,
-                remote: source,
-                protocol,
-                local_port: destination_port,
-                remote_port: source_port,
-            },
+            Direction::Outbound => Self::new(source, destination, protocol, source_port, destination_port),
+            Direction::Inbound => Self::new(destination, source, protocol, destination_port, source_port),
         }
     }
 
@@ -313,7 +306,27 @@ impl FlowKey {
             Direction::Outbound => (source, destination),
             Direction::Inbound => (destination, source),
         };
-        Self { local, remote, protocol, local_port: identifier, remote_port: u16::from(request) | asker }
+        Self::new(local, remote, protocol, identifier, u16::from(request) | asker)
+    }
+
+    fn new(local: IpAddr, remote: IpAddr, protocol: Protocol, local_port: u16, remote_port: u16) -> Self {
+        let rest = u64::from(local_port)
+            | u64::from(remote_port) << 16
+            | u64::from(protocol.0) << 32
+            | u64::from(local.is_ipv6()) << 40;
+        Self { local: words(local), remote: words(remote), rest }
+    }
+}
+
+/// An address as two words. The family is told apart elsewhere.
+fn words(address: IpAddr) -> [u64; 2] {
+    match address {
+        IpAddr::V4(address) => [0, u64::from(u32::from(address))],
+        IpAddr::V6(address) => {
+            let bits = u128::from(address);
+            let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(u64::MAX);
+            [half(bits >> 64), half(bits)]
+        }
     }
 }
 
@@ -340,7 +353,6 @@ impl Conn {
         direction: Direction,
         tracking: Tracking,
         transport: &Transport,
-        timeouts: Timeouts,
         instance: Option<InstanceIdx>,
         now: Timestamp,
     ) -> Self {
@@ -356,25 +368,25 @@ impl Conn {
             Transport::Icmp(_) => ConnState::Icmp,
             Transport::Other | Transport::LaterFragment => ConnState::Other,
         };
-        Self { opened_by: direction, tracking, state, opened_at: now, last_seen: now, timeouts, instance }
+        Self { opened_by: direction, tracking, state, opened_at: now, last_seen: now, instance }
     }
 
-    /// After how much idle time it is forgotten.
-    pub fn timeout(&self) -> Duration {
+    /// After how much idle time it is forgotten, at an interface with these `timeouts`.
+    pub fn timeout(&self, timeouts: &Timeouts) -> Duration {
         match self.state {
-            ConnState::Tcp(TcpState::Opening { .. }) => self.timeouts.tcp_opening,
-            ConnState::Tcp(TcpState::Established { .. }) => self.timeouts.tcp_established,
-            ConnState::Tcp(TcpState::Closing) => self.timeouts.tcp_closing,
-            ConnState::Udp { requests: 2.., responses: 2.. } => self.timeouts.udp_stream,
-            ConnState::Udp { .. } => self.timeouts.udp,
-            ConnState::Icmp => self.timeouts.icmp,
-            ConnState::Other => self.timeouts.other,
+            ConnState::Tcp(TcpState::Opening { .. }) => timeouts.tcp_opening,
+            ConnState::Tcp(TcpState::Established { .. }) => timeouts.tcp_established,
+            ConnState::Tcp(TcpState::Closing) => timeouts.tcp_closing,
+            ConnState::Udp { requests: 2.., responses: 2.. } => timeouts.udp_stream,
+            ConnState::Udp { .. } => timeouts.udp,
+            ConnState::Icmp => timeouts.icmp,
+            ConnState::Other => timeouts.other,
         }
     }
 
-    /// Whether it is still remembered at `now`.
-    pub fn is_live(&self, now: Timestamp) -> bool {
-        now.since(self.last_seen) <= self.timeout()
+    /// Whether it is still remembered at `now`, at an interface with these `timeouts`.
+    pub fn is_live(&self, timeouts: &Timeouts, now: Timestamp) -> bool {
+        now.since(self.last_seen) <= self.timeout(timeouts)
     }
 
     /// Whether a packet with these flags opens the flow anew rather than going on with it: a SYN after the end.
@@ -442,9 +454,9 @@ impl FlowTable {
         }
     }
 
-    /// The record of a flow, if it is remembered at `now`.
-    pub fn conn(&self, eni: Slot<EniIdx>, key: &FlowKey, now: Timestamp) -> Option<&Conn> {
-        self.conns.get(&(eni, *key)).filter(|conn| conn.is_live(now))
+    /// The record of a flow. Whether it has expired is the reader's to say: idle times are the interface's.
+    pub fn conn(&self, eni: Slot<EniIdx>, key: &FlowKey) -> Option<&Conn> {
+        self.conns.get(&(eni, *key))
     }
 
     /// How many flows are remembered, those that have expired and await the sweep included.
@@ -490,20 +502,12 @@ impl FlowTable {
     ///
     /// # Errors
     ///
-    /// [`Stale`], with nothing changed, when a flow to be opened is remembered already or there is no room for it.
+    /// [`Stale`], with nothing changed, when a flow to be opened is not what the plan saw, or finds no room.
     pub fn commit(&mut self, effects: &[Effect], now: Timestamp) -> Result<(), Stale> {
-        let opened = effects.iter().filter(|effect| matches!(effect, Effect::Open { .. })).count();
-        if self.conns.len() + opened > self.capacity.connections {
-            return Err(Stale);
-        }
         for effect in effects {
-            if let Effect::Open { eni, key, conn } = effect {
-                let taken = self.conns.get(&(*eni, *key)).is_some_and(|known| {
-                    known.is_live(now)
-                        && !matches!(known.state, ConnState::Tcp(TcpState::Closing))
-                        && known != conn
-                });
-                if taken {
+            if let Effect::Open { eni, key, replaces, .. } = effect {
+                let present = self.conns.get(&(*eni, *key)).map(|conn| conn.last_seen);
+                if present != *replaces || (present.is_none() && !self.has_room()) {
                     return Err(Stale);
                 }
             }
@@ -515,23 +519,21 @@ impl FlowTable {
     }
 
     fn carry_out(&mut self, effect: &Effect, now: Timestamp) {
-        match *effect {
-            Effect::Open { eni, key, conn } => {
-                if let Some(replaced) = self.conns.insert((eni, key), conn) {
+        match effect {
+            Effect::Open { eni, key, conn, .. } => {
+                if let Some(replaced) = self.conns.insert((*eni, *key), *conn) {
                     self.uncount(&replaced);
                 } else {
-                    self.clock.push_back((eni, key));
+                    self.clock.push_back((*eni, *key));
                 }
-                self.count(&conn);
+                self.count(conn);
             }
             Effect::Advance { eni, key, direction, tcp_flags } => {
-                if let Some(conn) = self.conns.get_mut(&(eni, key)) {
-                    conn.advance(direction, tcp_flags, now);
+                if let Some(conn) = self.conns.get_mut(&(*eni, *key)) {
+                    conn.advance(*direction, *tcp_flags, now);
                 }
             }
-            Effect::RememberFragment { key, transport, start, end } => {
-                self.remember_fragment(key, transport, start, end, now);
-            }
+            Effect::RememberFragment(fragment) => self.remember_fragment(fragment, now),
         }
     }
 
@@ -549,14 +551,8 @@ impl FlowTable {
         }
     }
 
-    fn remember_fragment(
-        &mut self,
-        key: DatagramKey,
-        transport: Transport,
-        start: u32,
-        end: u32,
-        now: Timestamp,
-    ) {
+    fn remember_fragment(&mut self, fragment: &PassedFragment, now: Timestamp) {
+        let PassedFragment { key, transport, start, end } = *fragment;
         let fresh = || Datagram { transport, first_seen: now, ranges: ArrayVec::new(), poisoned: false };
         let datagram = match self.datagrams.entry(key) {
             std::collections::hash_map::Entry::Occupied(known) => {
@@ -576,20 +572,25 @@ impl FlowTable {
         datagram.cover(start, end);
     }
 
-    /// Forgets what has expired, and what belongs to an interface for which `is_current` is false because its slot has
-    /// changed hands; looks at no more than `share` records of each kind. Called often with a small share, it goes
-    /// round all of memory without ever stopping traffic.
-    pub fn sweep(&mut self, now: Timestamp, share: usize, is_current: impl Fn(Slot<EniIdx>) -> bool) {
+    /// Forgets what has expired, looking at no more than `share` records of each kind. `timeouts_of` gives an interface's
+    /// idle times; none says that its slot has changed hands, and its flows are forgotten. Called often with a small
+    /// share, this goes round all of memory without ever stopping traffic.
+    pub fn sweep<'a>(
+        &mut self,
+        now: Timestamp,
+        share: usize,
+        timeouts_of: impl Fn(Slot<EniIdx>) -> Option<&'a Timeouts>,
+    ) {
         for _ in 0..share.min(self.clock.len()) {
             let Some(key) = self.clock.pop_front() else { break };
-            match self.conns.get(&key) {
-                Some(conn) if conn.is_live(now) && is_current(key.0) => self.clock.push_back(key),
-                Some(_) => {
-                    if let Some(expired) = self.conns.remove(&key) {
-                        self.uncount(&expired);
-                    }
-                }
-                None => {}
+            let is_live = self
+                .conns
+                .get(&key)
+                .is_some_and(|conn| timeouts_of(key.0).is_some_and(|timeouts| conn.is_live(timeouts, now)));
+            if is_live {
+                self.clock.push_back(key);
+            } else if let Some(expired) = self.conns.remove(&key) {
+                self.uncount(&expired);
             }
         }
         for _ in 0..share.min(self.datagram_clock.len()) {
@@ -629,3 +630,6 @@ impl Datagram {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,7 +119,10 @@ impl Engine {
 
     /// Gives back a share of the memory of what has expired. Call it between batches, and when idle.
     pub fn sweep(&mut self, fabric: &Fabric, now: Timestamp) {
-        self.flows.sweep(now, SWEEP_SHARE, |eni| fabric.enis.slot(eni.index) == eni);
+        self.flows.sweep(now, SWEEP_SHARE, |slot| {
+            let eni = fabric.enis.get(slot.index)?;
+            (fabric.enis.slot(slot.index) == slot).then_some(&eni.timeouts)
+        });
     }
 
     /// Plans and commits, again if memory changed in between.

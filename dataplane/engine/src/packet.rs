@@ -13,16 +13,16 @@ use crate::flow::{Effect, Ingress};
 use crate::index::{EniIdx, SubnetIdx};
 use crate::reason::DropReason;
 
-/// The most effects one packet can have: a fragment, and a flow at each of two interfaces, with room to spare.
-pub(crate) const MAX_EFFECTS: usize = 6;
+/// The most effects one packet can have: a fragment, and a flow at each of two interfaces, with one to spare.
+pub(crate) const MAX_EFFECTS: usize = 4;
 
 /// The packet as it will look so far.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// The headers as they are now.
+    /// The headers as they are now. The transport header is the packet's own, or its first fragment's.
     pub headers: IpHeaders,
-    /// The transport header that stands for the packet: its own, or its first fragment's.
-    pub transport: Transport,
+    /// Whether the transport header is another packet's: this one is a later fragment.
+    pub is_later_fragment: bool,
     /// Where it came in.
     pub ingress: Ingress,
     /// The interface it was sent from, while its source is still that interface's own private address. A security
@@ -66,10 +66,10 @@ pub struct Selector {
 
 impl Draft {
     /// The packet as it came in.
-    pub fn new(headers: &IpHeaders, transport: Transport, ingress: Ingress) -> Self {
+    pub fn new(headers: &IpHeaders, ingress: Ingress) -> Self {
         Self {
             headers: *headers,
-            transport,
+            is_later_fragment: false,
             ingress,
             sender: None,
             router: None,
@@ -84,13 +84,13 @@ impl Draft {
 
     /// What rules of the packet's direction look at.
     pub fn selector(&self) -> Selector {
-        Selector::of(self.headers.protocol, &self.transport)
+        Selector::of(self.headers.protocol, &self.headers.transport)
     }
 
     /// The TCP flags, where the packet carries a TCP header of its own.
     pub fn tcp_flags(&self) -> Option<TcpFlags> {
         match self.headers.transport {
-            Transport::Tcp(tcp) => Some(tcp.flags),
+            Transport::Tcp(tcp) if !self.is_later_fragment => Some(tcp.flags),
             _ => None,
         }
     }

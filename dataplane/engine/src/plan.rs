@@ -7,10 +7,10 @@
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
-use vpclab_wire::{EmbeddedRewrite, Fragment, IpHeaders, MacAddr, Rewrite, Transport};
+use vpclab_wire::{EmbeddedRewrite, Fragment, IpHeaders, MacAddr, Rewrite};
 
 use crate::fabric::{Fabric, INTERNET_MAC};
-use crate::flow::{DatagramKey, Effect, FlowTable, FragmentLookup, Ingress};
+use crate::flow::{DatagramKey, Effect, FlowTable, FragmentLookup, Ingress, PassedFragment};
 use crate::index::{EniIdx, HostIdx, InternetGatewayIdx, SubnetIdx};
 use crate::packet::{Born, Draft, MAX_EFFECTS};
 use crate::reason::DropReason;
@@ -165,13 +165,8 @@ pub fn plan(cx: &Context<'_>, origin: Origin, headers: &IpHeaders, probe: &mut i
         Origin::Internet(host) => Ingress::Internet(host.map(|host| cx.fabric.hosts.slot(host))),
         Origin::Router { ingress, .. } => ingress,
     };
-    let (transport, fragment) = match reassemble(cx, ingress, headers) {
-        Ok(known) => known,
-        Err(reason) => return Plan::dropped(reason, None),
-    };
-    let mut draft = Draft::new(headers, transport, ingress);
-    draft.effects.extend(fragment);
-    match walk(cx, origin, &mut draft, probe) {
+    let mut draft = Draft::new(headers, ingress);
+    match reassemble(cx, &mut draft).and_then(|()| walk(cx, origin, &mut draft, probe)) {
         Ok(Destination::Egress(egress)) => Plan::forwarded(cx, egress, draft),
         Ok(Destination::Answer(answer)) => Plan::replied(answer),
         Err(reason) => Plan::dropped(reason, draft.born),
@@ -213,37 +208,33 @@ fn walk(
     Err(DropReason::ForwardingLoop)
 }
 
-/// The transport header that stands for a packet, and what to remember of its datagram (NACL-27, OQ-15).
-fn reassemble(
-    cx: &Context<'_>,
-    ingress: Ingress,
-    headers: &IpHeaders,
-) -> Result<(Transport, Option<Effect>), DropReason> {
-    let Some(Fragment { identification, offset, .. }) = headers.fragment else {
-        return Ok((headers.transport, None));
-    };
+/// Gives a later fragment the transport header of its datagram's first one (NACL-27, OQ-15).
+fn reassemble(cx: &Context<'_>, draft: &mut Draft) -> Result<(), DropReason> {
+    let headers = &draft.headers;
+    let Some(Fragment { identification, offset: start, .. }) = headers.fragment else { return Ok(()) };
     let key = DatagramKey {
-        ingress,
+        ingress: draft.ingress,
         source: headers.src,
         destination: headers.dst,
         protocol: headers.protocol,
         identification,
     };
-    let end = offset + fragment_len(headers);
-    let transport = if offset == 0 {
+    let end = start + fragment_len(headers);
+    if start == 0 {
         // A first fragment always begins a datagram anew: identifications are used again.
         if !cx.flows.has_room_for_datagram() {
             return Err(DropReason::FragmentMemoryFull);
         }
-        headers.transport
     } else {
-        match cx.flows.fragment(&key, offset, end, cx.now) {
+        draft.headers.transport = match cx.flows.fragment(&key, start, end, cx.now) {
             FragmentLookup::Known(transport) => transport,
             FragmentLookup::Unknown => return Err(DropReason::FragmentWithoutFirst),
             FragmentLookup::Overlapping => return Err(DropReason::OverlappingFragment),
-        }
-    };
-    Ok((transport, Some(Effect::RememberFragment { key, transport, start: offset, end })))
+        };
+        draft.is_later_fragment = true;
+    }
+    let transport = draft.headers.transport;
+    draft.record(Effect::RememberFragment(Box::new(PassedFragment { key, transport, start, end })))
 }
 
 /// How many bytes of its datagram a fragment carries.

@@ -286,3 +286,63 @@ fn join_bytes(a: ByteRange, b: ByteRange) -> Option<ByteRange> {
     let (low, high) = if a.0 <= b.0 { (a, b) } else { (b, a) };
     (low.1.checked_add(1) == Some(high.0)).then_some((low.0, high.1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(from: u16, to: u16) -> PortRange {
+        PortRange { from, to }
+    }
+
+    fn tcp(source_ports: PortRange, ports: PortRange) -> Class {
+        Class::Ports { protocol: Protocol::TCP, source_ports, ports }
+    }
+
+    #[test]
+    fn a_range_is_cut_where_a_rule_begins_and_after_it_ends() {
+        let mut cuts = Cuts::default();
+        cuts.add(&Traffic::Tcp(range(80, 443)));
+        assert_eq!(
+            cut_ports(PortRange::ALL, &cuts.ports),
+            [range(0, 79), range(80, 443), range(444, 65_535)]
+        );
+        assert_eq!(cut_ports(range(100, 200), &cuts.ports), [range(100, 200)]);
+        assert_eq!(cut_ports(range(80, 80), &cuts.ports), [range(80, 80)]);
+    }
+
+    #[test]
+    fn a_rule_up_to_the_last_port_cuts_once() {
+        let mut cuts = Cuts::default();
+        cuts.add(&Traffic::Udp(range(1024, 65_535)));
+        assert_eq!(cut_ports(PortRange::ALL, &cuts.ports), [range(0, 1023), range(1024, 65_535)]);
+    }
+
+    #[test]
+    fn every_protocol_number_is_asked_about_exactly_once() {
+        let mut seen = [0; 256];
+        for class in TrafficQuestion::All.classes(false) {
+            match class {
+                Class::Ports { protocol, .. } => seen[usize::from(protocol.0)] += 1,
+                Class::Icmp { icmp_type: (0, 0), .. } => seen[1] += 1,
+                Class::Icmp { .. } => {}
+                Class::Protocols { numbers } => {
+                    (numbers.0..=numbers.1).for_each(|n| seen[usize::from(n)] += 1);
+                }
+            }
+        }
+        // ICMP of the other family is no question of its own.
+        seen[58] += 1;
+        assert!(seen.iter().all(|&count| count == 1), "{seen:?}");
+    }
+
+    #[test]
+    fn neighbouring_classes_are_put_together_and_distant_ones_are_not() {
+        let sources = range(32_768, 60_999);
+        let pieces =
+            vec![tcp(sources, range(0, 79)), tcp(sources, range(81, 90)), tcp(sources, range(91, 65_535))];
+        assert_eq!(merge(pieces), [tcp(sources, range(0, 79)), tcp(sources, range(81, 65_535))]);
+        let columns = vec![tcp(range(1, 5), range(7, 7)), tcp(range(6, 9), range(7, 7))];
+        assert_eq!(merge(columns), [tcp(range(1, 9), range(7, 7))]);
+    }
+}

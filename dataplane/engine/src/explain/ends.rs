@@ -237,13 +237,12 @@ const RESERVED_ENDS: [[u8; 4]; 6] =
 fn named_prefixes(fabric: &Fabric) -> impl Iterator<Item = IpNet> + '_ {
     let routes =
         fabric.route_tables.iter().flat_map(|(_, table)| table.routes.iter().map(|route| route.destination));
-    let entries = fabric
-        .network_acls
-        .iter()
-        .flat_map(|(_, acl)| acl.entries.inbound.iter().chain(&acl.entries.outbound).map(|entry| entry.cidr));
+    let entries = fabric.network_acls.iter().flat_map(|(_, acl)| {
+        acl.entries.inbound.iter().chain(&acl.entries.outbound).map(|entry| entry.cidr.net())
+    });
     let rules = fabric.policies.iter().flat_map(|(_, policy)| {
         policy.inbound.rules.iter().chain(&policy.outbound.rules).filter_map(|rule| match rule.peer {
-            Peer::Cidr(cidr) => Some(cidr),
+            Peer::Cidr(cidr) => Some(cidr.net()),
             Peer::Group(_) => None,
         })
     });

@@ -108,7 +108,7 @@ fn check_address(
 
 /// The service of the platform that lives at `destination`. Neither groups, ACLs nor routes have a say (NACL-17, SG-21).
 fn service(destination: IpAddr, resolver: Ipv4Addr, draft: &Draft) -> Option<Service> {
-    let is_dhcp = matches!(draft.transport, Transport::Udp { dst_port: 67 | 547, .. });
+    let is_dhcp = matches!(draft.headers.transport, Transport::Udp { dst_port: 67 | 547, .. });
     match destination {
         IpAddr::V4(address) if is_dhcp && (address.is_broadcast() || address.is_link_local()) => {
             Some(Service::Dhcp)

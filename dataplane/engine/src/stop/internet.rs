@@ -140,7 +140,7 @@ pub(crate) fn arrive(
 /// Source and destination of the packet that an ICMP error quotes (IGW-17).
 fn quoted(draft: &Draft) -> Option<(IpAddr, IpAddr)> {
     match draft.headers.transport {
-        Transport::Icmp(icmp) => match icmp.message {
+        Transport::Icmp(icmp) if !draft.is_later_fragment => match icmp.message {
             IcmpMessage::Error { embedded } => embedded.map(|embedded| (embedded.src, embedded.dst)),
             _ => None,
         },

@@ -30,7 +30,7 @@ pub(crate) fn guard(
         .entries
         .of(direction)
         .iter()
-        .find(|entry| entry.cidr.contains(&far_end) && selector.is_covered_by(&entry.traffic));
+        .find(|entry| selector.is_covered_by(&entry.traffic) && entry.cidr.contains(far_end));
     let rule = matched.map(|entry| entry.rule_number);
     let allowed = matched.is_some_and(|entry| entry.action == RuleAction::Allow);
     probe.step(|| Step::NetworkAcl { network_acl: index, subnet, direction, rule, allowed });

@@ -17,6 +17,7 @@ use crate::packet::{Draft, Selector};
 use crate::plan::{Context, deny};
 use crate::reason::DropReason;
 use crate::step::{GroupDecision, Probe, Step};
+use crate::time::Timestamp;
 
 /// Asks the groups of `eni` about a packet that passes it in `direction`.
 pub(crate) fn guard(
@@ -27,16 +28,18 @@ pub(crate) fn guard(
     probe: &mut impl Probe,
 ) -> Result<(), DropReason> {
     let slot = cx.fabric.enis.slot(eni);
+    let timeouts = &cx.fabric.enis[eni].timeouts;
     if let Some(key) = related_flow(draft, direction) {
-        let conn = cx.flows.conn(slot, &key, cx.now);
+        let conn = cx.flows.conn(slot, &key).filter(|conn| conn.is_live(timeouts, cx.now));
         if conn.is_some_and(|conn| conn.tracking == Tracking::Tracked) {
             probe.step(|| Step::SecurityGroup { eni, direction, decision: GroupDecision::Related });
             return Ok(());
         }
     }
-    let key = FlowKey::of(&draft.headers, &draft.transport, direction);
-    let known =
-        cx.flows.conn(slot, &key, cx.now).filter(|conn| !conn.is_reopened_by(&draft.headers.transport));
+    let key = FlowKey::of(&draft.headers, &draft.headers.transport, direction);
+    let recorded = cx.flows.conn(slot, &key);
+    let known = recorded
+        .filter(|conn| conn.is_live(timeouts, cx.now) && !conn.is_reopened_by(&draft.headers.transport));
     match known {
         Some(conn) if conn.tracking == Tracking::Tracked => {
             probe.step(|| Step::SecurityGroup { eni, direction, decision: GroupDecision::Tracked });
@@ -45,13 +48,13 @@ pub(crate) fn guard(
         Some(conn) => go_on_untracked(cx, eni, direction, conn.opened_by, draft, probe).and_then(|()| {
             draft.record(Effect::Advance { eni: slot, key, direction, tcp_flags: draft.tcp_flags() })
         }),
-        None => open(cx, eni, direction, key, draft, probe),
+        None => open(cx, eni, direction, key, recorded.map(|conn| conn.last_seen), draft, probe),
     }
 }
 
 /// The flow that an ICMP error is about (CT-17).
 fn related_flow(draft: &Draft, direction: Direction) -> Option<FlowKey> {
-    match draft.transport {
+    match draft.headers.transport {
         Transport::Icmp(icmp) => match icmp.message {
             IcmpMessage::Error { embedded: Some(embedded) } => FlowKey::of_embedded(&embedded, direction),
             _ => None,
@@ -70,8 +73,8 @@ fn go_on_untracked(
     probe: &mut impl Probe,
 ) -> Result<(), DropReason> {
     let ways = [
-        (direction, Selector::of(draft.headers.protocol, &draft.transport)),
-        (direction.reversed(), Selector::of_response(draft.headers.protocol, &draft.transport)),
+        (direction, Selector::of(draft.headers.protocol, &draft.headers.transport)),
+        (direction.reversed(), Selector::of_response(draft.headers.protocol, &draft.headers.transport)),
     ];
     // The opener's direction first: that is the rule people think of as the one that allows the flow.
     let ways = if direction == opened_by { ways } else { [ways[1], ways[0]] };
@@ -99,6 +102,7 @@ fn open(
     eni: EniIdx,
     direction: Direction,
     key: FlowKey,
+    replaces: Option<Timestamp>,
     draft: &mut Draft,
     probe: &mut impl Probe,
 ) -> Result<(), DropReason> {
@@ -142,8 +146,8 @@ fn open(
     if !cx.flows.has_room() {
         return Err(DropReason::FlowMemoryFull);
     }
-    let conn = Conn::opening(direction, tracking, &draft.transport, interface.timeouts, instance, cx.now);
-    draft.record(Effect::Open { eni: cx.fabric.enis.slot(eni), key, conn })
+    let conn = Conn::opening(direction, tracking, &draft.headers.transport, instance, cx.now);
+    draft.record(Effect::Open { eni: cx.fabric.enis.slot(eni), key, conn, replaces })
 }
 
 /// What a packet of no remembered flow begins.
@@ -159,7 +163,7 @@ enum Beginning {
 
 impl Beginning {
     fn of(draft: &Draft) -> Self {
-        match draft.transport {
+        match draft.headers.transport {
             Transport::Tcp(tcp) if tcp.flags.is_opening() => Self::Flow,
             Transport::Tcp(tcp) if tcp.flags.rst() => Self::Nothing,
             Transport::Tcp(_) => Self::MidStream,
@@ -201,7 +205,7 @@ fn evaluate<'a>(
             continue;
         }
         let is_meant = match rule.peer {
-            Peer::Cidr(cidr) => cidr.contains(&far_end),
+            Peer::Cidr(cidr) => cidr.contains(far_end),
             Peer::Group(group) => {
                 member.is_some_and(|member| cx.fabric.enis[member].security_groups.contains(&group))
             }
@@ -245,7 +249,7 @@ fn answers_pass(cx: &Context<'_>, eni: EniIdx, direction: Direction, draft: &Dra
 
 /// Whether a rule is for 0.0.0.0/0, or ::/0, in the family of `address`.
 fn is_everybody(rule: &PolicyRule, address: IpAddr) -> bool {
-    matches!(rule.peer, Peer::Cidr(cidr) if cidr.prefix_len() == 0 && cidr.addr().is_ipv4() == address.is_ipv4())
+    matches!(rule.peer, Peer::Cidr(cidr) if cidr.net().prefix_len() == 0 && cidr.contains(address))
 }
 
 fn covers_all_ports(rule: &PolicyRule, protocol: Protocol) -> bool {

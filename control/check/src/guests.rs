@@ -1,0 +1,103 @@
+//! Do TCP/IP stacks inside the process agree?
+//!
+//! Every attempt is a conversation between two guests of a virtual lab. Between attempts the clock jumps past every idle
+//! time there is, so that no test sees the connections of another.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use vpclab_api::{Level, Outcome};
+use vpclab_lab::{
+    GuestRef, IcmpError, Lab, LabOptions, Ping, PingOutcome, TcpDial, TcpOutcome, UdpDial, UdpOutcome,
+};
+use vpclab_model::Topology;
+
+use crate::run::{Attempt, Guest, Observation, Prober, Sent};
+
+/// Longer than any connection is remembered: five days is the longest idle time AWS allows (CT-11).
+const FORGETTING: Duration = Duration::from_secs(5 * 24 * 3600 + 3600);
+/// Virtual time: it costs nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes that must come back unchanged.
+const GREETING: &[u8] = b"vpclab";
+
+/// Sends packets between guests inside the process.
+#[derive(Debug)]
+pub struct VirtualProber {
+    lab: Lab,
+}
+
+impl VirtualProber {
+    /// A prober for the instances and internet hosts that `topology` declares.
+    pub fn new(topology: &Topology) -> Self {
+        Self { lab: Lab::new(topology, LabOptions::default()) }
+    }
+}
+
+impl Prober for VirtualProber {
+    fn level(&self) -> Level {
+        Level::Virtual
+    }
+
+    fn probe(&mut self, attempt: &Attempt) -> Result<Observation, String> {
+        let (from, source) = (guest(&attempt.from), Some(attempt.source));
+        let to = |port| SocketAddr::new(attempt.destination, port);
+        let no_address = || format!("{} cannot send from {}", attempt.from.name(), attempt.source);
+        let observation = match attempt.traffic {
+            Sent::Tcp { port, source_port } => {
+                let dial =
+                    TcpDial { source, source_port, deadline: PATIENCE, ..TcpDial::new(to(port)).with_payload(GREETING) };
+                match self.lab.tcp(from, &dial).map_err(|error| error.to_string())? {
+                    TcpOutcome::Connected { server, echoed, .. } => came(echoed, Some(server.peer.ip())),
+                    TcpOutcome::Refused { .. } => nothing(Outcome::Refused),
+                    TcpOutcome::TimedOut { .. } => nothing(Outcome::Dropped),
+                    TcpOutcome::Unreachable(error) => nothing(unreachable(&error)),
+                    TcpOutcome::NoAddress => return Err(no_address()),
+                }
+            }
+            Sent::Udp { port, source_port } => {
+                let dial = UdpDial { source, source_port, deadline: PATIENCE, ..UdpDial::new(to(port), GREETING) };
+                match self.lab.udp(from, &dial).map_err(|error| error.to_string())? {
+                    UdpOutcome::Answered { server, echoed, .. } => came(echoed, Some(server.peer.ip())),
+                    UdpOutcome::TimedOut { .. } => nothing(Outcome::Dropped),
+                    UdpOutcome::Unreachable(error) => nothing(unreachable(&error)),
+                    UdpOutcome::NoAddress => return Err(no_address()),
+                }
+            }
+            Sent::Ping => {
+                let ping = Ping { source, deadline: PATIENCE, ..Ping::new(attempt.destination) };
+                match self.lab.ping(from, &ping).map_err(|error| error.to_string())? {
+                    PingOutcome::Replied { server, intact, .. } => came(intact, server.map(|server| server.peer.ip())),
+                    PingOutcome::TimedOut { .. } => nothing(Outcome::Dropped),
+                    PingOutcome::Unreachable(error) => nothing(unreachable(&error)),
+                    PingOutcome::NoAddress => return Err(no_address()),
+                }
+            }
+        };
+        if self.lab.advance(FORGETTING) { Ok(observation) } else { Err("the virtual lab does not come to rest".to_owned()) }
+    }
+}
+
+fn guest(guest: &Guest) -> GuestRef<'_> {
+    match guest {
+        Guest::Interface(name) => GuestRef::Interface(name),
+        Guest::Host(name) => GuestRef::Host(name),
+    }
+}
+
+fn came(intact: bool, source_seen: Option<IpAddr>) -> Observation {
+    Observation { outcome: if intact { Outcome::Allowed } else { Outcome::Dropped }, source_seen }
+}
+
+fn nothing(outcome: Outcome) -> Observation {
+    Observation { outcome, source_seen: None }
+}
+
+/// Port unreachable is the receiver's own word (RFC 792, RFC 4443 section 3.1); any other error is the network's.
+fn unreachable(error: &IcmpError) -> Outcome {
+    let port_unreachable = match error.from {
+        IpAddr::V4(_) => (3, 3),
+        IpAddr::V6(_) => (1, 4),
+    };
+    if (error.icmp_type, error.code) == port_unreachable { Outcome::NoListener } else { Outcome::Unreachable }
+}

@@ -1,0 +1,148 @@
+//! How are results told to people, to TAP consumers and to JUnit?
+
+use std::fmt::Write as _;
+
+use vpclab_api::{Expected, Level, Outcome, TestReport, TestResult};
+
+use crate::render;
+use crate::run::outcome_words;
+use crate::style::{BAD, FAINT, GOOD, STRONG, paint};
+
+/// One line for a result, and one for each thing that went wrong; ANSI colours.
+pub fn line(result: &TestResult, name_width: usize) -> String {
+    let mark = if result.passed { paint(GOOD, "✓") } else { paint(BAD, "✗") };
+    let padding = " ".repeat(name_width.saturating_sub(result.name.chars().count()));
+    let outcome = result.outcome.map_or("not run", short_outcome);
+    let mut text = format!(
+        "{mark} {}{padding}  {outcome:<11}  {}  {}\n",
+        result.name,
+        level_word(result.level),
+        paint(FAINT, why(result)),
+    );
+    while text.ends_with(" \n") {
+        text.truncate(text.len() - 2);
+        text.push('\n');
+    }
+    for failure in &result.failures {
+        let _ = writeln!(text, "    {}", paint(BAD, failure));
+    }
+    text
+}
+
+/// The last line.
+pub fn summary(report: &TestReport) -> String {
+    let style = if report.failed == 0 { GOOD } else { BAD };
+    let counts = format!("{} passed, {} failed", report.passed, report.failed);
+    format!("{} at level {}\n", paint(style.bold(), counts), paint(STRONG, level_word(report.level)))
+}
+
+/// TAP version 14.
+pub fn tap(report: &TestReport) -> String {
+    let mut text = format!("TAP version 14\n1..{}\n", report.tests.len());
+    for (place, test) in report.tests.iter().enumerate() {
+        let word = if test.passed { "ok" } else { "not ok" };
+        // A `#` would begin a directive, a line break the next line.
+        let name = test.name.replace('\\', "\\\\").replace('#', "\\#").replace(['\n', '\r'], " ");
+        let _ = writeln!(text, "{word} {} - {name}", place + 1);
+        let _ = writeln!(text, "  ---");
+        let mut field = |key: &str, value: &str| {
+            let _ = writeln!(text, "  {key}: {}", serde_json::Value::from(value));
+        };
+        field("file", &test.file);
+        field("level", level_word(test.level));
+        field("expected", expected_word(test.expected));
+        field("outcome", test.outcome.map_or("not run", short_outcome));
+        field("explain", &why(test));
+        if !test.failures.is_empty() {
+            field("message", &test.failures.join("; "));
+        }
+        let _ = writeln!(text, "  ...");
+    }
+    text
+}
+
+/// JUnit's XML, one suite for each file.
+pub fn junit(report: &TestReport) -> String {
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let (count, failed) = (report.tests.len(), report.failed);
+    let _ = writeln!(text, "<testsuites name=\"vpclab\" tests=\"{count}\" failures=\"{failed}\">");
+    let mut files: Vec<&str> = report.tests.iter().map(|test| test.file.as_str()).collect();
+    files.dedup();
+    for file in files {
+        let tests: Vec<&TestResult> = report.tests.iter().filter(|test| test.file == file).collect();
+        let failed = tests.iter().filter(|test| !test.passed).count();
+        let _ = writeln!(
+            text,
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failed}\">",
+            escape(file),
+            tests.len()
+        );
+        for test in tests {
+            let class = format!("{file} ({})", level_word(test.level));
+            let _ = writeln!(text, "    <testcase name=\"{}\" classname=\"{}\">", escape(&test.name), escape(&class));
+            for failure in &test.failures {
+                let _ = writeln!(text, "      <failure message=\"{}\"/>", escape(failure));
+            }
+            let _ = writeln!(text, "      <system-out>{}</system-out>", escape(&why(test)));
+            let _ = writeln!(text, "    </testcase>");
+        }
+        let _ = writeln!(text, "  </testsuite>");
+    }
+    text.push_str("</testsuites>\n");
+    text
+}
+
+/// What explain gives as the reason: the first blocker, with its code.
+fn why(result: &TestResult) -> String {
+    let Some(explanation) = &result.explanation else { return String::new() };
+    match explanation.blockers.as_slice() {
+        [] => match &result.source_seen {
+            Some(seen) => format!("seen from {seen}"),
+            None => String::new(),
+        },
+        [first, rest @ ..] => {
+            let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+            format!("{} ({}){more}", render::blocker(first), first.code)
+        }
+    }
+}
+
+/// The level's name.
+pub fn level_word(level: Level) -> &'static str {
+    match level {
+        Level::Explain => "explain",
+        Level::Virtual => "virtual",
+        Level::Live => "live",
+    }
+}
+
+fn expected_word(expected: Expected) -> &'static str {
+    match expected {
+        Expected::Allowed => "allowed",
+        Expected::Denied => "denied",
+    }
+}
+
+fn short_outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Dropped => "dropped",
+        Outcome::Unreachable => "unreachable",
+        Outcome::Refused => "refused",
+        Outcome::NoListener => "no listener",
+        Outcome::Allowed | Outcome::Unknown => outcome_words(outcome),
+    }
+}
+
+/// Text inside XML; control characters, which XML cannot hold, become spaces.
+fn escape(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '<' => "&lt;".to_owned(),
+            '>' => "&gt;".to_owned(),
+            '&' => "&amp;".to_owned(),
+            '"' => "&quot;".to_owned(),
+            c if c.is_control() => " ".to_owned(),
+            c => c.to_string(),
+        })
+        .collect()
+}

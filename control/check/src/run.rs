@@ -1,0 +1,403 @@
+//! Do the packets do what the test expects?
+//!
+//! Every test is asked of explain, at every level; at `virtual` and `live` a [`Prober`] then sends the packets. What
+//! always holds: a test that could not run has failed, with the reason; packets that contradict explain fail the test,
+//! whatever it expected; a level is never lowered.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use vpclab_api::{ApiError, Blocker, Expected, Explanation, Level, Outcome, TestReport, TestResult};
+use vpclab_engine::explain::{End, TrafficQuestion};
+use vpclab_engine::{EniIdx, Fabric, HostIdx};
+use vpclab_model::{Peer, Topology};
+use vpclab_wire::Protocol;
+
+use crate::explain::answer;
+use crate::question::{Question, parse};
+use crate::testfile::{Because, TestCase};
+
+/// Sends packets where the instances are.
+pub trait Prober {
+    /// At which level.
+    fn level(&self) -> Level;
+
+    /// Makes one attempt.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be made, in a sentence.
+    fn probe(&mut self, attempt: &Attempt) -> Result<Observation, String>;
+}
+
+/// Packets to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Who sends.
+    pub from: Guest,
+    /// The sender's own address.
+    pub source: IpAddr,
+    /// Who is to receive, and by which address of its own; none if nobody in the topology has the destination.
+    pub to: Option<(Guest, IpAddr)>,
+    /// The address that the packets are sent to.
+    pub destination: IpAddr,
+    /// What is sent.
+    pub traffic: Sent,
+    /// Whether explain says that nothing will come back.
+    pub hopeless: bool,
+}
+
+/// Somebody who can send and receive, by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guest {
+    /// An interface of an instance.
+    Interface(String),
+    /// An internet host.
+    Host(String),
+}
+
+impl Guest {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Interface(name) | Self::Host(name) => name,
+        }
+    }
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// A TCP connection with a few bytes each way.
+    Tcp {
+        /// Where to.
+        port: u16,
+        /// Where from; none is the guest's choice.
+        source_port: Option<u16>,
+    },
+    /// A datagram and its answer.
+    Udp {
+        /// Where to.
+        port: u16,
+        /// Where from; none is the guest's choice.
+        source_port: Option<u16>,
+    },
+    /// An echo request and its reply.
+    Ping,
+}
+
+/// What an attempt came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// What the packets did.
+    pub outcome: Outcome,
+    /// The source address that the receiver saw.
+    pub source_seen: Option<IpAddr>,
+}
+
+/// Runs `tests` of one file. Without a prober the level is `explain`.
+pub fn run(
+    topology: &Topology,
+    fabric: &Fabric,
+    file: &str,
+    tests: &[TestCase],
+    mut prober: Option<&mut dyn Prober>,
+    mut done: impl FnMut(&TestResult),
+) -> Vec<TestResult> {
+    tests
+        .iter()
+        .map(|test| {
+            // Not `as_deref_mut`: its result would have to live as long as the prober itself.
+            let prober: Option<&mut dyn Prober> = match &mut prober {
+                Some(prober) => Some(&mut **prober),
+                None => None,
+            };
+            let result = run_one(topology, fabric, file, test, prober);
+            done(&result);
+            result
+        })
+        .collect()
+}
+
+/// The report of all results.
+pub fn report(level: Level, tests: Vec<TestResult>) -> TestReport {
+    let passed = tests.iter().filter(|test| test.passed).count();
+    TestReport { level, passed, failed: tests.len() - passed, tests }
+}
+
+fn run_one(
+    topology: &Topology,
+    fabric: &Fabric,
+    file: &str,
+    test: &TestCase,
+    prober: Option<&mut dyn Prober>,
+) -> TestResult {
+    let mut result = TestResult {
+        file: file.to_owned(),
+        name: test.name.clone(),
+        level: prober.as_ref().map_or(Level::Explain, |prober| prober.level()),
+        passed: false,
+        expected: test.expected,
+        outcome: None,
+        failures: Vec::new(),
+        source_seen: None,
+        explanation: None,
+    };
+    let asked = parse(fabric, topology, &test.request)
+        .and_then(|question| answer(fabric, topology, &question).map(|explanation| (question, explanation)));
+    match asked {
+        Ok((question, explanation)) => {
+            judge(topology, fabric, test, &question, &explanation, prober, &mut result);
+            result.explanation = Some(Box::new(explanation));
+        }
+        Err(ApiError { error }) => {
+            result.failures.push(format!("it cannot be asked: {} ({})", error.message, error.code));
+        }
+    }
+    result.passed = result.failures.is_empty();
+    result
+}
+
+fn judge(
+    topology: &Topology,
+    fabric: &Fabric,
+    test: &TestCase,
+    question: &Question,
+    explanation: &Explanation,
+    prober: Option<&mut dyn Prober>,
+    result: &mut TestResult,
+) {
+    let said = match explanation.reachable {
+        Some(true) => Outcome::Allowed,
+        Some(false) => Outcome::Dropped,
+        None => Outcome::Unknown,
+    };
+    if said == Outcome::Unknown {
+        let on: Vec<&str> = explanation.unmodelled.iter().map(|unmodelled| unmodelled.resource.as_str()).collect();
+        result.failures.push(format!("explain cannot tell: it depends on {}, not modelled", on.join(", ")));
+    }
+    let mut source_seen = explanation.forward.observed.as_ref().map(|observed| observed.source.address.clone());
+    match prober {
+        None => {
+            result.outcome = Some(said);
+            judge_outcome(test.expected, said, explanation, result);
+        }
+        Some(prober) => match attempt(topology, fabric, question, explanation).and_then(|attempt| prober.probe(&attempt)) {
+            Err(reason) => result.failures.push(format!("it could not run: {reason}")),
+            Ok(observation) => {
+                result.outcome = Some(observation.outcome);
+                source_seen = observation.source_seen.map(|address| address.to_string());
+                judge_outcome(test.expected, observation.outcome, explanation, result);
+                if said != Outcome::Unknown && is_allowed(said) != is_allowed(observation.outcome) {
+                    result.failures.push(format!(
+                        "explain says {}, packets say {}",
+                        answer_word(said),
+                        outcome_words(observation.outcome)
+                    ));
+                }
+            }
+        },
+    }
+    if result.outcome.is_some_and(is_allowed) {
+        result.source_seen.clone_from(&source_seen);
+    }
+    if let (Some(wanted), Some(outcome)) = (test.source_seen, result.outcome) {
+        let seen = source_seen.as_deref().and_then(|seen| seen.parse::<IpAddr>().ok());
+        if is_allowed(outcome) && seen != Some(wanted) {
+            let seen = source_seen.unwrap_or_else(|| "none that could be seen".to_owned());
+            result.failures.push(format!("the receiver was to see the source {wanted}, and saw {seen}"));
+        }
+    }
+    if test.expected == Expected::Denied && explanation.reachable == Some(false) {
+        result.failures.extend(wrong_reason(&test.because, &explanation.blockers));
+    }
+}
+
+fn judge_outcome(expected: Expected, outcome: Outcome, explanation: &Explanation, result: &mut TestResult) {
+    match (expected, outcome) {
+        (_, Outcome::Unknown) | (Expected::Allowed, Outcome::Allowed) => {}
+        (Expected::Denied, Outcome::Dropped | Outcome::Unreachable) => {}
+        (Expected::Denied, Outcome::Allowed) => result.failures.push("expected denied, and it is allowed".to_owned()),
+        (Expected::Denied, Outcome::Refused | Outcome::NoListener) => result.failures.push(format!(
+            "expected denied, and the network let it through: {}",
+            outcome_words(outcome)
+        )),
+        (Expected::Allowed, _) => {
+            let why = explanation.blockers.first().map(crate::render::blocker);
+            result.failures.push(match why {
+                Some(why) => format!("expected allowed, and it is {}: {why}", outcome_words(outcome)),
+                None => format!("expected allowed, and it is {}", outcome_words(outcome)),
+            });
+        }
+    }
+}
+
+fn is_allowed(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Allowed)
+}
+
+fn answer_word(outcome: Outcome) -> &'static str {
+    if is_allowed(outcome) { "allowed" } else { "denied" }
+}
+
+/// What packets did, in words.
+pub fn outcome_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Allowed => "allowed",
+        Outcome::Dropped => "silently dropped",
+        Outcome::Unreachable => "unreachable (an ICMP error, or no route or neighbour)",
+        Outcome::Refused => "refused by the peer (TCP reset)",
+        Outcome::NoListener => "without a listener (ICMP port unreachable)",
+        Outcome::Unknown => "unknown",
+    }
+}
+
+/// Nothing, or that no blocker is the one expected.
+fn wrong_reason(because: &Because, blockers: &[Blocker]) -> Option<String> {
+    let fits = |blocker: &Blocker| {
+        because.code.as_ref().is_none_or(|code| *code == blocker.code)
+            && because.resource.as_ref().is_none_or(|resource| Some(resource) == blocker.resource.as_ref())
+            && because.rule.as_ref().is_none_or(|rule| Some(rule) == blocker.rule.as_ref())
+            && because.direction.as_ref().is_none_or(|direction| *direction == blocker.direction)
+    };
+    if blockers.iter().any(fits) {
+        return None;
+    }
+    let wanted = [
+        because.code.clone(),
+        because.resource.as_ref().map(|resource| format!("of {resource}")),
+        because.rule.as_ref().map(|rule| format!("rule {}", crate::render::rule(rule))),
+        because.direction.as_ref().map(|direction| format!("on the {direction} way")),
+    ];
+    let wanted: Vec<String> = wanted.into_iter().flatten().collect();
+    let found: Vec<String> =
+        blockers.iter().map(|blocker| format!("{} ({})", crate::render::blocker(blocker), blocker.code)).collect();
+    Some(format!("expected it denied by {}, and it is denied because {}", wanted.join(" "), found.join("; ")))
+}
+
+/// The packets that witness for or against an explanation.
+fn attempt(topology: &Topology, fabric: &Fabric, question: &Question, explanation: &Explanation) -> Result<Attempt, String> {
+    let ipv6 = explanation.to.address.as_deref().or(explanation.from.address.as_deref()).map_or_else(
+        || question.ipv6.unwrap_or(false),
+        |address| address.contains(':'),
+    );
+    let traffic = sent(question.traffic, explanation)?;
+    let (from, source) = match question.from.end {
+        End::Interface(eni, address) => {
+            let address = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
+            (interface(fabric, eni), address.ok_or_else(|| no_address(&question.from.name, ipv6))?)
+        }
+        End::Host(host) => at_host(fabric, host, ipv6)?,
+        End::Internet => at_host(fabric, anonymous_host(topology, fabric, ipv6)?, ipv6)?,
+        End::Address(address) => return Err(nobody_there(address)),
+    };
+    let (to, destination) = match question.to.end {
+        End::Interface(eni, address) => {
+            let own = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
+            let own = own.ok_or_else(|| no_address(&question.to.name, ipv6))?;
+            // The address that explain found packets to carry: from the internet that is the public one.
+            let destination = explanation.to.address.as_deref().and_then(|address| address.parse().ok());
+            let Some(destination) = destination else {
+                return Err(format!("{} has no address that {} could send to", question.to.name, question.from.name));
+            };
+            (Some((interface(fabric, eni), own)), destination)
+        }
+        End::Host(host) => {
+            let (guest, address) = at_host(fabric, host, ipv6)?;
+            (Some((guest, address)), address)
+        }
+        End::Internet => {
+            let (guest, address) = at_host(fabric, anonymous_host(topology, fabric, ipv6)?, ipv6)?;
+            (Some((guest, address)), address)
+        }
+        End::Address(address) => {
+            let to = fabric.public_mapping(address).map(|to| (interface(fabric, to.eni), to.private));
+            if to.is_none() && explanation.reachable == Some(true) {
+                return Err(nobody_there(address));
+            }
+            (to, address)
+        }
+    };
+    Ok(Attempt { from, source, to, destination, traffic, hopeless: explanation.reachable == Some(false) })
+}
+
+/// One packet that stands for all that were asked about.
+fn sent(traffic: TrafficQuestion, explanation: &Explanation) -> Result<Sent, String> {
+    match traffic {
+        TrafficQuestion::Ports { protocol, port: Some(port), source_port } => {
+            let source_port = source_port.or_else(|| denied_source_port(explanation));
+            if protocol == Protocol::TCP {
+                Ok(Sent::Tcp { port, source_port })
+            } else {
+                Ok(Sent::Udp { port, source_port })
+            }
+        }
+        TrafficQuestion::Echo => Ok(Sent::Ping),
+        TrafficQuestion::All | TrafficQuestion::Ports { port: None, .. } => Err(
+            "a question about every protocol or port is no packet; name a protocol and a port, or use --level explain"
+                .to_owned(),
+        ),
+        TrafficQuestion::Protocol(number) => {
+            Err(format!("guests do not speak protocol {number}; use --level explain"))
+        }
+    }
+}
+
+/// A source port that is denied, where some are and some are not: a witness that used another would say yes.
+fn denied_source_port(explanation: &Explanation) -> Option<u16> {
+    if explanation.blockers.iter().any(|blocker| blocker.partial.is_empty()) {
+        return None;
+    }
+    let partial = explanation.blockers.first()?.partial.first()?;
+    partial.source_ports.as_deref()?.split('-').next()?.parse().ok()
+}
+
+fn interface(fabric: &Fabric, eni: EniIdx) -> Guest {
+    Guest::Interface(fabric.enis[eni].name.to_string())
+}
+
+fn at_host(fabric: &Fabric, host: HostIdx, ipv6: bool) -> Result<(Guest, IpAddr), String> {
+    let host = &fabric.hosts[host];
+    let address = host.addresses.iter().copied().find(|address| address.is_ipv6() == ipv6);
+    let address = address.ok_or_else(|| no_address(host.name.as_str(), ipv6))?;
+    Ok((Guest::Host(host.name.to_string()), address))
+}
+
+fn no_address(name: &str, ipv6: bool) -> String {
+    format!("{name} has no {} address", if ipv6 { "IPv6" } else { "IPv4" })
+}
+
+fn nobody_there(address: IpAddr) -> String {
+    format!("no host with the address {address} is there to answer; declare it under `internet_hosts`")
+}
+
+/// A declared host that may stand for the internet: no rule or route names it more specifically than /0.
+fn anonymous_host(topology: &Topology, fabric: &Fabric, ipv6: bool) -> Result<HostIdx, String> {
+    let routes = topology.route_tables.values().flat_map(|table| table.routes.iter().map(|route| route.destination));
+    let entries = topology
+        .network_acls
+        .values()
+        .flat_map(|acl| acl.ingress.iter().chain(&acl.egress).map(|entry| entry.cidr));
+    let rules = topology.security_groups.values().flat_map(|group| {
+        group.ingress.iter().chain(&group.egress).filter_map(|rule| match rule.peer {
+            Peer::Cidr(cidr) => Some(cidr),
+            Peer::Group(_) => None,
+        })
+    });
+    let named: Vec<IpNet> = routes.chain(entries).chain(rules).filter(|net| net.prefix_len() > 0).collect();
+    let family = if ipv6 { "IPv6" } else { "IPv4" };
+    topology
+        .internet_hosts
+        .iter()
+        .find(|(_, host)| {
+            let address = if ipv6 { host.ipv6_address.map(IpAddr::V6) } else { host.address.map(IpAddr::V4) };
+            address.is_some_and(|address| !named.iter().any(|net| net.contains(&address)))
+        })
+        .and_then(|(name, _)| fabric.hosts.find(name.as_str()))
+        .ok_or_else(|| {
+            format!(
+                "no declared host can stand for the internet; declare one under `internet_hosts` with an {family} address \
+                 that no rule or route names"
+            )
+        })
+}

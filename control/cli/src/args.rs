@@ -1,0 +1,354 @@
+//! What can be said on the command line?
+//!
+//! The one definition of commands and options: `--help`, the man pages and the shell completions come out of it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// The lab that is meant where none is named.
+pub const DEFAULT_LAB: &str = "default";
+
+/// Your VPC, as packets, with reasons.
+///
+/// vpclab runs AWS-style VPC networks on one Linux machine, and says for every packet which rule lets it pass or makes
+/// it die. A topology is one JSON or YAML document in Terraform's words.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vpclab",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_long_help = "\
+Examples:
+  vpclab explain --from web-1 --to db-1:5432/tcp -t shop.json    why does this pass or die?
+  vpclab test shop.tests.json                                    reachability tests, no root needed
+  vpclab map -t shop.json                                        what does it look like?
+  sudo vpclab up shop.json -d                                    run it: TAPs in network namespaces
+  sudo vpclab exec web-1 -- curl http://10.0.2.10                a program inside an instance
+
+Exit status: 0 yes or success, 1 a clean no (unreachable, a test failed), 2 the question was wrong or could not be asked."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Up(Up),
+    Down(Down),
+    Apply(Apply),
+    Get(Get),
+    Exec(Exec),
+    Attach(Attach),
+    Detach(Detach),
+    Explain(Explain),
+    Test(Test),
+    Map(Map),
+    Counters(Counters),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Which running lab.
+#[derive(Debug, Clone, Args)]
+pub struct Lab {
+    /// The running lab's name
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_LAB, env = "VPCLAB_LAB")]
+    pub lab: String,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Format {
+    /// Print JSON, the control API's own types
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Start a lab: the engine, the API, and a TAP for each instance
+///
+/// Needs root (CAP_NET_ADMIN, CAP_SYS_ADMIN) and /dev/net/tun. In the foreground it runs until Ctrl-C and removes all it
+/// made; with -d it stays, until `vpclab down`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo vpclab up shop.json          in the foreground, until Ctrl-C
+  sudo vpclab up shop.json -d       in the background
+  sudo vpclab up ci.json -d --lab ci-42")]
+pub struct Up {
+    /// The topology, JSON or YAML
+    pub topology: PathBuf,
+    /// Stay in the background once ready
+    #[arg(short = 'd', long)]
+    pub detach: bool,
+    #[command(flatten)]
+    pub lab: Lab,
+    /// Use plain TAP devices, without checksum and segmentation offloads
+    #[arg(long)]
+    pub plain: bool,
+    /// Write to this descriptor once ready, or why it failed
+    #[arg(long, hide = true, value_name = "FD")]
+    pub background: bool,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Stop a lab and leave nothing behind
+#[derive(Debug, Args)]
+pub struct Down {
+    #[command(flatten)]
+    pub lab: Lab,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Make the running lab match a file: prints the plan, then one atomic change
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Every packet after the change obeys it; a file with a mistake changes nothing.
+
+Examples:
+  vpclab apply shop.json
+  vpclab apply shop.json --dry-run      only the plan")]
+pub struct Apply {
+    /// The topology, JSON or YAML
+    pub topology: PathBuf,
+    /// Print the plan and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub lab: Lab,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Show resources
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  vpclab get subnets -t shop.json
+  vpclab get network_acls database -t shop.json
+  vpclab get instances                  of the running lab")]
+pub struct Get {
+    /// vpcs, subnets, route_tables, internet_gateways, network_acls, security_groups, network_interfaces, instances,
+    /// eips, internet_hosts; the singular works too. In a running lab also counters
+    pub kind: String,
+    /// One resource, by name or id
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// A file, or else the running lab.
+#[derive(Debug, Clone, Args)]
+pub struct Source {
+    /// Ask this file and not the running lab
+    #[arg(short, long, value_name = "FILE")]
+    pub topology: Option<PathBuf>,
+    #[command(flatten)]
+    pub lab: Lab,
+}
+
+/// Run a command inside an instance
+///
+/// The command sees the instance's network, host name and resolv.conf; in an attached container it sees all of the
+/// container. Its exit status becomes this one's.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo vpclab exec web-1 -- ip address
+  sudo vpclab exec db-1 -- nc -l 5432")]
+pub struct Exec {
+    /// An instance or internet host, by name or id
+    pub instance: String,
+    #[command(flatten)]
+    pub lab: Lab,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// Make an existing container, process or namespace an instance
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo vpclab attach web-1 --container nginx
+  sudo vpclab attach web-1 --pid 4711
+  sudo vpclab attach web-1 --netns /run/netns/blue")]
+pub struct Attach {
+    /// An instance or internet host, by name or id
+    pub instance: String,
+    #[command(flatten)]
+    pub target: Target,
+    #[command(flatten)]
+    pub lab: Lab,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// What becomes the instance.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Target {
+    /// A running Docker container
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// A running process
+    #[arg(long)]
+    pub pid: Option<i32>,
+    /// A network namespace, by name or path
+    #[arg(long, value_name = "NAME_OR_PATH")]
+    pub netns: Option<String>,
+}
+
+/// Give an instance its own namespace back
+#[derive(Debug, Args)]
+pub struct Detach {
+    /// An instance or internet host, by name or id
+    pub instance: String,
+    #[command(flatten)]
+    pub lab: Lab,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Why does this packet pass or die?
+///
+/// The answer is about a new connection: the request has to arrive and its reply has to return. All that denies is
+/// named, not the first thing only. With -t nothing needs to run.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+An end is an instance, a network interface or an internet host (name or id), an address (VPC/ADDRESS where several VPCs
+have it), `internet` for any public host, or `internet:ADDRESS`. A port without a protocol is TCP; icmp is an echo request;
+neither asks for every protocol.
+
+Examples:
+  vpclab explain --from web-1 --to db-1:5432/tcp -t shop.json
+  vpclab explain --from internet --to web-1:443 -t shop.json
+  vpclab explain --from client --to '[2001:db8::10]:443/tcp' -t shop.json
+  vpclab explain --from web-1 --to internet/icmp
+
+Exit status: 0 reachable, 1 not reachable, 2 the question is wrong, or the answer depends on what is not modelled.")]
+pub struct Explain {
+    /// Who asks
+    #[arg(long, value_name = "SRC")]
+    pub from: String,
+    /// Whom, as in db-1:5432/tcp
+    #[arg(long, value_name = "DST[:PORT][/PROTO]")]
+    pub to: String,
+    /// The destination port, for names that contain `:` or `/`
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// tcp, udp, icmp, all, or a protocol's number
+    #[arg(long)]
+    pub protocol: Option<String>,
+    /// The source port; without one, any that a client may choose
+    #[arg(long)]
+    pub source_port: Option<u16>,
+    /// The address family, 4 or 6; without it, IPv4 when both ends have it
+    #[arg(long)]
+    pub family: Option<u8>,
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Run reachability tests
+///
+/// Each test says who asks whom, and whether that is to be allowed or denied; a denied one may say by which rule. Every
+/// result prints the level it was obtained at. A test that could not run has failed.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Levels:
+  explain   the decision function alone; needs nothing
+  virtual   TCP/IP stacks inside the process, the real engine, a virtual clock; needs nothing
+  live      real sockets in network namespaces; needs root. Without --lab it starts a lab for the run and removes it
+
+Examples:
+  vpclab test shop.tests.json
+  vpclab test *.tests.yaml --level explain --junit results.xml
+  sudo vpclab test shop.tests.json --level live
+
+Exit status: 0 all passed, 1 some failed, 2 a file is wrong.")]
+pub struct Test {
+    /// Files of tests, JSON or YAML
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The topology, instead of the one each file names
+    #[arg(short, long, value_name = "FILE")]
+    pub topology: Option<PathBuf>,
+    /// What witnesses
+    #[arg(long, value_enum, default_value_t = TestLevel::Virtual)]
+    pub level: TestLevel,
+    /// Use this running lab at the level live
+    #[arg(long, value_name = "NAME", env = "VPCLAB_LAB")]
+    pub lab: Option<String>,
+    /// Print TAP version 14
+    #[arg(long, conflicts_with = "json")]
+    pub tap: bool,
+    /// Write JUnit XML to this file too
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Print JSON, the control API's own types
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TestLevel {
+    /// The decision function alone
+    Explain,
+    /// TCP/IP stacks inside the process
+    Virtual,
+    /// Real sockets in network namespaces
+    Live,
+}
+
+/// Show the network as a tree: what is where, and what guards it
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  vpclab map -t shop.json
+  vpclab map                            the running lab")]
+pub struct Map {
+    #[command(flatten)]
+    pub source: Source,
+    /// Print JSON: the topology with AWS's defaults filled in
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Show what a running lab has counted: frames forwarded, and dropped by interface and reason
+#[derive(Debug, Args)]
+pub struct Counters {
+    #[command(flatten)]
+    pub lab: Lab,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Print completions for a shell
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  vpclab completions bash > /etc/bash_completion.d/vpclab
+  vpclab completions zsh > ~/.zfunc/_vpclab")]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Write the man pages into a folder
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The folder; made if it does not exist
+    pub folder: PathBuf,
+}

@@ -1,0 +1,382 @@
+//! What is a running lab, and who may change it?
+//!
+//! One [`State`] behind a lock for whoever changes the lab, one change at a time; beside it what readers see without
+//! waiting for a change: the declaration in force and a mirror of the guests. Left to others: the changes themselves
+//! ([`crate::replace`], [`crate::attach`]) and who asks for them ([`crate::server`]).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use vpclab_api::{
+    ApiError, Attachment, AttachmentTarget, Counters, DropCount, Health, InstanceState, InterfaceState, PortCounters,
+    RunState,
+};
+use vpclab_engine::{Engine, Fabric, Port};
+use vpclab_model::{Document, Topology, resolve};
+use vpclab_tap::link;
+
+use crate::blueprint::{Blueprint, GuestKey, blueprints};
+use crate::files;
+use crate::guest::{Ground, Guest, GuestError, RunningDevice};
+use crate::line::{Line, Snapshot};
+use crate::remember::{self, Attached};
+use crate::slug::{hostname, slug};
+use crate::worker::{Worker, WorkerLost};
+
+/// How many guests are made at a time: the kernel does most of it under one lock.
+const MAKERS: usize = 4;
+
+/// A running lab.
+#[derive(Debug)]
+pub(crate) struct Lab {
+    pub(crate) ground: Ground,
+    pub(crate) worker: Worker,
+    state: Mutex<State>,
+    declared: ArcSwap<Declared>,
+    mirror: DashMap<GuestKey, InstanceState>,
+    started: Instant,
+    ready_after: Duration,
+}
+
+/// What a change changes.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) declared: Arc<Declared>,
+    pub(crate) guests: BTreeMap<GuestKey, Guest>,
+    epoch: u64,
+}
+
+/// A configuration in force.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    pub(crate) document: Document,
+    pub(crate) topology: Topology,
+    pub(crate) fabric: Arc<Fabric>,
+}
+
+impl Lab {
+    /// Makes every guest of `declared`, with what a former daemon has left of them, and starts the engine.
+    ///
+    /// # Errors
+    /// What stands in the way; nothing that was not there before is left then.
+    pub(crate) fn start(
+        ground: Ground,
+        declared: Declared,
+        engine: Engine,
+        started: Instant,
+        on_end: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, GuestErrorOrIo> {
+        let blueprints = blueprints(ground.paths.lab(), &declared.topology, &declared.fabric);
+        let attached = remember::previous_attachments(&ground.paths);
+        let orders = orders(blueprints, &BTreeSet::new(), |key| {
+            let attached = attached.iter().find(|at| at.kind == key.kind() && at.name == key.name());
+            let foreign = attached.map(|attached| attached.foreign.clone());
+            foreign.filter(|foreign| {
+                let alive = foreign.is_alive();
+                if !alive {
+                    tracing::warn!(instance = key.name(), "what it was attached to is gone; it gets a namespace of its own");
+                }
+                alive
+            })
+        });
+        let guests = build_all(&ground, orders)?;
+        let guests: BTreeMap<_, _> = guests.into_iter().map(|guest| (guest.key().clone(), guest)).collect();
+        let lines: Vec<Arc<Line>> = guests.values().flat_map(Guest::lines).collect();
+        let snapshot = Snapshot::new(1, declared.fabric.clone(), lines);
+        let worker = match Worker::start(snapshot, engine, on_end) {
+            Ok(worker) => worker,
+            Err(error) => {
+                guests.into_values().for_each(|guest| ground.remove(guest));
+                return Err(error.into());
+            }
+        };
+        let declared = Arc::new(declared);
+        let state = State { declared: declared.clone(), guests, epoch: 1 };
+        let lab = Self {
+            ground,
+            worker,
+            declared: ArcSwap::new(declared),
+            mirror: DashMap::new(),
+            started,
+            ready_after: started.elapsed(),
+            state: Mutex::new(state),
+        };
+        if let Ok(state) = lab.lock() {
+            lab.show(&state);
+            lab.remember_attachments(&state);
+            lab.remember_topology(&state.declared);
+        }
+        Ok(lab)
+    }
+
+    /// The state, for one change.
+    ///
+    /// # Errors
+    /// When a former change ended in a panic: what it left half done is not to be built on.
+    pub(crate) fn lock(&self) -> Result<MutexGuard<'_, State>, ApiError> {
+        self.state.lock().map_err(|_| {
+            ApiError::new("InternalError", "a former change failed unexpectedly and left the lab undefined; restart it")
+        })
+    }
+
+    /// The state, unless somebody is changing it.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
+        self.state.try_lock().ok()
+    }
+
+    /// The configuration in force.
+    pub(crate) fn declared(&self) -> Arc<Declared> {
+        self.declared.load_full()
+    }
+
+    /// Makes the state what every frame from now on meets.
+    pub(crate) fn publish(&self, state: &mut State) -> Result<(), WorkerLost> {
+        state.epoch += 1;
+        let lines = state.guests.values().flat_map(Guest::lines);
+        let snapshot = Snapshot::new(state.epoch, state.declared.fabric.clone(), lines.collect::<Vec<_>>());
+        self.worker.publish(snapshot)?;
+        self.declared.store(state.declared.clone());
+        Ok(())
+    }
+
+    /// Brings what readers see of the guests to the state.
+    pub(crate) fn show(&self, state: &State) {
+        self.mirror.retain(|key, _| state.guests.contains_key(key));
+        for (key, guest) in &state.guests {
+            self.mirror.insert(key.clone(), self.describe(guest));
+        }
+    }
+
+    /// The guest of this name or id, an instance before an internet host.
+    pub(crate) fn find_guest(&self, state: &State, reference: &str) -> Result<GuestKey, ApiError> {
+        let topology = &state.declared.topology;
+        let instance =
+            resolve(&topology.instances, reference).map(|(name, _)| GuestKey::Instance(name.clone()));
+        let host = || resolve(&topology.internet_hosts, reference).map(|(name, _)| GuestKey::Host(name.clone()));
+        instance.or_else(host).ok_or_else(|| no_such_guest(reference))
+    }
+
+    /// How a guest runs.
+    pub(crate) fn state_of(&self, key: &GuestKey) -> Result<InstanceState, ApiError> {
+        self.mirror.get(key).map(|state| state.clone()).ok_or_else(|| no_such_guest(key.name()))
+    }
+
+    /// How all guests run: instances, then internet hosts, each by name.
+    pub(crate) fn instances(&self) -> Vec<InstanceState> {
+        let mut states: Vec<_> =
+            self.mirror.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect();
+        states.sort_by(|(one, _), (other, _)| one.cmp(other));
+        states.into_iter().map(|(_, state)| state).collect()
+    }
+
+    /// How the guest of this name or id runs, an instance before an internet host.
+    pub(crate) fn instance(&self, reference: &str) -> Result<InstanceState, ApiError> {
+        let states = self.instances();
+        let by_name = states.iter().find(|state| state.name == reference);
+        let found = by_name.or_else(|| states.iter().find(|state| state.id == reference));
+        found.cloned().ok_or_else(|| no_such_guest(reference))
+    }
+
+    /// How the lab is.
+    pub(crate) fn health(&self) -> Health {
+        let status = match self.worker.report() {
+            Ok(_) => "ok".to_owned(),
+            Err(lost) => lost.to_string(),
+        };
+        Health {
+            lab: self.ground.paths.lab().to_owned(),
+            status,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            generation: self.declared().fabric.generation,
+            uptime_secs: self.started.elapsed().as_secs(),
+            ready_after_ms: u64::try_from(self.ready_after.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// What the engine and the kernel have counted.
+    pub(crate) fn counters(&self) -> Result<Counters, ApiError> {
+        let report = self.worker.report()?;
+        let state = self.lock()?;
+        let fabric = &state.declared.fabric;
+        let name = |port: Port| match port {
+            Port::Interface(eni) => fabric.enis.get(eni).map(|eni| eni.name.to_string()),
+            Port::Host(host) => fabric.hosts.get(host).map(|host| host.name.to_string()),
+        };
+        let dropped = report.counters.dropped.iter().map(|(&(port, reason), &frames)| DropCount {
+            port: name(port).unwrap_or_else(|| "(removed)".to_owned()),
+            reason: reason.to_owned(),
+            frames,
+        });
+        Ok(Counters {
+            received: report.counters.received,
+            forwarded: report.counters.forwarded,
+            answered: report.counters.answered,
+            born: report.counters.born,
+            write_failures: report.write_failures,
+            flows: u64::try_from(report.flows).unwrap_or(u64::MAX),
+            dropped: dropped.collect(),
+            devices: state.guests.values().flat_map(device_counters).collect(),
+        })
+    }
+
+    /// Stops the engine and removes all that is the lab's.
+    pub(crate) fn shut_down(&self) {
+        self.worker.stop();
+        // A state that a failed change has left undefined is still the list of what to remove.
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (_, guest) in std::mem::take(&mut state.guests) {
+            self.ground.remove(guest);
+        }
+    }
+
+    /// Writes down the attachments. A failure costs the next daemon their knowledge, no packet.
+    pub(crate) fn remember_attachments(&self, state: &State) {
+        let attached = state.guests.values().filter_map(|guest| {
+            let foreign = guest.home.foreign.clone().filter(|_| !guest.gone)?;
+            let (kind, name) = (guest.key().kind().to_owned(), guest.key().name().to_owned());
+            Some(Attached { kind, name, foreign })
+        });
+        if let Err(error) = remember::attachments(&self.ground.paths, &attached.collect::<Vec<_>>()) {
+            tracing::error!(%error, "the attachments could not be written down");
+        }
+    }
+
+    /// Writes down the configuration in force, likewise.
+    pub(crate) fn remember_topology(&self, declared: &Declared) {
+        if let Err(error) = remember::topology(&self.ground.paths, &declared.document, &declared.topology) {
+            tracing::error!(%error, "the topology could not be written down");
+        }
+    }
+
+    fn describe(&self, guest: &Guest) -> InstanceState {
+        let key = guest.key();
+        let own_path = || format!("/run/netns/{}", self.ground.namespace_name(&guest.slug));
+        let foreign = guest.home.foreign.as_ref();
+        let shows_files = foreign.is_none_or(|foreign| foreign.pid.is_none());
+        let directory = self.ground.directory(&guest.slug);
+        let device_of = |alias: &str| guest.devices.iter().find(|device| device.config.alias == alias);
+        let interfaces = guest.blueprint.devices.iter().map(|blueprint| InterfaceState {
+            name: blueprint.name.clone(),
+            id: blueprint.id.clone(),
+            device: device_of(blueprint.alias()).map(|device| device.config.name.clone()).unwrap_or_default(),
+            mac_address: blueprint.mac().to_string(),
+            addresses: blueprint.addresses().map(|address| address.to_string()).collect(),
+            public_ips: blueprint
+                .public_ips
+                .iter()
+                .map(|(private, public)| (private.to_string(), public.to_string()))
+                .collect(),
+            mtu: blueprint.mtu(),
+        });
+        InstanceState {
+            name: key.name().to_owned(),
+            id: key.id(),
+            kind: key.kind().to_owned(),
+            state: if guest.gone { RunState::Gone } else { RunState::Running },
+            attachment: Attachment {
+                target: foreign.map_or(AttachmentTarget::Namespace, |foreign| foreign.target.clone()),
+                netns: foreign.map_or_else(own_path, |foreign| foreign.netns_path().display().to_string()),
+                pid: foreign.and_then(|foreign| foreign.pid),
+                hostname: hostname(key.name(), key.fingerprint()),
+                files: if shows_files { files::list(&directory) } else { Vec::new() },
+            },
+            interfaces: interfaces.collect(),
+        }
+    }
+}
+
+/// Why a lab did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GuestErrorOrIo {
+    #[error(transparent)]
+    Guest(#[from] GuestError),
+    #[error("starting the packet engine: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl From<WorkerLost> for ApiError {
+    fn from(lost: WorkerLost) -> Self {
+        ApiError::new("InternalError", lost.to_string())
+    }
+}
+
+/// A guest to be made: its slug, and whose namespace it is to live in.
+pub(crate) type Order = (Blueprint, String, Option<crate::attach::Foreign>);
+
+/// Orders for `blueprints`, whose slugs differ from each other and from `taken`.
+pub(crate) fn orders(
+    blueprints: Vec<Blueprint>,
+    taken: &BTreeSet<String>,
+    foreign: impl Fn(&GuestKey) -> Option<crate::attach::Foreign>,
+) -> Vec<Order> {
+    let mut taken = taken.clone();
+    let order = |blueprint: Blueprint| {
+        let slug = slug(blueprint.key.name(), blueprint.key.fingerprint(), &taken);
+        taken.insert(slug.clone());
+        let foreign = foreign(&blueprint.key);
+        (blueprint, slug, foreign)
+    };
+    blueprints.into_iter().map(order).collect()
+}
+
+/// Makes guests, several at a time: all of them, or none.
+pub(crate) fn build_all(ground: &Ground, orders: Vec<Order>) -> Result<Vec<Guest>, GuestError> {
+    let queue = Mutex::new(orders.into_iter());
+    let next = || queue.lock().ok().and_then(|mut queue| queue.next());
+    let make = || {
+        let mut made = Vec::new();
+        while let Some((blueprint, slug, foreign)) = next() {
+            made.push(ground.build(blueprint, slug, foreign));
+        }
+        made
+    };
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let makers: Vec<_> = (0..MAKERS).map(|_| scope.spawn(make)).collect();
+        makers.into_iter().flat_map(|maker| maker.join().unwrap_or_default()).collect()
+    });
+    let (mut guests, mut failure) = (Vec::new(), None);
+    for outcome in outcomes {
+        match outcome {
+            Ok(guest) => guests.push(guest),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    match failure {
+        None => Ok(guests),
+        Some(error) => {
+            guests.into_iter().for_each(|guest| ground.undo(guest));
+            Err(error)
+        }
+    }
+}
+
+/// What the kernel has counted at the devices of a guest. A namespace that is gone counts nothing.
+fn device_counters(guest: &Guest) -> Vec<PortCounters> {
+    if guest.devices.is_empty() {
+        return Vec::new();
+    }
+    let links = link::list(&guest.home.netns).unwrap_or_default();
+    let stats: HashMap<&str, _> = links.iter().map(|link| (link.name.as_str(), link.stats)).collect();
+    let counters = |device: &RunningDevice| {
+        let stats = stats.get(device.config.name.as_str())?;
+        Some(PortCounters {
+            port: device.line.label.clone(),
+            sent: stats.tx_packets,
+            received: stats.rx_packets,
+            kernel_dropped: stats.tx_dropped,
+        })
+    };
+    guest.devices.iter().filter_map(counters).collect()
+}
+
+fn no_such_guest(reference: &str) -> ApiError {
+    ApiError::new(
+        "InvalidInstanceID.NotFound",
+        format!("there is no instance or internet host named {reference}; `vpclab get instances` lists them"),
+    )
+}

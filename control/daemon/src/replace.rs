@@ -1,0 +1,204 @@
+//! How does a lab become another while packets flow?
+//!
+//! Validate, compile, make what is new, publish, then remove what is gone. What always holds: until the pointer is
+//! stored nothing that frames meet has changed, and a failure before that leaves everything as it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use vpclab_api::{ApiError, Change, MistakeBody, Replaced};
+use vpclab_engine::Fabric;
+use vpclab_model::{Document, Kind, Mistakes, Name, Topology};
+
+use crate::blueprint::{Blueprint, GuestKey, blueprints};
+use crate::guest::{Guest, RunningDevice};
+use crate::lab::{Declared, Lab, State, build_all, orders};
+
+/// What becomes of a survivor.
+struct Alteration {
+    blueprint: Blueprint,
+    /// Devices it did not have.
+    new: Vec<RunningDevice>,
+}
+
+impl Lab {
+    /// Makes `document` what the lab is. On return every packet obeys it.
+    pub(crate) fn replace(&self, document: Document) -> Result<Replaced, ApiError> {
+        let mut state = self.lock()?;
+        let current = state.declared.clone();
+        let topology =
+            Topology::from_document(&document, Some(&current.topology)).map_err(|found| refusal(&found))?;
+        let fabric = Arc::new(Fabric::compile(&topology, Some(&current.fabric)));
+        let changes = changes(&current.topology, &topology);
+        let blueprints = blueprints(self.ground.paths.lab(), &topology, &fabric);
+        let (alterations, newcomers) = self.prepare(&state, blueprints)?;
+
+        let kept: BTreeSet<GuestKey> = alterations.keys().cloned().collect();
+        let (mut survivors, leaving): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut state.guests).into_iter().partition(|(key, _)| kept.contains(key));
+        let mut unplugged = Vec::new();
+        for (key, alteration) in alterations {
+            if let Some(guest) = survivors.get_mut(&key) {
+                unplugged.push((key, alter(guest, alteration)));
+            }
+        }
+        survivors.extend(newcomers.into_iter().map(|guest| (guest.key().clone(), guest)));
+        state.guests = survivors;
+        let declared = Declared { document, topology, fabric };
+        state.declared = Arc::new(declared);
+        self.publish(&mut state)?;
+
+        for (key, devices) in unplugged {
+            if let Some(guest) = state.guests.get_mut(&key) {
+                self.ground.unplug(&guest.home, devices);
+                self.ground.reconfigure(guest);
+            }
+        }
+        leaving.into_values().for_each(|guest| self.ground.remove(guest));
+        self.remember_topology(&state.declared);
+        self.remember_attachments(&state);
+        self.show(&state);
+        let generation = state.declared.fabric.generation;
+        tracing::info!(generation, changes = changes.len(), "the topology was replaced");
+        Ok(Replaced { generation, changes })
+    }
+
+    /// Makes every device and guest that `blueprints` have and the lab has not; nothing is left of a failure.
+    fn prepare(
+        &self,
+        state: &State,
+        blueprints: Vec<Blueprint>,
+    ) -> Result<(BTreeMap<GuestKey, Alteration>, Vec<Guest>), ApiError> {
+        let (surviving, new): (Vec<_>, Vec<_>) =
+            blueprints.into_iter().partition(|blueprint| state.guests.contains_key(&blueprint.key));
+        let mut alterations = BTreeMap::new();
+        let outcome = self.prepare_survivors(state, surviving, &mut alterations).and_then(|()| {
+            let taken = state.guests.values().map(|guest| guest.slug.clone()).collect();
+            let orders = orders(new, &taken, |_| None);
+            build_all(&self.ground, orders).map_err(|error| failure(&error))
+        });
+        match outcome {
+            Ok(newcomers) => Ok((alterations, newcomers)),
+            Err(error) => {
+                for (key, alteration) in alterations {
+                    if let Some(guest) = state.guests.get(&key) {
+                        self.ground.unplug(&guest.home, alteration.new);
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn prepare_survivors(
+        &self,
+        state: &State,
+        blueprints: Vec<Blueprint>,
+        alterations: &mut BTreeMap<GuestKey, Alteration>,
+    ) -> Result<(), ApiError> {
+        for blueprint in blueprints {
+            let Some(guest) = state.guests.get(&blueprint.key) else { continue };
+            let key = blueprint.key.clone();
+            let alteration =
+                alterations.entry(key).or_insert(Alteration { blueprint: blueprint.clone(), new: Vec::new() });
+            if guest.gone {
+                continue;
+            }
+            let missing = blueprint.devices.iter().filter(|device| {
+                let has = |running: &RunningDevice| is_sound(running) && running.config.alias == device.alias();
+                !guest.devices.iter().any(has)
+            });
+            for device in missing {
+                let plugged = self.ground.plug(&guest.home.netns, device);
+                alteration.new.push(plugged.map_err(|cause| {
+                    failure(&crate::guest::GuestError { guest: device.name.clone(), cause })
+                })?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives a survivor its blueprint and new devices, and returns the ones it has no longer.
+fn alter(guest: &mut Guest, alteration: Alteration) -> Vec<RunningDevice> {
+    let Alteration { blueprint, new } = alteration;
+    let stays = |running: &RunningDevice| {
+        let declared = blueprint.devices.iter().any(|device| {
+            // A slot that changed hands is another interface, and so another device.
+            device.alias() == running.config.alias && device.port == running.line.port
+        });
+        declared && is_sound(running)
+    };
+    let (kept, gone) = std::mem::take(&mut guest.devices).into_iter().partition(stays);
+    guest.devices = kept;
+    guest.devices.extend(new);
+    guest.blueprint = blueprint;
+    gone
+}
+
+fn is_sound(running: &RunningDevice) -> bool {
+    !running.line.has_failed()
+}
+
+/// Everything wrong with a document, as the API says it.
+pub(crate) fn refusal(mistakes: &Mistakes) -> ApiError {
+    let count = mistakes.0.len();
+    let sentence = match count {
+        1 => "the topology has a mistake; nothing was changed".to_owned(),
+        _ => format!("the topology has {count} mistakes; nothing was changed"),
+    };
+    let mut error = ApiError::new("InvalidTopology", sentence);
+    error.error.mistakes = mistakes
+        .0
+        .iter()
+        .map(|mistake| MistakeBody {
+            resource: mistake.resource.clone(),
+            attribute: mistake.attribute.clone(),
+            code: mistake.code.to_owned(),
+            problem: mistake.problem.clone(),
+            remedy: mistake.remedy.clone(),
+        })
+        .collect();
+    error
+}
+
+fn failure(error: &crate::guest::GuestError) -> ApiError {
+    ApiError::new("InternalError", format!("{error}; nothing was changed"))
+}
+
+/// What is different between two topologies, by kind and name.
+fn changes(before: &Topology, after: &Topology) -> Vec<Change> {
+    let mut changes = Vec::new();
+    compare(&mut changes, &before.vpcs, &after.vpcs);
+    compare(&mut changes, &before.subnets, &after.subnets);
+    compare(&mut changes, &before.route_tables, &after.route_tables);
+    compare(&mut changes, &before.internet_gateways, &after.internet_gateways);
+    compare(&mut changes, &before.network_acls, &after.network_acls);
+    compare(&mut changes, &before.security_groups, &after.security_groups);
+    compare(&mut changes, &before.network_interfaces, &after.network_interfaces);
+    compare(&mut changes, &before.instances, &after.instances);
+    compare(&mut changes, &before.eips, &after.eips);
+    compare(&mut changes, &before.internet_hosts, &after.internet_hosts);
+    changes
+}
+
+fn compare<K: Kind, T: PartialEq>(
+    changes: &mut Vec<Change>,
+    before: &BTreeMap<Name<K>, T>,
+    after: &BTreeMap<Name<K>, T>,
+) {
+    let names: BTreeSet<&Name<K>> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let action = match (before.get(name), after.get(name)) {
+            (None, Some(_)) => "create",
+            (Some(_), None) => "delete",
+            (Some(before), Some(after)) if before != after => "update",
+            _ => continue,
+        };
+        changes.push(Change {
+            action: action.to_owned(),
+            kind: K::PLURAL.to_owned(),
+            name: name.as_str().to_owned(),
+        });
+    }
+}

@@ -1,0 +1,474 @@
+//! Which networks and packets are worth a look?
+//!
+//! Everything comes from one seed. Networks are small and dense: few addresses, few ports, so that rules, routes and
+//! packets meet. Packets are biased towards what happened before: answers, errors about what arrived, the middle of
+//! connections that may be forgotten, forwarding by whoever got a packet that was not for it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use vpclab_model::{NetworkInterface, Topology};
+
+use crate::harness::topology;
+use crate::oracle::{Entry, Place, Verdict};
+use crate::packet::{Body, ErrorKind, Flags, Packet};
+
+/// Ports that rules and packets share.
+const PORTS: [u16; 5] = [22, 80, 443, 5432, 40_000];
+
+/// SplitMix64: the same numbers from the same seed.
+#[derive(Debug, Clone)]
+pub struct Rng(u64);
+
+/// What has been seen of a run, for packets that refer to it.
+#[derive(Debug, Default)]
+pub struct Past {
+    sent: Vec<(Entry, Packet)>,
+    arrived: Vec<(Place, Packet)>,
+}
+
+impl Rng {
+    /// The numbers of `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next_u64() % u64::try_from(limit.max(1)).unwrap()).unwrap()
+    }
+
+    /// True in `percent` of a hundred cases.
+    pub fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of `all`, which is not empty.
+    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
+    }
+}
+
+impl Past {
+    /// Takes note of a packet and of what the oracle says became of it.
+    pub fn record(&mut self, entry: &Entry, packet: &Packet, verdict: &Verdict) {
+        self.sent.push((entry.clone(), packet.clone()));
+        if let Verdict::Delivered(place, seen) = verdict {
+            self.arrived.push((place.clone(), seen.clone()));
+        }
+    }
+}
+
+/// A document that declares a valid network.
+pub fn network(rng: &mut Rng) -> Value {
+    let mut kinds: [Map<String, Value>; 10] = Default::default();
+    let [vpcs, gateways, subnets, tables, acls, groups, interfaces, instances, eips, hosts] = &mut kinds;
+    let amount = 1 + rng.below(3);
+    for v in 0..amount {
+        let ipv6 = rng.chance(70);
+        // Alike on purpose: address spaces overlap.
+        let mut vpc = json!({ "cidr_block": "10.0.0.0/16" });
+        if ipv6 {
+            vpc["ipv6_cidr_block"] = json!(format!("2001:db8:{}::/56", v + 1));
+        }
+        vpcs.insert(format!("v{v}"), vpc);
+        let gateway = rng.chance(85);
+        if gateway {
+            gateways.insert(format!("g{v}"), json!({ "vpc": format!("v{v}") }));
+        }
+        let group_names: Vec<String> = (0..2 + rng.below(2)).map(|g| format!("v{v}-group{g}")).collect();
+        for name in &group_names {
+            groups.insert(name.clone(), group(rng, v, &group_names, ipv6));
+        }
+        let mut names = Vec::new();
+        for s in 1..=1 + rng.below(3) {
+            let subnet_name = format!("v{v}-s{s}");
+            let zone = if rng.chance(70) { "us-east-1a" } else { "us-east-1b" };
+            let mut subnet =
+                json!({ "vpc": format!("v{v}"), "cidr_block": format!("10.0.{s}.0/24"), "availability_zone": zone });
+            if ipv6 {
+                subnet["ipv6_cidr_block"] = json!(format!("2001:db8:{}:{s}::/64", v + 1));
+            }
+            if rng.chance(45) {
+                acls.insert(format!("{subnet_name}-acl"), acl(rng, v));
+                subnet["network_acl"] = json!(format!("{subnet_name}-acl"));
+            }
+            subnets.insert(subnet_name.clone(), subnet);
+            for i in 0..1 + rng.below(2) {
+                let name = format!("v{v}-s{s}-i{i}");
+                let mut instance = json!({
+                    "subnet": subnet_name,
+                    "private_ip": format!("10.0.{s}.{}", 10 + i),
+                    "source_dest_check": rng.chance(70),
+                    "security_groups": some_of(rng, &group_names),
+                });
+                if rng.chance(25) {
+                    instance["secondary_private_ips"] = json!([format!("10.0.{s}.{}", 20 + i)]);
+                }
+                if ipv6 && rng.chance(75) {
+                    instance["ipv6_addresses"] = json!([format!("2001:db8:{}:{s}::{}", v + 1, 10 + i)]);
+                }
+                match rng.below(4) {
+                    0 | 1 => instance["associate_public_ip_address"] = json!(true),
+                    2 if gateway => {
+                        let mut eip = json!({ "network_interface": name });
+                        if !instance["secondary_private_ips"].is_null() && rng.chance(50) {
+                            eip["associate_with_private_ip"] = json!(format!("10.0.{s}.{}", 20 + i));
+                        }
+                        eips.insert(format!("{name}-eip"), eip);
+                    }
+                    _ => {}
+                }
+                instances.insert(name.clone(), instance);
+                names.push(name);
+            }
+        }
+        // Attached nowhere: what leads there is a black hole.
+        interfaces.insert(
+            format!("v{v}-spare"),
+            json!({ "subnet": format!("v{v}-s1"), "private_ip": "10.0.1.30", "security_groups": [group_names[0]] }),
+        );
+        names.push(format!("v{v}-spare"));
+        if gateway && rng.chance(30) {
+            eips.insert(format!("v{v}-spare-eip"), json!({ "network_interface": format!("v{v}-spare") }));
+        }
+        if rng.chance(30) {
+            eips.insert(format!("v{v}-idle-eip"), json!({}));
+        }
+        let subnet_names: Vec<String> = subnets.keys().filter(|name| name.starts_with(&format!("v{v}-"))).cloned().collect();
+        for name in &subnet_names {
+            if rng.chance(80) {
+                let table = format!("{name}-table");
+                tables.insert(table.clone(), route_table(rng, v, gateway, ipv6, &names, subnet_names.len()));
+                subnets[name]["route_table"] = json!(table);
+            }
+        }
+    }
+    hosts.insert("client".into(), json!({ "address": "198.51.100.7", "ipv6_address": "2001:db8:ffff::7" }));
+    hosts.insert("other".into(), json!({ "address": "192.0.2.9", "ipv6_address": "2001:db8:ffff::9" }));
+    let settings = json!({
+        "mid_stream_tcp": if rng.chance(30) { "drop" } else { "track" },
+        "network_acl_within_subnet_via_router": rng.chance(30),
+    });
+    let [vpcs, gateways, subnets, tables, acls, groups, interfaces, instances, eips, hosts] = kinds;
+    json!({
+        "settings": settings, "vpcs": vpcs, "internet_gateways": gateways, "subnets": subnets,
+        "route_tables": tables, "network_acls": acls, "security_groups": groups,
+        "network_interfaces": interfaces, "instances": instances, "eips": eips, "internet_hosts": hosts,
+    })
+}
+
+/// A valid document that differs from `document` in one thing: rules, entries, or an instance that goes and comes.
+pub fn changed(rng: &mut Rng, document: &Value, original: &Value) -> Option<Value> {
+    let mut next = document.clone();
+    let names = |kind: &str| -> Vec<String> {
+        document[kind].as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default()
+    };
+    match rng.below(4) {
+        0 | 1 => {
+            let all = names("security_groups");
+            let name = rng.pick(&all);
+            let v = document["security_groups"][name]["vpc"].as_str()?[1..].parse().ok()?;
+            let family: Vec<String> = all.iter().filter(|n| n.starts_with(&format!("v{v}-"))).cloned().collect();
+            next["security_groups"][name] = group(rng, v, &family, true);
+        }
+        2 => {
+            let all = names("network_acls");
+            let name = all.get(rng.below(all.len()))?;
+            let v = document["network_acls"][name]["vpc"].as_str()?[1..].parse().ok()?;
+            next["network_acls"][name] = acl(rng, v);
+        }
+        _ => {
+            let all: Vec<String> = original["instances"].as_object()?.keys().cloned().collect();
+            let name = rng.pick(&all);
+            let instances = next["instances"].as_object_mut()?;
+            if instances.remove(name).is_none() {
+                instances.insert(name.clone(), original["instances"][name].clone());
+            }
+        }
+    }
+    // Whoever is referred to elsewhere cannot go.
+    topology(&next, None).is_ok().then_some(next)
+}
+
+/// How long it is until the next packet.
+pub fn pause(rng: &mut Rng) -> Duration {
+    /// Around the documented timeouts, never on them, in milliseconds.
+    const LONG: [u64; 7] = [29_500, 30_500, 59_500, 60_500, 180_500, 600_500, 432_000_500];
+    let short = Duration::from_millis(rng.next_u64() % 1000);
+    if rng.chance(85) { short } else { Duration::from_millis(*rng.pick(&LONG)) + short }
+}
+
+/// The next packet, and where it enters. `None` where the idea makes no packet.
+pub fn packet(rng: &mut Rng, topology: &Topology, past: &Past) -> Option<(Entry, Packet)> {
+    let recent = |rng: &mut Rng, len: usize| len.checked_sub(1 + rng.below(len.clamp(1, 6)));
+    match rng.below(100) {
+        0..40 => {
+            let (place, seen) = &past.arrived[recent(rng, past.arrived.len())?];
+            let entry_of = |packet: &Packet, rng: &mut Rng| entry(rng, topology, place, packet.dst);
+            let is_for_it = match place {
+                Place::Interface(name) => owns(topology.network_interfaces.get(name.as_str())?, seen.dst),
+                Place::Host(_) => true,
+                Place::Internet => return None,
+            };
+            let packet = match rng.below(10) {
+                // A middlebox passes on what is not for it.
+                _ if !is_for_it && rng.chance(75) => seen.clone(),
+                0 => seen.error(*rng.pick(&[ErrorKind::PortUnreachable, ErrorKind::TooBig, ErrorKind::TimeExceeded]))?,
+                1 => with_flags(seen.answer()?, *rng.pick(&[Flags::Fin, Flags::Rst, Flags::Ack])),
+                _ => seen.answer()?,
+            };
+            Some((entry_of(&packet, rng)?, packet))
+        }
+        40..55 => {
+            let (entry, packet) = past.sent[recent(rng, past.sent.len())?].clone();
+            let gone = match &entry {
+                Entry::Host(_) => false,
+                Entry::ToRouter(from) => !topology.network_interfaces.contains_key(from.as_str()),
+                Entry::ToNeighbor(from, to) => {
+                    [from, to].iter().any(|name| !topology.network_interfaces.contains_key(name.as_str()))
+                }
+            };
+            let flags = *rng.pick(&[Flags::Syn, Flags::Ack, Flags::Ack, Flags::Fin, Flags::Rst]);
+            (!gone).then(|| (entry, with_flags(packet, flags)))
+        }
+        _ => fresh(rng, topology),
+    }
+}
+
+/// A packet that refers to nothing before it.
+fn fresh(rng: &mut Rng, topology: &Topology) -> Option<(Entry, Packet)> {
+    let ipv6 = rng.chance(35);
+    let interfaces: Vec<_> = topology.network_interfaces.iter().filter(|(_, eni)| eni.attachment.is_some()).collect();
+    let destination = destination(rng, topology, ipv6)?;
+    let (place, mut source) = if rng.chance(25) {
+        let hosts: Vec<_> = topology.internet_hosts.iter().collect();
+        let (name, host) = *rng.pick(&hosts);
+        let source = if ipv6 { host.ipv6_address.map(IpAddr::V6) } else { host.address.map(IpAddr::V4) };
+        (Place::Host(name.as_str().to_owned()), source?)
+    } else {
+        let (name, eni) = *interfaces.get(rng.below(interfaces.len()))?;
+        let own: Vec<IpAddr> = addresses(eni).filter(|address| address.is_ipv6() == ipv6).collect();
+        (Place::Interface(name.as_str().to_owned()), *own.get(rng.below(own.len()))?)
+    };
+    if rng.chance(8) {
+        source = self::destination(rng, topology, ipv6)?;
+    }
+    let port = |rng: &mut Rng| *rng.pick(&PORTS);
+    let (high, low) = (50_000 + u16::try_from(rng.below(3)).unwrap(), port(rng));
+    let body = match rng.below(10) {
+        0..5 => {
+            let flags = if rng.chance(80) { Flags::Syn } else { *rng.pick(&[Flags::Ack, Flags::SynAck, Flags::Rst]) };
+            Body::Tcp { src: high, dst: low, flags }
+        }
+        5..7 => Body::Udp { src: high, dst: low },
+        7..9 => Body::Echo { id: high, reply: rng.chance(10) },
+        _ => Body::Other(47),
+    };
+    if source == destination {
+        return None;
+    }
+    let packet = Packet { src: source, dst: destination, body };
+    Some((entry(rng, topology, &place, destination)?, packet))
+}
+
+/// Whom the guest at `place` addresses a frame for `destination` to: now and then somebody unexpected.
+fn entry(rng: &mut Rng, topology: &Topology, place: &Place, destination: IpAddr) -> Option<Entry> {
+    let name = match place {
+        Place::Host(name) => return Some(Entry::Host(name.clone())),
+        Place::Internet => return None,
+        Place::Interface(name) => name,
+    };
+    let eni = topology.network_interfaces.get(name.as_str()).filter(|eni| eni.attachment.is_some())?;
+    let neighbors: Vec<_> = topology
+        .network_interfaces
+        .iter()
+        .filter(|(other, o)| o.subnet == eni.subnet && other.as_str() != name)
+        .collect();
+    let direct = neighbors.iter().find(|(_, other)| owns(other, destination));
+    let chosen = match direct {
+        _ if rng.chance(6) => neighbors.get(rng.below(neighbors.len())),
+        Some(_) if rng.chance(15) => None,
+        direct => direct,
+    };
+    Some(match chosen {
+        Some((neighbor, _)) => Entry::ToNeighbor(name.clone(), neighbor.as_str().to_owned()),
+        None => Entry::ToRouter(name.clone()),
+    })
+}
+
+fn destination(rng: &mut Rng, topology: &Topology, ipv6: bool) -> Option<IpAddr> {
+    let mut all: Vec<IpAddr> = Vec::new();
+    let interfaces = topology.network_interfaces.values();
+    match rng.below(20) {
+        0..11 => all.extend(interfaces.flat_map(addresses)),
+        11..16 => all.extend(interfaces.flat_map(|eni| eni.public_ips.values().map(|public| IpAddr::V4(public.address)))),
+        16..19 => all.extend(topology.internet_hosts.values().flat_map(|host| {
+            host.address.map(IpAddr::V4).into_iter().chain(host.ipv6_address.map(IpAddr::V6))
+        })),
+        _ => {
+            let odd = ["10.0.1.1", "10.0.1.99", "10.9.9.9", "192.168.1.1", "100.64.0.1", "8.8.8.8", "169.254.168.5"];
+            all.extend(odd.map(|text| text.parse::<IpAddr>().unwrap()));
+            all.extend(["2001:db8:1:1::99", "2600::1", "fd00:ec2::5"].map(|text| text.parse::<IpAddr>().unwrap()));
+            all.extend(topology.eips.values().map(|eip| IpAddr::V4(eip.public_ip)));
+            all.push(IpAddr::V4(Ipv4Addr::new(10, 0, 1, 255)));
+            all.push("ff02::5".parse().unwrap());
+        }
+    }
+    all.retain(|address| address.is_ipv6() == ipv6);
+    all.get(rng.below(all.len())).copied()
+}
+
+fn addresses(eni: &NetworkInterface) -> impl Iterator<Item = IpAddr> + '_ {
+    eni.private_ips().map(IpAddr::V4).chain(eni.ipv6_addresses.iter().copied().map(IpAddr::V6))
+}
+
+fn owns(eni: &NetworkInterface, address: IpAddr) -> bool {
+    addresses(eni).any(|own| own == address)
+}
+
+fn with_flags(mut packet: Packet, new: Flags) -> Packet {
+    if let Body::Tcp { flags, .. } = &mut packet.body {
+        *flags = new;
+    }
+    packet
+}
+
+fn some_of(rng: &mut Rng, names: &[String]) -> Vec<String> {
+    let first = rng.pick(names).clone();
+    let second = rng.pick(names).clone();
+    if first == second || rng.chance(50) { vec![first] } else { vec![first, second] }
+}
+
+fn group(rng: &mut Rng, v: usize, groups: &[String], ipv6: bool) -> Value {
+    let mut group = json!({ "vpc": format!("v{v}"), "ingress": group_rules(rng, groups, ipv6) });
+    if rng.chance(60) {
+        group["egress"] = Value::Array(group_rules(rng, groups, ipv6));
+    }
+    group
+}
+
+fn group_rules(rng: &mut Rng, groups: &[String], ipv6: bool) -> Vec<Value> {
+    let mut rules: Vec<Value> = Vec::new();
+    for _ in 0..rng.below(5) {
+        let mut rule = match rng.below(10) {
+            0 | 1 => json!({ "protocol": "-1" }),
+            2..7 => {
+                let protocol = if rng.chance(70) { "tcp" } else { "udp" };
+                let (from, to) = match rng.below(3) {
+                    0 => (0, 65_535),
+                    1 => (1024, 65_535),
+                    _ => {
+                        let port = *rng.pick(&PORTS);
+                        (port, port)
+                    }
+                };
+                json!({ "protocol": protocol, "from_port": from, "to_port": to })
+            }
+            7 => json!({ "protocol": "icmp", "from_port": if rng.chance(50) { 8 } else { -1 }, "to_port": -1 }),
+            8 => json!({ "protocol": "icmpv6", "from_port": if rng.chance(50) { 128 } else { -1 }, "to_port": -1 }),
+            _ => json!({ "protocol": "47" }),
+        };
+        match rng.below(10) {
+            0..4 => rule["cidr_blocks"] = json!(["0.0.0.0/0"]),
+            4 | 5 if ipv6 => rule["ipv6_cidr_blocks"] = json!(["::/0"]),
+            6 => rule["cidr_blocks"] = json!(["10.0.0.0/16"]),
+            7 => rule["cidr_blocks"] = json!(["198.51.100.7/32"]),
+            8 => rule["security_groups"] = json!([rng.pick(groups)]),
+            _ => rule["self"] = json!(true),
+        }
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    // A group that names itself twice, once by name, would be a mistake.
+    let by_name = rules.iter().any(|rule| !rule["security_groups"].is_null());
+    rules.retain(|rule| !by_name || rule["self"].is_null());
+    rules
+}
+
+fn acl(rng: &mut Rng, v: usize) -> Value {
+    json!({ "vpc": format!("v{v}"), "ingress": acl_entries(rng), "egress": acl_entries(rng) })
+}
+
+fn acl_entries(rng: &mut Rng) -> Vec<Value> {
+    let mut entries = Vec::new();
+    for number in 1..=rng.below(5) {
+        let action = if rng.chance(55) { "allow" } else { "deny" };
+        let mut entry = match rng.below(6) {
+            0 => json!({ "protocol": "-1" }),
+            1..4 => {
+                let protocol = if rng.chance(70) { "tcp" } else { "udp" };
+                let port = *rng.pick(&PORTS);
+                let (from, to) = if rng.chance(50) { (port, port) } else { (1024, 65_535) };
+                json!({ "protocol": protocol, "from_port": from, "to_port": to })
+            }
+            4 => json!({ "protocol": "icmp", "icmp_type": if rng.chance(50) { 8 } else { -1 }, "icmp_code": -1 }),
+            _ => json!({ "protocol": "58", "icmp_type": -1, "icmp_code": -1 }),
+        };
+        let (kind, block) = *rng.pick(&[
+            ("cidr_block", "0.0.0.0/0"),
+            ("cidr_block", "10.0.1.0/24"),
+            ("cidr_block", "198.51.100.0/24"),
+            ("cidr_block", "203.0.113.0/24"),
+            ("ipv6_cidr_block", "::/0"),
+            ("ipv6_cidr_block", "2001:db8:ffff::/48"),
+        ]);
+        entry[kind] = json!(block);
+        entry["action"] = json!(action);
+        // In an order of their own, not of their numbers.
+        entry["rule_no"] = json!((number * 37) % 100 + 1);
+        entries.push(entry);
+    }
+    if rng.chance(75) {
+        entries.push(json!({ "rule_no": 200, "action": "allow", "protocol": "-1", "cidr_block": "0.0.0.0/0" }));
+        entries.push(json!({ "rule_no": 201, "action": "allow", "protocol": "-1", "ipv6_cidr_block": "::/0" }));
+    }
+    entries
+}
+
+fn route_table(
+    rng: &mut Rng,
+    v: usize,
+    gateway: bool,
+    ipv6: bool,
+    interfaces: &[String],
+    subnets: usize,
+) -> Value {
+    let mut routes = Vec::new();
+    if rng.chance(85) {
+        let target = if gateway && rng.chance(85) {
+            json!({ "cidr_block": "0.0.0.0/0", "gateway": format!("g{v}") })
+        } else {
+            json!({ "cidr_block": "0.0.0.0/0", "network_interface": rng.pick(interfaces) })
+        };
+        routes.push(target);
+    }
+    if ipv6 && gateway && rng.chance(75) {
+        routes.push(json!({ "ipv6_cidr_block": "::/0", "gateway": format!("g{v}") }));
+    }
+    if rng.chance(15) {
+        routes.push(json!({ "cidr_block": "192.0.2.0/24", "network_interface": format!("v{v}-spare") }));
+    }
+    if rng.chance(15) {
+        routes.push(json!({ "cidr_block": "198.51.100.0/24", "network_interface": rng.pick(interfaces) }));
+    }
+    if rng.chance(20) {
+        let block = format!("10.0.{}.0/24", 1 + rng.below(subnets));
+        routes.push(json!({ "cidr_block": block, "network_interface": rng.pick(interfaces) }));
+    }
+    if rng.chance(5) {
+        routes.push(json!({ "cidr_block": "10.0.0.0/16", "network_interface": rng.pick(interfaces) }));
+    }
+    json!({ "vpc": format!("v{v}"), "routes": routes })
+}

@@ -1,0 +1,326 @@
+//! Do plan, frame and oracle tell the same story?
+//!
+//! A [`Script`] is a network and what happens in it. Playing it confronts the three witnesses at every packet; a
+//! disagreement is cut down to the steps that it needs, and shown with its seed.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+use vpclab_engine::plan::{Egress, Plan, Verdict as Planned};
+use vpclab_engine::{DropReason, Outcome};
+
+use crate::frames;
+use crate::generate::{self, Past, Rng};
+use crate::harness::{Net, topology};
+use crate::oracle::{Entry, Oracle, Place, Reason, Verdict};
+use crate::packet::{Body, Packet};
+
+/// A network and what happens in it.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// The network at the start.
+    pub document: Value,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+}
+
+/// Something that happens.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Time passes.
+    Wait(Duration),
+    /// The configuration becomes this.
+    Change(Value),
+    /// A packet is sent.
+    Send(Entry, Packet),
+}
+
+/// Two witnesses disagree.
+#[derive(Debug)]
+pub struct Disagreement {
+    /// What each of them says.
+    pub what: String,
+    /// What led to it.
+    pub script: Script,
+}
+
+/// What packets came to, so that a run that tests nothing is noticed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    /// Delivered.
+    pub delivered: usize,
+    /// Dropped, in the order of [`Reason`].
+    pub dropped: [usize; 8],
+}
+
+/// Plays a generated case and confronts the witnesses at each packet.
+///
+/// # Errors
+///
+/// The first disagreement, cut down to what it needs.
+pub fn run(seed: u64, packets: usize) -> Result<Tally, Box<Disagreement>> {
+    let mut rng = Rng::new(seed);
+    let document = generate::network(&mut rng);
+    let mut script = Script { document: document.clone(), steps: Vec::new() };
+    let mut net = Net::new(document.clone());
+    let mut present = document.clone();
+    let (mut oracle, mut past, mut tally) = (Oracle::default(), Past::default(), Tally::default());
+    for _ in 0..packets {
+        let pause = generate::pause(&mut rng);
+        net.now += pause;
+        script.steps.push(Step::Wait(pause));
+        if rng.chance(8)
+            && let Some(next) = generate::changed(&mut rng, &present, &document)
+        {
+            present = next.clone();
+            change(&mut net, &mut oracle, &next);
+            script.steps.push(Step::Change(next));
+        }
+        let Some((entry, packet)) = generate::packet(&mut rng, &net.topology, &past) else { continue };
+        script.steps.push(Step::Send(entry.clone(), packet.clone()));
+        match confront(&mut net, &mut oracle, &entry, &packet) {
+            Ok(verdict) => {
+                tally.count(&verdict);
+                past.record(&entry, &packet, &verdict);
+            }
+            Err(what) => return Err(Box::new(Disagreement { what, script }.cut_down())),
+        }
+        if rng.chance(5) {
+            net.engine.sweep(&net.fabric, net.timestamp());
+        }
+    }
+    Ok(tally)
+}
+
+/// Plays a script; gives the first disagreement, if there is one.
+pub fn play(script: &Script) -> Option<String> {
+    let mut net = Net::new(script.document.clone());
+    let mut oracle = Oracle::default();
+    for step in &script.steps {
+        match step {
+            Step::Wait(pause) => net.now += *pause,
+            Step::Change(next) => change(&mut net, &mut oracle, next),
+            Step::Send(entry, packet) => {
+                if exists(&net, entry)
+                    && let Err(what) = confront(&mut net, &mut oracle, entry, packet)
+                {
+                    return Some(what);
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Whether a packet can still enter where it is to.
+pub fn exists(net: &Net, entry: &Entry) -> bool {
+    let attached = |name: &str| net.topology.network_interfaces.get(name).is_some_and(|eni| eni.attachment.is_some());
+    match entry {
+        Entry::Host(_) => true,
+        Entry::ToRouter(from) => attached(from),
+        Entry::ToNeighbor(from, to) => {
+            attached(from) && net.topology.network_interfaces.contains_key(to.as_str())
+        }
+    }
+}
+
+/// Replaces the configuration of both.
+pub fn change(net: &mut Net, oracle: &mut Oracle, next: &Value) {
+    net.change(|document| *document = next.clone());
+    oracle.forget_removed(&net.topology);
+}
+
+/// The guest that sends, and the frame it sends.
+pub fn frame(net: &Net, entry: &Entry, packet: &Packet) -> (String, Vec<u8>) {
+    let (from, dst_mac) = match entry {
+        Entry::Host(from) | Entry::ToRouter(from) => (from, net.router_mac(from)),
+        Entry::ToNeighbor(from, to) => (from, net.mac(to)),
+    };
+    (from.clone(), frames::frame(packet, net.mac(from), dst_mac, b"witness"))
+}
+
+/// One packet before all three witnesses.
+///
+/// # Errors
+///
+/// What each of them says, when they disagree.
+pub fn confront(net: &mut Net, oracle: &mut Oracle, entry: &Entry, packet: &Packet) -> Result<Verdict, String> {
+    let (from, frame) = frame(net, entry, packet);
+    let remembered = net.engine.flows().len();
+    let plan = net.plan(&from, &frame);
+    let again = net.plan(&from, &frame);
+    if format!("{plan:?}") != format!("{again:?}") || net.engine.flows().len() != remembered {
+        return Err(format!("planning twice gives {plan:?} and {again:?}"));
+    }
+    let expected = oracle.judge(&net.topology, entry, packet, net.now);
+    let told = |who: &str, what: &dyn fmt::Debug| Err(format!("oracle: {expected:?}\n{who}: {what:?}"));
+    if !agrees(net, &expected, &plan) {
+        return told("plan", &plan.verdict);
+    }
+    let fate = net.send_frame(&from, &frame);
+    match (&expected, fate.outcome) {
+        (Verdict::Delivered(Place::Internet, _), Outcome::LeftForInternet) if fate.sent.is_empty() => {}
+        (Verdict::Answered, Outcome::Answered) => {
+            let [(back, reply)] = fate.sent.as_slice() else { return told("frames", &fate.sent) };
+            let seen = frames::read(reply);
+            let right = seen.is_some_and(|seen| (seen.src, seen.dst) == (packet.dst, packet.src));
+            if *back != from || !right {
+                return told("frames", &fate.sent);
+            }
+        }
+        (Verdict::Dropped(_), Outcome::Dropped(_)) => {
+            if !fate.sent.is_empty() || net.engine.flows().len() != remembered {
+                return told("a drop leaves a trace", &fate);
+            }
+        }
+        (Verdict::Delivered(place, seen), Outcome::Forwarded(_)) => {
+            let Some((at, got)) = fate.delivered() else { return told("frames", &fate) };
+            let name = match place {
+                Place::Interface(name) | Place::Host(name) => name,
+                Place::Internet => return told("frames", &fate),
+            };
+            let ports = match seen.body {
+                Body::Tcp { src, dst, .. } | Body::Udp { src, dst } => (src, dst),
+                Body::Echo { id, .. } => (id, id),
+                Body::Error { .. } | Body::Other(_) => (0, 0),
+            };
+            let quoted = match seen.body {
+                Body::Error { about, .. } => Some((about.src, about.dst)),
+                _ => None,
+            };
+            let expected_src_mac = match entry {
+                Entry::ToNeighbor(..) => net.mac(&from),
+                _ => net.router_mac(name),
+            };
+            let alike = at == *name
+                && (got.src, got.dst) == (seen.src, seen.dst)
+                && got.protocol == packet.protocol()
+                && got.ports == ports
+                && got.icmp == packet.icmp()
+                && got.quoted == quoted
+                && got.ttl == frames::TTL
+                && got.dst_mac == net.mac(name)
+                && got.src_mac == expected_src_mac
+                && got.payload.ends_with(b"witness");
+            if !alike {
+                return told("frame", &(at, got));
+            }
+        }
+        _ => return told("engine", &fate.outcome),
+    }
+    Ok(expected)
+}
+
+fn agrees(net: &Net, expected: &Verdict, plan: &Plan) -> bool {
+    match (expected, &plan.verdict) {
+        (Verdict::Answered, Planned::Reply(_)) => true,
+        (Verdict::Dropped(reason), Planned::Drop(why)) => {
+            *reason == coarse(why) && plan.effects.is_empty()
+        }
+        (Verdict::Delivered(place, seen), Planned::Forward(forward)) => {
+            let same_place = match (place, forward.egress) {
+                (Place::Interface(name), Egress::Interface(eni, _)) => net.fabric.enis[eni].name.as_str() == name,
+                (Place::Host(name), Egress::InternetHost(host)) => net.fabric.hosts[host].name.as_str() == name,
+                (Place::Internet, Egress::Internet(_)) => true,
+                _ => false,
+            };
+            same_place && (forward.headers.src, forward.headers.dst) == (seen.src, seen.dst)
+        }
+        _ => false,
+    }
+}
+
+/// The engine's reason in the oracle's terms.
+fn coarse(reason: &DropReason) -> Reason {
+    match reason {
+        DropReason::SourceDestCheck { .. } => Reason::SourceDestCheck,
+        DropReason::SecurityGroup { .. } | DropReason::MidStreamTcp { .. } => Reason::SecurityGroup,
+        DropReason::NetworkAcl { .. } => Reason::NetworkAcl,
+        DropReason::NoRoute { .. } => Reason::NoRoute,
+        DropReason::Blackhole { .. } => Reason::Blackhole,
+        DropReason::NoSuchAddress { .. } | DropReason::NotAttached { .. } => Reason::NoDestination,
+        DropReason::NoPublicAddress { .. }
+        | DropReason::SpoofedSource { .. }
+        | DropReason::PrivateDestination { .. }
+        | DropReason::SharedDestination { .. }
+        | DropReason::PrivateSource
+        | DropReason::SharedSource
+        | DropReason::ForeignSource
+        | DropReason::NoPublicMapping { .. }
+        | DropReason::NoSuchInternetHost => Reason::Gateway,
+        _ => Reason::NotForwarded,
+    }
+}
+
+impl Disagreement {
+    /// Leaves out every step without which the witnesses still disagree.
+    fn cut_down(mut self) -> Self {
+        let mut position = self.script.steps.len();
+        while position > 0 {
+            position -= 1;
+            let mut shorter = self.script.clone();
+            shorter.steps.remove(position);
+            if let Some(what) = play(&shorter) {
+                self = Self { what, script: shorter };
+            }
+        }
+        for kind in ["eips", "instances", "network_interfaces", "route_tables", "network_acls", "security_groups", "internet_gateways", "subnets", "vpcs"] {
+            let names: Vec<String> =
+                self.script.document[kind].as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
+            for name in names {
+                let mut smaller = self.script.clone();
+                if let Some(all) = smaller.document[kind].as_object_mut() {
+                    all.remove(&name);
+                }
+                // What a subnet refers to goes with the reference.
+                for subnet in smaller.document["subnets"].as_object_mut().into_iter().flatten() {
+                    if let Some(attributes) = subnet.1.as_object_mut() {
+                        attributes.retain(|_, value| *value != *name);
+                    }
+                }
+                let changes = smaller.steps.iter().any(|step| matches!(step, Step::Change(_)));
+                if !changes
+                    && topology(&smaller.document, None).is_ok()
+                    && let Some(what) = play(&smaller)
+                {
+                    self = Self { what, script: smaller };
+                }
+            }
+        }
+        self
+    }
+}
+
+impl Tally {
+    fn count(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Dropped(reason) => self.dropped[*reason as usize] += 1,
+            Verdict::Delivered(..) | Verdict::Answered => self.delivered += 1,
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let mut dropped = self.dropped;
+        for (mine, theirs) in dropped.iter_mut().zip(other.dropped) {
+            *mine += theirs;
+        }
+        Self { delivered: self.delivered + other.delivered, dropped }
+    }
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\nin the network {}\nafter", self.what, self.script.document)?;
+        for step in &self.script.steps {
+            match step {
+                Step::Wait(pause) => writeln!(f, "  {pause:?}")?,
+                Step::Change(next) => writeln!(f, "  change to {next}")?,
+                Step::Send(entry, packet) => writeln!(f, "  {entry:?} {packet:?}")?,
+            }
+        }
+        Ok(())
+    }
+}
