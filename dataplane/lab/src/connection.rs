@@ -181,7 +181,7 @@ impl Lab {
     pub fn tcp(&mut self, from: GuestRef<'_>, dial: &TcpDial) -> Result<TcpOutcome, LabError> {
         let id = match self.connect(from, dial) {
             Ok(id) => id,
-            Err(outcome.into()) => return Ok(*outcome),
+            Err(ConnectError::Outcome(outcome)) => return Ok(*outcome),
             Err(ConnectError::Lab(error)) => return Err(error),
         };
         let ends = self.connection_ends(id);

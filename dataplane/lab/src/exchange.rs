@@ -9,9 +9,7 @@ use std::time::Duration;
 use smoltcp::iface::SocketHandle;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::socket::{raw, udp};
-use smoltcp::wire::{
-    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpProtocol, IpRepr, IpVersion,
-};
+use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpProtocol, IpRepr, IpVersion};
 use vpclab_engine::Port;
 use vpclab_wire::Protocol;
 
@@ -160,7 +158,8 @@ impl Lab {
         let Some(client) = self.bind_udp(port, local) else { return Ok(UdpOutcome::NoAddress) };
         let owner = self.owner_of(port, dial.destination.ip());
         let server = owner.filter(|_| dial.listen).and_then(|(port, address)| {
-            self.bind_udp(port, SocketAddr::new(address, dial.destination.port())).map(|handle| (port, handle))
+            self.bind_udp(port, SocketAddr::new(address, dial.destination.port()))
+                .map(|handle| (port, handle))
         });
         let watch = self.watch(port, owner.map(|(port, _)| port), Protocol::UDP, local, dial.destination);
         let sent = self.udp_socket(port, client).is_some_and(|socket| {
@@ -192,7 +191,11 @@ impl Lab {
             }
             (_, _, Some(error)) => UdpOutcome::Unreachable(error),
             _ if !sent => UdpOutcome::NoAddress,
-            _ => UdpOutcome::TimedOut { request_arrived: request.is_some() },
+            // Where somebody listens, a datagram has arrived when all of it has.
+            _ => {
+                let arrived = if server.is_some() { heard.is_some() } else { request.is_some() };
+                UdpOutcome::TimedOut { request_arrived: arrived }
+            }
         })
     }
 
@@ -208,7 +211,8 @@ impl Lab {
         };
         let local = SocketAddr::new(address, self.ephemeral_port());
         let data: Vec<u8> = (0..=u8::MAX).cycle().take(ping.size).collect();
-        let Some(request) = Echo { identifier: local.port(), data: &data }.request(address, ping.destination) else {
+        let Some(request) = Echo { identifier: local.port(), data: &data }.request(address, ping.destination)
+        else {
             return Ok(PingOutcome::NoAddress);
         };
         let Some(client) = self.open_raw(port, address, &request) else { return Ok(PingOutcome::NoAddress) };
@@ -320,8 +324,10 @@ const SEQUENCE: u16 = 1;
 impl Echo<'_> {
     fn request(&self, source: IpAddr, destination: IpAddr) -> Option<Vec<u8>> {
         let (ident, seq_no, data) = (self.identifier, SEQUENCE, self.data);
-        let (v4, v6) =
-            (Icmpv4Repr::EchoRequest { ident, seq_no, data }, Icmpv6Repr::EchoRequest { ident, seq_no, data });
+        let (v4, v6) = (
+            Icmpv4Repr::EchoRequest { ident, seq_no, data },
+            Icmpv6Repr::EchoRequest { ident, seq_no, data },
+        );
         let (protocol, len) = match source {
             IpAddr::V4(_) => (IpProtocol::Icmp, v4.buffer_len()),
             IpAddr::V6(_) => (IpProtocol::Icmpv6, v6.buffer_len()),

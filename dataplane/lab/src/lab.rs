@@ -262,7 +262,8 @@ impl Lab {
             GuestRef::Instance(name) => {
                 let instance =
                     self.fabric.instances.iter().find(|(_, i)| named(name, i.name.as_str(), i.name.id()));
-                let interfaces = instance.map(|(_, instance)| instance.interfaces.clone()).unwrap_or_default();
+                let interfaces =
+                    instance.map(|(_, instance)| instance.interfaces.clone()).unwrap_or_default();
                 interfaces.into_iter().map(|(_, eni)| Port::Interface(eni)).collect()
             }
             GuestRef::Interface(name) => {
@@ -321,7 +322,8 @@ impl Lab {
         let port = match guest {
             None => None,
             Some(guest) => {
-                let ports = self.ports(guest).map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))?;
+                let ports =
+                    self.ports(guest).map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))?;
                 ports.first().copied()
             }
         };
@@ -373,7 +375,8 @@ impl Lab {
         let inside = vpc.and_then(|(vpc, subnet)| match destination {
             IpAddr::V6(address) if address.is_unicast_link_local() => {
                 let mut enis = self.fabric.enis.iter();
-                enis.find(|(_, eni)| eni.subnet == subnet && eni.link_local == address).map(|(index, _)| index)
+                enis.find(|(_, eni)| eni.subnet == subnet && eni.link_local == address)
+                    .map(|(index, _)| index)
             }
             _ => self.fabric.interface_at(vpc, destination),
         });

@@ -8,8 +8,8 @@
 use std::net::IpAddr;
 
 use vpclab_wire::{
-    Body, ETHERNET_LEN, FrameBuf, Gso, Headers, IpHeaders, Protocol, TcpFlags, TcpHeader, Transport, VnetFlags,
-    VnetHeader, parse, pseudo_header,
+    Body, ETHERNET_LEN, FrameBuf, Gso, Headers, IpHeaders, Protocol, TcpFlags, TcpHeader, Transport,
+    VnetFlags, VnetHeader, parse, pseudo_header,
 };
 
 /// Bytes from the start of a TCP header to its checksum.
@@ -219,16 +219,16 @@ pub(crate) fn is_right(vnet: &VnetHeader, ethernet: &[u8], headers: &Headers) ->
     let Some((ip, field)) = checksum_field(headers) else { return true };
     let start = usize::from(ip.transport_offset);
     let end = ETHERNET_LEN + usize::try_from(ip.packet_len).unwrap_or(0);
-    let Some(covered) = ethernet.get(start..end).filter(|covered| field + 2 <= covered.len()) else { return false };
+    let Some(covered) = ethernet.get(start..end).filter(|covered| field + 2 <= covered.len()) else {
+        return false;
+    };
     if ip.fragment.is_some() {
         return true;
     }
     let written = u16::from_be_bytes([covered[field], covered[field + 1]]);
     let pseudo = match ip.protocol {
         Protocol::ICMP => vpclab_wire::Sum::new(),
-        protocol => {
-            pseudo_header(ip.src, ip.dst, protocol, u32::try_from(covered.len()).unwrap_or(u32::MAX))
-        }
+        protocol => pseudo_header(ip.src, ip.dst, protocol, u32::try_from(covered.len()).unwrap_or(u32::MAX)),
     };
     if vnet.needs_csum() {
         // One's complement has two zeros; both name the same sum.

@@ -12,8 +12,8 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr};
 use vpclab_engine::{EniIdx, Fabric, HostIdx, Port, Slot, Timestamp};
 use vpclab_wire::{
-    Body, ETHERNET_LEN, FrameBuf, FrameMut, Headers, IcmpMessage, IpHeaders, MacAddr, Rewrite, Transport, parse,
-    rewrite, segments,
+    Body, ETHERNET_LEN, FrameBuf, FrameMut, Headers, IcmpMessage, IpHeaders, MacAddr, Rewrite, Transport,
+    parse, rewrite, segments,
 };
 
 use crate::nic::Nic;
@@ -33,6 +33,9 @@ const RESOLUTION_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often a frame whose answer could not be sent is received again.
 const MAX_RETRIES: u8 = 3;
+
+/// How many fragments are kept to be received again: those of the largest datagram, and some more.
+const MAX_FRAGMENTS: usize = 64;
 
 /// How often a stack is asked for more to send in one go; far more than any window holds.
 const MAX_EGRESS_ROUNDS: usize = 100_000;
@@ -104,10 +107,16 @@ pub(crate) struct Station {
     nic: Nic,
     offloads: bool,
     inbox: Vec<Pending>,
+    /// The fragments received last, in case the datagram has to be received again.
+    fragments: Vec<(DatagramId, Pending)>,
     forwards: Vec<Vec<u8>>,
 }
 
+/// What the fragments of a datagram have in common.
+type DatagramId = (IpAddr, IpAddr, u32);
+
 /// A frame that the stack is to receive.
+#[derive(Clone)]
 struct Pending {
     ethernet: Vec<u8>,
     not_before: Timestamp,
@@ -126,7 +135,8 @@ impl Configuration {
                     IpAddr::V4(_) => subnet.ipv4.map_or(32, |block| block.prefix_len()),
                     IpAddr::V6(_) => subnet.ipv6.map_or(128, |block| block.prefix_len()),
                 };
-                let mut addresses: Vec<_> = eni.addresses.iter().map(|address| (*address, prefix(address))).collect();
+                let mut addresses: Vec<_> =
+                    eni.addresses.iter().map(|address| (*address, prefix(address))).collect();
                 addresses.push((IpAddr::V6(eni.link_local), 64));
                 let has_v6 = eni.addresses.iter().any(IpAddr::is_ipv6);
                 Some(Self {
@@ -199,6 +209,7 @@ impl Station {
             nic,
             offloads,
             inbox: Vec::new(),
+            fragments: Vec::new(),
             forwards: Vec::new(),
         };
         station.configure();
@@ -365,9 +376,24 @@ impl Station {
             parse(FrameBuf::from_ethernet(frame).bytes()).is_ok_and(|headers| is_resolution(&headers))
         });
         let unanswered = answers.is_empty() && is_echo_request(&headers);
-        if pending.retries > 0 && (asks_for_neighbor || unanswered) {
+        let again = asks_for_neighbor || unanswered;
+        let datagram = datagram_id(&headers);
+        if let Some(id) = datagram {
+            if self.fragments.len() == MAX_FRAGMENTS {
+                self.fragments.remove(0);
+            }
+            self.fragments.push((id, pending.clone()));
+        }
+        if again {
+            let whole: Vec<Pending> = match datagram {
+                Some(id) => {
+                    self.fragments.extract_if(.., |(other, _)| *other == id).map(|(_, f)| f).collect()
+                }
+                None => vec![pending],
+            };
             let not_before = now + RESOLUTION_PAUSE;
-            self.inbox.push(Pending { not_before, retries: pending.retries - 1, ..pending });
+            let retried = whole.into_iter().filter(|frame| frame.retries > 0);
+            self.inbox.extend(retried.map(|f| Pending { not_before, retries: f.retries - 1, ..f }));
         }
     }
 
@@ -419,6 +445,13 @@ fn is_resolution(headers: &Headers) -> bool {
     }
 }
 
+fn datagram_id(headers: &Headers) -> Option<DatagramId> {
+    match headers.body {
+        Body::Ip(ip) => Some((ip.src, ip.dst, ip.fragment?.identification)),
+        Body::Arp(_) => None,
+    }
+}
+
 fn is_echo_request(headers: &Headers) -> bool {
     match headers.body {
         Body::Ip(IpHeaders { transport: Transport::Icmp(icmp), src, fragment: None, .. }) => {
@@ -437,5 +470,6 @@ fn is_link_local(address: IpAddr) -> bool {
 
 /// A number that depends on the name alone (FNV-1a).
 fn fingerprint(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

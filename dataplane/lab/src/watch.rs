@@ -110,9 +110,7 @@ impl Watch {
             Transport::Tcp(tcp) if tcp.flags.is_opening() => (tcp.src_port, tcp.dst_port),
             Transport::Udp { src_port, dst_port } => (src_port, dst_port),
             Transport::Icmp(icmp) => match icmp.message {
-                IcmpMessage::Query { identifier, .. }
-                    if icmp.icmp_type == 8 || icmp.icmp_type == 128 =>
-                {
+                IcmpMessage::Query { identifier, .. } if icmp.icmp_type == 8 || icmp.icmp_type == 128 => {
                     (identifier, 0)
                 }
                 _ => return None,

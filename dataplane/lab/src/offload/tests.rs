@@ -2,8 +2,8 @@ use std::net::Ipv4Addr;
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr,
-    TcpSeqNumber,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket,
+    TcpRepr, TcpSeqNumber,
 };
 use vpclab_wire::segments;
 
@@ -73,7 +73,10 @@ fn what_is_no_continuation_starts_a_frame_of_its_own() {
     ] {
         let frames = offloaded(vec![first(), second]);
         assert_eq!(frames.len(), 2, "{what}");
-        assert!(frames.iter().all(|frame| frame.vnet().needs_csum() && !frame.vnet().is_superframe()), "{what}");
+        assert!(
+            frames.iter().all(|frame| frame.vnet().needs_csum() && !frame.vnet().is_superframe()),
+            "{what}"
+        );
     }
     let after_push = [segment(100, &[1; 100], TcpControl::Psh), segment(200, &[2; 100], TcpControl::None)];
     assert_eq!(offloaded(after_push.to_vec()).len(), 2);
@@ -83,11 +86,9 @@ fn what_is_no_continuation_starts_a_frame_of_its_own() {
 fn a_wrong_checksum_is_seen_whether_complete_or_partial() {
     let whole = FrameBuf::from_ethernet(&segment(1, b"payload", TcpControl::None));
     let partial = offloaded(vec![whole.ethernet().to_vec()]).remove(0);
-    let superframe = offloaded(vec![
-        segment(100, &[1; 100], TcpControl::None),
-        segment(200, &[2; 100], TcpControl::None),
-    ])
-    .remove(0);
+    let superframe =
+        offloaded(vec![segment(100, &[1; 100], TcpControl::None), segment(200, &[2; 100], TcpControl::None)])
+            .remove(0);
     for frame in [whole, partial, superframe] {
         let headers = parse(frame.bytes()).unwrap();
         assert!(is_right(&frame.vnet(), frame.ethernet(), &headers));

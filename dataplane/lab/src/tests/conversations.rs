@@ -14,13 +14,41 @@ use crate::{
 fn everybody_talks_to_everybody_by_every_protocol() {
     let cases = [
         ("same subnet", WEB, "10.0.1.11", "10.0.1.10", "10.0.1.10", "10.0.1.11"),
-        ("same subnet, IPv6", WEB, "2001:db8:1:1::11", "2001:db8:1:1::10", "2001:db8:1:1::10", "2001:db8:1:1::11"),
+        (
+            "same subnet, IPv6",
+            WEB,
+            "2001:db8:1:1::11",
+            "2001:db8:1:1::10",
+            "2001:db8:1:1::10",
+            "2001:db8:1:1::11",
+        ),
         ("across subnets", WEB, "10.0.2.10", "10.0.1.10", "10.0.1.10", "10.0.2.10"),
-        ("across subnets, IPv6", DB, "2001:db8:1:1::11", "2001:db8:1:2::10", "2001:db8:1:2::10", "2001:db8:1:1::11"),
+        (
+            "across subnets, IPv6",
+            DB,
+            "2001:db8:1:1::11",
+            "2001:db8:1:2::10",
+            "2001:db8:1:2::10",
+            "2001:db8:1:1::11",
+        ),
         ("to the internet (IGW-02)", WEB, "198.51.100.7", "10.0.1.10", "203.0.113.10", "198.51.100.7"),
-        ("to the internet, IPv6", WEB, "2001:db8:ffff::7", "2001:db8:1:1::10", "2001:db8:1:1::10", "2001:db8:ffff::7"),
+        (
+            "to the internet, IPv6",
+            WEB,
+            "2001:db8:ffff::7",
+            "2001:db8:1:1::10",
+            "2001:db8:1:1::10",
+            "2001:db8:ffff::7",
+        ),
         ("from the internet (IGW-02)", CLIENT, "203.0.113.11", "198.51.100.7", "198.51.100.7", "10.0.1.11"),
-        ("from the internet, IPv6", CLIENT, "2001:db8:1:2::10", "2001:db8:ffff::7", "2001:db8:ffff::7", "2001:db8:1:2::10"),
+        (
+            "from the internet, IPv6",
+            CLIENT,
+            "2001:db8:1:2::10",
+            "2001:db8:ffff::7",
+            "2001:db8:ffff::7",
+            "2001:db8:1:2::10",
+        ),
         ("between hosts", CLIENT, "198.51.100.6", "198.51.100.7", "198.51.100.7", "198.51.100.6"),
         ("hairpin by public address (IGW-15)", WEB, "203.0.113.11", "10.0.1.10", "203.0.113.10", "10.0.1.11"),
         ("hairpin to oneself", WEB, "203.0.113.10", "10.0.1.10", "203.0.113.10", "10.0.1.10"),
@@ -32,7 +60,11 @@ fn everybody_talks_to_everybody_by_every_protocol() {
                 let (client, server) = outcome.unwrap_or_else(|| panic!("{what}: nothing came back"));
                 assert_eq!((client.local.ip(), client.peer), (ip(local), destination), "{what}");
                 assert_eq!(server.local, std::net::SocketAddr::new(ip(server_local), 443), "{what}");
-                assert_eq!(server.peer, std::net::SocketAddr::new(ip(seen_as), client.local.port()), "{what}");
+                assert_eq!(
+                    server.peer,
+                    std::net::SocketAddr::new(ip(seen_as), client.local.port()),
+                    "{what}"
+                );
             };
             match lab.tcp(from, &TcpDial::new(destination).with_payload("hello")).unwrap() {
                 TcpOutcome::Connected { client, server, echoed: true } => expected(Some((client, server))),
@@ -46,7 +78,11 @@ fn everybody_talks_to_everybody_by_every_protocol() {
                 PingOutcome::Replied { from, local: asker, server, intact: true, .. } => {
                     assert_eq!((from, asker.ip()), (ip(to), ip(local)), "{what}");
                     let server = server.unwrap_or_else(|| panic!("{what}: no guest saw the ping"));
-                    assert_eq!((server.local.ip(), server.peer.ip()), (ip(server_local), ip(seen_as)), "{what}");
+                    assert_eq!(
+                        (server.local.ip(), server.peer.ip()),
+                        (ip(server_local), ip(seen_as)),
+                        "{what}"
+                    );
                 }
                 other => panic!("{what}: ping: {other:?}"),
             }
@@ -113,11 +149,13 @@ fn without_ephemeral_ports_the_request_arrives_and_the_reply_does_not() {
 #[test]
 fn where_nobody_listens_the_guest_itself_refuses() {
     for mut lab in both_modes() {
-        for (from, to) in [(WEB, "10.0.2.10:81"), (CLIENT, "203.0.113.10:81"), (WEB, "[2001:db8:1:2::10]:81")] {
+        for (from, to) in [(WEB, "10.0.2.10:81"), (CLIENT, "203.0.113.10:81"), (WEB, "[2001:db8:1:2::10]:81")]
+        {
             let outcome = lab.tcp(from, &TcpDial { listen: false, ..TcpDial::new(at(to)) }).unwrap();
             assert_eq!(outcome, TcpOutcome::Refused { by: at(to), by_guest: true });
         }
-        let outcome = lab.udp(WEB, &UdpDial { listen: false, ..UdpDial::new(at("10.0.2.10:81"), "?") }).unwrap();
+        let outcome =
+            lab.udp(WEB, &UdpDial { listen: false, ..UdpDial::new(at("10.0.2.10:81"), "?") }).unwrap();
         let error = IcmpError { from: ip("10.0.2.10"), icmp_type: 3, code: 3 };
         assert_eq!(outcome, UdpOutcome::Unreachable(error));
     }

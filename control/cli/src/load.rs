@@ -1,0 +1,28 @@
+//! What does a file declare?
+
+use std::path::Path;
+
+use vpclab_engine::Fabric;
+use vpclab_model::{Document, Topology};
+
+use crate::output::{Failure, mistakes};
+
+/// A topology and what packets read of it.
+pub struct Loaded {
+    /// As declared, with AWS's defaults.
+    pub topology: Topology,
+    /// Compiled.
+    pub fabric: Fabric,
+}
+
+/// The topology that `document` holds; `name` is what mistakes call it.
+pub fn from_document(name: &str, document: &Document) -> Result<Loaded, Failure> {
+    let topology = Topology::from_document(document, None).map_err(|error| mistakes(name, &error))?;
+    let fabric = Fabric::compile(&topology, None);
+    Ok(Loaded { topology, fabric })
+}
+
+/// The topology in the file at `path`.
+pub fn from_path(path: &Path) -> Result<Loaded, Failure> {
+    from_document(&path.display().to_string(), &Document::from_path(path)?)
+}

@@ -1,0 +1,157 @@
+//! Where do answers and failures go, and what is the exit status?
+//!
+//! Answers to stdout, failures to stderr (with `--json` to stdout too, so that a pipe gets one JSON value either way).
+//! A reader that has seen enough and goes away is no failure.
+
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+use vpclab_api::{ApiError, MistakeBody};
+use vpclab_check::style::{BAD, paint};
+use vpclab_model::{DocumentError, Mistake, Mistakes};
+
+/// What a command says with its exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes, or success: 0.
+    Yes,
+    /// A clean no: 1.
+    No,
+    /// The question could not be answered: 2.
+    Unknown,
+    /// What a command run inside an instance returned.
+    Status(u8),
+}
+
+impl Answer {
+    /// The exit status.
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Yes => 0,
+            Self::No => 1,
+            Self::Unknown => 2,
+            Self::Status(status) => status,
+        }
+    }
+
+    /// The answer to a three-valued question.
+    pub fn of(reachable: Option<bool>) -> Self {
+        match reachable {
+            Some(true) => Self::Yes,
+            Some(false) => Self::No,
+            None => Self::Unknown,
+        }
+    }
+}
+
+/// Why a command could not do what it was asked: exit status 2.
+#[derive(Debug)]
+pub enum Failure {
+    /// An error to be told.
+    Told(ApiError),
+    /// The reader of stdout went away: success.
+    NobodyReads,
+}
+
+impl Failure {
+    /// A failure with a code and a sentence.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self::Told(ApiError::new(code, message))
+    }
+
+    /// A file that cannot be read or written.
+    pub fn file(message: impl std::fmt::Display) -> Self {
+        Self::new("InvalidParameterValue", message.to_string())
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Told(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == ErrorKind::BrokenPipe {
+            return Self::NobodyReads;
+        }
+        Self::new("InternalError", format!("the answer cannot be written: {error}"))
+    }
+}
+
+impl From<DocumentError> for Failure {
+    fn from(error: DocumentError) -> Self {
+        Self::file(error)
+    }
+}
+
+/// The mistakes of a file, as the API tells them.
+pub fn mistakes(file: &str, mistakes: &Mistakes) -> ApiError {
+    let count = mistakes.0.len();
+    let noun = if count == 1 { "mistake" } else { "mistakes" };
+    let code = mistakes.0.first().map_or("InvalidParameterValue", |mistake| mistake.code);
+    let mut error = ApiError::new(code, format!("{file} has {count} {noun}"));
+    error.error.mistakes = mistakes
+        .0
+        .iter()
+        .map(|mistake| MistakeBody {
+            resource: mistake.resource.clone(),
+            attribute: mistake.attribute.clone(),
+            code: mistake.code.to_owned(),
+            problem: mistake.problem.clone(),
+            remedy: mistake.remedy.clone(),
+        })
+        .collect();
+    error
+}
+
+/// Prints text; colours go only where they can be shown and are wanted (NO_COLOR).
+pub fn text(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Prints a value as JSON.
+pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut json = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::new("InternalError", format!("the answer cannot be written as JSON: {error}")))?;
+    json.push('\n');
+    let mut out = io::stdout().lock();
+    out.write_all(json.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Tells a failure. Nothing more can be done if that fails too.
+pub fn failure(error: &ApiError, as_json: bool) {
+    if as_json {
+        let _ = json(error);
+        return;
+    }
+    let mut text = String::new();
+    if error.error.mistakes.is_empty() {
+        text.push_str(&format!("{} {error}\n", paint(BAD.bold(), "error:")));
+    } else {
+        for body in &error.error.mistakes {
+            text.push_str(&format!("{}\n", mistake_line(body)));
+        }
+        text.push_str(&format!("{} {}\n", paint(BAD.bold(), "error:"), error.error.message));
+    }
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// One mistake on one line, as the model itself tells it.
+fn mistake_line(body: &MistakeBody) -> String {
+    let told = Mistake {
+        resource: body.resource.clone(),
+        attribute: body.attribute.clone(),
+        code: "",
+        problem: body.problem.clone(),
+        remedy: body.remedy.clone(),
+    };
+    let line = told.to_string();
+    format!("{}({})", line.strip_suffix("()").unwrap_or(&line), body.code)
+}
