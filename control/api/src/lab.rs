@@ -59,10 +59,24 @@ pub struct InstanceState {
     pub id: String,
     /// `instance` or `internet_host`.
     pub kind: String,
+    /// Whether what it runs in is still there.
+    #[serde(default)]
+    pub state: RunState,
     /// Where it runs.
     pub attachment: Attachment,
     /// Its interfaces by device index.
     pub interfaces: Vec<InterfaceState>,
+}
+
+/// Whether an instance has something to run in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Its namespace is there, and its interfaces are connected.
+    #[default]
+    Running,
+    /// What it was attached to has ended; it has no interfaces until it is attached again or detached.
+    Gone,
 }
 
 /// Where an instance runs.

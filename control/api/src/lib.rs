@@ -15,6 +15,6 @@ pub use explain::{
 };
 pub use lab::{
     AttachRequest, Attachment, AttachmentTarget, Change, Counters, DropCount, Generation, Health, InstanceState,
-    InterfaceState, PortCounters, Replaced,
+    InterfaceState, PortCounters, Replaced, RunState,
 };
 pub use test::{Expected, Outcome, TestReport, TestResult};

@@ -123,11 +123,7 @@ impl Lab {
 fn alter(guest: &mut Guest, alteration: Alteration) -> Vec<RunningDevice> {
     let Alteration { blueprint, new } = alteration;
     let stays = |running: &RunningDevice| {
-        let declared = blueprint.devices.iter().any(|device| {
-            // A slot that changed hands is another interface, and so another device.
-            device.alias() == running.config.alias && device.port == running.line.port
-        });
-        declared && is_sound(running)
+        blueprint.devices.iter().any(|device| device.alias() == running.config.alias) && is_sound(running)
     };
     let (kept, gone) = std::mem::take(&mut guest.devices).into_iter().partition(stays);
     guest.devices = kept;

@@ -344,7 +344,8 @@ fn index_addresses(fabric: &mut Fabric) {
         for &address in &eni.addresses {
             fabric.addresses.insert((eni.vpc, address), index);
         }
-        let Some(&gateway) = gateway_of.get(&eni.vpc) else { continue };
+        // A public address of a detached interface stands for nobody (IGW-09).
+        let Some(&gateway) = gateway_of.get(&eni.vpc).filter(|_| eni.attachment.is_some()) else { continue };
         for &(private, public) in &eni.public_addresses {
             let mapping = PublicMapping { eni: index, private: IpAddr::V4(private), gateway };
             fabric.public_addresses.insert(IpAddr::V4(public), mapping);

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use vpclab_wire::{Arp, ArpOperation, Body, Headers, IcmpMessage, IpHeaders, MacAddr, Transport};
 
-use crate::fabric::{Fabric, INTERNET_MAC};
+use crate::fabric::{Fabric, INTERNET_MAC, mac_of_link_local};
 use crate::index::{EniIdx, HostIdx};
 use crate::plan::{Answer, Context, NextHop, Origin, Plan, Verdict, plan};
 use crate::reason::DropReason;
@@ -30,7 +30,7 @@ pub fn plan_frame(cx: &Context<'_>, port: Port, headers: &Headers, probe: &mut i
             Plan { verdict: Verdict::Reply(answer), effects: Default::default(), born: None }
         }
         Ok(Admitted::Packet(origin, packet)) => plan(cx, origin, packet, probe),
-        Err(reason) => Plan::dropped(reason, None),
+        Err(reason) => Plan::dropped(reason),
     }
 }
 
@@ -124,8 +124,8 @@ fn hardware_address(fabric: &Fabric, eni: EniIdx, address: IpAddr) -> Option<(Ma
         return Some((subnet.router.mac, true));
     }
     let owner = match address {
-        IpAddr::V6(address) if address.segments()[0] & 0xffc0 == 0xfe80 => {
-            fabric.enis.iter().find(|(_, eni)| eni.link_local == address && eni.subnet == interface.subnet)?.0
+        IpAddr::V6(address) if address.is_unicast_link_local() => {
+            fabric.interface_with_mac(interface.subnet, mac_of_link_local(address)?)?
         }
         _ => fabric.interface_at(interface.vpc, address)?,
     };

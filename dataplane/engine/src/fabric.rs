@@ -470,3 +470,44 @@ pub fn eui64_link_local(mac: MacAddr) -> Ipv6Addr {
     octets[8..].copy_from_slice(&[a ^ 0x02, b, c, 0xff, 0xfe, d, e, f]);
     Ipv6Addr::from(octets)
 }
+
+/// The hardware address that [`eui64_link_local`] makes `address` from; none if it makes it from no address.
+pub fn mac_of_link_local(address: Ipv6Addr) -> Option<MacAddr> {
+    let [.., a, b, c, _, _, d, e, f] = address.octets();
+    let mac = MacAddr([a ^ 0x02, b, c, d, e, f]);
+    (eui64_link_local(mac) == address).then_some(mac)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_local_address_and_its_hardware_address_lead_to_each_other() {
+        let mac = MacAddr([0x02, 0x11, 0x22, 0x33, 0x44, 0x55]);
+        let address: Ipv6Addr = "fe80::11:22ff:fe33:4455".parse().unwrap();
+        assert_eq!(eui64_link_local(mac), address);
+        assert_eq!(mac_of_link_local(address), Some(mac));
+        assert_eq!(mac_of_link_local(ROUTER_LINK_LOCAL), None);
+    }
+
+    #[test]
+    fn blocks_contain_addresses_of_their_own_family_only() {
+        let everybody: Block = "0.0.0.0/0".parse::<IpNet>().unwrap().into();
+        let private: Block = "10.0.0.0/8".parse::<IpNet>().unwrap().into();
+        let six: Block = "2001:db8::/32".parse::<IpNet>().unwrap().into();
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let cases = [
+            (everybody, "255.255.255.255", true),
+            (everybody, "::1", false),
+            (private, "10.255.0.1", true),
+            (private, "11.0.0.0", false),
+            (private, "::a00:1", false),
+            (six, "2001:db8:ffff::1", true),
+            (six, "2001:db9::1", false),
+        ];
+        for (block, candidate, expected) in cases {
+            assert_eq!(block.contains(address(candidate)), expected, "{candidate} in {block}");
+        }
+    }
+}

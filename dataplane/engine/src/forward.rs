@@ -315,6 +315,6 @@ pub fn trace(
 ) -> Plan {
     match parse(frame) {
         Ok(headers) => plan_frame(&Context { fabric, flows, now }, port, &headers, probe),
-        Err(malformed) => Plan::dropped(DropReason::Malformed(malformed), None),
+        Err(malformed) => Plan::dropped(DropReason::Malformed(malformed)),
     }
 }

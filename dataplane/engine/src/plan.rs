@@ -104,7 +104,7 @@ pub enum Egress {
 pub struct Plan {
     /// Where it goes, or why it dies.
     pub verdict: Verdict,
-    /// What its passage does to flow memory; nothing when it dies.
+    /// What its passage does to flow memory; nothing when it dies without an error.
     pub effects: ArrayVec<Effect, MAX_EFFECTS>,
     /// An ICMP error it gives birth to.
     pub born: Option<Born>,
@@ -169,7 +169,7 @@ pub fn plan(cx: &Context<'_>, origin: Origin, headers: &IpHeaders, probe: &mut i
     match reassemble(cx, &mut draft).and_then(|()| walk(cx, origin, &mut draft, probe)) {
         Ok(Destination::Egress(egress)) => Plan::forwarded(cx, egress, draft),
         Ok(Destination::Answer(answer)) => Plan::replied(answer),
-        Err(reason) => Plan::dropped(reason, draft.born),
+        Err(reason) => Plan::died(reason, draft),
     }
 }
 
@@ -271,9 +271,16 @@ impl Plan {
         Self { verdict: Verdict::Reply(answer), effects: ArrayVec::new(), born: None }
     }
 
-    /// A plan in which the packet dies: it leaves no trace in memory.
-    pub fn dropped(reason: DropReason, born: Option<Born>) -> Self {
-        Self { verdict: Verdict::Drop(reason), effects: ArrayVec::new(), born }
+    /// A plan in which the packet dies where it begins: it leaves no trace in memory.
+    pub fn dropped(reason: DropReason) -> Self {
+        Self { verdict: Verdict::Drop(reason), effects: ArrayVec::new(), born: None }
+    }
+
+    /// A plan in which the packet dies on its way. It leaves no trace either, unless it gives birth to an error: then
+    /// the sender's interface remembers the flow that the error is about, or it could not be let in (CT-17).
+    fn died(reason: DropReason, draft: Draft) -> Self {
+        let effects = if draft.born.is_some() { draft.effects } else { ArrayVec::new() };
+        Self { verdict: Verdict::Drop(reason), effects, born: draft.born }
     }
 }
 

@@ -21,6 +21,9 @@ use crate::pcap::Capture;
 use crate::station::{Configuration, Forwarding, GuestCounters, Station};
 use crate::watch::Watch;
 
+/// The ports that guests choose from (Linux, `ip_local_port_range`).
+const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 32_768..=60_999;
+
 /// How a lab is run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabOptions {
@@ -103,6 +106,7 @@ pub struct Lab {
     random: fastrand::Rng,
     pub(crate) stations: BTreeMap<Port, Station>,
     next_serial: u64,
+    next_port: u16,
     queue: BinaryHeap<Reverse<Event>>,
     next_event: u64,
     wakes: BTreeSet<(Timestamp, Port)>,
@@ -171,11 +175,13 @@ impl std::fmt::Debug for Lab {
 impl Lab {
     /// A lab at time zero in which nothing has happened yet.
     pub fn new(topology: &Topology, options: LabOptions) -> Self {
+        let mut random = fastrand::Rng::with_seed(options.seed);
         let mut lab = Self {
+            next_port: random.u16(EPHEMERAL_PORTS),
+            random,
             fabric: Fabric::compile(topology, None),
             engine: Engine::new(options.capacity),
             now: Timestamp::ZERO,
-            random: fastrand::Rng::with_seed(options.seed),
             stations: BTreeMap::new(),
             next_serial: 0,
             queue: BinaryHeap::new(),
@@ -390,9 +396,12 @@ impl Lab {
         self.stations.contains_key(&owner.0).then_some(owner)
     }
 
-    /// A source port that a guest would choose: 32768 to 60999, as Linux does.
+    /// A source port that a guest would choose: 32768 to 60999, as Linux does. One after the other, so that a
+    /// conversation never meets what the network remembers of the one before.
     pub(crate) fn ephemeral_port(&mut self) -> u16 {
-        self.random.u16(32_768..=60_999)
+        let port = self.next_port;
+        self.next_port = if port == *EPHEMERAL_PORTS.end() { *EPHEMERAL_PORTS.start() } else { port + 1 };
+        port
     }
 
     /// Where a guest speaks from to reach `destination`, and by which address; none if it has no such address.

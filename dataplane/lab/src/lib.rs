@@ -1,6 +1,6 @@
 //! What do real TCP/IP stacks make of this network?
 //!
-//! Guests are [smoltcp](smoltcp) stacks inside the process, joined by the real engine: frames they send are parsed,
+//! Guests are [smoltcp] stacks inside the process, joined by the real engine: frames they send are parsed,
 //! planned, committed and rewritten by the code that forwards a TAP's frames. Time is virtual and jumps from event to
 //! event. There are no threads, no clocks, and no I/O but for captures that are asked for; the same seed and the same calls
 //! give the same frames.

@@ -57,7 +57,7 @@ pub struct GuestCounters {
     pub received: u64,
     /// Frames the stack has sent.
     pub sent: u64,
-    /// Frames with a wrong transport checksum. The stack gets them and drops them.
+    /// Frames with a wrong transport checksum, complete or partial. None gets past the stack.
     pub wrong_checksums: u64,
     /// Frames that do not fit the MTU, received or sent. They are dropped.
     pub oversized: u64,

@@ -191,7 +191,7 @@ fn survey(
     let mut recorder = Recorder { survey: true, ..Recorder::default() };
     let planned = match origin {
         Ok(origin) => plan(&Context { fabric, flows, now: Timestamp::ZERO }, origin, packet, &mut recorder),
-        Err(reason) => Plan::dropped(reason, None),
+        Err(reason) => Plan::dropped(reason),
     };
     let mut denials = recorder.denials;
     let (dropped, observed, egress) = match planned.verdict {

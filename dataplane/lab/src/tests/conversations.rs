@@ -227,6 +227,19 @@ fn link_local_neighbours_are_out_of_reach_as_the_engine_has_it() {
 }
 
 #[test]
+fn every_conversation_has_a_source_port_of_its_own() {
+    let mut lab = lab();
+    let mut ports = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let outcome = lab.udp(WEB, &UdpDial::new(at("10.0.2.10:53"), "?")).unwrap();
+        let UdpOutcome::Answered { client, .. } = outcome else { panic!("{outcome:?}") };
+        assert!((32_768..=60_999).contains(&client.local.port()));
+        ports.insert(client.local.port());
+    }
+    assert_eq!(ports.len(), 100);
+}
+
+#[test]
 fn who_is_not_there_cannot_be_asked() {
     let mut lab = lab();
     let error = lab.tcp(GuestRef::Instance("nobody"), &TcpDial::new(at("10.0.1.10:1"))).unwrap_err();

@@ -1,0 +1,142 @@
+//! How are the declared resources read over the API?
+//!
+//! By kind, or by kind and name or id, with AWS's defaults filled in. An unknown one is EC2's error for its kind.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use vpclab_api::ApiError;
+use vpclab_model::{Kind, Name, Topology, kind, resolve};
+
+/// Runs an expression over the map of the kind that a path names.
+macro_rules! by_kind {
+    ($topology:expr, $plural:expr, |$resources:ident| $read:expr) => {{
+        let topology = $topology;
+        match $plural {
+            kind::Vpc::PLURAL => by_kind!(@ topology.vpcs, $resources, $read),
+            kind::Subnet::PLURAL => by_kind!(@ topology.subnets, $resources, $read),
+            kind::RouteTable::PLURAL => by_kind!(@ topology.route_tables, $resources, $read),
+            kind::InternetGateway::PLURAL => by_kind!(@ topology.internet_gateways, $resources, $read),
+            kind::NetworkAcl::PLURAL => by_kind!(@ topology.network_acls, $resources, $read),
+            kind::SecurityGroup::PLURAL => by_kind!(@ topology.security_groups, $resources, $read),
+            kind::NetworkInterface::PLURAL => by_kind!(@ topology.network_interfaces, $resources, $read),
+            kind::Instance::PLURAL => by_kind!(@ topology.instances, $resources, $read),
+            kind::Eip::PLURAL => by_kind!(@ topology.eips, $resources, $read),
+            kind::InternetHost::PLURAL => by_kind!(@ topology.internet_hosts, $resources, $read),
+            unknown => Err(unknown_kind(unknown)),
+        }
+    }};
+    (@ $map:expr, $resources:ident, $read:expr) => {{
+        let $resources = &$map;
+        $read
+    }};
+}
+
+/// All resources of a kind, by name.
+pub(crate) fn list(topology: &Topology, plural: &str) -> Result<Value, ApiError> {
+    by_kind!(topology, plural, |resources| all(resources))
+}
+
+/// The resource of a kind with this name or id.
+pub(crate) fn get(topology: &Topology, plural: &str, reference: &str) -> Result<Value, ApiError> {
+    by_kind!(topology, plural, |resources| one(resources, reference))
+}
+
+fn all<K: Kind, T: Serialize>(resources: &BTreeMap<Name<K>, T>) -> Result<Value, ApiError> {
+    let each = resources
+        .iter()
+        .map(|(name, resource)| Ok((name.as_str().to_owned(), with_id(name, resource, false)?)));
+    each.collect::<Result<Map<_, _>, _>>().map(Value::Object)
+}
+
+fn one<K: Kind, T: Serialize>(resources: &BTreeMap<Name<K>, T>, reference: &str) -> Result<Value, ApiError> {
+    let (name, resource) = resolve(resources, reference).ok_or_else(|| {
+        let sentence =
+            format!("there is no {} named {reference}; `vpclab get {}` lists them", K::NOUN, K::PLURAL);
+        ApiError::new(not_found_code(K::PLURAL), sentence)
+    })?;
+    with_id(name, resource, true)
+}
+
+/// The resource's attributes behind its id, and its name where the place does not say it.
+fn with_id<K: Kind>(name: &Name<K>, resource: &impl Serialize, named: bool) -> Result<Value, ApiError> {
+    let mut object = Map::new();
+    if named {
+        object.insert("name".to_owned(), name.as_str().into());
+    }
+    object.insert("id".to_owned(), name.id().into());
+    match serde_json::to_value(resource) {
+        Ok(Value::Object(attributes)) => object.extend(attributes),
+        Ok(_) => {}
+        Err(error) => return Err(ApiError::new("InternalError", error.to_string())),
+    }
+    Ok(Value::Object(object))
+}
+
+/// EC2's code for an unknown resource, with its irregular spelling (ERR-08, ERR-17, ERR-31).
+fn not_found_code(plural: &str) -> &'static str {
+    match plural {
+        kind::Vpc::PLURAL => "InvalidVpcID.NotFound",
+        kind::Subnet::PLURAL => "InvalidSubnetID.NotFound",
+        kind::RouteTable::PLURAL => "InvalidRouteTableID.NotFound",
+        kind::InternetGateway::PLURAL => "InvalidInternetGatewayID.NotFound",
+        kind::NetworkAcl::PLURAL => "InvalidNetworkAclID.NotFound",
+        kind::SecurityGroup::PLURAL => "InvalidGroup.NotFound",
+        kind::NetworkInterface::PLURAL => "InvalidNetworkInterfaceID.NotFound",
+        kind::Eip::PLURAL => "InvalidAllocationID.NotFound",
+        kind::InternetHost::PLURAL => "InvalidInternetHostID.NotFound",
+        _ => "InvalidInstanceID.NotFound",
+    }
+}
+
+fn unknown_kind(plural: &str) -> ApiError {
+    ApiError::new(
+        "InvalidAction",
+        format!(
+            "there is no kind of resource named {plural}; the kinds are vpcs, subnets, route_tables, internet_gateways, network_acls, security_groups, network_interfaces, instances, eips and internet_hosts"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use vpclab_model::{Document, Syntax};
+
+    use super::*;
+
+    fn topology() -> Topology {
+        let text = r#"{"vpcs": {"shop": {"cidr_block": "10.0.0.0/16"}},
+            "subnets": {"a": {"vpc": "shop", "cidr_block": "10.0.1.0/24"}}, "instances": {"web": {"subnet": "a"}}}"#;
+        Topology::from_document(&Document::parse(text, Syntax::Json).unwrap(), None).unwrap()
+    }
+
+    #[test]
+    fn a_resource_is_found_by_name_and_by_id_with_its_defaults() {
+        let topology = topology();
+        let by_name = get(&topology, "vpcs", "shop").unwrap();
+        assert_eq!(by_name["main_route_table"], "shop/main");
+        assert_eq!(get(&topology, "vpcs", by_name["id"].as_str().unwrap()).unwrap(), by_name);
+        let all = list(&topology, "route_tables").unwrap();
+        assert!(all["shop/main"]["id"].as_str().unwrap().starts_with("rtb-"), "{all}");
+    }
+
+    #[test]
+    fn every_kind_has_its_own_error_for_an_unknown_resource() {
+        for (plural, code) in [
+            ("vpcs", "InvalidVpcID.NotFound"),
+            ("subnets", "InvalidSubnetID.NotFound"),
+            ("route_tables", "InvalidRouteTableID.NotFound"),
+            ("internet_gateways", "InvalidInternetGatewayID.NotFound"),
+            ("network_acls", "InvalidNetworkAclID.NotFound"),
+            ("security_groups", "InvalidGroup.NotFound"),
+            ("network_interfaces", "InvalidNetworkInterfaceID.NotFound"),
+            ("instances", "InvalidInstanceID.NotFound"),
+            ("eips", "InvalidAllocationID.NotFound"),
+            ("internet_hosts", "InvalidInternetHostID.NotFound"),
+            ("carrots", "InvalidAction"),
+        ] {
+            assert_eq!(get(&topology(), plural, "none").unwrap_err().error.code, code);
+        }
+    }
+}
