@@ -173,7 +173,10 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
     let declared = Declared { document, topology, fabric };
     let on_end = {
         let end = end.clone();
-        move || drop(end.try_send(Ending::EngineLost))
+        move || {
+            // A full channel holds an ending already.
+            let _ = end.try_send(Ending::EngineLost);
+        }
     };
     let lab = Lab::start(ground, declared, Engine::default(), started, on_end).map_err(|error| problem(&error))?;
     let lab = Arc::new(lab);

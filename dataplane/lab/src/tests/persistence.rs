@@ -1,6 +1,6 @@
 //! Connections that outlive calls, configurations and days.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -47,7 +47,6 @@ fn a_megabyte_goes_each_way_intact() {
 
 #[test]
 fn a_tracked_flow_outlives_its_rule_and_five_idle_days_end_it() {
-    let started = Instant::now();
     let mut lab = lab_of(guarded());
     let id = lab.connect(WEB, &TcpDial::new(at("10.0.2.10:5432"))).unwrap();
     assert!(lab.send(id, Side::Client, b"one").unwrap());
@@ -59,7 +58,8 @@ fn a_tracked_flow_outlives_its_rule_and_five_idle_days_end_it() {
     assert!(lab.send(id, Side::Client, b"still remembered (CT-11)").unwrap());
     assert!(lab.advance(DAY * 5 + Duration::from_secs(60)));
     assert!(!lab.send(id, Side::Client, b"forgotten").unwrap());
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    // Ten days cost no more than what was said in them.
+    assert!(lab.link_counters().carried < 200, "{:?}", lab.link_counters());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{WEB, at, ip, lab, lab_of, shop, topology};
 use crate::{Forwarding, GuestRef, Lab, LabOptions, Ping, PingOutcome, TcpDial, TcpOutcome};
 
-/// Traffic from subnet `a` to the internet goes by an appliance in subnet `c`, both ways.
+/// Traffic between subnets `a` and `b` goes by an appliance in subnet `c`, both ways.
 fn with_middlebox() -> Value {
     let mut document = shop();
     document["subnets"]["c"] =

@@ -1,0 +1,154 @@
+//! Does every level judge as it says?
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use vpclab_api::{Expected, Level, Outcome, TestResult};
+use vpclab_check::{Attempt, Because, Observation, Prober, Sent, TestCase, TestFile, VirtualProber, run};
+
+use crate::{Network, quickstart, request, yaml};
+
+/// Packets that always do the same.
+struct Always(Outcome, Vec<Attempt>);
+
+impl Prober for Always {
+    fn level(&self) -> Level {
+        Level::Live
+    }
+
+    fn probe(&mut self, attempt: &Attempt) -> Result<Observation, String> {
+        self.1.push(attempt.clone());
+        Ok(Observation { outcome: self.0, source_seen: None })
+    }
+}
+
+fn case(from: &str, to: &str, expected: Expected) -> TestCase {
+    TestCase {
+        name: format!("{from} → {to}"),
+        request: request(from, to),
+        expected,
+        because: Because::default(),
+        source_seen: None,
+    }
+}
+
+fn results(network: &Network, tests: &[TestCase], prober: Option<&mut dyn Prober>) -> Vec<TestResult> {
+    run(&network.topology, &network.fabric, "a.tests.json", tests, prober, |_| {})
+}
+
+fn one(network: &Network, test: TestCase, prober: Option<&mut dyn Prober>) -> TestResult {
+    results(network, &[test], prober).remove(0)
+}
+
+#[test]
+fn the_quickstart_tests_pass_at_explain_and_virtual() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../configs/quickstart.tests.json");
+    let file = TestFile::from_path(&path).unwrap();
+    let network = quickstart();
+    let mut guests = VirtualProber::new(&network.topology);
+    for prober in [None, Some(&mut guests as &mut dyn Prober)] {
+        for result in results(&network, &file.tests, prober) {
+            assert!(result.passed, "{} at {:?}: {:#?}", result.name, result.level, result.failures);
+        }
+    }
+}
+
+#[test]
+fn packets_that_contradict_explain_fail_the_test_whatever_it_expected() {
+    let network = quickstart();
+    for (expected, outcome, says) in [
+        (Expected::Allowed, Outcome::Dropped, "explain says allowed, packets say silently dropped"),
+        (Expected::Denied, Outcome::Dropped, "explain says allowed, packets say silently dropped"),
+        (Expected::Allowed, Outcome::Refused, "explain says allowed, packets say refused by the peer (TCP reset)"),
+    ] {
+        let test = case("web-1", "db-1:5432", expected);
+        let result = one(&network, test, Some(&mut Always(outcome, Vec::new())));
+        assert!(!result.passed && result.failures.iter().any(|f| f == says), "{:?}", result.failures);
+    }
+    let leak = one(&network, case("web-1", "db-1:22", Expected::Allowed), Some(&mut Always(Outcome::Allowed, vec![])));
+    assert_eq!(leak.failures, ["explain says denied, packets say allowed"]);
+}
+
+#[test]
+fn a_test_that_could_not_run_has_failed() {
+    let network = quickstart();
+    for (from, to, says) in [
+        ("web-1", "nobody:80", "it cannot be asked: no instance"),
+        ("web-1", "db-1", "it could not run: a question about every protocol or port is no packet"),
+        ("web-1", "db-1/tcp", "it could not run: a question about every protocol or port is no packet"),
+        ("web-1", "db-1/50", "it could not run: guests do not speak protocol 50"),
+        ("web-1", "198.51.100.99:443", "it could not run: no host with the address 198.51.100.99"),
+        ("web-1", "169.254.169.254:80", "explain cannot tell: it depends on instance metadata"),
+    ] {
+        for expected in [Expected::Allowed, Expected::Denied] {
+            let mut guests = VirtualProber::new(&network.topology);
+            let result = one(&network, case(from, to, expected), Some(&mut guests));
+            assert!(!result.passed, "{to}");
+            assert!(result.failures.iter().any(|f| f.starts_with(says)), "{to}: {:?}", result.failures);
+        }
+    }
+}
+
+#[test]
+fn the_internet_is_a_declared_host_that_no_rule_names() {
+    let network = quickstart();
+    let mut packets = Always(Outcome::Allowed, Vec::new());
+    let result = one(&network, case("internet", "web-1:443", Expected::Allowed), Some(&mut packets));
+    assert!(result.passed, "{:?}", result.failures);
+    assert_eq!(packets.1[0].source, "198.51.100.7".parse::<IpAddr>().unwrap());
+    assert_eq!(packets.1[0].destination, "203.0.113.10".parse::<IpAddr>().unwrap());
+    let named = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\ninternet_gateways: {igw: {vpc: v}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24, route_table: r}}\n\
+         route_tables: {r: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}}\n\
+         security_groups: {g: {vpc: v, ingress: [{protocol: tcp, from_port: 80, to_port: 80, cidr_blocks: [198.51.100.0/24]}]}}\n\
+         instances: {a: {subnet: s, security_groups: [g], associate_public_ip_address: true}}\n\
+         internet_hosts: {office: {address: 198.51.100.7}}\n",
+    );
+    let result = one(&named, case("internet", "a:80", Expected::Denied), Some(&mut packets));
+    assert!(result.failures.iter().any(|f| f.contains("declare one under `internet_hosts`")), "{:?}", result.failures);
+}
+
+/// A witness with a lucky source port would call a half-open door open.
+#[test]
+fn where_some_source_ports_are_denied_one_of_them_is_the_witness() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24}, t: {vpc: v, cidr_block: 10.0.1.0/24, network_acl: edge}}\n\
+         network_acls: {edge: {vpc: v,\n\
+           ingress: [{rule_no: 100, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}],\n\
+           egress: [{rule_no: 100, action: allow, protocol: tcp, from_port: 32768, to_port: 60000, cidr_block: 10.0.0.0/24}]}}\n\
+         security_groups: {any: {vpc: v, ingress: [{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [10.0.0.0/16]}]}}\n\
+         instances: {a: {subnet: s}, b: {subnet: t, security_groups: [any]}}\n",
+    );
+    let mut packets = Always(Outcome::Dropped, Vec::new());
+    let result = one(&network, case("a", "b:443", Expected::Denied), Some(&mut packets));
+    assert!(result.passed, "{:?}", result.failures);
+    assert_eq!(packets.1[0].traffic, Sent::Tcp { port: 443, source_port: Some(60_001) });
+    let mut guests = VirtualProber::new(&network.topology);
+    let result = one(&network, case("a", "b:443", Expected::Denied), Some(&mut guests));
+    assert_eq!((result.outcome, result.passed), (Some(Outcome::Dropped), true), "{:?}", result.failures);
+}
+
+#[test]
+fn a_denied_test_may_say_by_what() {
+    let network = quickstart();
+    let denied = |because| TestCase { because, ..case("web-1", "db-1:22", Expected::Denied) };
+    let right = Because { code: Some("SUBNET_ACL_RESTRICTION".into()), rule: Some(vpclab_api::RuleReference::Number(200)), ..Because::default() };
+    assert!(one(&network, denied(right.clone()), None).passed);
+    let wrong = Because { rule: Some(vpclab_api::RuleReference::Number(100)), ..right };
+    let result = one(&network, denied(wrong), None);
+    assert!(result.failures[0].starts_with("expected it denied by SUBNET_ACL_RESTRICTION rule 100"), "{:?}", result.failures);
+}
+
+#[test]
+fn the_source_that_the_receiver_sees_is_checked_at_every_level() {
+    let network = quickstart();
+    for (wanted, passes) in [("203.0.113.10", true), ("10.0.1.10", false)] {
+        let test = TestCase { source_seen: Some(wanted.parse().unwrap()), ..case("web-1", "client:443", Expected::Allowed) };
+        assert_eq!(one(&network, test.clone(), None).passed, passes, "explain {wanted}");
+        let mut guests = VirtualProber::new(&network.topology);
+        let result = one(&network, test, Some(&mut guests));
+        assert_eq!(result.passed, passes, "virtual {wanted}: {:?}", result.failures);
+    }
+}

@@ -1,0 +1,57 @@
+//! Are questions understood, answers complete, and test files judged?
+
+mod answers;
+mod levels;
+mod questions;
+mod reports;
+
+use std::path::PathBuf;
+
+use vpclab_api::{ApiError, ExplainRequest, Explained, Explanation};
+use vpclab_engine::Fabric;
+use vpclab_model::{Document, Syntax, Topology};
+
+/// The topology in `configs/` that every example speaks about.
+fn quickstart() -> Network {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../configs/quickstart.json");
+    Network::new(&Document::from_path(path).unwrap())
+}
+
+fn yaml(text: &str) -> Network {
+    Network::new(&Document::parse(text, Syntax::Yaml).unwrap())
+}
+
+struct Network {
+    topology: Topology,
+    fabric: Fabric,
+}
+
+impl Network {
+    fn new(document: &Document) -> Self {
+        let topology = Topology::from_document(document, None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let fabric = Fabric::compile(&topology, None);
+        Self { topology, fabric }
+    }
+
+    fn ask(&self, request: &ExplainRequest) -> Result<Explanation, ApiError> {
+        match vpclab_check::explain(&self.fabric, &self.topology, request)? {
+            Explained::One(one) => Ok(*one),
+            Explained::Many(_) => panic!("one pair of ends has one answer"),
+        }
+    }
+
+    fn explain(&self, from: &str, to: &str) -> Explanation {
+        self.ask(&request(from, to)).unwrap_or_else(|error| panic!("{from} -> {to}: {error}"))
+    }
+
+    fn refusal(&self, from: &str, to: &str) -> ApiError {
+        match self.ask(&request(from, to)) {
+            Err(error) => error,
+            Ok(answer) => panic!("{from} -> {to} was answered: {answer:#?}"),
+        }
+    }
+}
+
+fn request(from: &str, to: &str) -> ExplainRequest {
+    ExplainRequest { from: from.to_owned(), to: to.to_owned(), ..ExplainRequest::default() }
+}
