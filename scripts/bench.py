@@ -93,7 +93,9 @@ def start_up():
     ready, memory = [], []
     for _ in range(ROUNDS):
         run(VPCLAB, "up", "configs/quickstart.json", "--lab", LAB, "-d")
-        health = json.loads(run(VPCLAB, "get", "health", "--lab", LAB, "--json"))
+        health = json.loads(
+            run("curl", "-s", "--unix-socket", f"/run/vpclab/{LAB}/control.sock", "http://localhost/v1/health")
+        )
         ready.append(health["ready_after_ms"])
         status = pathlib.Path(f"/proc/{health['pid']}/status").read_text()
         memory.append(int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]))

@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 
 use vpclab_api::{
-    ApiError, Assumed, Blocker, ExplainRequest, Explained, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd,
-    QuestionEnd, RuleReference, Step, Unmodelled,
+    ApiError, Assumed, Blocker, ExplainRequest, Explained, Explanation, Leg, LegVerdict, Level, Observed,
+    ObservedEnd, QuestionEnd, RuleReference, Step, Unmodelled,
 };
 use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
@@ -16,7 +16,7 @@ use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, Service, explain 
 use vpclab_model::{RouteState, Topology};
 use vpclab_wire::{IpHeaders, Protocol, Transport};
 
-use crate::question::{EndKind, NamedEnd, Question, parse};
+use crate::question::{EndKind, NamedEnd, Question, is_public, parse};
 use crate::words;
 
 /// The source ports of a client that does not choose one (NACL-19).
@@ -28,7 +28,11 @@ const EVERY_PORT: &str = "0-65535";
 /// # Errors
 ///
 /// What is wrong with the question, with EC2's code for it.
-pub fn explain(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -> Result<Explained, ApiError> {
+pub fn explain(
+    fabric: &Fabric,
+    topology: &Topology,
+    request: &ExplainRequest,
+) -> Result<Explained, ApiError> {
     let question = parse(fabric, topology, request)?;
     answer(fabric, topology, &question).map(|explanation| Explained::One(Box::new(explanation)))
 }
@@ -40,11 +44,32 @@ pub fn explain(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -
 /// When the two ends make no question, as when they have no address family in common.
 pub fn answer(fabric: &Fabric, topology: &Topology, question: &Question) -> Result<Explanation, ApiError> {
     let Question { from, to, ipv6, traffic } = question;
-    let told = ask(fabric, from.end, to.end, *ipv6, *traffic).map_err(|error| refusal(fabric, question, &error))?;
+    if let Some(error) = misplaced(fabric, from.end, to.end) {
+        return Err(refusal(fabric, question, &error));
+    }
+    let told =
+        ask(fabric, from.end, to.end, *ipv6, *traffic).map_err(|error| refusal(fabric, question, &error))?;
     let ends = resolve(fabric, from.end, to.end, *ipv6).ok();
     let is_ipv6 = ends.map_or(ipv6.unwrap_or(false), |ends| ends.ipv6());
     let cx = Telling { fabric, topology, question, ends, ipv6: is_ipv6 };
     Ok(cx.explanation(told))
+}
+
+/// Ends that are addresses, where the addresses already tell that there is no such question.
+fn misplaced(fabric: &Fabric, from: End, to: End) -> Option<EndError> {
+    let from_outside = match from {
+        End::Internet | End::Host(_) => true,
+        End::Interface(..) => false,
+        End::Address(address) => {
+            let is_nobody = !is_public(address) || fabric.public_mapping(address).is_some();
+            if is_nobody {
+                return Some(EndError::NobodyAt(address));
+            }
+            true
+        }
+    };
+    let to_host = matches!(to, End::Address(address) if fabric.host_at(address).is_some());
+    (from_outside && to_host).then_some(EndError::BothOutside)
 }
 
 /// Why two ends make no question, in the user's words.
@@ -54,7 +79,10 @@ fn refusal(fabric: &Fabric, question: &Question, error: &EndError) -> ApiError {
     match *error {
         EndError::NotAttached(eni) => ApiError::new(
             "IncorrectState",
-            format!("network interface {} is attached to no instance, so nothing can be sent from it", fabric.enis[eni].name),
+            format!(
+                "network interface {} is attached to no instance, so nothing can be sent from it",
+                fabric.enis[eni].name
+            ),
         ),
         EndError::NoCommonFamily => {
             let family = match question.ipv6 {
@@ -65,11 +93,15 @@ fn refusal(fabric: &Fabric, question: &Question, error: &EndError) -> ApiError {
             ApiError::new(conflict, format!("{from} and {to} have {family}"))
         }
         EndError::NobodyAt(address) => {
-            let owner = fabric.public_mapping(address).map(|mapping| fabric.enis[mapping.eni].name.to_string());
+            let owner =
+                fabric.public_mapping(address).map(|mapping| fabric.enis[mapping.eni].name.to_string());
             let remedy = owner.map_or_else(String::new, |owner| {
                 format!(": it is the public address of {owner}; ask from {owner}")
             });
-            ApiError::new("InvalidParameterValue", format!("nothing in the topology sends from {address}{remedy}"))
+            ApiError::new(
+                "InvalidParameterValue",
+                format!("nothing in the topology sends from {address}{remedy}"),
+            )
         }
         EndError::BothOutside => ApiError::new(
             conflict,
@@ -78,7 +110,9 @@ fn refusal(fabric: &Fabric, question: &Question, error: &EndError) -> ApiError {
         EndError::NoPublicAddress(eni) => {
             ApiError::new(conflict, format!("{} has no public address", fabric.enis[eni].name))
         }
-        EndError::NoAnonymousAddress => ApiError::new(conflict, format!("{error}; ask about internet:ADDRESS")),
+        EndError::NoAnonymousAddress => {
+            ApiError::new(conflict, format!("{error}; ask about internet:ADDRESS"))
+        }
     }
 }
 
@@ -178,7 +212,13 @@ impl Telling<'_> {
             TrafficQuestion::Protocol(number) => (None, words::protocol(Protocol(number))),
         };
         let address = self.ends.map(|ends| ends.destination.to_string());
-        QuestionEnd { name: name.clone(), kind: kind.word().to_owned(), address, port, protocol: Some(protocol) }
+        QuestionEnd {
+            name: name.clone(),
+            kind: kind.word().to_owned(),
+            address,
+            port,
+            protocol: Some(protocol),
+        }
     }
 
     fn leg(&self, leg: &engine::Leg, is_return: bool) -> Leg {
@@ -243,9 +283,10 @@ impl Telling<'_> {
                     GroupDecision::Tracked => ("tracked", None),
                     GroupDecision::Related => ("related", None),
                     GroupDecision::Denied => ("deny", None),
-                    GroupDecision::Rule { group, declared_at, .. } => {
-                        ("allow", Some(words::group_rule(fabric, self.topology, group, direction, declared_at)))
-                    }
+                    GroupDecision::Rule { group, declared_at, .. } => (
+                        "allow",
+                        Some(words::group_rule(fabric, self.topology, group, direction, declared_at)),
+                    ),
                 };
                 Step {
                     direction: Some(words::direction(direction)),
@@ -275,8 +316,11 @@ impl Telling<'_> {
                     .iter()
                     .any(|route| route.destination == destination && route.state == RouteState::Blackhole);
                 let target = words::target(fabric, target);
-                let (action, detail) =
-                    if is_blackhole { ("deny", format!("{target}, a blackhole")) } else { ("forward", target) };
+                let (action, detail) = if is_blackhole {
+                    ("deny", format!("{target}, a blackhole"))
+                } else {
+                    ("forward", target)
+                };
                 Step {
                     rule: Some(RuleReference::Text(destination.to_string())),
                     detail: Some(detail),
@@ -301,7 +345,8 @@ impl Telling<'_> {
 
     fn blocker(&self, blocker: &engine::Blocker) -> Blocker {
         let told = words::tell(self.fabric, &blocker.reason);
-        let partial = blocker.partial.iter().flatten().map(|class| words::partial(class, self.ipv6)).collect();
+        let partial =
+            blocker.partial.iter().flatten().map(|class| words::partial(class, self.ipv6)).collect();
         Blocker {
             code: blocker.reason.code().to_owned(),
             direction: if blocker.on_return { "return" } else { "forward" }.to_owned(),
@@ -325,7 +370,9 @@ impl Telling<'_> {
             // An address: whoever has it, here or behind its public face.
             (End::Address(_), Egress::Interface(reached, _)) => fabric.enis[reached].owns(observed),
             (End::Address(address), Egress::Internet(reached)) => address == reached,
-            (End::Address(address), Egress::InternetHost(host)) => fabric.hosts[host].addresses.contains(&address),
+            (End::Address(address), Egress::InternetHost(host)) => {
+                fabric.hosts[host].addresses.contains(&address)
+            }
             _ => false,
         };
         if is_meant {
@@ -335,14 +382,18 @@ impl Telling<'_> {
             Egress::Interface(eni, _) if is_forwarder(fabric, eni, observed) => Astray::Forwarder(eni),
             Egress::Interface(eni, _) => Astray::Other(fabric.enis[eni].name.to_string()),
             Egress::InternetHost(host) => Astray::Other(fabric.hosts[host].name.to_string()),
-            Egress::Internet(_) => Astray::Other(format!("a host of the internet with the address {}", ends.destination)),
+            Egress::Internet(_) => {
+                Astray::Other(format!("a host of the internet with the address {}", ends.destination))
+            }
         })
     }
 
     /// The guest that is to forward the answer, if the answer came to one.
     fn forwards_the_answer(&self, back: &engine::Leg) -> Option<EniIdx> {
         match (back.egress?, back.observed.as_ref()?.dst) {
-            (Egress::Interface(eni, _), destination) if is_forwarder(self.fabric, eni, destination) => Some(eni),
+            (Egress::Interface(eni, _), destination) if is_forwarder(self.fabric, eni, destination) => {
+                Some(eni)
+            }
             _ => None,
         }
     }
@@ -374,7 +425,8 @@ impl Telling<'_> {
         for end in [from, to] {
             let assumption = match (end.kind, end.end) {
                 (EndKind::Internet, _) => {
-                    "stands for a public host that no rule or route names more specifically than /0".to_owned()
+                    "stands for a public host that no rule or route names more specifically than /0"
+                        .to_owned()
                 }
                 (EndKind::Address, End::Address(address)) if self.is_undeclared(address) => {
                     "a host of the internet has this address, though none is declared".to_owned()
@@ -406,7 +458,7 @@ impl Telling<'_> {
         let fabric = self.fabric;
         let in_a_vpc = fabric.vpcs.iter().any(|(_, vpc)| vpc.contains(address));
         !in_a_vpc
-            && crate::question::is_public(address)
+            && is_public(address)
             && fabric.host_at(address).is_none()
             && fabric.public_mapping(address).is_none()
     }
@@ -421,6 +473,7 @@ fn service(service: Service) -> Unmodelled {
     Unmodelled {
         resource: service.to_string(),
         kind: "service".to_owned(),
-        reason: "the packet is addressed to a service of the platform that this version does not model".to_owned(),
+        reason: "the packet is addressed to a service of the platform that this version does not model"
+            .to_owned(),
     }
 }

@@ -45,8 +45,12 @@ impl Prober for VirtualProber {
         let no_address = || format!("{} cannot send from {}", attempt.from.name(), attempt.source);
         let observation = match attempt.traffic {
             Sent::Tcp { port, source_port } => {
-                let dial =
-                    TcpDial { source, source_port, deadline: PATIENCE, ..TcpDial::new(to(port)).with_payload(GREETING) };
+                let dial = TcpDial {
+                    source,
+                    source_port,
+                    deadline: PATIENCE,
+                    ..TcpDial::new(to(port)).with_payload(GREETING)
+                };
                 match self.lab.tcp(from, &dial).map_err(|error| error.to_string())? {
                     TcpOutcome::Connected { server, echoed, .. } => came(echoed, Some(server.peer.ip())),
                     TcpOutcome::Refused { .. } => nothing(Outcome::Refused),
@@ -56,7 +60,8 @@ impl Prober for VirtualProber {
                 }
             }
             Sent::Udp { port, source_port } => {
-                let dial = UdpDial { source, source_port, deadline: PATIENCE, ..UdpDial::new(to(port), GREETING) };
+                let dial =
+                    UdpDial { source, source_port, deadline: PATIENCE, ..UdpDial::new(to(port), GREETING) };
                 match self.lab.udp(from, &dial).map_err(|error| error.to_string())? {
                     UdpOutcome::Answered { server, echoed, .. } => came(echoed, Some(server.peer.ip())),
                     UdpOutcome::TimedOut { .. } => nothing(Outcome::Dropped),
@@ -67,14 +72,20 @@ impl Prober for VirtualProber {
             Sent::Ping => {
                 let ping = Ping { source, deadline: PATIENCE, ..Ping::new(attempt.destination) };
                 match self.lab.ping(from, &ping).map_err(|error| error.to_string())? {
-                    PingOutcome::Replied { server, intact, .. } => came(intact, server.map(|server| server.peer.ip())),
+                    PingOutcome::Replied { server, intact, .. } => {
+                        came(intact, server.map(|server| server.peer.ip()))
+                    }
                     PingOutcome::TimedOut { .. } => nothing(Outcome::Dropped),
                     PingOutcome::Unreachable(error) => nothing(unreachable(&error)),
                     PingOutcome::NoAddress => return Err(no_address()),
                 }
             }
         };
-        if self.lab.advance(FORGETTING) { Ok(observation) } else { Err("the virtual lab does not come to rest".to_owned()) }
+        if self.lab.advance(FORGETTING) {
+            Ok(observation)
+        } else {
+            Err("the virtual lab does not come to rest".to_owned())
+        }
     }
 }
 

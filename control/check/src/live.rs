@@ -11,8 +11,8 @@ use std::time::Duration;
 use vpclab_api::{InstanceState, Level, Outcome};
 use vpclab_tap::Netns;
 use vpclab_tap::probe::{
-    Conversation, Ends, PingOutcome, ProbeError, TcpOutcome, TcpResponder, UdpOutcome, UdpResponder, ping, tcp_connect,
-    udp_exchange,
+    Conversation, Ends, PingOutcome, ProbeError, TcpOutcome, TcpResponder, UdpOutcome, UdpResponder, ping,
+    tcp_connect, udp_exchange,
 };
 
 use crate::run::{Attempt, Guest, Observation, Prober, Sent};
@@ -72,8 +72,12 @@ impl LiveProber {
         let Some((guest, address)) = &attempt.to else { return Ok(Listener::Theirs) };
         let netns = self.namespace(guest)?;
         let listener = match attempt.traffic {
-            Sent::Tcp { port, .. } => TcpResponder::start(netns, SocketAddr::new(*address, port)).map(Listener::Tcp),
-            Sent::Udp { port, .. } => UdpResponder::start(netns, SocketAddr::new(*address, port)).map(Listener::Udp),
+            Sent::Tcp { port, .. } => {
+                TcpResponder::start(netns, SocketAddr::new(*address, port)).map(Listener::Tcp)
+            }
+            Sent::Udp { port, .. } => {
+                UdpResponder::start(netns, SocketAddr::new(*address, port)).map(Listener::Udp)
+            }
             Sent::Ping => Ok(Listener::Theirs),
         };
         match listener {
@@ -130,11 +134,13 @@ impl Prober for LiveProber {
                     UdpOutcome::TimedOut => Outcome::Dropped,
                 }
             }
-            Sent::Ping => match ping(netns, Some(attempt.source), attempt.destination, timeout).map_err(failed)? {
-                PingOutcome::Replied { .. } => Outcome::Allowed,
-                PingOutcome::Unreachable(_) => Outcome::Unreachable,
-                PingOutcome::TimedOut => Outcome::Dropped,
-            },
+            Sent::Ping => {
+                match ping(netns, Some(attempt.source), attempt.destination, timeout).map_err(failed)? {
+                    PingOutcome::Replied { .. } => Outcome::Allowed,
+                    PingOutcome::Unreachable(_) => Outcome::Unreachable,
+                    PingOutcome::TimedOut => Outcome::Dropped,
+                }
+            }
         };
         Ok(Observation { outcome, source_seen: listener.source_seen() })
     }

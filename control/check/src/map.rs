@@ -6,7 +6,9 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use vpclab_model::{NetworkInterface, NetworkInterfaceName, RouteState, RouteTarget, SubnetName, Topology, VpcName};
+use vpclab_model::{
+    NetworkInterface, NetworkInterfaceName, RouteState, RouteTarget, SubnetName, Topology, VpcName,
+};
 
 use crate::style::{FAINT, GOOD, STRONG, columns, paint};
 
@@ -32,7 +34,11 @@ pub fn map(topology: &Topology) -> String {
     }
     let free: Vec<_> = topology.eips.iter().filter(|(_, eip)| eip.association.is_none()).collect();
     for (name, eip) in free {
-        let _ = writeln!(text, "{}", paint(FAINT, format_args!("elastic IP {name} {} stands for nobody", eip.public_ip)));
+        let _ = writeln!(
+            text,
+            "{}",
+            paint(FAINT, format_args!("elastic IP {name} {} stands for nobody", eip.public_ip))
+        );
     }
     text
 }
@@ -121,7 +127,8 @@ fn interface(name: &NetworkInterfaceName, eni: &NetworkInterface) -> Vec<String>
 }
 
 fn routes(topology: &Topology, subnet: &SubnetName) -> String {
-    let Some(table) = topology.subnets.get(subnet).and_then(|subnet| topology.route_tables.get(&subnet.route_table))
+    let Some(table) =
+        topology.subnets.get(subnet).and_then(|subnet| topology.route_tables.get(&subnet.route_table))
     else {
         return String::new();
     };

@@ -24,7 +24,11 @@ pub fn remedy(word: &str, mut known: Vec<&str>) -> String {
     let rest = known.len().saturating_sub(MOST);
     known.truncate(MOST);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    if known.is_empty() { "there are none".to_owned() } else { format!("there are {}{more}", known.join(", ")) }
+    if known.is_empty() {
+        "there are none".to_owned()
+    } else {
+        format!("there are {}{more}", known.join(", "))
+    }
 }
 
 #[cfg(test)]

@@ -172,7 +172,9 @@ fn traffic(
         None if has_ports => Ok(ports(Protocol::TCP)),
         Some(Asked::Tcp) => Ok(ports(Protocol::TCP)),
         Some(Asked::Udp) => Ok(ports(Protocol::UDP)),
-        Some(_) if has_ports => Err(conflict("only tcp and udp have ports; leave the port out, or ask for tcp or udp")),
+        Some(_) if has_ports => {
+            Err(conflict("only tcp and udp have ports; leave the port out, or ask for tcp or udp"))
+        }
         None | Some(Asked::All) => Ok((TrafficQuestion::All, None)),
         Some(Asked::Echo { ipv6 }) => Ok((TrafficQuestion::Echo, ipv6)),
         Some(Asked::Number(number)) => Ok((TrafficQuestion::Protocol(number), None)),
@@ -241,7 +243,11 @@ impl Names<'_> {
         }
     }
 
-    fn destination<'t>(&self, text: &'t str, is_said_apart: bool) -> Result<(NamedEnd, Reading<'t>), ApiError> {
+    fn destination<'t>(
+        &self,
+        text: &'t str,
+        is_said_apart: bool,
+    ) -> Result<(NamedEnd, Reading<'t>), ApiError> {
         let readings = readings(text);
         let mut found = Vec::new();
         let mut said = None;
@@ -269,7 +275,8 @@ impl Names<'_> {
         if let Some((_, word)) = text.rsplit_once('/').filter(|(end, _)| self.is_end_and_port(end)) {
             return Err(unknown_protocol(word));
         }
-        let before_protocol = text.rsplit_once('/').filter(|(_, p)| protocol(p).is_some()).map_or(text, |(n, _)| n);
+        let before_protocol =
+            text.rsplit_once('/').filter(|(_, p)| protocol(p).is_some()).map_or(text, |(n, _)| n);
         if let Some((_, port)) =
             before_protocol.rsplit_once(':').filter(|(name, port)| is_number(port) && self.find(name).is_ok())
         {
@@ -319,15 +326,23 @@ impl Names<'_> {
         let primary = self.topology.instances.get(name).and_then(|instance| {
             instance.network_interfaces.get(&0).or_else(|| instance.network_interfaces.values().next())
         });
-        let eni = primary.and_then(|interface| self.fabric.enis.find(interface.as_str())).ok_or_else(|| {
-            ApiError::new("IncorrectInstanceState", format!("the instance {name} has no network interface"))
-        })?;
+        let eni =
+            primary.and_then(|interface| self.fabric.enis.find(interface.as_str())).ok_or_else(|| {
+                ApiError::new(
+                    "IncorrectInstanceState",
+                    format!("the instance {name} has no network interface"),
+                )
+            })?;
         Ok(NamedEnd { name: name.to_string(), kind: EndKind::Instance, end: End::Interface(eni, None) })
     }
 
     fn interface(&self, name: &NetworkInterfaceName) -> Result<NamedEnd, ApiError> {
         let eni = self.fabric.enis.find(name.as_str()).ok_or_else(|| self.unknown(name.as_str()))?;
-        Ok(NamedEnd { name: name.to_string(), kind: EndKind::NetworkInterface, end: End::Interface(eni, None) })
+        Ok(NamedEnd {
+            name: name.to_string(),
+            kind: EndKind::NetworkInterface,
+            end: End::Interface(eni, None),
+        })
     }
 
     /// An end by address: bare, inside a VPC, or on the internet.
@@ -353,7 +368,11 @@ impl Names<'_> {
                     return Err(Refusal::Said(ApiError::new("InvalidNetworkInterfaceID.NotFound", message)));
                 };
                 let name = format!("{vpc}/{address}");
-                return Ok(NamedEnd { name, kind: EndKind::Address, end: End::Interface(eni, Some(address)) });
+                return Ok(NamedEnd {
+                    name,
+                    kind: EndKind::Address,
+                    end: End::Interface(eni, Some(address)),
+                });
             }
         }
         match self.unsupported(text) {
@@ -371,14 +390,13 @@ impl Names<'_> {
             .filter_map(|(vpc, compiled)| Some((&compiled.name, self.fabric.interface_at(vpc, address)?)))
             .collect();
         let end = match owners.as_slice() {
-            [] => match self.fabric.host_at(address) {
-                Some(host) => End::Host(host),
-                None => End::Address(address),
-            },
+            // A host's address too: the host may have another one, of the other family, that is not meant.
+            [] => End::Address(address),
             [(_, eni)] => End::Interface(*eni, Some(address)),
             several => {
                 let names: Vec<String> = several.iter().map(|(vpc, _)| format!("{vpc}/{address}")).collect();
-                let message = format!("several VPCs have the address {address}; ask for {}", names.join(" or "));
+                let message =
+                    format!("several VPCs have the address {address}; ask for {}", names.join(" or "));
                 return Err(Refusal::Said(conflict(message)));
             }
         };
@@ -388,11 +406,11 @@ impl Names<'_> {
     /// An address that is to be on the internet.
     fn outside(&self, address: IpAddr) -> Result<NamedEnd, Refusal> {
         if !is_public(address) {
-            let message = format!("{address} is not a public address, so no host of the internet can have it");
+            let message =
+                format!("{address} is not a public address, so no host of the internet can have it");
             return Err(Refusal::Said(invalid(message)));
         }
-        let end = self.fabric.host_at(address).map_or(End::Address(address), End::Host);
-        Ok(NamedEnd { name: address.to_string(), kind: EndKind::Address, end })
+        Ok(NamedEnd { name: address.to_string(), kind: EndKind::Address, end: End::Address(address) })
     }
 
     /// Ends that the contract names and this version cannot ask about.
@@ -450,9 +468,15 @@ impl Names<'_> {
             .chain(["internet"])
             .collect();
         let remedy = names::remedy(text, known);
-        let code =
-            if text.starts_with("eni-") { "InvalidNetworkInterfaceID.NotFound" } else { "InvalidInstanceID.NotFound" };
-        ApiError::new(code, format!("no instance, network interface or internet host is called `{text}`; {remedy}"))
+        let code = if text.starts_with("eni-") {
+            "InvalidNetworkInterfaceID.NotFound"
+        } else {
+            "InvalidInstanceID.NotFound"
+        };
+        ApiError::new(
+            code,
+            format!("no instance, network interface or internet host is called `{text}`; {remedy}"),
+        )
     }
 }
 

@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 
-use vpclab_api::{Blocker, Explained, Explanation, Leg, LegVerdict, Partial, QuestionEnd, RuleReference, Step};
+use vpclab_api::{
+    Blocker, Explained, Explanation, Leg, LegVerdict, Partial, QuestionEnd, RuleReference, Step,
+};
 
 use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, columns, paint};
 
@@ -36,9 +38,13 @@ pub fn headline(explanation: &Explanation) -> String {
 
 /// What a blocker says, with the packets it is about where they are not all.
 pub fn blocker(blocker: &Blocker) -> String {
+    let sentence = sentence(blocker);
+    if blocker.partial.is_empty() { sentence } else { format!("{sentence} ({})", partial(&blocker.partial)) }
+}
+
+fn sentence(blocker: &Blocker) -> String {
     let way = if blocker.direction == "return" { "the reply: " } else { "" };
-    let some = if blocker.partial.is_empty() { String::new() } else { format!(" ({})", partial(&blocker.partial)) };
-    format!("{way}{}{some}", blocker.message)
+    format!("{way}{}", blocker.message)
 }
 
 /// A rule by number or words.
@@ -58,7 +64,14 @@ fn explanation(explanation: &Explanation) -> String {
         .iter()
         .map(|unmodelled| vec!["?".to_owned(), unmodelled.resource.clone(), unmodelled.reason.clone()])
         .collect();
-    section(&mut text, &columns(&names, "  ", |_, column, cell| if column == 0 { paint(UNSURE, cell) } else { cell.to_owned() }));
+    section(
+        &mut text,
+        &columns(
+            &names,
+            "  ",
+            |_, column, cell| if column == 0 { paint(UNSURE, cell) } else { cell.to_owned() },
+        ),
+    );
     text.push_str(&leg("there", Some(&explanation.forward), ""));
     let untold = match explanation.forward.observed {
         Some(_) => "no answer is expected",
@@ -68,7 +81,11 @@ fn explanation(explanation: &Explanation) -> String {
     if !explanation.assumed.is_empty() {
         let _ = writeln!(text, "\n{}", paint(STRONG, "assumed"));
         for assumed in &explanation.assumed {
-            let _ = writeln!(text, "  {}", paint(FAINT, format_args!("{}: {}", assumed.resource, assumed.assumption)));
+            let _ = writeln!(
+                text,
+                "  {}",
+                paint(FAINT, format_args!("{}: {}", assumed.resource, assumed.assumption))
+            );
         }
     }
     text
@@ -80,15 +97,23 @@ fn section(text: &mut String, lines: &str) {
     }
 }
 
-/// The blockers as sentences, each with its code under it where a machine's word may be wanted.
+/// The blockers as sentences, each with its code for machines and the packets it is about where they are not all.
 fn deciding(explanation: &Explanation) -> String {
     let rows: Vec<Vec<String>> =
-        explanation.blockers.iter().map(|b| vec!["✗".to_owned(), blocker(b), b.code.clone()]).collect();
-    columns(&rows, "  ", |_, column, cell| match column {
+        explanation.blockers.iter().map(|b| vec!["✗".to_owned(), sentence(b), b.code.clone()]).collect();
+    let lines = columns(&rows, "  ", |_, column, cell| match column {
         0 => paint(BAD, cell),
         1 => paint(STRONG, cell),
         _ => paint(FAINT, cell),
-    })
+    });
+    let mut text = String::new();
+    for (line, blocker) in lines.lines().zip(&explanation.blockers) {
+        let _ = writeln!(text, "{line}");
+        if !blocker.partial.is_empty() {
+            let _ = writeln!(text, "     {}", paint(UNSURE, partial(&blocker.partial)));
+        }
+    }
+    text
 }
 
 fn verdict(reachable: Option<bool>) -> String {
@@ -119,13 +144,16 @@ fn traffic(to: &QuestionEnd) -> String {
 
 fn partial(partial: &[Partial]) -> String {
     const MOST: usize = 3;
+    /// Every port that a client may choose: no news.
+    const EPHEMERAL: &str = "32768-60999";
     let mut parts: Vec<String> = partial
         .iter()
         .take(MOST)
         .map(|part| {
-            let every = |ports: &&String| ports.as_str() != "0-65535";
-            let source = part.source_ports.as_ref().map(|ports| format!(" from source port {ports}"));
-            let port = part.ports.as_ref().filter(every).map(|ports| format!(" {ports}"));
+            let port =
+                part.ports.as_deref().filter(|ports| *ports != "0-65535").map(|ports| format!(" {ports}"));
+            let source = part.source_ports.as_deref().filter(|ports| *ports != EPHEMERAL);
+            let source = source.map(|ports| format!(" from source port {ports}"));
             format!("{}{}{}", part.protocol, port.unwrap_or_default(), source.unwrap_or_default())
         })
         .collect();
@@ -142,11 +170,14 @@ fn leg(title: &str, leg: Option<&Leg>, untold: &str) -> String {
     let outcome = match (leg.verdict, &leg.observed) {
         (LegVerdict::Delivered, _) => paint(GOOD, "delivered"),
         (LegVerdict::Dropped, None) => paint(BAD, "dropped"),
-        (LegVerdict::Dropped, Some(_)) => format!("{}; followed on as if it had passed", paint(BAD, "dropped")),
+        (LegVerdict::Dropped, Some(_)) => {
+            format!("{}; followed on as if it had passed", paint(BAD, "dropped"))
+        }
         (LegVerdict::NotModelled, _) => paint(UNSURE, "not modelled"),
     };
     let seen = leg.observed.as_ref().map_or_else(String::new, |observed| {
-        let port = |port: &Option<String>| port.as_ref().map_or_else(String::new, |port| format!(" port {port}"));
+        let port =
+            |port: &Option<String>| port.as_ref().map_or_else(String::new, |port| format!(" port {port}"));
         let seen = format!(
             "  as {}{} → {}{}",
             observed.source.address,
@@ -157,12 +188,13 @@ fn leg(title: &str, leg: Option<&Leg>, untold: &str) -> String {
         paint(FAINT, seen)
     });
     let rows: Vec<Vec<String>> = leg.steps.iter().map(row).collect();
-    let lines = columns(&rows, "  ", |place, column, cell| match (column, leg.steps[place].action.as_str()) {
-        (0, "deny") => paint(BAD, cell),
-        (0, "allow" | "tracked" | "related") => paint(GOOD, cell),
-        (0 | 3, _) => paint(FAINT, cell),
-        _ => cell.to_owned(),
-    });
+    let lines =
+        columns(&rows, "  ", |place, column, cell| match (column, leg.steps[place].action.as_str()) {
+            (0, "deny") => paint(BAD, cell),
+            (0, "allow" | "tracked" | "related") => paint(GOOD, cell),
+            (0 | 3, _) => paint(FAINT, cell),
+            _ => cell.to_owned(),
+        });
     format!("\n{}  {outcome}{seen}\n{lines}", paint(STRONG, title))
 }
 
@@ -180,7 +212,9 @@ fn row(step: &Step) -> Vec<String> {
     });
     let detail = step.detail.clone();
     let decided = match (step.component.as_str(), step.action.as_str(), rule, detail) {
-        ("network_interface" | "internet", action, ..) => if action == "leave" { "leaves" } else { "arrives" }.to_owned(),
+        ("network_interface" | "internet", action, ..) => {
+            if action == "leave" { "leaves" } else { "arrives" }.to_owned()
+        }
         ("route_table", _, Some(rule), Some(detail)) => format!("{rule} → {detail}"),
         ("network_acl", _, Some(rule), Some(subnet)) => format!("{rule} at the edge of {subnet}"),
         ("security_group", "tracked", ..) => "part of a tracked connection".to_owned(),
@@ -199,5 +233,11 @@ fn row(step: &Step) -> Vec<String> {
         "network_acl" => "network ACL".to_owned(),
         other => other.replace('_', " "),
     };
-    vec![mark.to_owned(), component, step.resource.clone(), step.direction.clone().unwrap_or_default(), decided]
+    vec![
+        mark.to_owned(),
+        component,
+        step.resource.clone(),
+        step.direction.clone().unwrap_or_default(),
+        decided,
+    ]
 }

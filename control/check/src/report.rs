@@ -79,7 +79,12 @@ pub fn junit(report: &TestReport) -> String {
         );
         for test in tests {
             let class = format!("{file} ({})", level_word(test.level));
-            let _ = writeln!(text, "    <testcase name=\"{}\" classname=\"{}\">", escape(&test.name), escape(&class));
+            let _ = writeln!(
+                text,
+                "    <testcase name=\"{}\" classname=\"{}\">",
+                escape(&test.name),
+                escape(&class)
+            );
             for failure in &test.failures {
                 let _ = writeln!(text, "      <failure message=\"{}\"/>", escape(failure));
             }

@@ -173,16 +173,20 @@ fn judge(
         None => Outcome::Unknown,
     };
     if said == Outcome::Unknown {
-        let on: Vec<&str> = explanation.unmodelled.iter().map(|unmodelled| unmodelled.resource.as_str()).collect();
+        let on: Vec<&str> =
+            explanation.unmodelled.iter().map(|unmodelled| unmodelled.resource.as_str()).collect();
         result.failures.push(format!("explain cannot tell: it depends on {}, not modelled", on.join(", ")));
     }
-    let mut source_seen = explanation.forward.observed.as_ref().map(|observed| observed.source.address.clone());
+    let mut source_seen =
+        explanation.forward.observed.as_ref().map(|observed| observed.source.address.clone());
     match prober {
         None => {
             result.outcome = Some(said);
             judge_outcome(test.expected, said, explanation, result);
         }
-        Some(prober) => match attempt(topology, fabric, question, explanation).and_then(|attempt| prober.probe(&attempt)) {
+        Some(prober) => match attempt(topology, fabric, question, explanation)
+            .and_then(|attempt| prober.probe(&attempt))
+        {
             Err(reason) => result.failures.push(format!("it could not run: {reason}")),
             Ok(observation) => {
                 result.outcome = Some(observation.outcome);
@@ -217,11 +221,12 @@ fn judge_outcome(expected: Expected, outcome: Outcome, explanation: &Explanation
     match (expected, outcome) {
         (_, Outcome::Unknown) | (Expected::Allowed, Outcome::Allowed) => {}
         (Expected::Denied, Outcome::Dropped | Outcome::Unreachable) => {}
-        (Expected::Denied, Outcome::Allowed) => result.failures.push("expected denied, and it is allowed".to_owned()),
-        (Expected::Denied, Outcome::Refused | Outcome::NoListener) => result.failures.push(format!(
-            "expected denied, and the network let it through: {}",
-            outcome_words(outcome)
-        )),
+        (Expected::Denied, Outcome::Allowed) => {
+            result.failures.push("expected denied, and it is allowed".to_owned())
+        }
+        (Expected::Denied, Outcome::Refused | Outcome::NoListener) => result
+            .failures
+            .push(format!("expected denied, and the network let it through: {}", outcome_words(outcome))),
         (Expected::Allowed, _) => {
             let why = explanation.blockers.first().map(crate::render::blocker);
             result.failures.push(match why {
@@ -270,17 +275,26 @@ fn wrong_reason(because: &Because, blockers: &[Blocker]) -> Option<String> {
         because.direction.as_ref().map(|direction| format!("on the {direction} way")),
     ];
     let wanted: Vec<String> = wanted.into_iter().flatten().collect();
-    let found: Vec<String> =
-        blockers.iter().map(|blocker| format!("{} ({})", crate::render::blocker(blocker), blocker.code)).collect();
+    let found: Vec<String> = blockers
+        .iter()
+        .map(|blocker| format!("{} ({})", crate::render::blocker(blocker), blocker.code))
+        .collect();
     Some(format!("expected it denied by {}, and it is denied because {}", wanted.join(" "), found.join("; ")))
 }
 
 /// The packets that witness for or against an explanation.
-fn attempt(topology: &Topology, fabric: &Fabric, question: &Question, explanation: &Explanation) -> Result<Attempt, String> {
-    let ipv6 = explanation.to.address.as_deref().or(explanation.from.address.as_deref()).map_or_else(
-        || question.ipv6.unwrap_or(false),
-        |address| address.contains(':'),
-    );
+fn attempt(
+    topology: &Topology,
+    fabric: &Fabric,
+    question: &Question,
+    explanation: &Explanation,
+) -> Result<Attempt, String> {
+    let ipv6 = explanation
+        .to
+        .address
+        .as_deref()
+        .or(explanation.from.address.as_deref())
+        .map_or_else(|| question.ipv6.unwrap_or(false), |address| address.contains(':'));
     let traffic = sent(question.traffic, explanation)?;
     let (from, source) = match question.from.end {
         End::Interface(eni, address) => {
@@ -289,17 +303,19 @@ fn attempt(topology: &Topology, fabric: &Fabric, question: &Question, explanatio
         }
         End::Host(host) => at_host(fabric, host, ipv6)?,
         End::Internet => at_host(fabric, anonymous_host(topology, fabric, ipv6)?, ipv6)?,
-        End::Address(address) => return Err(nobody_there(address)),
+        End::Address(address) => {
+            let host = fabric.host_at(address).ok_or_else(|| nobody_there(address))?;
+            (Guest::Host(fabric.hosts[host].name.to_string()), address)
+        }
     };
     let (to, destination) = match question.to.end {
         End::Interface(eni, address) => {
             let own = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
             let own = own.ok_or_else(|| no_address(&question.to.name, ipv6))?;
-            // The address that explain found packets to carry: from the internet that is the public one.
-            let destination = explanation.to.address.as_deref().and_then(|address| address.parse().ok());
-            let Some(destination) = destination else {
-                return Err(format!("{} has no address that {} could send to", question.to.name, question.from.name));
-            };
+            // The address that explain found packets to carry: from the internet that is the public one. Without one,
+            // the private address is all a packet could try.
+            let destination =
+                explanation.to.address.as_deref().and_then(|address| address.parse().ok()).unwrap_or(own);
             (Some((interface(fabric, eni), own)), destination)
         }
         End::Host(host) => {
@@ -311,7 +327,9 @@ fn attempt(topology: &Topology, fabric: &Fabric, question: &Question, explanatio
             (Some((guest, address)), address)
         }
         End::Address(address) => {
-            let to = fabric.public_mapping(address).map(|to| (interface(fabric, to.eni), to.private));
+            let inside = fabric.public_mapping(address).map(|to| (interface(fabric, to.eni), to.private));
+            let host = fabric.host_at(address).map(|host| Guest::Host(fabric.hosts[host].name.to_string()));
+            let to = inside.or(host.map(|host| (host, address)));
             if to.is_none() && explanation.reachable == Some(true) {
                 return Err(nobody_there(address));
             }
@@ -373,7 +391,8 @@ fn nobody_there(address: IpAddr) -> String {
 
 /// A declared host that may stand for the internet: no rule or route names it more specifically than /0.
 fn anonymous_host(topology: &Topology, fabric: &Fabric, ipv6: bool) -> Result<HostIdx, String> {
-    let routes = topology.route_tables.values().flat_map(|table| table.routes.iter().map(|route| route.destination));
+    let routes =
+        topology.route_tables.values().flat_map(|table| table.routes.iter().map(|route| route.destination));
     let entries = topology
         .network_acls
         .values()

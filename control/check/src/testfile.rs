@@ -64,9 +64,8 @@ pub enum TestFileError {
 }
 
 const FILE_KEYS: [&str; 2] = ["topology", "tests"];
-const TEST_KEYS: [&str; 10] = [
-    "name", "from", "to", "expect", "because", "source_seen", "port", "protocol", "family", "source_port",
-];
+const TEST_KEYS: [&str; 10] =
+    ["name", "from", "to", "expect", "because", "source_seen", "port", "protocol", "family", "source_port"];
 const BECAUSE_KEYS: [&str; 4] = ["code", "resource", "rule", "direction"];
 
 impl TestFile {
@@ -77,7 +76,8 @@ impl TestFile {
     /// [`TestFileError`]: the file cannot be read, or every mistake in it.
     pub fn from_path(path: &Path) -> Result<Self, TestFileError> {
         let document = Document::from_path(path)?;
-        Self::from_document(path, &document).map_err(|mistakes| TestFileError::Mistakes(path.to_owned(), mistakes))
+        Self::from_document(path, &document)
+            .map_err(|mistakes| TestFileError::Mistakes(path.to_owned(), mistakes))
     }
 
     /// Reads `document`, which stands at `path`.
@@ -91,7 +91,13 @@ impl TestFile {
         let object = match document.as_value() {
             Value::Object(object) => object,
             other => {
-                mistake(&mut log, "", "", format!("{} is not a map", describe(other)), "give a map with `tests`");
+                mistake(
+                    &mut log,
+                    "",
+                    "",
+                    format!("{} is not a map", describe(other)),
+                    "give a map with `tests`",
+                );
                 &nothing
             }
         };
@@ -114,7 +120,13 @@ impl TestFile {
         let tests = tests.iter().enumerate().filter_map(|(place, test)| {
             let at = format!("tests[{place}]");
             let Value::Object(object) = test else {
-                mistake(&mut log, &at, "", format!("{} is not a map", describe(test)), "give a map of attributes");
+                mistake(
+                    &mut log,
+                    &at,
+                    "",
+                    format!("{} is not a map", describe(test)),
+                    "give a map of attributes",
+                );
                 return None;
             };
             let test = test_case(&mut Reader { log: &mut log, at: at.clone(), object })?;
@@ -138,7 +150,11 @@ fn test_case(reader: &mut Reader<'_>) -> Option<TestCase> {
         Some("allowed") => Some(Expected::Allowed),
         Some("denied") => Some(Expected::Denied),
         Some(other) => {
-            reader.mistake("expect", format!("\"{other}\" is not an answer"), "give \"allowed\" or \"denied\"");
+            reader.mistake(
+                "expect",
+                format!("\"{other}\" is not an answer"),
+                "give \"allowed\" or \"denied\"",
+            );
             None
         }
         None => None,
@@ -158,15 +174,27 @@ fn test_case(reader: &mut Reader<'_>) -> Option<TestCase> {
     let source_seen = reader.text("source_seen").and_then(|text| {
         let address = text.parse().ok();
         if address.is_none() {
-            reader.mistake("source_seen", format!("\"{text}\" is not an address"), "give an address such as 10.0.0.10");
+            reader.mistake(
+                "source_seen",
+                format!("\"{text}\" is not an address"),
+                "give an address such as 10.0.0.10",
+            );
         }
         address
     });
     if expected == Some(Expected::Allowed) && because.is_some() {
-        reader.mistake("because", "only a denied test has a reason", "remove `because`, or expect \"denied\"");
+        reader.mistake(
+            "because",
+            "only a denied test has a reason",
+            "remove `because`, or expect \"denied\"",
+        );
     }
     if expected == Some(Expected::Denied) && source_seen.is_some() {
-        reader.mistake("source_seen", "nobody sees a denied packet", "remove `source_seen`, or expect \"allowed\"");
+        reader.mistake(
+            "source_seen",
+            "nobody sees a denied packet",
+            "remove `source_seen`, or expect \"allowed\"",
+        );
     }
     let (from, to, expected) = (from?, to?, expected?);
     let name = name.unwrap_or_else(|| format!("{from} → {to}"));
@@ -265,7 +293,7 @@ impl<'a> Reader<'a> {
             return None;
         };
         let at = format!("{}.because", self.at);
-        
+
         let mut reader = Reader { log: self.log, at, object };
         reader.check_keys(&BECAUSE_KEYS, "a reason");
         if object.is_empty() {
@@ -275,7 +303,11 @@ impl<'a> Reader<'a> {
             Some(Value::Number(number)) => {
                 let rule = number.as_u64().and_then(|number| u16::try_from(number).ok());
                 if rule.is_none() {
-                    reader.mistake("rule", format!("{number} is no rule number"), "give the number of an ACL's rule");
+                    reader.mistake(
+                        "rule",
+                        format!("{number} is no rule number"),
+                        "give the number of an ACL's rule",
+                    );
                 }
                 rule.map(RuleReference::Number)
             }
@@ -293,7 +325,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn mistake(log: &mut Vec<Mistake>, resource: &str, attribute: &str, problem: impl Into<String>, remedy: &str) {
+fn mistake(
+    log: &mut Vec<Mistake>,
+    resource: &str,
+    attribute: &str,
+    problem: impl Into<String>,
+    remedy: &str,
+) {
     log.push(Mistake {
         resource: resource.to_owned(),
         attribute: attribute.to_owned(),
@@ -364,7 +402,10 @@ mod tests {
             "tests[3].because.direction: no such direction",
             "tests[3].name: another test is called \"x\" too",
         ] {
-            assert!(told.iter().any(|line| line.starts_with(beginning)), "{beginning}\nis not among\n{told:#?}");
+            assert!(
+                told.iter().any(|line| line.starts_with(beginning)),
+                "{beginning}\nis not among\n{told:#?}"
+            );
         }
         assert_eq!(told.len(), 12, "{told:#?}");
     }

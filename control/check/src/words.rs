@@ -79,7 +79,11 @@ pub(crate) fn group_rule(
 
 /// The groups of an interface.
 pub(crate) fn groups(fabric: &Fabric, eni: EniIdx) -> Vec<String> {
-    fabric.enis[eni].security_groups.iter().map(|&group| fabric.security_groups[group].name.to_string()).collect()
+    fabric.enis[eni]
+        .security_groups
+        .iter()
+        .map(|&group| fabric.security_groups[group].name.to_string())
+        .collect()
 }
 
 /// Some of the packets asked about.
@@ -114,7 +118,12 @@ pub(crate) struct Told {
 
 /// Tells why a packet died.
 pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
-    let plain = |resource: Option<String>, message: String| Told { resource, rule: None, groups: Vec::new(), message };
+    let plain = |resource: Option<String>, message: String| Told {
+        resource,
+        rule: None,
+        groups: Vec::new(),
+        message,
+    };
     let eni_name = |eni: EniIdx| fabric.enis[eni].name.to_string();
     match *reason {
         DropReason::NetworkAcl { network_acl, subnet, direction: way, rule } => {
@@ -143,7 +152,9 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
         DropReason::SourceDestCheck { eni, direction: way } => {
             let name = eni_name(eni);
             let end = if way == Direction::Inbound { "destination" } else { "source" };
-            let message = format!("{name} refuses it: its {end} is not {name}'s own address (source/destination check)");
+            let message = format!(
+                "{name} refuses it: its {end} is not {name}'s own address (source/destination check)"
+            );
             plain(Some(name), message)
         }
         DropReason::NoRoute { route_table } => {

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// The lab that is meant where none is named.
-pub const DEFAULT_LAB: &str = "default";
+pub(crate) const DEFAULT_LAB: &str = "default";
 
 /// Your VPC, as packets, with reasons.
 ///
@@ -32,13 +32,13 @@ Examples:
 
 Exit status: 0 yes or success, 1 a clean no (unreachable, a test failed), 2 the question was wrong or could not be asked."
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     Up(Up),
     Down(Down),
     Apply(Apply),
@@ -56,7 +56,7 @@ pub enum Command {
 
 /// Which running lab.
 #[derive(Debug, Clone, Args)]
-pub struct Lab {
+pub(crate) struct Lab {
     /// The running lab's name
     #[arg(long, value_name = "NAME", default_value = DEFAULT_LAB, env = "VPCLAB_LAB")]
     pub lab: String,
@@ -64,7 +64,7 @@ pub struct Lab {
 
 /// How to print.
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Format {
+pub(crate) struct Format {
     /// Print JSON, the control API's own types
     #[arg(long)]
     pub json: bool,
@@ -80,7 +80,7 @@ Examples:
   sudo vpclab up shop.json          in the foreground, until Ctrl-C
   sudo vpclab up shop.json -d       in the background
   sudo vpclab up ci.json -d --lab ci-42")]
-pub struct Up {
+pub(crate) struct Up {
     /// The topology, JSON or YAML
     pub topology: PathBuf,
     /// Stay in the background once ready
@@ -91,16 +91,19 @@ pub struct Up {
     /// Use plain TAP devices, without checksum and segmentation offloads
     #[arg(long)]
     pub plain: bool,
-    /// Write to this descriptor once ready, or why it failed
-    #[arg(long, hide = true, value_name = "FD")]
+    /// Started by this program itself: log to a file beside the socket
+    #[arg(long, hide = true)]
     pub background: bool,
+    /// Started by this program itself: leave the terminal's session
+    #[arg(long, hide = true)]
+    pub own_session: bool,
     #[command(flatten)]
     pub format: Format,
 }
 
 /// Stop a lab and leave nothing behind
 #[derive(Debug, Args)]
-pub struct Down {
+pub(crate) struct Down {
     #[command(flatten)]
     pub lab: Lab,
     #[command(flatten)]
@@ -115,7 +118,7 @@ Every packet after the change obeys it; a file with a mistake changes nothing.
 Examples:
   vpclab apply shop.json
   vpclab apply shop.json --dry-run      only the plan")]
-pub struct Apply {
+pub(crate) struct Apply {
     /// The topology, JSON or YAML
     pub topology: PathBuf,
     /// Print the plan and change nothing
@@ -134,7 +137,7 @@ Examples:
   vpclab get subnets -t shop.json
   vpclab get network_acls database -t shop.json
   vpclab get instances                  of the running lab")]
-pub struct Get {
+pub(crate) struct Get {
     /// vpcs, subnets, route_tables, internet_gateways, network_acls, security_groups, network_interfaces, instances,
     /// eips, internet_hosts; the singular works too. In a running lab also counters
     pub kind: String,
@@ -148,7 +151,7 @@ pub struct Get {
 
 /// A file, or else the running lab.
 #[derive(Debug, Clone, Args)]
-pub struct Source {
+pub(crate) struct Source {
     /// Ask this file and not the running lab
     #[arg(short, long, value_name = "FILE")]
     pub topology: Option<PathBuf>,
@@ -165,7 +168,7 @@ pub struct Source {
 Examples:
   sudo vpclab exec web-1 -- ip address
   sudo vpclab exec db-1 -- nc -l 5432")]
-pub struct Exec {
+pub(crate) struct Exec {
     /// An instance or internet host, by name or id
     pub instance: String,
     #[command(flatten)]
@@ -182,7 +185,7 @@ Examples:
   sudo vpclab attach web-1 --container nginx
   sudo vpclab attach web-1 --pid 4711
   sudo vpclab attach web-1 --netns /run/netns/blue")]
-pub struct Attach {
+pub(crate) struct Attach {
     /// An instance or internet host, by name or id
     pub instance: String,
     #[command(flatten)]
@@ -196,7 +199,7 @@ pub struct Attach {
 /// What becomes the instance.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub struct Target {
+pub(crate) struct Target {
     /// A running Docker container
     #[arg(long, value_name = "NAME")]
     pub container: Option<String>,
@@ -210,7 +213,7 @@ pub struct Target {
 
 /// Give an instance its own namespace back
 #[derive(Debug, Args)]
-pub struct Detach {
+pub(crate) struct Detach {
     /// An instance or internet host, by name or id
     pub instance: String,
     #[command(flatten)]
@@ -236,7 +239,7 @@ Examples:
   vpclab explain --from web-1 --to internet/icmp
 
 Exit status: 0 reachable, 1 not reachable, 2 the question is wrong, or the answer depends on what is not modelled.")]
-pub struct Explain {
+pub(crate) struct Explain {
     /// Who asks
     #[arg(long, value_name = "SRC")]
     pub from: String,
@@ -278,7 +281,7 @@ Examples:
   sudo vpclab test shop.tests.json --level live
 
 Exit status: 0 all passed, 1 some failed, 2 a file is wrong.")]
-pub struct Test {
+pub(crate) struct Test {
     /// Files of tests, JSON or YAML
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -303,7 +306,7 @@ pub struct Test {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TestLevel {
+pub(crate) enum TestLevel {
     /// The decision function alone
     Explain,
     /// TCP/IP stacks inside the process
@@ -318,7 +321,7 @@ pub enum TestLevel {
 Examples:
   vpclab map -t shop.json
   vpclab map                            the running lab")]
-pub struct Map {
+pub(crate) struct Map {
     #[command(flatten)]
     pub source: Source,
     /// Print JSON: the topology with AWS's defaults filled in
@@ -328,7 +331,7 @@ pub struct Map {
 
 /// Show what a running lab has counted: frames forwarded, and dropped by interface and reason
 #[derive(Debug, Args)]
-pub struct Counters {
+pub(crate) struct Counters {
     #[command(flatten)]
     pub lab: Lab,
     #[command(flatten)]
@@ -341,14 +344,14 @@ pub struct Counters {
 Examples:
   vpclab completions bash > /etc/bash_completion.d/vpclab
   vpclab completions zsh > ~/.zfunc/_vpclab")]
-pub struct Completions {
+pub(crate) struct Completions {
     /// The shell
     pub shell: Shell,
 }
 
 /// Write the man pages into a folder
 #[derive(Debug, Args)]
-pub struct Man {
+pub(crate) struct Man {
     /// The folder; made if it does not exist
     pub folder: PathBuf,
 }

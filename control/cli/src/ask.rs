@@ -9,7 +9,7 @@ use crate::output::{self, Answer, Failure};
 use crate::running;
 
 /// Answers a reachability question.
-pub fn explain(explain: &Explain) -> Result<Answer, Failure> {
+pub(crate) fn explain(explain: &Explain) -> Result<Answer, Failure> {
     let request = ExplainRequest {
         from: explain.from.clone(),
         to: explain.to.clone(),
@@ -37,7 +37,7 @@ pub fn explain(explain: &Explain) -> Result<Answer, Failure> {
 }
 
 /// Draws the network.
-pub fn map(map: &Map) -> Result<Answer, Failure> {
+pub(crate) fn map(map: &Map) -> Result<Answer, Failure> {
     let loaded = topology(&map.source)?;
     if map.json {
         output::json(&loaded.topology)?;
@@ -48,7 +48,7 @@ pub fn map(map: &Map) -> Result<Answer, Failure> {
 }
 
 /// The topology of a file, or of the running lab.
-pub fn topology(source: &Source) -> Result<Loaded, Failure> {
+pub(crate) fn topology(source: &Source) -> Result<Loaded, Failure> {
     match &source.topology {
         Some(path) => load::from_path(path),
         None => running::topology(&source.lab.lab),

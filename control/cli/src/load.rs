@@ -8,7 +8,7 @@ use vpclab_model::{Document, Topology};
 use crate::output::{Failure, mistakes};
 
 /// A topology and what packets read of it.
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// As declared, with AWS's defaults.
     pub topology: Topology,
     /// Compiled.
@@ -16,13 +16,13 @@ pub struct Loaded {
 }
 
 /// The topology that `document` holds; `name` is what mistakes call it.
-pub fn from_document(name: &str, document: &Document) -> Result<Loaded, Failure> {
+pub(crate) fn from_document(name: &str, document: &Document) -> Result<Loaded, Failure> {
     let topology = Topology::from_document(document, None).map_err(|error| mistakes(name, &error))?;
     let fabric = Fabric::compile(&topology, None);
     Ok(Loaded { topology, fabric })
 }
 
 /// The topology in the file at `path`.
-pub fn from_path(path: &Path) -> Result<Loaded, Failure> {
+pub(crate) fn from_path(path: &Path) -> Result<Loaded, Failure> {
     from_document(&path.display().to_string(), &Document::from_path(path)?)
 }

@@ -12,7 +12,7 @@ use vpclab_model::{DocumentError, Mistake, Mistakes};
 
 /// What a command says with its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Yes, or success: 0.
     Yes,
     /// A clean no: 1.
@@ -25,7 +25,7 @@ pub enum Answer {
 
 impl Answer {
     /// The exit status.
-    pub fn status(self) -> u8 {
+    pub(crate) fn status(self) -> u8 {
         match self {
             Self::Yes => 0,
             Self::No => 1,
@@ -35,7 +35,7 @@ impl Answer {
     }
 
     /// The answer to a three-valued question.
-    pub fn of(reachable: Option<bool>) -> Self {
+    pub(crate) fn of(reachable: Option<bool>) -> Self {
         match reachable {
             Some(true) => Self::Yes,
             Some(false) => Self::No,
@@ -46,7 +46,7 @@ impl Answer {
 
 /// Why a command could not do what it was asked: exit status 2.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// An error to be told.
     Told(ApiError),
     /// The reader of stdout went away: success.
@@ -55,12 +55,12 @@ pub enum Failure {
 
 impl Failure {
     /// A failure with a code and a sentence.
-    pub fn new(code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
         Self::Told(ApiError::new(code, message))
     }
 
     /// A file that cannot be read or written.
-    pub fn file(message: impl std::fmt::Display) -> Self {
+    pub(crate) fn file(message: impl std::fmt::Display) -> Self {
         Self::new("InvalidParameterValue", message.to_string())
     }
 }
@@ -87,7 +87,7 @@ impl From<DocumentError> for Failure {
 }
 
 /// The mistakes of a file, as the API tells them.
-pub fn mistakes(file: &str, mistakes: &Mistakes) -> ApiError {
+pub(crate) fn mistakes(file: &str, mistakes: &Mistakes) -> ApiError {
     let count = mistakes.0.len();
     let noun = if count == 1 { "mistake" } else { "mistakes" };
     let code = mistakes.0.first().map_or("InvalidParameterValue", |mistake| mistake.code);
@@ -107,7 +107,7 @@ pub fn mistakes(file: &str, mistakes: &Mistakes) -> ApiError {
 }
 
 /// Prints text; colours go only where they can be shown and are wanted (NO_COLOR).
-pub fn text(text: &str) -> Result<(), Failure> {
+pub(crate) fn text(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
@@ -115,9 +115,10 @@ pub fn text(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints a value as JSON.
-pub fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let mut json = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::new("InternalError", format!("the answer cannot be written as JSON: {error}")))?;
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut json = serde_json::to_string_pretty(value).map_err(|error| {
+        Failure::new("InternalError", format!("the answer cannot be written as JSON: {error}"))
+    })?;
     json.push('\n');
     let mut out = io::stdout().lock();
     out.write_all(json.as_bytes())?;
@@ -126,7 +127,7 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
 }
 
 /// Tells a failure. Nothing more can be done if that fails too.
-pub fn failure(error: &ApiError, as_json: bool) {
+pub(crate) fn failure(error: &ApiError, as_json: bool) {
     if as_json {
         let _ = json(error);
         return;

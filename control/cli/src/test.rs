@@ -22,14 +22,15 @@ struct Suite {
 }
 
 /// Runs test files.
-pub fn test(test: &Test) -> Result<Answer, Failure> {
+pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
     let suites = suites(test)?;
     let level = match test.level {
         TestLevel::Explain => Level::Explain,
         TestLevel::Virtual => Level::Virtual,
         TestLevel::Live => Level::Live,
     };
-    let widest = suites.iter().flat_map(|suite| &suite.file.tests).map(|test| test.name.chars().count()).max();
+    let widest =
+        suites.iter().flat_map(|suite| &suite.file.tests).map(|test| test.name.chars().count()).max();
     let width = widest.unwrap_or(0);
     let is_for_people = !test.json && !test.tap;
     let mut results = Vec::new();
@@ -86,7 +87,8 @@ fn live(
     };
     let lab = ephemeral.as_ref().map(Ephemeral::name).or(test.lab.as_deref()).unwrap_or_default();
     let instances = crate::running::client(lab)?.instances().map_err(crate::running::failed)?;
-    let mut prober = LiveProber::new(&instances).map_err(|message| Failure::new("IncorrectState", message))?;
+    let mut prober =
+        LiveProber::new(&instances).map_err(|message| Failure::new("IncorrectState", message))?;
     let results = run(Some(&mut prober));
     drop(prober);
     if let Some(ephemeral) = ephemeral {
@@ -95,17 +97,22 @@ fn live(
     Ok(results)
 }
 
-/// Reads all files before anything runs, and tells the mistakes of all.
+/// Reads all files before anything runs.
 fn suites(test: &Test) -> Result<Vec<Suite>, Failure> {
     let mut suites = Vec::new();
     for path in &test.files {
         let file = TestFile::from_path(path).map_err(|error| match error {
             TestFileError::Document(error) => Failure::from(error),
-            TestFileError::Mistakes(path, mistakes) => output::mistakes(&path.display().to_string(), &mistakes).into(),
+            TestFileError::Mistakes(path, mistakes) => {
+                output::mistakes(&path.display().to_string(), &mistakes).into()
+            }
         })?;
         let topology = test.topology.clone().or_else(|| file.topology.clone()).ok_or_else(|| {
             let path = path.display();
-            Failure::new("MissingParameter", format!("{path} names no topology; add `topology` to it, or give -t FILE"))
+            Failure::new(
+                "MissingParameter",
+                format!("{path} names no topology; add `topology` to it, or give -t FILE"),
+            )
         })?;
         let loaded = load::from_path(Path::new(&topology))?;
         suites.push(Suite { file, loaded, topology });

@@ -63,7 +63,8 @@ impl Foreign {
             AttachmentTarget::Container(name) => {
                 let container = docker::inspect(name).map_err(|error| docker_error(&error))?;
                 let Some(pid) = container.pid else {
-                    let sentence = format!("container {name} is not running; start it first, with --network none");
+                    let sentence =
+                        format!("container {name} is not running; start it first, with --network none");
                     return Err(ApiError::new("IncorrectState", sentence));
                 };
                 foreign.pid = Some(pid);
@@ -352,7 +353,9 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_said_in_a_sentence() {
-        for target in [AttachmentTarget::Process(i32::MAX), AttachmentTarget::Netns("no-such-netns".to_owned())] {
+        for target in
+            [AttachmentTarget::Process(i32::MAX), AttachmentTarget::Netns("no-such-netns".to_owned())]
+        {
             let error = Foreign::resolve(&target).unwrap_err();
             assert_eq!(error.error.code, "InvalidAttachmentTarget.NotFound", "{error}");
         }

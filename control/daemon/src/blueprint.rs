@@ -129,9 +129,8 @@ pub(crate) fn blueprints(lab: &str, topology: &Topology, fabric: &Fabric) -> Vec
     let instances = topology.instances.iter().map(|(name, instance)| {
         let several = instance.network_interfaces.len() > 1;
         let interfaces = instance.network_interfaces.iter();
-        let devices: Vec<_> = interfaces
-            .filter_map(|(&index, eni)| interface(&prefix, fabric, eni, index, several))
-            .collect();
+        let devices: Vec<_> =
+            interfaces.filter_map(|(&index, eni)| interface(&prefix, fabric, eni, index, several)).collect();
         let vpc = instance.network_interfaces.values().next().and_then(|eni| fabric.enis.find(eni.as_str()));
         let nameserver = vpc.map(|eni| fabric.vpcs[fabric.enis[eni].vpc].resolver);
         let resolver = nameserver.map(|nameserver| Resolver { nameserver, search: search.clone() });

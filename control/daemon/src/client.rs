@@ -159,7 +159,8 @@ impl Client {
     ) -> Result<T, ClientError> {
         let internal = |error: &dyn std::fmt::Display| ApiError::new("InternalError", error.to_string());
         let body = body.map(serde_json::to_vec).transpose().map_err(|error| internal(&error))?;
-        let response = http::request(&self.paths.socket, method, path, body).map_err(|error| self.explain_failure(&error))?;
+        let response = http::request(&self.paths.socket, method, path, body)
+            .map_err(|error| self.explain_failure(&error))?;
         if (200..300).contains(&response.status) {
             return Ok(serde_json::from_slice(&response.body).map_err(|error| internal(&error))?);
         }
@@ -171,7 +172,9 @@ impl Client {
         let lab = self.paths.lab();
         match error {
             HttpError::Connect(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoSuchLab(lab.to_owned()),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                    ClientError::NoSuchLab(lab.to_owned())
+                }
                 io::ErrorKind::PermissionDenied => ApiError::new(
                     "UnauthorizedOperation",
                     format!("lab {lab} belongs to another user; run this as root or as its owner"),

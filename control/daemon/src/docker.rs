@@ -72,8 +72,8 @@ pub(crate) fn inspect(name: &str) -> Result<Container, DockerError> {
             return Err(refused(body["message"].as_str().unwrap_or("nothing that helps").to_owned()));
         }
     }
-    let inspected: Inspected =
-        serde_json::from_slice(&response.body).map_err(|error| refused(format!("unreadable JSON: {error}")))?;
+    let inspected: Inspected = serde_json::from_slice(&response.body)
+        .map_err(|error| refused(format!("unreadable JSON: {error}")))?;
     Ok(Container {
         id: inspected.id,
         pid: Some(inspected.state.pid).filter(|pid| inspected.state.running && *pid > 0),

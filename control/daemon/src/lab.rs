@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use vpclab_api::{
-    ApiError, Attachment, AttachmentTarget, Counters, DropCount, Health, InstanceState, InterfaceState, PortCounters,
-    RunState,
+    ApiError, Attachment, AttachmentTarget, Counters, DropCount, Health, InstanceState, InterfaceState,
+    PortCounters, RunState,
 };
 use vpclab_engine::{Engine, Fabric, Port};
 use vpclab_model::{Document, Topology, resolve};
@@ -78,7 +78,10 @@ impl Lab {
             foreign.filter(|foreign| {
                 let alive = foreign.is_alive();
                 if !alive {
-                    tracing::warn!(instance = key.name(), "what it was attached to is gone; it gets a namespace of its own");
+                    tracing::warn!(
+                        instance = key.name(),
+                        "what it was attached to is gone; it gets a namespace of its own"
+                    );
                 }
                 alive
             })
@@ -119,7 +122,10 @@ impl Lab {
     /// When a former change ended in a panic: what it left half done is not to be built on.
     pub(crate) fn lock(&self) -> Result<MutexGuard<'_, State>, ApiError> {
         self.state.lock().map_err(|_| {
-            ApiError::new("InternalError", "a former change failed unexpectedly and left the lab undefined; restart it")
+            ApiError::new(
+                "InternalError",
+                "a former change failed unexpectedly and left the lab undefined; restart it",
+            )
         })
     }
 
@@ -156,7 +162,8 @@ impl Lab {
         let topology = &state.declared.topology;
         let instance =
             resolve(&topology.instances, reference).map(|(name, _)| GuestKey::Instance(name.clone()));
-        let host = || resolve(&topology.internet_hosts, reference).map(|(name, _)| GuestKey::Host(name.clone()));
+        let host =
+            || resolve(&topology.internet_hosts, reference).map(|(name, _)| GuestKey::Host(name.clone()));
         instance.or_else(host).ok_or_else(|| no_such_guest(reference))
     }
 

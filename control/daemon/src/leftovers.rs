@@ -107,7 +107,8 @@ fn slugs(ground: &Ground) -> BTreeSet<String> {
 
 /// Everyone who lives in the lab, attached or in a namespace of the lab's own.
 fn inhabitants(ground: &Ground) -> Vec<String> {
-    let own = slugs(ground).into_iter().filter_map(|slug| Netns::open_name(&ground.namespace_name(&slug)).ok());
+    let own =
+        slugs(ground).into_iter().filter_map(|slug| Netns::open_name(&ground.namespace_name(&slug)).ok());
     let attached = remember::previous_attachments(&ground.paths);
     let attached = attached.into_iter().filter_map(|attached| attached.foreign.open().ok());
     let inside = own.chain(attached).map(|netns| netns.processes()).filter(|inside| !inside.is_empty());

@@ -15,7 +15,9 @@ const LONGEST_LAB_NAME: usize = 32;
 
 /// The name cannot be a lab's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} cannot be a lab's name: 1 to 32 letters, digits, '-', '_' and '.', not starting with '.' or '-'")]
+#[error(
+    "{0:?} cannot be a lab's name: 1 to 32 letters, digits, '-', '_' and '.', not starting with '.' or '-'"
+)]
 pub struct InvalidLabName(pub String);
 
 /// The files of one lab.
@@ -136,8 +138,7 @@ impl LabPaths {
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     use std::io::Write;
     let temporary = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(content)?;
     file.sync_data()?;
     fs::rename(&temporary, path)

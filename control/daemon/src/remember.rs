@@ -12,8 +12,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vpclab_model::{
-    ConnectionTracking, Document, Eip, EipName, NetworkAclName, NetworkInterface, NetworkInterfaceName, PublicIp,
-    RouteTableName, SecurityGroupName, Settings, SubnetName, Topology, Vpc, VpcName,
+    ConnectionTracking, Document, Eip, EipName, NetworkAclName, NetworkInterface, NetworkInterfaceName,
+    PublicIp, RouteTableName, SecurityGroupName, Settings, SubnetName, Topology, Vpc, VpcName,
 };
 
 use crate::attach::Foreign;

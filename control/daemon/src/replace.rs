@@ -99,13 +99,15 @@ impl Lab {
         for blueprint in blueprints {
             let Some(guest) = state.guests.get(&blueprint.key) else { continue };
             let key = blueprint.key.clone();
-            let alteration =
-                alterations.entry(key).or_insert(Alteration { blueprint: blueprint.clone(), new: Vec::new() });
+            let alteration = alterations
+                .entry(key)
+                .or_insert(Alteration { blueprint: blueprint.clone(), new: Vec::new() });
             if guest.gone {
                 continue;
             }
             let missing = blueprint.devices.iter().filter(|device| {
-                let has = |running: &RunningDevice| is_sound(running) && running.config.alias == device.alias();
+                let has =
+                    |running: &RunningDevice| is_sound(running) && running.config.alias == device.alias();
                 !guest.devices.iter().any(has)
             });
             for device in missing {

@@ -94,7 +94,9 @@ fn router(api: Api) -> Router {
         .route("/v1/instances/{name}/attachment", put(attach).delete(detach))
         .route("/v1/{kind}", get(list))
         .route("/v1/{kind}/{name}", get(resource))
-        .fallback(async || Failure::new("InvalidAction", "there is nothing at this path; the API begins with /v1/"))
+        .fallback(async || {
+            Failure::new("InvalidAction", "there is nothing at this path; the API begins with /v1/")
+        })
         .method_not_allowed_fallback(async || Failure::new("InvalidAction", NOT_THIS_METHOD))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(api)
@@ -164,7 +166,8 @@ async fn resource(
     State(api): State<Api>,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Answer<Value> {
-    let Path((kind, name)) = path.map_err(|error| Failure::new("InvalidParameterValue", &error.body_text()))?;
+    let Path((kind, name)) =
+        path.map_err(|error| Failure::new("InvalidParameterValue", &error.body_text()))?;
     Ok(Json(resources::get(&api.lab.declared().topology, &kind, &name)?))
 }
 
@@ -174,7 +177,9 @@ async fn blocking<T: Serialize + Send + 'static>(
 ) -> Answer<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => Ok(Json(outcome?)),
-        Err(_) => Err(Failure::new("InternalError", "the request failed unexpectedly; the daemon's log says why")),
+        Err(_) => {
+            Err(Failure::new("InternalError", "the request failed unexpectedly; the daemon's log says why"))
+        }
     }
 }
 
@@ -201,8 +206,10 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
 /// A topology's document: JSON in which no key appears twice.
 fn document(body: &[u8]) -> Result<Document, ApiError> {
     let refused = |sentence: String| ApiError::new("InvalidParameterValue", sentence);
-    let text = std::str::from_utf8(body).map_err(|error| refused(format!("the body is not UTF-8: {error}")))?;
-    Document::parse(text, Syntax::Json).map_err(|error| refused(format!("the body is not a JSON document: {error}")))
+    let text =
+        std::str::from_utf8(body).map_err(|error| refused(format!("the body is not UTF-8: {error}")))?;
+    Document::parse(text, Syntax::Json)
+        .map_err(|error| refused(format!("the body is not a JSON document: {error}")))
 }
 
 impl Failure {

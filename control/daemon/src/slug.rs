@@ -20,8 +20,7 @@ pub(crate) fn slug(name: &str, fingerprint: u128, taken: &BTreeSet<String>) -> S
     if plain && !taken.contains(name) {
         return name.to_owned();
     }
-    let readable: String =
-        name.chars().take(READABLE).map(|c| if is_plain(c) { c } else { '_' }).collect();
+    let readable: String = name.chars().take(READABLE).map(|c| if is_plain(c) { c } else { '_' }).collect();
     format!("{}~{fingerprint:032x}", readable.trim_start_matches(['.', '-']))
 }
 

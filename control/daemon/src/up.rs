@@ -178,7 +178,8 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
             let _ = end.try_send(Ending::EngineLost);
         }
     };
-    let lab = Lab::start(ground, declared, Engine::default(), started, on_end).map_err(|error| problem(&error))?;
+    let lab =
+        Lab::start(ground, declared, Engine::default(), started, on_end).map_err(|error| problem(&error))?;
     let lab = Arc::new(lab);
     let listener = match listen(paths) {
         Ok(listener) => listener,
@@ -194,7 +195,15 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
     let ready_after = started.elapsed();
     tracing::info!(lab = name, generation, instances = instances.len(), ?ready_after, "ready");
     let pid = std::process::id();
-    ready(&Ready { lab: name.clone(), pid, paths: paths.clone(), document_path, generation, instances, ready_after });
+    ready(&Ready {
+        lab: name.clone(),
+        pid,
+        paths: paths.clone(),
+        document_path,
+        generation,
+        instances,
+        ready_after,
+    });
     tokio::task::spawn_blocking({
         let lab = lab.clone();
         move || clear_leftovers(&lab)

@@ -10,16 +10,27 @@ fn a_yes_names_every_rule_that_let_it_pass() {
     assert_eq!(answer.reachable, Some(true));
     assert!(answer.blockers.is_empty() && answer.unmodelled.is_empty());
     let acl = answer.forward.steps.iter().find(|step| step.resource == "database").unwrap();
-    assert_eq!((acl.rule.clone(), acl.detail.as_deref()), (Some(RuleReference::Number(100)), Some("private-a")));
+    assert_eq!(
+        (acl.rule.clone(), acl.detail.as_deref()),
+        (Some(RuleReference::Number(100)), Some("private-a"))
+    );
     let group = answer.forward.steps.iter().rfind(|step| step.component == "security_group").unwrap();
     let rule = RuleReference::Text("db ingress[0]: tcp 5432 from web".to_owned());
-    assert_eq!((group.resource.as_str(), group.rule.clone(), group.groups.as_slice()), ("db-1", Some(rule), &["db".to_owned()][..]));
+    assert_eq!(
+        (group.resource.as_str(), group.rule.clone(), group.groups.as_slice()),
+        ("db-1", Some(rule), &["db".to_owned()][..])
+    );
     let observed = answer.forward.observed.unwrap();
     assert_eq!(observed.source.port.as_deref(), Some("32768-60999"));
     assert_eq!(observed.destination.port.as_deref(), Some("5432"));
     let back = answer.back.unwrap();
     assert_eq!(back.observed.unwrap().destination.port.as_deref(), Some("32768-60999"));
-    assert!(answer.assumed.iter().any(|a| a.resource == "db-1" && a.assumption.contains("listens on tcp port 5432")));
+    assert!(
+        answer
+            .assumed
+            .iter()
+            .any(|a| a.resource == "db-1" && a.assumption.contains("listens on tcp port 5432"))
+    );
 }
 
 #[test]
@@ -27,7 +38,10 @@ fn the_receiver_sees_the_public_address_behind_the_gateway() {
     let answer = quickstart().explain("web-1", "client:443");
     assert_eq!(answer.forward.observed.unwrap().source.address, "203.0.113.10");
     let gateway = answer.forward.steps.iter().find(|step| step.component == "internet_gateway").unwrap();
-    assert_eq!((gateway.action.as_str(), gateway.detail.as_deref()), ("translate", Some("10.0.1.10 becomes 203.0.113.10")));
+    assert_eq!(
+        (gateway.action.as_str(), gateway.detail.as_deref()),
+        ("translate", Some("10.0.1.10 becomes 203.0.113.10"))
+    );
 }
 
 #[test]

@@ -59,13 +59,21 @@ fn packets_that_contradict_explain_fail_the_test_whatever_it_expected() {
     for (expected, outcome, says) in [
         (Expected::Allowed, Outcome::Dropped, "explain says allowed, packets say silently dropped"),
         (Expected::Denied, Outcome::Dropped, "explain says allowed, packets say silently dropped"),
-        (Expected::Allowed, Outcome::Refused, "explain says allowed, packets say refused by the peer (TCP reset)"),
+        (
+            Expected::Allowed,
+            Outcome::Refused,
+            "explain says allowed, packets say refused by the peer (TCP reset)",
+        ),
     ] {
         let test = case("web-1", "db-1:5432", expected);
         let result = one(&network, test, Some(&mut Always(outcome, Vec::new())));
         assert!(!result.passed && result.failures.iter().any(|f| f == says), "{:?}", result.failures);
     }
-    let leak = one(&network, case("web-1", "db-1:22", Expected::Allowed), Some(&mut Always(Outcome::Allowed, vec![])));
+    let leak = one(
+        &network,
+        case("web-1", "db-1:22", Expected::Allowed),
+        Some(&mut Always(Outcome::Allowed, vec![])),
+    );
     assert_eq!(leak.failures, ["explain says denied, packets say allowed"]);
 }
 
@@ -106,7 +114,11 @@ fn the_internet_is_a_declared_host_that_no_rule_names() {
          internet_hosts: {office: {address: 198.51.100.7}}\n",
     );
     let result = one(&named, case("internet", "a:80", Expected::Denied), Some(&mut packets));
-    assert!(result.failures.iter().any(|f| f.contains("declare one under `internet_hosts`")), "{:?}", result.failures);
+    assert!(
+        result.failures.iter().any(|f| f.contains("declare one under `internet_hosts`")),
+        "{:?}",
+        result.failures
+    );
 }
 
 /// A witness with a lucky source port would call a half-open door open.
@@ -134,18 +146,29 @@ fn where_some_source_ports_are_denied_one_of_them_is_the_witness() {
 fn a_denied_test_may_say_by_what() {
     let network = quickstart();
     let denied = |because| TestCase { because, ..case("web-1", "db-1:22", Expected::Denied) };
-    let right = Because { code: Some("SUBNET_ACL_RESTRICTION".into()), rule: Some(vpclab_api::RuleReference::Number(200)), ..Because::default() };
+    let right = Because {
+        code: Some("SUBNET_ACL_RESTRICTION".into()),
+        rule: Some(vpclab_api::RuleReference::Number(200)),
+        ..Because::default()
+    };
     assert!(one(&network, denied(right.clone()), None).passed);
     let wrong = Because { rule: Some(vpclab_api::RuleReference::Number(100)), ..right };
     let result = one(&network, denied(wrong), None);
-    assert!(result.failures[0].starts_with("expected it denied by SUBNET_ACL_RESTRICTION rule 100"), "{:?}", result.failures);
+    assert!(
+        result.failures[0].starts_with("expected it denied by SUBNET_ACL_RESTRICTION rule 100"),
+        "{:?}",
+        result.failures
+    );
 }
 
 #[test]
 fn the_source_that_the_receiver_sees_is_checked_at_every_level() {
     let network = quickstart();
     for (wanted, passes) in [("203.0.113.10", true), ("10.0.1.10", false)] {
-        let test = TestCase { source_seen: Some(wanted.parse().unwrap()), ..case("web-1", "client:443", Expected::Allowed) };
+        let test = TestCase {
+            source_seen: Some(wanted.parse().unwrap()),
+            ..case("web-1", "client:443", Expected::Allowed)
+        };
         assert_eq!(one(&network, test.clone(), None).passed, passes, "explain {wanted}");
         let mut guests = VirtualProber::new(&network.topology);
         let result = one(&network, test, Some(&mut guests));

@@ -28,7 +28,8 @@ struct Network {
 
 impl Network {
     fn new(document: &Document) -> Self {
-        let topology = Topology::from_document(document, None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let topology =
+            Topology::from_document(document, None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let fabric = Fabric::compile(&topology, None);
         Self { topology, fabric }
     }

@@ -31,7 +31,14 @@ fn a_destination_says_end_port_and_protocol() {
         ("internet:443", "internet", "internet", "192.0.2.1", Some("443"), "tcp"),
         ("internet/icmp", "internet", "internet", "192.0.2.1", None, "icmp"),
         ("internet:198.51.100.99:443", "198.51.100.99", "address", "198.51.100.99", Some("443"), "tcp"),
-        ("internet:[2001:db8:77::1]:443/udp", "2001:db8:77::1", "address", "2001:db8:77::1", Some("443"), "udp"),
+        (
+            "internet:[2001:db8:77::1]:443/udp",
+            "2001:db8:77::1",
+            "address",
+            "2001:db8:77::1",
+            Some("443"),
+            "udp",
+        ),
         ("client:80", "client", "internet_host", "198.51.100.7", Some("80"), "tcp"),
     ] {
         let end = network.explain("web-1", to).to;
@@ -100,10 +107,16 @@ fn the_options_say_the_same_as_the_destination_and_may_not_contradict_it() {
     assert!(network.ask(&agreed).is_ok());
     for (contradiction, says) in [
         (ExplainRequest { port: Some(22), ..request("web-1", "db-1:5432") }, "the port is given twice"),
-        (ExplainRequest { protocol: Some("udp".to_owned()), ..request("web-1", "db-1:1/tcp") }, "the protocol is given"),
+        (
+            ExplainRequest { protocol: Some("udp".to_owned()), ..request("web-1", "db-1:1/tcp") },
+            "the protocol is given",
+        ),
         (ExplainRequest { family: Some(5), ..request("web-1", "db-1") }, "5 is not an address family"),
         (ExplainRequest { family: Some(4), ..request("web-1", "db-1/icmpv6") }, "the other address family"),
-        (ExplainRequest { source_port: Some(1), ..request("web-1", "db-1/icmp") }, "only tcp and udp have ports"),
+        (
+            ExplainRequest { source_port: Some(1), ..request("web-1", "db-1/icmp") },
+            "only tcp and udp have ports",
+        ),
         (ExplainRequest { family: Some(6), ..request("web-1", "10.0.2.10") }, "no IPv6 address each"),
     ] {
         let error = network.ask(&contradiction).unwrap_err().error;
@@ -119,7 +132,10 @@ fn a_name_that_looks_like_more_is_served_by_the_options() {
     );
     let error = network.refusal("b", "a:80").error;
     assert_eq!(error.code, "InvalidParameterCombination");
-    assert!(error.message.contains("the instance `a:80` and every protocol, or port 80 of the instance `a`"), "{error:?}");
+    assert!(
+        error.message.contains("the instance `a:80` and every protocol, or port 80 of the instance `a`"),
+        "{error:?}"
+    );
     let exact = ExplainRequest { protocol: Some("all".to_owned()), ..request("b", "a:80") };
     assert_eq!(network.ask(&exact).unwrap().to.name, "a:80");
     let port = ExplainRequest { port: Some(80), ..request("b", "a") };
@@ -137,7 +153,8 @@ fn an_address_of_several_vpcs_needs_its_vpc() {
     );
     let error = network.refusal("c", "10.0.0.9:80").error;
     assert!(error.message.contains("ask for v/10.0.0.9 or w/10.0.0.9"), "{error:?}");
-    assert_eq!(network.explain("c", "v/10.0.0.9:80").reachable, Some(false), "the default group lets no other in");
+    assert_eq!(network.explain("c", "v/10.0.0.9:80").reachable, Some(true));
+    assert_eq!(network.explain("c", "w/10.0.0.9:80").reachable, Some(false), "that is the other VPC's");
 }
 
 #[test]
@@ -150,6 +167,9 @@ fn an_instance_is_its_primary_interface_and_the_others_go_by_their_names() {
     );
     assert_eq!(network.explain("b", "a:80").to.address.as_deref(), Some("10.0.0.10"));
     let by_interface = network.explain("b", "q:80").to;
-    assert_eq!((by_interface.kind.as_str(), by_interface.address.as_deref()), ("network_interface", Some("10.0.1.10")));
+    assert_eq!(
+        (by_interface.kind.as_str(), by_interface.address.as_deref()),
+        ("network_interface", Some("10.0.1.10"))
+    );
     assert_eq!(network.explain("b", "p:80").to.kind, "network_interface");
 }

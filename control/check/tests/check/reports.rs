@@ -19,7 +19,8 @@ fn result(name: &str, failures: &[&str]) -> TestResult {
 
 #[test]
 fn tap_escapes_what_would_be_a_directive() {
-    let report = summarise(Level::Virtual, vec![result("is #1 # TODO\nok", &[]), result("no", &["because: \"x\""])]);
+    let report =
+        summarise(Level::Virtual, vec![result("is #1 # TODO\nok", &[]), result("no", &["because: \"x\""])]);
     let tap = report::tap(&report);
     let lines: Vec<&str> = tap.lines().collect();
     assert_eq!(lines[..3], ["TAP version 14", "1..2", "ok 1 - is \\#1 \\# TODO ok"]);

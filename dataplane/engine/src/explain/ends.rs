@@ -84,19 +84,14 @@ impl Ends {
 /// [`EndError`] when there is no such question.
 pub fn resolve(fabric: &Fabric, from: End, to: End, ipv6: Option<bool>) -> Result<Ends, EndError> {
     let families = ipv6.map_or(vec![false, true], |ipv6| vec![ipv6]);
-    let mut refusal = EndError::NoCommonFamily;
     for ipv6 in families {
-        let Some(destination) = destination(fabric, from, to, ipv6)? else { continue };
-        match destination {
-            Ok(destination) => {
-                if let Some((from, source)) = source(fabric, from, ipv6)? {
-                    return Ok(Ends { from, source, destination });
-                }
-            }
-            Err(error) => refusal = error,
+        let Some((start, source)) = source(fabric, from, ipv6)? else { continue };
+        if let Some(destination) = destination(fabric, from, to, ipv6)? {
+            // Both ends have the family: if the destination cannot be used, that is the answer.
+            return Ok(Ends { from: start, source, destination: destination? });
         }
     }
-    Err(refusal)
+    Err(EndError::NoCommonFamily)
 }
 
 /// The address of the destination in a family; none if it has no such address, an error inside if it has one that the

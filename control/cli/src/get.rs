@@ -1,0 +1,272 @@
+//! Which resources are there, and what do they say?
+//!
+//! The same values whether a file or the running lab is asked: with AWS's defaults, each with its id.
+
+use serde_json::{Map, Value};
+use vpclab_api::{ApiError, Counters};
+use vpclab_check::style::{FAINT, STRONG, columns, paint};
+use vpclab_model::{Kind as _, Name, Topology, kind};
+
+use crate::args::{Format, Get, Lab};
+use crate::load;
+use crate::output::{self, Answer, Failure};
+use crate::running;
+
+/// A kind of resource as it is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    /// Its key in documents and paths.
+    pub plural: &'static str,
+    /// What one is called in sentences.
+    noun: &'static str,
+    /// EC2's code for one that does not exist (ERR-31).
+    not_found: &'static str,
+    /// The attributes that a table shows.
+    shown: &'static [&'static str],
+    id: fn(&str) -> String,
+}
+
+macro_rules! kinds {
+    ($($kind:ident, $not_found:literal, $shown:expr;)*) => {
+        /// Every kind, in the order of a topology's fields.
+        pub(crate) const KINDS: &[Kind] = &[$(Kind {
+            plural: kind::$kind::PLURAL,
+            noun: kind::$kind::NOUN,
+            not_found: $not_found,
+            shown: &$shown,
+            id: |name| Name::<kind::$kind>::new(name).id(),
+        }),*];
+    };
+}
+
+kinds! {
+    Vpc, "InvalidVpcID.NotFound", ["cidr_block", "ipv6_cidr_blocks", "main_route_table", "default_network_acl"];
+    Subnet, "InvalidSubnetID.NotFound",
+        ["vpc", "availability_zone", "cidr_block", "ipv6_cidr_block", "route_table", "network_acl"];
+    RouteTable, "InvalidRouteTableID.NotFound", ["vpc", "main", "routes"];
+    InternetGateway, "InvalidInternetGatewayID.NotFound", ["vpc"];
+    NetworkAcl, "InvalidNetworkAclID.NotFound", ["vpc", "default", "ingress", "egress"];
+    SecurityGroup, "InvalidGroup.NotFound", ["vpc", "description", "ingress", "egress"];
+    NetworkInterface, "InvalidNetworkInterfaceID.NotFound",
+        ["subnet", "private_ip", "public_ips", "ipv6_addresses", "security_groups"];
+    Instance, "InvalidInstanceID.NotFound", ["network_interfaces"];
+    Eip, "InvalidAllocationID.NotFound", ["public_ip", "association"];
+    InternetHost, "InvalidInternetHostID.NotFound", ["address", "ipv6_address"];
+}
+
+/// Shows a kind, or one resource.
+pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
+    if get.kind == "counters" {
+        if get.source.topology.is_some() {
+            return Err(Failure::new(
+                "InvalidParameterCombination",
+                "only a running lab counts; leave -t out",
+            ));
+        }
+        return counters(&get.source.lab, get.format);
+    }
+    let kind = find_kind(&get.kind)?;
+    let name = get.name.as_deref();
+    let value = match (&get.source.topology, name) {
+        (Some(path), name) => {
+            let all = resources(&load::from_path(path)?.topology, kind);
+            match name {
+                Some(name) => one(&all, kind, name)?,
+                None => all,
+            }
+        }
+        (None, Some(name)) => {
+            running::client(&get.source.lab.lab)?.resource(kind.plural, name).map_err(running::failed)?
+        }
+        (None, None) => {
+            running::client(&get.source.lab.lab)?.resources(kind.plural).map_err(running::failed)?
+        }
+    };
+    if get.format.json {
+        output::json(&value)?;
+    } else if name.is_some() {
+        output::text(&card(&value))?;
+    } else {
+        output::text(&table(&value, kind))?;
+    }
+    Ok(Answer::Yes)
+}
+
+/// Shows what a running lab has counted.
+pub(crate) fn counters(lab: &Lab, format: Format) -> Result<Answer, Failure> {
+    let counters = running::client(&lab.lab)?.counters().map_err(running::failed)?;
+    if format.json {
+        output::json(&counters)?;
+    } else {
+        output::text(&counted(&counters))?;
+    }
+    Ok(Answer::Yes)
+}
+
+/// All resources of a kind by name, each with its id, as the API gives them.
+pub(crate) fn resources(topology: &Topology, kind: &Kind) -> Value {
+    let all = serde_json::to_value(topology).ok();
+    let of_kind = all.as_ref().and_then(|all| all.get(kind.plural)).and_then(Value::as_object);
+    let with_ids = of_kind.into_iter().flatten().map(|(name, resource)| {
+        let mut object = Map::new();
+        object.insert("id".to_owned(), (kind.id)(name).into());
+        object.extend(resource.as_object().cloned().unwrap_or_default());
+        (name.clone(), Value::Object(object))
+    });
+    Value::Object(with_ids.collect())
+}
+
+/// A kind by its plural or singular, hyphens as good as underscores.
+fn find_kind(asked: &str) -> Result<&'static Kind, Failure> {
+    let word = asked.to_ascii_lowercase().replace('-', "_");
+    let singular = |plural: &str| plural.strip_suffix('s').map(str::to_owned);
+    let found =
+        KINDS.iter().find(|kind| kind.plural == word || singular(kind.plural).as_ref() == Some(&word));
+    found.ok_or_else(|| {
+        let plurals: Vec<&str> = KINDS.iter().map(|kind| kind.plural).chain(["counters"]).collect();
+        let remedy = vpclab_check::nearest(&word, plurals.iter().copied()).map_or_else(
+            || format!("there are {}", plurals.join(", ")),
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        Failure::new("InvalidAction", format!("`{asked}` is not a kind of resource; {remedy}"))
+    })
+}
+
+/// The resource called `reference`, or with that id.
+fn one(all: &Value, kind: &Kind, reference: &str) -> Result<Value, ApiError> {
+    let all = all.as_object();
+    let found = all.and_then(|all| {
+        all.get_key_value(reference).or_else(|| {
+            all.iter().find(|(_, resource)| resource.get("id").and_then(Value::as_str) == Some(reference))
+        })
+    });
+    let Some((name, resource)) = found else {
+        let known = all.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+        let remedy = vpclab_check::remedy(reference, known);
+        return Err(ApiError::new(
+            kind.not_found,
+            format!("there is no {} named {reference}; {remedy}", kind.noun),
+        ));
+    };
+    let mut object = Map::new();
+    object.insert("name".to_owned(), name.clone().into());
+    object.extend(resource.as_object().cloned().unwrap_or_default());
+    Ok(Value::Object(object))
+}
+
+/// A row for each resource.
+fn table(all: &Value, kind: &Kind) -> String {
+    let mut rows = vec![
+        std::iter::once("name").chain(kind.shown.iter().copied()).map(str::to_owned).collect::<Vec<_>>(),
+    ];
+    for (name, resource) in all.as_object().into_iter().flatten() {
+        let cells = kind.shown.iter().map(|attribute| cell(resource.get(*attribute).unwrap_or(&Value::Null)));
+        rows.push(std::iter::once(name.clone()).chain(cells).collect());
+    }
+    if rows.len() == 1 {
+        return format!("no {}\n", kind.plural.replace('_', " "));
+    }
+    columns(&rows, "", |row, column, cell| match (row, column) {
+        (0, _) => paint(FAINT, cell),
+        (_, 0) => paint(STRONG, cell),
+        _ => cell.to_owned(),
+    })
+}
+
+/// A value in one cell: long lists are counted, not written out.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+        }
+        Value::Array(items) => items.len().to_string(),
+        Value::Object(object) if object.is_empty() => "-".to_owned(),
+        Value::Object(object) => {
+            let pairs: Vec<String> =
+                object.values().map(|value| value.get("address").map_or_else(|| cell(value), cell)).collect();
+            pairs.join(" ")
+        }
+    }
+}
+
+/// One resource, an attribute to a line; a list of rules is a table of its own.
+fn card(resource: &Value) -> String {
+    let mut text = String::new();
+    let mut rows = Vec::new();
+    let mut lists = Vec::new();
+    for (key, value) in resource.as_object().into_iter().flatten() {
+        match value {
+            Value::Array(items) if items.iter().any(Value::is_object) => lists.push((key, items)),
+            _ => rows.push(vec![key.clone(), cell(value)]),
+        }
+    }
+    text.push_str(&columns(
+        &rows,
+        "",
+        |_, column, cell| if column == 0 { paint(FAINT, cell) } else { cell.to_owned() },
+    ));
+    for (key, items) in lists {
+        let mut keys: Vec<&String> = Vec::new();
+        for key in items.iter().filter_map(Value::as_object).flat_map(Map::keys) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        let mut rows = vec![keys.iter().map(|key| (*key).clone()).collect::<Vec<_>>()];
+        rows.extend(items.iter().map(|item| {
+            keys.iter().map(|key| cell(item.get(key.as_str()).unwrap_or(&Value::Null))).collect::<Vec<_>>()
+        }));
+        text.push_str(&format!("\n{}\n", paint(STRONG, key)));
+        text.push_str(&columns(
+            &rows,
+            "  ",
+            |row, _, cell| if row == 0 { paint(FAINT, cell) } else { cell.to_owned() },
+        ));
+    }
+    text
+}
+
+fn counted(counters: &Counters) -> String {
+    let totals = [
+        ("received", counters.received),
+        ("forwarded", counters.forwarded),
+        ("answered", counters.answered),
+        ("born", counters.born),
+        ("write failures", counters.write_failures),
+        ("flows", counters.flows),
+    ];
+    let rows: Vec<Vec<String>> =
+        totals.iter().map(|(what, count)| vec![(*what).to_owned(), count.to_string()]).collect();
+    let faint_first =
+        |_: usize, column: usize, cell: &str| if column == 0 { paint(FAINT, cell) } else { cell.to_owned() };
+    let mut text = columns(&rows, "", faint_first);
+    if !counters.dropped.is_empty() {
+        let rows: Vec<Vec<String>> = counters
+            .dropped
+            .iter()
+            .map(|drop| vec![drop.port.clone(), drop.reason.clone(), drop.frames.to_string()])
+            .collect();
+        text.push_str(&format!("\n{}\n", paint(STRONG, "dropped")));
+        text.push_str(&columns(&rows, "  ", |_, _, cell| cell.to_owned()));
+    }
+    let lost: Vec<Vec<String>> = counters
+        .devices
+        .iter()
+        .filter(|device| device.kernel_dropped > 0)
+        .map(|device| vec![device.port.clone(), device.kernel_dropped.to_string()])
+        .collect();
+    if !lost.is_empty() {
+        text.push_str(&format!(
+            "\n{}\n",
+            paint(STRONG, "dropped by the kernel before the engine could read them")
+        ));
+        text.push_str(&columns(&lost, "  ", |_, _, cell| cell.to_owned()));
+    }
+    text
+}

@@ -1,0 +1,80 @@
+//! What runs inside an instance, and what is an instance made of?
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+
+use vpclab_api::{AttachRequest, Attachment, AttachmentTarget, InstanceState};
+use vpclab_tap::Netns;
+use vpclab_tap::process::{InstanceEnvironment, enter_container};
+
+use crate::args::{Attach, Detach, Exec};
+use crate::output::{self, Answer, Failure};
+use crate::running::{client, failed};
+
+/// Runs a command inside an instance; its exit status is the answer.
+pub(crate) fn exec(exec: &Exec) -> Result<Answer, Failure> {
+    let state = client(&exec.lab.lab)?.instance(&exec.instance).map_err(failed)?;
+    let Some((program, arguments)) = exec.command.split_first() else {
+        return Err(Failure::new("MissingParameter", "give a command after `--`"));
+    };
+    let Attachment { netns, pid, hostname, files, .. } = &state.attachment;
+    let inside = |error: &dyn std::fmt::Display| {
+        Failure::new("IncorrectInstanceState", format!("{}: {error}", state.name))
+    };
+    let command = match pid.and_then(|pid| u32::try_from(pid).ok()) {
+        Some(pid) => enter_container(pid, program),
+        None => InstanceEnvironment {
+            netns: Netns::open_path(Path::new(netns)).map_err(|error| inside(&error))?,
+            hostname: Some(hostname.clone()),
+            files: files.iter().map(|(file, target)| (PathBuf::from(file), PathBuf::from(target))).collect(),
+        }
+        .command(program),
+    };
+    let mut command = command.map_err(|error| inside(&error))?;
+    let status = command
+        .args(arguments)
+        .status()
+        .map_err(|error| inside(&format_args!("{} cannot be run: {error}", program.to_string_lossy())))?;
+    // As shells tell it: 128 and the signal.
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    Ok(Answer::Status(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)))
+}
+
+/// Makes something that exists an instance.
+pub(crate) fn attach(attach: &Attach) -> Result<Answer, Failure> {
+    let target = &attach.target;
+    let target = match (&target.container, target.pid, &target.netns) {
+        (Some(container), ..) => AttachmentTarget::Container(container.clone()),
+        (None, Some(pid), _) => AttachmentTarget::Process(pid),
+        (None, None, Some(netns)) => AttachmentTarget::Netns(netns.clone()),
+        (None, None, None) => {
+            return Err(Failure::new("MissingParameter", "give --container, --pid or --netns"));
+        }
+    };
+    let state =
+        client(&attach.lab.lab)?.attach(&attach.instance, &AttachRequest { target }).map_err(failed)?;
+    show(&state, attach.format.json)
+}
+
+/// Gives an instance its own namespace back.
+pub(crate) fn detach(detach: &Detach) -> Result<Answer, Failure> {
+    let state = client(&detach.lab.lab)?.detach(&detach.instance).map_err(failed)?;
+    show(&state, detach.format.json)
+}
+
+fn show(state: &InstanceState, as_json: bool) -> Result<Answer, Failure> {
+    if as_json {
+        output::json(state)?;
+        return Ok(Answer::Yes);
+    }
+    let runs = match &state.attachment.target {
+        AttachmentTarget::Namespace => "a namespace of its own".to_owned(),
+        AttachmentTarget::Netns(netns) => format!("the namespace {netns}"),
+        AttachmentTarget::Process(pid) => format!("process {pid}"),
+        AttachmentTarget::Container(name) => format!("container {name}"),
+    };
+    let addresses: Vec<&str> =
+        state.interfaces.iter().flat_map(|interface| &interface.addresses).map(String::as_str).collect();
+    output::text(&format!("{} is {runs}  {}\n", state.name, addresses.join("  ")))?;
+    Ok(Answer::Yes)
+}

@@ -1,0 +1,39 @@
+//! How is the running lab spoken to?
+
+pub(crate) mod apply;
+pub(crate) mod background;
+pub(crate) mod ephemeral;
+pub(crate) mod guest;
+mod overlay;
+pub(crate) mod up;
+
+use vpclab_daemon::{Client, ClientError};
+
+use crate::load::{self, Loaded};
+use crate::output::Failure;
+
+/// The lab of this name.
+pub(crate) fn client(lab: &str) -> Result<Client, Failure> {
+    Client::new(lab).map_err(|error| Failure::new("InvalidParameterValue", error.to_string()))
+}
+
+/// What a failed request comes to.
+pub(crate) fn failed(error: ClientError) -> Failure {
+    match error {
+        ClientError::NoSuchLab(_) => Failure::new(
+            "InvalidLab.NotFound",
+            format!("{error}, or ask a file with -t FILE where the command takes one"),
+        ),
+        ClientError::Api(error) => error.into(),
+    }
+}
+
+/// The topology that the lab runs, with the addresses it has assigned.
+pub(crate) fn topology(lab: &str) -> Result<Loaded, Failure> {
+    let client = client(lab)?;
+    let document = client.topology().map_err(failed)?;
+    let mut loaded = load::from_document(lab, &document)?;
+    overlay::assigned(&client, &mut loaded.topology)?;
+    loaded.fabric = vpclab_engine::Fabric::compile(&loaded.topology, None);
+    Ok(loaded)
+}

@@ -1,0 +1,165 @@
+//! Does the command say what it said when a person last looked at it?
+//!
+//! Each case runs the built binary in this folder and compares status, stdout and stderr with `golden/NAME.txt`. After a
+//! wanted change: `UPDATE_GOLDEN=1 cargo test -p vpclab-cli`, and read the difference.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const QUICKSTART: &str = "../../../configs/quickstart.json";
+
+fn vpclab(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vpclab"));
+    command.args(arguments).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
+    // What the user's shell says must not show.
+    for variable in ["VPCLAB_LAB", "CLICOLOR_FORCE", "NO_COLOR", "COLUMNS", "RUST_LOG"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn told(arguments: &[&str], output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let mut told = format!("$ vpclab {}\n", arguments.join(" "));
+    told.push_str(&text(&output.stdout));
+    if !output.stderr.is_empty() {
+        told.push_str("--- stderr\n");
+        told.push_str(&text(&output.stderr));
+    }
+    told.push_str(&format!("--- exit {}\n", output.status.code().unwrap_or(-1)));
+    told
+}
+
+/// Compares with the file; returns what differs.
+fn differs(name: &str, found: &str) -> Option<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, found).unwrap();
+        return None;
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    (expected != found).then(|| format!("=== {name}: expected\n{expected}=== found\n{found}"))
+}
+
+#[test]
+fn the_command_says_what_it_said() {
+    let t = ["-t", QUICKSTART];
+    let explain = |ends: &[&'static str]| [&["explain"], ends, &t].concat();
+    let cases: Vec<(&str, Vec<&str>)> = vec![
+        ("explain-yes", explain(&["--from", "web-1", "--to", "db-1:5432/tcp"])),
+        ("explain-yes-internet", explain(&["--from", "client", "--to", "web-1:443"])),
+        ("explain-no", explain(&["--from", "app-1", "--to", "db-1:22"])),
+        ("explain-no-address", explain(&["--from", "internet", "--to", "db-1:22", "--family", "4"])),
+        ("explain-no-json", explain(&["--from", "app-1", "--to", "db-1:22", "--json"])),
+        ("explain-unknown", explain(&["--from", "web-1", "--to", "169.254.169.254:80"])),
+        ("explain-unknown-json", explain(&["--from", "web-1", "--to", "169.254.169.254:80", "--json"])),
+        ("explain-all", explain(&["--from", "web-1", "--to", "db-1"])),
+        ("explain-partial", vec!["explain", "--from", "a", "--to", "b:443", "-t", "files/replies.yaml"]),
+        (
+            "explain-partial-json",
+            vec!["explain", "--from", "a", "--to", "b:443", "-t", "files/replies.yaml", "--json"],
+        ),
+        ("error-name", explain(&["--from", "wbe-1", "--to", "db-1:22"])),
+        ("error-name-json", explain(&["--from", "wbe-1", "--to", "db-1:22", "--json"])),
+        ("error-kind-of-end", explain(&["--from", "web-1", "--to", "private-a:22"])),
+        ("error-mistakes", vec!["map", "-t", "files/mistakes.json"]),
+        ("error-mistakes-json", vec!["map", "-t", "files/mistakes.json", "--json"]),
+        ("error-no-file", vec!["map", "-t", "files/nothing.json"]),
+        ("error-no-lab", vec!["map", "--lab", "no-such-lab"]),
+        ("error-no-lab-json", vec!["get", "subnets", "--lab", "no-such-lab", "--json"]),
+        ("error-no-lab-down", vec!["down", "--lab", "no-such-lab"]),
+        ("error-usage", vec!["explain", "--from", "web-1"]),
+        ("map", [&["map"][..], &t].concat()),
+        ("get-subnets", [&["get", "subnets"][..], &t].concat()),
+        ("get-network-acl", [&["get", "network-acl", "database"][..], &t].concat()),
+        ("get-instance-json", [&["get", "instance", "web-1", "--json"][..], &t].concat()),
+        ("get-unknown", [&["get", "subnet", "private-b"][..], &t].concat()),
+        ("get-unknown-kind", [&["get", "subnetz"][..], &t].concat()),
+        ("test-quickstart", vec!["test", "../../../configs/quickstart.tests.json"]),
+        (
+            "test-explain-tap",
+            vec!["test", "../../../configs/quickstart.tests.json", "--level", "explain", "--tap"],
+        ),
+        ("test-failing", vec!["test", "files/failing.tests.yaml"]),
+        ("test-failing-explain", vec!["test", "files/failing.tests.yaml", "--level", "explain"]),
+        ("test-mistakes", vec!["test", "files/wrong.tests.yaml"]),
+        ("test-none", vec!["test", "files/none.tests.json"]),
+        ("help", vec!["--help"]),
+        ("help-explain", vec!["help", "explain"]),
+        ("help-test", vec!["help", "test"]),
+        ("help-up", vec!["help", "up"]),
+    ];
+    let differences: Vec<String> = cases
+        .iter()
+        .filter_map(|(name, arguments)| differs(name, &told(arguments, &vpclab(arguments).output().unwrap())))
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn every_kind_of_answer_has_its_exit_status() {
+    for (arguments, status) in [
+        (vec!["explain", "--from", "web-1", "--to", "db-1:5432", "-t", QUICKSTART], 0),
+        (vec!["explain", "--from", "web-1", "--to", "db-1:22", "-t", QUICKSTART], 1),
+        (vec!["explain", "--from", "web-1", "--to", "169.254.169.254:80", "-t", QUICKSTART], 2),
+        (vec!["explain", "--from", "web-1", "--to", "nobody", "-t", QUICKSTART], 2),
+        (vec!["test", "files/failing.tests.yaml"], 1),
+        (vec!["test", "files/none.tests.json"], 2),
+        (vec!["test", "files/nothing.json"], 2),
+        (vec!["get", "nothing"], 2),
+        (vec!["nothing"], 2),
+        (vec![], 2),
+        (vec!["--version"], 0),
+        (vec!["help", "up"], 0),
+    ] {
+        let output = vpclab(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut command = vpclab(&["get", "subnets", "--json", "-t", QUICKSTART]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_who_forces_them() {
+    let arguments = ["map", "-t", QUICKSTART];
+    let plain = vpclab(&arguments).output().unwrap().stdout;
+    assert!(!plain.contains(&0x1b));
+    let forced = vpclab(&arguments).env("CLICOLOR_FORCE", "1").output().unwrap().stdout;
+    assert!(forced.contains(&0x1b));
+    let refused = vpclab(&arguments).env("NO_COLOR", "1").output().unwrap().stdout;
+    assert_eq!(refused, plain);
+}
+
+#[test]
+fn reports_pages_and_completions_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let junit = folder.path().join("results.xml");
+    let junit_argument = junit.display().to_string();
+    let output =
+        vpclab(&["test", "files/failing.tests.yaml", "--junit", &junit_argument, "--json"]).output().unwrap();
+    let report: vpclab_api::TestReport = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((report.passed, report.failed), (1, 4));
+    assert!(fs::read_to_string(&junit).unwrap().contains("tests=\"5\" failures=\"4\""));
+    let man = folder.path().join("man");
+    assert!(vpclab(&["man", &man.display().to_string()]).status().unwrap().success());
+    assert!(
+        fs::read_to_string(man.join("vpclab-explain.1"))
+            .unwrap()
+            .contains("Why does this packet pass or die?")
+    );
+    for shell in ["bash", "zsh", "fish"] {
+        let script = vpclab(&["completions", shell]).output().unwrap();
+        assert!(
+            script.status.success() && String::from_utf8_lossy(&script.stdout).contains("explain"),
+            "{shell}"
+        );
+    }
+}

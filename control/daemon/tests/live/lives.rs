@@ -1,0 +1,184 @@
+//! What of a lab outlives its daemon, and what must not?
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+
+use vpclab_daemon::{DownError, down, paths};
+use vpclab_tap::Netns;
+
+use crate::fixture::{Inhabitant, Lab, TIMEOUT, live, spawn, topology, without};
+
+#[test]
+fn an_orderly_end_leaves_nothing_behind() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::up(&topology());
+    assert_eq!(lab.remains().len(), 5);
+    assert!(lab.interrupt());
+    assert_eq!(lab.remains(), Vec::<String>::new());
+    assert!(matches!(down(&lab.name), Err(DownError::NoSuchLab(_))));
+
+    let lab = Lab::up(&topology());
+    let ended = down(&lab.name).unwrap();
+    assert!(ended.was_running && ended.left.is_empty(), "{ended:?}");
+    assert_eq!(lab.remains(), Vec::<String>::new());
+}
+
+#[test]
+fn only_the_owner_reaches_the_socket() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::up(&topology());
+    let paths = paths(&lab.name).unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&paths.directory), mode(&paths.socket)), (0o700, 0o600));
+}
+
+#[test]
+fn a_second_daemon_of_a_lab_is_refused_with_the_pid_of_the_first() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::up(&topology());
+    let options = vpclab_daemon::UpOptions {
+        lab: lab.name.clone(),
+        document: vpclab_model::Document::from(topology()),
+        document_path: None,
+        plain_devices: false,
+        explain: std::sync::Arc::new(|_, _, _| Err(vpclab_api::ApiError::new("Unavailable", ""))),
+        started: std::time::Instant::now(),
+        ready: Box::new(|_| panic!("two daemons serve one lab")),
+    };
+    let error = vpclab_daemon::run(options).unwrap_err().to_string();
+    assert!(error.contains(&format!("running already (pid {})", lab.pid())), "{error}");
+    assert!(error.contains("vpclab down"), "{error}");
+    assert!(lab.pings("a", "10.7.1.11"), "the first is not disturbed");
+}
+
+#[test]
+fn a_killed_daemon_is_taken_over_while_connections_and_processes_go_on() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::up(&topology());
+    let mut inhabitant = Inhabitant::of(&lab.netns("b"));
+    let listener = lab.netns("b").run(|| TcpListener::bind("10.7.1.11:7000").unwrap()).unwrap();
+    let mut near = lab.netns("a").run(|| TcpStream::connect("10.7.1.11:7000").unwrap()).unwrap();
+    let (mut far, _) = listener.accept().unwrap();
+    for stream in [&near, &far] {
+        stream.set_read_timeout(Some(TIMEOUT * 5)).unwrap();
+    }
+    let mut say = |words: &[u8]| {
+        let mut heard = vec![0; words.len()];
+        near.write_all(words).unwrap();
+        far.read_exact(&mut heard).unwrap();
+        far.write_all(words).unwrap();
+        near.read_exact(&mut heard).unwrap();
+        assert_eq!(heard, words);
+    };
+    say(b"before");
+    let before = lab.ip("b", "-o address show eth0");
+
+    lab.kill();
+    assert!(Netns::exists(&lab.netns_name("b")));
+    lab.restart(&topology());
+
+    say(b"after");
+    assert!(inhabitant.is_alive());
+    assert_eq!(lab.ip("b", "-o address show eth0"), before, "index, addresses and all");
+    assert!(lab.pings("a", "10.7.1.11"));
+}
+
+#[test]
+fn a_restart_renumbers_nobody() {
+    if !live() {
+        return;
+    }
+    let with = |names: &[&str]| {
+        let mut topology = topology();
+        for name in names {
+            topology["instances"][*name] = serde_json::json!({ "subnet": "one" });
+        }
+        topology
+    };
+    let mut lab = Lab::up(&with(&["x", "y"]));
+    let address = |lab: &Lab| lab.client.instance("y").unwrap().interfaces[0].addresses.clone();
+    let before = address(&lab);
+    let now = with(&["w", "x", "y"]);
+    lab.put(&now);
+    assert_eq!(address(&lab), before);
+    lab.kill();
+    lab.restart(&now);
+    assert_eq!(address(&lab), before);
+}
+
+#[test]
+fn what_a_dead_daemon_left_of_a_resource_that_is_gone_is_removed() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::up(&topology());
+    lab.kill();
+    lab.restart(&without(topology(), "c"));
+    crate::fixture::wait_until("the namespace is removed", || !Netns::exists(&lab.netns_name("c")));
+    assert!(lab.pings("a", "10.7.1.11"));
+}
+
+#[test]
+fn after_a_crash_down_removes_all_but_where_somebody_lives_and_says_who() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::up(&topology());
+    let mut inhabitant = Inhabitant::of(&lab.netns("b"));
+    lab.kill();
+    let ended = down(&lab.name).unwrap();
+    assert!(!ended.was_running);
+    assert!(
+        ended.left.len() == 1 && ended.left[0].contains(&format!("sleep ({})", inhabitant.pid())),
+        "{ended:?}"
+    );
+    assert!(inhabitant.is_alive());
+    assert!(lab.remains().contains(&lab.netns_name("b")));
+    assert!(!lab.remains().contains(&lab.netns_name("a")));
+    inhabitant.end();
+    down(&lab.name).unwrap();
+    assert_eq!(lab.remains(), Vec::<String>::new());
+}
+
+#[test]
+fn a_dead_lab_where_nobody_lives_is_removed_by_the_next_of_another_name() {
+    if !live() {
+        return;
+    }
+    let (mut empty, mut inhabited) = (Lab::up(&topology()), Lab::up(&topology()));
+    let _inhabitant = Inhabitant::of(&inhabited.netns("a"));
+    empty.kill();
+    inhabited.kill();
+    let _other = Lab::up(&topology());
+    crate::fixture::wait_until("the empty lab is removed", || empty.remains().is_empty());
+    assert_eq!(inhabited.remains().len(), 5, "a lab where somebody lives is left alone");
+}
+
+#[test]
+fn a_start_that_fails_leaves_nothing() {
+    if !live() {
+        return;
+    }
+    let name = crate::fixture::unique_name("t");
+    let in_the_way = format!("vpclab-{name}-b");
+    let foreign = Netns::create(&in_the_way).unwrap();
+    let mut process = spawn(&name, &topology(), false);
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!((line.as_str(), process.wait().unwrap().success()), ("", false));
+    let remains: Vec<_> =
+        Netns::list().into_iter().filter(|netns| netns.starts_with(&format!("vpclab-{name}-"))).collect();
+    assert_eq!(remains, [in_the_way.clone()]);
+    assert!(!paths(&name).unwrap().directory.exists());
+    drop(foreign);
+    Netns::delete(&in_the_way).unwrap();
+}

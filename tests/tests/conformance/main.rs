@@ -1,0 +1,17 @@
+//! Does each documented behaviour hold?
+//!
+//! One test a behaviour, named by its sentence, citing its ids in `docs/spec`. Each asserts both sides: what passes,
+//! and what does not.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod addressing;
+mod connection_tracking;
+mod internet_gateway;
+mod layer2;
+mod network_acls;
+mod networks;
+mod pipeline;
+mod register;
+mod route_tables;
+mod security_groups;

@@ -1,0 +1,129 @@
+//! A Docker container as an instance.
+//!
+//! The test starts an engine of its own in a folder of its own, without touching the host's firewall, and builds its
+//! image from a static busybox.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::support::{LiveLab, OPEN_ACL, WEB_RULES, shop, text, vpclab, wait_until};
+
+/// A Docker engine of the test's own.
+struct Docker {
+    daemon: Child,
+    folder: PathBuf,
+}
+
+impl Docker {
+    /// Starts one; none where Docker is not installed, which CI does not allow.
+    fn start() -> Option<Self> {
+        if Command::new("dockerd").arg("--version").stdout(Stdio::null()).status().is_err() {
+            assert!(std::env::var_os("CI").is_none(), "dockerd is missing, and CI may not skip this");
+            eprintln!("SKIPPED, NOT PASSED: dockerd is missing");
+            return None;
+        }
+        let folder = std::env::temp_dir().join("vpclab-live-docker");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let daemon = Command::new("dockerd")
+            .args(["--iptables=false", "--ip6tables=false", "--bridge=none", "--data-root", &at("data")])
+            .args(["--exec-root", &at("exec"), "--pidfile", &at("pid"), "-H", &format!("unix://{}", at("sock"))])
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let docker = Self { daemon, folder };
+        wait_until("the Docker engine answers", || docker.run(&["version"]).status.success());
+        docker.build_image();
+        Some(docker)
+    }
+
+    fn host(&self) -> String {
+        format!("unix://{}", self.folder.join("sock").display())
+    }
+
+    fn run(&self, arguments: &[&str]) -> std::process::Output {
+        Command::new("docker").env("DOCKER_HOST", self.host()).args(arguments).output().unwrap()
+    }
+
+    fn must(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "docker {arguments:?}:\n{}", text(&output));
+        text(&output)
+    }
+
+    /// An image that is a static busybox.
+    fn build_image(&self) {
+        let root = self.folder.join("root");
+        for folder in ["bin", "etc", "proc", "sys", "tmp", "www"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        std::fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
+        for applet in ["sh", "sleep", "ping", "ping6", "wget", "httpd", "ip", "cat", "hostname", "nc"] {
+            let _ = std::os::unix::fs::symlink("busybox", root.join("bin").join(applet));
+        }
+        std::fs::write(root.join("www/index.html"), "from the container\n").unwrap();
+        let archive = self.folder.join("image.tar");
+        let tar = Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".").status().unwrap();
+        assert!(tar.success());
+        self.must(&["import", archive.to_str().unwrap(), "vpclab-test"]);
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        let ids = text(&self.run(&["ps", "-aq"]));
+        for id in ids.split_whitespace() {
+            self.run(&["rm", "-f", id]);
+        }
+        let _ = Command::new("kill").arg(self.daemon.id().to_string()).status();
+        let _ = self.daemon.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn a_container_becomes_an_instance_and_is_guarded_like_one() {
+    if !crate::support::can_run() {
+        return;
+    }
+    let Some(docker) = Docker::start() else { return };
+    // The engine finds Docker as the command line does.
+    let host = docker.host();
+    let environment = [("DOCKER_HOST", host.as_str())];
+    let Some(lab) = LiveLab::up_with("docker", &shop(WEB_RULES, OPEN_ACL), &[], &environment) else { return };
+    docker.must(&["run", "-d", "--name", "shop-web", "--network", "none", "vpclab-test", "httpd", "-f", "-p", "80", "-h", "/www"]);
+    let attach = |arguments: &[&str]| {
+        let mut all = vec!["attach", "web-1", "--lab", lab.name.as_str()];
+        all.extend(arguments);
+        vpclab(&all)
+    };
+    let output = attach(&["--container", "shop-web"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let addresses = docker.must(&["exec", "shop-web", "ip", "address"]);
+    assert!(addresses.contains("10.0.1.10/24") && addresses.contains("mtu 9001"), "{addresses}");
+    assert!(docker.must(&["exec", "shop-web", "cat", "/etc/resolv.conf"]).contains("10.0.0.2"));
+
+    for url in ["http://10.0.1.10/", "http://[2001:db8:1:1::10]/"] {
+        assert_eq!(lab.must("app-1", &["curl", "-sS", "-m", "5", url]), "from the container\n");
+    }
+    assert_eq!(lab.must("client", &["curl", "-sS", "-m", "5", "http://203.0.113.10/"]), "from the container\n");
+    lab.must("app-1", &["ping", "-c", "1", "-W", "2", "10.0.1.10"]);
+    docker.must(&["exec", "shop-web", "ping", "-c", "1", "-W", "2", "10.0.2.10"]);
+    assert!(lab.must("web-1", &["cat", "/www/index.html"]).contains("from the container"), "exec enters it");
+    // Denied stays denied.
+    docker.must(&["exec", "-d", "shop-web", "httpd", "-f", "-p", "8080", "-h", "/www"]);
+    assert!(!lab.succeeds("app-1", &["curl", "-sS", "-m", "1", "http://10.0.1.10:8080/"]));
+
+    // A container that ends hurts nobody, and the instance can be had back.
+    docker.must(&["rm", "-f", "shop-web"]);
+    lab.must("app-1", &["ping", "-c", "1", "-W", "2", "10.0.1.11"]);
+    let output = vpclab(&["detach", "web-1", "--lab", &lab.name]);
+    assert!(output.status.success(), "{}", text(&output));
+    lab.must("app-1", &["ping", "-c", "1", "-W", "2", "10.0.1.10"]);
+    let output = attach(&["--container", "no-such-container"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("no-such-container"), "{}", text(&output));
+}

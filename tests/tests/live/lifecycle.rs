@@ -1,0 +1,133 @@
+//! Starting, starting twice, dying and starting again, starting where it cannot work.
+
+use std::process::Command;
+
+use crate::support::{LiveLab, OPEN_ACL, WEB_RULES, binary, can_run, shop, text, vpclab, wait_until};
+
+#[test]
+fn ten_mistakes_print_ten_lines_and_change_nothing() {
+    let Some(lab) = LiveLab::up("mistakes", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let generation = |lab: &LiveLab| {
+        let output = vpclab(&["get", "instances", "--lab", &lab.name, "--json"]);
+        text(&output)
+    };
+    let before = generation(&lab);
+    let wrong = lab.write(
+        "wrong.json",
+        r#"{
+  "vpcs": { "a": { "cidr_block": "10.0.0.0/8" }, "b": { "cidr_block": "10.1.0.0/16", "colour": "blue" } },
+  "subnets": {
+    "s1": { "vpc": "b", "cidr_block": "10.2.0.0/24" },
+    "s2": { "vpc": "b", "cidr_block": "10.1.0.0/24" },
+    "s3": { "vpc": "b", "cidr_block": "10.1.0.0/25" },
+    "s4": { "vpc": "nowhere", "cidr_block": "10.1.4.0/24" } },
+  "security_groups": { "g": { "vpc": "b", "ingress": [ { "protocol": "tcp", "from_port": 90, "to_port": 80, "cidr_blocks": ["0.0.0.0/0"] },
+      { "protocol": "tcp", "from_port": 1, "to_port": 1, "cidr_blocks": ["10.0.0.300/32"] } ] } },
+  "network_acls": { "n": { "vpc": "b", "ingress": [ { "rule_no": 0, "action": "allow", "protocol": "-1", "cidr_block": "0.0.0.0/0" } ] } },
+  "instances": { "i": { "subnet": "s2", "private_ip": "10.1.0.1" }, "j": { "subnet": "s2", "security_groups": ["missing"] } }
+}"#,
+    );
+    let output = vpclab(&["apply", wrong.to_str().unwrap(), "--lab", &lab.name]);
+    assert_eq!(output.status.code(), Some(2));
+    let printed = text(&output);
+    for named in [
+        "vpcs.a.cidr_block", "vpcs.b.colour", "subnets.s1.cidr_block", "subnets.s3.cidr_block", "subnets.s4.vpc",
+        "ingress[0]", "ingress[1]", "rule_no", "instances.i.private_ip", "instances.j.security_groups",
+    ] {
+        assert!(printed.lines().any(|line| line.contains(named)), "no line about {named}:\n{printed}");
+    }
+    assert_eq!(generation(&lab), before);
+    lab.must("app-1", &["ping", "-c", "1", "-W", "2", "10.0.1.10"]);
+}
+
+#[test]
+fn a_second_up_is_refused_and_the_first_lab_goes_on() {
+    let Some(lab) = LiveLab::up("twice", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let file = lab.write("again.json", &shop(WEB_RULES, OPEN_ACL));
+    let output = lab.start(&file, &[]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let printed = text(&output);
+    assert!(printed.contains(&lab.pid().to_string()) && printed.contains("vpclab"), "{printed}");
+    lab.must("app-1", &["ping", "-c", "1", "-W", "2", "10.0.1.10"]);
+}
+
+#[test]
+fn after_a_kill_the_next_up_adopts_devices_and_programs() {
+    let Some(lab) = LiveLab::up("adopt", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let mut server = lab.web_server("web-1", 80);
+    let state = |lab: &LiveLab| lab.must("web-1", &["sh", "-c", "cat /sys/class/net/eth0/ifindex; ip -o address show eth0; ip route"]);
+    let before = state(&lab);
+    let pid = lab.pid();
+    Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    wait_until("the engine is dead", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
+    let file = lab.write("again.json", &shop(WEB_RULES, OPEN_ACL));
+    let output = lab.start(&file, &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(server.is_running(), "a program inside an instance survives the engine");
+    assert_eq!(state(&lab), before, "the device is the same one, with its addresses and routes");
+    assert_eq!(lab.must("app-1", &["curl", "-sS", "-m", "5", "http://10.0.1.10/"]), "10.0.2.10");
+}
+
+#[test]
+fn down_leaves_nothing_behind_even_after_a_kill() {
+    if !can_run() {
+        return;
+    }
+    let Some(lab) = LiveLab::up("nothing", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let left = |name: &str| {
+        let namespaces = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
+        let ours = namespaces.filter(|n| n.file_name().to_string_lossy().contains(name)).count();
+        ours + usize::from(std::path::Path::new(&format!("/run/vpclab/{name}")).exists())
+    };
+    assert!(left(&lab.name) > 0);
+    assert!(vpclab(&["down", "--lab", &lab.name]).status.success());
+    assert_eq!(left(&lab.name), 0);
+    let file = lab.write("again.json", &shop(WEB_RULES, OPEN_ACL));
+    assert!(lab.start(&file, &[]).status.success());
+    let pid = lab.pid();
+    Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    wait_until("the engine is dead", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
+    let output = vpclab(&["down", "--lab", &lab.name]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(left(&lab.name), 0, "{}", text(&output));
+}
+
+#[test]
+fn without_root_up_says_what_is_missing() {
+    if !can_run() {
+        return;
+    }
+    let file = std::env::temp_dir().join("vpclab-live-rootless.json");
+    std::fs::write(&file, shop(WEB_RULES, OPEN_ACL)).unwrap();
+    // The binary where another user may run it.
+    let copy = std::env::temp_dir().join("vpclab-live-rootless");
+    std::fs::copy(binary(), &copy).unwrap();
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&copy)
+        .args(["up", file.to_str().unwrap(), "--lab", "t-rootless"])
+        .output()
+        .unwrap();
+    let _ = std::fs::remove_file(copy);
+    let _ = std::fs::remove_file(file);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).to_lowercase().contains("root"), "{}", text(&output));
+}
+
+#[test]
+fn the_control_socket_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(lab) = LiveLab::up("socket", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let mode = |path: String| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(format!("/run/vpclab/{}", lab.name)), 0o700);
+    assert_eq!(mode(format!("/run/vpclab/{}/control.sock", lab.name)), 0o600);
+    let nobody = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "curl", "-sS", "--unix-socket"])
+        .args([format!("/run/vpclab/{}/control.sock", lab.name), "http://localhost/v1/health".into()])
+        .output()
+        .unwrap();
+    assert!(!nobody.status.success());
+    // A guest sees no TCP port of the engine, and its own namespace only.
+    let sockets = lab.must("web-1", &["ss", "-ltnH"]);
+    assert_eq!(sockets.trim(), "");
+}

@@ -1,0 +1,11 @@
+//! Do the kernel, real programs and real containers agree?
+//!
+//! These tests drive the built binary as a user does and send packets with programs nobody here wrote. They need root,
+//! `/dev/net/tun` and the packages that `scripts/test` installs. Where root or TAP is really missing they say so and
+//! pass; under `CI=true` that is a failure. They run one after another: some of them measure.
+
+mod change;
+mod containers;
+mod lifecycle;
+mod programs;
+mod support;
