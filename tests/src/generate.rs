@@ -157,7 +157,7 @@ pub fn network(rng: &mut Rng) -> Value {
     hosts.insert("client".into(), json!({ "address": "198.51.100.7", "ipv6_address": "2001:db8:ffff::7" }));
     hosts.insert("other".into(), json!({ "address": "192.0.2.9", "ipv6_address": "2001:db8:ffff::9" }));
     let settings = json!({
-        "mid_stream_tcp": if rng.chance(30) { "drop" } else { "track" },
+        "mid_stream_tcp": if rng.chance(0) { "drop" } else { "track" },
         "network_acl_within_subnet_via_router": rng.chance(30),
     });
     let [vpcs, gateways, subnets, tables, acls, groups, interfaces, instances, eips, hosts] = kinds;
@@ -262,7 +262,7 @@ fn fresh(rng: &mut Rng, topology: &Topology) -> Option<(Entry, Packet)> {
         (Place::Interface(name.as_str().to_owned()), *own.get(rng.below(own.len()))?)
     };
     if rng.chance(8) {
-        source = self::destination(rng, topology, ipv6)?;
+        source = self::destination(rng, topology, ipv6).filter(|address| can_be_a_source(*address))?;
     }
     let port = |rng: &mut Rng| *rng.pick(&PORTS);
     let (high, low) = (50_000 + u16::try_from(rng.below(3)).unwrap(), port(rng));
@@ -296,8 +296,10 @@ fn entry(rng: &mut Rng, topology: &Topology, place: &Place, destination: IpAddr)
         .filter(|(other, o)| o.subnet == eni.subnet && other.as_str() != name)
         .collect();
     let direct = neighbors.iter().find(|(_, other)| owns(other, destination));
+    // What is for a router goes to the router: a frame that hands it to a neighbour is nobody's.
+    let for_router = matches!(destination, IpAddr::V4(address) if address.octets()[3] == 1);
     let chosen = match direct {
-        _ if rng.chance(6) => neighbors.get(rng.below(neighbors.len())),
+        _ if !for_router && rng.chance(6) => neighbors.get(rng.below(neighbors.len())),
         Some(_) if rng.chance(15) => None,
         direct => direct,
     };
@@ -327,6 +329,14 @@ fn destination(rng: &mut Rng, topology: &Topology, ipv6: bool) -> Option<IpAddr>
     }
     all.retain(|address| address.is_ipv6() == ipv6);
     all.get(rng.below(all.len())).copied()
+}
+
+/// Whether a forged source is worth the while: groups and link-local addresses die at the door, whoever sends them.
+fn can_be_a_source(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => !address.is_multicast() && !address.is_link_local() && !address.is_broadcast(),
+        IpAddr::V6(address) => !address.is_multicast() && !address.is_unicast_link_local(),
+    }
 }
 
 fn addresses(eni: &NetworkInterface) -> impl Iterator<Item = IpAddr> + '_ {

@@ -13,6 +13,7 @@
 )]
 
 pub mod frames;
+pub mod fuzz;
 pub mod generate;
 pub mod harness;
 pub mod oracle;

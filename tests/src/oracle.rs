@@ -223,7 +223,10 @@ impl Oracle {
     /// A host sends with its own address, to whoever has the destination.
     fn from_host(&self, walk: &mut Walk<'_>, name: &str) -> Result<Option<Place>, Reason> {
         let host = &walk.topology.internet_hosts[name];
-        let src = walk.packet.src;
+        let (src, dst) = (walk.packet.src, walk.packet.dst);
+        if is_for_the_link_or_a_group(dst) {
+            return Err(Reason::NotForwarded);
+        }
         if host.address.map(IpAddr::V4) != Some(src) && host.ipv6_address.map(IpAddr::V6) != Some(src) {
             return Err(Reason::Gateway);
         }
@@ -333,8 +336,8 @@ impl Oracle {
                     return Err(Reason::SecurityGroup);
                 }
                 own_rules()?;
-                if matches!(packet.body, Body::Echo { reply: true, .. }) {
-                    // An answer that nobody asked for opens nothing.
+                if matches!(packet.body, Body::Echo { reply: true, .. }) || flags == Some(Flags::Rst) {
+                    // An answer that nobody asked for, the end of what never was: they open nothing.
                     return Ok(());
                 }
                 // CT-03, CT-04
@@ -653,17 +656,19 @@ fn is_router_of(subnet: &Subnet, address: IpAddr) -> bool {
 fn is_never_forwarded(topology: &Topology, eni: &NetworkInterface, dst: IpAddr) -> bool {
     let subnet = &topology.subnets[&eni.subnet];
     let resolver = u32::from(topology.vpcs[&subnet.vpc].cidr_block.network()) + 2;
+    is_for_the_link_or_a_group(dst)
+        || match dst {
+            IpAddr::V4(dst) => {
+                u32::from(dst) == resolver || subnet.cidr_block.is_some_and(|block| block.broadcast() == dst)
+            }
+            IpAddr::V6(dst) => dst.segments()[..2] == [0xfd00, 0x0ec2],
+        }
+}
+
+fn is_for_the_link_or_a_group(dst: IpAddr) -> bool {
     match dst {
-        IpAddr::V4(dst) => {
-            dst.is_multicast()
-                || dst.is_link_local()
-                || dst.is_broadcast()
-                || u32::from(dst) == resolver
-                || subnet.cidr_block.is_some_and(|block| block.broadcast() == dst)
-        }
-        IpAddr::V6(dst) => {
-            dst.is_multicast() || dst.is_unicast_link_local() || dst.segments()[..2] == [0xfd00, 0x0ec2]
-        }
+        IpAddr::V4(dst) => dst.is_multicast() || dst.is_link_local() || dst.is_broadcast(),
+        IpAddr::V6(dst) => dst.is_multicast() || dst.is_unicast_link_local(),
     }
 }
 

@@ -19,6 +19,12 @@ const AREAS: [(&str, u32); 8] = [
     ("IGW", 28),
 ];
 
+/// Areas of the behaviour sheet that have no file here yet, its vectors and its open questions: tests may cite them.
+const ELSEWHERE: [&str; 27] = [
+    "NAT", "PCX", "TGW", "EPG", "EPI", "EPS", "GWLB", "VGW", "VPN", "DX", "CVPN", "LB", "DHCP", "DNS", "R53", "IMDS",
+    "NTP", "MTU", "FL", "RA", "NAA", "TM", "QUOTA", "ERR", "COST", "VEC", "OQ",
+];
+
 /// A documented behaviour.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,7 +140,8 @@ impl Register {
         }
         problems.extend(expected().filter(|id| !known.contains(id.as_str())).map(|id| format!("{id} is missing")));
         for (id, places) in &self.citations {
-            if !known.contains(id.as_str()) && !id.starts_with("VEC-") && !id.starts_with("OQ-") {
+            let elsewhere = ELSEWHERE.contains(&id.split('-').next().unwrap_or_default());
+            if !known.contains(id.as_str()) && !elsewhere {
                 problems.push(format!("{} cites {id}, which the register does not have", places.join(", ")));
             }
         }

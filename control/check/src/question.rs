@@ -134,18 +134,18 @@ pub fn parse(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -> 
         Some(other) => return Err(invalid(format!("{other} is not an address family; give 4 or 6"))),
     };
     let (traffic, implied_ipv6) = traffic(protocol, port, request.source_port)?;
-    if let (Some(asked), Some(implied)) = (ipv6, implied_ipv6) {
-        if asked != implied {
-            return Err(conflict("the protocol belongs to the other address family; `icmp` fits both"));
-        }
+    if let (Some(asked), Some(implied)) = (ipv6, implied_ipv6)
+        && asked != implied
+    {
+        return Err(conflict("the protocol belongs to the other address family; `icmp` fits both"));
     }
-    if let (End::Interface(a, _), End::Interface(b, _)) = (from.end, to.end) {
-        if a == b {
-            return Err(conflict(format!(
-                "both ends are {}; what a host sends to itself never reaches the network",
-                fabric.enis[a].name
-            )));
-        }
+    if let (End::Interface(a, _), End::Interface(b, _)) = (from.end, to.end)
+        && a == b
+    {
+        let name = &fabric.enis[a].name;
+        return Err(conflict(format!(
+            "both ends are {name}; what a host sends to itself never reaches the network"
+        )));
     }
     Ok(Question { from, to, ipv6: ipv6.or(implied_ipv6), traffic })
 }
@@ -355,25 +355,21 @@ impl Names<'_> {
             let address = bare_address(address).ok_or(Refusal::Unknown)?;
             return self.outside(address);
         }
-        if let Some((vpc, rest)) = text.split_once('/') {
-            if let (Some((vpc, _)), Some(address)) = (self.topology.find_vpc(vpc), bare_address(rest)) {
-                let eni = self
-                    .fabric
-                    .vpcs
-                    .iter()
-                    .find(|(_, compiled)| compiled.name == *vpc)
-                    .and_then(|(index, _)| self.fabric.interface_at(index, address));
-                let Some(eni) = eni else {
-                    let message = format!("no interface of the VPC {vpc} has the address {address}");
-                    return Err(Refusal::Said(ApiError::new("InvalidNetworkInterfaceID.NotFound", message)));
-                };
-                let name = format!("{vpc}/{address}");
-                return Ok(NamedEnd {
-                    name,
-                    kind: EndKind::Address,
-                    end: End::Interface(eni, Some(address)),
-                });
-            }
+        if let Some((vpc, rest)) = text.split_once('/')
+            && let (Some((vpc, _)), Some(address)) = (self.topology.find_vpc(vpc), bare_address(rest))
+        {
+            let eni = self
+                .fabric
+                .vpcs
+                .iter()
+                .find(|(_, compiled)| compiled.name == *vpc)
+                .and_then(|(index, _)| self.fabric.interface_at(index, address));
+            let Some(eni) = eni else {
+                let message = format!("no interface of the VPC {vpc} has the address {address}");
+                return Err(Refusal::Said(ApiError::new("InvalidNetworkInterfaceID.NotFound", message)));
+            };
+            let name = format!("{vpc}/{address}");
+            return Ok(NamedEnd { name, kind: EndKind::Address, end: End::Interface(eni, Some(address)) });
         }
         match self.unsupported(text) {
             Some(error) => Err(Refusal::Said(error)),
@@ -418,7 +414,7 @@ impl Names<'_> {
         let topology = self.topology;
         let members = |names: Vec<String>| match names.as_slice() {
             [] => String::new(),
-            some => format!(": {}", some.join(", ")),
+            some => format!("; in it are {}", some.join(", ")),
         };
         let interfaces = |belongs: &dyn Fn(&vpclab_model::NetworkInterface) -> bool| {
             let names = topology.network_interfaces.iter().filter(|(_, eni)| belongs(eni));

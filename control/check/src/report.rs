@@ -13,16 +13,12 @@ pub fn line(result: &TestResult, name_width: usize) -> String {
     let mark = if result.passed { paint(GOOD, "✓") } else { paint(BAD, "✗") };
     let padding = " ".repeat(name_width.saturating_sub(result.name.chars().count()));
     let outcome = result.outcome.map_or("not run", short_outcome);
-    let mut text = format!(
-        "{mark} {}{padding}  {outcome:<11}  {}  {}\n",
-        result.name,
-        level_word(result.level),
-        paint(FAINT, why(result)),
-    );
-    while text.ends_with(" \n") {
-        text.truncate(text.len() - 2);
-        text.push('\n');
+    let mut text = format!("{mark} {}{padding}  {outcome:<11}  {}", result.name, level_word(result.level));
+    let why = why(result);
+    if !why.is_empty() {
+        let _ = write!(text, "  {}", paint(FAINT, why));
     }
+    text.push('\n');
     for failure in &result.failures {
         let _ = writeln!(text, "    {}", paint(BAD, failure));
     }

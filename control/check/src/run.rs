@@ -182,7 +182,7 @@ fn judge(
     match prober {
         None => {
             result.outcome = Some(said);
-            judge_outcome(test.expected, said, explanation, result);
+            judge_outcome(test.expected, said, result);
         }
         Some(prober) => match attempt(topology, fabric, question, explanation)
             .and_then(|attempt| prober.probe(&attempt))
@@ -191,7 +191,7 @@ fn judge(
             Ok(observation) => {
                 result.outcome = Some(observation.outcome);
                 source_seen = observation.source_seen.map(|address| address.to_string());
-                judge_outcome(test.expected, observation.outcome, explanation, result);
+                judge_outcome(test.expected, observation.outcome, result);
                 if said != Outcome::Unknown && is_allowed(said) != is_allowed(observation.outcome) {
                     result.failures.push(format!(
                         "explain says {}, packets say {}",
@@ -217,22 +217,18 @@ fn judge(
     }
 }
 
-fn judge_outcome(expected: Expected, outcome: Outcome, explanation: &Explanation, result: &mut TestResult) {
+fn judge_outcome(expected: Expected, outcome: Outcome, result: &mut TestResult) {
     match (expected, outcome) {
         (_, Outcome::Unknown) | (Expected::Allowed, Outcome::Allowed) => {}
         (Expected::Denied, Outcome::Dropped | Outcome::Unreachable) => {}
         (Expected::Denied, Outcome::Allowed) => {
-            result.failures.push("expected denied, and it is allowed".to_owned())
+            result.failures.push("expected denied, and it is allowed".to_owned());
         }
         (Expected::Denied, Outcome::Refused | Outcome::NoListener) => result
             .failures
             .push(format!("expected denied, and the network let it through: {}", outcome_words(outcome))),
         (Expected::Allowed, _) => {
-            let why = explanation.blockers.first().map(crate::render::blocker);
-            result.failures.push(match why {
-                Some(why) => format!("expected allowed, and it is {}: {why}", outcome_words(outcome)),
-                None => format!("expected allowed, and it is {}", outcome_words(outcome)),
-            });
+            result.failures.push(format!("expected allowed, and it is {}", outcome_words(outcome)));
         }
     }
 }

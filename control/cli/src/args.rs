@@ -30,7 +30,8 @@ Examples:
   sudo vpclab up shop.json -d                                    run it: TAPs in network namespaces
   sudo vpclab exec web-1 -- curl http://10.0.2.10                a program inside an instance
 
-Exit status: 0 yes or success, 1 a clean no (unreachable, a test failed), 2 the question was wrong or could not be asked."
+Exit status: 0 yes or success, 1 a clean no (unreachable, a test failed),
+             2 the question was wrong or could not be asked."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -228,9 +229,9 @@ pub(crate) struct Detach {
 /// named, not the first thing only. With -t nothing needs to run.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-An end is an instance, a network interface or an internet host (name or id), an address (VPC/ADDRESS where several VPCs
-have it), `internet` for any public host, or `internet:ADDRESS`. A port without a protocol is TCP; icmp is an echo request;
-neither asks for every protocol.
+An end is an instance, a network interface or an internet host (name or id), an address
+(VPC/ADDRESS where several VPCs have it), `internet` for any public host, or `internet:ADDRESS`.
+A port without a protocol is TCP; icmp is an echo request; neither asks for every protocol.
 
 Examples:
   vpclab explain --from web-1 --to db-1:5432/tcp -t shop.json
@@ -238,7 +239,8 @@ Examples:
   vpclab explain --from client --to '[2001:db8::10]:443/tcp' -t shop.json
   vpclab explain --from web-1 --to internet/icmp
 
-Exit status: 0 reachable, 1 not reachable, 2 the question is wrong, or the answer depends on what is not modelled.")]
+Exit status: 0 reachable, 1 not reachable,
+             2 the question is wrong, or the answer depends on what is not modelled.")]
 pub(crate) struct Explain {
     /// Who asks
     #[arg(long, value_name = "SRC")]
@@ -273,7 +275,8 @@ pub(crate) struct Explain {
 Levels:
   explain   the decision function alone; needs nothing
   virtual   TCP/IP stacks inside the process, the real engine, a virtual clock; needs nothing
-  live      real sockets in network namespaces; needs root. Without --lab it starts a lab for the run and removes it
+  live      real sockets in network namespaces; needs root. Without --lab it starts a lab for
+            the run and removes it
 
 Examples:
   vpclab test shop.tests.json
@@ -291,7 +294,7 @@ pub(crate) struct Test {
     /// What witnesses
     #[arg(long, value_enum, default_value_t = TestLevel::Virtual)]
     pub level: TestLevel,
-    /// Use this running lab at the level live
+    /// At the level live: use this running lab and its topology
     #[arg(long, value_name = "NAME", env = "VPCLAB_LAB")]
     pub lab: Option<String>,
     /// Print TAP version 14

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use vpclab_api::ApiError;
 
 use crate::args::{Cli, Command};
 use crate::output::{Answer, Failure};
@@ -24,9 +25,14 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help that was asked for is an answer; its reader may go away too.
-            let _ = error.print();
             let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            if !asked_for && std::env::args_os().any(|argument| argument == "--json") {
+                let message = error.render().to_string();
+                output::failure(&ApiError::new("InvalidParameterCombination", message.trim_end()), true);
+            } else {
+                // Help's reader may go away too.
+                let _ = error.print();
+            }
             return ExitCode::from(if asked_for { 0 } else { 2 });
         }
     };

@@ -19,8 +19,6 @@ pub(crate) enum Answer {
     No,
     /// The question could not be answered: 2.
     Unknown,
-    /// What a command run inside an instance returned.
-    Status(u8),
 }
 
 impl Answer {
@@ -30,7 +28,6 @@ impl Answer {
             Self::Yes => 0,
             Self::No => 1,
             Self::Unknown => 2,
-            Self::Status(status) => status,
         }
     }
 

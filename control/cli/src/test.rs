@@ -2,23 +2,23 @@
 
 use std::fs;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::PathBuf;
 
 use vpclab_api::{Level, TestResult};
 use vpclab_check::style::{BAD, paint};
 use vpclab_check::{LiveProber, Prober, TestFile, TestFileError, VirtualProber, report};
 
-use crate::args::{Test, TestLevel};
+use crate::args::{DEFAULT_LAB, Test, TestLevel};
 use crate::load::{self, Loaded};
 use crate::output::{self, Answer, Failure};
-use crate::running::ephemeral::Ephemeral;
+use crate::running::{self, ephemeral::Ephemeral};
 
 /// A file of tests with its topology.
 struct Suite {
     file: TestFile,
     loaded: Loaded,
-    /// Where the topology was read.
-    topology: std::path::PathBuf,
+    /// Where the topology was read; none where the running lab's own is meant.
+    topology: Option<PathBuf>,
 }
 
 /// Runs test files.
@@ -81,12 +81,9 @@ fn live(
     suite: &Suite,
     run: impl FnOnce(Option<&mut dyn Prober>) -> Vec<TestResult>,
 ) -> Result<Vec<TestResult>, Failure> {
-    let ephemeral = match &test.lab {
-        Some(_) => None,
-        None => Some(Ephemeral::start(&suite.topology)?),
-    };
-    let lab = ephemeral.as_ref().map(Ephemeral::name).or(test.lab.as_deref()).unwrap_or_default();
-    let instances = crate::running::client(lab)?.instances().map_err(crate::running::failed)?;
+    let ephemeral = suite.topology.as_deref().map(Ephemeral::start).transpose()?;
+    let lab = ephemeral.as_ref().map(Ephemeral::name).or(test.lab.as_deref()).unwrap_or(DEFAULT_LAB);
+    let instances = running::client(lab)?.instances().map_err(running::failed)?;
     let mut prober =
         LiveProber::new(&instances).map_err(|message| Failure::new("IncorrectState", message))?;
     let results = run(Some(&mut prober));
@@ -99,14 +96,21 @@ fn live(
 
 /// Reads all files before anything runs.
 fn suites(test: &Test) -> Result<Vec<Suite>, Failure> {
-    let mut suites = Vec::new();
-    for path in &test.files {
+    let running_lab = test.lab.as_deref().filter(|_| test.level == TestLevel::Live);
+    if running_lab.is_some() && test.topology.is_some() {
+        let message = "a running lab has its own topology; give --lab or -t, not both";
+        return Err(Failure::new("InvalidParameterCombination", message));
+    }
+    let read = |path: &PathBuf| {
         let file = TestFile::from_path(path).map_err(|error| match error {
             TestFileError::Document(error) => Failure::from(error),
             TestFileError::Mistakes(path, mistakes) => {
                 output::mistakes(&path.display().to_string(), &mistakes).into()
             }
         })?;
+        if let Some(lab) = running_lab {
+            return Ok(Suite { file, loaded: running::topology(lab)?, topology: None });
+        }
         let topology = test.topology.clone().or_else(|| file.topology.clone()).ok_or_else(|| {
             let path = path.display();
             Failure::new(
@@ -114,10 +118,9 @@ fn suites(test: &Test) -> Result<Vec<Suite>, Failure> {
                 format!("{path} names no topology; add `topology` to it, or give -t FILE"),
             )
         })?;
-        let loaded = load::from_path(Path::new(&topology))?;
-        suites.push(Suite { file, loaded, topology });
-    }
-    Ok(suites)
+        Ok(Suite { file, loaded: load::from_path(&topology)?, topology: Some(topology) })
+    };
+    test.files.iter().map(read).collect()
 }
 
 /// Tells people at a terminal how far it is, while the answer goes elsewhere.

@@ -2,6 +2,7 @@
 //!
 //! Each case runs the built binary in this folder and compares status, stdout and stderr with `golden/NAME.txt`. After a
 //! wanted change: `UPDATE_GOLDEN=1 cargo test -p vpclab-cli`, and read the difference.
+#![allow(clippy::unwrap_used, clippy::panic)] // As everywhere in tests: there they are the assertion.
 
 use std::fs;
 use std::path::Path;
@@ -70,6 +71,7 @@ fn the_command_says_what_it_said() {
         ("error-no-lab-json", vec!["get", "subnets", "--lab", "no-such-lab", "--json"]),
         ("error-no-lab-down", vec!["down", "--lab", "no-such-lab"]),
         ("error-usage", vec!["explain", "--from", "web-1"]),
+        ("error-usage-json", vec!["explain", "--from", "web-1", "--json"]),
         ("map", [&["map"][..], &t].concat()),
         ("get-subnets", [&["get", "subnets"][..], &t].concat()),
         ("get-network-acl", [&["get", "network-acl", "database"][..], &t].concat()),

@@ -286,7 +286,7 @@ fn describe_target(target: &AttachmentTarget) -> String {
 fn docker_error(error: &DockerError) -> ApiError {
     let code = match error {
         DockerError::NotFound(_) => "InvalidAttachmentTarget.NotFound",
-        DockerError::Unreachable(_) | DockerError::Refused { .. } => "Unavailable",
+        DockerError::Unreachable { .. } | DockerError::Refused { .. } => "Unavailable",
     };
     ApiError::new(code, error.to_string())
 }

@@ -256,3 +256,78 @@ fn everything(like: IpAddr) -> IpNet {
         IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vpclab_model::{Document, Syntax};
+
+    use super::*;
+
+    fn devices(guest: &str) -> Vec<LinkConfig> {
+        let text = r#"{
+            "region": "eu-west-1",
+            "vpcs": {"v": {"cidr_block": "10.0.0.0/16", "ipv6_cidr_block": "2001:db8:1::/56"}},
+            "subnets": {"s": {"vpc": "v", "cidr_block": "10.0.1.0/24", "ipv6_cidr_block": "2001:db8:1:1::/64"},
+                        "t": {"vpc": "v", "cidr_block": "10.0.2.0/24"}},
+            "network_interfaces": {"e0": {"subnet": "s", "private_ip": "10.0.1.20"},
+                                   "e1": {"subnet": "t", "private_ip": "10.0.2.20"}},
+            "instances": {
+                "one": {"subnet": "s", "private_ip": "10.0.1.10", "ipv6_addresses": ["2001:db8:1:1::10"]},
+                "two": {"network_interfaces": [{"network_interface": "e0", "device_index": 0},
+                                               {"network_interface": "e1", "device_index": 1}]}},
+            "internet_hosts": {"host": {"address": "198.51.100.7", "ipv6_address": "2001:db8:ffff::7"}}}"#;
+        let document = Document::parse(text, Syntax::Json).unwrap();
+        let topology = Topology::from_document(&document, None).unwrap();
+        let fabric = Fabric::compile(&topology, None);
+        let all = blueprints("lab", &topology, &fabric);
+        let blueprint = all.iter().find(|blueprint| blueprint.key.name() == guest).unwrap();
+        if let Some(resolver) = &blueprint.resolver {
+            assert_eq!(resolver.search, "eu-west-1.compute.internal");
+            assert_eq!(resolver.nameserver, Ipv4Addr::new(10, 0, 0, 2));
+        }
+        blueprint.devices.iter().map(|device| device.config("eth9")).collect()
+    }
+
+    /// `DESTINATION via GATEWAY table TABLE`, shortened where there is none.
+    fn routes(config: &LinkConfig) -> Vec<String> {
+        let route = |route: &RouteConfig| {
+            let via = route.gateway.map_or_else(String::new, |gateway| format!(" via {gateway}"));
+            let table = route.table.map_or_else(String::new, |table| format!(" table {table}"));
+            format!("{}{via}{table}", route.destination)
+        };
+        config.routes.iter().map(route).collect()
+    }
+
+    #[test]
+    fn a_single_interface_has_its_subnet_on_the_link_and_the_router_for_the_rest() {
+        let [config] = &devices("one")[..] else { panic!("one device") };
+        let addresses: Vec<_> = config.addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["10.0.1.10/24", "2001:db8:1:1::10/64"]);
+        let routes = routes(config);
+        assert_eq!(routes[0], "0.0.0.0/0 via 10.0.1.1");
+        assert!(routes[1].starts_with("::/0 via fe80::") && routes.len() == 2, "{routes:?}");
+        assert!(config.rules.is_empty() && config.mtu == 9001 && config.name == "eth9");
+        assert!(config.alias.starts_with("vpclab:lab:eni-"), "{}", config.alias);
+    }
+
+    #[test]
+    fn of_several_interfaces_each_has_a_table_and_only_the_primary_a_default_in_the_main_one() {
+        let [first, second] = &devices("two")[..] else { panic!("two devices") };
+        assert_eq!(
+            routes(first),
+            ["0.0.0.0/0 via 10.0.1.1", "10.0.1.0/24 table 100", "0.0.0.0/0 via 10.0.1.1 table 100"]
+        );
+        assert_eq!(routes(second), ["10.0.2.0/24 table 101", "0.0.0.0/0 via 10.0.2.1 table 101"]);
+        let rule = SourceRule { from: "10.0.2.20/32".parse().unwrap(), table: 101 };
+        assert_eq!(second.rules, [rule]);
+    }
+
+    #[test]
+    fn an_internet_host_has_nobody_on_its_link_but_a_gateway() {
+        let [config] = &devices("host")[..] else { panic!("one device") };
+        let addresses: Vec<_> = config.addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["198.51.100.7/32", "2001:db8:ffff::7/128"]);
+        assert_eq!(routes(config), ["0.0.0.0/0 via 169.254.0.1", "::/0 via fe80::1"]);
+        assert!(config.routes.iter().all(|route| route.onlink) && config.mtu == 1500);
+    }
+}

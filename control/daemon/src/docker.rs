@@ -2,7 +2,7 @@
 //!
 //! One question to the engine's Unix socket. Left to others: what may be attached ([`crate::attach`]).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hyper::Method;
 use serde::Deserialize;
@@ -11,6 +11,12 @@ use serde_json::Value;
 use crate::http;
 
 const SOCKET: &str = "/var/run/docker.sock";
+
+/// The engine's socket: the one in `DOCKER_HOST`, as for the `docker` command, where that is a Unix socket.
+fn socket() -> PathBuf {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    PathBuf::from(host.strip_prefix("unix://").unwrap_or(SOCKET))
+}
 
 /// What an attachment needs to know of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +32,8 @@ pub(crate) struct Container {
 /// Why a container cannot be looked at.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DockerError {
-    #[error("Docker does not answer on {SOCKET}: {0}")]
-    Unreachable(http::HttpError),
+    #[error("Docker does not answer on {}: {error}", socket.display())]
+    Unreachable { socket: PathBuf, error: http::HttpError },
     #[error("there is no container named {0}")]
     NotFound(String),
     #[error("Docker says about container {name}: {message}")]
@@ -60,9 +66,10 @@ struct HostConfig {
 
 /// The container of this name or id, as it is now.
 pub(crate) fn inspect(name: &str) -> Result<Container, DockerError> {
+    let socket = socket();
     let path = format!("/containers/{}/json", http::escape(name));
-    let response =
-        http::request(Path::new(SOCKET), Method::GET, &path, None).map_err(DockerError::Unreachable)?;
+    let response = http::request(&socket, Method::GET, &path, None)
+        .map_err(|error| DockerError::Unreachable { socket: socket.clone(), error })?;
     let refused = |message: String| DockerError::Refused { name: name.to_owned(), message };
     match response.status {
         200 => {}

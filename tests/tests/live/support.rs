@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 static TURN: Mutex<()> = Mutex::new(());
 
 /// A running lab.
-pub struct LiveLab {
-    pub name: String,
+pub(crate) struct LiveLab {
+    pub(crate) name: String,
     folder: PathBuf,
     _turn: MutexGuard<'static, ()>,
 }
 
 /// A program in the background, ended with its test.
-pub struct Background(Child);
+pub(crate) struct Background(Child);
 
 /// The binary that `cargo build --workspace` put beside this test.
-pub fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let binary = test.ancestors().nth(2).unwrap().join("vpclab");
     assert!(binary.exists(), "{} is missing: run `cargo build --workspace` first", binary.display());
@@ -28,16 +28,16 @@ pub fn binary() -> PathBuf {
 }
 
 /// `vpclab` with these arguments.
-pub fn vpclab(arguments: &[&str]) -> Output {
+pub(crate) fn vpclab(arguments: &[&str]) -> Output {
     Command::new(binary()).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Whether live tests can run. Says loudly if not; under CI that is a failure.
-pub fn can_run() -> bool {
+pub(crate) fn can_run() -> bool {
     let missing = if !nix_is_root() {
         "root"
     } else if !Path::new("/dev/net/tun").exists() {
@@ -57,12 +57,12 @@ fn nix_is_root() -> bool {
 
 impl LiveLab {
     /// Starts a lab with this topology; none where live tests cannot run.
-    pub fn up(name: &str, topology: &str, options: &[&str]) -> Option<Self> {
+    pub(crate) fn up(name: &str, topology: &str, options: &[&str]) -> Option<Self> {
         Self::up_with(name, topology, options, &[])
     }
 
     /// The same with variables in the engine's environment.
-    pub fn up_with(name: &str, topology: &str, options: &[&str], environment: &[(&str, &str)]) -> Option<Self> {
+    pub(crate) fn up_with(name: &str, topology: &str, options: &[&str], environment: &[(&str, &str)]) -> Option<Self> {
         if !can_run() {
             return None;
         }
@@ -79,7 +79,7 @@ impl LiveLab {
     }
 
     /// `vpclab up -d` again, or for the first time.
-    pub fn start(&self, topology: &Path, options: &[&str]) -> Output {
+    pub(crate) fn start(&self, topology: &Path, options: &[&str]) -> Output {
         self.start_command(topology, options).output().unwrap()
     }
 
@@ -90,56 +90,56 @@ impl LiveLab {
     }
 
     /// Writes a file that goes away with the lab.
-    pub fn write(&self, name: &str, content: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {
         let path = self.folder.join(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
     /// Replaces the topology and waits until every packet obeys.
-    pub fn apply(&self, topology: &str) {
+    pub(crate) fn apply(&self, topology: &str) {
         let file = self.write("next.json", topology);
         let output = vpclab(&["apply", file.to_str().unwrap(), "--lab", &self.name]);
         assert!(output.status.success(), "apply failed:\n{}", text(&output));
     }
 
     /// A command inside an instance, not yet started.
-    pub fn command(&self, instance: &str, command: &[&str]) -> Command {
+    pub(crate) fn command(&self, instance: &str, command: &[&str]) -> Command {
         let mut exec = Command::new(binary());
         exec.args(["exec", instance, "--lab", &self.name, "--"]).args(command).stdin(Stdio::null());
         exec
     }
 
     /// Runs a command inside an instance to its end.
-    pub fn exec(&self, instance: &str, command: &[&str]) -> Output {
+    pub(crate) fn exec(&self, instance: &str, command: &[&str]) -> Output {
         self.command(instance, command).output().unwrap()
     }
 
     /// Whether a command inside an instance succeeds.
-    pub fn succeeds(&self, instance: &str, command: &[&str]) -> bool {
+    pub(crate) fn succeeds(&self, instance: &str, command: &[&str]) -> bool {
         self.exec(instance, command).status.success()
     }
 
     /// Runs a command inside an instance that has to succeed, and gives back what it printed.
-    pub fn must(&self, instance: &str, command: &[&str]) -> String {
+    pub(crate) fn must(&self, instance: &str, command: &[&str]) -> String {
         let output = self.exec(instance, command);
         assert!(output.status.success(), "{command:?} in {instance}:\n{}", text(&output));
         text(&output)
     }
 
     /// Starts a command inside an instance and lets it run.
-    pub fn background(&self, instance: &str, command: &[&str]) -> Background {
+    pub(crate) fn background(&self, instance: &str, command: &[&str]) -> Background {
         let child = self.command(instance, command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         Background(child.unwrap())
     }
 
     /// A Python program inside an instance, in the background.
-    pub fn python(&self, instance: &str, program: &str) -> Background {
+    pub(crate) fn python(&self, instance: &str, program: &str) -> Background {
         self.background(instance, &["python3", "-u", "-c", program])
     }
 
     /// A web server inside an instance, once it listens.
-    pub fn web_server(&self, instance: &str, port: u16) -> Background {
+    pub(crate) fn web_server(&self, instance: &str, port: u16) -> Background {
         let program = format!(
             "import http.server, socket\n\
              class V6(http.server.ThreadingHTTPServer): address_family = socket.AF_INET6\n\
@@ -156,25 +156,25 @@ impl LiveLab {
     }
 
     /// Waits until a shell command inside an instance succeeds.
-    pub fn wait_for(&self, instance: &str, condition: &str) {
+    pub(crate) fn wait_for(&self, instance: &str, condition: &str) {
         wait_until(condition, || self.succeeds(instance, &["sh", "-c", condition]));
     }
 
     /// `vpclab explain --json` about this lab: exit status and answer.
-    pub fn explain(&self, from: &str, to: &str) -> (i32, serde_json::Value) {
+    pub(crate) fn explain(&self, from: &str, to: &str) -> (i32, serde_json::Value) {
         let output = vpclab(&["explain", "--from", from, "--to", to, "--lab", &self.name, "--json"]);
         let answer = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
         (output.status.code().unwrap(), answer)
     }
 
     /// What the engine has counted.
-    pub fn counters(&self) -> serde_json::Value {
+    pub(crate) fn counters(&self) -> serde_json::Value {
         let output = vpclab(&["get", "counters", "--lab", &self.name, "--json"]);
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)))
     }
 
     /// The engine's process.
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         let pid = std::fs::read_to_string(format!("/run/vpclab/{}/pid", self.name)).unwrap();
         pid.trim().parse().unwrap()
     }
@@ -189,18 +189,18 @@ impl Drop for LiveLab {
 
 impl Background {
     /// Ends it and gives back what it has printed.
-    pub fn stop(mut self) -> String {
+    pub(crate) fn stop(mut self) -> String {
         self.interrupt();
         self.output()
     }
 
     /// Asks it to end.
-    pub fn interrupt(&mut self) {
+    pub(crate) fn interrupt(&mut self) {
         let _ = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
     }
 
     /// Waits for its end and gives back what it has printed.
-    pub fn output(mut self) -> String {
+    pub(crate) fn output(mut self) -> String {
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.0.try_wait().unwrap().is_none() {
             if Instant::now() > deadline {
@@ -216,7 +216,7 @@ impl Background {
     }
 
     /// Whether it is still running.
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.0.try_wait().unwrap().is_none()
     }
 }
@@ -233,7 +233,7 @@ impl Drop for Background {
 }
 
 /// Waits up to 15 seconds.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(15);
     while !condition() {
         assert!(Instant::now() < deadline, "this did not come true: {what}");
@@ -242,13 +242,13 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Says how far a long test has come.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "    {text}");
 }
 
 /// Two instances in two subnets and one beside the first, a host outside, dual stack. `web` are the inbound rules of
 /// the first instance's group, `acl` the inbound entries of its subnet.
-pub fn shop(web: &str, acl: &str) -> String {
+pub(crate) fn shop(web: &str, acl: &str) -> String {
     format!(
         r#"{{
   "vpcs": {{ "shop": {{ "cidr_block": "10.0.0.0/16", "ipv6_cidr_block": "2001:db8:1::/56" }} }},
@@ -275,12 +275,12 @@ pub fn shop(web: &str, acl: &str) -> String {
 }
 
 /// ACL entries that let everything in.
-pub const OPEN_ACL: &str = r#"
+pub(crate) const OPEN_ACL: &str = r#"
       { "rule_no": 100, "action": "allow", "protocol": "-1", "cidr_block": "0.0.0.0/0" },
       { "rule_no": 101, "action": "allow", "protocol": "-1", "ipv6_cidr_block": "::/0" }"#;
 
 /// Group rules: HTTP from the VPC and the client, iperf3 from the VPC, ping from everywhere.
-pub const WEB_RULES: &str = r#"
+pub(crate) const WEB_RULES: &str = r#"
       { "protocol": "tcp", "from_port": 80, "to_port": 80, "cidr_blocks": ["10.0.0.0/16", "198.51.100.0/24"], "ipv6_cidr_blocks": ["2001:db8::/32"] },
       { "protocol": "tcp", "from_port": 5201, "to_port": 5201, "cidr_blocks": ["10.0.0.0/16"], "ipv6_cidr_blocks": ["2001:db8:1::/56"] },
       { "protocol": "udp", "from_port": 5201, "to_port": 5201, "cidr_blocks": ["10.0.0.0/16"], "ipv6_cidr_blocks": ["2001:db8:1::/56"] },

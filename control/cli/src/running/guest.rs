@@ -1,6 +1,6 @@
 //! What runs inside an instance, and what is an instance made of?
 
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use vpclab_api::{AttachRequest, Attachment, AttachmentTarget, InstanceState};
@@ -11,7 +11,7 @@ use crate::args::{Attach, Detach, Exec};
 use crate::output::{self, Answer, Failure};
 use crate::running::{client, failed};
 
-/// Runs a command inside an instance; its exit status is the answer.
+/// Becomes a command inside an instance.
 pub(crate) fn exec(exec: &Exec) -> Result<Answer, Failure> {
     let state = client(&exec.lab.lab)?.instance(&exec.instance).map_err(failed)?;
     let Some((program, arguments)) = exec.command.split_first() else {
@@ -31,13 +31,9 @@ pub(crate) fn exec(exec: &Exec) -> Result<Answer, Failure> {
         .command(program),
     };
     let mut command = command.map_err(|error| inside(&error))?;
-    let status = command
-        .args(arguments)
-        .status()
-        .map_err(|error| inside(&format_args!("{} cannot be run: {error}", program.to_string_lossy())))?;
-    // As shells tell it: 128 and the signal.
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
-    Ok(Answer::Status(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)))
+    // In place of this process, so that signals, terminal and exit status are the command's own.
+    let error = command.args(arguments).exec();
+    Err(inside(&format_args!("{} cannot be run: {error}", program.to_string_lossy())))
 }
 
 /// Makes something that exists an instance.

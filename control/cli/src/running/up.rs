@@ -1,7 +1,7 @@
 //! How does a lab start and stop?
 
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -161,7 +161,9 @@ fn log(lab: &str, to_file: bool) -> Result<(), Failure> {
             .with_writer(move || LogFile(file.clone()))
             .init();
     } else {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+        let coloured =
+            io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(io::stderr).init();
     }
     Ok(())
 }

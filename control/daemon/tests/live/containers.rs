@@ -68,7 +68,9 @@ impl Drop for Docker {
         if let Some((mut process, root)) = self.started.take() {
             let _ = kill(Pid::from_raw(process.id().try_into().unwrap()), Signal::SIGTERM);
             let _ = process.wait();
-            let _ = std::fs::remove_dir_all(root);
+            // The engine leaves its own namespace mounted.
+            let _ = Command::new("umount").arg(root.join("exec/netns/default")).output();
+            std::fs::remove_dir_all(root).unwrap();
         }
     }
 }

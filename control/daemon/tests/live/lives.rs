@@ -177,7 +177,7 @@ fn a_start_that_fails_leaves_nothing() {
     assert_eq!((line.as_str(), process.wait().unwrap().success()), ("", false));
     let remains: Vec<_> =
         Netns::list().into_iter().filter(|netns| netns.starts_with(&format!("vpclab-{name}-"))).collect();
-    assert_eq!(remains, [in_the_way.clone()]);
+    assert_eq!(remains, std::slice::from_ref(&in_the_way));
     assert!(!paths(&name).unwrap().directory.exists());
     drop(foreign);
     Netns::delete(&in_the_way).unwrap();

@@ -1,0 +1,299 @@
+//! Area L2: frames, address resolution, and what an interface is.
+
+use serde_json::json;
+use vpclab_engine::Outcome;
+use vpclab_tests::frames;
+use vpclab_tests::packet::{Flags, ping, syn, tcp, udp};
+use vpclab_wire::MacAddr;
+
+use crate::networks::{CLIENT, DB, PEER, PEER_V6, WEB, WEB_PUBLIC, WEB_V6, accepted, document, packet, refused, with};
+
+#[test]
+fn nobody_receives_a_broadcast() {
+    // proves: L2-01
+    let mut net = with(|_| {});
+    for destination in ["10.0.1.255", "255.255.255.255"] {
+        let datagram = packet(WEB, destination, udp(1, 2));
+        net.send_to("web", MacAddr::BROADCAST, &datagram, b"").dies_of("broadcast");
+        net.send_by_router("web", &datagram).dies_of("broadcast");
+    }
+    net.send_to("web", MacAddr::BROADCAST, &packet(WEB, PEER, udp(1, 2)), b"").dies_of("broadcast");
+    net.send("web", &packet(WEB, PEER, udp(1, 2))).arrives_at("peer");
+}
+
+#[test]
+fn nobody_receives_a_multicast() {
+    // proves: L2-02
+    let mut net = with(|_| {});
+    let group = MacAddr([0x01, 0, 0x5e, 1, 2, 3]);
+    net.send_to("web", group, &packet(WEB, "239.1.2.3", udp(1, 2)), b"").dies_of("multicast");
+    let group = MacAddr([0x33, 0x33, 0, 0, 0, 5]);
+    net.send_to("web", group, &packet(WEB_V6, "ff05::5", udp(1, 2)), b"").dies_of("multicast");
+}
+
+#[test]
+fn address_resolution_is_answered_by_the_platform() {
+    // proves: L2-03, L2-04, L2-05
+    let mut net = with(|_| {});
+    let router = net.router_mac("web");
+    let cases = [
+        (PEER, Some(net.mac("peer"))),
+        ("10.0.1.1", Some(router)),
+        ("10.0.1.99", None),
+        // Of another subnet.
+        (DB, None),
+        ("10.0.2.1", None),
+        // A guest that probes whether its own address is taken must not hear of itself.
+        (WEB, None),
+    ];
+    for (target, expected) in cases {
+        let ask = frames::arp_request(net.mac("web"), WEB.parse().unwrap(), target.parse().unwrap());
+        let fate = net.send_frame("web", &ask);
+        let answers: Vec<_> = fate.sent.iter().map(|(to, frame)| (to.as_str(), frames::arp_answer(frame))).collect();
+        match expected {
+            Some(mac) => assert_eq!(answers, [("web", Some((target.parse().unwrap(), mac)))], "{target}"),
+            None => assert_eq!(answers, [], "{target}"),
+        }
+    }
+}
+
+#[test]
+fn what_a_guest_claims_by_arp_changes_nothing() {
+    // proves: L2-06
+    let mut net = with(|_| {});
+    let (web, peer) = (net.mac("web"), net.mac("peer"));
+    let claims = [
+        frames::arp_reply(web, peer, "10.0.1.1".parse().unwrap(), (peer, PEER.parse().unwrap())),
+        frames::arp_reply(web, MacAddr::BROADCAST, PEER.parse().unwrap(), (MacAddr::BROADCAST, PEER.parse().unwrap())),
+        frames::arp_request(web, PEER.parse().unwrap(), PEER.parse().unwrap()),
+    ];
+    for claim in claims {
+        assert!(net.send_frame("web", &claim).sent.iter().all(|(to, _)| to == "web"), "nobody else hears it");
+    }
+    net.send("db", &packet(DB, PEER, syn(1, 2))).arrives_at("peer");
+}
+
+#[test]
+fn only_ip_and_arp_pass() {
+    // proves: L2-07
+    let mut net = with(|_| {});
+    for ether_type in [0x88cc, 0x8847, 0x8100, 0x88a8, 0x0027, 0x9000] {
+        let fate = net.send_frame("web", &frames::other_ethertype(net.mac("web"), net.mac("peer"), ether_type));
+        assert!(matches!(fate.outcome, Outcome::Dropped(_)) && fate.sent.is_empty(), "{ether_type:04x}");
+    }
+}
+
+#[test]
+fn the_own_subnets_router_answers_ping() {
+    // proves: L2-09, SG-21, NACL-17
+    let mut net = with(|d| {
+        // Neither filter is asked.
+        d["security_groups"]["open"] = json!({ "vpc": "v", "egress": [] });
+        d["network_acls"] = json!({ "acl": { "vpc": "v" } });
+        d["subnets"]["public"]["network_acl"] = json!("acl");
+    });
+    let fate = net.send("web", &packet(WEB, "10.0.1.1", ping(7)));
+    assert_eq!(fate.outcome, Outcome::Answered);
+    let reply = frames::read(&fate.sent[0].1).unwrap();
+    assert_eq!((reply.src.to_string(), reply.icmp, reply.ports.0), ("10.0.1.1".into(), Some((0, 0)), 7));
+    let fate = with(|_| {}).send("web", &packet(WEB, "10.0.2.1", ping(7)));
+    assert!(matches!(fate.outcome, Outcome::Dropped(_)));
+}
+
+#[test]
+fn vpcs_with_one_address_space_do_not_mix() {
+    // proves: L2-10
+    let mut net = with(|d| {
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.0.0.0/16" });
+        d["security_groups"]["w-open"] = json!({ "vpc": "w", "ingress": [crate::networks::everything()] });
+        d["subnets"]["w1"] = json!({ "vpc": "w", "cidr_block": "10.0.1.0/24" });
+        d["subnets"]["w2"] = json!({ "vpc": "w", "cidr_block": "10.0.2.0/24" });
+        d["instances"]["w-web"] = json!({ "subnet": "w1", "private_ip": WEB, "security_groups": ["w-open"] });
+        d["instances"]["w-db"] = json!({ "subnet": "w2", "private_ip": DB, "security_groups": ["w-open"] });
+    });
+    let request = packet(WEB, DB, syn(40_000, 443));
+    net.send("web", &request).arrives_at("db");
+    net.send("w-web", &request).arrives_at("w-db");
+    net.send("w-web", &packet(WEB, PEER, syn(1, 2))).dies_of("no-such-address");
+    assert_eq!(net.engine.flows().len(), 4, "four interfaces remember a flow each");
+}
+
+#[test]
+fn a_guest_cannot_speak_as_another() {
+    // proves: L2-11
+    let mut net = with(|d| d["instances"]["web"]["source_dest_check"] = json!(false));
+    let request = packet(WEB, DB, syn(1, 2));
+    let forged = frames::frame(&request, net.mac("peer"), net.router_mac("web"), b"");
+    net.send_frame("web", &forged).dies_of("spoofed-mac");
+}
+
+#[test]
+fn the_check_refuses_foreign_destinations_on_arrival() {
+    // proves: L2-12
+    let foreign = packet(WEB, "192.0.2.1", syn(1, 2));
+    let routed = |check: bool| {
+        with(|d| {
+            d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "192.0.2.0/24", "network_interface": "db" }]);
+            d["instances"]["db"]["source_dest_check"] = json!(check);
+        })
+    };
+    routed(true).send("web", &foreign).dies_of("source-dest-check");
+    routed(false).send("web", &foreign).arrives_at("db");
+}
+
+#[test]
+fn the_check_refuses_foreign_sources_on_departure() {
+    // proves: L2-13, L2-14
+    let foreign = packet("192.0.2.1", DB, syn(1, 2));
+    with(|_| {}).send("web", &foreign).dies_of("source-dest-check");
+    let mut net = with(|d| d["instances"]["web"]["source_dest_check"] = json!(false));
+    let seen = net.send("web", &foreign).arrives_at("db");
+    assert_eq!(seen.src.to_string(), "192.0.2.1");
+    // A secondary address is the interface's own.
+    let mut net = with(|d| d["instances"]["web"]["secondary_private_ips"] = json!(["10.0.1.20"]));
+    net.send("web", &packet("10.0.1.20", DB, syn(1, 2))).arrives_at("db");
+    net.send("db", &packet(DB, "10.0.1.20", syn(3, 4))).arrives_at("web");
+}
+
+#[test]
+fn an_interface_has_one_to_five_groups_and_one_eip_an_address() {
+    // proves: L2-15, SG-16, L2-23
+    let groups = |count: usize| {
+        move |d: &mut serde_json::Value| {
+            let names: Vec<String> = (0..count).map(|n| format!("g{n}")).collect();
+            for name in &names {
+                d["security_groups"][name] = json!({ "vpc": "v" });
+            }
+            d["instances"]["web"]["security_groups"] = json!(names);
+        }
+    };
+    accepted(groups(5));
+    refused("instances.web.security_groups", "SecurityGroupsPerInterfaceLimitExceeded", groups(6));
+    accepted(|d| {
+        d["instances"]["db"]["secondary_private_ips"] = json!(["10.0.2.20"]);
+        d["eips"] = json!({ "a": { "network_interface": "db" },
+            "b": { "network_interface": "db", "associate_with_private_ip": "10.0.2.20" } });
+    });
+    refused("eips.b", "Resource.AlreadyAssociated", |d| {
+        d["eips"] = json!({ "a": { "network_interface": "db" }, "b": { "network_interface": "db" } });
+    });
+}
+
+#[test]
+fn an_interface_stays_in_its_zone_not_in_its_instances_subnet() {
+    // proves: L2-17
+    let second = |zone: &'static str| {
+        move |d: &mut serde_json::Value| {
+            d["vpcs"]["w"] = json!({ "cidr_block": "10.5.0.0/16" });
+            d["subnets"]["other"] = json!({ "vpc": "w", "cidr_block": "10.5.1.0/24", "availability_zone": zone });
+            d["network_interfaces"] =
+                json!({ "second": { "subnet": "other", "attachment": { "instance": "db", "device_index": 1 } } });
+        }
+    };
+    accepted(second("us-east-1a"));
+    refused("instances.db.network_interfaces", "InvalidParameterCombination", second("us-east-1b"));
+}
+
+#[test]
+fn an_address_belongs_to_one_interface() {
+    // proves: L2-18
+    refused("instances.web.private_ip", "InvalidIPAddress.InUse", |d| d["instances"]["web"]["private_ip"] = json!(PEER));
+    // Given to another, it is the other's at once.
+    let mut net = with(|d| d["instances"]["peer"]["secondary_private_ips"] = json!(["10.0.1.30"]));
+    net.send("db", &packet(DB, "10.0.1.30", syn(1, 2))).arrives_at("peer");
+    net.change(|d| {
+        d["instances"]["peer"]["secondary_private_ips"] = json!([]);
+        d["instances"]["web"]["secondary_private_ips"] = json!(["10.0.1.30"]);
+    });
+    net.send("db", &packet(DB, "10.0.1.30", syn(1, 2))).arrives_at("web");
+}
+
+#[test]
+fn an_eip_takes_the_place_of_the_automatic_address() {
+    // proves: L2-21
+    let mut document = document();
+    document["instances"]["web"].as_object_mut().unwrap().remove("public_ip");
+    document["eips"] = json!({ "a": { "network_interface": "web", "public_ip": "203.0.113.77" } });
+    let declared = vpclab_tests::harness::topology(&document, None).unwrap();
+    let publics: Vec<_> = declared.network_interfaces["web"].public_ips.values().map(|p| p.address.to_string()).collect();
+    assert_eq!(publics, ["203.0.113.77"]);
+    document["eips"] = json!({});
+    let declared = vpclab_tests::harness::topology(&document, Some(&declared)).unwrap();
+    let public = declared.network_interfaces["web"].public_ips.values().next().unwrap();
+    assert!(public.eip.is_none() && public.address.to_string() != "203.0.113.77");
+}
+
+#[test]
+fn an_instance_with_two_interfaces_gets_no_automatic_address() {
+    // proves: L2-22
+    let second = |d: &mut serde_json::Value| {
+        d["network_interfaces"] =
+            json!({ "second": { "subnet": "public", "attachment": { "instance": "db", "device_index": 1 } } });
+        d["subnets"]["private"]["map_public_ip_on_launch"] = json!(true);
+    };
+    assert!(with(second).topology.network_interfaces["db"].public_ips.is_empty());
+    let alone = with(|d| d["subnets"]["private"]["map_public_ip_on_launch"] = json!(true));
+    assert_eq!(alone.topology.network_interfaces["db"].public_ips.len(), 1);
+    refused("instances.db.associate_public_ip_address", "InvalidParameterCombination", |d| {
+        second(d);
+        d["instances"]["db"]["associate_public_ip_address"] = json!(true);
+    });
+}
+
+#[test]
+fn hardware_addresses_are_local_and_unicast() {
+    // proves: L2-28
+    let net = with(|_| {});
+    let macs: std::collections::BTreeSet<_> = net.topology.network_interfaces.values().map(|eni| eni.mac_address).collect();
+    assert_eq!(macs.len(), net.topology.network_interfaces.len(), "each has its own");
+    for mac in macs.into_iter().chain([net.router_mac("web").0]) {
+        assert_eq!(mac[0] & 0b11, 0b10, "{mac:02x?}");
+    }
+}
+
+#[test]
+fn neighbour_discovery_mirrors_arp() {
+    // proves: L2-29
+    let mut net = with(|_| {});
+    let web = net.mac("web");
+    for (target, answered) in [(PEER_V6, true), ("2001:db8:1:1::99", false), (WEB_V6, false), ("2001:db8:1:2::10", false)] {
+        let fate = net.send_frame("web", &frames::neighbor_solicitation(web, WEB_V6.parse().unwrap(), target.parse().unwrap()));
+        assert_eq!(fate.sent.len(), usize::from(answered), "{target}");
+        if answered {
+            let frame = frames::read(&fate.sent[0].1).unwrap();
+            assert_eq!((frame.icmp, frame.src_mac), (Some((136, 0)), net.mac("peer")));
+        }
+    }
+    let fate = net.send_frame("web", &frames::router_solicitation(web, "fe80::1".parse().unwrap()));
+    let advertisement = frames::read(&fate.sent[0].1).unwrap();
+    assert_eq!(advertisement.icmp, Some((134, 0)));
+    const MANAGED: u8 = 0x80;
+    let ethernet = &fate.sent[0].1[vpclab_wire::VNET_LEN..];
+    assert_ne!(ethernet[14 + 40 + 5] & MANAGED, 0, "addresses come from DHCPv6");
+    assert!(u16::from_be_bytes([ethernet[60], ethernet[61]]) > 0, "the sender is a default router");
+}
+
+#[test]
+fn interfaces_of_one_instance_each_see_half_of_an_asymmetric_connection() {
+    // proves: CT-18
+    let mut net = with(|d| {
+        d["network_interfaces"] = json!({ "second": { "subnet": "private", "private_ip": "10.0.2.40",
+            "source_dest_check": false, "security_groups": ["wall"], "attachment": { "instance": "peer", "device_index": 1 } } });
+        d["security_groups"]["wall"] = json!({ "vpc": "v", "egress": [] });
+    });
+    net.send("db", &packet(DB, PEER, syn(40_000, 80))).arrives_at("peer");
+    // Out by the other interface: that one remembers nothing, and has no rule of its own.
+    let answer = packet(PEER, DB, tcp(80, 40_000, Flags::SynAck));
+    net.send("second", &answer).dies_of("security-group");
+    net.send("peer", &answer).arrives_at("db");
+}
+
+#[test]
+fn guests_meet_the_internet_under_their_public_address_only() {
+    // proves: IGW-01, IGW-02
+    let mut net = with(|_| {});
+    let seen = net.send("web", &packet(WEB, CLIENT, syn(40_000, 443))).arrives_at("client");
+    assert_eq!((seen.src.to_string(), seen.ports), (WEB_PUBLIC.into(), (40_000, 443)));
+    let seen = net.send("client", &packet(CLIENT, WEB_PUBLIC, syn(50_000, 80))).arrives_at("web");
+    assert_eq!((seen.dst.to_string(), seen.ports), (WEB.into(), (50_000, 80)));
+}
