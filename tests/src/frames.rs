@@ -52,7 +52,8 @@ pub fn ethernet(packet: &Packet, src_mac: MacAddr, dst_mac: MacAddr, payload: &[
     let transport = transport(packet, payload);
     let ether_type = if packet.is_ipv6() { EtherType::IPV6 } else { EtherType::IPV4 };
     let link = Ethernet2Header { source: src_mac.0, destination: dst_mac.0, ether_type };
-    [&link.to_bytes()[..], &ip(packet.src, packet.dst, packet.protocol(), transport.len()), &transport].concat()
+    [&link.to_bytes()[..], &ip(packet.src, packet.dst, packet.protocol(), transport.len()), &transport]
+        .concat()
 }
 
 /// The frame of `packet` as a TAP hands it over, with an empty virtio header.
@@ -65,7 +66,8 @@ pub fn with_partial_checksum(packet: &Packet, ethernet: &[u8]) -> FrameBuf {
     let start = if packet.is_ipv6() { 54 } else { 34 };
     let field: u16 = if packet.protocol() == 6 { 16 } else { 6 };
     let length = u32::try_from(ethernet.len() - start).unwrap();
-    let pseudo = vpclab_wire::pseudo_header(packet.src, packet.dst, vpclab_wire::Protocol(packet.protocol()), length);
+    let pseudo =
+        vpclab_wire::pseudo_header(packet.src, packet.dst, vpclab_wire::Protocol(packet.protocol()), length);
     let mut ethernet = ethernet.to_vec();
     let at = start + usize::from(field);
     ethernet[at..at + 2].copy_from_slice(&pseudo.fold().to_be_bytes());
@@ -84,14 +86,28 @@ pub fn arp_request(src_mac: MacAddr, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<
 }
 
 /// An ARP reply that says `claim`, to whoever is at `dst_mac`.
-pub fn arp_reply(src_mac: MacAddr, dst_mac: MacAddr, claim: Ipv4Addr, target: (MacAddr, Ipv4Addr)) -> Vec<u8> {
+pub fn arp_reply(
+    src_mac: MacAddr,
+    dst_mac: MacAddr,
+    claim: Ipv4Addr,
+    target: (MacAddr, Ipv4Addr),
+) -> Vec<u8> {
     arp(src_mac, dst_mac, 2, (src_mac, claim), target)
 }
 
 /// A neighbour solicitation for `target`.
 pub fn neighbor_solicitation(src_mac: MacAddr, src: Ipv6Addr, target: Ipv6Addr) -> Vec<u8> {
     let last = target.octets();
-    let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(last[13]), u16::from_be_bytes([last[14], last[15]]));
+    let group = Ipv6Addr::new(
+        0xff02,
+        0,
+        0,
+        0,
+        0,
+        1,
+        0xff00 | u16::from(last[13]),
+        u16::from_be_bytes([last[14], last[15]]),
+    );
     let dst_mac = MacAddr([0x33, 0x33, 0xff, last[13], last[14], last[15]]);
     let body = [&target.octets()[..], &[1, 1], &src_mac.0].concat();
     neighbor_message(src_mac, dst_mac, src, group, 135, &body)
@@ -105,7 +121,8 @@ pub fn router_solicitation(src_mac: MacAddr, src: Ipv6Addr) -> Vec<u8> {
 
 /// A frame of another EtherType.
 pub fn other_ethertype(src_mac: MacAddr, dst_mac: MacAddr, ether_type: u16) -> Vec<u8> {
-    let link = Ethernet2Header { source: src_mac.0, destination: dst_mac.0, ether_type: EtherType(ether_type) };
+    let link =
+        Ethernet2Header { source: src_mac.0, destination: dst_mac.0, ether_type: EtherType(ether_type) };
     FrameBuf::from_ethernet(&[&link.to_bytes()[..], &[0; 46]].concat()).into_bytes()
 }
 
@@ -155,7 +172,9 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
             let bytes = header.to_bytes();
             icmp = Some((bytes[0], bytes[1]));
             match bytes[0] {
-                0 | 8 => ports = (u16::from_be_bytes([bytes[4], bytes[5]]), u16::from_be_bytes([bytes[4], bytes[5]])),
+                0 | 8 => {
+                    ports = identifier_twice(&bytes);
+                }
                 3 | 11 => {
                     mtu = (bytes[..2] == [3, 4]).then(|| u16::from_be_bytes([bytes[6], bytes[7]]).into());
                     quoted = Some((
@@ -170,9 +189,12 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
             let bytes = header.to_bytes();
             icmp = Some((bytes[0], bytes[1]));
             match bytes[0] {
-                128 | 129 => ports = (u16::from_be_bytes([bytes[4], bytes[5]]), u16::from_be_bytes([bytes[4], bytes[5]])),
+                128 | 129 => {
+                    ports = identifier_twice(&bytes);
+                }
                 1..=4 => {
-                    mtu = (bytes[0] == 2).then(|| u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]));
+                    mtu =
+                        (bytes[0] == 2).then(|| u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]));
                     quoted = Some((
                         <[u8; 16]>::try_from(&payload[8..24]).unwrap().into(),
                         <[u8; 16]>::try_from(&payload[24..40]).unwrap().into(),
@@ -198,6 +220,11 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
         fragmented,
         payload,
     })
+}
+
+fn identifier_twice(icmp: &[u8]) -> (u16, u16) {
+    let identifier = u16::from_be_bytes([icmp[4], icmp[5]]);
+    (identifier, identifier)
 }
 
 fn protocol_of(transport: &TransportHeader) -> u8 {
@@ -238,7 +265,8 @@ fn ip(src: IpAddr, dst: IpAddr, protocol: u8, length: usize) -> Vec<u8> {
     let length = u16::try_from(length).unwrap();
     match (src, dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
-            let mut header = Ipv4Header::new(length, TTL, IpNumber(protocol), src.octets(), dst.octets()).unwrap();
+            let mut header =
+                Ipv4Header::new(length, TTL, IpNumber(protocol), src.octets(), dst.octets()).unwrap();
             header.dont_fragment = true;
             header.header_checksum = header.calc_header_checksum();
             header.to_bytes().to_vec()
@@ -281,7 +309,8 @@ fn transport(packet: &Packet, payload: &[u8]) -> Vec<u8> {
         Body::Udp { src, dst } => {
             let header = match (packet.src, packet.dst) {
                 (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                    let ip = Ipv4Header::new(0, TTL, IpNumber::UDP, source.octets(), destination.octets()).unwrap();
+                    let ip = Ipv4Header::new(0, TTL, IpNumber::UDP, source.octets(), destination.octets())
+                        .unwrap();
                     UdpHeader::with_ipv4_checksum(src, dst, &ip, payload).unwrap()
                 }
                 (IpAddr::V6(source), IpAddr::V6(destination)) => {

@@ -5,8 +5,8 @@
 use std::net::IpAddr;
 
 use vpclab_wire::{
-    Body, EmbeddedRewrite, FrameBuf, FrameMut, IcmpErrorKind, MacAddr, Rewrite, complete, echo_reply, fragment_ipv4,
-    icmp_error, parse as read, rewrite, segments,
+    Body, EmbeddedRewrite, FrameBuf, FrameMut, IcmpErrorKind, MacAddr, Rewrite, complete, echo_reply,
+    fragment_ipv4, icmp_error, parse as read, rewrite, segments,
 };
 
 use crate::generate::{self, Past, Rng};
@@ -41,7 +41,12 @@ pub fn parse(bytes: &[u8]) {
         src_port: Some(1),
         dst_port: Some(2),
         ttl: Some(9),
-        embedded: Some(EmbeddedRewrite { src: Some(dst), dst: Some(src), src_port: Some(3), dst_port: Some(4) }),
+        embedded: Some(EmbeddedRewrite {
+            src: Some(dst),
+            dst: Some(src),
+            src_port: Some(3),
+            dst_port: Some(4),
+        }),
     };
     let mut changed = bytes.to_vec();
     rewrite(&mut FrameMut::new(&mut changed).expect("what was read is a frame"), &ip, &change);
@@ -85,7 +90,8 @@ pub fn verdict(bytes: &[u8]) {
         }
     }
     // Last, the input as a frame of each guest, under the guest's own hardware address: whatever it is, it is survived.
-    let guests: Vec<String> = net.topology.network_interfaces.keys().map(|name| name.as_str().to_owned()).collect();
+    let guests: Vec<String> =
+        net.topology.network_interfaces.keys().map(|name| name.as_str().to_owned()).collect();
     for guest in guests.iter().map(String::as_str).chain(["client"]) {
         if rest.len() < 26 || rest.len() > LARGEST {
             return;

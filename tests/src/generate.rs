@@ -94,8 +94,7 @@ pub fn network(rng: &mut Rng) -> Value {
         for s in 1..=1 + rng.below(3) {
             let subnet_name = format!("v{v}-s{s}");
             let zone = if rng.chance(70) { "us-east-1a" } else { "us-east-1b" };
-            let mut subnet =
-                json!({ "vpc": format!("v{v}"), "cidr_block": format!("10.0.{s}.0/24"), "availability_zone": zone });
+            let mut subnet = json!({ "vpc": format!("v{v}"), "cidr_block": format!("10.0.{s}.0/24"), "availability_zone": zone });
             if ipv6 {
                 subnet["ipv6_cidr_block"] = json!(format!("2001:db8:{}:{s}::/64", v + 1));
             }
@@ -145,7 +144,8 @@ pub fn network(rng: &mut Rng) -> Value {
         if rng.chance(30) {
             eips.insert(format!("v{v}-idle-eip"), json!({}));
         }
-        let subnet_names: Vec<String> = subnets.keys().filter(|name| name.starts_with(&format!("v{v}-"))).cloned().collect();
+        let subnet_names: Vec<String> =
+            subnets.keys().filter(|name| name.starts_with(&format!("v{v}-"))).cloned().collect();
         for name in &subnet_names {
             if rng.chance(80) {
                 let table = format!("{name}-table");
@@ -157,7 +157,7 @@ pub fn network(rng: &mut Rng) -> Value {
     hosts.insert("client".into(), json!({ "address": "198.51.100.7", "ipv6_address": "2001:db8:ffff::7" }));
     hosts.insert("other".into(), json!({ "address": "192.0.2.9", "ipv6_address": "2001:db8:ffff::9" }));
     let settings = json!({
-        "mid_stream_tcp": if rng.chance(0) { "drop" } else { "track" },
+        "mid_stream_tcp": if rng.chance(30) { "drop" } else { "track" },
         "network_acl_within_subnet_via_router": rng.chance(30),
     });
     let [vpcs, gateways, subnets, tables, acls, groups, interfaces, instances, eips, hosts] = kinds;
@@ -179,7 +179,8 @@ pub fn changed(rng: &mut Rng, document: &Value, original: &Value) -> Option<Valu
             let all = names("security_groups");
             let name = rng.pick(&all);
             let v = document["security_groups"][name]["vpc"].as_str()?[1..].parse().ok()?;
-            let family: Vec<String> = all.iter().filter(|n| n.starts_with(&format!("v{v}-"))).cloned().collect();
+            let family: Vec<String> =
+                all.iter().filter(|n| n.starts_with(&format!("v{v}-"))).cloned().collect();
             next["security_groups"][name] = group(rng, v, &family, true);
         }
         2 => {
@@ -224,7 +225,11 @@ pub fn packet(rng: &mut Rng, topology: &Topology, past: &Past) -> Option<(Entry,
             let packet = match rng.below(10) {
                 // A middlebox passes on what is not for it.
                 _ if !is_for_it && rng.chance(75) => seen.clone(),
-                0 => seen.error(*rng.pick(&[ErrorKind::PortUnreachable, ErrorKind::TooBig, ErrorKind::TimeExceeded]))?,
+                0 => seen.error(*rng.pick(&[
+                    ErrorKind::PortUnreachable,
+                    ErrorKind::TooBig,
+                    ErrorKind::TimeExceeded,
+                ]))?,
                 1 => with_flags(seen.answer()?, *rng.pick(&[Flags::Fin, Flags::Rst, Flags::Ack])),
                 _ => seen.answer()?,
             };
@@ -249,7 +254,8 @@ pub fn packet(rng: &mut Rng, topology: &Topology, past: &Past) -> Option<(Entry,
 /// A packet that refers to nothing before it.
 fn fresh(rng: &mut Rng, topology: &Topology) -> Option<(Entry, Packet)> {
     let ipv6 = rng.chance(35);
-    let interfaces: Vec<_> = topology.network_interfaces.iter().filter(|(_, eni)| eni.attachment.is_some()).collect();
+    let interfaces: Vec<_> =
+        topology.network_interfaces.iter().filter(|(_, eni)| eni.attachment.is_some()).collect();
     let destination = destination(rng, topology, ipv6)?;
     let (place, mut source) = if rng.chance(25) {
         let hosts: Vec<_> = topology.internet_hosts.iter().collect();
@@ -268,7 +274,8 @@ fn fresh(rng: &mut Rng, topology: &Topology) -> Option<(Entry, Packet)> {
     let (high, low) = (50_000 + u16::try_from(rng.below(3)).unwrap(), port(rng));
     let body = match rng.below(10) {
         0..5 => {
-            let flags = if rng.chance(80) { Flags::Syn } else { *rng.pick(&[Flags::Ack, Flags::SynAck, Flags::Rst]) };
+            let flags =
+                if rng.chance(80) { Flags::Syn } else { *rng.pick(&[Flags::Ack, Flags::SynAck, Flags::Rst]) };
             Body::Tcp { src: high, dst: low, flags }
         }
         5..7 => Body::Udp { src: high, dst: low },
@@ -314,14 +321,26 @@ fn destination(rng: &mut Rng, topology: &Topology, ipv6: bool) -> Option<IpAddr>
     let interfaces = topology.network_interfaces.values();
     match rng.below(20) {
         0..11 => all.extend(interfaces.flat_map(addresses)),
-        11..16 => all.extend(interfaces.flat_map(|eni| eni.public_ips.values().map(|public| IpAddr::V4(public.address)))),
+        11..16 => all.extend(
+            interfaces.flat_map(|eni| eni.public_ips.values().map(|public| IpAddr::V4(public.address))),
+        ),
         16..19 => all.extend(topology.internet_hosts.values().flat_map(|host| {
             host.address.map(IpAddr::V4).into_iter().chain(host.ipv6_address.map(IpAddr::V6))
         })),
         _ => {
-            let odd = ["10.0.1.1", "10.0.1.99", "10.9.9.9", "192.168.1.1", "100.64.0.1", "8.8.8.8", "169.254.168.5"];
+            let odd = [
+                "10.0.1.1",
+                "10.0.1.99",
+                "10.9.9.9",
+                "192.168.1.1",
+                "100.64.0.1",
+                "8.8.8.8",
+                "169.254.168.5",
+            ];
             all.extend(odd.map(|text| text.parse::<IpAddr>().unwrap()));
-            all.extend(["2001:db8:1:1::99", "2600::1", "fd00:ec2::5"].map(|text| text.parse::<IpAddr>().unwrap()));
+            all.extend(
+                ["2001:db8:1:1::99", "2600::1", "fd00:ec2::5"].map(|text| text.parse::<IpAddr>().unwrap()),
+            );
             all.extend(topology.eips.values().map(|eip| IpAddr::V4(eip.public_ip)));
             all.push(IpAddr::V4(Ipv4Addr::new(10, 0, 1, 255)));
             all.push("ff02::5".parse().unwrap());
@@ -385,8 +404,12 @@ fn group_rules(rng: &mut Rng, groups: &[String], ipv6: bool) -> Vec<Value> {
                 };
                 json!({ "protocol": protocol, "from_port": from, "to_port": to })
             }
-            7 => json!({ "protocol": "icmp", "from_port": if rng.chance(50) { 8 } else { -1 }, "to_port": -1 }),
-            8 => json!({ "protocol": "icmpv6", "from_port": if rng.chance(50) { 128 } else { -1 }, "to_port": -1 }),
+            7 => {
+                json!({ "protocol": "icmp", "from_port": if rng.chance(50) { 8 } else { -1 }, "to_port": -1 })
+            }
+            8 => {
+                json!({ "protocol": "icmpv6", "from_port": if rng.chance(50) { 128 } else { -1 }, "to_port": -1 })
+            }
             _ => json!({ "protocol": "47" }),
         };
         match rng.below(10) {
@@ -423,7 +446,9 @@ fn acl_entries(rng: &mut Rng) -> Vec<Value> {
                 let (from, to) = if rng.chance(50) { (port, port) } else { (1024, 65_535) };
                 json!({ "protocol": protocol, "from_port": from, "to_port": to })
             }
-            4 => json!({ "protocol": "icmp", "icmp_type": if rng.chance(50) { 8 } else { -1 }, "icmp_code": -1 }),
+            4 => {
+                json!({ "protocol": "icmp", "icmp_type": if rng.chance(50) { 8 } else { -1 }, "icmp_code": -1 })
+            }
             _ => json!({ "protocol": "58", "icmp_type": -1, "icmp_code": -1 }),
         };
         let (kind, block) = *rng.pick(&[
@@ -441,8 +466,10 @@ fn acl_entries(rng: &mut Rng) -> Vec<Value> {
         entries.push(entry);
     }
     if rng.chance(75) {
-        entries.push(json!({ "rule_no": 200, "action": "allow", "protocol": "-1", "cidr_block": "0.0.0.0/0" }));
-        entries.push(json!({ "rule_no": 201, "action": "allow", "protocol": "-1", "ipv6_cidr_block": "::/0" }));
+        entries
+            .push(json!({ "rule_no": 200, "action": "allow", "protocol": "-1", "cidr_block": "0.0.0.0/0" }));
+        entries
+            .push(json!({ "rule_no": 201, "action": "allow", "protocol": "-1", "ipv6_cidr_block": "::/0" }));
     }
     entries
 }

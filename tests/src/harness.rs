@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vpclab_engine::plan::{NextHop, Plan};
-use vpclab_engine::{Engine, Fabric, INTERNET_MAC, NoProbe, Outcome, Outlet, Port, Timestamp, explain, trace};
+use vpclab_engine::{
+    Engine, Fabric, INTERNET_MAC, NoProbe, Outcome, Outlet, Port, Timestamp, explain, trace,
+};
 use vpclab_model::{Document, Mistakes, Topology};
 use vpclab_wire::MacAddr;
 
@@ -70,7 +72,8 @@ pub fn mistakes(document: &Value) -> Vec<String> {
 impl Net {
     /// The network that `document` declares, which must be right.
     pub fn new(document: Value) -> Self {
-        let topology = topology(&document, None).unwrap_or_else(|mistakes| panic!("{mistakes}\n{document:#}"));
+        let topology =
+            topology(&document, None).unwrap_or_else(|mistakes| panic!("{mistakes}\n{document:#}"));
         Self::from_topology(topology, document)
     }
 

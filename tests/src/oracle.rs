@@ -131,7 +131,7 @@ impl Oracle {
         let ended = match entry {
             Entry::ToRouter(interface) => self.leave(&mut walk, interface, None),
             Entry::ToNeighbor(interface, neighbor) => self.leave(&mut walk, interface, Some(neighbor)),
-            Entry::Host(host) => self.from_host(&mut walk, host),
+            Entry::Host(host) => self.leave_host(&mut walk, host),
         };
         match ended {
             Ok(Some(place)) => {
@@ -162,6 +162,9 @@ impl Oracle {
         }
         let subnet = &topology.subnets[&eni.subnet];
         let (src, dst) = (walk.packet.src, walk.packet.dst);
+        if is_never_forwarded(topology, eni, dst) {
+            return Err(Reason::NotForwarded);
+        }
         let own_source = has_address(eni, src);
         if eni.source_dest_check && !own_source {
             return Err(Reason::SourceDestCheck);
@@ -174,18 +177,18 @@ impl Oracle {
             let asks = matches!(walk.packet.body, Body::Echo { reply: false, .. });
             return if asks { Ok(None) } else { Err(Reason::NotForwarded) };
         }
-        if is_never_forwarded(topology, eni, dst) {
-            return Err(Reason::NotForwarded);
-        }
         self.security_group(walk, name, true)?;
         if let Some(neighbor) = neighbor {
             return self.enter(walk, neighbor, &From::Neighbor);
         }
-        let in_own_subnet = subnet.cidr_blocks().any(|block| block.contains(&dst));
-        if !in_own_subnet || topology.settings.network_acl_within_subnet_via_router {
+        let found = route(&topology.route_tables[&subnet.route_table].routes, dst);
+        // PIPE-16, NACL-06: what the router hands over inside the subnet does not leave it, unless it is steered away.
+        let is_local = found.is_some_and(|route| route.target == RouteTarget::Local);
+        let stays_inside = is_local && subnet.cidr_blocks().any(|block| block.contains(&dst));
+        if !stays_inside || topology.settings.network_acl_within_subnet_via_router {
             acl(&topology.network_acls[&subnet.network_acl], &walk.packet, true)?;
         }
-        let route = route(&topology.route_tables[&subnet.route_table].routes, dst).ok_or(Reason::NoRoute)?;
+        let route = found.ok_or(Reason::NoRoute)?;
         if route.state == RouteState::Blackhole {
             return Err(Reason::Blackhole);
         }
@@ -194,7 +197,9 @@ impl Oracle {
                 let owner = owner(topology, &subnet.vpc, dst).ok_or(Reason::NoDestination)?;
                 self.enter(walk, owner.as_str(), &From::Subnet(&eni.subnet))
             }
-            RouteTarget::NetworkInterface(target) => self.enter(walk, target.as_str(), &From::Subnet(&eni.subnet)),
+            RouteTarget::NetworkInterface(target) => {
+                self.enter(walk, target.as_str(), &From::Subnet(&eni.subnet))
+            }
             RouteTarget::InternetGateway(_) => self.out_of_gateway(walk, &subnet.vpc),
         }
     }
@@ -221,7 +226,7 @@ impl Oracle {
     }
 
     /// A host sends with its own address, to whoever has the destination.
-    fn from_host(&self, walk: &mut Walk<'_>, name: &str) -> Result<Option<Place>, Reason> {
+    fn leave_host(&self, walk: &mut Walk<'_>, name: &str) -> Result<Option<Place>, Reason> {
         let host = &walk.topology.internet_hosts[name];
         let (src, dst) = (walk.packet.src, walk.packet.dst);
         if is_for_the_link_or_a_group(dst) {
@@ -267,7 +272,9 @@ impl Oracle {
         }
         let meets_acl = match from {
             From::Neighbor => false,
-            From::Subnet(name) if **name == eni.subnet => topology.settings.network_acl_within_subnet_via_router,
+            From::Subnet(name) if **name == eni.subnet => {
+                topology.settings.network_acl_within_subnet_via_router
+            }
             From::Subnet(_) | From::Outside => true,
         };
         if meets_acl {
@@ -290,16 +297,19 @@ impl Oracle {
         let far = Far {
             address: peer,
             member: if outbound {
-                owner(topology, &topology.subnets[&eni.subnet].vpc, peer).map(|name| &topology.network_interfaces[name])
+                owner(topology, &topology.subnets[&eni.subnet].vpc, peer)
+                    .map(|name| &topology.network_interfaces[name])
             } else {
                 walk.sender.map(|name| &topology.network_interfaces[name])
             },
         };
         let allowed = |outbound: bool, subject: &Subject, far: &Far<'_>| {
-            rules(topology, eni, outbound).any(|rule| speaks_of(&rule.traffic, subject) && is_meant(&rule.peer, far))
+            rules(topology, eni, outbound)
+                .any(|rule| speaks_of(&rule.traffic, subject) && is_meant(&rule.peer, far))
         };
         let subject = Subject::of(packet);
-        let own_rules = || if allowed(outbound, &subject, &far) { Ok(()) } else { Err(Reason::SecurityGroup) };
+        let own_rules =
+            || if allowed(outbound, &subject, &far) { Ok(()) } else { Err(Reason::SecurityGroup) };
 
         if let Body::Error { about, .. } = packet.body {
             // CT-17
@@ -346,19 +356,18 @@ impl Oracle {
                 Some(!wide_open)
             }
         };
-        walk.passed.push(Passage {
-            interface: name.to_owned(),
-            flow,
-            outbound,
-            flags,
-            at: walk.now,
-            opens,
-        });
+        walk.passed.push(Passage { interface: name.to_owned(), flow, outbound, flags, at: walk.now, opens });
         Ok(())
     }
 
     /// Plays the flow's packets again, from the first on.
-    fn remembered(&self, topology: &Topology, interface: &str, flow: &Flow, now: Duration) -> Option<Remembered> {
+    fn remembered(
+        &self,
+        topology: &Topology,
+        interface: &str,
+        flow: &Flow,
+        now: Duration,
+    ) -> Option<Remembered> {
         let mut conn: Option<Story> = None;
         for passage in self.passages.iter().filter(|p| p.interface == interface && p.flow == *flow) {
             match (passage.opens, &mut conn) {
@@ -575,18 +584,23 @@ fn speaks_of(traffic: &Traffic, subject: &Subject) -> bool {
 fn is_meant(peer: &Peer, far: &Far<'_>) -> bool {
     match peer {
         Peer::Cidr(block) => block.contains(&far.address),
-        Peer::Group(group) => far
-            .member
-            .is_some_and(|eni| eni.security_groups.contains(group) && has_address(eni, far.address)),
+        Peer::Group(group) => {
+            far.member.is_some_and(|eni| eni.security_groups.contains(group) && has_address(eni, far.address))
+        }
     }
 }
 
 /// CT-03: everyone may open it, and everyone may be answered on every port.
-fn is_wide_open(topology: &Topology, eni: &NetworkInterface, outbound: bool, subject: &Subject, far: IpAddr) -> bool {
-    let everyone = |rule: &&SecurityGroupRule| {
-        matches!(rule.peer, Peer::Cidr(block) if block.prefix_len() == 0 && block.contains(&far))
-    };
-    let opening = rules(topology, eni, outbound).filter(everyone).any(|rule| speaks_of(&rule.traffic, subject));
+fn is_wide_open(
+    topology: &Topology,
+    eni: &NetworkInterface,
+    outbound: bool,
+    subject: &Subject,
+    far: IpAddr,
+) -> bool {
+    let everyone = |rule: &&SecurityGroupRule| matches!(rule.peer, Peer::Cidr(block) if block.prefix_len() == 0 && block.contains(&far));
+    let opening =
+        rules(topology, eni, outbound).filter(everyone).any(|rule| speaks_of(&rule.traffic, subject));
     let response = rules(topology, eni, !outbound).filter(everyone).any(|rule| match rule.traffic {
         Traffic::All => true,
         Traffic::Tcp(range) => subject.protocol == 6 && (range.from, range.to) == (0, 65_535),
@@ -599,7 +613,9 @@ fn is_wide_open(topology: &Topology, eni: &NetworkInterface, outbound: bool, sub
 /// L2-12, L2-13.
 fn has_address(eni: &NetworkInterface, address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => eni.private_ip == Some(address) || eni.secondary_private_ips.contains(&address),
+        IpAddr::V4(address) => {
+            eni.private_ip == Some(address) || eni.secondary_private_ips.contains(&address)
+        }
         IpAddr::V6(address) => eni.ipv6_addresses.contains(&address),
     }
 }
@@ -638,7 +654,8 @@ fn behind_public(topology: &Topology, address: IpAddr) -> Option<(&NetworkInterf
 /// Whether AWS has the address, so that nobody else on the internet can.
 fn belongs_to_aws(topology: &Topology, address: IpAddr) -> bool {
     let allocated = topology.eips.values().map(|eip| eip.public_ip);
-    let assigned = topology.network_interfaces.values().flat_map(|eni| eni.public_ips.values().map(|p| p.address));
+    let assigned =
+        topology.network_interfaces.values().flat_map(|eni| eni.public_ips.values().map(|p| p.address));
     let mut blocks = topology.vpcs.values().flat_map(|vpc| vpc.ipv6_cidr_blocks.iter().copied());
     allocated.chain(assigned).any(|public| IpAddr::V4(public) == address)
         || blocks.any(|block| IpNet::V6(block).contains(&address))

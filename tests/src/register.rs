@@ -8,21 +8,13 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 /// The areas in the order of the report, with the number of facts each has.
-const AREAS: [(&str, u32); 8] = [
-    ("PIPE", 18),
-    ("ADDR", 40),
-    ("L2", 31),
-    ("RT", 56),
-    ("NACL", 30),
-    ("SG", 30),
-    ("CT", 27),
-    ("IGW", 28),
-];
+const AREAS: [(&str, u32); 8] =
+    [("PIPE", 18), ("ADDR", 40), ("L2", 31), ("RT", 56), ("NACL", 30), ("SG", 30), ("CT", 27), ("IGW", 28)];
 
 /// Areas of the behaviour sheet that have no file here yet, its vectors and its open questions: tests may cite them.
 const ELSEWHERE: [&str; 27] = [
-    "NAT", "PCX", "TGW", "EPG", "EPI", "EPS", "GWLB", "VGW", "VPN", "DX", "CVPN", "LB", "DHCP", "DNS", "R53", "IMDS",
-    "NTP", "MTU", "FL", "RA", "NAA", "TM", "QUOTA", "ERR", "COST", "VEC", "OQ",
+    "NAT", "PCX", "TGW", "EPG", "EPI", "EPS", "GWLB", "VGW", "VPN", "DX", "CVPN", "LB", "DHCP", "DNS", "R53",
+    "IMDS", "NTP", "MTU", "FL", "RA", "NAA", "TM", "QUOTA", "ERR", "COST", "VEC", "OQ",
 ];
 
 /// A documented behaviour.
@@ -90,7 +82,8 @@ impl Register {
         let mut facts = Vec::new();
         for path in files(&root.join("docs/spec"), "toml") {
             let text = std::fs::read_to_string(&path).unwrap();
-            let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let file: File =
+                toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             facts.extend(file.fact.into_iter().map(|fact| (path.clone(), fact)));
         }
         let mut citations: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -138,7 +131,9 @@ impl Register {
                 problems.push(format!("{} is cited by a test and does not say it is tested", fact.id));
             }
         }
-        problems.extend(expected().filter(|id| !known.contains(id.as_str())).map(|id| format!("{id} is missing")));
+        problems.extend(
+            expected().filter(|id| !known.contains(id.as_str())).map(|id| format!("{id} is missing")),
+        );
         for (id, places) in &self.citations {
             let elsewhere = ELSEWHERE.contains(&id.split('-').next().unwrap_or_default());
             if !known.contains(id.as_str()) && !elsewhere {

@@ -115,7 +115,8 @@ pub fn play(script: &Script) -> Option<String> {
 
 /// Whether a packet can still enter where it is to.
 pub fn exists(net: &Net, entry: &Entry) -> bool {
-    let attached = |name: &str| net.topology.network_interfaces.get(name).is_some_and(|eni| eni.attachment.is_some());
+    let attached =
+        |name: &str| net.topology.network_interfaces.get(name).is_some_and(|eni| eni.attachment.is_some());
     match entry {
         Entry::Host(_) => true,
         Entry::ToRouter(from) => attached(from),
@@ -145,7 +146,12 @@ pub fn frame(net: &Net, entry: &Entry, packet: &Packet) -> (String, Vec<u8>) {
 /// # Errors
 ///
 /// What each of them says, when they disagree.
-pub fn confront(net: &mut Net, oracle: &mut Oracle, entry: &Entry, packet: &Packet) -> Result<Verdict, String> {
+pub fn confront(
+    net: &mut Net,
+    oracle: &mut Oracle,
+    entry: &Entry,
+    packet: &Packet,
+) -> Result<Verdict, String> {
     let (from, frame) = frame(net, entry, packet);
     let remembered = net.engine.flows().len();
     let plan = net.plan(&from, &frame);
@@ -154,7 +160,9 @@ pub fn confront(net: &mut Net, oracle: &mut Oracle, entry: &Entry, packet: &Pack
         return Err(format!("planning twice gives {plan:?} and {again:?}"));
     }
     let expected = oracle.judge(&net.topology, entry, packet, net.now);
-    let told = |who: &str, what: &dyn fmt::Debug| Err(format!("{entry:?} {packet:?}\noracle: {expected:?}\n{who}: {what:?}"));
+    let told = |who: &str, what: &dyn fmt::Debug| {
+        Err(format!("{entry:?} {packet:?}\noracle: {expected:?}\n{who}: {what:?}"))
+    };
     if !agrees(net, &expected, &plan) {
         return told("plan", &plan.verdict);
     }
@@ -220,8 +228,12 @@ fn agrees(net: &Net, expected: &Verdict, plan: &Plan) -> bool {
         }
         (Verdict::Delivered(place, seen), Planned::Forward(forward)) => {
             let same_place = match (place, forward.egress) {
-                (Place::Interface(name), Egress::Interface(eni, _)) => net.fabric.enis[eni].name.as_str() == name,
-                (Place::Host(name), Egress::InternetHost(host)) => net.fabric.hosts[host].name.as_str() == name,
+                (Place::Interface(name), Egress::Interface(eni, _)) => {
+                    net.fabric.enis[eni].name.as_str() == name
+                }
+                (Place::Host(name), Egress::InternetHost(host)) => {
+                    net.fabric.hosts[host].name.as_str() == name
+                }
                 (Place::Internet, Egress::Internet(_)) => true,
                 _ => false,
             };
@@ -233,7 +245,8 @@ fn agrees(net: &Net, expected: &Verdict, plan: &Plan) -> bool {
 
 /// Whether two reasons tell the same story. That an address leads nowhere has many names; filters are told apart.
 fn alike(one: Reason, other: Reason) -> bool {
-    let leads_nowhere = |reason| matches!(reason, Reason::NoDestination | Reason::Gateway | Reason::NotForwarded);
+    let leads_nowhere =
+        |reason| matches!(reason, Reason::NoDestination | Reason::Gateway | Reason::NotForwarded);
     one == other || (leads_nowhere(one) && leads_nowhere(other))
 }
 
@@ -271,9 +284,21 @@ impl Disagreement {
                 self = Self { what, script: shorter };
             }
         }
-        for kind in ["eips", "instances", "network_interfaces", "route_tables", "network_acls", "security_groups", "internet_gateways", "subnets", "vpcs"] {
-            let names: Vec<String> =
-                self.script.document[kind].as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
+        for kind in [
+            "eips",
+            "instances",
+            "network_interfaces",
+            "route_tables",
+            "network_acls",
+            "security_groups",
+            "internet_gateways",
+            "subnets",
+            "vpcs",
+        ] {
+            let names: Vec<String> = self.script.document[kind]
+                .as_object()
+                .map(|all| all.keys().cloned().collect())
+                .unwrap_or_default();
             for name in names {
                 let mut smaller = self.script.clone();
                 if let Some(all) = smaller.document[kind].as_object_mut() {

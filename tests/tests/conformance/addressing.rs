@@ -72,7 +72,8 @@ fn public_space_inside_a_vpc_is_private_to_it() {
         d["vpcs"]["v"]["secondary_cidr_blocks"] = json!(["198.51.0.0/16"]);
         d["internet_hosts"]["client"] = json!({ "address": "192.0.2.7" });
         d["subnets"]["odd"] = json!({ "vpc": "v", "cidr_block": "198.51.100.0/24" });
-        d["instances"]["odd"] = json!({ "subnet": "odd", "private_ip": "198.51.100.10", "security_groups": ["open"] });
+        d["instances"]["odd"] =
+            json!({ "subnet": "odd", "private_ip": "198.51.100.10", "security_groups": ["open"] });
     });
     net.send("web", &packet(WEB, "198.51.100.10", syn(1, 2))).arrives_at("odd");
     net.send("client", &packet("192.0.2.7", "198.51.100.10", syn(1, 2))).dies_of("no-public-mapping");
@@ -90,13 +91,33 @@ fn blocks_of_one_vpc_do_not_overlap() {
 fn private_ranges_do_not_mix() {
     // proves: ADDR-09, ADDR-10, ADDR-11, ADDR-12, ADDR-13, ADDR-14
     let cases: &[(&str, &[&str], &[&str])] = &[
-        ("10.2.0.0/16", &["10.3.0.0/16", "10.0.0.0/16", "100.64.0.0/16", "8.8.0.0/16"], &["172.16.0.0/16", "192.168.0.0/16", "198.19.0.0/16"]),
+        (
+            "10.2.0.0/16",
+            &["10.3.0.0/16", "10.0.0.0/16", "100.64.0.0/16", "8.8.0.0/16"],
+            &["172.16.0.0/16", "192.168.0.0/16", "198.19.0.0/16"],
+        ),
         // ADDR-10
         ("10.1.0.0/16", &["10.2.0.0/16"], &["10.0.0.0/24", "10.0.255.0/24"]),
-        ("172.16.0.0/16", &["172.20.0.0/16", "100.64.0.0/16"], &["10.2.0.0/16", "192.168.0.0/16", "172.31.0.0/24", "198.19.0.0/16"]),
-        ("192.168.0.0/24", &["192.168.1.0/24", "8.8.0.0/16"], &["10.2.0.0/16", "172.16.0.0/16", "198.19.0.0/16"]),
-        ("198.19.0.0/24", &["198.19.1.0/24", "100.64.0.0/16"], &["10.2.0.0/16", "172.16.0.0/16", "192.168.0.0/16"]),
-        ("100.64.0.0/16", &["100.65.0.0/16", "8.8.0.0/16"], &["10.2.0.0/16", "172.16.0.0/16", "192.168.0.0/16", "198.19.0.0/16"]),
+        (
+            "172.16.0.0/16",
+            &["172.20.0.0/16", "100.64.0.0/16"],
+            &["10.2.0.0/16", "192.168.0.0/16", "172.31.0.0/24", "198.19.0.0/16"],
+        ),
+        (
+            "192.168.0.0/24",
+            &["192.168.1.0/24", "8.8.0.0/16"],
+            &["10.2.0.0/16", "172.16.0.0/16", "198.19.0.0/16"],
+        ),
+        (
+            "198.19.0.0/24",
+            &["198.19.1.0/24", "100.64.0.0/16"],
+            &["10.2.0.0/16", "172.16.0.0/16", "192.168.0.0/16"],
+        ),
+        (
+            "100.64.0.0/16",
+            &["100.65.0.0/16", "8.8.0.0/16"],
+            &["10.2.0.0/16", "172.16.0.0/16", "192.168.0.0/16", "198.19.0.0/16"],
+        ),
         ("8.8.0.0/16", &["9.9.0.0/16", "100.64.0.0/16"], &["10.2.0.0/16", "198.19.0.0/16"]),
     ];
     for (primary, fine, refused) in cases {
@@ -151,7 +172,8 @@ fn ipv6_blocks_come_in_steps_of_four() {
         let fine = (44..=64).contains(&length) && length % 4 == 0;
         assert_eq!(found.is_empty(), fine, "a subnet's /{length}: {found:?}");
     }
-    let generated = json!({ "vpcs": { "v": { "cidr_block": "10.0.0.0/16", "assign_generated_ipv6_cidr_block": true } } });
+    let generated =
+        json!({ "vpcs": { "v": { "cidr_block": "10.0.0.0/16", "assign_generated_ipv6_cidr_block": true } } });
     assert_eq!(topology(&generated, None).unwrap().vpcs["v"].ipv6_cidr_blocks[0].prefix_len(), 56);
 }
 
@@ -215,14 +237,22 @@ fn a_subnet_lives_in_one_zone_of_the_region() {
 #[test]
 fn five_addresses_of_a_subnet_are_reserved() {
     // proves: ADDR-27, ADDR-28
-    for (address, free) in
-        [(".0", false), (".1", false), (".2", false), (".3", false), (".4", true), (".254", true), (".255", false)]
-    {
+    for (address, free) in [
+        (".0", false),
+        (".1", false),
+        (".2", false),
+        (".3", false),
+        (".4", true),
+        (".254", true),
+        (".255", false),
+    ] {
         let place = json!(format!("10.0.2{address}"));
         if free {
             accepted(|d| d["instances"]["db"]["private_ip"] = place);
         } else {
-            refused("instances.db.private_ip", "InvalidParameterValue", |d| d["instances"]["db"]["private_ip"] = place);
+            refused("instances.db.private_ip", "InvalidParameterValue", |d| {
+                d["instances"]["db"]["private_ip"] = place;
+            });
         }
     }
 }
@@ -260,8 +290,20 @@ fn the_resolver_is_at_the_primary_block_plus_two() {
 #[test]
 fn five_ipv6_addresses_of_a_subnet_are_reserved() {
     // proves: ADDR-30
-    for (address, free) in [("", false), ("1", false), ("2", false), ("3", false), ("4", true), ("ffff:ffff:ffff:fffe", true), ("ffff:ffff:ffff:ffff", false)] {
-        let address = if address.contains(':') { format!("2001:db8:1:2:{address}") } else { format!("2001:db8:1:2::{address}") };
+    for (address, free) in [
+        ("", false),
+        ("1", false),
+        ("2", false),
+        ("3", false),
+        ("4", true),
+        ("ffff:ffff:ffff:fffe", true),
+        ("ffff:ffff:ffff:ffff", false),
+    ] {
+        let address = if address.contains(':') {
+            format!("2001:db8:1:2:{address}")
+        } else {
+            format!("2001:db8:1:2::{address}")
+        };
         if free {
             accepted(|d| d["instances"]["db"]["ipv6_addresses"] = json!([address]));
         } else {
@@ -278,10 +320,30 @@ fn the_router_has_two_link_local_addresses() {
     let mut net = with(|_| {});
     let mac = net.router_mac("web").0;
     let eui64 = std::net::Ipv6Addr::from([
-        0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5],
+        0xfe,
+        0x80,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        mac[0] ^ 2,
+        mac[1],
+        mac[2],
+        0xff,
+        0xfe,
+        mac[3],
+        mac[4],
+        mac[5],
     ]);
     let own = "fe80::1".parse().unwrap();
-    for (address, answered) in [(eui64, true), ("fe80:ec2::1".parse().unwrap(), false), ("fe80::ec2:0:1".parse().unwrap(), true), ("fe80::77".parse().unwrap(), false)] {
+    for (address, answered) in [
+        (eui64, true),
+        ("fe80:ec2::1".parse().unwrap(), false),
+        ("fe80::ec2:0:1".parse().unwrap(), true),
+        ("fe80::77".parse().unwrap(), false),
+    ] {
         let ask = vpclab_tests::frames::neighbor_solicitation(net.mac("web"), own, address);
         let fate = net.send_frame("web", &ask);
         assert_eq!(!fate.sent.is_empty(), answered, "{address}");
@@ -295,10 +357,13 @@ fn a_subnet_is_of_one_of_three_kinds() {
     accepted(|d| d["subnets"]["x"] = json!({ "vpc": "v", "cidr_block": v4 }));
     accepted(|d| d["subnets"]["x"] = json!({ "vpc": "v", "cidr_block": v4, "ipv6_cidr_block": v6 }));
     accepted(|d| d["subnets"]["x"] = json!({ "vpc": "v", "ipv6_native": true, "ipv6_cidr_block": v6 }));
-    refused("subnets.x.cidr_block", "MissingParameter", |d| d["subnets"]["x"] = json!({ "vpc": "v", "ipv6_cidr_block": v6 }));
+    refused("subnets.x.cidr_block", "MissingParameter", |d| {
+        d["subnets"]["x"] = json!({ "vpc": "v", "ipv6_cidr_block": v6 });
+    });
     let mut net = with(|d| {
         d["subnets"]["x"] = json!({ "vpc": "v", "ipv6_native": true, "ipv6_cidr_block": v6 });
-        d["instances"]["x"] = json!({ "subnet": "x", "security_groups": ["open"], "ipv6_addresses": ["2001:db8:1:3::10"] });
+        d["instances"]["x"] =
+            json!({ "subnet": "x", "security_groups": ["open"], "ipv6_addresses": ["2001:db8:1:3::10"] });
     });
     assert_eq!(net.topology.network_interfaces["x"].private_ip, None);
     net.send("web", &packet(crate::networks::WEB_V6, "2001:db8:1:3::10", syn(1, 2))).arrives_at("x");
@@ -325,7 +390,10 @@ fn a_new_vpc_has_defaults_and_no_gateway() {
     assert_eq!(eni.security_groups, [declared.vpcs["v"].default_security_group.clone()]);
     let group = &declared.security_groups[&declared.vpcs["v"].default_security_group];
     assert_eq!(group.ingress.len(), 1);
-    assert_eq!(group.ingress[0].peer, vpclab_model::Peer::Group(declared.vpcs["v"].default_security_group.clone()));
+    assert_eq!(
+        group.ingress[0].peer,
+        vpclab_model::Peer::Group(declared.vpcs["v"].default_security_group.clone())
+    );
     assert_eq!(group.egress[0].peer, vpclab_model::Peer::Cidr("0.0.0.0/0".parse().unwrap()));
 }
 
@@ -357,7 +425,10 @@ fn what_is_in_use_cannot_go() {
 fn any_subnet_reaches_any_other_in_one_hop() {
     // proves: ADDR-40, L2-08, IGW-26
     let mut net = with(|d| d["subnets"]["third"] = json!({ "vpc": "v", "cidr_block": "10.0.3.0/24" }));
-    net.change(|d| d["instances"]["third"] = json!({ "subnet": "third", "private_ip": "10.0.3.10", "security_groups": ["open"] }));
+    net.change(|d| {
+        d["instances"]["third"] =
+            json!({ "subnet": "third", "private_ip": "10.0.3.10", "security_groups": ["open"] });
+    });
     let all = [("web", WEB), ("db", DB), ("third", "10.0.3.10"), ("peer", PEER)];
     for (from, src) in all {
         for (to, dst) in all.into_iter().filter(|(to, _)| *to != from) {

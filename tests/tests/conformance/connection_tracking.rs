@@ -5,7 +5,8 @@ use vpclab_tests::harness::Net;
 use vpclab_tests::packet::{Body, ErrorKind, Flags, Packet, ping, syn, tcp, udp};
 
 use crate::networks::{
-    CLIENT, DB, DB_V6, WEB, WEB_PUBLIC, WEB_V6, accepted, all_of, everything, packet, refused, tcp_of, web_with_rules, with,
+    CLIENT, DB, DB_V6, WEB, WEB_PUBLIC, WEB_V6, accepted, all_of, everything, packet, refused, tcp_of,
+    web_with_rules, with,
 };
 
 /// The network where only `web`'s outbound rules let it speak, to its own VPC, so that everything is tracked.
@@ -78,9 +79,7 @@ fn a_flow_is_untracked_if_everybody_may_open_it_and_be_answered() {
     for body in [syn(40_000, 80), udp(40_000, 80)] {
         let request = packet(DB, WEB, body);
         let protocol = if matches!(body, Body::Tcp { .. }) { "tcp" } else { "udp" };
-        let rule = |from: u16, to: u16, block: &str| {
-            json!([{ "protocol": protocol, "from_port": from, "to_port": to, "cidr_blocks": [block] }])
-        };
+        let rule = |from: u16, to: u16, block: &str| json!([{ "protocol": protocol, "from_port": from, "to_port": to, "cidr_blocks": [block] }]);
         assert!(!survives(rule(80, 80, "0.0.0.0/0"), all.clone(), &request));
         assert!(!survives(rule(80, 80, "0.0.0.0/0"), rule(0, 65_535, "0.0.0.0/0"), &request));
         // Not everybody may open it; not everybody, or not on every port, may be answered.
@@ -155,7 +154,10 @@ fn established_tcp_is_remembered_for_five_days_or_as_specified() {
         let build = || {
             let mut net = tracked();
             if let Some(specified) = specified {
-                net.change(|d| d["instances"]["web"]["connection_tracking"] = json!({ "tcp_established_timeout": specified }));
+                net.change(|d| {
+                    d["instances"]["web"]["connection_tracking"] =
+                        json!({ "tcp_established_timeout": specified });
+                });
             }
             net
         };
@@ -203,11 +205,17 @@ fn timeouts_are_set_per_interface_within_limits() {
     for (name, lowest, highest) in
         [("tcp_established_timeout", 60, 432_000), ("udp_timeout", 30, 60), ("udp_stream_timeout", 60, 180)]
     {
-        let set = |seconds: u32| move |d: &mut Value| d["instances"]["db"]["connection_tracking"] = json!({ name: seconds });
+        let set = |seconds: u32| {
+            move |d: &mut Value| d["instances"]["db"]["connection_tracking"] = json!({ name: seconds })
+        };
         accepted(set(lowest));
         accepted(set(highest));
         for seconds in [lowest - 1, highest + 1] {
-            refused(&format!("instances.db.connection_tracking.{name}"), "InvalidParameterValue", set(seconds));
+            refused(
+                &format!("instances.db.connection_tracking.{name}"),
+                "InvalidParameterValue",
+                set(seconds),
+            );
         }
     }
 }
@@ -230,7 +238,8 @@ fn an_instance_at_its_allowance_opens_nothing_more() {
     }
     // What is remembered goes on, and another instance has an allowance of its own.
     net.send("web", &packet(WEB, DB, tcp(1, 443, Flags::Ack))).arrives_at("db");
-    let dropped = net.engine.counters().dropped.iter().filter(|((_, why), _)| *why == "conntrack-allowance-exceeded");
+    let dropped =
+        net.engine.counters().dropped.iter().filter(|((_, why), _)| *why == "conntrack-allowance-exceeded");
     assert_eq!(dropped.map(|(_, count)| count).sum::<u64>(), 2);
 }
 
@@ -295,7 +304,8 @@ fn with_one_port_open_to_everybody_what_the_instance_opens_itself_is_tracked() {
     // proves: CT-25
     // VEC-21
     let mut net = web_with_rules(json!([tcp_of(443, "0.0.0.0/0")]), json!([all_of("0.0.0.0/0")]));
-    let (inbound, outbound) = (packet(CLIENT, WEB_PUBLIC, syn(50_000, 443)), packet(WEB, CLIENT, syn(40_000, 5432)));
+    let (inbound, outbound) =
+        (packet(CLIENT, WEB_PUBLIC, syn(50_000, 443)), packet(WEB, CLIENT, syn(40_000, 5432)));
     assert!(net.converses("client", &inbound) && net.converses("web", &outbound));
     net.change(|d| d["security_groups"]["web"] = json!({ "vpc": "v", "ingress": [], "egress": [] }));
     net.send("client", &packet(CLIENT, WEB_PUBLIC, tcp(50_000, 443, Flags::Ack))).dies_of("security-group");

@@ -5,14 +5,19 @@ use vpclab_tests::frames;
 use vpclab_tests::packet::{Body, ErrorKind, Packet, ping, syn, udp};
 
 use crate::networks::{
-    CLIENT, CLIENT_V6, DB, PEER, WEB, WEB_PUBLIC, WEB_V6, accepted, document, packet, refused, tcp_of, web_with_rules, with,
+    CLIENT, CLIENT_V6, DB, PEER, WEB, WEB_PUBLIC, WEB_V6, accepted, document, packet, refused, tcp_of,
+    web_with_rules, with,
 };
 
 #[test]
 fn a_vpc_has_at_most_one_gateway_and_a_gateway_one_vpc() {
     // proves: IGW-03
-    refused("internet_gateways.second.vpc", "InvalidParameterValue", |d| d["internet_gateways"]["second"] = json!({ "vpc": "v" }));
-    refused("internet_gateways.igw.vpc", "InvalidParameterValue", |d| d["internet_gateways"]["igw"]["vpc"] = json!(["v", "w"]));
+    refused("internet_gateways.second.vpc", "InvalidParameterValue", |d| {
+        d["internet_gateways"]["second"] = json!({ "vpc": "v" });
+    });
+    refused("internet_gateways.igw.vpc", "InvalidParameterValue", |d| {
+        d["internet_gateways"]["igw"]["vpc"] = json!(["v", "w"]);
+    });
     accepted(|d| d["internet_gateways"]["idle"] = json!({}));
 }
 
@@ -28,7 +33,8 @@ fn without_a_public_address_nothing_leaves() {
 #[test]
 fn without_a_route_a_public_address_is_a_one_way_street() {
     // proves: IGW-05
-    let mut net = with(|d| d["eips"] = json!({ "e": { "network_interface": "db", "public_ip": "203.0.113.20" } }));
+    let mut net =
+        with(|d| d["eips"] = json!({ "e": { "network_interface": "db", "public_ip": "203.0.113.20" } }));
     let request = packet(CLIENT, "203.0.113.20", syn(50_000, 80));
     net.send("client", &request).arrives_at("db");
     assert!(!net.converses("client", &request));
@@ -121,7 +127,8 @@ fn the_way_to_the_internet_takes_1500_bytes() {
     let checksum = vpclab_wire::Sum::new().bytes(&ethernet[14..34]).checksum();
     ethernet[24..26].copy_from_slice(&checksum.to_be_bytes());
     let fate = net.send_frame("web", vpclab_wire::FrameBuf::from_ethernet(&ethernet).bytes());
-    let pieces: Vec<_> = fate.sent.iter().map(|(to, frame)| (to.as_str(), frames::read(frame).unwrap())).collect();
+    let pieces: Vec<_> =
+        fate.sent.iter().map(|(to, frame)| (to.as_str(), frames::read(frame).unwrap())).collect();
     assert_eq!(pieces.len(), 2);
     assert!(pieces.iter().all(|(to, piece)| *to == "client" && piece.packet_len <= 1500 && piece.fragmented));
     // Inside the VPC there is room for more.
@@ -149,7 +156,9 @@ fn ipv6_is_not_translated() {
     assert_eq!(net.send("client", &request).arrives_at("web").dst.to_string(), WEB_V6);
     assert!(net.converses("client", &request));
     // Without the route nobody gets an answer.
-    net.change(|d| d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }]));
+    net.change(|d| {
+        d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }]);
+    });
     assert!(!net.converses("client", &request));
 }
 

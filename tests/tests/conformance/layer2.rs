@@ -6,7 +6,9 @@ use vpclab_tests::frames;
 use vpclab_tests::packet::{Flags, ping, syn, tcp, udp};
 use vpclab_wire::MacAddr;
 
-use crate::networks::{CLIENT, DB, PEER, PEER_V6, WEB, WEB_PUBLIC, WEB_V6, accepted, document, packet, refused, with};
+use crate::networks::{
+    CLIENT, DB, PEER, PEER_V6, WEB, WEB_PUBLIC, WEB_V6, accepted, document, packet, refused, with,
+};
 
 #[test]
 fn nobody_receives_a_broadcast() {
@@ -49,7 +51,8 @@ fn address_resolution_is_answered_by_the_platform() {
     for (target, expected) in cases {
         let ask = frames::arp_request(net.mac("web"), WEB.parse().unwrap(), target.parse().unwrap());
         let fate = net.send_frame("web", &ask);
-        let answers: Vec<_> = fate.sent.iter().map(|(to, frame)| (to.as_str(), frames::arp_answer(frame))).collect();
+        let answers: Vec<_> =
+            fate.sent.iter().map(|(to, frame)| (to.as_str(), frames::arp_answer(frame))).collect();
         match expected {
             Some(mac) => assert_eq!(answers, [("web", Some((target.parse().unwrap(), mac)))], "{target}"),
             None => assert_eq!(answers, [], "{target}"),
@@ -64,7 +67,12 @@ fn what_a_guest_claims_by_arp_changes_nothing() {
     let (web, peer) = (net.mac("web"), net.mac("peer"));
     let claims = [
         frames::arp_reply(web, peer, "10.0.1.1".parse().unwrap(), (peer, PEER.parse().unwrap())),
-        frames::arp_reply(web, MacAddr::BROADCAST, PEER.parse().unwrap(), (MacAddr::BROADCAST, PEER.parse().unwrap())),
+        frames::arp_reply(
+            web,
+            MacAddr::BROADCAST,
+            PEER.parse().unwrap(),
+            (MacAddr::BROADCAST, PEER.parse().unwrap()),
+        ),
         frames::arp_request(web, PEER.parse().unwrap(), PEER.parse().unwrap()),
     ];
     for claim in claims {
@@ -78,7 +86,8 @@ fn only_ip_and_arp_pass() {
     // proves: L2-07
     let mut net = with(|_| {});
     for ether_type in [0x88cc, 0x8847, 0x8100, 0x88a8, 0x0027, 0x9000] {
-        let fate = net.send_frame("web", &frames::other_ethertype(net.mac("web"), net.mac("peer"), ether_type));
+        let fate =
+            net.send_frame("web", &frames::other_ethertype(net.mac("web"), net.mac("peer"), ether_type));
         assert!(matches!(fate.outcome, Outcome::Dropped(_)) && fate.sent.is_empty(), "{ether_type:04x}");
     }
 }
@@ -133,7 +142,8 @@ fn the_check_refuses_foreign_destinations_on_arrival() {
     let foreign = packet(WEB, "192.0.2.1", syn(1, 2));
     let routed = |check: bool| {
         with(|d| {
-            d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "192.0.2.0/24", "network_interface": "db" }]);
+            d["route_tables"]["public"]["routes"] =
+                json!([{ "cidr_block": "192.0.2.0/24", "network_interface": "db" }]);
             d["instances"]["db"]["source_dest_check"] = json!(check);
         })
     };
@@ -185,9 +195,9 @@ fn an_interface_stays_in_its_zone_not_in_its_instances_subnet() {
     let second = |zone: &'static str| {
         move |d: &mut serde_json::Value| {
             d["vpcs"]["w"] = json!({ "cidr_block": "10.5.0.0/16" });
-            d["subnets"]["other"] = json!({ "vpc": "w", "cidr_block": "10.5.1.0/24", "availability_zone": zone });
-            d["network_interfaces"] =
-                json!({ "second": { "subnet": "other", "attachment": { "instance": "db", "device_index": 1 } } });
+            d["subnets"]["other"] =
+                json!({ "vpc": "w", "cidr_block": "10.5.1.0/24", "availability_zone": zone });
+            d["network_interfaces"] = json!({ "second": { "subnet": "other", "attachment": { "instance": "db", "device_index": 1 } } });
         }
     };
     accepted(second("us-east-1a"));
@@ -197,7 +207,9 @@ fn an_interface_stays_in_its_zone_not_in_its_instances_subnet() {
 #[test]
 fn an_address_belongs_to_one_interface() {
     // proves: L2-18
-    refused("instances.web.private_ip", "InvalidIPAddress.InUse", |d| d["instances"]["web"]["private_ip"] = json!(PEER));
+    refused("instances.web.private_ip", "InvalidIPAddress.InUse", |d| {
+        d["instances"]["web"]["private_ip"] = json!(PEER);
+    });
     // Given to another, it is the other's at once.
     let mut net = with(|d| d["instances"]["peer"]["secondary_private_ips"] = json!(["10.0.1.30"]));
     net.send("db", &packet(DB, "10.0.1.30", syn(1, 2))).arrives_at("peer");
@@ -215,7 +227,8 @@ fn an_eip_takes_the_place_of_the_automatic_address() {
     document["instances"]["web"].as_object_mut().unwrap().remove("public_ip");
     document["eips"] = json!({ "a": { "network_interface": "web", "public_ip": "203.0.113.77" } });
     let declared = vpclab_tests::harness::topology(&document, None).unwrap();
-    let publics: Vec<_> = declared.network_interfaces["web"].public_ips.values().map(|p| p.address.to_string()).collect();
+    let publics: Vec<_> =
+        declared.network_interfaces["web"].public_ips.values().map(|p| p.address.to_string()).collect();
     assert_eq!(publics, ["203.0.113.77"]);
     document["eips"] = json!({});
     let declared = vpclab_tests::harness::topology(&document, Some(&declared)).unwrap();
@@ -227,8 +240,7 @@ fn an_eip_takes_the_place_of_the_automatic_address() {
 fn an_instance_with_two_interfaces_gets_no_automatic_address() {
     // proves: L2-22
     let second = |d: &mut serde_json::Value| {
-        d["network_interfaces"] =
-            json!({ "second": { "subnet": "public", "attachment": { "instance": "db", "device_index": 1 } } });
+        d["network_interfaces"] = json!({ "second": { "subnet": "public", "attachment": { "instance": "db", "device_index": 1 } } });
         d["subnets"]["private"]["map_public_ip_on_launch"] = json!(true);
     };
     assert!(with(second).topology.network_interfaces["db"].public_ips.is_empty());
@@ -244,7 +256,8 @@ fn an_instance_with_two_interfaces_gets_no_automatic_address() {
 fn hardware_addresses_are_local_and_unicast() {
     // proves: L2-28
     let net = with(|_| {});
-    let macs: std::collections::BTreeSet<_> = net.topology.network_interfaces.values().map(|eni| eni.mac_address).collect();
+    let macs: std::collections::BTreeSet<_> =
+        net.topology.network_interfaces.values().map(|eni| eni.mac_address).collect();
     assert_eq!(macs.len(), net.topology.network_interfaces.len(), "each has its own");
     for mac in macs.into_iter().chain([net.router_mac("web").0]) {
         assert_eq!(mac[0] & 0b11, 0b10, "{mac:02x?}");
@@ -256,8 +269,13 @@ fn neighbour_discovery_mirrors_arp() {
     // proves: L2-29
     let mut net = with(|_| {});
     let web = net.mac("web");
-    for (target, answered) in [(PEER_V6, true), ("2001:db8:1:1::99", false), (WEB_V6, false), ("2001:db8:1:2::10", false)] {
-        let fate = net.send_frame("web", &frames::neighbor_solicitation(web, WEB_V6.parse().unwrap(), target.parse().unwrap()));
+    for (target, answered) in
+        [(PEER_V6, true), ("2001:db8:1:1::99", false), (WEB_V6, false), ("2001:db8:1:2::10", false)]
+    {
+        let fate = net.send_frame(
+            "web",
+            &frames::neighbor_solicitation(web, WEB_V6.parse().unwrap(), target.parse().unwrap()),
+        );
         assert_eq!(fate.sent.len(), usize::from(answered), "{target}");
         if answered {
             let frame = frames::read(&fate.sent[0].1).unwrap();

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 use vpclab_model::{RuleAction, Traffic};
 use vpclab_tests::harness::{Net, topology};
-use vpclab_tests::packet::{Body, ErrorKind, ping, syn, tcp, Flags, udp};
+use vpclab_tests::packet::{Body, ErrorKind, Flags, ping, syn, tcp, udp};
 
 use crate::networks::{
-    CLIENT, DB, DB_V6, PEER, WEB, WEB_PUBLIC, WEB_V6, accepted, acl_on, entry, packet, refused, tcp_entry, with,
+    CLIENT, DB, DB_V6, PEER, WEB, WEB_PUBLIC, WEB_V6, accepted, acl_on, entry, packet, refused, tcp_entry,
+    with,
 };
 
 const BAD: &str = "InvalidParameterValue";
@@ -80,7 +81,9 @@ fn a_reply_needs_its_own_outbound_rule() {
     let mut net = acl_on("private", inbound.clone(), json!([]));
     net.send("web", &request).arrives_at("db");
     net.send("db", &request.answer().unwrap()).dies_of("network-acl");
-    for (range, passes) in [((1024, 65_535), true), ((32_768, 61_000), true), ((49_152, 65_535), false), ((443, 443), false)] {
+    for (range, passes) in
+        [((1024, 65_535), true), ((32_768, 61_000), true), ((49_152, 65_535), false), ((443, 443), false)]
+    {
         let mut net = acl_on("private", inbound.clone(), json!([tcp_entry(1, "allow", range, "0.0.0.0/0")]));
         assert_eq!(net.converses("web", &request), passes, "{range:?}");
     }
@@ -92,7 +95,9 @@ fn a_subnet_has_exactly_one_acl() {
     refused("network_acls.b.subnets[0]", "Resource.AlreadyAssociated", |d| {
         d["network_acls"] = json!({ "a": { "vpc": "v", "subnets": ["private"] }, "b": { "vpc": "v", "subnets": ["private"] } });
     });
-    refused("subnets.private.network_acl", "InvalidNetworkAclID.NotFound", |d| d["subnets"]["private"]["network_acl"] = json!("gone"));
+    refused("subnets.private.network_acl", "InvalidNetworkAclID.NotFound", |d| {
+        d["subnets"]["private"]["network_acl"] = json!("gone");
+    });
     let mut net = with(|d| d["network_acls"] = json!({ "closed": { "vpc": "v" } }));
     let request = packet(WEB, DB, syn(1, 2));
     net.send("web", &request).arrives_at("db");
@@ -110,7 +115,9 @@ fn the_default_acl_allows_everything_at_100_and_101() {
         if ipv6 {
             vpc["ipv6_cidr_block"] = json!("2001:db8::/56");
         }
-        let declared = topology(&json!({ "vpcs": { "v": vpc }, "network_acls": { "v/default": written } }), None).unwrap();
+        let declared =
+            topology(&json!({ "vpcs": { "v": vpc }, "network_acls": { "v/default": written } }), None)
+                .unwrap();
         let numbers = |entries: &[vpclab_model::NetworkAclEntry]| -> Vec<(u16, String)> {
             assert!(entries.iter().all(|e| e.action == RuleAction::Allow && e.traffic == Traffic::All));
             entries.iter().map(|e| (e.rule_number, e.cidr.to_string())).collect()
@@ -175,11 +182,21 @@ fn an_icmp_rule_names_type_and_code() {
     let passes = |entries: Value| {
         acl_on("private", entries, json!([])).send("web", &packet(WEB, DB, ping(1))).delivered().is_some()
     };
-    for (icmp_type, code, passing) in [(8, -1, true), (8, 0, true), (8, 1, false), (-1, -1, true), (0, -1, false)] {
+    for (icmp_type, code, passing) in
+        [(8, -1, true), (8, 0, true), (8, 1, false), (-1, -1, true), (0, -1, false)]
+    {
         assert_eq!(passes(rule(json!(icmp_type), json!(code))), passing, "{icmp_type} {code}");
     }
-    refused("network_acls.acl.ingress[0].icmp_code", "MissingParameter", ingress(rule(json!(8), Value::Null)));
-    refused("network_acls.acl.ingress[0].icmp_type", "MissingParameter", ingress(rule(Value::Null, json!(0))));
+    refused(
+        "network_acls.acl.ingress[0].icmp_code",
+        "MissingParameter",
+        ingress(rule(json!(8), Value::Null)),
+    );
+    refused(
+        "network_acls.acl.ingress[0].icmp_type",
+        "MissingParameter",
+        ingress(rule(Value::Null, json!(0))),
+    );
 }
 
 #[test]
@@ -221,7 +238,11 @@ fn an_entry_names_one_block_and_nothing_else() {
         ingress(json!([rule]))
     };
     refused(&format!("{place}.cidr_block"), "MissingParameter", adding(json!({})));
-    refused(&format!("{place}.ipv6_cidr_block"), "InvalidParameterCombination", adding(json!({ "cidr_block": "0.0.0.0/0", "ipv6_cidr_block": "::/0" })));
+    refused(
+        &format!("{place}.ipv6_cidr_block"),
+        "InvalidParameterCombination",
+        adding(json!({ "cidr_block": "0.0.0.0/0", "ipv6_cidr_block": "::/0" })),
+    );
     let mut document = crate::networks::document();
     adding(json!({ "cidr_block": "0.0.0.0/0", "security_groups": ["open"] }))(&mut document);
     assert_eq!(vpclab_tests::harness::mistakes(&document).len(), 1, "a group is no source");
@@ -256,7 +277,8 @@ fn ports_of_a_fragmented_datagram_come_from_its_first_fragment() {
     // proves: NACL-27, CT-23
     let fragments = |net: &Net, port: u16| -> Vec<Vec<u8>> {
         let datagram = packet(WEB, DB, udp(40_000, port));
-        let mut ethernet = vpclab_tests::frames::ethernet(&datagram, net.mac("web"), net.router_mac("web"), &[7; 3000]);
+        let mut ethernet =
+            vpclab_tests::frames::ethernet(&datagram, net.mac("web"), net.router_mac("web"), &[7; 3000]);
         // "May be fragmented", with the header checksum that goes with it.
         ethernet[20] = 0;
         let header: &mut [u8] = &mut ethernet[14..34];
@@ -272,7 +294,10 @@ fn ports_of_a_fragmented_datagram_come_from_its_first_fragment() {
         "cidr_block": "0.0.0.0/0" }]);
     let mut net = acl_on("private", rule, json!([]));
     for piece in fragments(&net, 53) {
-        assert!(net.send_frame("web", &piece).delivered().is_some(), "every piece of an allowed datagram passes");
+        assert!(
+            net.send_frame("web", &piece).delivered().is_some(),
+            "every piece of an allowed datagram passes"
+        );
     }
     for piece in fragments(&net, 54) {
         assert!(net.send_frame("web", &piece).delivered().is_none(), "no piece of a denied datagram passes");

@@ -7,7 +7,8 @@ use vpclab_tests::harness::Net;
 use vpclab_tests::packet::{Flags, Packet, ping, syn, tcp, udp};
 
 use crate::networks::{
-    CLIENT, DB, DB_V6, PEER, WEB, WEB_PUBLIC, WEB_V6, acl_on, all_of, document, entry, everything, packet, web_with_rules, with,
+    CLIENT, DB, DB_V6, PEER, WEB, WEB_PUBLIC, WEB_V6, acl_on, all_of, document, entry, everything, packet,
+    web_with_rules, with,
 };
 
 /// The places a packet passes, in order.
@@ -40,7 +41,10 @@ fn a_leaving_packet_meets_group_acl_and_route_table_in_this_order() {
 
     // What the group refuses reaches neither ACL nor route table; what the ACL refuses, no route table.
     let net = web_with_rules(json!([everything()]), json!([]));
-    assert_eq!(journey(&net, "web", &packet(WEB, CLIENT, syn(40_000, 443))), ["leave", "check out", "group out"]);
+    assert_eq!(
+        journey(&net, "web", &packet(WEB, CLIENT, syn(40_000, 443))),
+        ["leave", "check out", "group out"]
+    );
     let net = acl_on("public", json!([]), json!([]));
     let steps = journey(&net, "web", &packet(WEB, CLIENT, syn(40_000, 443)));
     assert_eq!(steps, ["leave", "check out", "group out", "acl out"]);
@@ -152,7 +156,10 @@ fn a_change_reaches_a_running_flow_at_once_and_its_tracking_survives() {
     // The group lets go of nothing it tracks; the ACL cuts at once, in either direction, and mends at once.
     net.change(|d| d["security_groups"]["web"]["egress"] = json!([]));
     net.send("web", &data).arrives_at("db");
-    for (ingress, egress) in [(json!([]), json!([entry(1, "allow", "0.0.0.0/0")])), (json!([entry(1, "allow", "0.0.0.0/0")]), json!([]))] {
+    for (ingress, egress) in [
+        (json!([]), json!([entry(1, "allow", "0.0.0.0/0")])),
+        (json!([entry(1, "allow", "0.0.0.0/0")]), json!([])),
+    ] {
         net.change(|d| {
             d["network_acls"] = json!({ "acl": { "vpc": "v", "ingress": ingress, "egress": egress } });
             d["subnets"]["private"]["network_acl"] = json!("acl");
@@ -184,7 +191,9 @@ fn rules_of_one_family_say_nothing_about_the_other() {
         assert_eq!(net.send("web", &v4).delivered().is_some(), v4_passes, "ACL {block}");
         assert_eq!(net.send("web", &v6).delivered().is_some(), !v4_passes, "ACL {block}");
     }
-    let mut net = with(|d| d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }]));
+    let mut net = with(|d| {
+        d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }]);
+    });
     net.send("web", &packet(WEB, CLIENT, syn(1, 443))).arrives_at("client");
     net.send("web", &packet(WEB_V6, "2001:db8:ffff::7", syn(1, 443))).dies_of("no-route");
 }
@@ -195,7 +204,8 @@ fn route_tables_apply_to_frames_for_the_router_only() {
     let mut net = with(|d| {
         d["instances"]["box"] = json!({ "subnet": "private", "private_ip": "10.0.2.50", "source_dest_check": false,
             "security_groups": ["open"] });
-        d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "10.0.1.0/24", "network_interface": "box" }]);
+        d["route_tables"]["public"]["routes"] =
+            json!([{ "cidr_block": "10.0.1.0/24", "network_interface": "box" }]);
     });
     let request = packet(WEB, PEER, syn(40_000, 443));
     net.send_to("web", net.mac("peer"), &request, b"").arrives_at("peer");
@@ -245,7 +255,8 @@ fn the_source_dest_check_sits_at_the_interface() {
     let foreign = packet(WEB, "192.0.2.1", udp(40_000, 53));
     let to_peer = |net: &mut Net| net.send_by_router("web", &foreign);
     let routed = |d: &mut serde_json::Value| {
-        d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "192.0.2.0/24", "network_interface": "db" }]);
+        d["route_tables"]["public"]["routes"] =
+            json!([{ "cidr_block": "192.0.2.0/24", "network_interface": "db" }]);
     };
     let mut net = with(routed);
     to_peer(&mut net).dies_of("source-dest-check");

@@ -54,7 +54,8 @@ fn a_new_main_table_governs_all_that_have_none_of_their_own() {
     // proves: RT-03
     let mut net = with(|d| {
         d["eips"] = json!({ "e": { "network_interface": "db" } });
-        d["route_tables"]["other"] = json!({ "vpc": "v", "routes": [{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }] });
+        d["route_tables"]["other"] =
+            json!({ "vpc": "v", "routes": [{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }] });
     });
     net.send("db", &packet(DB, CLIENT, syn(1, 2))).dies_of("no-route");
     net.change(|d| {
@@ -88,7 +89,10 @@ fn the_longest_match_decides_in_each_family() {
         assert_eq!(lookup(&net, address), target, "{address}");
     }
     assert_eq!(lookup(&with(routes(json!([]))), "8.8.8.8"), "none");
-    assert_eq!(lookup(&with(routes(json!([{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }]))), "2600::1"), "none");
+    assert_eq!(
+        lookup(&with(routes(json!([{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }]))), "2600::1"),
+        "none"
+    );
 }
 
 #[test]
@@ -117,8 +121,16 @@ fn a_local_route_may_be_given_another_target_and_back() {
     assert_eq!(lookup(&net, "2001:db8:1:5::1"), "local", "each local route by itself");
     let net = with(routes(json!([{ "cidr_block": "10.0.0.0/16", "gateway": "local" }])));
     assert_eq!(lookup(&net, "10.0.77.1"), "local");
-    refused("route_tables.public.routes[0].gateway", BAD, routes(json!([{ "cidr_block": "10.0.2.0/24", "gateway": "local" }])));
-    refused("route_tables.public.routes[0].gateway", BAD, routes(json!([{ "cidr_block": "10.0.0.0/16", "gateway": "igw" }])));
+    refused(
+        "route_tables.public.routes[0].gateway",
+        BAD,
+        routes(json!([{ "cidr_block": "10.0.2.0/24", "gateway": "local" }])),
+    );
+    refused(
+        "route_tables.public.routes[0].gateway",
+        BAD,
+        routes(json!([{ "cidr_block": "10.0.0.0/16", "gateway": "igw" }])),
+    );
 }
 
 #[test]
@@ -191,8 +203,7 @@ fn an_instance_is_a_target_if_it_has_one_interface() {
     assert_eq!(lookup(&with(routes(route.clone())), "8.8.8.8"), "db");
     refused("route_tables.public.routes[0].instance", "InvalidInstanceID", |d| {
         routes(route)(d);
-        d["network_interfaces"] =
-            json!({ "second": { "subnet": "public", "attachment": { "instance": "db", "device_index": 1 } } });
+        d["network_interfaces"] = json!({ "second": { "subnet": "public", "attachment": { "instance": "db", "device_index": 1 } } });
     });
 }
 
@@ -212,7 +223,9 @@ fn a_route_whose_target_is_unplugged_is_a_black_hole_and_still_the_longest_match
     };
     assert_eq!(states(&net), [RouteState::Active, RouteState::Blackhole]);
     net.send("web", &packet(WEB, CLIENT, syn(1, 2))).dies_of("blackhole");
-    net.change(|d| d["network_interfaces"]["spare"]["attachment"] = json!({ "instance": "db", "device_index": 1 }));
+    net.change(|d| {
+        d["network_interfaces"]["spare"]["attachment"] = json!({ "instance": "db", "device_index": 1 });
+    });
     assert_eq!(states(&net), [RouteState::Active, RouteState::Active]);
     let mut net = with(|d| d["internet_gateways"]["igw"] = json!({}));
     assert_eq!(states(&net), [RouteState::Blackhole, RouteState::Blackhole]);
@@ -249,13 +262,18 @@ fn a_gateway_of_another_vpc_is_no_target() {
         d["internet_gateways"]["other"] = json!({ "vpc": "w" });
         d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "gateway": "other" }]);
     });
-    refused("route_tables.public.routes[0].gateway", "InvalidGatewayID.NotFound", routes(json!([
-        { "cidr_block": "0.0.0.0/0", "gateway": "nowhere" }])));
+    refused(
+        "route_tables.public.routes[0].gateway",
+        "InvalidGatewayID.NotFound",
+        routes(json!([
+        { "cidr_block": "0.0.0.0/0", "gateway": "nowhere" }])),
+    );
     refused("route_tables.public.routes[0].network_interface", BAD, |d| {
         d["vpcs"]["w"] = json!({ "cidr_block": "10.5.0.0/16" });
         d["subnets"]["w1"] = json!({ "vpc": "w", "cidr_block": "10.5.1.0/24" });
         d["instances"]["far"] = json!({ "subnet": "w1" });
-        d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "network_interface": "far" }]);
+        d["route_tables"]["public"]["routes"] =
+            json!([{ "cidr_block": "0.0.0.0/0", "network_interface": "far" }]);
     });
 }
 
@@ -264,7 +282,8 @@ fn traffic_within_a_subnet_is_not_steered() {
     // proves: RT-42
     let mut net = with(|d| {
         d["instances"]["db"]["source_dest_check"] = json!(false);
-        d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "10.0.1.0/24", "network_interface": "db" }]);
+        d["route_tables"]["public"]["routes"] =
+            json!([{ "cidr_block": "10.0.1.0/24", "network_interface": "db" }]);
     });
     net.send("web", &packet(WEB, PEER, syn(1, 2))).arrives_at("peer");
 }
@@ -277,7 +296,8 @@ fn a_middlebox_between_two_subnets_needs_a_route_on_either_side() {
             d["subnets"]["middle"] = json!({ "vpc": "v", "cidr_block": "10.0.3.0/24" });
             d["instances"]["box"] = json!({ "subnet": "middle", "private_ip": "10.0.3.10",
                 "source_dest_check": false, "security_groups": ["open"] });
-            d["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "10.0.2.0/24", "network_interface": "box" }]);
+            d["route_tables"]["public"]["routes"] =
+                json!([{ "cidr_block": "10.0.2.0/24", "network_interface": "box" }]);
             if both {
                 d["route_tables"]["private"] = json!({ "vpc": "v", "subnets": ["private"],
                     "routes": [{ "cidr_block": "10.0.1.0/24", "network_interface": "box" }] });
@@ -336,7 +356,8 @@ fn targets_of_this_version_are_local_gateway_and_interface() {
     // What AWS has besides is refused, not ignored.
     for target in ["nat_gateway_id", "transit_gateway_id", "vpc_peering_connection_id", "vpc_endpoint_id"] {
         let mut document = document();
-        document["route_tables"]["public"]["routes"] = json!([{ "cidr_block": "172.16.0.0/12", target: "x" }]);
+        document["route_tables"]["public"]["routes"] =
+            json!([{ "cidr_block": "172.16.0.0/12", target: "x" }]);
         assert_eq!(mistakes(&document).len(), 1, "{target}");
     }
 }
@@ -351,6 +372,11 @@ fn a_table_in_use_cannot_go() {
     document["route_tables"].as_object_mut().unwrap().remove("public");
     document["subnets"]["public"].as_object_mut().unwrap().remove("route_table");
     let declared = topology(&document, None).unwrap();
-    assert!(Fabric::compile(&declared, None).route_tables.iter().all(|(_, table)| table.name.as_str() != "public"));
+    assert!(
+        Fabric::compile(&declared, None)
+            .route_tables
+            .iter()
+            .all(|(_, table)| table.name.as_str() != "public")
+    );
     assert!(declared.route_tables.contains_key("v/main"), "the main table is always there");
 }

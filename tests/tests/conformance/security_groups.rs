@@ -6,8 +6,8 @@ use vpclab_tests::harness::{Net, mistakes, topology};
 use vpclab_tests::packet::{Body, ping, syn, udp};
 
 use crate::networks::{
-    CLIENT, DB, DB_V6, PEER, WEB, WEB_PUBLIC, WEB_V6, accepted, all_of, document, everything, packet, refused, tcp_of,
-    web_with_rules, with,
+    CLIENT, DB, DB_V6, PEER, WEB, WEB_PUBLIC, WEB_V6, accepted, all_of, document, everything, packet,
+    refused, tcp_of, web_with_rules, with,
 };
 
 /// A document with a group `g` that has these inbound rules.
@@ -43,7 +43,9 @@ fn a_new_group_lets_out_everything_and_in_nothing() {
         if ipv6 {
             vpc["ipv6_cidr_block"] = json!("2001:db8::/56");
         }
-        let declared = topology(&json!({ "vpcs": { "v": vpc }, "security_groups": { "g": { "vpc": "v" } } }), None).unwrap();
+        let declared =
+            topology(&json!({ "vpcs": { "v": vpc }, "security_groups": { "g": { "vpc": "v" } } }), None)
+                .unwrap();
         let group = &declared.security_groups["g"];
         assert!(group.ingress.is_empty() && group.egress.iter().all(|rule| rule.traffic == Traffic::All));
         group.egress.iter().map(|rule| rule.peer.clone()).collect::<Vec<_>>()
@@ -76,7 +78,10 @@ fn a_group_in_use_cannot_go() {
     refused("security_groups.g.ingress[0].security_groups[0]", "InvalidGroup.NotFound", |d| {
         ingress(json!([{ "protocol": "-1", "security_groups": ["gone"] }]))(d);
     });
-    assert!(with(|_| {}).topology.security_groups.contains_key("v/default"), "the default one is always there");
+    assert!(
+        with(|_| {}).topology.security_groups.contains_key("v/default"),
+        "the default one is always there"
+    );
 }
 
 #[test]
@@ -116,7 +121,8 @@ fn membership_alone_lets_nobody_in() {
 fn by_reference() -> Net {
     with(|d| {
         d["security_groups"]["web"] = json!({ "vpc": "v" });
-        d["security_groups"]["db"] = json!({ "vpc": "v", "ingress": [{ "protocol": "-1", "security_groups": ["web"] }] });
+        d["security_groups"]["db"] =
+            json!({ "vpc": "v", "ingress": [{ "protocol": "-1", "security_groups": ["web"] }] });
         d["instances"]["web"]["security_groups"] = json!(["web"]);
         d["instances"]["db"]["security_groups"] = json!(["db"]);
     })
@@ -140,7 +146,9 @@ fn a_reference_means_private_addresses_of_members() {
     net.send("web", &packet(WEB, "203.0.113.20", syn(1, 80))).dies_of("security-group");
     // Outbound references mean the destination.
     let mut net = by_reference();
-    net.change(|d| d["security_groups"]["web"]["egress"] = json!([{ "protocol": "-1", "security_groups": ["db"] }]));
+    net.change(|d| {
+        d["security_groups"]["web"]["egress"] = json!([{ "protocol": "-1", "security_groups": ["db"] }]);
+    });
     net.send("web", &packet(WEB, DB, syn(1, 80))).arrives_at("db");
     net.send("web", &packet(WEB, PEER, syn(1, 80))).dies_of("security-group");
 }
@@ -161,7 +169,8 @@ fn behind_a_middlebox_references_do_not_match() {
     let mut net = by_reference();
     net.change(|d| {
         d["subnets"]["middle"] = json!({ "vpc": "v", "cidr_block": "10.0.3.0/24" });
-        d["instances"]["box"] = json!({ "subnet": "middle", "source_dest_check": false, "security_groups": ["open"] });
+        d["instances"]["box"] =
+            json!({ "subnet": "middle", "source_dest_check": false, "security_groups": ["open"] });
     });
     let request = packet(WEB, DB, syn(1, 80));
     net.send("box", &request).dies_of("security-group");
@@ -177,19 +186,24 @@ fn behind_a_middlebox_references_do_not_match() {
 #[test]
 fn an_icmp_rule_has_its_type_and_code_in_the_ports() {
     // proves: SG-17
-    let rule = |protocol: &str, from: Value, to: Value| {
-        json!([{ "protocol": protocol, "from_port": from, "to_port": to, "cidr_blocks": ["0.0.0.0/0"] }])
-    };
+    let rule = |protocol: &str, from: Value, to: Value| json!([{ "protocol": protocol, "from_port": from, "to_port": to, "cidr_blocks": ["0.0.0.0/0"] }]);
     for (from, to, passes) in [(8, -1, true), (8, 0, true), (8, 1, false), (0, -1, false), (-1, -1, true)] {
         assert_eq!(admits(rule("icmp", json!(from), json!(to)), ping(1)), passes, "{from} {to}");
     }
     let place = "security_groups.g.ingress[0]";
-    refused(&format!("{place}.to_port"), "InvalidPermission.Malformed", ingress(rule("icmp", json!(-1), json!(0))));
+    refused(
+        &format!("{place}.to_port"),
+        "InvalidPermission.Malformed",
+        ingress(rule("icmp", json!(-1), json!(0))),
+    );
     for protocol in ["tcp", "udp", "icmp"] {
         let mut document = document();
         ingress(rule(protocol, Value::Null, Value::Null))(&mut document);
         let found = mistakes(&document);
-        assert!(!found.is_empty() && found.iter().all(|m| m.ends_with("MissingParameter")), "{protocol}: {found:?}");
+        assert!(
+            !found.is_empty() && found.iter().all(|m| m.ends_with("MissingParameter")),
+            "{protocol}: {found:?}"
+        );
     }
     let v6 = json!([{ "protocol": "icmpv6", "ipv6_cidr_blocks": ["::/0"] }]);
     let mut net = web_with_rules(v6, json!([]));
@@ -209,7 +223,11 @@ fn other_protocols_have_no_ports() {
 fn an_equal_rule_again_is_a_mistake() {
     // proves: SG-19, SG-28
     let twice = |a: &str, b: &str| ingress(json!([tcp_of(80, a), tcp_of(80, b)]));
-    refused("security_groups.g.ingress[1].cidr_blocks[0]", "InvalidPermission.Duplicate", twice("203.0.113.0/24", "203.0.113.7/24"));
+    refused(
+        "security_groups.g.ingress[1].cidr_blocks[0]",
+        "InvalidPermission.Duplicate",
+        twice("203.0.113.0/24", "203.0.113.7/24"),
+    );
     accepted(twice("203.0.113.0/24", "203.0.113.7/32"));
     // A host with a wider mask is the whole block.
     assert!(admits(json!([tcp_of(80, "10.0.2.77/24")]), syn(1, 80)));

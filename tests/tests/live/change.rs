@@ -55,12 +55,14 @@ fn rules(tracked: bool, untracked: bool) -> String {
     ];
     if tracked {
         rules.push(
-            r#"{ "protocol": "tcp", "from_port": 2201, "to_port": 2201, "cidr_blocks": ["10.0.2.0/24"] }"#.into(),
+            r#"{ "protocol": "tcp", "from_port": 2201, "to_port": 2201, "cidr_blocks": ["10.0.2.0/24"] }"#
+                .into(),
         );
     }
     if untracked {
         rules.push(
-            r#"{ "protocol": "tcp", "from_port": 8001, "to_port": 8001, "cidr_blocks": ["0.0.0.0/0"] }"#.into(),
+            r#"{ "protocol": "tcp", "from_port": 8001, "to_port": 8001, "cidr_blocks": ["0.0.0.0/0"] }"#
+                .into(),
         );
     }
     rules.join(",")

@@ -29,7 +29,14 @@ impl Docker {
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let daemon = Command::new("dockerd")
             .args(["--iptables=false", "--ip6tables=false", "--bridge=none", "--data-root", &at("data")])
-            .args(["--exec-root", &at("exec"), "--pidfile", &at("pid"), "-H", &format!("unix://{}", at("sock"))])
+            .args([
+                "--exec-root",
+                &at("exec"),
+                "--pidfile",
+                &at("pid"),
+                "-H",
+                &format!("unix://{}", at("sock")),
+            ])
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
@@ -66,7 +73,8 @@ impl Docker {
         }
         std::fs::write(root.join("www/index.html"), "from the container\n").unwrap();
         let archive = self.folder.join("image.tar");
-        let tar = Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".").status().unwrap();
+        let tar =
+            Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".").status().unwrap();
         assert!(tar.success());
         self.must(&["import", archive.to_str().unwrap(), "vpclab-test"]);
     }
@@ -94,7 +102,21 @@ fn a_container_becomes_an_instance_and_is_guarded_like_one() {
     let host = docker.host();
     let environment = [("DOCKER_HOST", host.as_str())];
     let Some(lab) = LiveLab::up_with("docker", &shop(WEB_RULES, OPEN_ACL), &[], &environment) else { return };
-    docker.must(&["run", "-d", "--name", "shop-web", "--network", "none", "vpclab-test", "httpd", "-f", "-p", "80", "-h", "/www"]);
+    docker.must(&[
+        "run",
+        "-d",
+        "--name",
+        "shop-web",
+        "--network",
+        "none",
+        "vpclab-test",
+        "httpd",
+        "-f",
+        "-p",
+        "80",
+        "-h",
+        "/www",
+    ]);
     let attach = |arguments: &[&str]| {
         let mut all = vec!["attach", "web-1", "--lab", lab.name.as_str()];
         all.extend(arguments);
@@ -109,7 +131,10 @@ fn a_container_becomes_an_instance_and_is_guarded_like_one() {
     for url in ["http://10.0.1.10/", "http://[2001:db8:1:1::10]/"] {
         assert_eq!(lab.must("app-1", &["curl", "-sS", "-m", "5", url]), "from the container\n");
     }
-    assert_eq!(lab.must("client", &["curl", "-sS", "-m", "5", "http://203.0.113.10/"]), "from the container\n");
+    assert_eq!(
+        lab.must("client", &["curl", "-sS", "-m", "5", "http://203.0.113.10/"]),
+        "from the container\n"
+    );
     lab.must("app-1", &["ping", "-c", "1", "-W", "2", "10.0.1.10"]);
     docker.must(&["exec", "shop-web", "ping", "-c", "1", "-W", "2", "10.0.2.10"]);
     assert!(lab.must("web-1", &["cat", "/www/index.html"]).contains("from the container"), "exec enters it");

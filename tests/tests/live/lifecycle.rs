@@ -31,8 +31,16 @@ fn ten_mistakes_print_ten_lines_and_change_nothing() {
     assert_eq!(output.status.code(), Some(2));
     let printed = text(&output);
     for named in [
-        "vpcs.a.cidr_block", "vpcs.b.colour", "subnets.s1.cidr_block", "subnets.s3.cidr_block", "subnets.s4.vpc",
-        "ingress[0]", "ingress[1]", "rule_no", "instances.i.private_ip", "instances.j.security_groups",
+        "vpcs.a.cidr_block",
+        "vpcs.b.colour",
+        "subnets.s1.cidr_block",
+        "subnets.s3.cidr_block",
+        "subnets.s4.vpc",
+        "ingress[0]",
+        "ingress[1]",
+        "rule_no",
+        "instances.i.private_ip",
+        "instances.j.security_groups",
     ] {
         assert!(printed.lines().any(|line| line.contains(named)), "no line about {named}:\n{printed}");
     }
@@ -55,7 +63,9 @@ fn a_second_up_is_refused_and_the_first_lab_goes_on() {
 fn after_a_kill_the_next_up_adopts_devices_and_programs() {
     let Some(lab) = LiveLab::up("adopt", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
     let mut server = lab.web_server("web-1", 80);
-    let state = |lab: &LiveLab| lab.must("web-1", &["sh", "-c", "cat /sys/class/net/eth0/ifindex; ip -o address show eth0; ip route"]);
+    let state = |lab: &LiveLab| {
+        lab.must("web-1", &["sh", "-c", "cat /sys/class/net/eth0/ifindex; ip -o address show eth0; ip route"])
+    };
     let before = state(&lab);
     let pid = lab.pid();
     Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();

@@ -43,11 +43,17 @@ fn jumbo_packets_pass_inside_and_the_internet_asks_for_smaller_ones() {
     let Some(lab) = up("mtu", &[]) else { return };
     lab.must("app-1", &["ping", "-c", "1", "-W", "2", "-M", "do", "-s", "8973", "10.0.1.10"]);
     lab.must("web-1", &["ping", "-c", "1", "-W", "2", "-M", "do", "-s", "1472", "198.51.100.7"]);
-    let refused = lab.exec("web-1", &["ping", "-c", "2", "-W", "2", "-M", "do", "-s", "1473", "198.51.100.7"]);
+    let refused =
+        lab.exec("web-1", &["ping", "-c", "2", "-W", "2", "-M", "do", "-s", "1473", "198.51.100.7"]);
     let printed = crate::support::text(&refused);
     assert!(printed.contains("10.0.1.1") && printed.contains("mtu = 1500"), "{printed}");
-    let six = lab.exec("web-1", &["ping", "-c", "2", "-W", "2", "-M", "do", "-s", "1453", "2001:db8:ffff::7"]);
-    assert!(!six.status.success() && crate::support::text(&six).contains("1500"), "{}", crate::support::text(&six));
+    let six =
+        lab.exec("web-1", &["ping", "-c", "2", "-W", "2", "-M", "do", "-s", "1453", "2001:db8:ffff::7"]);
+    assert!(
+        !six.status.success() && crate::support::text(&six).contains("1500"),
+        "{}",
+        crate::support::text(&six)
+    );
     // Without "do not fragment" the gateway cuts, and the kernel puts the pieces together again.
     lab.must("web-1", &["ping", "-c", "1", "-W", "2", "-M", "dont", "-s", "4000", "198.51.100.7"]);
 }
@@ -61,7 +67,10 @@ fn iperf3_runs_with_offloads_without_them_and_on_plain_devices() {
         for instance in ["app-1", "web-1"] {
             lab.must(
                 instance,
-                &["ethtool", "-K", "eth0", "tso", "off", "gso", "off", "gro", "off", "tx", "off", "rx", "off"],
+                &[
+                    "ethtool", "-K", "eth0", "tso", "off", "gso", "off", "gro", "off", "tx", "off", "rx",
+                    "off",
+                ],
             );
         }
         let without = iperf(&lab, address, &[]);
@@ -76,7 +85,13 @@ fn iperf3_runs_with_offloads_without_them_and_on_plain_devices() {
         // Anything that arrives intact at all is in the hundreds of megabits; retransmission alone is not.
         assert!(with > 1e8 && backwards > 1e8 && without > 2e7 && datagrams > 1e7);
         for instance in ["app-1", "web-1"] {
-            lab.must(instance, &["ethtool", "-K", "eth0", "tx", "on", "rx", "on", "sg", "on", "tso", "on", "gso", "on", "gro", "on"]);
+            lab.must(
+                instance,
+                &[
+                    "ethtool", "-K", "eth0", "tx", "on", "rx", "on", "sg", "on", "tso", "on", "gso", "on",
+                    "gro", "on",
+                ],
+            );
         }
     }
     drop(lab);
@@ -123,7 +138,10 @@ fn the_internet_reaches_the_public_address_and_the_instance_never_sees_it() {
     let capture = lab.background("web-1", &["tcpdump", "-i", "eth0", "-nn", "-l", "tcp port 80"]);
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert_eq!(lab.must("client", &["curl", "-sS", "-m", "5", "http://203.0.113.10/"]), "198.51.100.7");
-    assert_eq!(lab.must("client", &["curl", "-sS", "-m", "5", "http://[2001:db8:1:1::10]/"]), "2001:db8:ffff::7");
+    assert_eq!(
+        lab.must("client", &["curl", "-sS", "-m", "5", "http://[2001:db8:1:1::10]/"]),
+        "2001:db8:ffff::7"
+    );
     std::thread::sleep(std::time::Duration::from_millis(300));
     let seen = capture.stop();
     assert!(seen.contains("10.0.1.10.80") && !seen.contains("203.0.113.10"), "{seen}");
@@ -165,7 +183,9 @@ fn a_spoofed_source_dies_at_the_interface() {
     let capture = lab.background("web-1", &["tcpdump", "-i", "eth0", "-nn", "-l", "icmp"]);
     std::thread::sleep(std::time::Duration::from_millis(500));
     lab.must("app-1", &["ip", "address", "add", "10.0.2.99/32", "dev", "eth0"]);
-    assert!(!lab.succeeds("app-1", &["ping", "-c", "2", "-i", "0.2", "-W", "1", "-I", "10.0.2.99", "10.0.1.10"]));
+    assert!(
+        !lab.succeeds("app-1", &["ping", "-c", "2", "-i", "0.2", "-W", "1", "-I", "10.0.2.99", "10.0.1.10"])
+    );
     std::thread::sleep(std::time::Duration::from_millis(300));
     let seen = capture.stop();
     assert!(!seen.contains("10.0.2.99"), "{seen}");

@@ -62,7 +62,12 @@ impl LiveLab {
     }
 
     /// The same with variables in the engine's environment.
-    pub(crate) fn up_with(name: &str, topology: &str, options: &[&str], environment: &[(&str, &str)]) -> Option<Self> {
+    pub(crate) fn up_with(
+        name: &str,
+        topology: &str,
+        options: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Option<Self> {
         if !can_run() {
             return None;
         }

@@ -128,6 +128,7 @@ impl Drop for Lab {
             let _ = process.wait();
         }
         let _ = down(&self.name);
+        let _ = std::fs::remove_file(document_path(&self.name));
     }
 }
 
@@ -184,8 +185,13 @@ pub(crate) fn spawn(lab: &str, topology: &Value, plain: bool) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 
+/// Where the document of a lab is.
+pub(crate) fn document_path(lab: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("vpclab-{lab}.json"))
+}
+
 fn document(lab: &str, topology: &Value) -> PathBuf {
-    let file = std::env::temp_dir().join(format!("vpclab-{lab}.json"));
+    let file = document_path(lab);
     std::fs::write(&file, topology.to_string()).unwrap();
     file
 }

@@ -179,6 +179,7 @@ fn a_start_that_fails_leaves_nothing() {
         Netns::list().into_iter().filter(|netns| netns.starts_with(&format!("vpclab-{name}-"))).collect();
     assert_eq!(remains, std::slice::from_ref(&in_the_way));
     assert!(!paths(&name).unwrap().directory.exists());
+    std::fs::remove_file(crate::fixture::document_path(&name)).unwrap();
     drop(foreign);
     Netns::delete(&in_the_way).unwrap();
 }
