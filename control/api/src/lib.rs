@@ -10,11 +10,11 @@ mod test;
 
 pub use error::{ApiError, ErrorBody, MistakeBody};
 pub use explain::{
-    Answers, Assumed, Blocker, ExplainRequest, Explained, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd,
-    Partial, QuestionEnd, RuleReference, Step, Unmodelled,
+    Answers, Assumed, Blocker, ExplainRequest, Explained, Explanation, Leg, LegVerdict, Level, Observed,
+    ObservedEnd, Partial, QuestionEnd, RuleReference, Step, Unmodelled,
 };
 pub use lab::{
-    AttachRequest, Attachment, AttachmentTarget, Change, Counters, DropCount, Generation, Health, InstanceState,
-    InterfaceState, PortCounters, Replaced, RunState,
+    AttachRequest, Attachment, AttachmentTarget, Change, Counters, DropCount, Generation, Health,
+    InstanceState, InterfaceState, PortCounters, Replaced, RunState,
 };
 pub use test::{Expected, Outcome, TestReport, TestResult};

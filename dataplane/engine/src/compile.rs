@@ -127,6 +127,18 @@ impl<'a> Compiler<'a> {
             macs: KeyedMap::default(),
             public_addresses: KeyedMap::default(),
             hosts_by_address: KeyedMap::default(),
+            elastic_addresses: self
+                .topology
+                .eips
+                .values()
+                .map(|eip| eip.public_ip)
+                .chain(
+                    self.topology
+                        .network_interfaces
+                        .values()
+                        .flat_map(|eni| eni.public_ips.values().map(|public| public.address)),
+                )
+                .collect(),
         };
         index_addresses(&mut fabric);
         fabric

@@ -3,7 +3,7 @@
 //! The [`Fabric`] is a topology compiled for packets: names are indices, lookups are tables, references are resolved.
 //! It is immutable, and a packet sees exactly one. Everything a stop asks, it asks here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -98,6 +98,8 @@ pub struct Fabric {
     pub(crate) macs: KeyedMap<(SubnetIdx, MacAddr), EniIdx>,
     pub(crate) public_addresses: KeyedMap<IpAddr, PublicMapping>,
     pub(crate) hosts_by_address: KeyedMap<IpAddr, HostIdx>,
+    /// Public IPv4 addresses of the topology, whether or not they stand for anybody.
+    pub(crate) elastic_addresses: HashSet<Ipv4Addr, foldhash::fast::RandomState>,
 }
 
 /// A VPC.
@@ -350,6 +352,15 @@ impl Fabric {
     /// Whom the internet reaches at `address`.
     pub fn public_mapping(&self, address: IpAddr) -> Option<PublicMapping> {
         self.public_addresses.get(&address).copied()
+    }
+
+    /// Whether a public address is one of the topology's own, even if it stands for nobody now: an elastic IP, an
+    /// interface's public address, an IPv6 address inside a VPC.
+    pub fn belongs_to_aws(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.elastic_addresses.contains(&address),
+            IpAddr::V6(_) => self.vpcs.iter().any(|(_, vpc)| vpc.contains(address)),
+        }
     }
 
     /// The internet host that has `address`.

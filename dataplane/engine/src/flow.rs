@@ -361,9 +361,10 @@ impl Conn {
                 ConnState::Tcp(TcpState::Opening { answered: false })
             }
             // Picked up in the middle: whatever opened it was not seen (CT-19).
-            Transport::Tcp(_) => {
-                ConnState::Tcp(TcpState::Established { opener_finished: false, other_finished: false })
-            }
+            Transport::Tcp(tcp) => ConnState::Tcp(TcpState::Established {
+                opener_finished: tcp.flags.fin(),
+                other_finished: false,
+            }),
             Transport::Udp { .. } => ConnState::Udp { requests: 1, responses: 0 },
             Transport::Icmp(_) => ConnState::Icmp,
             Transport::Other | Transport::LaterFragment => ConnState::Other,

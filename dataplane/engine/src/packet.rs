@@ -7,7 +7,9 @@ use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
 use vpclab_model::Traffic;
-use vpclab_wire::{IcmpErrorKind, IpHeaders, Protocol, TcpFlags, Transport};
+use vpclab_wire::{
+    Embedded, IcmpErrorKind, IcmpHeader, IcmpMessage, IpHeaders, Protocol, TcpFlags, Transport,
+};
 
 use crate::flow::{Effect, Ingress};
 use crate::index::{EniIdx, SubnetIdx};
@@ -109,6 +111,45 @@ impl Draft {
         self.headers.src = source;
         self.new_source = Some(source);
         self.sender = None;
+    }
+
+    /// Replaces the source of the packet that an ICMP error quotes (IGW-17).
+    pub fn set_quoted_source(&mut self, source: IpAddr) {
+        if let Some(quoted) = self.quoted_mut() {
+            quoted.src = source;
+            self.new_embedded.0 = Some(source);
+        }
+    }
+
+    /// Replaces the destination of the packet that an ICMP error quotes (IGW-17).
+    pub fn set_quoted_destination(&mut self, destination: IpAddr) {
+        if let Some(quoted) = self.quoted_mut() {
+            quoted.dst = destination;
+            self.new_embedded.1 = Some(destination);
+        }
+    }
+
+    /// The packet that this one quotes, if it is an ICMP error.
+    pub fn quoted(&self) -> Option<&Embedded> {
+        match &self.headers.transport {
+            Transport::Icmp(IcmpHeader { message: IcmpMessage::Error { embedded }, .. })
+                if !self.is_later_fragment =>
+            {
+                embedded.as_ref()
+            }
+            _ => None,
+        }
+    }
+
+    fn quoted_mut(&mut self) -> Option<&mut Embedded> {
+        match &mut self.headers.transport {
+            Transport::Icmp(IcmpHeader { message: IcmpMessage::Error { embedded }, .. })
+                if !self.is_later_fragment =>
+            {
+                embedded.as_mut()
+            }
+            _ => None,
+        }
     }
 
     /// Replaces the destination.

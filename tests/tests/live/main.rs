@@ -4,6 +4,13 @@
 //! `/dev/net/tun` and the packages that `scripts/test` installs. Where root or TAP is really missing they say so and
 //! pass; under `CI=true` that is a failure. They run one after another: some of them measure.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "in tests they are the assertion"
+)]
+
 mod change;
 mod containers;
 mod lifecycle;

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use vpclab_wire::{IcmpHeader, IcmpMessage, IpHeaders, Protocol, TcpFlags, TcpHeader, Transport};
 
 pub use classes::{Class, PortSet, TrafficQuestion};
-pub use ends::{End, EndError, Ends, anonymous_address, guest_next_hop, resolve};
+pub use ends::{End, EndError, Ends, Start, anonymous_address, guest_next_hop, resolve};
 
 use crate::fabric::Fabric;
 use crate::flow::{FlowTable, is_reply};

@@ -45,7 +45,7 @@ pub(crate) fn leave(
         return Err(DropReason::Broadcast);
     }
     let own = interface.owns(source) || source == IpAddr::V6(interface.link_local);
-    if subnet.router.owns(destination) && own {
+    if next_hop == NextHop::Router && subnet.router.owns(destination) && own {
         // Neither groups nor ACLs filter what goes to the router's own addresses (NACL-17, SG-21).
         return answer_echo(draft)
             .map(Left::Answered)

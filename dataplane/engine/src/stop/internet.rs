@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use vpclab_wire::{IcmpErrorKind, IcmpMessage, Transport};
+use vpclab_wire::IcmpErrorKind;
 
 use crate::fabric::Direction;
 use crate::flow::Ingress;
@@ -25,13 +25,13 @@ pub(crate) fn depart(
     draft: &mut Draft,
 ) -> Result<Location, DropReason> {
     let source = draft.headers.src;
+    if draft.headers.dst.is_multicast() {
+        return Err(DropReason::Multicast);
+    }
     // Private sources are the gateway's to refuse; any other foreign one does not get past the host's own provider.
     let own = host.is_none_or(|host| cx.fabric.hosts[host].addresses.contains(&source));
     if !own && !is_private(source) && !is_shared(source) {
         return Err(DropReason::ForeignSource);
-    }
-    if draft.headers.dst.is_multicast() {
-        return Err(DropReason::Multicast);
     }
     limit_size(draft)?;
     Ok(Location::PublicInternet)
@@ -72,8 +72,8 @@ pub(crate) fn exit(
     });
     limit_size(draft)?;
     if let Some(public) = public {
-        if let Some(quoted) = quoted(draft) {
-            draft.new_embedded.1 = (quoted.1 == source).then_some(public);
+        if draft.quoted().is_some_and(|quoted| quoted.dst == source) {
+            draft.set_quoted_destination(public);
         }
         draft.set_source(public);
     }
@@ -116,10 +116,13 @@ pub(crate) fn arrive(
         return Ok(outside(Egress::InternetHost(host), probe, destination));
     }
     let Some(mapping) = cx.fabric.public_mapping(destination) else {
+        // Nobody's address. What belongs to AWS is dropped there (IGW-09), and a declared host knows only what the
+        // topology declares; anything else may exist outside.
         return match draft.ingress {
-            // Nobody's address: a gateway drops what it cannot map (IGW-09).
-            Ingress::Internet(_) => Err(DropReason::NoPublicMapping { address: destination }),
-            Ingress::Interface(_) => Ok(outside(Egress::Internet(destination), probe, destination)),
+            Ingress::Interface(_) if !cx.fabric.belongs_to_aws(destination) => {
+                Ok(outside(Egress::Internet(destination), probe, destination))
+            }
+            _ => Err(DropReason::NoPublicMapping { address: destination }),
         };
     };
     let translated = (mapping.private != destination).then_some((destination, mapping.private));
@@ -129,23 +132,12 @@ pub(crate) fn arrive(
         translated,
     });
     if translated.is_some() {
-        if let Some(quoted) = quoted(draft) {
-            draft.new_embedded.0 = (quoted.0 == destination).then_some(mapping.private);
+        if draft.quoted().is_some_and(|quoted| quoted.src == destination) {
+            draft.set_quoted_source(mapping.private);
         }
         draft.set_destination(mapping.private);
     }
     Ok(Location::Interface(mapping.eni, Arrival::Outside))
-}
-
-/// Source and destination of the packet that an ICMP error quotes (IGW-17).
-fn quoted(draft: &Draft) -> Option<(IpAddr, IpAddr)> {
-    match draft.headers.transport {
-        Transport::Icmp(icmp) if !draft.is_later_fragment => match icmp.message {
-            IcmpMessage::Error { embedded } => embedded.map(|embedded| (embedded.src, embedded.dst)),
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 /// Cuts or drops what is larger than the internet carries; judged by segment, not by superframe (MTU-05..MTU-07).

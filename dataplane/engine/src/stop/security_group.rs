@@ -54,13 +54,7 @@ pub(crate) fn guard(
 
 /// The flow that an ICMP error is about (CT-17).
 fn related_flow(draft: &Draft, direction: Direction) -> Option<FlowKey> {
-    match draft.headers.transport {
-        Transport::Icmp(icmp) => match icmp.message {
-            IcmpMessage::Error { embedded: Some(embedded) } => FlowKey::of_embedded(&embedded, direction),
-            _ => None,
-        },
-        _ => None,
-    }
+    draft.quoted().and_then(|quoted| FlowKey::of_embedded(quoted, direction))
 }
 
 /// A packet of an untracked flow: the rules of its own direction, and those of the other for the packet's mirror image.
@@ -107,7 +101,8 @@ fn open(
     probe: &mut impl Probe,
 ) -> Result<(), DropReason> {
     let begins = Beginning::of(draft);
-    if begins == Beginning::MidStream && cx.fabric.settings.mid_stream_tcp == MidStreamTcp::Drop {
+    let is_stray = matches!(draft.headers.transport, Transport::Tcp(tcp) if !tcp.flags.is_opening());
+    if is_stray && cx.fabric.settings.mid_stream_tcp == MidStreamTcp::Drop {
         return deny(probe, DropReason::MidStreamTcp { eni });
     }
     let selector = draft.selector();
@@ -153,10 +148,8 @@ fn open(
 /// What a packet of no remembered flow begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Beginning {
-    /// A flow.
+    /// A flow, as far as anybody can tell: TCP without SYN may be one whose opening was not seen (CT-19).
     Flow,
-    /// A flow as far as anybody can tell: TCP without SYN (CT-19).
-    MidStream,
     /// Nothing: an answer to nobody, an error, the end of a connection. Rules decide and nothing is remembered.
     Nothing,
 }
@@ -164,14 +157,14 @@ enum Beginning {
 impl Beginning {
     fn of(draft: &Draft) -> Self {
         match draft.headers.transport {
-            Transport::Tcp(tcp) if tcp.flags.is_opening() => Self::Flow,
             Transport::Tcp(tcp) if tcp.flags.rst() => Self::Nothing,
-            Transport::Tcp(_) => Self::MidStream,
             Transport::Icmp(icmp) => match icmp.message {
                 IcmpMessage::Query { .. } if !is_reply(draft.headers.protocol, icmp.icmp_type) => Self::Flow,
                 _ => Self::Nothing,
             },
-            Transport::Udp { .. } | Transport::Other | Transport::LaterFragment => Self::Flow,
+            Transport::Tcp(_) | Transport::Udp { .. } | Transport::Other | Transport::LaterFragment => {
+                Self::Flow
+            }
         }
     }
 }
