@@ -67,7 +67,7 @@ impl<T> Both<T> {
     }
 }
 
-/// A compiled topology. Made by [`Fabric::compile`](crate::compile).
+/// A compiled topology. Made by [`Fabric::compile`].
 #[derive(Debug)]
 pub struct Fabric {
     /// Counts the configurations of one lab, from 1.

@@ -1,7 +1,7 @@
 //! What becomes of this packet?
 //!
 //! [`plan`] decides everything and changes nothing: it borrows the fabric and flow memory, and returns a [`Plan`] that
-//! [`FlowTable::commit`](crate::flow::FlowTable::commit) and [`forward`](crate::forward) carry out. Forwarding,
+//! [`FlowTable::commit`](crate::flow::FlowTable::commit) and [`Engine`](crate::Engine) carry out. Forwarding,
 //! explanation, tests and counters all come from here; none has forwarding logic of its own.
 
 use std::net::IpAddr;

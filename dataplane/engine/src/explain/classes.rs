@@ -25,7 +25,7 @@ pub enum TrafficQuestion {
         protocol: Protocol,
         /// The destination port; none asks about every port.
         port: Option<u16>,
-        /// The source port; none stands for [`EPHEMERAL_PORTS`].
+        /// The source port; none stands for any that a client may choose, 32768 to 60999 (NACL-19).
         source_port: Option<u16>,
     },
     /// An echo request of the ends' family.
