@@ -82,7 +82,7 @@ pub fn verdict(bytes: &[u8]) {
         let mut choice = [0; 8];
         choice[..chunk.len()].copy_from_slice(chunk);
         let mut rng = Rng::new(u64::from_le_bytes(choice));
-        net.now += generate::pause(&mut rng);
+        net.pause(generate::pause(&mut rng));
         let Some((entry, packet)) = generate::packet(&mut rng, &net.topology, &past) else { continue };
         match witness::confront(&mut net, &mut oracle, &entry, &packet) {
             Ok(verdict) => past.record(&entry, &packet, &verdict),

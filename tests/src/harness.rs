@@ -1,6 +1,7 @@
 //! What arrives where when a guest sends this?
 //!
-//! A [`Net`] is a topology, its fabric, an engine and a clock that stands still until told to move. Guests are called
+//! A [`Net`] is a topology and a lab without guests: frames go in by hand, what leaves is looked at, and the virtual clock
+//! stands still until told to move. Guests are called
 //! by the names of their interfaces (an instance's own one has the instance's name) and of internet hosts.
 
 use std::net::IpAddr;
@@ -8,9 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vpclab_engine::plan::{NextHop, Plan};
-use vpclab_engine::{
-    Engine, Fabric, INTERNET_MAC, NoProbe, Outcome, Outlet, Port, Timestamp, explain, trace,
-};
+use vpclab_engine::{Engine, Fabric, INTERNET_MAC, NoProbe, Outcome, Port, Timestamp, explain, trace};
+use vpclab_lab::{Lab, LabOptions};
 use vpclab_model::{Document, Mistakes, Topology};
 use vpclab_wire::MacAddr;
 
@@ -22,12 +22,7 @@ use crate::packet::Packet;
 pub struct Net {
     /// What was declared.
     pub topology: Topology,
-    /// What packets read.
-    pub fabric: Fabric,
-    /// Flow memory and counters.
-    pub engine: Engine,
-    /// The time since the start.
-    pub now: Duration,
+    lab: Lab,
     document: Value,
 }
 
@@ -38,16 +33,6 @@ pub struct Fate {
     pub outcome: Outcome,
     /// What left, with the name of who gets it.
     pub sent: Vec<(String, Vec<u8>)>,
-}
-
-/// Keeps what is sent.
-#[derive(Debug, Default)]
-struct Kept(Vec<(Port, Vec<u8>)>);
-
-impl Outlet for Kept {
-    fn send(&mut self, port: Port, frame: &[u8]) {
-        self.0.push((port, frame.to_vec()));
-    }
 }
 
 /// Reads a topology, or every mistake in it.
@@ -79,8 +64,33 @@ impl Net {
 
     /// A network with a topology made otherwise.
     pub fn from_topology(topology: Topology, document: Value) -> Self {
-        let fabric = Fabric::compile(&topology, None);
-        Self { topology, fabric, engine: Engine::default(), now: Duration::ZERO, document }
+        let lab = Lab::new(&topology, LabOptions { guests: false, ..LabOptions::default() });
+        Self { topology, lab, document }
+    }
+
+    /// What packets read.
+    pub fn fabric(&self) -> &Fabric {
+        self.lab.fabric()
+    }
+
+    /// Flow memory and counters.
+    pub fn engine(&self) -> &Engine {
+        self.lab.engine()
+    }
+
+    /// The time since the start.
+    pub fn now(&self) -> Duration {
+        self.timestamp().since(Timestamp::ZERO)
+    }
+
+    /// Gives back a share of the memory of flows that have expired.
+    pub fn sweep(&mut self) {
+        self.lab.sweep();
+    }
+
+    /// Lets time pass.
+    pub fn pause(&mut self, duration: Duration) {
+        assert!(self.lab.advance(duration), "nothing happens without guests");
     }
 
     /// Changes the document, and the network while it runs.
@@ -88,46 +98,46 @@ impl Net {
         change(&mut self.document);
         let next = topology(&self.document, Some(&self.topology));
         self.topology = next.unwrap_or_else(|mistakes| panic!("{mistakes}\n{:#}", self.document));
-        self.fabric = Fabric::compile(&self.topology, Some(&self.fabric));
+        self.lab.replace(&self.topology);
     }
 
     /// Lets `seconds` pass.
     pub fn wait(&mut self, seconds: u64) {
-        self.now += Duration::from_secs(seconds);
+        self.pause(Duration::from_secs(seconds));
     }
 
     /// The time as the engine takes it.
     pub fn timestamp(&self) -> Timestamp {
-        Timestamp::ZERO + self.now
+        self.lab.now()
     }
 
     /// The port of the guest `name`.
     pub fn port(&self, name: &str) -> Port {
-        let interface = self.fabric.enis.find(name).map(Port::Interface);
-        let port = interface.or_else(|| self.fabric.hosts.find(name).map(Port::Host));
+        let interface = self.fabric().enis.find(name).map(Port::Interface);
+        let port = interface.or_else(|| self.fabric().hosts.find(name).map(Port::Host));
         port.unwrap_or_else(|| panic!("there is no guest {name}"))
     }
 
     /// The guest at `port`.
     pub fn name(&self, port: Port) -> String {
         match port {
-            Port::Interface(eni) => self.fabric.enis[eni].name.as_str().to_owned(),
-            Port::Host(host) => self.fabric.hosts[host].name.as_str().to_owned(),
+            Port::Interface(eni) => self.fabric().enis[eni].name.as_str().to_owned(),
+            Port::Host(host) => self.fabric().hosts[host].name.as_str().to_owned(),
         }
     }
 
     /// The hardware address of the guest `name`.
     pub fn mac(&self, name: &str) -> MacAddr {
         match self.port(name) {
-            Port::Interface(eni) => self.fabric.enis[eni].mac,
-            Port::Host(host) => self.fabric.hosts[host].mac,
+            Port::Interface(eni) => self.fabric().enis[eni].mac,
+            Port::Host(host) => self.fabric().hosts[host].mac,
         }
     }
 
     /// The hardware address of the router that the guest `name` has.
     pub fn router_mac(&self, name: &str) -> MacAddr {
         match self.port(name) {
-            Port::Interface(eni) => self.fabric.router_of(eni).mac,
+            Port::Interface(eni) => self.fabric().router_of(eni).mac,
             Port::Host(_) => INTERNET_MAC,
         }
     }
@@ -135,9 +145,9 @@ impl Net {
     /// Whom a guest with an ordinary network stack addresses the frame of such a packet to.
     pub fn next_hop(&self, name: &str, destination: IpAddr) -> MacAddr {
         let Port::Interface(eni) = self.port(name) else { return INTERNET_MAC };
-        match explain::guest_next_hop(&self.fabric, eni, destination) {
-            Ok(NextHop::Neighbor(neighbor)) => self.fabric.enis[neighbor].mac,
-            Ok(NextHop::Router) | Err(_) => self.fabric.router_of(eni).mac,
+        match explain::guest_next_hop(self.fabric(), eni, destination) {
+            Ok(NextHop::Neighbor(neighbor)) => self.fabric().enis[neighbor].mac,
+            Ok(NextHop::Router) | Err(_) => self.fabric().router_of(eni).mac,
         }
     }
 
@@ -158,16 +168,14 @@ impl Net {
 
     /// The guest `name` sends a frame that has its virtio header.
     pub fn send_frame(&mut self, name: &str, frame: &[u8]) -> Fate {
-        let (port, now) = (self.port(name), self.timestamp());
-        let mut kept = Kept::default();
-        let outcome = self.engine.receive(&self.fabric, now, port, &mut frame.to_vec(), &mut kept);
-        let sent = kept.0.into_iter().map(|(port, frame)| (self.name(port), frame)).collect();
+        let outcome = self.lab.inject(self.port(name), frame);
+        let sent = self.lab.take_frames().into_iter().map(|(port, frame)| (self.name(port), frame)).collect();
         Fate { outcome, sent }
     }
 
     /// What would become of a frame; nothing changes.
     pub fn plan(&self, name: &str, frame: &[u8]) -> Plan {
-        trace(&self.fabric, self.engine.flows(), self.timestamp(), self.port(name), frame, &mut NoProbe)
+        trace(self.fabric(), self.engine().flows(), self.timestamp(), self.port(name), frame, &mut NoProbe)
     }
 
     /// `name` sends `packet`, and whoever gets it answers: whether the answer comes back, and to `name`, with the

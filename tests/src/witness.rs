@@ -68,7 +68,7 @@ pub fn run(seed: u64, packets: usize) -> Result<Tally, Box<Disagreement>> {
     let (mut oracle, mut past, mut tally) = (Oracle::default(), Past::default(), Tally::default());
     for _ in 0..packets {
         let pause = generate::pause(&mut rng);
-        net.now += pause;
+        net.pause(pause);
         script.steps.push(Step::Wait(pause));
         if rng.chance(8)
             && let Some(next) = generate::changed(&mut rng, &present, &document)
@@ -87,7 +87,7 @@ pub fn run(seed: u64, packets: usize) -> Result<Tally, Box<Disagreement>> {
             Err(what) => return Err(Box::new(Disagreement { what, script }.cut_down())),
         }
         if rng.chance(5) {
-            net.engine.sweep(&net.fabric, net.timestamp());
+            net.sweep();
         }
     }
     Ok(tally)
@@ -99,7 +99,7 @@ pub fn play(script: &Script) -> Option<String> {
     let mut oracle = Oracle::default();
     for step in &script.steps {
         match step {
-            Step::Wait(pause) => net.now += *pause,
+            Step::Wait(pause) => net.pause(*pause),
             Step::Change(next) => change(&mut net, &mut oracle, next),
             Step::Send(entry, packet) => {
                 if exists(&net, entry)
@@ -153,13 +153,13 @@ pub fn confront(
     packet: &Packet,
 ) -> Result<Verdict, String> {
     let (from, frame) = frame(net, entry, packet);
-    let remembered = net.engine.flows().len();
+    let remembered = net.engine().flows().len();
     let plan = net.plan(&from, &frame);
     let again = net.plan(&from, &frame);
-    if format!("{plan:?}") != format!("{again:?}") || net.engine.flows().len() != remembered {
+    if format!("{plan:?}") != format!("{again:?}") || net.engine().flows().len() != remembered {
         return Err(format!("planning twice gives {plan:?} and {again:?}"));
     }
-    let expected = oracle.judge(&net.topology, entry, packet, net.now);
+    let expected = oracle.judge(&net.topology, entry, packet, net.now());
     let told = |who: &str, what: &dyn fmt::Debug| {
         Err(format!("{entry:?} {packet:?}\noracle: {expected:?}\n{who}: {what:?}"))
     };
@@ -178,7 +178,7 @@ pub fn confront(
             }
         }
         (Verdict::Dropped(_), Outcome::Dropped(_)) => {
-            if !fate.sent.is_empty() || net.engine.flows().len() != remembered {
+            if !fate.sent.is_empty() || net.engine().flows().len() != remembered {
                 return told("a drop leaves a trace", &fate);
             }
         }
@@ -229,10 +229,10 @@ fn agrees(net: &Net, expected: &Verdict, plan: &Plan) -> bool {
         (Verdict::Delivered(place, seen), Planned::Forward(forward)) => {
             let same_place = match (place, forward.egress) {
                 (Place::Interface(name), Egress::Interface(eni, _)) => {
-                    net.fabric.enis[eni].name.as_str() == name
+                    net.fabric().enis[eni].name.as_str() == name
                 }
                 (Place::Host(name), Egress::InternetHost(host)) => {
-                    net.fabric.hosts[host].name.as_str() == name
+                    net.fabric().hosts[host].name.as_str() == name
                 }
                 (Place::Internet, Egress::Internet(_)) => true,
                 _ => false,

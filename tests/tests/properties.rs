@@ -65,17 +65,17 @@ fn an_explanation_says_what_forwarding_does() {
         let document = generate::network(&mut rng);
         let net = Net::new(document.clone());
         let ends: Vec<End> = net
-            .fabric
+            .fabric()
             .enis
             .iter()
             .map(|(eni, _)| End::Interface(eni, None))
-            .chain(net.fabric.hosts.iter().map(|(host, _)| End::Host(host)))
+            .chain(net.fabric().hosts.iter().map(|(host, _)| End::Host(host)))
             .collect();
         for _ in 0..40 {
             let (from, to) = (*rng.pick(&ends), *rng.pick(&ends));
             let (source_port, port) = (50_000, *rng.pick(&[22, 80, 443, 5432, 40_000]));
             let ipv6 = Some(rng.chance(30));
-            let Ok(resolved) = explain::resolve(&net.fabric, from, to, ipv6) else { continue };
+            let Ok(resolved) = explain::resolve(net.fabric(), from, to, ipv6) else { continue };
             if resolved.source == resolved.destination {
                 continue;
             }
@@ -83,7 +83,7 @@ fn an_explanation_says_what_forwarding_does() {
             let protocol = if udp { Protocol::UDP } else { Protocol::TCP };
             let traffic =
                 TrafficQuestion::Ports { protocol, port: Some(port), source_port: Some(source_port) };
-            let explanation = explain::ask(&net.fabric, from, to, ipv6, traffic).unwrap();
+            let explanation = explain::ask(net.fabric(), from, to, ipv6, traffic).unwrap();
             let Some(reachable) = explanation.reachable else { continue };
             let body = if udp { Body::Udp { src: source_port, dst: port } } else { syn(source_port, port) };
             let packet = Packet { src: resolved.source, dst: resolved.destination, body };
@@ -250,9 +250,9 @@ fn what_is_dropped_is_not_remembered() {
         let mut net = Net::new(document);
         for (entry, packet) in packets {
             let (from, frame) = witness::frame(&net, &entry, &packet);
-            let before = format!("{:?}", net.engine.flows());
+            let before = format!("{:?}", net.engine().flows());
             if let Outcome::Dropped(_) = net.send_frame(&from, &frame).outcome {
-                assert_eq!(before, format!("{:?}", net.engine.flows()), "seed {seed}: {packet:?}");
+                assert_eq!(before, format!("{:?}", net.engine().flows()), "seed {seed}: {packet:?}");
                 dropped += 1;
             }
         }

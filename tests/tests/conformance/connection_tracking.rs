@@ -239,7 +239,7 @@ fn an_instance_at_its_allowance_opens_nothing_more() {
     // What is remembered goes on, and another instance has an allowance of its own.
     net.send("web", &packet(WEB, DB, tcp(1, 443, Flags::Ack))).arrives_at("db");
     let dropped =
-        net.engine.counters().dropped.iter().filter(|((_, why), _)| *why == "conntrack-allowance-exceeded");
+        net.engine().counters().dropped.iter().filter(|((_, why), _)| *why == "conntrack-allowance-exceeded");
     assert_eq!(dropped.map(|(_, count)| count).sum::<u64>(), 2);
 }
 
@@ -311,5 +311,5 @@ fn with_one_port_open_to_everybody_what_the_instance_opens_itself_is_tracked() {
     net.send("client", &packet(CLIENT, WEB_PUBLIC, tcp(50_000, 443, Flags::Ack))).dies_of("security-group");
     net.send("web", &packet(WEB, CLIENT, tcp(40_000, 5432, Flags::Ack))).arrives_at("client");
     net.send("client", &packet(CLIENT, WEB_PUBLIC, tcp(5432, 40_000, Flags::Ack))).arrives_at("web");
-    assert_eq!(with(|_| {}).engine.flows().len(), 0);
+    assert_eq!(with(|_| {}).engine().flows().len(), 0);
 }

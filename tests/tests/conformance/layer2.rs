@@ -124,7 +124,7 @@ fn vpcs_with_one_address_space_do_not_mix() {
     net.send("web", &request).arrives_at("db");
     net.send("w-web", &request).arrives_at("w-db");
     net.send("w-web", &packet(WEB, PEER, syn(1, 2))).dies_of("no-such-address");
-    assert_eq!(net.engine.flows().len(), 4, "four interfaces remember a flow each");
+    assert_eq!(net.engine().flows().len(), 4, "four interfaces remember a flow each");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::networks::{
 fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
     let frame = frames::frame(packet, net.mac(from), net.next_hop(from, packet.dst), b"");
     let mut recorder = Recorder::default();
-    trace(&net.fabric, net.engine.flows(), net.timestamp(), net.port(from), &frame, &mut recorder);
+    trace(net.fabric(), net.engine().flows(), net.timestamp(), net.port(from), &frame, &mut recorder);
     let place = |step: &Step| match step {
         Step::Leave { .. } => "leave",
         Step::SourceDestCheck { direction: Direction::Outbound, .. } => "check out",

@@ -17,7 +17,8 @@ fn routes(routes: Value) -> impl FnOnce(&mut Value) {
 
 /// The target that the table `public` gives an address, in words.
 fn lookup(net: &Net, address: &str) -> String {
-    let table = net.fabric.route_tables.iter().find(|(_, table)| table.name.as_str() == "public").unwrap().1;
+    let table =
+        net.fabric().route_tables.iter().find(|(_, table)| table.name.as_str() == "public").unwrap().1;
     let destination = table.lookup(address.parse().unwrap()).map(|route| route.destination);
     let declared = &net.topology.route_tables["public"].routes;
     match declared.iter().find(|route| Some(route.destination) == destination) {
@@ -339,9 +340,9 @@ fn a_changed_route_touches_its_own_flows_only() {
     net.send("web", &out).arrives_at("client");
     net.send("web", &aside).dies_of("private-destination");
     // Another association is atomic: one generation has the old table, the next the new one.
-    let before = net.fabric.generation;
+    let before = net.fabric().generation;
     net.change(|d| d["subnets"]["public"]["route_table"] = json!("main"));
-    assert_ne!(net.fabric.generation, before);
+    assert_ne!(net.fabric().generation, before);
     net.send("web", &out).dies_of("no-route");
 }
 

@@ -72,6 +72,14 @@ impl Docker {
             let _ = std::os::unix::fs::symlink("busybox", root.join("bin").join(applet));
         }
         std::fs::write(root.join("www/index.html"), "from the container\n").unwrap();
+        // iperf3 with the libraries it asks for, where it looks for them.
+        let libraries = text(&Command::new("ldd").arg("/usr/bin/iperf3").output().unwrap());
+        let files = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+        for file in files.chain(["/usr/bin/iperf3"]) {
+            let copy = root.join(file.trim_start_matches('/'));
+            std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+            std::fs::copy(file, copy).unwrap();
+        }
         let archive = self.folder.join("image.tar");
         let tar =
             Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".").status().unwrap();
@@ -138,6 +146,13 @@ fn a_container_becomes_an_instance_and_is_guarded_like_one() {
     lab.must("app-1", &["ping", "-c", "1", "-W", "2", "10.0.1.10"]);
     docker.must(&["exec", "shop-web", "ping", "-c", "1", "-W", "2", "10.0.2.10"]);
     assert!(lab.must("web-1", &["cat", "/www/index.html"]).contains("from the container"), "exec enters it");
+    docker.must(&["exec", "-d", "shop-web", "/usr/bin/iperf3", "-s"]);
+    for address in ["10.0.1.10", "2001:db8:1:1::10"] {
+        wait_until("iperf3 runs through the container", || {
+            lab.succeeds("app-1", &["iperf3", "-t", "1", "-c", address])
+        });
+        lab.must("app-1", &["iperf3", "-R", "-t", "1", "-c", address]);
+    }
     // Denied stays denied.
     docker.must(&["exec", "-d", "shop-web", "httpd", "-f", "-p", "8080", "-h", "/www"]);
     assert!(!lab.succeeds("app-1", &["curl", "-sS", "-m", "1", "http://10.0.1.10:8080/"]));
