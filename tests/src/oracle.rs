@@ -206,7 +206,7 @@ impl Oracle {
 
     /// IGW-01, IGW-04, IGW-06, IGW-07, IGW-10, IGW-14.
     fn out_of_gateway(&self, walk: &mut Walk<'_>, vpc: &VpcName) -> Result<Option<Place>, Reason> {
-        if is_private_or_shared(walk.packet.dst) {
+        if !is_public(walk.packet.dst) || walk.packet.src.is_ipv6() && !is_public(walk.packet.src) {
             return Err(Reason::Gateway);
         }
         let src = walk.packet.src;
@@ -248,7 +248,7 @@ impl Oracle {
             }
         }
         let Some((name, private)) = behind_public(topology, dst) else {
-            let beyond = leaves_aws && is_public(dst) && !belongs_to_aws(topology, dst);
+            let beyond = leaves_aws && !belongs_to_aws(topology, dst);
             return if beyond { Ok(Some(Place::Internet)) } else { Err(Reason::Gateway) };
         };
         if is_private_or_shared(src) || topology.network_interfaces[name].attachment.is_none() {
@@ -314,7 +314,9 @@ impl Oracle {
         if let Body::Error { about, .. } = packet.body {
             // CT-17
             let flow = Flow::of_quoted(&about, !outbound);
-            let related = self.remembered(topology, name, &flow, walk.now).is_some_and(|conn| conn.tracked);
+            let is_for_its_sender = about.src == packet.dst;
+            let related = is_for_its_sender
+                && self.remembered(topology, name, &flow, walk.now).is_some_and(|conn| conn.tracked);
             return if related { Ok(()) } else { own_rules() };
         }
         let flow = Flow::of(packet, own, peer, outbound);
@@ -341,18 +343,18 @@ impl Oracle {
                 None
             }
             None => {
+                own_rules()?;
+                // CT-03, CT-04
+                let wide_open = matches!(packet.body, Body::Tcp { .. } | Body::Udp { .. })
+                    && is_wide_open(topology, eni, outbound, &subject, peer);
                 let in_the_middle = flags.is_some_and(|flags| flags != Flags::Syn);
-                if in_the_middle && topology.settings.mid_stream_tcp == MidStreamTcp::Drop {
+                if in_the_middle && !wide_open && topology.settings.mid_stream_tcp == MidStreamTcp::Drop {
                     return Err(Reason::SecurityGroup);
                 }
-                own_rules()?;
                 if matches!(packet.body, Body::Echo { reply: true, .. }) || flags == Some(Flags::Rst) {
                     // An answer that nobody asked for, the end of what never was: they open nothing.
                     return Ok(());
                 }
-                // CT-03, CT-04
-                let wide_open = matches!(packet.body, Body::Tcp { .. } | Body::Udp { .. })
-                    && is_wide_open(topology, eni, outbound, &subject, peer);
                 Some(!wide_open)
             }
         };
@@ -708,6 +710,7 @@ fn is_public(address: IpAddr) -> bool {
                 && !v4.is_link_local()
                 && !v4.is_multicast()
                 && (1..240).contains(&v4.octets()[0])
+                && !matches!(v4.octets(), [198, 18 | 19, ..])
         }
         IpAddr::V6(v6) => v6.segments()[0] >> 13 == 1,
     }

@@ -38,7 +38,7 @@ struct Compiler<'a> {
     network_acls: Numbering<'a, NetworkAclIdx>,
     security_groups: Numbering<'a, SecurityGroupIdx>,
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
-    instances: Numbering<'a, InstanceIdx>,
+    instances: Arena<InstanceIdx, Instance>,
     enis: Arena<EniIdx, Eni>,
 }
 
@@ -74,7 +74,10 @@ impl<'a> Compiler<'a> {
             network_acls: Numbering::new(&topology.network_acls),
             security_groups: Numbering::new(&topology.security_groups),
             internet_gateways: Numbering::new(&topology.internet_gateways),
-            instances: Numbering::new(&topology.instances),
+            instances: Arena::with_names(
+                previous.map(|fabric| &fabric.instances),
+                topology.instances.keys().map(|name| name.as_str().into()),
+            ),
             enis: Arena::with_names(
                 previous.map(|fabric| &fabric.enis),
                 topology.network_interfaces.keys().map(|name| name.as_str().into()),
@@ -83,6 +86,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn compile(mut self, previous: Option<&Fabric>) -> Fabric {
+        if let Some(previous) = previous {
+            self.renew_moved(previous);
+        }
         let mut policies = Policies::default();
         let enis: Vec<_> = self
             .topology
@@ -93,6 +99,14 @@ impl<'a> Compiler<'a> {
         for (name, eni) in self.topology.network_interfaces.keys().zip(enis) {
             let index = self.eni_index(name);
             self.enis.fill(index, eni);
+        }
+        for (name, instance) in &self.topology.instances {
+            let interfaces = instance
+                .network_interfaces
+                .iter()
+                .map(|(&device, eni)| (device, self.eni_index(eni)))
+                .collect();
+            self.instances.fill(self.instance_index(name), Instance { name: name.clone(), interfaces });
         }
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
@@ -111,16 +125,7 @@ impl<'a> Compiler<'a> {
             internet_gateways: table(self.topology.internet_gateways.iter().map(|(name, gateway)| {
                 InternetGateway { name: name.clone(), vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)) }
             })),
-            instances: table(self.topology.instances.iter().map(|(name, instance)| {
-                Instance {
-                    name: name.clone(),
-                    interfaces: instance
-                        .network_interfaces
-                        .iter()
-                        .map(|(&device, eni)| (device, self.eni_index(eni)))
-                        .collect(),
-                }
-            })),
+            instances: self.instances,
             enis: self.enis,
             hosts: compile_hosts(self.topology, previous),
             addresses: KeyedMap::default(),
@@ -144,13 +149,34 @@ impl<'a> Compiler<'a> {
         fabric
     }
 
+    /// An interface that has moved to another subnet is another one: nothing that it remembers holds there.
+    fn renew_moved(&mut self, previous: &Fabric) {
+        for (name, eni) in &self.topology.network_interfaces {
+            let index = self.eni_index(name);
+            let moved = previous.enis.get(index).is_some_and(|before| {
+                let subnet = &previous.subnets[before.subnet];
+                before.name == *name
+                    && (subnet.name != eni.subnet
+                        || previous.vpcs[subnet.vpc].name != self.topology.subnets[&eni.subnet].vpc)
+            });
+            if moved {
+                self.enis.renew(index);
+            }
+        }
+    }
+
     #[allow(clippy::expect_used)]
     fn eni_index(&self, name: &model::NetworkInterfaceName) -> EniIdx {
         self.enis.find(name.as_str()).expect("a validated topology has no dangling reference")
     }
 
+    #[allow(clippy::expect_used)]
+    fn instance_index(&self, name: &model::InstanceName) -> InstanceIdx {
+        self.instances.find(name.as_str()).expect("a validated topology has no dangling reference")
+    }
+
     fn subnet(&self, name: &model::SubnetName, subnet: &model::Subnet) -> Subnet {
-        let mac = router_mac(name);
+        let mac = self.router_mac(name);
         Subnet {
             name: name.clone(),
             vpc: self.vpcs.of(&subnet.vpc),
@@ -164,6 +190,18 @@ impl<'a> Compiler<'a> {
                 ipv4: subnet.cidr_block.map(|block| plus(block, 1)),
                 link_local: eui64_link_local(mac),
             },
+        }
+    }
+
+    /// The router's hardware address on a subnet: locally administered, from the subnet's name, and no interface's.
+    fn router_mac(&self, name: &model::SubnetName) -> MacAddr {
+        let mut fingerprint = name.fingerprint();
+        loop {
+            let mac = derived_mac(0x0a, fingerprint);
+            if !self.topology.network_interfaces.values().any(|eni| eni.mac_address == mac.0) {
+                return mac;
+            }
+            fingerprint = fingerprint.wrapping_add(1);
         }
     }
 
@@ -213,7 +251,7 @@ impl<'a> Compiler<'a> {
         groups.dedup();
         Eni {
             name: name.clone(),
-            attachment: eni.attachment.as_ref().map(|a| (self.instances.of(&a.instance), a.device_index)),
+            attachment: eni.attachment.as_ref().map(|a| (self.instance_index(&a.instance), a.device_index)),
             subnet: self.subnets.of(&eni.subnet),
             vpc: self.vpcs.of(&self.topology.subnets[&eni.subnet].vpc),
             mac,
@@ -362,7 +400,8 @@ fn index_addresses(fabric: &mut Fabric) {
             let mapping = PublicMapping { eni: index, private: IpAddr::V4(private), gateway };
             fabric.public_addresses.insert(IpAddr::V4(public), mapping);
         }
-        for &address in eni.addresses.iter().filter(|address| address.is_ipv6()) {
+        // A unique local address is of no use outside (IGW-14), and several VPCs may have it.
+        for &address in eni.addresses.iter().filter(|a| a.is_ipv6() && model::not_public(**a).is_none()) {
             let mapping = PublicMapping { eni: index, private: address, gateway };
             fabric.public_addresses.insert(address, mapping);
         }
@@ -377,11 +416,6 @@ fn index_addresses(fabric: &mut Fabric) {
 /// The address `offset` above the base of `block`.
 fn plus(block: Ipv4Net, offset: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(block.network()).wrapping_add(offset))
-}
-
-/// The router's hardware address on a subnet: locally administered, from the subnet's name.
-fn router_mac(name: &model::SubnetName) -> MacAddr {
-    derived_mac(0x0a, name.fingerprint())
 }
 
 /// A locally administered unicast address with first octet `first`; interfaces of instances use 0x02.

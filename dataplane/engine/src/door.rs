@@ -45,7 +45,11 @@ enum Admitted<'a> {
 fn admit<'a>(fabric: &Fabric, port: Port, headers: &'a Headers) -> Result<Admitted<'a>, DropReason> {
     match port {
         Port::Interface(eni) => {
-            let Some(interface) = fabric.enis.get(eni) else { return Err(DropReason::NotAttached { eni }) };
+            // A guest may go on sending for a moment after its interface was detached or removed.
+            let Some(interface) = fabric.enis.get(eni).filter(|interface| interface.attachment.is_some())
+            else {
+                return Err(DropReason::NotAttached { eni });
+            };
             if headers.src_mac != interface.mac {
                 return Err(DropReason::SpoofedMac);
             }

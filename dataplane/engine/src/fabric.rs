@@ -89,7 +89,7 @@ pub struct Fabric {
     /// Internet gateways.
     pub internet_gateways: Table<InternetGatewayIdx, InternetGateway>,
     /// Instances.
-    pub instances: Table<InstanceIdx, Instance>,
+    pub instances: Arena<InstanceIdx, Instance>,
     /// Interfaces.
     pub enis: Arena<EniIdx, Eni>,
     /// Internet hosts.

@@ -10,32 +10,42 @@
 //!
 //! Expiry is exact at lookup; [`FlowTable::sweep`] gives memory back a bounded share at a time.
 
+mod datagram;
+
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use arrayvec::ArrayVec;
 use vpclab_wire::{Embedded, IcmpMessage, IpHeaders, Protocol, TcpFlags, Transport};
 
 use crate::fabric::{Direction, KeyedMap, Timeouts};
 use crate::index::{EniIdx, HostIdx, InstanceIdx, Slot};
 use crate::time::Timestamp;
 
-/// How long the fragments of one datagram may take to arrive.
-pub const FRAGMENT_TIMEOUT: Duration = Duration::from_secs(30);
+pub use datagram::{DatagramKey, Datagrams, FRAGMENT_TIMEOUT, FirstFragment, FragmentLookup, PassedFragment};
 
 /// How many records of each kind are kept at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
     /// Connections as interfaces see them, tracked and untracked together.
     pub connections: usize,
+    /// Of these, how many the interfaces of one instance may have, so that it cannot take its neighbours' room.
+    pub connections_per_instance: usize,
     /// Fragmented datagrams in flight.
     pub datagrams: usize,
+    /// Of these, how many may have come in at one place.
+    pub datagrams_per_ingress: usize,
 }
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self { connections: 4_000_000, datagrams: 65_536 }
+        Self {
+            connections: 4_000_000,
+            connections_per_instance: 1_000_000,
+            datagrams: 65_536,
+            datagrams_per_ingress: 1024,
+        }
     }
 }
 
@@ -64,7 +74,7 @@ pub struct Conn {
     /// When the last packet passed.
     pub last_seen: Timestamp,
     /// Whose allowance it counts against (CT-15).
-    instance: Option<InstanceIdx>,
+    instance: Option<Slot<InstanceIdx>>,
 }
 
 /// Whether a flow's packets pass by memory or by rules (CT-03).
@@ -122,32 +132,6 @@ pub enum Ingress {
     Internet(Option<Slot<HostIdx>>),
 }
 
-/// A fragmented datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct DatagramKey {
-    /// Where its fragments come in.
-    pub ingress: Ingress,
-    /// Its source.
-    pub source: IpAddr,
-    /// Its destination.
-    pub destination: IpAddr,
-    /// Its protocol.
-    pub protocol: Protocol,
-    /// What its fragments have in common.
-    pub identification: u32,
-}
-
-/// What is remembered of a fragmented datagram: its first fragment's transport header stands for all (NACL-27).
-#[derive(Debug, Clone)]
-struct Datagram {
-    transport: Transport,
-    first_seen: Timestamp,
-    /// Byte ranges that have passed, ascending and merged.
-    ranges: ArrayVec<(u32, u32), 16>,
-    /// Whether fragments overlapped: the rest is dropped (RFC 5722).
-    poisoned: bool,
-}
-
 /// What a plan does to flow memory once it is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -177,40 +161,35 @@ pub enum Effect {
     RememberFragment(Box<PassedFragment>),
 }
 
-/// A fragment that passes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PassedFragment {
-    /// Its datagram.
-    pub key: DatagramKey,
-    /// Its transport header, from the first fragment.
-    pub transport: Transport,
-    /// Its first byte.
-    pub start: u32,
-    /// The byte after its last.
-    pub end: u32,
-}
-
-/// What flow memory knows of a later fragment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FragmentLookup {
-    /// The transport header that stands for it.
-    Known(Transport),
-    /// The first fragment has not been seen.
-    Unknown,
-    /// It overlaps what has passed, or an earlier one did.
-    Overlapping,
-}
-
 /// Flow memory.
 #[derive(Debug)]
 pub struct FlowTable {
     capacity: Capacity,
     conns: KeyedMap<(Slot<EniIdx>, FlowKey), Conn>,
-    tracked_per_instance: KeyedMap<InstanceIdx, u32>,
-    datagrams: KeyedMap<DatagramKey, Datagram>,
+    usage: KeyedMap<Slot<InstanceIdx>, Usage>,
+    datagrams: Datagrams,
     /// Keys in order of arrival, for the sweep to go round.
     clock: VecDeque<(Slot<EniIdx>, FlowKey)>,
-    datagram_clock: VecDeque<DatagramKey>,
+}
+
+/// How many records the interfaces of an instance have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tracked and untracked.
+    pub all: usize,
+    /// Those that count against its allowance (CT-15).
+    pub tracked: usize,
+}
+
+/// Whether a flow finds room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// It does.
+    Enough,
+    /// Its instance tracks as many connections as it may (CT-15).
+    AllowanceExceeded,
+    /// Memory is full, or its instance has had its share.
+    MemoryFull,
 }
 
 /// A premise of the plan no longer holds: plan again.
@@ -353,7 +332,7 @@ impl Conn {
         direction: Direction,
         tracking: Tracking,
         transport: &Transport,
-        instance: Option<InstanceIdx>,
+        instance: Option<Slot<InstanceIdx>>,
         now: Timestamp,
     ) -> Self {
         let state = match transport {
@@ -448,10 +427,9 @@ impl FlowTable {
         Self {
             capacity,
             conns: KeyedMap::default(),
-            tracked_per_instance: KeyedMap::default(),
-            datagrams: KeyedMap::default(),
+            usage: KeyedMap::default(),
+            datagrams: Datagrams::new(capacity.datagrams, capacity.datagrams_per_ingress),
             clock: VecDeque::new(),
-            datagram_clock: VecDeque::new(),
         }
     }
 
@@ -467,35 +445,38 @@ impl FlowTable {
 
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
-        self.conns.is_empty() && self.datagrams.is_empty()
+        self.conns.is_empty() && self.datagrams.len() == 0
     }
 
-    /// Whether another flow finds room.
-    pub fn has_room(&self) -> bool {
-        self.conns.len() < self.capacity.connections
+    /// The fragmented datagrams in flight.
+    pub fn datagrams(&self) -> &Datagrams {
+        &self.datagrams
     }
 
-    /// Whether another fragmented datagram finds room.
-    pub fn has_room_for_datagram(&self) -> bool {
-        self.datagrams.len() < self.capacity.datagrams
+    /// How many records the interfaces of `instance` have.
+    pub fn usage(&self, instance: Slot<InstanceIdx>) -> Usage {
+        self.usage.get(&instance).copied().unwrap_or_default()
     }
 
-    /// How many tracked flows count against the allowance of `instance` (CT-15).
-    pub fn tracked_by(&self, instance: InstanceIdx) -> u32 {
-        self.tracked_per_instance.get(&instance).copied().unwrap_or(0)
-    }
-
-    /// What is known of a later fragment that covers bytes `start..end`.
-    pub fn fragment(&self, key: &DatagramKey, start: u32, end: u32, now: Timestamp) -> FragmentLookup {
-        match self.datagrams.get(key) {
-            Some(datagram) if now.since(datagram.first_seen) <= FRAGMENT_TIMEOUT => {
-                if datagram.poisoned || datagram.ranges.iter().any(|&(from, to)| start < to && from < end) {
-                    FragmentLookup::Overlapping
-                } else {
-                    FragmentLookup::Known(datagram.transport)
-                }
-            }
-            _ => FragmentLookup::Unknown,
+    /// Whether `conn` finds room, in the place of the record it `replaces` if there is one, where an instance may track
+    /// `limit` connections.
+    pub fn room_for(&self, conn: &Conn, replaces: Option<&Conn>, limit: u32) -> Room {
+        if replaces.is_none() && self.conns.len() >= self.capacity.connections {
+            return Room::MemoryFull;
+        }
+        let Some(instance) = conn.instance else { return Room::Enough };
+        let mut used = self.usage(instance);
+        if let Some(old) = replaces.filter(|old| old.instance == conn.instance) {
+            used.all -= 1;
+            used.tracked -= usize::from(old.tracking == Tracking::Tracked);
+        }
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if conn.tracking == Tracking::Tracked && used.tracked >= limit {
+            Room::AllowanceExceeded
+        } else if used.all >= self.capacity.connections_per_instance {
+            Room::MemoryFull
+        } else {
+            Room::Enough
         }
     }
 
@@ -503,12 +484,12 @@ impl FlowTable {
     ///
     /// # Errors
     ///
-    /// [`Stale`], with nothing changed, when a flow to be opened is not what the plan saw, or finds no room.
+    /// [`Stale`], with nothing changed, when a flow to be opened is not what the plan saw.
     pub fn commit(&mut self, effects: &[Effect], now: Timestamp) -> Result<(), Stale> {
         for effect in effects {
             if let Effect::Open { eni, key, replaces, .. } = effect {
                 let present = self.conns.get(&(*eni, *key)).map(|conn| conn.last_seen);
-                if present != *replaces || (present.is_none() && !self.has_room()) {
+                if present != *replaces {
                     return Err(Stale);
                 }
             }
@@ -534,43 +515,28 @@ impl FlowTable {
                     conn.advance(*direction, *tcp_flags, now);
                 }
             }
-            Effect::RememberFragment(fragment) => self.remember_fragment(fragment, now),
+            Effect::RememberFragment(fragment) => self.datagrams.remember(fragment, now),
         }
     }
 
     fn count(&mut self, conn: &Conn) {
-        if let (Tracking::Tracked, Some(instance)) = (conn.tracking, conn.instance) {
-            *self.tracked_per_instance.entry(instance).or_insert(0) += 1;
+        if let Some(instance) = conn.instance {
+            let usage = self.usage.entry(instance).or_default();
+            usage.all += 1;
+            usage.tracked += usize::from(conn.tracking == Tracking::Tracked);
         }
     }
 
     fn uncount(&mut self, conn: &Conn) {
-        if let (Tracking::Tracked, Some(instance)) = (conn.tracking, conn.instance)
-            && let Some(count) = self.tracked_per_instance.get_mut(&instance)
-        {
-            *count = count.saturating_sub(1);
+        let Some(instance) = conn.instance else { return };
+        if let Entry::Occupied(mut usage) = self.usage.entry(instance) {
+            let counts = usage.get_mut();
+            counts.all -= 1;
+            counts.tracked -= usize::from(conn.tracking == Tracking::Tracked);
+            if counts.all == 0 {
+                usage.remove();
+            }
         }
-    }
-
-    fn remember_fragment(&mut self, fragment: &PassedFragment, now: Timestamp) {
-        let PassedFragment { key, transport, start, end } = *fragment;
-        let fresh = || Datagram { transport, first_seen: now, ranges: ArrayVec::new(), poisoned: false };
-        let datagram = match self.datagrams.entry(key) {
-            std::collections::hash_map::Entry::Occupied(known) => {
-                let known = known.into_mut();
-                // A first fragment begins a datagram anew, as identifications are used again. It has met the rules with
-                // its own ports.
-                if start == 0 || now.since(known.first_seen) > FRAGMENT_TIMEOUT {
-                    *known = fresh();
-                }
-                known
-            }
-            std::collections::hash_map::Entry::Vacant(vacant) => {
-                self.datagram_clock.push_back(key);
-                vacant.insert(fresh())
-            }
-        };
-        datagram.cover(start, end);
     }
 
     /// Forgets what has expired, looking at no more than `share` records of each kind. `timeouts_of` gives an interface's
@@ -594,41 +560,13 @@ impl FlowTable {
                 self.uncount(&expired);
             }
         }
-        for _ in 0..share.min(self.datagram_clock.len()) {
-            let Some(key) = self.datagram_clock.pop_front() else { break };
-            match self.datagrams.get(&key) {
-                Some(datagram) if now.since(datagram.first_seen) <= FRAGMENT_TIMEOUT => {
-                    self.datagram_clock.push_back(key);
-                }
-                _ => {
-                    self.datagrams.remove(&key);
-                }
-            }
-        }
+        self.datagrams.sweep(now, share);
     }
 }
 
 impl Default for FlowTable {
     fn default() -> Self {
         Self::new(Capacity::default())
-    }
-}
-
-impl Datagram {
-    /// Takes note that bytes `start..end` have passed.
-    fn cover(&mut self, start: u32, end: u32) {
-        if self.ranges.iter().any(|&(from, to)| start < to && from < end) {
-            self.poisoned = true;
-            return;
-        }
-        if let Some(range) = self.ranges.iter_mut().find(|range| range.1 == start) {
-            range.1 = end;
-        } else if let Some(range) = self.ranges.iter_mut().find(|range| range.0 == end) {
-            range.0 = start;
-        } else if self.ranges.try_push((start, end)).is_err() {
-            // More holes than honest reordering makes.
-            self.poisoned = true;
-        }
     }
 }
 

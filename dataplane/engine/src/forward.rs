@@ -134,7 +134,12 @@ impl Engine {
     ) -> (Plan, bool) {
         let mut attempt = 1;
         loop {
-            let decided = plan(&Context { fabric, flows: &self.flows, now });
+            let mut decided = plan(&Context { fabric, flows: &self.flows, now });
+            if is_full(&decided) {
+                // What has expired must not stand in the way; a bounded look, as this may happen with every packet.
+                self.sweep(fabric, now);
+                decided = plan(&Context { fabric, flows: &self.flows, now });
+            }
             let committed = self.flows.commit(&decided.effects, now).is_ok();
             if committed || attempt == MAX_ATTEMPTS {
                 return (decided, committed);
@@ -208,6 +213,15 @@ impl Engine {
     fn drop(&mut self, port: Port, reason: &DropReason) {
         *self.counters.dropped.entry((port, reason.name())).or_insert(0) += 1;
     }
+}
+
+/// Whether the packet dies for want of room.
+fn is_full(plan: &Plan) -> bool {
+    let Verdict::Drop(reason) = plan.verdict else { return false };
+    matches!(
+        reason,
+        DropReason::ConnectionLimit { .. } | DropReason::FlowMemoryFull | DropReason::FragmentMemoryFull
+    )
 }
 
 /// The plan of a packet born on the way. It gives birth to nothing: there is no error about an error (RFC 1122).

@@ -168,6 +168,13 @@ impl<I: Position, T> Arena<I, T> {
         Self { slots, incarnations, by_name }
     }
 
+    /// Makes who lives at `index` another than before, under the same name.
+    pub fn renew(&mut self, index: I) {
+        if let Some(incarnation) = self.incarnations.get_mut(index.position()) {
+            *incarnation = incarnation.wrapping_add(1);
+        }
+    }
+
     /// The index that belongs to `name`.
     pub fn find(&self, name: &str) -> Option<I> {
         self.by_name.get(name).copied()

@@ -7,10 +7,10 @@
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
-use vpclab_wire::{EmbeddedRewrite, Fragment, IpHeaders, MacAddr, Rewrite};
+use vpclab_wire::{EmbeddedRewrite, IpHeaders, MacAddr, Rewrite};
 
 use crate::fabric::{Fabric, INTERNET_MAC};
-use crate::flow::{DatagramKey, Effect, FlowTable, FragmentLookup, Ingress, PassedFragment};
+use crate::flow::{DatagramKey, Effect, FirstFragment, FlowTable, FragmentLookup, Ingress, PassedFragment};
 use crate::index::{EniIdx, HostIdx, InternetGatewayIdx, SubnetIdx};
 use crate::packet::{Born, Draft, MAX_EFFECTS};
 use crate::reason::DropReason;
@@ -211,30 +211,34 @@ fn walk(
 /// Gives a later fragment the transport header of its datagram's first one (NACL-27, OQ-15).
 fn reassemble(cx: &Context<'_>, draft: &mut Draft) -> Result<(), DropReason> {
     let headers = &draft.headers;
-    let Some(Fragment { identification, offset: start, .. }) = headers.fragment else { return Ok(()) };
+    let Some(fragment) = headers.fragment else { return Ok(()) };
     let key = DatagramKey {
         ingress: draft.ingress,
         source: headers.src,
         destination: headers.dst,
-        protocol: headers.protocol,
-        identification,
+        protocol: (!headers.is_ipv6()).then_some(headers.protocol),
+        identification: fragment.identification,
     };
-    let end = start + fragment_len(headers);
-    if start == 0 {
+    let (start, end) = (fragment.offset, fragment.offset + fragment_len(headers));
+    let datagrams = cx.flows.datagrams();
+    let first = if start == 0 {
         // A first fragment always begins a datagram anew: identifications are used again.
-        if !cx.flows.has_room_for_datagram() {
+        if !datagrams.has_room(draft.ingress) {
             return Err(DropReason::FragmentMemoryFull);
         }
+        FirstFragment { protocol: headers.protocol, transport: headers.transport }
     } else {
-        draft.headers.transport = match cx.flows.fragment(&key, start, end, cx.now) {
-            FragmentLookup::Known(transport) => transport,
+        match datagrams.lookup(&key, start, end, cx.now) {
+            FragmentLookup::Known(first) => first,
             FragmentLookup::Unknown => return Err(DropReason::FragmentWithoutFirst),
             FragmentLookup::Overlapping => return Err(DropReason::OverlappingFragment),
-        };
-        draft.is_later_fragment = true;
-    }
-    let transport = draft.headers.transport;
-    draft.record(Effect::RememberFragment(Box::new(PassedFragment { key, transport, start, end })))
+        }
+    };
+    draft.is_later_fragment = start > 0;
+    draft.headers.protocol = first.protocol;
+    draft.headers.transport = first.transport;
+    let passed = PassedFragment { key, first, start, end, is_last: !fragment.more };
+    draft.record(Effect::RememberFragment(Box::new(passed)))
 }
 
 /// How many bytes of its datagram a fragment carries.

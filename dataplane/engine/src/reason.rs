@@ -126,6 +126,12 @@ pub enum DropReason {
         /// The gateway.
         gateway: InternetGatewayIdx,
     },
+    /// A destination that no host of the public internet can have, such as loopback or a unique local address.
+    #[error("the internet has no route to {address}")]
+    NonPublicDestination {
+        /// The address.
+        address: IpAddr,
+    },
     /// A private source from the internet (IGW-08).
     #[error("the internet gateway does not accept RFC 1918 sources")]
     PrivateSource,
@@ -242,6 +248,7 @@ impl DropReason {
             Self::SpoofedSource { .. } => "spoofed-source",
             Self::PrivateDestination { .. } => "private-destination",
             Self::SharedDestination { .. } => "shared-destination",
+            Self::NonPublicDestination { .. } => "non-public-destination",
             Self::PrivateSource => "private-source",
             Self::SharedSource => "shared-source",
             Self::ForeignSource => "foreign-source",
@@ -278,6 +285,7 @@ impl DropReason {
             Self::PrivateSource => "IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS",
             Self::SharedSource => "IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS",
             Self::Misdelivered => "MISDELIVERED",
+            Self::NonPublicDestination { .. } => "DESTINATION_NOT_PUBLIC",
             Self::NoPublicMapping { .. } | Self::NoPublicAddressForIngress { .. } => {
                 "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"
             }

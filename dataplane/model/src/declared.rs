@@ -202,6 +202,9 @@ fn check_name<K: Kind>(name: &Name<K>, word: Option<&str>, at: &Place, log: &Log
         format!("the name \"{}\" has a space at an end", clip(text))
     } else if let Some(bad) = plain.chars().find(|c| c.is_control() || matches!(c, '/' | ',')) {
         format!("the name \"{}\" holds the character {bad:?}", clip(text))
+    } else if plain.parse::<std::net::IpAddr>().is_ok() {
+        // A question may ask about an address; a name that looks like one would answer for it.
+        format!("the name \"{plain}\" is an address")
     } else {
         return;
     };
@@ -210,6 +213,9 @@ fn check_name<K: Kind>(name: &Name<K>, word: Option<&str>, at: &Place, log: &Log
         at,
         "InvalidParameterValue",
         problem,
-        format!("use 1 to {LONGEST} printable characters without / and , and without spaces at the ends{qualified}"),
+        format!(
+            "use 1 to {LONGEST} printable characters without / and , and without spaces at the ends, and no \
+             address{qualified}"
+        ),
     );
 }

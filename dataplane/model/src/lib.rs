@@ -30,4 +30,5 @@ pub use resources::{
     RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
 };
 pub use settings::{MidStreamTcp, Settings};
+pub use space::not_public;
 pub use traffic::{IcmpMatch, PortRange, Traffic};

@@ -76,6 +76,12 @@ impl Log {
         });
     }
 
+    /// Whether so much is wrong already that nobody reads a guess at what was meant for each.
+    pub(crate) fn is_long(&self) -> bool {
+        const MANY: usize = 100;
+        self.0.borrow().len() > MANY
+    }
+
     /// Nothing, or every mistake in order.
     pub(crate) fn finish(self) -> Result<(), Mistakes> {
         let mut mistakes = self.0.into_inner();

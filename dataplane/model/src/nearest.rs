@@ -1,11 +1,19 @@
 //! Which word did the user probably mean?
 
+/// Longer words are no slips of the pen, and comparing them takes long.
+const LONGEST: usize = 255;
+
 /// The candidate closest to `word`, if it is close enough to be a slip: one edit in three characters. Letters that
 /// differ in case only count as equal.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (word.chars().count() / 3).max(1);
+    let length = word.chars().count();
+    if length > LONGEST {
+        return None;
+    }
+    let allowed = (length / 3).max(1);
     candidates
         .into_iter()
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= allowed)
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min()

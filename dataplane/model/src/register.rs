@@ -82,7 +82,8 @@ impl<K: Kind> Register<K> {
         let found = self.find(&reference.value);
         if found.is_none() {
             let names = || self.owners.keys().map(Name::as_str);
-            let remedy = match nearest(&reference.value, names()) {
+            let meant = (!log.is_long()).then(|| nearest(&reference.value, names())).flatten();
+            let remedy = match meant {
                 Some(meant) => format!("did you mean {meant}?"),
                 None if self.owners.is_empty() => format!("declare it under `{}`", K::PLURAL),
                 None => {

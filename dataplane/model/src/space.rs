@@ -2,7 +2,7 @@
 //!
 //! The ranges AWS's rules name (area ADDR), and nothing about who uses them.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
@@ -60,9 +60,19 @@ const NOT_PUBLIC: [(Ipv4Net, &str); 10] = [
     (v4(240, 0, 0, 0, 4), "is reserved"),
 ];
 
-/// Why `address` cannot be on the public internet, if so.
-pub(crate) fn not_public(address: Ipv4Addr) -> Option<&'static str> {
-    NOT_PUBLIC.iter().find(|(range, _)| range.contains(&address)).map(|(_, why)| *why)
+/// Why no host of the public internet can have `address`, if so; to be read after the address, as in "is loopback".
+///
+/// The ranges for documentation (RFC 5737, RFC 3849) count as public, as examples use them. Of IPv6 only global unicast
+/// is public (RFC 4291).
+pub fn not_public(address: IpAddr) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(address) => {
+            NOT_PUBLIC.iter().find(|(range, _)| range.contains(&address)).map(|(_, why)| *why)
+        }
+        IpAddr::V6(address) if GLOBAL_V6.contains(&address) => None,
+        IpAddr::V6(address) if UNIQUE_LOCAL_V6.contains(&address) => Some("is unique local (RFC 4193)"),
+        IpAddr::V6(_) => Some("is not global unicast (RFC 4291)"),
+    }
 }
 
 /// Whether two blocks share an address.
@@ -141,6 +151,13 @@ mod tests {
             ("169.254.1.1", false),
             ("239.1.1.1", false),
             ("255.255.255.255", false),
+            ("198.18.0.1", false),
+            ("2001:db8::1", true),
+            ("2600::1", true),
+            ("fd00::1", false),
+            ("::1", false),
+            ("64:ff9b::a00:1", false),
+            ("::ffff:10.0.0.1", false),
         ] {
             assert_eq!(not_public(address.parse().unwrap()).is_none(), public, "{address}");
         }

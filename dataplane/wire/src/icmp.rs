@@ -42,11 +42,13 @@ pub(crate) fn read(segment: &[u8], at: usize, is_ipv6: bool, ttl: u8) -> Option<
     Some(IcmpHeader { icmp_type, code, message })
 }
 
-fn is_query(icmp_type: u8, is_ipv6: bool) -> bool {
+/// Whether an ICMP or ICMPv6 message of this type asks or answers, with an identifier (RFC 792, RFC 950, RFC 4443).
+pub fn is_query(icmp_type: u8, is_ipv6: bool) -> bool {
     if is_ipv6 { matches!(icmp_type, 128 | 129) } else { matches!(icmp_type, 0 | 8 | 13..=18) }
 }
 
-fn is_error(icmp_type: u8, is_ipv6: bool) -> bool {
+/// Whether an ICMP or ICMPv6 message of this type reports an error and quotes the packet it is about.
+pub fn is_error(icmp_type: u8, is_ipv6: bool) -> bool {
     if is_ipv6 { matches!(icmp_type, 1..=4) } else { matches!(icmp_type, 3 | 4 | 5 | 11 | 12) }
 }
 

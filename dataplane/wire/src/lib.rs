@@ -41,6 +41,7 @@ pub use headers::{
     Arp, ArpOperation, Body, Embedded, Fragment, Headers, IcmpHeader, IcmpMessage, IpHeaders, Protocol,
     TcpFlags, TcpHeader, Transport,
 };
+pub use icmp::{is_error as is_icmp_error, is_query as is_icmp_query};
 pub use icmp_error::{IcmpErrorKind, icmp_error};
 pub use mac::{InvalidMacAddr, MacAddr};
 pub use malformed::Malformed;

@@ -244,6 +244,47 @@ fn an_instance_at_its_allowance_opens_nothing_more() {
 }
 
 #[test]
+fn what_has_expired_or_gone_counts_against_nobody() {
+    // proves: CT-15
+    let mut net = with_settings(json!({ "connection_limit_per_instance": 2 }));
+    for port in [1, 2] {
+        net.send("web", &packet(WEB, DB, syn(port, 443))).arrives_at("db");
+    }
+    net.send("web", &packet(WEB, DB, syn(3, 443))).dies_of("conntrack-allowance-exceeded");
+    net.wait(61);
+    for port in [3, 4] {
+        net.send("web", &packet(WEB, DB, syn(port, 443))).arrives_at("db");
+    }
+    net.send("web", &packet(WEB, DB, syn(5, 443))).dies_of("conntrack-allowance-exceeded");
+    // A new instance under another name does not inherit the count, wherever it is in the order of names.
+    net.change(|d| {
+        let mut web = d["instances"].as_object_mut().unwrap().remove("web").unwrap();
+        web["private_ip"] = json!(WEB);
+        d["instances"]["a-successor"] = web;
+    });
+    net.send("a-successor", &packet(WEB, DB, syn(5, 443))).arrives_at("db");
+}
+
+#[test]
+fn an_interface_that_moves_to_another_subnet_remembers_nothing() {
+    // proves: CT-09
+    let mut net = tracked();
+    let data = establish(&mut net);
+    assert!(answer_passes(&mut net, &data));
+    // The same name and address in a subnet of another VPC with the same block.
+    net.change(|d| {
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.0.0.0/16" });
+        d["subnets"]["elsewhere"] = json!({ "vpc": "w", "cidr_block": "10.0.1.0/24" });
+        d["subnets"]["beside"] = json!({ "vpc": "w", "cidr_block": "10.0.2.0/24" });
+        d["security_groups"]["shut"] = json!({ "vpc": "w", "ingress": [], "egress": [everything()] });
+        d["instances"]["web"] =
+            json!({ "subnet": "elsewhere", "private_ip": WEB, "security_groups": ["shut"] });
+        d["instances"]["db"] = json!({ "subnet": "beside", "private_ip": DB, "security_groups": ["shut"] });
+    });
+    net.send("db", &data.answer().unwrap()).dies_of("security-group");
+}
+
+#[test]
 fn an_icmp_error_about_a_tracked_flow_comes_in() {
     // proves: CT-17
     // The same inside the VPC and from the internet, where the quoted addresses are translated.
@@ -260,6 +301,14 @@ fn an_icmp_error_about_a_tracked_flow_comes_in() {
         });
         net.send(from, &error(40_001)).arrives_at("web");
     }
+    // About a tracked flow of `web`'s, but sent to somebody else who has one like it, or quoting what was never sent.
+    let mut net = web_with_rules(json!([]), json!([tcp_of(443, "0.0.0.0/0")]));
+    net.send("web", &packet(WEB, DB, syn(40_000, 443))).arrives_at("db");
+    let mut misquoted = packet(WEB, DB, syn(40_000, 443)).error(ErrorKind::TooBig).unwrap();
+    if let Body::Error { about, .. } = &mut misquoted.body {
+        std::mem::swap(&mut about.src, &mut about.dst);
+    }
+    net.send("db", &misquoted).dies_of("security-group");
     // About an untracked flow: lost without a rule for ICMP.
     let mut net = web_with_rules(json!([tcp_of(80, "0.0.0.0/0")]), json!([everything()]));
     let request = packet(DB, WEB, syn(40_000, 80));
@@ -279,6 +328,10 @@ fn tcp_in_the_middle_of_nothing_is_picked_up_or_dropped() {
     let mut net = with_settings(json!({ "mid_stream_tcp": "drop" }));
     net.send("web", &data).dies_of("mid-stream-tcp");
     establish(&mut net);
+    net.send("web", &data).arrives_at("db");
+    // What is not tracked has no middle: rules decide about each packet.
+    let mut net = web_with_rules(json!([everything()]), json!([everything()]));
+    net.change(|d| d["settings"] = json!({ "mid_stream_tcp": "drop" }));
     net.send("web", &data).arrives_at("db");
     // The timeouts that are not published are settings.
     let settings = json!({ "tcp_opening_timeout": 7, "tcp_closing_timeout": 9, "icmp_timeout": 11 });

@@ -63,6 +63,42 @@ fn private_and_shared_destinations_do_not_leave() {
 }
 
 #[test]
+fn what_is_no_public_address_is_nowhere_on_the_internet() {
+    // proves: IGW-06, IGW-07
+    let mut net = with(|_| {});
+    for destination in ["0.0.0.1", "127.0.0.1", "198.18.0.1", "198.19.255.255", "240.0.0.1"] {
+        net.send("web", &packet(WEB, destination, udp(1, 2))).dies_of("non-public-destination");
+        net.send("client", &packet(CLIENT, destination, udp(1, 2))).dies_of("non-public-destination");
+    }
+    for destination in ["::1", "fd12::1", "64:ff9b::c000:201", "::ffff:192.0.2.1", "4000::1"] {
+        net.send("web", &packet(WEB_V6, destination, udp(1, 2))).dies_of("non-public-destination");
+        net.send("client", &packet(CLIENT_V6, destination, udp(1, 2))).dies_of("non-public-destination");
+    }
+    // The private address of somebody with a public one is no way to it from outside.
+    net.send("client", &packet(CLIENT, WEB, udp(1, 2))).dies_of("non-public-destination");
+}
+
+#[test]
+fn a_unique_local_address_is_known_inside_its_vpc_only() {
+    // proves: IGW-14
+    const WEB_ULA: &str = "fd00:1:2:1::10";
+    let mut net = with(|d| {
+        d["vpcs"]["v"]["ipv6_cidr_block"] = json!("fd00:1:2::/56");
+        d["subnets"]["public"]["ipv6_cidr_block"] = json!("fd00:1:2:1::/64");
+        d["subnets"]["private"]["ipv6_cidr_block"] = json!("fd00:1:2:2::/64");
+        for (name, address) in [("web", WEB_ULA), ("peer", "fd00:1:2:1::11"), ("db", "fd00:1:2:2::10")] {
+            d["instances"][name]["ipv6_addresses"] = json!([address]);
+        }
+        // Another VPC may have the same block: nobody outside tells them apart.
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.9.0.0/16", "ipv6_cidr_block": "fd00:1:2::/56" });
+        d["internet_gateways"]["other"] = json!({ "vpc": "w" });
+    });
+    assert!(net.converses("web", &packet(WEB_ULA, "fd00:1:2:2::10", syn(1, 2))));
+    net.send("client", &packet(CLIENT_V6, WEB_ULA, syn(1, 2))).dies_of("non-public-destination");
+    net.send("web", &packet(WEB_ULA, CLIENT_V6, syn(1, 2))).dies_of("no-public-address");
+}
+
+#[test]
 fn private_and_shared_sources_do_not_come_in() {
     // proves: IGW-08
     let mut net = with(|_| {});

@@ -315,3 +315,25 @@ fn guests_meet_the_internet_under_their_public_address_only() {
     let seen = net.send("client", &packet(CLIENT, WEB_PUBLIC, syn(50_000, 80))).arrives_at("web");
     assert_eq!((seen.dst.to_string(), seen.ports), (WEB.into(), (50_000, 80)));
 }
+
+#[test]
+fn a_routers_hardware_address_is_never_an_interfaces() {
+    let router = with(|_| {}).router_mac("web");
+    let net = with(|d| d["instances"]["peer"]["mac_address"] = json!(router.to_string()));
+    assert_eq!(net.mac("peer"), router);
+    assert_ne!(net.router_mac("web"), router);
+}
+
+#[test]
+fn a_detached_interface_sends_nothing() {
+    let mut net = with(|_| {});
+    net.change(|d| {
+        let interface = json!({ "spare": { "subnet": "public", "private_ip": "10.0.1.50", "security_groups": ["open"] } });
+        d["network_interfaces"] = interface;
+    });
+    net.send("spare", &packet("10.0.1.50", DB, syn(1, 2))).dies_of("not-attached");
+    net.change(|d| {
+        d["network_interfaces"]["spare"]["attachment"] = json!({ "instance": "db", "device_index": 1 })
+    });
+    net.send("spare", &packet("10.0.1.50", DB, syn(1, 2))).arrives_at("db");
+}

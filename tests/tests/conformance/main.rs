@@ -7,6 +7,7 @@
 
 mod addressing;
 mod connection_tracking;
+mod explain;
 mod internet_gateway;
 mod layer2;
 mod network_acls;

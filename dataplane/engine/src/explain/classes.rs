@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use vpclab_model::{IcmpMatch, PortRange, Traffic};
 use vpclab_wire::Protocol;
 
-use crate::fabric::{Direction, Fabric};
+use crate::fabric::Fabric;
 use crate::step::Step;
 
 /// The source ports of a client that does not choose one (NACL-19): Linux's range.
@@ -78,6 +78,19 @@ impl Class {
     }
 }
 
+impl Class {
+    /// The class with its two respects changed about, as a key to sort by.
+    fn transposed(&self) -> Self {
+        match *self {
+            Self::Ports { protocol, source_ports, ports } => {
+                Self::Ports { protocol, source_ports: ports, ports: source_ports }
+            }
+            Self::Icmp { icmp_type, code } => Self::Icmp { icmp_type: code, code: icmp_type },
+            Self::Protocols { numbers } => Self::Protocols { numbers },
+        }
+    }
+}
+
 impl TrafficQuestion {
     /// The classes before any rule has been met.
     pub(super) fn classes(&self, ipv6: bool) -> Vec<Class> {
@@ -113,53 +126,92 @@ impl TrafficQuestion {
     }
 }
 
+/// How many classes are told apart at most.
+pub(super) const MAX_CLASSES: usize = 1 << 16;
+
 /// Where rules can tell packets apart: each value begins a new range.
 #[derive(Debug, Default)]
 struct Cuts {
+    /// Source ports of the request: where rules meet its answer.
+    source_ports: BTreeSet<u16>,
+    /// Destination ports of the request.
     ports: BTreeSet<u16>,
     icmp_codes: BTreeSet<u8>,
     protocols: BTreeSet<u8>,
 }
 
-/// Cuts `classes` wherever a rule of a table met in `steps` can tell their packets apart.
+/// Cuts `classes` wherever a rule met on the way of the request or of the answer can tell their packets apart; none if
+/// that makes more than [`MAX_CLASSES`].
 pub(super) fn refine<'a>(
     fabric: &Fabric,
     classes: &[Class],
-    steps: impl Iterator<Item = &'a Step>,
-) -> Vec<Class> {
-    let mut cuts = Cuts::default();
+    forward: impl Iterator<Item = &'a Step>,
+    back: impl Iterator<Item = &'a Step>,
+) -> Option<Vec<Class>> {
     let mut acls = BTreeSet::new();
     let mut policies = BTreeSet::new();
-    for step in steps {
+    let ways = forward.map(|step| (step, Way::Forward)).chain(back.map(|step| (step, Way::Back)));
+    for (step, way) in ways {
         match step {
             Step::NetworkAcl { network_acl, direction, .. } => {
-                acls.insert((*network_acl, *direction));
+                acls.insert((*network_acl, *direction, way));
             }
-            Step::SecurityGroup { eni, .. } => {
-                policies.insert(fabric.enis[*eni].policy);
+            Step::SecurityGroup { eni, direction, .. } => {
+                // Both directions: whether a flow is tracked depends on the other one too.
+                let policy = fabric.enis[*eni].policy;
+                policies.insert((policy, *direction, way));
+                policies.insert((policy, direction.reversed(), way.reversed()));
             }
             _ => {}
         }
     }
-    for (acl, direction) in acls {
-        fabric.network_acls[acl].entries.of(direction).iter().for_each(|entry| cuts.add(&entry.traffic));
+    let mut cuts = Cuts::default();
+    for (acl, direction, way) in acls {
+        let entries = fabric.network_acls[acl].entries.of(direction);
+        entries.iter().for_each(|entry| cuts.add(&entry.traffic, way));
     }
-    for policy in policies {
-        // Both directions: whether a flow is tracked depends on the other one too.
-        for direction in [Direction::Inbound, Direction::Outbound] {
-            fabric.policies[policy].of(direction).rules.iter().for_each(|rule| cuts.add(&rule.traffic));
+    for (policy, direction, way) in policies {
+        let rules = &fabric.policies[policy].of(direction).rules;
+        rules.iter().for_each(|rule| cuts.add(&rule.traffic, way));
+    }
+    let mut finer = Vec::with_capacity(classes.len());
+    for class in classes {
+        finer.extend(cuts.apply(class));
+        if finer.len() > MAX_CLASSES {
+            return None;
         }
     }
-    classes.iter().flat_map(|class| cuts.apply(class)).collect()
+    Some(finer)
+}
+
+/// Which packet a rule speaks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    Forward,
+    Back,
+}
+
+impl Way {
+    fn reversed(self) -> Self {
+        match self {
+            Self::Forward => Self::Back,
+            Self::Back => Self::Forward,
+        }
+    }
 }
 
 impl Cuts {
-    fn add(&mut self, traffic: &Traffic) {
+    fn add(&mut self, traffic: &Traffic, way: Way) {
         match *traffic {
             Traffic::All => {}
-            Traffic::Tcp(ports) | Traffic::Udp(ports) => {
-                self.ports.insert(ports.from);
-                self.ports.extend(ports.to.checked_add(1));
+            // Rules look at destination ports. The answer's is the request's source port.
+            Traffic::Tcp(range) | Traffic::Udp(range) => {
+                let ports = match way {
+                    Way::Forward => &mut self.ports,
+                    Way::Back => &mut self.source_ports,
+                };
+                ports.insert(range.from);
+                ports.extend(range.to.checked_add(1));
             }
             Traffic::Icmp(IcmpMatch { code, .. }) | Traffic::Icmpv6(IcmpMatch { code, .. }) => {
                 if let Some(code) = code {
@@ -178,11 +230,12 @@ impl Cuts {
         match *class {
             Class::Ports { protocol, source_ports, ports } => {
                 let columns = cut_ports(ports, &self.ports);
-                cut_ports(source_ports, &self.ports)
+                cut_ports(source_ports, &self.source_ports)
                     .into_iter()
                     .flat_map(|source_ports| {
                         columns.iter().map(move |&ports| Class::Ports { protocol, source_ports, ports })
                     })
+                    .take(MAX_CLASSES + 1)
                     .collect()
             }
             Class::Icmp { icmp_type, code } => cut_bytes(code, &self.icmp_codes)
@@ -223,23 +276,31 @@ fn cut_bytes(range: ByteRange, cuts: &BTreeSet<u8>) -> Vec<ByteRange> {
     pieces
 }
 
-/// Puts neighbouring classes together again, for people to read.
+/// Puts neighbouring classes together again, for people to read: those that differ in one respect, then those that
+/// differ in the other, until nothing changes.
 pub(super) fn merge(mut classes: Vec<Class>) -> Vec<Class> {
     loop {
-        classes.sort_unstable();
         let before = classes.len();
-        let mut merged: Vec<Class> = Vec::with_capacity(before);
-        for class in classes {
-            match merged.iter_mut().find_map(|known| union(known, &class).map(|union| (known, union))) {
-                Some((known, union)) => *known = union,
-                None => merged.push(class),
-            }
+        classes.sort_unstable();
+        classes = join_neighbors(classes);
+        classes.sort_unstable_by_key(Class::transposed);
+        classes = join_neighbors(classes);
+        if classes.len() == before {
+            classes.sort_unstable();
+            return classes;
         }
-        if merged.len() == before {
-            return merged;
-        }
-        classes = merged;
     }
+}
+
+fn join_neighbors(classes: Vec<Class>) -> Vec<Class> {
+    let mut joined: Vec<Class> = Vec::with_capacity(classes.len());
+    for class in classes {
+        match joined.last_mut().and_then(|last| union(last, &class).map(|union| (last, union))) {
+            Some((last, union)) => *last = union,
+            None => joined.push(class),
+        }
+    }
+    joined
 }
 
 /// The union of two classes, if it is a class.
@@ -302,7 +363,7 @@ mod tests {
     #[test]
     fn a_range_is_cut_where_a_rule_begins_and_after_it_ends() {
         let mut cuts = Cuts::default();
-        cuts.add(&Traffic::Tcp(range(80, 443)));
+        cuts.add(&Traffic::Tcp(range(80, 443)), Way::Forward);
         assert_eq!(
             cut_ports(PortRange::ALL, &cuts.ports),
             [range(0, 79), range(80, 443), range(444, 65_535)]
@@ -314,7 +375,7 @@ mod tests {
     #[test]
     fn a_rule_up_to_the_last_port_cuts_once() {
         let mut cuts = Cuts::default();
-        cuts.add(&Traffic::Udp(range(1024, 65_535)));
+        cuts.add(&Traffic::Udp(range(1024, 65_535)), Way::Forward);
         assert_eq!(cut_ports(PortRange::ALL, &cuts.ports), [range(0, 1023), range(1024, 65_535)]);
     }
 
@@ -344,5 +405,19 @@ mod tests {
         assert_eq!(merge(pieces), [tcp(sources, range(0, 79)), tcp(sources, range(81, 65_535))]);
         let columns = vec![tcp(range(1, 5), range(7, 7)), tcp(range(6, 9), range(7, 7))];
         assert_eq!(merge(columns), [tcp(range(1, 9), range(7, 7))]);
+    }
+
+    #[test]
+    fn a_grid_of_classes_is_put_together_whichever_way_it_was_cut() {
+        let mut cuts = Cuts::default();
+        for port in 1..60 {
+            cuts.add(&Traffic::Tcp(range(port * 100, port * 100)), Way::Forward);
+            cuts.add(&Traffic::Tcp(range(32_768 + port * 100, 32_768 + port * 100)), Way::Back);
+        }
+        let whole = tcp(EPHEMERAL_PORTS, PortRange::ALL);
+        let mut pieces = cuts.apply(&whole);
+        assert!(pieces.len() > 10_000);
+        pieces.rotate_left(777);
+        assert_eq!(merge(pieces), [whole]);
     }
 }

@@ -5,12 +5,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use vpclab_model::not_public;
 
 use crate::fabric::{Fabric, Peer};
 use crate::index::{EniIdx, HostIdx, VpcIdx};
 use crate::plan::NextHop;
 use crate::reason::DropReason;
-use crate::stop::internet::{is_private, is_shared};
 
 /// An end as it was asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +165,7 @@ fn source(fabric: &Fabric, from: End, ipv6: bool) -> Result<Option<(Start, IpAdd
         End::Address(address) => Some(match owner(fabric, address) {
             Some(eni) => (Start::Interface(eni), address),
             None if fabric.host_at(address).is_some() => (Start::Internet(fabric.host_at(address)), address),
-            None if is_public(address) && fabric.public_mapping(address).is_none() => {
+            None if not_public(address).is_none() && fabric.public_mapping(address).is_none() => {
                 (Start::Internet(None), address)
             }
             None => return Err(EndError::NobodyAt(address)),
@@ -205,7 +205,8 @@ pub fn guest_next_hop(fabric: &Fabric, eni: EniIdx, destination: IpAddr) -> Resu
 /// VPC, no host and no interface.
 pub fn anonymous_address(fabric: &Fabric, ipv6: bool) -> Option<IpAddr> {
     let named: Vec<IpNet> = named_prefixes(fabric).filter(|net| net.addr().is_ipv6() == ipv6).collect();
-    let is_free = |address: &IpAddr| is_public(*address) && !named.iter().any(|net| net.contains(address));
+    let is_free =
+        |address: &IpAddr| not_public(*address).is_none() && !named.iter().any(|net| net.contains(address));
     let well_known = if ipv6 {
         IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0xffff, 0, 0, 0, 1))
     } else {
@@ -226,8 +227,15 @@ pub fn anonymous_address(fabric: &Fabric, ipv6: bool) -> Option<IpAddr> {
 }
 
 /// The first public IPv4 address after each reserved range.
-const RESERVED_ENDS: [[u8; 4]; 6] =
-    [[11, 0, 0, 0], [100, 128, 0, 0], [128, 0, 0, 0], [169, 255, 0, 0], [172, 32, 0, 0], [192, 169, 0, 0]];
+const RESERVED_ENDS: [[u8; 4]; 7] = [
+    [11, 0, 0, 0],
+    [100, 128, 0, 0],
+    [128, 0, 0, 0],
+    [169, 255, 0, 0],
+    [172, 32, 0, 0],
+    [192, 169, 0, 0],
+    [198, 20, 0, 0],
+];
 
 fn named_prefixes(fabric: &Fabric) -> impl Iterator<Item = IpNet> + '_ {
     let routes =
@@ -260,21 +268,5 @@ fn after(address: IpAddr) -> Option<IpAddr> {
     match address {
         IpAddr::V4(address) => u32::from(address).checked_add(1).map(|next| IpAddr::V4(next.into())),
         IpAddr::V6(address) => u128::from(address).checked_add(1).map(|next| IpAddr::V6(next.into())),
-    }
-}
-
-/// Whether a host of the internet can have this address. Documentation ranges count: examples use them.
-pub(crate) fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            !(is_private(address)
-                || is_shared(address)
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_multicast()
-                || v4.octets()[0] == 0
-                || v4.octets()[0] >= 240)
-        }
-        IpAddr::V6(v6) => v6.segments()[0] & 0xe000 == 0x2000,
     }
 }

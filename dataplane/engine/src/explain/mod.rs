@@ -12,7 +12,10 @@ mod ends;
 
 use std::net::IpAddr;
 
-use vpclab_wire::{IcmpHeader, IcmpMessage, IpHeaders, Protocol, TcpFlags, TcpHeader, Transport};
+use vpclab_wire::{
+    IcmpHeader, IcmpMessage, IpHeaders, Protocol, TcpFlags, TcpHeader, Transport, is_icmp_error,
+    is_icmp_query,
+};
 
 pub use classes::{Class, PortSet, TrafficQuestion};
 pub use ends::{End, EndError, Ends, Start, anonymous_address, guest_next_hop, resolve};
@@ -40,7 +43,9 @@ pub struct Question {
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// The request is delivered and its answer returns; none where that depends on what is not modelled.
+    /// The request is delivered and its answer returns; none where that depends on what is not modelled, or where the
+    /// answer is [inexhaustive](Self::inexhaustive). Whether whoever took the request is who was meant is the asker's to
+    /// compare, by the forward leg's [egress](Leg::egress).
     pub reachable: Option<bool>,
     /// The way of the request: of a packet that dies, if there is one, else of one that passes.
     pub forward: Leg,
@@ -50,6 +55,8 @@ pub struct Explanation {
     pub blockers: Vec<Blocker>,
     /// Services of the platform that the answer depends on.
     pub unmodelled: Vec<Service>,
+    /// Whether the rules tell more packets apart than are walked, so that nothing is known of some.
+    pub inexhaustive: bool,
 }
 
 /// One way.
@@ -90,13 +97,15 @@ pub fn explain(fabric: &Fabric, question: &Question) -> Explanation {
     let mut fates = Vec::new();
     for _ in 0..MAX_ROUNDS {
         fates = classes.iter().map(|class| walk(fabric, &question.ends, class)).collect();
-        let finer = classes::refine(fabric, &classes, fates.iter().flat_map(Fate::steps));
-        if finer.len() == classes.len() {
-            break;
+        let forward = fates.iter().flat_map(|fate: &Fate| &fate.forward.steps);
+        let back = fates.iter().flat_map(|fate| &fate.back).flat_map(|leg| &leg.steps);
+        match classes::refine(fabric, &classes, forward, back) {
+            Some(finer) if finer.len() == classes.len() => return summarise(fates, false),
+            Some(finer) => classes = finer,
+            None => break,
         }
-        classes = finer;
     }
-    summarise(fates)
+    summarise(fates, true)
 }
 
 /// The answer for an interface that the internet cannot address at all.
@@ -108,6 +117,7 @@ fn unaddressable(eni: EniIdx) -> Explanation {
         back: None,
         blockers: vec![Blocker { reason, on_return: false, partial: None }],
         unmodelled: Vec::new(),
+        inexhaustive: false,
     }
 }
 
@@ -131,10 +141,6 @@ pub fn ask(
 }
 
 impl Fate {
-    fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.forward.steps.iter().chain(self.back.iter().flat_map(|leg| &leg.steps))
-    }
-
     fn unmodelled(&self) -> Option<Service> {
         let dropped = [self.forward.dropped, self.back.as_ref().and_then(|leg| leg.dropped)];
         dropped.into_iter().flatten().find_map(|reason| match reason {
@@ -222,7 +228,7 @@ fn returned(ends: &Ends, leg: &Leg) -> bool {
 }
 
 /// One answer out of the fates of all classes.
-fn summarise(fates: Vec<Fate>) -> Explanation {
+fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
     let mut reasons: Vec<(bool, DropReason)> = Vec::new();
     let mut unmodelled = Vec::new();
     for fate in &fates {
@@ -253,11 +259,18 @@ fn summarise(fates: Vec<Fate>) -> Explanation {
     let reachable = match (blockers.is_empty(), unmodelled.is_empty()) {
         (false, _) => Some(false),
         (true, false) => None,
-        (true, true) => Some(true),
+        (true, true) => (!inexhaustive).then_some(true),
     };
     let shown = fates.iter().position(|fate| !fate.denials.is_empty()).unwrap_or(0);
     match fates.into_iter().nth(shown) {
-        Some(fate) => Explanation { reachable, forward: fate.forward, back: fate.back, blockers, unmodelled },
+        Some(fate) => Explanation {
+            reachable,
+            forward: fate.forward,
+            back: fate.back,
+            blockers,
+            unmodelled,
+            inexhaustive,
+        },
         // No packet was asked about: nothing passes and nothing is denied.
         None => Explanation {
             reachable: Some(false),
@@ -265,6 +278,7 @@ fn summarise(fates: Vec<Fate>) -> Explanation {
             back: None,
             blockers,
             unmodelled,
+            inexhaustive,
         },
     }
 }
@@ -311,11 +325,9 @@ fn headers(source: IpAddr, destination: IpAddr, class: &Class) -> IpHeaders {
 
 /// What an ICMP message of this type is, with an identifier where it has one.
 fn icmp_message(ipv6: bool, icmp_type: u8) -> IcmpMessage {
-    let is_query = if ipv6 { matches!(icmp_type, 128 | 129) } else { matches!(icmp_type, 0 | 8 | 13..=18) };
-    let is_error = if ipv6 { icmp_type < 128 } else { matches!(icmp_type, 3 | 4 | 5 | 11 | 12) };
-    if is_query {
+    if is_icmp_query(icmp_type, ipv6) {
         IcmpMessage::Query { identifier: 1, sequence: 1 }
-    } else if is_error {
+    } else if is_icmp_error(icmp_type, ipv6) {
         IcmpMessage::Error { embedded: None }
     } else {
         IcmpMessage::Other

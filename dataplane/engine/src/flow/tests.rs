@@ -19,6 +19,10 @@ fn eni(incarnation: u32) -> Slot<EniIdx> {
     Slot { index: EniIdx::from_position(0), incarnation }
 }
 
+fn instance() -> Slot<InstanceIdx> {
+    Slot { index: InstanceIdx::from_position(7), incarnation: 3 }
+}
+
 fn key(port: u16) -> FlowKey {
     let address = |last| IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
     FlowKey::new(address(4), address(5), Protocol::UDP, port, 53)
@@ -31,7 +35,7 @@ fn conn(state: ConnState) -> Conn {
         state,
         opened_at: Timestamp::ZERO,
         last_seen: Timestamp::ZERO,
-        instance: Some(InstanceIdx::from_position(7)),
+        instance: Some(instance()),
     }
 }
 
@@ -98,16 +102,41 @@ fn a_plan_made_before_somebody_else_opened_the_flow_is_stale_and_changes_nothing
     assert_eq!(flows.len(), 1);
 }
 
+fn roomy() -> Capacity {
+    Capacity { connections: 10, connections_per_instance: 10, ..Capacity::default() }
+}
+
 #[test]
 fn a_full_table_takes_no_more_and_room_comes_back_with_the_sweep() {
-    let mut flows = FlowTable::new(Capacity { connections: 2, datagrams: 1 });
-    assert_eq!(flows.commit(&[open(1)], Timestamp::ZERO), Ok(()));
-    assert_eq!(flows.commit(&[open(2)], Timestamp::ZERO), Ok(()));
-    assert!(!flows.has_room());
-    assert_eq!(flows.commit(&[open(3)], Timestamp::ZERO), Err(Stale));
+    let mut flows = FlowTable::new(Capacity { connections: 2, ..roomy() });
+    for port in [1, 2] {
+        assert_eq!(flows.room_for(&udp(), None, 100), Room::Enough);
+        assert_eq!(flows.commit(&[open(port)], Timestamp::ZERO), Ok(()));
+    }
+    assert_eq!(flows.room_for(&udp(), None, 100), Room::MemoryFull);
+    assert_eq!(flows.room_for(&udp(), Some(&udp()), 100), Room::Enough, "one goes, one comes");
     flows.sweep(Timestamp::ZERO + SECOND * 31, 10, |_| Some(&TIMEOUTS));
     assert!(flows.is_empty());
-    assert_eq!(flows.tracked_by(InstanceIdx::from_position(7)), 0);
+    assert_eq!(flows.usage(instance()), Usage::default());
+}
+
+#[test]
+fn an_instance_has_an_allowance_of_tracked_flows_and_a_share_of_all() {
+    let mut flows = FlowTable::new(Capacity { connections_per_instance: 3, ..roomy() });
+    let untracked = Conn { tracking: Tracking::Untracked, ..udp() };
+    let foreign = Conn { instance: Some(Slot { incarnation: 4, ..instance() }), ..udp() };
+    for port in [1, 2] {
+        assert_eq!(flows.commit(&[open(port)], Timestamp::ZERO), Ok(()));
+    }
+    assert_eq!(flows.usage(instance()), Usage { all: 2, tracked: 2 });
+    assert_eq!(flows.room_for(&udp(), None, 2), Room::AllowanceExceeded);
+    assert_eq!(flows.room_for(&udp(), Some(&udp()), 2), Room::Enough, "one goes, one comes");
+    assert_eq!(flows.room_for(&udp(), Some(&untracked), 2), Room::AllowanceExceeded);
+    assert_eq!(flows.room_for(&untracked, None, 2), Room::Enough);
+    let effect = Effect::Open { eni: eni(0), key: key(3), conn: untracked, replaces: None };
+    assert_eq!(flows.commit(&[effect], Timestamp::ZERO), Ok(()));
+    assert_eq!(flows.room_for(&untracked, None, 2), Room::MemoryFull);
+    assert_eq!(flows.room_for(&foreign, None, 2), Room::Enough, "its neighbour, or its successor, has room");
 }
 
 #[test]
@@ -137,50 +166,4 @@ fn two_sides_that_ping_each_other_with_one_identifier_are_two_flows() {
     let asked = query(a, b, 8, Direction::Outbound);
     assert_eq!(asked, query(b, a, 0, Direction::Inbound), "its reply belongs to it");
     assert_ne!(asked, query(b, a, 8, Direction::Inbound), "the other side's request does not");
-}
-
-fn fragment(start: u32, end: u32) -> Effect {
-    Effect::RememberFragment(Box::new(PassedFragment {
-        key: datagram(),
-        transport: Transport::Udp { src_port: 1, dst_port: 2 },
-        start,
-        end,
-    }))
-}
-
-fn datagram() -> DatagramKey {
-    DatagramKey {
-        ingress: Ingress::Interface(eni(0)),
-        source: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 4)),
-        destination: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5)),
-        protocol: Protocol::UDP,
-        identification: 77,
-    }
-}
-
-#[test]
-fn later_fragments_are_known_by_their_first_one_in_any_order_until_they_overlap() {
-    let mut flows = FlowTable::default();
-    let known = FragmentLookup::Known(Transport::Udp { src_port: 1, dst_port: 2 });
-    assert_eq!(flows.fragment(&datagram(), 8, 16, Timestamp::ZERO), FragmentLookup::Unknown);
-    for (start, end) in [(0, 8), (24, 32), (8, 16)] {
-        if start > 0 {
-            assert_eq!(flows.fragment(&datagram(), start, end, Timestamp::ZERO), known);
-        }
-        assert_eq!(flows.commit(&[fragment(start, end)], Timestamp::ZERO), Ok(()));
-    }
-    assert_eq!(flows.fragment(&datagram(), 16, 24, Timestamp::ZERO), known);
-    assert_eq!(flows.fragment(&datagram(), 12, 24, Timestamp::ZERO), FragmentLookup::Overlapping);
-    let late = Timestamp::ZERO + FRAGMENT_TIMEOUT + SECOND;
-    assert_eq!(flows.fragment(&datagram(), 16, 24, late), FragmentLookup::Unknown);
-}
-
-#[test]
-fn a_first_fragment_begins_its_datagram_anew() {
-    let mut flows = FlowTable::default();
-    for (start, end) in [(0, 8), (8, 16), (0, 8)] {
-        assert_eq!(flows.commit(&[fragment(start, end)], Timestamp::ZERO), Ok(()));
-    }
-    let again = flows.fragment(&datagram(), 8, 16, Timestamp::ZERO);
-    assert_eq!(again, FragmentLookup::Known(Transport::Udp { src_port: 1, dst_port: 2 }));
 }

@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use vpclab_model::not_public;
 use vpclab_wire::IcmpErrorKind;
 
 use crate::fabric::Direction;
@@ -53,7 +54,7 @@ pub(crate) fn exit(
     } else if is_shared(destination) {
         Some(DropReason::SharedDestination { gateway })
     } else {
-        None
+        not_public(destination).map(|_| DropReason::NonPublicDestination { address: destination })
     };
     let public = public_source(cx, gateway, vpc, source);
     if let Some(reason) = refused_destination {
@@ -94,7 +95,8 @@ fn public_source(
             Some(public) => Ok(Some(IpAddr::V4(public))),
             None => Err(DropReason::NoPublicAddress { gateway, eni }),
         },
-        IpAddr::V6(_) => Ok(None),
+        IpAddr::V6(_) if not_public(source).is_none() => Ok(None),
+        IpAddr::V6(_) => Err(DropReason::NoPublicAddress { gateway, eni }),
     }
 }
 
@@ -111,6 +113,9 @@ pub(crate) fn arrive(
     }
     if is_shared(source) {
         return Err(DropReason::SharedSource);
+    }
+    if not_public(destination).is_some() {
+        return Err(DropReason::NonPublicDestination { address: destination });
     }
     if let Some(host) = cx.fabric.host_at(destination) {
         return Ok(outside(Egress::InternetHost(host), probe, destination));

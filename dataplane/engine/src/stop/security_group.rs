@@ -11,13 +11,12 @@ use vpclab_model::MidStreamTcp;
 use vpclab_wire::{IcmpMessage, Protocol, Transport};
 
 use crate::fabric::{Direction, Peer, PolicyRule};
-use crate::flow::{Conn, Effect, FlowKey, Tracking, is_reply};
+use crate::flow::{Conn, Effect, FlowKey, Room, Tracking, is_reply};
 use crate::index::{EniIdx, VpcIdx};
 use crate::packet::{Draft, Selector};
 use crate::plan::{Context, deny};
 use crate::reason::DropReason;
 use crate::step::{GroupDecision, Probe, Step};
-use crate::time::Timestamp;
 
 /// Asks the groups of `eni` about a packet that passes it in `direction`.
 pub(crate) fn guard(
@@ -48,13 +47,17 @@ pub(crate) fn guard(
         Some(conn) => go_on_untracked(cx, eni, direction, conn.opened_by, draft, probe).and_then(|()| {
             draft.record(Effect::Advance { eni: slot, key, direction, tcp_flags: draft.tcp_flags() })
         }),
-        None => open(cx, eni, direction, key, recorded.map(|conn| conn.last_seen), draft, probe),
+        None => open(cx, eni, direction, key, recorded, draft, probe),
     }
 }
 
-/// The flow that an ICMP error is about (CT-17).
+/// The flow that an ICMP error is about (CT-17). An error goes to whoever sent the packet it quotes (RFC 1122 3.2.2,
+/// RFC 4443 2.2); one that goes elsewhere is about no flow of its receiver.
 fn related_flow(draft: &Draft, direction: Direction) -> Option<FlowKey> {
-    draft.quoted().and_then(|quoted| FlowKey::of_embedded(quoted, direction))
+    draft
+        .quoted()
+        .filter(|quoted| quoted.src == draft.headers.dst)
+        .and_then(|quoted| FlowKey::of_embedded(quoted, direction))
 }
 
 /// A packet of an untracked flow: the rules of its own direction, and those of the other for the packet's mirror image.
@@ -96,15 +99,11 @@ fn open(
     eni: EniIdx,
     direction: Direction,
     key: FlowKey,
-    replaces: Option<Timestamp>,
+    recorded: Option<&Conn>,
     draft: &mut Draft,
     probe: &mut impl Probe,
 ) -> Result<(), DropReason> {
     let begins = Beginning::of(draft);
-    let is_stray = matches!(draft.headers.transport, Transport::Tcp(tcp) if !tcp.flags.is_opening());
-    if is_stray && cx.fabric.settings.mid_stream_tcp == MidStreamTcp::Drop {
-        return deny(probe, DropReason::MidStreamTcp { eni });
-    }
     let selector = draft.selector();
     let evaluation = evaluate(cx, eni, direction, direction, &selector, draft);
     let remembered = begins != Beginning::Nothing;
@@ -116,6 +115,10 @@ fn open(
     } else {
         Tracking::Tracked
     };
+    let is_stray = matches!(draft.headers.transport, Transport::Tcp(tcp) if !tcp.flags.is_opening());
+    if is_stray && tracking == Tracking::Tracked && cx.fabric.settings.mid_stream_tcp == MidStreamTcp::Drop {
+        return deny(probe, DropReason::MidStreamTcp { eni });
+    }
     match evaluation.first {
         Some(rule) => probe.step(|| Step::SecurityGroup {
             eni,
@@ -131,17 +134,15 @@ fn open(
     if !remembered {
         return Ok(());
     }
-    let interface = &cx.fabric.enis[eni];
-    let instance = interface.attachment.map(|(instance, _)| instance);
-    if let (Tracking::Tracked, Some(instance)) = (tracking, instance)
-        && cx.flows.tracked_by(instance) >= cx.fabric.settings.connection_limit_per_instance
-    {
-        return Err(DropReason::ConnectionLimit { eni });
-    }
-    if !cx.flows.has_room() {
-        return Err(DropReason::FlowMemoryFull);
-    }
+    let instance = cx.fabric.enis[eni].attachment.map(|(instance, _)| cx.fabric.instances.slot(instance));
     let conn = Conn::opening(direction, tracking, &draft.headers.transport, instance, cx.now);
+    let limit = cx.fabric.settings.connection_limit_per_instance;
+    match cx.flows.room_for(&conn, recorded, limit) {
+        Room::Enough => {}
+        Room::AllowanceExceeded => return Err(DropReason::ConnectionLimit { eni }),
+        Room::MemoryFull => return Err(DropReason::FlowMemoryFull),
+    }
+    let replaces = recorded.map(|conn| conn.last_seen);
     draft.record(Effect::Open { eni: cx.fabric.enis.slot(eni), key, conn, replaces })
 }
 

@@ -60,7 +60,7 @@ pub(super) fn internet_hosts(
 }
 
 fn is_public(cx: &Context<'_>, Written { at, value }: &Written<Ipv4Addr>) -> bool {
-    let why = not_public(*value);
+    let why = not_public((*value).into());
     if let Some(why) = why {
         let problem = format!("{value} is not a public address: it {why}");
         cx.log.report(at, "InvalidParameterValue", problem, "choose a public address such as 203.0.113.10");
@@ -93,8 +93,8 @@ impl Pool<'_> {
 
     /// An address nobody stated: the one of before, if it is still free.
     fn keep(&mut self, before: Option<Ipv4Addr>, owner: impl FnOnce() -> String) -> Option<Ipv4Addr> {
-        let address =
-            before.filter(|address| !self.taken.contains_key(address) && not_public(*address).is_none())?;
+        let address = before
+            .filter(|&address| !self.taken.contains_key(&address) && not_public(address.into()).is_none())?;
         self.taken.insert(address, owner());
         Some(address)
     }
