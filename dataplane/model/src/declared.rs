@@ -4,6 +4,7 @@
 //! kept with their places for the phases behind. Nothing here looks at a second resource.
 
 mod filters;
+mod gateways;
 mod hosts;
 mod network;
 
@@ -13,6 +14,9 @@ use serde_json::Map;
 
 pub(crate) use filters::{
     DeclaredAclEntry, DeclaredGroupRule, DeclaredNetworkAcl, DeclaredSecurityGroup, DeclaredTraffic,
+};
+pub(crate) use gateways::{
+    DeclaredEgressOnlyInternetGateway, DeclaredNatGateway, DeclaredVpcPeeringConnection,
 };
 pub(crate) use hosts::{
     DeclaredEip, DeclaredInstance, DeclaredInterface, DeclaredInternetHost, DeclaredNetworkInterface,
@@ -24,8 +28,9 @@ pub(crate) use network::{
 use crate::document::Document;
 use crate::log::{Log, Place};
 use crate::name::{
-    EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName,
+    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
+    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
+    VpcName, VpcPeeringConnectionName,
 };
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
@@ -38,10 +43,6 @@ pub(crate) const DEFAULT: &str = "default";
 
 /// Kinds AWS has and this version does not, by their key and in words.
 const LACKING: &[(&str, &str)] = &[
-    ("nat_gateways", "NAT gateways"),
-    ("egress_only_internet_gateways", "egress-only internet gateways"),
-    ("vpc_peering_connections", "VPC peering connections"),
-    ("peering_connections", "VPC peering connections"),
     ("transit_gateways", "transit gateways"),
     ("vpc_endpoints", "VPC endpoints"),
     ("vpn_gateways", "virtual private gateways"),
@@ -60,6 +61,10 @@ pub(crate) struct Declared {
     pub(crate) subnets: BTreeMap<SubnetName, DeclaredSubnet>,
     pub(crate) route_tables: BTreeMap<RouteTableName, DeclaredRouteTable>,
     pub(crate) internet_gateways: BTreeMap<InternetGatewayName, DeclaredInternetGateway>,
+    pub(crate) egress_only_internet_gateways:
+        BTreeMap<EgressOnlyInternetGatewayName, DeclaredEgressOnlyInternetGateway>,
+    pub(crate) nat_gateways: BTreeMap<NatGatewayName, DeclaredNatGateway>,
+    pub(crate) vpc_peering_connections: BTreeMap<VpcPeeringConnectionName, DeclaredVpcPeeringConnection>,
     pub(crate) network_acls: BTreeMap<NetworkAclName, DeclaredNetworkAcl>,
     pub(crate) security_groups: BTreeMap<SecurityGroupName, DeclaredSecurityGroup>,
     pub(crate) network_interfaces: BTreeMap<NetworkInterfaceName, DeclaredNetworkInterface>,
@@ -88,6 +93,14 @@ impl Declared {
             subnets: resources(&mut reader, log, None, DeclaredSubnet::read),
             route_tables: resources(&mut reader, log, Some(MAIN), DeclaredRouteTable::read),
             internet_gateways: resources(&mut reader, log, None, DeclaredInternetGateway::read),
+            egress_only_internet_gateways: resources(
+                &mut reader,
+                log,
+                None,
+                DeclaredEgressOnlyInternetGateway::read,
+            ),
+            nat_gateways: resources(&mut reader, log, None, DeclaredNatGateway::read),
+            vpc_peering_connections: resources(&mut reader, log, None, DeclaredVpcPeeringConnection::read),
             network_acls: resources(&mut reader, log, Some(DEFAULT), DeclaredNetworkAcl::read),
             security_groups: resources(&mut reader, log, Some(DEFAULT), DeclaredSecurityGroup::read),
             network_interfaces: resources(&mut reader, log, None, DeclaredNetworkInterface::read),

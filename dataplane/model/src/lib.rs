@@ -21,13 +21,16 @@ pub use lookup::resolve;
 
 pub use mistake::{Mistake, Mistakes};
 pub use name::{
-    EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, kind,
+    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
+    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
+    VpcName, VpcPeeringConnectionName, kind,
 };
 pub use resources::{
-    Attachment, ConnectionTracking, Eip, EipAssociation, Instance, InternetGateway, InternetHost, NetworkAcl,
-    NetworkAclEntry, NetworkInterface, Peer, PublicIp, Route, RouteOrigin, RouteState, RouteTable,
-    RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
+    Attachment, ConnectionTracking, ConnectivityType, EgressOnlyInternetGateway, Eip, EipAssociation,
+    Instance, InterfaceType, InternetGateway, InternetHost, NatGateway, NatGatewayState, NetworkAcl,
+    NetworkAclEntry, NetworkInterface, Peer, PeeringState, PublicIp, Route, RouteOrigin, RouteState,
+    RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
+    VpcPeeringConnection,
 };
 pub use settings::{MidStreamTcp, Settings};
 pub use space::not_public;

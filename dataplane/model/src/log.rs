@@ -10,11 +10,14 @@ use crate::mistake::{Mistake, Mistakes};
 use crate::name::{Kind, Name, kind};
 
 /// The order in which kinds are reported: that of [`crate::Topology`]'s fields.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 13] = [
     kind::Vpc::PLURAL,
     kind::Subnet::PLURAL,
     kind::RouteTable::PLURAL,
     kind::InternetGateway::PLURAL,
+    kind::EgressOnlyInternetGateway::PLURAL,
+    kind::NatGateway::PLURAL,
+    kind::VpcPeeringConnection::PLURAL,
     kind::NetworkAcl::PLURAL,
     kind::SecurityGroup::PLURAL,
     kind::NetworkInterface::PLURAL,

@@ -7,13 +7,14 @@ use crate::document::Document;
 use crate::log::Log;
 use crate::mistake::Mistakes;
 use crate::name::{
-    EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName,
+    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
+    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
+    VpcName, VpcPeeringConnectionName,
 };
 use crate::register::{Context, Registers};
 use crate::resources::{
-    Eip, Instance, InternetGateway, InternetHost, NetworkAcl, NetworkInterface, RouteTable, SecurityGroup,
-    Subnet, Topology, Vpc,
+    EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost, NatGateway, NetworkAcl,
+    NetworkInterface, RouteTable, SecurityGroup, Subnet, Topology, Vpc, VpcPeeringConnection,
 };
 use crate::rules;
 
@@ -68,6 +69,11 @@ find! {
     find_subnet, subnets, SubnetName, Subnet, "subnet";
     find_route_table, route_tables, RouteTableName, RouteTable, "route table";
     find_internet_gateway, internet_gateways, InternetGatewayName, InternetGateway, "internet gateway";
+    find_egress_only_internet_gateway, egress_only_internet_gateways, EgressOnlyInternetGatewayName,
+        EgressOnlyInternetGateway, "egress-only internet gateway";
+    find_nat_gateway, nat_gateways, NatGatewayName, NatGateway, "NAT gateway";
+    find_vpc_peering_connection, vpc_peering_connections, VpcPeeringConnectionName, VpcPeeringConnection,
+        "VPC peering connection";
     find_network_acl, network_acls, NetworkAclName, NetworkAcl, "network ACL";
     find_security_group, security_groups, SecurityGroupName, SecurityGroup, "security group";
     find_interface, network_interfaces, NetworkInterfaceName, NetworkInterface, "network interface";

@@ -50,6 +50,13 @@ kinds! {
     RouteTable, RouteTableName, "route_tables", "route table", "rtb";
     /// An internet gateway.
     InternetGateway, InternetGatewayName, "internet_gateways", "internet gateway", "igw";
+    /// An egress-only internet gateway.
+    EgressOnlyInternetGateway, EgressOnlyInternetGatewayName, "egress_only_internet_gateways",
+        "egress-only internet gateway", "eigw";
+    /// A NAT gateway.
+    NatGateway, NatGatewayName, "nat_gateways", "NAT gateway", "nat";
+    /// A VPC peering connection.
+    VpcPeeringConnection, VpcPeeringConnectionName, "vpc_peering_connections", "VPC peering connection", "pcx";
     /// A network ACL.
     NetworkAcl, NetworkAclName, "network_acls", "network ACL", "acl";
     /// A security group.

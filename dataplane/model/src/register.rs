@@ -27,6 +27,10 @@ pub(crate) struct Registers {
     pub(crate) subnets: Register<kind::Subnet>,
     pub(crate) route_tables: Register<kind::RouteTable>,
     pub(crate) internet_gateways: Register<kind::InternetGateway>,
+    pub(crate) egress_only_internet_gateways: Register<kind::EgressOnlyInternetGateway>,
+    pub(crate) nat_gateways: Register<kind::NatGateway>,
+    pub(crate) vpc_peering_connections: Register<kind::VpcPeeringConnection>,
+    pub(crate) eips: Register<kind::Eip>,
     pub(crate) network_acls: Register<kind::NetworkAcl>,
     pub(crate) security_groups: Register<kind::SecurityGroup>,
     pub(crate) network_interfaces: Register<kind::NetworkInterface>,
@@ -161,13 +165,28 @@ impl Registers {
             .filter(|(_, instance)| !instance.interface.subnet.is_absent())
             .map(|(name, instance)| (Name::new(name.as_str()), &instance.interface));
         let own = declared.network_interfaces.iter().map(|(name, eni)| (name.clone(), &eni.interface));
-        for (name, interface) in implied.chain(own) {
+        let services = declared.nat_gateways.iter().map(|(name, nat)| (interface_of(name), &nat.interface));
+        for (name, interface) in implied.chain(own).chain(services) {
             let subnet = interface.subnet.written().and_then(|subnet| subnets.resolve(log, subnet));
             let owner = subnet.as_ref().and_then(|subnet| subnets.owner(subnet)).cloned();
             interface_owners.insert(name.clone(), owner);
             interface_subnets.extend(subnet.map(|subnet| (name, subnet)));
         }
+        let nat_gateways = owners(&declared.nat_gateways, |_| None)
+            .into_keys()
+            .map(|name| {
+                let owner = interface_owners.get(&interface_of(&name)).cloned().flatten();
+                (name, owner)
+            })
+            .collect();
         let registers = Self {
+            egress_only_internet_gateways: Register::new(owners(
+                &declared.egress_only_internet_gateways,
+                |gateway| inside(&gateway.vpc),
+            )),
+            nat_gateways: Register::new(nat_gateways),
+            vpc_peering_connections: Register::new(owners(&declared.vpc_peering_connections, |_| None)),
+            eips: Register::new(owners(&declared.eips, |_| None)),
             subnets,
             route_tables,
             internet_gateways,
@@ -196,6 +215,9 @@ impl Registers {
         note(&mut ids, self.subnets.owners.keys());
         note(&mut ids, self.route_tables.owners.keys());
         note(&mut ids, self.internet_gateways.owners.keys());
+        note(&mut ids, self.egress_only_internet_gateways.owners.keys());
+        note(&mut ids, self.nat_gateways.owners.keys());
+        note(&mut ids, self.vpc_peering_connections.owners.keys());
         note(&mut ids, self.network_acls.owners.keys());
         note(&mut ids, self.security_groups.owners.keys());
         note(&mut ids, self.network_interfaces.owners.keys());
@@ -223,6 +245,9 @@ impl Registers {
         refuse(log, &ids, declared.subnets.keys());
         refuse(log, &ids, declared.route_tables.keys());
         refuse(log, &ids, declared.internet_gateways.keys());
+        refuse(log, &ids, declared.egress_only_internet_gateways.keys());
+        refuse(log, &ids, declared.nat_gateways.keys());
+        refuse(log, &ids, declared.vpc_peering_connections.keys());
         refuse(log, &ids, declared.network_acls.keys());
         refuse(log, &ids, declared.security_groups.keys());
         refuse(log, &ids, declared.network_interfaces.keys());
@@ -230,6 +255,12 @@ impl Registers {
         refuse(log, &ids, declared.eips.keys());
         refuse(log, &ids, declared.internet_hosts.keys());
     }
+}
+
+/// The name of the interface that a NAT gateway, an attachment or an endpoint puts into a subnet. A slash keeps it apart
+/// from every name a user can choose.
+pub(crate) fn interface_of<K: Kind>(service: &Name<K>) -> Name<kind::NetworkInterface> {
+    Name::new(format!("{}/{service}", K::ID_PREFIX))
 }
 
 /// The qualified name of what AWS makes with a VPC, such as `shop/main`.
@@ -281,6 +312,10 @@ fn not_found(plural: &str) -> &'static str {
         "subnets" => "InvalidSubnetID.NotFound",
         "route_tables" => "InvalidRouteTableID.NotFound",
         "internet_gateways" => "InvalidInternetGatewayID.NotFound",
+        "egress_only_internet_gateways" => "InvalidGatewayID.NotFound",
+        "nat_gateways" => "InvalidNatGatewayID.NotFound",
+        "vpc_peering_connections" => "InvalidVpcPeeringConnectionID.NotFound",
+        "eips" => "InvalidAllocationID.NotFound",
         "network_acls" => "InvalidNetworkAclID.NotFound",
         "security_groups" => "InvalidGroup.NotFound",
         "network_interfaces" => "InvalidNetworkInterfaceID.NotFound",

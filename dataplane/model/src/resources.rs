@@ -11,8 +11,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
 use crate::name::{
-    EipName, InstanceName, InternetGatewayName, InternetHostName, NetworkAclName, NetworkInterfaceName,
-    RouteTableName, SecurityGroupName, SubnetName, VpcName,
+    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName,
+    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
+    VpcName, VpcPeeringConnectionName,
 };
 use crate::settings::Settings;
 use crate::traffic::Traffic;
@@ -35,6 +36,12 @@ pub struct Topology {
     pub route_tables: BTreeMap<RouteTableName, RouteTable>,
     /// Internet gateways.
     pub internet_gateways: BTreeMap<InternetGatewayName, InternetGateway>,
+    /// Egress-only internet gateways.
+    pub egress_only_internet_gateways: BTreeMap<EgressOnlyInternetGatewayName, EgressOnlyInternetGateway>,
+    /// NAT gateways.
+    pub nat_gateways: BTreeMap<NatGatewayName, NatGateway>,
+    /// VPC peering connections.
+    pub vpc_peering_connections: BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection>,
     /// Network ACLs, default ones included.
     pub network_acls: BTreeMap<NetworkAclName, NetworkAcl>,
     /// Security groups, default ones included.
@@ -69,12 +76,14 @@ pub struct Vpc {
 }
 
 impl Vpc {
+    /// All IPv4 blocks, the primary one first.
+    pub fn ipv4_blocks(&self) -> impl Iterator<Item = Ipv4Net> + '_ {
+        std::iter::once(self.cidr_block).chain(self.secondary_cidr_blocks.iter().copied())
+    }
+
     /// All IPv4 and IPv6 blocks, the primary one first.
     pub fn cidr_blocks(&self) -> impl Iterator<Item = IpNet> + '_ {
-        std::iter::once(self.cidr_block)
-            .chain(self.secondary_cidr_blocks.iter().copied())
-            .map(IpNet::V4)
-            .chain(self.ipv6_cidr_blocks.iter().copied().map(IpNet::V6))
+        self.ipv4_blocks().map(IpNet::V4).chain(self.ipv6_cidr_blocks.iter().copied().map(IpNet::V6))
     }
 }
 
@@ -144,6 +153,12 @@ pub enum RouteTarget {
     InternetGateway(InternetGatewayName),
     /// To an interface, whose guest is expected to forward (PIPE-08).
     NetworkInterface(NetworkInterfaceName),
+    /// To the internet, IPv6 only, for what is opened from inside (RT-31).
+    EgressOnlyInternetGateway(EgressOnlyInternetGatewayName),
+    /// To a NAT gateway (RT-32).
+    NatGateway(NatGatewayName),
+    /// To the VPC at the other end.
+    VpcPeeringConnection(VpcPeeringConnectionName),
 }
 
 /// How a route came to be (RT-27).
@@ -173,6 +188,86 @@ pub struct InternetGateway {
     pub vpc: Option<VpcName>,
     /// Labels.
     pub tags: Tags,
+}
+
+/// An egress-only internet gateway (area IGW).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EgressOnlyInternetGateway {
+    /// The VPC it is attached to.
+    pub vpc: VpcName,
+    /// Labels.
+    pub tags: Tags,
+}
+
+/// A NAT gateway (area NAT). Its addresses are those of its interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NatGateway {
+    /// The subnet it lies in.
+    pub subnet: SubnetName,
+    /// Whether it has elastic IPs (NAT-01, NAT-02).
+    pub connectivity_type: ConnectivityType,
+    /// Its interface, which is its own (NAT-07).
+    pub network_interface: NetworkInterfaceName,
+    /// Whether it works (NAT-16).
+    pub state: NatGatewayState,
+    /// Labels.
+    pub tags: Tags,
+}
+
+/// Whether a NAT gateway leads to the internet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectivityType {
+    /// It has an elastic IP for each of its private addresses.
+    Public,
+    /// It has private addresses only (NAT-02).
+    Private,
+}
+
+/// Whether a NAT gateway works (NAT-16, NAT-17). Pending and deleting ones are transient in AWS and absent here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NatGatewayState {
+    /// It works.
+    Available,
+    /// It could not be made, which AWS does not report as an error of the call (NAT-17, ERR-36).
+    Failed {
+        /// AWS's code for the failure.
+        failure_code: String,
+        /// What happened.
+        failure_message: String,
+    },
+}
+
+/// A VPC peering connection (area PCX).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VpcPeeringConnection {
+    /// The VPC that asked for it.
+    pub vpc: VpcName,
+    /// The VPC that accepts it.
+    pub peer_vpc: VpcName,
+    /// How far it has come (PCX-02).
+    pub state: PeeringState,
+    /// Labels.
+    pub tags: Tags,
+}
+
+/// How far a VPC peering connection has come (PCX-02). States that AWS passes through within seconds are absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeeringState {
+    /// It carries packets.
+    Active,
+    /// The other side has not accepted it (PCX-11).
+    PendingAcceptance,
+    /// The blocks of the two VPCs overlap (PCX-01).
+    Failed,
+    /// The other side has refused it.
+    Rejected,
+    /// Nobody acted on it for seven days (PCX-03).
+    Expired,
+    /// One side has deleted it (PCX-22).
+    Deleted,
 }
 
 /// A network ACL (area NACL).
@@ -280,6 +375,8 @@ pub struct NetworkInterface {
     pub connection_tracking: ConnectionTracking,
     /// Whether an instance implies it, so that it shares the instance's name.
     pub implied: bool,
+    /// Whose it is.
+    pub interface_type: InterfaceType,
     /// Labels.
     pub tags: Tags,
 }
@@ -289,6 +386,16 @@ impl NetworkInterface {
     pub fn private_ips(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
         self.private_ip.into_iter().chain(self.secondary_private_ips.iter().copied())
     }
+}
+
+/// Whose an interface is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InterfaceType {
+    /// A guest's.
+    Interface,
+    /// A NAT gateway's.
+    NatGateway(NatGatewayName),
 }
 
 /// A public IPv4 address of an interface.

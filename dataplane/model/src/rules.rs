@@ -11,6 +11,8 @@ mod gateways;
 mod groups;
 mod instances;
 mod interfaces;
+mod nat;
+mod peering;
 mod public;
 mod routes;
 mod subnets;
@@ -30,8 +32,22 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let (instances, attachments) = instances::build(cx, &subnets);
     let mut network_interfaces = interfaces::build(cx, &subnets, &attachments);
     let internet_hosts = public::internet_hosts(cx, &vpcs);
-    let eips = public::assign(cx, &vpcs, &subnets, &instances, &internet_hosts, &mut network_interfaces);
-    let route_tables = routes::build(cx, &vpcs, &subnets, &instances, &network_interfaces);
+    let claims = nat::claims(cx, &network_interfaces);
+    let wanted = &claims.eips;
+    let eips =
+        public::assign(cx, &vpcs, &subnets, &instances, &internet_hosts, wanted, &mut network_interfaces);
+    let nat_gateways = nat::build(cx, &subnets, claims);
+    let egress_only_internet_gateways = gateways::build_egress_only(cx);
+    let vpc_peering_connections = peering::build(cx, &vpcs);
+    let around = routes::Resources {
+        vpcs: &vpcs,
+        subnets: &subnets,
+        instances: &instances,
+        interfaces: &network_interfaces,
+        nat_gateways: &nat_gateways,
+        peerings: &vpc_peering_connections,
+    };
+    let route_tables = routes::build(cx, &around);
     Topology {
         region: cx.declared.region.clone().unwrap_or_default(),
         settings: cx.declared.settings,
@@ -39,6 +55,9 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         subnets,
         route_tables,
         internet_gateways,
+        egress_only_internet_gateways,
+        nat_gateways,
+        vpc_peering_connections,
         network_acls,
         security_groups,
         network_interfaces,

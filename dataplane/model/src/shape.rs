@@ -9,7 +9,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::Value;
 
 use crate::log::{Log, Place};
-use crate::resources::{RuleAction, Tags};
+use crate::resources::{ConnectivityType, PeeringState, RuleAction, Tags};
 use crate::settings::MidStreamTcp;
 
 /// What an attribute can hold.
@@ -217,6 +217,35 @@ impl Shape for MidStreamTcp {
             Some("track") => Some(Self::Track),
             Some("drop") => Some(Self::Drop),
             _ => wrong(value, at, log, "a choice", "give track or drop"),
+        }
+    }
+}
+
+impl Shape for ConnectivityType {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("public") => Some(Self::Public),
+            Some("private") => Some(Self::Private),
+            _ => wrong(value, at, log, "a choice", "give public or private"),
+        }
+    }
+}
+
+impl Shape for PeeringState {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("active") => Some(Self::Active),
+            Some("pending-acceptance") => Some(Self::PendingAcceptance),
+            Some("rejected") => Some(Self::Rejected),
+            Some("expired") => Some(Self::Expired),
+            Some("deleted") => Some(Self::Deleted),
+            _ => wrong(
+                value,
+                at,
+                log,
+                "a state of a peering connection",
+                "give active, pending-acceptance, rejected, expired or deleted",
+            ),
         }
     }
 }

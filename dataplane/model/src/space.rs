@@ -35,6 +35,8 @@ pub(crate) const DEFAULT_VPC: Ipv4Net = v4(172, 31, 0, 0, 16);
 pub(crate) const LINK_LOCAL_SERVICES: Ipv4Net = v4(169, 254, 168, 0, 22);
 /// The same for IPv6 (RT-14).
 pub(crate) const LINK_LOCAL_SERVICES_V6: Ipv6Net = v6(0xfd00, 0x0ec2, 32);
+/// The well-known prefix of NAT64 (RFC 6052, NAT-28).
+pub(crate) const NAT64: Ipv6Net = v6(0x0064, 0xff9b, 96);
 /// Where the IPv6 blocks come from that AWS would choose: the documentation prefix of RFC 3849.
 pub(crate) const GENERATED_V6: Ipv6Net = v6(0x2001, 0x0db8, 32);
 /// Global unicast (RFC 4291).

@@ -19,6 +19,8 @@ pub(crate) struct DeclaredInterface {
     pub(crate) private_ip: Given<Ipv4Addr>,
     pub(crate) private_ips: List<Ipv4Addr>,
     pub(crate) secondary_private_ips: List<Ipv4Addr>,
+    /// How many secondary addresses there are in all, with those that are stated.
+    pub(crate) secondary_private_ip_count: usize,
     pub(crate) ipv6_addresses: List<Ipv6Addr>,
     pub(crate) ipv6_address_count: Given<i64>,
     pub(crate) security_groups: List<String>,
@@ -101,6 +103,7 @@ impl DeclaredInterface {
             private_ip: reader.take(&["private_ip", "private_ip_address"]),
             private_ips: reader.list(&["private_ips", "private_ip_list"]),
             secondary_private_ips: reader.list(&["secondary_private_ips"]),
+            secondary_private_ip_count: 0,
             ipv6_addresses: reader.list(&["ipv6_addresses"]),
             ipv6_address_count: reader.number(&["ipv6_address_count"], 0..=MOST_ADDRESSES),
             security_groups: reader.list(&[
@@ -118,6 +121,47 @@ impl DeclaredInterface {
                 .unwrap_or_default(),
             mac_address: reader.take(&["mac_address"]),
             first_given,
+        }
+    }
+}
+
+impl DeclaredInterface {
+    /// An interface that a service puts into a subnet: nothing of it is the user's to say but what the service takes.
+    fn of_service(at: Place, subnet: Given<String>) -> Self {
+        let nothing =
+            |name: &str| List { at: at.attribute(name), given: false, complete: true, items: Vec::new() };
+        Self {
+            subnet,
+            private_ip: Given::Absent,
+            private_ips: nothing("private_ips"),
+            secondary_private_ips: nothing("secondary_private_ips"),
+            secondary_private_ip_count: 0,
+            ipv6_addresses: List { at: at.clone(), given: true, complete: true, items: Vec::new() },
+            ipv6_address_count: Given::Absent,
+            security_groups: List { at: at.clone(), given: false, complete: true, items: Vec::new() },
+            source_dest_check: false,
+            connection_tracking: ConnectionTracking::default(),
+            mac_address: Given::Absent,
+            first_given: None,
+            at,
+        }
+    }
+
+    /// The interface of a NAT gateway: one private address, and up to seven more (NAT-05).
+    pub(super) fn of_nat_gateway(reader: &mut Reader<'_>) -> Self {
+        const MOST_SECONDARY: i64 = 7;
+        let subnet = reader.require(&["subnet", "subnet_id"], "the name of a subnet");
+        let private_ip = reader.take(&["private_ip"]);
+        let secondary_private_ips = reader.list(&["secondary_private_ips", "secondary_private_ip_addresses"]);
+        let count = reader.number(&["secondary_private_ip_address_count"], 1..=MOST_SECONDARY);
+        Self {
+            private_ip,
+            secondary_private_ips,
+            secondary_private_ip_count: count
+                .value()
+                .and_then(|count| usize::try_from(*count).ok())
+                .unwrap_or(0),
+            ..Self::of_service(reader.at().clone(), subnet)
         }
     }
 }

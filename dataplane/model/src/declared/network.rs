@@ -86,6 +86,9 @@ pub(crate) struct DeclaredRoute {
     pub(crate) gateway: Given<String>,
     pub(crate) network_interface: Given<String>,
     pub(crate) instance: Given<String>,
+    pub(crate) nat_gateway: Given<String>,
+    pub(crate) egress_only_gateway: Given<String>,
+    pub(crate) vpc_peering_connection: Given<String>,
     /// Whether its destination or target is one AWS has and this version does not.
     pub(crate) lacking: bool,
 }
@@ -109,18 +112,7 @@ impl DeclaredRouteTable {
 impl DeclaredRoute {
     fn read(mut reader: Reader<'_>) -> Self {
         let lacking = [
-            (&["nat_gateway", "nat_gateway_id"][..], "NAT gateways"),
-            (&["transit_gateway", "transit_gateway_id"], "transit gateways"),
-            (&["vpc_peering_connection", "vpc_peering_connection_id"], "VPC peering connections"),
-            (
-                &[
-                    "egress_only_gateway",
-                    "egress_only_gateway_id",
-                    "egress_only_internet_gateway",
-                    "egress_only_internet_gateway_id",
-                ],
-                "egress-only internet gateways",
-            ),
+            (&["transit_gateway", "transit_gateway_id"][..], "transit gateways"),
             (&["vpc_endpoint", "vpc_endpoint_id"], "VPC endpoints"),
             (&["carrier_gateway", "carrier_gateway_id"], "carrier gateways"),
             (&["local_gateway", "local_gateway_id"], "local gateways"),
@@ -140,6 +132,14 @@ impl DeclaredRoute {
             gateway: reader.take(&["gateway", "gateway_id"]),
             network_interface: reader.take(&["network_interface", "network_interface_id"]),
             instance: reader.take(&["instance", "instance_id"]),
+            nat_gateway: reader.take(&["nat_gateway", "nat_gateway_id"]),
+            egress_only_gateway: reader.take(&[
+                "egress_only_gateway",
+                "egress_only_gateway_id",
+                "egress_only_internet_gateway",
+                "egress_only_internet_gateway_id",
+            ]),
+            vpc_peering_connection: reader.take(&["vpc_peering_connection", "vpc_peering_connection_id"]),
             lacking,
         };
         reader.finish();

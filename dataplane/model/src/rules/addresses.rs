@@ -12,7 +12,7 @@ use crate::log::Place;
 use crate::name::{NetworkInterfaceName, SubnetName};
 use crate::reader::{Given, Written};
 use crate::register::Context;
-use crate::resources::{NetworkInterface, Subnet};
+use crate::resources::{InterfaceType, NetworkInterface, Subnet};
 use crate::rules::interfaces::Draft;
 use crate::space::{reserved_v4, reserved_v6};
 
@@ -39,6 +39,7 @@ struct Ledger<'a> {
 /// What an interface still needs once its stated addresses are placed.
 struct Need {
     primary: bool,
+    secondary: usize,
     ipv6: usize,
 }
 
@@ -108,7 +109,7 @@ fn stated<'a>(
         );
     }
     let mut own = Addresses::default();
-    let Some(subnet) = subnet else { return (own, Need { primary: false, ipv6: 0 }) };
+    let Some(subnet) = subnet else { return (own, Need { primary: false, secondary: 0, ipv6: 0 }) };
     own.private_ip = primary.and_then(|written| place_v4(cx, name, draft, subnet, written, ledger));
     own.secondary_private_ips = secondary
         .into_iter()
@@ -136,6 +137,11 @@ fn stated<'a>(
     }
     let need = Need {
         primary: primary.is_none() && !wrong && subnet.cidr_block.is_some(),
+        secondary: if subnet.cidr_block.is_some() {
+            declared.secondary_private_ip_count.saturating_sub(own.secondary_private_ips.len())
+        } else {
+            0
+        },
         ipv6: if subnet.ipv6_cidr_block.is_some() { count } else { 0 },
     };
     if subnet.cidr_block.is_none() && need.ipv6 == 0 && declared.ipv6_addresses.items.is_empty() {
@@ -261,6 +267,17 @@ fn keep<'a>(
         own.private_ip = Some(address);
         need.primary = false;
     }
+    for address in &before.secondary_private_ips {
+        if need.secondary > 0
+            && subnet
+                .cidr_block
+                .is_some_and(|block| block.contains(address) && reserved_v4(&block, *address).is_none())
+            && free(IpAddr::V4(*address))
+        {
+            own.secondary_private_ips.push(*address);
+            need.secondary -= 1;
+        }
+    }
     let Some(block) = subnet.ipv6_cidr_block else { return };
     for address in &before.ipv6_addresses {
         if need.ipv6 > 0
@@ -289,6 +306,13 @@ fn fresh<'a>(
         own.private_ip = ledger.lowest_free_v4(draft.subnet, &block, name);
         short |= own.private_ip.is_none();
     }
+    if let Some(block) = subnet.cidr_block {
+        for _ in 0..need.secondary {
+            let address = ledger.lowest_free_v4(draft.subnet, &block, name);
+            short |= address.is_none();
+            own.secondary_private_ips.extend(address);
+        }
+    }
     if let Some(block) = subnet.ipv6_cidr_block {
         for _ in 0..need.ipv6 {
             let address = ledger.lowest_free_v6(draft.subnet, &block, name);
@@ -296,8 +320,8 @@ fn fresh<'a>(
             own.ipv6_addresses.extend(address);
         }
     }
-    // One report for each subnet: every later interface in it fares alike.
-    if short && ledger.full.insert(draft.subnet) {
+    // A NAT gateway fails instead (NAT-17). One report for each subnet: every later interface in it fares alike.
+    if short && draft.interface_type == InterfaceType::Interface && ledger.full.insert(draft.subnet) {
         cx.log.report(
             &draft.declared.at,
             "InsufficientFreeAddressesInSubnet",

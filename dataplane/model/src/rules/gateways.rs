@@ -1,10 +1,10 @@
-//! Which VPC is an internet gateway attached to? (IGW-03)
+//! Which VPC is an internet gateway attached to? (IGW-03, QUOTA-02)
 
 use std::collections::BTreeMap;
 
-use crate::name::{InternetGatewayName, VpcName};
+use crate::name::{EgressOnlyInternetGatewayName, InternetGatewayName, VpcName};
 use crate::register::Context;
-use crate::resources::InternetGateway;
+use crate::resources::{EgressOnlyInternetGateway, InternetGateway};
 
 /// The internet gateways; of several in one VPC, the first by name stays.
 pub(super) fn build(cx: &Context<'_>) -> BTreeMap<InternetGatewayName, InternetGateway> {
@@ -27,4 +27,18 @@ pub(super) fn build(cx: &Context<'_>) -> BTreeMap<InternetGatewayName, InternetG
         gateways.insert(name.clone(), InternetGateway { vpc, tags: declared.tags.clone() });
     }
     gateways
+}
+
+/// The egress-only internet gateways of VPCs that exist.
+pub(super) fn build_egress_only(
+    cx: &Context<'_>,
+) -> BTreeMap<EgressOnlyInternetGatewayName, EgressOnlyInternetGateway> {
+    cx.declared
+        .egress_only_internet_gateways
+        .iter()
+        .filter_map(|(name, declared)| {
+            let vpc = cx.registers.egress_only_internet_gateways.owner(name)?.clone();
+            Some((name.clone(), EgressOnlyInternetGateway { vpc, tags: declared.tags.clone() }))
+        })
+        .collect()
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::declared::{DEFAULT, DeclaredInterface};
 use crate::name::{NetworkInterfaceName, SecurityGroupName, SubnetName};
-use crate::register::{Context, made_by_aws};
-use crate::resources::{NetworkInterface, Subnet, Tags};
+use crate::register::{Context, interface_of, made_by_aws};
+use crate::resources::{InterfaceType, NetworkInterface, Subnet, Tags};
 use crate::rules::addresses;
 use crate::rules::instances::Attachments;
 
@@ -13,6 +13,7 @@ use crate::rules::instances::Attachments;
 pub(super) struct Draft<'a> {
     pub(super) declared: &'a DeclaredInterface,
     pub(super) subnet: &'a SubnetName,
+    pub(super) interface_type: InterfaceType,
     implied: bool,
     tags: &'a Tags,
 }
@@ -27,7 +28,10 @@ pub(super) fn build(
     let mut addresses = addresses::assign(cx, subnets, &drafts);
     let mut interfaces = BTreeMap::new();
     for (name, draft) in drafts {
-        let security_groups = security_groups(cx, &name, draft.declared);
+        let security_groups = match draft.interface_type {
+            InterfaceType::Interface => security_groups(cx, &name, draft.declared),
+            InterfaceType::NatGateway(_) => Vec::new(),
+        };
         let Some(own) = addresses.remove(&name) else { continue };
         interfaces.insert(
             name.clone(),
@@ -43,6 +47,7 @@ pub(super) fn build(
                 attachment: attachments.get(&name).cloned(),
                 connection_tracking: draft.declared.connection_tracking,
                 implied: draft.implied,
+                interface_type: draft.interface_type,
                 tags: draft.tags.clone(),
             },
         );
@@ -54,22 +59,28 @@ fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
     let implied =
         cx.declared.instances.iter().filter(|(_, instance)| !instance.interface.subnet.is_absent()).map(
             |(name, instance)| {
-                (NetworkInterfaceName::new(name.as_str()), &instance.interface, true, &instance.tags)
+                let interface = NetworkInterfaceName::new(name.as_str());
+                (interface, &instance.interface, true, &instance.tags, InterfaceType::Interface)
             },
         );
     let declared = cx
         .declared
         .network_interfaces
         .iter()
-        .map(|(name, eni)| (name.clone(), &eni.interface, false, &eni.tags));
+        .map(|(name, eni)| (name.clone(), &eni.interface, false, &eni.tags, InterfaceType::Interface));
+    let nat = cx.declared.nat_gateways.iter().map(|(name, nat)| {
+        let interface_type = InterfaceType::NatGateway(name.clone());
+        (interface_of(name), &nat.interface, false, &nat.tags, interface_type)
+    });
     let mut drafts = BTreeMap::new();
-    for (name, declared, implied, tags) in implied.chain(declared) {
+    for (name, declared, implied, tags, interface_type) in implied.chain(declared).chain(nat) {
         match cx.registers.interface_subnets.get(&name) {
             Some(subnet) => {
-                drafts.insert(name, Draft { declared, subnet, implied, tags });
+                drafts.insert(name, Draft { declared, subnet, interface_type, implied, tags });
             }
             // Its subnet has been reported; its groups must exist all the same.
-            None => drop(security_groups(cx, &name, declared)),
+            None if interface_type == InterfaceType::Interface => drop(security_groups(cx, &name, declared)),
+            None => {}
         }
     }
     drafts

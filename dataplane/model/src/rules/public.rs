@@ -133,6 +133,7 @@ pub(super) fn assign(
     subnets: &BTreeMap<SubnetName, Subnet>,
     instances: &BTreeMap<InstanceName, Instance>,
     hosts: &BTreeMap<InternetHostName, InternetHost>,
+    wanted: &BTreeMap<EipName, EipAssociation>,
     interfaces: &mut BTreeMap<NetworkInterfaceName, NetworkInterface>,
 ) -> BTreeMap<EipName, Eip> {
     let mut pool = Pool { taken: BTreeMap::new(), next: FIRST_PUBLIC.into(), vpcs };
@@ -149,7 +150,8 @@ pub(super) fn assign(
         let stated = declared.public_ip.written();
         let address =
             stated.and_then(|written| pool.state(cx, written, format!("elastic IP address {name}")));
-        let association = association(cx, declared, instances, interfaces).filter(|association| {
+        let association = association(cx, declared, instances, interfaces);
+        let association = association.or_else(|| wanted.get(name).cloned()).filter(|association| {
             let key = (association.network_interface.clone(), association.private_ip);
             match associations.get(&key) {
                 Some(other) => {

@@ -6,45 +6,49 @@ use ipnet::IpNet;
 
 use crate::declared::{DeclaredRoute, DeclaredRouteTable};
 use crate::log::Place;
-use crate::name::{InstanceName, NetworkInterfaceName, RouteTableName, SubnetName, VpcName};
+use crate::name::{
+    InstanceName, Kind, Name, NatGatewayName, NetworkInterfaceName, RouteTableName, SubnetName, VpcName,
+    VpcPeeringConnectionName,
+};
 use crate::reader::{Given, Written};
-use crate::register::Context;
+use crate::register::{Context, Register};
 use crate::resources::{
-    Instance, NetworkInterface, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc,
+    Instance, InterfaceType, NatGateway, NatGatewayState, NetworkInterface, PeeringState, Route, RouteOrigin,
+    RouteState, RouteTable, RouteTarget, Subnet, Vpc, VpcPeeringConnection,
 };
 use crate::rules::public::only_interface;
-use crate::space::{LINK_LOCAL_SERVICES, LINK_LOCAL_SERVICES_V6};
+use crate::space::{LINK_LOCAL_SERVICES, LINK_LOCAL_SERVICES_V6, NAT64};
 
 /// The code for a value that is not allowed.
 const INVALID: &str = "InvalidParameterValue";
 
-/// What a table's routes are judged by.
+/// What routes can lead to, and what they are judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Resources<'a> {
+    pub(super) vpcs: &'a BTreeMap<VpcName, Vpc>,
+    pub(super) subnets: &'a BTreeMap<SubnetName, Subnet>,
+    pub(super) instances: &'a BTreeMap<InstanceName, Instance>,
+    pub(super) interfaces: &'a BTreeMap<NetworkInterfaceName, NetworkInterface>,
+    pub(super) nat_gateways: &'a BTreeMap<NatGatewayName, NatGateway>,
+    pub(super) peerings: &'a BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection>,
+}
+
+/// The VPC of one table, and everything else.
 struct Surroundings<'a> {
     name: Option<&'a VpcName>,
     vpc: Option<&'a Vpc>,
-    subnets: &'a BTreeMap<SubnetName, Subnet>,
-    instances: &'a BTreeMap<InstanceName, Instance>,
-    interfaces: &'a BTreeMap<NetworkInterfaceName, NetworkInterface>,
+    all: Resources<'a>,
 }
 
+/// A target, where it is written, and whether it can take packets.
+type Target = (RouteTarget, Place, RouteState);
+
 /// The route tables, with the main one of each VPC and all local routes.
-pub(super) fn build(
-    cx: &Context<'_>,
-    vpcs: &BTreeMap<VpcName, Vpc>,
-    subnets: &BTreeMap<SubnetName, Subnet>,
-    instances: &BTreeMap<InstanceName, Instance>,
-    interfaces: &BTreeMap<NetworkInterfaceName, NetworkInterface>,
-) -> BTreeMap<RouteTableName, RouteTable> {
+pub(super) fn build(cx: &Context<'_>, all: &Resources<'_>) -> BTreeMap<RouteTableName, RouteTable> {
     let mut tables = BTreeMap::new();
     for (name, owner) in cx.registers.route_tables.iter() {
         let declared = cx.declared.route_tables.get(name);
-        let around = Surroundings {
-            name: owner,
-            vpc: owner.and_then(|vpc| vpcs.get(vpc)),
-            subnets,
-            instances,
-            interfaces,
-        };
+        let around = Surroundings { name: owner, vpc: owner.and_then(|vpc| all.vpcs.get(vpc)), all: *all };
         let routes = routes(cx, declared, &around);
         if let Some(owner) = owner {
             let main = cx.registers.main_tables.get(owner) == Some(name);
@@ -135,17 +139,21 @@ fn destination(cx: &Context<'_>, written: &DeclaredRoute) -> Option<(IpNet, Plac
 }
 
 /// Exactly one target (RT-15).
-fn target(
-    cx: &Context<'_>,
-    written: &DeclaredRoute,
-    around: &Surroundings<'_>,
-) -> Option<(RouteTarget, Place, RouteState)> {
-    let targets = [&written.gateway, &written.network_interface, &written.instance];
+fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroundings<'_>) -> Option<Target> {
+    let targets = [
+        &written.gateway,
+        &written.network_interface,
+        &written.instance,
+        &written.nat_gateway,
+        &written.egress_only_gateway,
+        &written.vpc_peering_connection,
+    ];
     let given: Vec<_> = targets.into_iter().filter(|target| !target.is_absent()).collect();
     match given.as_slice() {
         [] if written.lacking => None,
         [] => {
-            let remedy = "give `gateway`, `network_interface` or `instance`";
+            let remedy = "give `gateway`, `nat_gateway`, `egress_only_gateway`, `vpc_peering_connection`, \
+                          `network_interface` or `instance`";
             cx.log.report(&written.at, "MissingParameter", "the route has no target", remedy);
             None
         }
@@ -156,9 +164,16 @@ fn target(
             } else if let Some(reference) = written.network_interface.written() {
                 let name = cx.registers.network_interfaces.resolve(cx.log, reference)?;
                 interface(cx, name, reference, around)
+            } else if let Some(reference) = written.nat_gateway.written() {
+                nat_gateway(cx, reference, around)
+            } else if let Some(reference) = written.egress_only_gateway.written() {
+                egress_only(cx, reference, around)
+            } else if let Some(reference) = written.vpc_peering_connection.written() {
+                peering(cx, reference, around)
             } else {
                 let reference = written.instance.written()?;
-                let instance = around.instances.get(&cx.registers.instances.resolve(cx.log, reference)?)?;
+                let instance =
+                    around.all.instances.get(&cx.registers.instances.resolve(cx.log, reference)?)?;
                 // RT-17
                 let name = only_interface(cx, instance, reference)?;
                 interface(cx, name, reference, around)
@@ -173,11 +188,7 @@ fn target(
 }
 
 /// An internet gateway, attached here or nowhere (RT-25, RT-33), or the word `local` (RT-44).
-fn gateway(
-    cx: &Context<'_>,
-    reference: &Written<String>,
-    around: &Surroundings<'_>,
-) -> Option<(RouteTarget, Place, RouteState)> {
+fn gateway(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<'_>) -> Option<Target> {
     const LOCAL: &str = "local";
     const NOT_FOUND: &str = "InvalidGatewayID.NotFound";
     let at = reference.at.clone();
@@ -204,7 +215,7 @@ fn interface(
     name: NetworkInterfaceName,
     reference: &Written<String>,
     around: &Surroundings<'_>,
-) -> Option<(RouteTarget, Place, RouteState)> {
+) -> Option<Target> {
     if let (Some(there), Some(here)) = (cx.registers.network_interfaces.owner(&name), around.name)
         && there != here
     {
@@ -212,9 +223,62 @@ fn interface(
         cx.log.report(&reference.at, INVALID, problem, format!("use one of VPC {here}"));
         return None;
     }
-    let attached = around.interfaces.get(&name)?.attachment.is_some();
-    let state = if attached { RouteState::Active } else { RouteState::Blackhole };
+    let interface = around.all.interfaces.get(&name)?;
+    if interface.interface_type != InterfaceType::Interface {
+        let problem = format!("the network interface {name} is a service's own");
+        cx.log.report(&reference.at, INVALID, problem, "name the service as the target");
+        return None;
+    }
+    let state = if interface.attachment.is_some() { RouteState::Active } else { RouteState::Blackhole };
     Some((RouteTarget::NetworkInterface(name), reference.at.clone(), state))
+}
+
+/// A NAT gateway of this VPC (RT-33); one that has failed is a black hole (RT-25).
+fn nat_gateway(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<'_>) -> Option<Target> {
+    let name = inside(cx, &cx.registers.nat_gateways, reference, around, INVALID)?;
+    let works = around.all.nat_gateways.get(&name)?.state == NatGatewayState::Available;
+    let state = if works { RouteState::Active } else { RouteState::Blackhole };
+    Some((RouteTarget::NatGateway(name), reference.at.clone(), state))
+}
+
+/// An egress-only internet gateway of this VPC (RT-33).
+fn egress_only(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<'_>) -> Option<Target> {
+    let register = &cx.registers.egress_only_internet_gateways;
+    let name = inside(cx, register, reference, around, "InvalidGatewayID.NotFound")?;
+    Some((RouteTarget::EgressOnlyInternetGateway(name), reference.at.clone(), RouteState::Active))
+}
+
+/// A peering connection that has this VPC at one end (RT-33); unless it is active it is a black hole (PCX-11, PCX-22).
+fn peering(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<'_>) -> Option<Target> {
+    let name = cx.registers.vpc_peering_connections.resolve(cx.log, reference)?;
+    let connection = around.all.peerings.get(&name)?;
+    if let Some(here) = around.name
+        && *here != connection.vpc
+        && *here != connection.peer_vpc
+    {
+        let (a, b) = (&connection.vpc, &connection.peer_vpc);
+        let problem = format!("the VPC peering connection {name} joins VPCs {a} and {b}, not VPC {here}");
+        let code = "InvalidVpcPeeringConnectionID.NotFound";
+        cx.log.report(&reference.at, code, problem, format!("use one of VPC {here}"));
+        return None;
+    }
+    let active = connection.state == PeeringState::Active;
+    let state = if active { RouteState::Active } else { RouteState::Blackhole };
+    Some((RouteTarget::VpcPeeringConnection(name), reference.at.clone(), state))
+}
+
+/// The resource a reference stands for, which must belong to the table's VPC.
+fn inside<K: Kind>(
+    cx: &Context<'_>,
+    register: &Register<K>,
+    reference: &Written<String>,
+    around: &Surroundings<'_>,
+    foreign: &'static str,
+) -> Option<Name<K>> {
+    match around.name {
+        Some(vpc) => register.resolve_inside(cx.log, reference, vpc, None, foreign),
+        None => register.resolve(cx.log, reference),
+    }
 }
 
 /// What may lead where: RT-11, RT-12 and RT-44.
@@ -226,6 +290,20 @@ fn allowed(
     target_at: &Place,
     around: &Surroundings<'_>,
 ) -> bool {
+    if matches!(target, RouteTarget::EgressOnlyInternetGateway(_)) && destination.addr().is_ipv4() {
+        // RT-31
+        let problem =
+            format!("{destination} is IPv4, and an egress-only internet gateway forwards IPv6 only");
+        cx.log.report(target_at, INVALID, problem, "give `ipv6_cidr_block`, or another target");
+        return false;
+    }
+    if matches!((target, destination), (RouteTarget::NatGateway(_), IpNet::V6(block)) if block != NAT64) {
+        // RT-32, NAT-32
+        let problem = format!("{destination} is IPv6, and a NAT gateway translates {NAT64} only");
+        let remedy = "route IPv6 to an egress-only internet gateway, or NAT64's prefix to the NAT gateway";
+        cx.log.report(target_at, INVALID, problem, remedy);
+        return false;
+    }
     let Some((name, vpc)) = around.name.zip(around.vpc) else { return true };
     let local = vpc.cidr_blocks().find(|block| block.contains(&destination));
     if *target == RouteTarget::Local {
@@ -238,14 +316,22 @@ fn allowed(
         return whole;
     }
     let Some(local) = local else { return true };
-    if !matches!(target, RouteTarget::NetworkInterface(_)) {
+    if !matches!(target, RouteTarget::NetworkInterface(_) | RouteTarget::NatGateway(_)) {
         let problem = format!("{destination} is equal to or more specific than {local} of VPC {name}");
-        cx.log.report(target_at, INVALID, problem, "such a route can target a network interface only");
+        cx.log.report(
+            target_at,
+            INVALID,
+            problem,
+            "such a route can target a network interface or a NAT gateway only",
+        );
         return false;
     }
-    let subnet =
-        around.subnets.values().any(|s| s.vpc == *name && s.cidr_blocks().any(|block| block == destination));
-    let unsure = cx.declared.subnets.len() != around.subnets.len();
+    let subnet = around
+        .all
+        .subnets
+        .values()
+        .any(|s| s.vpc == *name && s.cidr_blocks().any(|block| block == destination));
+    let unsure = cx.declared.subnets.len() != around.all.subnets.len();
     if local != destination && !subnet {
         if !unsure {
             let problem =

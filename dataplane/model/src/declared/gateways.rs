@@ -1,0 +1,74 @@
+//! NAT gateways, egress-only internet gateways and VPC peering connections, as written.
+
+use crate::declared::hosts::DeclaredInterface;
+use crate::log::{Log, Place};
+use crate::name::{EgressOnlyInternetGatewayName, NatGatewayName, VpcPeeringConnectionName};
+use crate::reader::{Given, List, Reader};
+use crate::resources::{ConnectivityType, PeeringState, Tags};
+
+/// An egress-only internet gateway as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredEgressOnlyInternetGateway {
+    pub(crate) vpc: Given<String>,
+    pub(crate) tags: Tags,
+}
+
+impl DeclaredEgressOnlyInternetGateway {
+    pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &EgressOnlyInternetGatewayName) -> Self {
+        Self { vpc: reader.require(&["vpc", "vpc_id"], "the name of a VPC"), tags: reader.tags() }
+    }
+}
+
+/// A NAT gateway as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredNatGateway {
+    /// What its interface will be.
+    pub(crate) interface: DeclaredInterface,
+    pub(crate) connectivity_type: Given<ConnectivityType>,
+    pub(crate) allocation: Given<String>,
+    pub(crate) secondary_allocations: List<String>,
+    pub(crate) tags: Tags,
+}
+
+impl DeclaredNatGateway {
+    pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &NatGatewayName) -> Self {
+        reader.lacking(&["availability_mode", "vpc", "vpc_id"], "regional NAT gateways");
+        let mut interface = DeclaredInterface::of_nat_gateway(reader);
+        let secondary_allocations =
+            reader.list(&["secondary_allocations", "secondary_allocation_ids", "secondary_eips"]);
+        // Whichever way they are counted.
+        let stated = interface.secondary_private_ips.items.len().max(secondary_allocations.items.len());
+        interface.secondary_private_ip_count = interface.secondary_private_ip_count.max(stated);
+        Self {
+            interface,
+            connectivity_type: reader.take(&["connectivity_type"]),
+            allocation: reader.take(&["allocation", "allocation_id", "eip"]),
+            secondary_allocations,
+            tags: reader.tags(),
+        }
+    }
+}
+
+/// A VPC peering connection as written.
+#[derive(Debug)]
+pub(crate) struct DeclaredVpcPeeringConnection {
+    pub(crate) at: Place,
+    pub(crate) vpc: Given<String>,
+    pub(crate) peer_vpc: Given<String>,
+    pub(crate) auto_accept: Given<bool>,
+    pub(crate) state: Given<PeeringState>,
+    pub(crate) tags: Tags,
+}
+
+impl DeclaredVpcPeeringConnection {
+    pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &VpcPeeringConnectionName) -> Self {
+        Self {
+            at: reader.at().clone(),
+            vpc: reader.require(&["vpc", "vpc_id"], "the name of the VPC that asks"),
+            peer_vpc: reader.require(&["peer_vpc", "peer_vpc_id"], "the name of the other VPC"),
+            auto_accept: reader.take(&["auto_accept"]),
+            state: reader.take(&["state", "accept_status"]),
+            tags: reader.tags(),
+        }
+    }
+}

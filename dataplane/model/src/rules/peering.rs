@@ -1,0 +1,82 @@
+//! Which VPC peering connections carry packets? (area PCX)
+
+use std::collections::BTreeMap;
+
+use crate::name::{VpcName, VpcPeeringConnectionName};
+use crate::register::Context;
+use crate::resources::{PeeringState, Vpc, VpcPeeringConnection};
+use crate::space::{overlap_v4, overlap_v6};
+
+/// The connections between VPCs that exist.
+pub(super) fn build(
+    cx: &Context<'_>,
+    vpcs: &BTreeMap<VpcName, Vpc>,
+) -> BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection> {
+    let mut connections: BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection> = BTreeMap::new();
+    for (name, declared) in &cx.declared.vpc_peering_connections {
+        let resolve =
+            |given: &crate::reader::Given<String>| cx.registers.vpcs.resolve(cx.log, given.written()?);
+        let ends = (resolve(&declared.vpc), resolve(&declared.peer_vpc));
+        let (Some(vpc), Some(peer_vpc)) = ends else { continue };
+        if vpc == peer_vpc {
+            let problem = format!("VPC {vpc} cannot be its own peer");
+            cx.log.report(
+                &declared.at.attribute("peer_vpc"),
+                "InvalidParameterValue",
+                problem,
+                "name another VPC",
+            );
+            continue;
+        }
+        let state = state(declared, vpcs.get(&vpc), vpcs.get(&peer_vpc));
+        if let (Some(accepted), Some(state)) = (declared.auto_accept.written(), declared.state.written())
+            && accepted.value != (state.value == PeeringState::Active)
+        {
+            cx.log.report(
+                &state.at,
+                "InvalidParameterCombination",
+                "this and `auto_accept` contradict each other",
+                "give one of the two",
+            );
+        }
+        // PCX-06: at most one that lives between two VPCs.
+        let lives = |state| matches!(state, PeeringState::Active | PeeringState::PendingAcceptance);
+        let twin = connections.iter().find(|(_, other)| {
+            let same = (&other.vpc, &other.peer_vpc) == (&vpc, &peer_vpc)
+                || (&other.vpc, &other.peer_vpc) == (&peer_vpc, &vpc);
+            same && lives(other.state) && lives(state)
+        });
+        if let Some((other, _)) = twin {
+            cx.log.report(
+                &declared.at,
+                "VpcPeeringConnectionAlreadyExists",
+                format!("the VPC peering connection {other} already joins {vpc} and {peer_vpc}"),
+                "two VPCs have one: remove one of the two",
+            );
+        }
+        let connection = VpcPeeringConnection { vpc, peer_vpc, state, tags: declared.tags.clone() };
+        connections.insert(name.clone(), connection);
+    }
+    connections
+}
+
+/// PCX-01: an overlap of any two blocks fails the connection, and that is no error. PCX-11: unaccepted it waits.
+fn state(
+    declared: &crate::declared::DeclaredVpcPeeringConnection,
+    vpc: Option<&Vpc>,
+    peer: Option<&Vpc>,
+) -> PeeringState {
+    if vpc.zip(peer).is_some_and(|(vpc, peer)| overlap(vpc, peer)) {
+        return PeeringState::Failed;
+    }
+    match (declared.state.value(), declared.auto_accept.value()) {
+        (Some(state), _) => *state,
+        (None, Some(true)) => PeeringState::Active,
+        (None, _) => PeeringState::PendingAcceptance,
+    }
+}
+
+fn overlap(a: &Vpc, b: &Vpc) -> bool {
+    a.ipv4_blocks().any(|a| b.ipv4_blocks().any(|b| overlap_v4(&a, &b)))
+        || a.ipv6_cidr_blocks.iter().any(|a| b.ipv6_cidr_blocks.iter().any(|b| overlap_v6(a, b)))
+}
