@@ -13,13 +13,13 @@ use vpclab_model::{self as model, Kind, Name, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::fabric::{
-    Both, Eni, Fabric, Host, Instance, InternetGateway, KeyedMap, NetworkAcl, NetworkAclEntry, Peer, Policy,
-    PolicyRule, PublicMapping, Route, RouteTable, RouteTarget, Router, SecurityGroup, Subnet, Timeouts, Vpc,
-    eui64_link_local,
+    Both, EgressOnlyInternetGateway, Eni, Fabric, Host, Instance, InternetGateway, KeyedMap, NatGateway,
+    NetworkAcl, NetworkAclEntry, Peer, Peering, Policy, PolicyRule, PublicMapping, Role, Route, RouteTable,
+    RouteTarget, Router, SecurityGroup, Subnet, Timeouts, Vpc, eui64_link_local,
 };
 use crate::index::{
-    Arena, EniIdx, InstanceIdx, InternetGatewayIdx, NetworkAclIdx, PolicyIdx, Position, RouteTableIdx,
-    SecurityGroupIdx, SubnetIdx, Table, VpcIdx,
+    Arena, EgressOnlyIdx, EniIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx,
+    PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table, VpcIdx,
 };
 
 impl Fabric {
@@ -38,6 +38,9 @@ struct Compiler<'a> {
     network_acls: Numbering<'a, NetworkAclIdx>,
     security_groups: Numbering<'a, SecurityGroupIdx>,
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
+    egress_only: Numbering<'a, EgressOnlyIdx>,
+    nat_gateways: Arena<NatGatewayIdx, NatGateway>,
+    peerings: Arena<PeeringIdx, Peering>,
     instances: Arena<InstanceIdx, Instance>,
     enis: Arena<EniIdx, Eni>,
 }
@@ -74,6 +77,15 @@ impl<'a> Compiler<'a> {
             network_acls: Numbering::new(&topology.network_acls),
             security_groups: Numbering::new(&topology.security_groups),
             internet_gateways: Numbering::new(&topology.internet_gateways),
+            egress_only: Numbering::new(&topology.egress_only_internet_gateways),
+            nat_gateways: Arena::with_names(
+                previous.map(|fabric| &fabric.nat_gateways),
+                topology.nat_gateways.keys().map(|name| name.as_str().into()),
+            ),
+            peerings: Arena::with_names(
+                previous.map(|fabric| &fabric.peerings),
+                topology.vpc_peering_connections.keys().map(|name| name.as_str().into()),
+            ),
             instances: Arena::with_names(
                 previous.map(|fabric| &fabric.instances),
                 topology.instances.keys().map(|name| name.as_str().into()),
@@ -108,6 +120,7 @@ impl<'a> Compiler<'a> {
                 .collect();
             self.instances.fill(self.instance_index(name), Instance { name: name.clone(), interfaces });
         }
+        self.fill_gateways();
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
             settings: self.topology.settings,
@@ -125,12 +138,18 @@ impl<'a> Compiler<'a> {
             internet_gateways: table(self.topology.internet_gateways.iter().map(|(name, gateway)| {
                 InternetGateway { name: name.clone(), vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)) }
             })),
+            egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
+                EgressOnlyInternetGateway { name: name.clone(), vpc: self.vpcs.of(&gateway.vpc) }
+            })),
+            nat_gateways: self.nat_gateways,
+            peerings: self.peerings,
             instances: self.instances,
             enis: self.enis,
             hosts: compile_hosts(self.topology, previous),
             addresses: KeyedMap::default(),
             macs: KeyedMap::default(),
             public_addresses: KeyedMap::default(),
+            owners_of_ipv6: KeyedMap::default(),
             hosts_by_address: KeyedMap::default(),
             elastic_addresses: self
                 .topology
@@ -144,6 +163,7 @@ impl<'a> Compiler<'a> {
                         .flat_map(|eni| eni.public_ips.values().map(|public| public.address)),
                 )
                 .collect(),
+            seed: foldhash::fast::FixedState::default(),
         };
         index_addresses(&mut fabric);
         fabric
@@ -168,6 +188,38 @@ impl<'a> Compiler<'a> {
     #[allow(clippy::expect_used)]
     fn eni_index(&self, name: &model::NetworkInterfaceName) -> EniIdx {
         self.enis.find(name.as_str()).expect("a validated topology has no dangling reference")
+    }
+
+    fn fill_gateways(&mut self) {
+        for (name, nat) in &self.topology.nat_gateways {
+            let eni = &self.topology.network_interfaces[&nat.network_interface];
+            let works = nat.state == model::NatGatewayState::Available;
+            let compiled = NatGateway {
+                name: name.clone(),
+                subnet: self.subnets.of(&nat.subnet),
+                eni: self.eni_index(&nat.network_interface),
+                addresses: eni.private_ips().filter(|_| works).collect(),
+            };
+            self.nat_gateways.fill(self.nat_index(name), compiled);
+        }
+        for (name, peering) in &self.topology.vpc_peering_connections {
+            let compiled = Peering {
+                name: name.clone(),
+                ends: [self.vpcs.of(&peering.vpc), self.vpcs.of(&peering.peer_vpc)],
+                active: peering.state == model::PeeringState::Active,
+            };
+            self.peerings.fill(self.peering_index(name), compiled);
+        }
+    }
+
+    #[allow(clippy::expect_used)]
+    fn nat_index(&self, name: &model::NatGatewayName) -> NatGatewayIdx {
+        self.nat_gateways.find(name.as_str()).expect("a validated topology has no dangling reference")
+    }
+
+    #[allow(clippy::expect_used)]
+    fn peering_index(&self, name: &model::VpcPeeringConnectionName) -> PeeringIdx {
+        self.peerings.find(name.as_str()).expect("a validated topology has no dangling reference")
     }
 
     #[allow(clippy::expect_used)]
@@ -227,6 +279,15 @@ impl<'a> Compiler<'a> {
                     model::RouteTarget::NetworkInterface(eni) => {
                         RouteTarget::NetworkInterface(self.eni_index(eni))
                     }
+                    model::RouteTarget::EgressOnlyInternetGateway(gateway) => {
+                        RouteTarget::EgressOnly(self.egress_only.of(gateway))
+                    }
+                    model::RouteTarget::NatGateway(gateway) => {
+                        RouteTarget::NatGateway(self.nat_index(gateway))
+                    }
+                    model::RouteTarget::VpcPeeringConnection(peering) => {
+                        RouteTarget::Peering(self.peering_index(peering))
+                    }
                 },
                 state: route.state,
                 origin: route.origin,
@@ -252,6 +313,10 @@ impl<'a> Compiler<'a> {
         Eni {
             name: name.clone(),
             attachment: eni.attachment.as_ref().map(|a| (self.instance_index(&a.instance), a.device_index)),
+            role: match &eni.interface_type {
+                model::InterfaceType::Interface => Role::Guest,
+                model::InterfaceType::NatGateway(gateway) => Role::NatGateway(self.nat_index(gateway)),
+            },
             subnet: self.subnets.of(&eni.subnet),
             vpc: self.vpcs.of(&self.topology.subnets[&eni.subnet].vpc),
             mac,
@@ -394,14 +459,19 @@ fn index_addresses(fabric: &mut Fabric) {
         for &address in &eni.addresses {
             fabric.addresses.insert((eni.vpc, address), index);
         }
+        let is_public = |address: &&IpAddr| address.is_ipv6() && model::not_public(**address).is_none();
+        for &address in eni.addresses.iter().filter(is_public) {
+            fabric.owners_of_ipv6.insert(address, index);
+        }
         // A public address of a detached interface stands for nobody (IGW-09).
-        let Some(&gateway) = gateway_of.get(&eni.vpc).filter(|_| eni.attachment.is_some()) else { continue };
+        let is_in_use = eni.attachment.is_some() || eni.role != Role::Guest;
+        let Some(&gateway) = gateway_of.get(&eni.vpc).filter(|_| is_in_use) else { continue };
         for &(private, public) in &eni.public_addresses {
             let mapping = PublicMapping { eni: index, private: IpAddr::V4(private), gateway };
             fabric.public_addresses.insert(IpAddr::V4(public), mapping);
         }
         // A unique local address is of no use outside (IGW-14), and several VPCs may have it.
-        for &address in eni.addresses.iter().filter(|a| a.is_ipv6() && model::not_public(**a).is_none()) {
+        for &address in eni.addresses.iter().filter(is_public) {
             let mapping = PublicMapping { eni: index, private: address, gateway };
             fabric.public_addresses.insert(address, mapping);
         }

@@ -10,14 +10,15 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use vpclab_model::{
-    InstanceName, InternetGatewayName, InternetHostName, NetworkAclName, NetworkInterfaceName, RouteOrigin,
-    RouteState, RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, VpcName,
+    EgressOnlyInternetGatewayName, InstanceName, InternetGatewayName, InternetHostName, NatGatewayName,
+    NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState, RouteTableName, RuleAction,
+    SecurityGroupName, Settings, SubnetName, Traffic, VpcName, VpcPeeringConnectionName,
 };
 use vpclab_wire::MacAddr;
 
 use crate::index::{
-    Arena, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx, NetworkAclIdx, PolicyIdx, RouteTableIdx,
-    SecurityGroupIdx, SubnetIdx, Table, VpcIdx,
+    Arena, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx,
+    PeeringIdx, PolicyIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table, VpcIdx,
 };
 
 /// A hash map keyed with a secret of this process, as packets choose the keys.
@@ -88,6 +89,12 @@ pub struct Fabric {
     pub policies: Table<PolicyIdx, Both<Policy>>,
     /// Internet gateways.
     pub internet_gateways: Table<InternetGatewayIdx, InternetGateway>,
+    /// Egress-only internet gateways.
+    pub egress_only: Table<EgressOnlyIdx, EgressOnlyInternetGateway>,
+    /// NAT gateways.
+    pub nat_gateways: Arena<NatGatewayIdx, NatGateway>,
+    /// VPC peering connections.
+    pub peerings: Arena<PeeringIdx, Peering>,
     /// Instances.
     pub instances: Arena<InstanceIdx, Instance>,
     /// Interfaces.
@@ -97,9 +104,12 @@ pub struct Fabric {
     pub(crate) addresses: KeyedMap<(VpcIdx, IpAddr), EniIdx>,
     pub(crate) macs: KeyedMap<(SubnetIdx, MacAddr), EniIdx>,
     pub(crate) public_addresses: KeyedMap<IpAddr, PublicMapping>,
+    pub(crate) owners_of_ipv6: KeyedMap<IpAddr, EniIdx>,
     pub(crate) hosts_by_address: KeyedMap<IpAddr, HostIdx>,
     /// Public IPv4 addresses of the topology, whether or not they stand for anybody.
     pub(crate) elastic_addresses: HashSet<Ipv4Addr, foldhash::fast::RandomState>,
+    /// What documented random choices depend on (PIPE-15): the same in every generation.
+    pub(crate) seed: foldhash::fast::FixedState,
 }
 
 /// A VPC.
@@ -186,6 +196,12 @@ pub enum RouteTarget {
     InternetGateway(InternetGatewayIdx),
     /// To an interface.
     NetworkInterface(EniIdx),
+    /// To the internet, for flows opened from inside.
+    EgressOnly(EgressOnlyIdx),
+    /// To a NAT gateway.
+    NatGateway(NatGatewayIdx),
+    /// To the VPC at the other end.
+    Peering(PeeringIdx),
 }
 
 /// A network ACL: entries of each direction in order of evaluation.
@@ -257,6 +273,48 @@ pub struct InternetGateway {
     pub vpc: Option<VpcIdx>,
 }
 
+/// An egress-only internet gateway.
+#[derive(Debug)]
+pub struct EgressOnlyInternetGateway {
+    /// Its name.
+    pub name: EgressOnlyInternetGatewayName,
+    /// The VPC it is attached to.
+    pub vpc: VpcIdx,
+}
+
+/// A NAT gateway.
+#[derive(Debug)]
+pub struct NatGateway {
+    /// Its name.
+    pub name: NatGatewayName,
+    /// The subnet it lies in.
+    pub subnet: SubnetIdx,
+    /// Its interface.
+    pub eni: EniIdx,
+    /// Its private addresses, the primary one first; none of one that has failed.
+    pub addresses: Vec<Ipv4Addr>,
+}
+
+/// A VPC peering connection.
+#[derive(Debug)]
+pub struct Peering {
+    /// Its name.
+    pub name: VpcPeeringConnectionName,
+    /// The VPCs it joins.
+    pub ends: [VpcIdx; 2],
+    /// Whether it carries packets.
+    pub active: bool,
+}
+
+/// Whose an interface is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A guest's.
+    Guest,
+    /// A NAT gateway's.
+    NatGateway(NatGatewayIdx),
+}
+
 /// An instance.
 #[derive(Debug)]
 pub struct Instance {
@@ -273,6 +331,8 @@ pub struct Eni {
     pub name: NetworkInterfaceName,
     /// Where it is plugged in.
     pub attachment: Option<(InstanceIdx, u8)>,
+    /// Whose it is.
+    pub role: Role,
     /// Its subnet.
     pub subnet: SubnetIdx,
     /// Its VPC.
@@ -338,7 +398,32 @@ pub struct PublicMapping {
     pub gateway: InternetGatewayIdx,
 }
 
+impl Peering {
+    /// The VPC at the other end, as `end` sees it, while the connection carries packets.
+    pub fn other_end(&self, end: VpcIdx) -> Option<VpcIdx> {
+        let [a, b] = self.ends;
+        match end {
+            _ if !self.active => None,
+            end if end == a => Some(b),
+            end if end == b => Some(a),
+            _ => None,
+        }
+    }
+}
+
 impl Fabric {
+    /// A number that stands for a documented random choice about `subject` (PIPE-15): always the same for the same.
+    pub fn choice(&self, subject: &impl std::hash::Hash) -> u64 {
+        use std::hash::BuildHasher;
+        self.seed.hash_one(subject)
+    }
+
+    /// How long a NAT gateway remembers a TCP connection that has ended. Not published; the lab's choice for ended
+    /// connections (CT-22).
+    pub fn nat_closing_timeout(&self) -> Duration {
+        Duration::from_secs(self.settings.tcp_closing_timeout.into())
+    }
+
     /// The interface that owns `address` in `vpc`. The key is the pair: address spaces overlap (L2-10).
     pub fn interface_at(&self, vpc: VpcIdx, address: IpAddr) -> Option<EniIdx> {
         self.addresses.get(&(vpc, address)).copied()
@@ -352,6 +437,11 @@ impl Fabric {
     /// Whom the internet reaches at `address`.
     pub fn public_mapping(&self, address: IpAddr) -> Option<PublicMapping> {
         self.public_addresses.get(&address).copied()
+    }
+
+    /// The interface that has a public IPv6 address, whatever gateways its VPC has.
+    pub fn owner_of_ipv6(&self, address: IpAddr) -> Option<EniIdx> {
+        self.owners_of_ipv6.get(&address).copied()
     }
 
     /// Whether a public address is one of the topology's own, even if it stands for nobody now: an elastic IP, an

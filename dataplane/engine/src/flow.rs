@@ -11,6 +11,7 @@
 //! Expiry is exact at lookup; [`FlowTable::sweep`] gives memory back a bounded share at a time.
 
 mod datagram;
+pub mod nat;
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -20,10 +21,12 @@ use std::time::Duration;
 use vpclab_wire::{Embedded, IcmpMessage, IpHeaders, Protocol, TcpFlags, Transport};
 
 use crate::fabric::{Direction, KeyedMap, Timeouts};
-use crate::index::{EniIdx, HostIdx, InstanceIdx, Slot};
+use crate::index::{EniIdx, HostIdx, InstanceIdx, PeeringIdx, Slot};
 use crate::time::Timestamp;
 
 pub use datagram::{DatagramKey, Datagrams, FRAGMENT_TIMEOUT, FirstFragment, FragmentLookup, PassedFragment};
+pub use nat::NatBinding;
+use nat::{InsideKey, NatTable};
 
 /// How many records of each kind are kept at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +76,8 @@ pub struct Conn {
     pub opened_at: Timestamp,
     /// When the last packet passed.
     pub last_seen: Timestamp,
+    /// The peering connection that the opening packet came by, where answers go back by it (NAT-33, CT-26).
+    pub return_path: Option<Slot<PeeringIdx>>,
     /// Whose allowance it counts against (CT-15).
     instance: Option<Slot<InstanceIdx>>,
 }
@@ -157,6 +162,17 @@ pub enum Effect {
         /// Its TCP flags.
         tcp_flags: Option<TcpFlags>,
     },
+    /// A NAT gateway lends an address and port. Boxed, as its record is large.
+    Map(Box<NatBinding>),
+    /// A packet passes on a flow of a NAT gateway.
+    UseMapping {
+        /// The flow.
+        key: InsideKey,
+        /// Whether the client sent it.
+        from_inside: bool,
+        /// Its TCP flags.
+        tcp_flags: Option<TcpFlags>,
+    },
     /// A fragment passes. Boxed, as fragments are rare and their record is large.
     RememberFragment(Box<PassedFragment>),
 }
@@ -168,6 +184,7 @@ pub struct FlowTable {
     conns: KeyedMap<(Slot<EniIdx>, FlowKey), Conn>,
     usage: KeyedMap<Slot<InstanceIdx>, Usage>,
     datagrams: Datagrams,
+    nat: NatTable,
     /// Keys in order of arrival, for the sweep to go round.
     clock: VecDeque<(Slot<EniIdx>, FlowKey)>,
 }
@@ -335,7 +352,21 @@ impl Conn {
         instance: Option<Slot<InstanceIdx>>,
         now: Timestamp,
     ) -> Self {
-        let state = match transport {
+        let state = Self::opening_state(transport);
+        Self {
+            opened_by: direction,
+            tracking,
+            state,
+            opened_at: now,
+            last_seen: now,
+            return_path: None,
+            instance,
+        }
+    }
+
+    /// The state of a flow that a packet with this transport header opens.
+    pub fn opening_state(transport: &Transport) -> ConnState {
+        match transport {
             Transport::Tcp(tcp) if tcp.flags.is_opening() => {
                 ConnState::Tcp(TcpState::Opening { answered: false })
             }
@@ -347,8 +378,7 @@ impl Conn {
             Transport::Udp { .. } => ConnState::Udp { requests: 1, responses: 0 },
             Transport::Icmp(_) => ConnState::Icmp,
             Transport::Other | Transport::LaterFragment => ConnState::Other,
-        };
-        Self { opened_by: direction, tracking, state, opened_at: now, last_seen: now, instance }
+        }
     }
 
     /// After how much idle time it is forgotten, at an interface with these `timeouts`.
@@ -379,18 +409,24 @@ impl Conn {
 
     fn advance(&mut self, direction: Direction, tcp_flags: Option<TcpFlags>, now: Timestamp) {
         self.last_seen = now;
-        let by_opener = direction == self.opened_by;
-        match &mut self.state {
-            ConnState::Tcp(state) => {
+        self.state.advance(direction == self.opened_by, tcp_flags);
+    }
+}
+
+impl ConnState {
+    /// Takes note of a packet, sent by the opener or by the other side.
+    pub(crate) fn advance(&mut self, by_opener: bool, tcp_flags: Option<TcpFlags>) {
+        match self {
+            Self::Tcp(state) => {
                 if let Some(flags) = tcp_flags {
                     *state = state.after(flags, by_opener);
                 }
             }
-            ConnState::Udp { requests, responses } => {
+            Self::Udp { requests, responses } => {
                 let count = if by_opener { requests } else { responses };
                 *count = (*count + 1).min(2);
             }
-            ConnState::Icmp | ConnState::Other => {}
+            Self::Icmp | Self::Other => {}
         }
     }
 }
@@ -429,8 +465,14 @@ impl FlowTable {
             conns: KeyedMap::default(),
             usage: KeyedMap::default(),
             datagrams: Datagrams::new(capacity.datagrams, capacity.datagrams_per_ingress),
+            nat: NatTable::default(),
             clock: VecDeque::new(),
         }
+    }
+
+    /// What NAT gateways have lent.
+    pub fn nat(&self) -> &NatTable {
+        &self.nat
     }
 
     /// The record of a flow. Whether it has expired is the reader's to say: idle times are the interface's.
@@ -445,7 +487,7 @@ impl FlowTable {
 
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
-        self.conns.is_empty() && self.datagrams.len() == 0
+        self.conns.is_empty() && self.datagrams.len() == 0 && self.nat.is_empty()
     }
 
     /// The fragmented datagrams in flight.
@@ -515,6 +557,10 @@ impl FlowTable {
                     conn.advance(*direction, *tcp_flags, now);
                 }
             }
+            Effect::Map(binding) => self.nat.bind(binding),
+            Effect::UseMapping { key, from_inside, tcp_flags } => {
+                self.nat.advance(key, *from_inside, *tcp_flags, now);
+            }
             Effect::RememberFragment(fragment) => self.datagrams.remember(fragment, now),
         }
     }
@@ -540,13 +586,15 @@ impl FlowTable {
     }
 
     /// Forgets what has expired, looking at no more than `share` records of each kind. `timeouts_of` gives an interface's
-    /// idle times; none says that its slot has changed hands, and its flows are forgotten. Called often with a small
+    /// idle times; none says that its slot has changed hands, and its flows are forgotten. `is_mapped` says whether a
+    /// NAT gateway still has a flow. Called often with a small
     /// share, this goes round all of memory without ever stopping traffic.
     pub fn sweep<'a>(
         &mut self,
         now: Timestamp,
         share: usize,
         timeouts_of: impl Fn(Slot<EniIdx>) -> Option<&'a Timeouts>,
+        is_mapped: impl Fn(&NatBinding) -> bool,
     ) {
         for _ in 0..share.min(self.clock.len()) {
             let Some(key) = self.clock.pop_front() else { break };
@@ -561,6 +609,7 @@ impl FlowTable {
             }
         }
         self.datagrams.sweep(now, share);
+        self.nat.sweep(share, is_mapped);
     }
 }
 

@@ -4,17 +4,20 @@
 //! [`Engine`] owns what changes, flow memory and counters; where frames go is an [`Outlet`]'s affair.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use vpclab_wire::{
-    Body, FrameBuf, FrameMut, Headers, PrefixInformation, RouterAdvertisement, arp_reply, echo_reply,
-    fragment_ipv4, icmp_error, neighbor_advertisement, parse, rewrite, router_advertisement,
+    Body, EmbeddedTranslation, FrameBuf, FrameMut, Headers, IcmpHeader, IcmpMessage, IpHeaders,
+    PrefixInformation, Rewrite, RouterAdvertisement, Translation, Transport, Untranslatable, arp_reply,
+    echo_reply, fragment_ipv4, icmp_error, ipv4_to_ipv6, ipv6_to_ipv4, neighbor_advertisement, parse,
+    rewrite, router_advertisement, tcp_reset,
 };
 
 use crate::door::{Port, plan_frame};
 use crate::fabric::Fabric;
 use crate::flow::{Capacity, FlowTable, Ingress};
-use crate::index::SubnetIdx;
-use crate::packet::Born;
+use crate::index::{EniIdx, Slot, SubnetIdx};
+use crate::packet::{Born, BornPacket};
 use crate::plan::{Answer, Context, Egress, Forward, Origin, Plan, Verdict, plan};
 use crate::reason::DropReason;
 use crate::step::{NoProbe, Probe};
@@ -119,9 +122,15 @@ impl Engine {
 
     /// Gives back a share of the memory of what has expired. Call it between batches, and when idle.
     pub fn sweep(&mut self, fabric: &Fabric, now: Timestamp) {
-        self.flows.sweep(now, SWEEP_SHARE, |slot| {
+        let timeouts = |slot: Slot<EniIdx>| {
             let eni = fabric.enis.get(slot.index)?;
             (fabric.enis.slot(slot.index) == slot).then_some(&eni.timeouts)
+        };
+        let closing = fabric.nat_closing_timeout();
+        self.flows.sweep(now, SWEEP_SHARE, timeouts, |binding| {
+            let gateway = binding.inside.gateway;
+            let exists = fabric.nat_gateways.get(gateway.index).is_some();
+            exists && fabric.nat_gateways.slot(gateway.index) == gateway && binding.is_live(closing, now)
         });
     }
 
@@ -134,11 +143,11 @@ impl Engine {
     ) -> (Plan, bool) {
         let mut attempt = 1;
         loop {
-            let mut decided = plan(&Context { fabric, flows: &self.flows, now });
+            let mut decided = plan(&Context { fabric, flows: &self.flows, now, nat_port: None });
             if is_full(&decided) {
                 // What has expired must not stand in the way; a bounded look, as this may happen with every packet.
                 self.sweep(fabric, now);
-                decided = plan(&Context { fabric, flows: &self.flows, now });
+                decided = plan(&Context { fabric, flows: &self.flows, now, nat_port: None });
             }
             let committed = self.flows.commit(&decided.effects, now).is_ok();
             if committed || attempt == MAX_ATTEMPTS {
@@ -187,7 +196,7 @@ impl Engine {
         born: Born,
         outlet: &mut impl Outlet,
     ) {
-        let Some(error) = error_frame(fabric, frame, born) else { return };
+        let Some(error) = born_frame(fabric, frame, born) else { return };
         let mut error = error.into_bytes();
         let Ok(headers) = parse(&error) else { return };
         let Body::Ip(packet) = &headers.body else { return };
@@ -195,7 +204,13 @@ impl Engine {
             Port::Interface(eni) => Ingress::Interface(fabric.enis.slot(eni)),
             Port::Host(host) => Ingress::Internet(Some(fabric.hosts.slot(host))),
         };
-        let origin = Origin::Router { subnet: born.router, ingress };
+        let subnet = born.subnet;
+        let origin = match born.packet {
+            BornPacket::Icmp { source: None, .. } => Origin::Router { subnet, ingress },
+            BornPacket::Icmp { source: Some(_), .. } | BornPacket::TcpReset => {
+                Origin::Gateway { subnet, ingress }
+            }
+        };
         let (plan, committed) = self.decide(fabric, now, |cx| plan_born(cx, origin, packet));
         if !committed {
             return;
@@ -239,10 +254,20 @@ fn send(frame: &mut [u8], headers: &Headers, forward: &Forward, outlet: &mut imp
         Egress::Internet(_) => return Outcome::LeftForInternet,
     };
     let Body::Ip(packet) = &headers.body else { return Outcome::Forwarded(port) };
-    match FrameMut::new(frame) {
-        Ok(mut view) => rewrite(&mut view, packet, &forward.rewrite),
-        Err(malformed) => return Outcome::Dropped(DropReason::Malformed(malformed)),
-    }
+    let translated;
+    let frame = if packet.is_ipv6() == forward.headers.is_ipv6() {
+        match FrameMut::new(frame) {
+            Ok(mut view) => rewrite(&mut view, packet, &forward.rewrite),
+            Err(malformed) => return Outcome::Dropped(DropReason::Malformed(malformed)),
+        }
+        &*frame
+    } else {
+        translated = match translate(frame, packet, forward) {
+            Ok(translated) => translated.into_bytes(),
+            Err(why) => return Outcome::Dropped(DropReason::Untranslatable(why)),
+        };
+        &translated
+    };
     match forward.fragment_to {
         None => outlet.send(port, frame),
         Some(mtu) => match fragment_ipv4(frame, u32::from(mtu)) {
@@ -253,12 +278,50 @@ fn send(frame: &mut [u8], headers: &Headers, forward: &Forward, outlet: &mut imp
     Outcome::Forwarded(port)
 }
 
+/// The frame of the other address family that NAT64 sends in place of `frame`.
+fn translate(frame: &[u8], packet: &IpHeaders, forward: &Forward) -> Result<FrameBuf, Untranslatable> {
+    let Rewrite { src_mac, dst_mac, src_port, dst_port, ttl, max_segment_size, .. } = forward.rewrite;
+    let ports = forward.rewrite.embedded.unwrap_or_default();
+    let quoted = match &forward.headers.transport {
+        Transport::Icmp(IcmpHeader { message: IcmpMessage::Error { embedded }, .. }) => embedded.as_ref(),
+        _ => None,
+    };
+    macro_rules! translation {
+        ($family:ident, $translate:expr, $src:expr, $dst:expr) => {{
+            let embedded = quoted.and_then(|quoted| match (quoted.src, quoted.dst) {
+                (IpAddr::$family(src), IpAddr::$family(dst)) => {
+                    Some(EmbeddedTranslation { src, dst, src_port: ports.src_port, dst_port: ports.dst_port })
+                }
+                _ => None,
+            });
+            let (src, dst) = ($src, $dst);
+            let translation = Translation {
+                src_mac,
+                dst_mac,
+                src,
+                dst,
+                src_port,
+                dst_port,
+                ttl,
+                max_segment_size,
+                embedded,
+            };
+            $translate(translation)
+        }};
+    }
+    match (forward.headers.src, forward.headers.dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => translation!(V4, |t| ipv6_to_ipv4(frame, packet, &t, identification(frame)), src, dst),
+        (IpAddr::V6(src), IpAddr::V6(dst)) => translation!(V6, |t| ipv4_to_ipv6(frame, packet, &t), src, dst),
+        _ => Err(Untranslatable::Mismatch),
+    }
+}
+
 /// The frame that answers `frame`.
 fn reply(fabric: &Fabric, frame: &[u8], headers: &Headers, answer: Answer) -> Option<FrameBuf> {
     match (answer, &headers.body) {
         (Answer::Arp(mac), Body::Arp(request)) => Some(arp_reply(request, mac)),
         (Answer::NeighborAdvertisement { target, mac, router }, Body::Ip(packet)) => {
-            let std::net::IpAddr::V6(asker) = packet.src else { return None };
+            let IpAddr::V6(asker) = packet.src else { return None };
             // Duplicate address detection asks from the unspecified address and is answered to all (RFC 4862).
             let solicited = !asker.is_unspecified();
             let (dst_mac, dst) =
@@ -266,7 +329,7 @@ fn reply(fabric: &Fabric, frame: &[u8], headers: &Headers, answer: Answer) -> Op
             Some(neighbor_advertisement(mac, dst_mac, target, dst, target, router, solicited, true))
         }
         (Answer::RouterAdvertisement(subnet), Body::Ip(packet)) => {
-            let std::net::IpAddr::V6(asker) = packet.src else { return None };
+            let IpAddr::V6(asker) = packet.src else { return None };
             let (dst_mac, dst) =
                 if asker.is_unspecified() { (ALL_NODES_MAC, ALL_NODES) } else { (headers.src_mac, asker) };
             Some(advertise_router(fabric, subnet, dst_mac, dst))
@@ -309,13 +372,25 @@ fn advertise_router(
     router_advertisement(subnet.router.mac, dst_mac, subnet.router.link_local, dst, &advertisement)
 }
 
-/// The ICMP error that `born` stands for, from the subnet's router (MTU-06).
-fn error_frame(fabric: &Fabric, frame: &[u8], born: Born) -> Option<FrameBuf> {
-    let router = &fabric.subnets[born.router].router;
-    let is_ipv6 = matches!(born.error, vpclab_wire::IcmpErrorKind::PacketTooBig { .. });
-    let source =
-        if is_ipv6 { std::net::IpAddr::V6(router.link_local) } else { std::net::IpAddr::V4(router.ipv4?) };
-    icmp_error(born.error, router.mac, router.mac, source, frame)
+/// The packet that `born` stands for, about `frame`.
+fn born_frame(fabric: &Fabric, frame: &[u8], born: Born) -> Option<FrameBuf> {
+    let router = &fabric.subnets[born.subnet].router;
+    match born.packet {
+        BornPacket::Icmp { kind, source } => {
+            let is_ipv6 = match source {
+                Some(source) => source.is_ipv6(),
+                None => matches!(kind, vpclab_wire::IcmpErrorKind::PacketTooBig { .. }),
+            };
+            // MTU-06
+            let source = match source {
+                Some(source) => source,
+                None if is_ipv6 => IpAddr::V6(router.link_local),
+                None => IpAddr::V4(router.ipv4?),
+            };
+            icmp_error(kind, router.mac, router.mac, source, frame)
+        }
+        BornPacket::TcpReset => tcp_reset(router.mac, router.mac, frame),
+    }
 }
 
 /// Records what would become of a frame, and changes nothing.
@@ -328,7 +403,7 @@ pub fn trace(
     probe: &mut impl Probe,
 ) -> Plan {
     match parse(frame) {
-        Ok(headers) => plan_frame(&Context { fabric, flows, now }, port, &headers, probe),
+        Ok(headers) => plan_frame(&Context { fabric, flows, now, nat_port: None }, port, &headers, probe),
         Err(malformed) => Plan::dropped(DropReason::Malformed(malformed)),
     }
 }

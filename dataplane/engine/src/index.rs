@@ -51,6 +51,12 @@ indices! {
     PolicyIdx;
     /// A compiled internet gateway.
     InternetGatewayIdx;
+    /// A compiled egress-only internet gateway.
+    EgressOnlyIdx;
+    /// The slot of a NAT gateway, stable over generations.
+    NatGatewayIdx;
+    /// The slot of a VPC peering connection, stable over generations.
+    PeeringIdx;
     /// An instance.
     InstanceIdx;
     /// The slot of an elastic network interface, stable over generations.

@@ -3,7 +3,7 @@
 //! A [`Draft`] travels with the walk: the headers as they will be, who sent the packet as far as security group
 //! references may know, and the effects that its passage will have. Nothing here touches the frame.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use arrayvec::ArrayVec;
 use vpclab_model::Traffic;
@@ -12,11 +12,11 @@ use vpclab_wire::{
 };
 
 use crate::flow::{Effect, Ingress};
-use crate::index::{EniIdx, SubnetIdx};
+use crate::index::{EniIdx, NatGatewayIdx, PeeringIdx, SubnetIdx};
 use crate::reason::DropReason;
 
-/// The most effects one packet can have: a fragment, and a flow at each of two interfaces, with one to spare.
-pub(crate) const MAX_EFFECTS: usize = 4;
+/// The most effects one packet can have: a fragment, a flow at each of two interfaces, and two NAT gateways between.
+pub(crate) const MAX_EFFECTS: usize = 5;
 
 /// The packet as it will look so far.
 #[derive(Debug, Clone)]
@@ -38,6 +38,24 @@ pub struct Draft {
     pub new_destination: Option<IpAddr>,
     /// The addresses that a packet quoted in an ICMP error shall have.
     pub new_embedded: (Option<IpAddr>, Option<IpAddr>),
+    /// The ports that a packet quoted in an ICMP error shall have.
+    pub new_embedded_ports: (Option<u16>, Option<u16>),
+    /// The source port it shall have, or the identifier of an ICMP query.
+    pub new_source_port: Option<u16>,
+    /// The destination port it shall have, or the identifier of an ICMP query.
+    pub new_destination_port: Option<u16>,
+    /// The time to live it shall have.
+    pub new_ttl: Option<u8>,
+    /// The largest TCP segment it may announce.
+    pub max_segment_size: Option<u16>,
+    /// How it came to the VPC it is in.
+    pub path: Path,
+    /// The NAT gateway that has translated it.
+    pub nat: Option<NatGatewayIdx>,
+    /// Whether it has passed a gateway whose flows are tracked whatever the rules say (CT-07).
+    pub auto_tracked: bool,
+    /// The way its flow came by, where answers keep to it (NAT-33, CT-26).
+    pub return_path: Option<PeeringIdx>,
     /// The size of IP packet it must be cut to.
     pub fragment_to: Option<u16>,
     /// What its passage does to flow memory.
@@ -46,13 +64,36 @@ pub struct Draft {
     pub born: Option<Born>,
 }
 
-/// An ICMP error that a router sends about a packet. It starts a walk of its own and is filtered like any other.
+/// A packet that a router or gateway sends about another. It starts a walk of its own and is filtered like any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Born {
-    /// The subnet whose router sends it.
-    pub router: SubnetIdx,
-    /// What it says.
-    pub error: IcmpErrorKind,
+    /// The subnet in which it is sent.
+    pub subnet: SubnetIdx,
+    /// What it is.
+    pub packet: BornPacket,
+}
+
+/// What a router or gateway sends about a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BornPacket {
+    /// An ICMP error.
+    Icmp {
+        /// What it says.
+        kind: IcmpErrorKind,
+        /// The address of the gateway that sends it; none for the subnet's router.
+        source: Option<IpAddr>,
+    },
+    /// A TCP reset, as if from the packet's destination (NAT-10).
+    TcpReset,
+}
+
+/// How a packet came to the VPC it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// It has been there, or came from the internet.
+    Inside,
+    /// Over a peering connection.
+    Peering(PeeringIdx),
 }
 
 /// What rules look at, addresses aside.
@@ -78,6 +119,15 @@ impl Draft {
             new_source: None,
             new_destination: None,
             new_embedded: (None, None),
+            new_embedded_ports: (None, None),
+            new_source_port: None,
+            new_destination_port: None,
+            new_ttl: None,
+            max_segment_size: None,
+            path: Path::Inside,
+            nat: None,
+            auto_tracked: false,
+            return_path: None,
             fragment_to: None,
             effects: ArrayVec::new(),
             born: None,
@@ -129,6 +179,112 @@ impl Draft {
         }
     }
 
+    /// Replaces the source port, or the identifier of an ICMP query.
+    pub fn set_source_port(&mut self, port: u16) {
+        set_port(&mut self.headers.transport, port, true);
+        if !self.is_later_fragment {
+            self.new_source_port = Some(port);
+        }
+    }
+
+    /// Replaces the destination port, or the identifier of an ICMP query.
+    pub fn set_destination_port(&mut self, port: u16) {
+        set_port(&mut self.headers.transport, port, false);
+        if !self.is_later_fragment {
+            self.new_destination_port = Some(port);
+        }
+    }
+
+    /// Replaces the source port of the packet that an ICMP error quotes.
+    pub fn set_quoted_source_port(&mut self, port: u16) {
+        if let Some(quoted) = self.quoted_mut()
+            && let Some((source, _)) = &mut quoted.ports
+        {
+            *source = port;
+            self.new_embedded_ports.0 = Some(port);
+        }
+    }
+
+    /// Replaces the destination port of the packet that an ICMP error quotes; of a query, its identifier.
+    pub fn set_quoted_destination_port(&mut self, port: u16) {
+        if let Some(quoted) = self.quoted_mut()
+            && let Some((source, destination)) = &mut quoted.ports
+        {
+            match quoted.protocol {
+                Protocol::TCP | Protocol::UDP => *destination = port,
+                _ => *source = port,
+            }
+            self.new_embedded_ports.1 = Some(port);
+        }
+    }
+
+    /// Makes an IPv6 packet the IPv4 packet that NAT64 sends in its place (RFC 7915 5.1), between these addresses.
+    pub fn become_ipv4(&mut self, source: Ipv4Addr, destination: Ipv4Addr) {
+        self.change_family(IpAddr::V4(source), IpAddr::V4(destination));
+        let shrinks = if self.headers.fragment.is_some() { 28 } else { 20 };
+        self.headers.packet_len = self.headers.packet_len.saturating_sub(shrinks);
+        self.headers.largest_segment = self.headers.largest_segment.saturating_sub(shrinks);
+        // RFC 7915 5.1: what fits into the least MTU of IPv6 may be cut on its way.
+        self.headers.dont_fragment = self.headers.packet_len > 1260;
+    }
+
+    /// Makes an IPv4 packet the IPv6 packet that NAT64 sends in its place (RFC 7915 4.1), between these addresses.
+    pub fn become_ipv6(&mut self, source: Ipv6Addr, destination: Ipv6Addr) {
+        self.change_family(IpAddr::V6(source), IpAddr::V6(destination));
+        let grows = if self.headers.fragment.is_some() { 28 } else { 20 };
+        self.headers.packet_len += grows;
+        self.headers.largest_segment += grows;
+        self.headers.dont_fragment = true;
+    }
+
+    fn change_family(&mut self, source: IpAddr, destination: IpAddr) {
+        const PAIRS: [(u8, u8); 2] = [(128, 8), (129, 0)];
+        let to_ipv6 = source.is_ipv6();
+        self.set_source(source);
+        self.set_destination(destination);
+        if let Transport::Icmp(icmp) = &mut self.headers.transport {
+            let pair = PAIRS.iter().find(|(v6, v4)| icmp.icmp_type == if to_ipv6 { *v4 } else { *v6 });
+            if let Some((v6, v4)) = pair {
+                icmp.icmp_type = if to_ipv6 { *v6 } else { *v4 };
+            }
+        }
+        self.headers.protocol = match self.headers.protocol {
+            Protocol::ICMP if to_ipv6 => Protocol::ICMPV6,
+            Protocol::ICMPV6 if !to_ipv6 => Protocol::ICMP,
+            other => other,
+        };
+    }
+
+    /// Lets a hop pass.
+    ///
+    /// # Errors
+    ///
+    /// Nothing changes and an error is returned when there is none left.
+    pub fn spend_hop(&mut self) -> Result<(), ()> {
+        match self.headers.ttl {
+            0 | 1 => Err(()),
+            ttl => {
+                self.headers.ttl = ttl - 1;
+                self.new_ttl = Some(ttl - 1);
+                Ok(())
+            }
+        }
+    }
+
+    /// Lowers the TCP segment size that the packet announces to what fits `mtu` bytes of IP packet.
+    pub fn clamp_segment_size(&mut self, mtu: u16) {
+        let headers = if self.headers.is_ipv6() { 60 } else { 40 };
+        let fits = mtu.saturating_sub(headers);
+        if matches!(self.headers.transport, Transport::Tcp(tcp) if tcp.flags.syn()) {
+            self.max_segment_size = Some(self.max_segment_size.map_or(fits, |other| other.min(fits)));
+        }
+    }
+
+    /// Takes note of a packet that this one gives birth to when it dies.
+    pub fn bear(&mut self, subnet: SubnetIdx, packet: BornPacket) {
+        self.born = Some(Born { subnet, packet });
+    }
+
     /// The packet that this one quotes, if it is an ICMP error.
     pub fn quoted(&self) -> Option<&Embedded> {
         match &self.headers.transport {
@@ -156,6 +312,21 @@ impl Draft {
     pub fn set_destination(&mut self, destination: IpAddr) {
         self.headers.dst = destination;
         self.new_destination = Some(destination);
+    }
+}
+
+fn set_port(transport: &mut Transport, port: u16, source: bool) {
+    match transport {
+        Transport::Tcp(tcp) if source => tcp.src_port = port,
+        Transport::Tcp(tcp) => tcp.dst_port = port,
+        Transport::Udp { src_port, .. } if source => *src_port = port,
+        Transport::Udp { dst_port, .. } => *dst_port = port,
+        Transport::Icmp(icmp) => {
+            if let IcmpMessage::Query { identifier, .. } = &mut icmp.message {
+                *identifier = port;
+            }
+        }
+        Transport::Other | Transport::LaterFragment => {}
     }
 }
 

@@ -11,11 +11,13 @@ use vpclab_wire::{EmbeddedRewrite, IpHeaders, MacAddr, Rewrite};
 
 use crate::fabric::{Fabric, INTERNET_MAC};
 use crate::flow::{DatagramKey, Effect, FirstFragment, FlowTable, FragmentLookup, Ingress, PassedFragment};
-use crate::index::{EniIdx, HostIdx, InternetGatewayIdx, SubnetIdx};
+use crate::index::{
+    EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, PeeringIdx, SubnetIdx, VpcIdx,
+};
 use crate::packet::{Born, Draft, MAX_EFFECTS};
 use crate::reason::DropReason;
-use crate::step::{Probe, Step};
-use crate::stop::{interface, internet, subnet};
+use crate::step::{NatSide, Probe, Step};
+use crate::stop::{egress_only, interface, internet, nat, peering, subnet};
 use crate::time::Timestamp;
 
 /// How many places a packet may visit. The longest path there is takes far fewer.
@@ -30,6 +32,8 @@ pub struct Context<'a> {
     pub flows: &'a FlowTable,
     /// The time.
     pub now: Timestamp,
+    /// The port that NAT gateways lend, where a question is about each of them; none lets them choose.
+    pub nat_port: Option<u16>,
 }
 
 /// Where a walk begins.
@@ -44,6 +48,13 @@ pub enum Origin {
     },
     /// At a host of the internet; none where the topology declares no host.
     Internet(Option<HostIdx>),
+    /// At a gateway in a subnet, which sends a packet about one that came in at `ingress`.
+    Gateway {
+        /// The subnet.
+        subnet: SubnetIdx,
+        /// Where the packet in question came in.
+        ingress: Ingress,
+    },
     /// At a subnet's router, which sends an ICMP error about a packet that came in at `ingress`.
     Router {
         /// The subnet.
@@ -69,6 +80,12 @@ pub enum Location {
     Subnet(SubnetIdx),
     /// At an internet gateway, on its way out.
     Internet(InternetGatewayIdx),
+    /// At an egress-only internet gateway, on its way out.
+    EgressOnly(EgressOnlyIdx),
+    /// At a NAT gateway.
+    Nat(NatGatewayIdx, NatSide),
+    /// At a peering connection, from one of its VPCs.
+    Peering(PeeringIdx, VpcIdx),
     /// On the internet, on its way to its destination there.
     PublicInternet,
     /// At an interface, about to enter.
@@ -163,7 +180,7 @@ pub fn plan(cx: &Context<'_>, origin: Origin, headers: &IpHeaders, probe: &mut i
     let ingress = match origin {
         Origin::Interface { eni, .. } => Ingress::Interface(cx.fabric.enis.slot(eni)),
         Origin::Internet(host) => Ingress::Internet(host.map(|host| cx.fabric.hosts.slot(host))),
-        Origin::Router { ingress, .. } => ingress,
+        Origin::Router { ingress, .. } | Origin::Gateway { ingress, .. } => ingress,
     };
     let mut draft = Draft::new(headers, ingress);
     match reassemble(cx, &mut draft).and_then(|()| walk(cx, origin, &mut draft, probe)) {
@@ -195,11 +212,15 @@ fn walk(
         },
         Origin::Internet(host) => internet::depart(cx, host, draft)?,
         Origin::Router { subnet, .. } => subnet::originate(cx, subnet, draft)?,
+        Origin::Gateway { subnet, .. } => Location::Subnet(subnet),
     };
     for _ in 0..MAX_HOPS {
         at = match at {
             Location::Subnet(subnet) => subnet::route(cx, subnet, draft, probe)?,
             Location::Internet(gateway) => internet::exit(cx, gateway, draft, probe)?,
+            Location::EgressOnly(gateway) => egress_only::exit(cx, gateway, draft, probe)?,
+            Location::Nat(gateway, side) => nat::translate(cx, gateway, side, draft, probe)?,
+            Location::Peering(peering, from) => peering::cross(cx, peering, from, draft, probe)?,
             Location::PublicInternet => internet::arrive(cx, draft, probe)?,
             Location::Interface(eni, arrival) => interface::enter(cx, eni, arrival, draft, probe)?,
             Location::Outside(egress) => return Ok(Destination::Egress(egress)),
@@ -255,17 +276,18 @@ impl Plan {
             Egress::Internet(_) => (INTERNET_MAC, INTERNET_MAC),
         };
         let (src, dst) = draft.new_embedded;
+        let (src_port, dst_port) = draft.new_embedded_ports;
+        let embedded = EmbeddedRewrite { src, dst, src_port, dst_port };
         let rewrite = Rewrite {
             src_mac,
             dst_mac,
             src: draft.new_source,
             dst: draft.new_destination,
-            embedded: (src.is_some() || dst.is_some()).then_some(EmbeddedRewrite {
-                src,
-                dst,
-                ..EmbeddedRewrite::default()
-            }),
-            ..Rewrite::default()
+            src_port: draft.new_source_port,
+            dst_port: draft.new_destination_port,
+            ttl: draft.new_ttl,
+            max_segment_size: draft.max_segment_size,
+            embedded: (embedded != EmbeddedRewrite::default()).then_some(embedded),
         };
         let forward = Forward { egress, rewrite, fragment_to: draft.fragment_to, headers: draft.headers };
         Self { verdict: Verdict::Forward(forward), effects: draft.effects, born: None }

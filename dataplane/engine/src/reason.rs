@@ -6,10 +6,14 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vpclab_wire::Malformed;
+use vpclab_wire::{Malformed, Untranslatable};
 
 use crate::fabric::Direction;
-use crate::index::{EniIdx, InternetGatewayIdx, NetworkAclIdx, RouteTableIdx, SubnetIdx, VpcIdx};
+use crate::index::{
+    EgressOnlyIdx, EniIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx, RouteTableIdx,
+    SubnetIdx, VpcIdx,
+};
+use crate::step::NatSide;
 
 /// Why a packet is discarded, silently unless said otherwise (PIPE-09).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -156,6 +160,82 @@ pub enum DropReason {
     /// An answer would reach somebody other than who asked.
     #[error("the answer is delivered to somebody else")]
     Misdelivered,
+    /// An IPv4 packet at an egress-only internet gateway, or one whose source is no public address (IGW-22).
+    #[error("an egress-only internet gateway forwards public IPv6 only")]
+    EgressOnlyIpv6 {
+        /// The gateway.
+        gateway: EgressOnlyIdx,
+    },
+    /// A packet from the internet that belongs to no flow opened from inside (IGW-22).
+    #[error("it belongs to no flow that was opened from inside")]
+    EgressOnlyUnsolicited {
+        /// The gateway.
+        gateway: EgressOnlyIdx,
+    },
+    /// A NAT gateway translates TCP, UDP and ICMP (NAT-03).
+    #[error("a NAT gateway translates TCP, UDP and ICMP only")]
+    NatProtocol {
+        /// The gateway.
+        gateway: NatGatewayIdx,
+    },
+    /// IPv6 at a NAT gateway, to a destination outside 64:ff9b::/96 (NAT-32).
+    #[error("a NAT gateway translates IPv6 to 64:ff9b::/96 only")]
+    NatIpv6 {
+        /// The gateway.
+        gateway: NatGatewayIdx,
+    },
+    /// A packet that has no counterpart in the other address family (RFC 7915).
+    #[error("{0}")]
+    Untranslatable(Untranslatable),
+    /// A fragment of TCP or ICMP at a NAT gateway (NAT-09).
+    #[error("a NAT gateway does not forward fragments of TCP or ICMP")]
+    NatFragment {
+        /// The gateway.
+        gateway: NatGatewayIdx,
+    },
+    /// No flow of the gateway's (NAT-10, NAT-11, NAT-12).
+    #[error("the NAT gateway has no such flow")]
+    NatNoMapping {
+        /// The gateway.
+        gateway: NatGatewayIdx,
+        /// Whose packet it is.
+        side: NatSide,
+    },
+    /// A connection to the NAT gateway from a peer or over a private link (NAT-15, NAT-45).
+    #[error("a connection through the NAT gateway must start inside its VPC")]
+    NatForeignClient {
+        /// The gateway.
+        gateway: NatGatewayIdx,
+    },
+    /// All addresses of the gateway serve as many flows to the destination as they may (NAT-04).
+    #[error("the NAT gateway has no port left for this destination")]
+    NatPortAllocation {
+        /// The gateway.
+        gateway: NatGatewayIdx,
+    },
+    /// The gateway has failed (NAT-16).
+    #[error("the NAT gateway has failed")]
+    NatUnavailable {
+        /// The gateway.
+        gateway: NatGatewayIdx,
+    },
+    /// The connection is not active (PCX-11, PCX-22).
+    #[error("the VPC peering connection is not active")]
+    PeeringInactive {
+        /// The connection.
+        peering: PeeringIdx,
+    },
+    /// The destination lies outside the VPC at the other end (PCX-07..PCX-09).
+    #[error("the destination lies outside the VPC at the other end of the peering connection")]
+    PeeringForeignDestination {
+        /// The connection.
+        peering: PeeringIdx,
+        /// The VPC at the other end.
+        vpc: VpcIdx,
+    },
+    /// Time to live, or hop limit, ran out at a gateway that is a hop (OQ-22).
+    #[error("time to live exceeded")]
+    TtlExpired,
     /// No internet host has the address.
     #[error("no internet host has the address")]
     NoSuchInternetHost,
@@ -255,6 +335,19 @@ impl DropReason {
             Self::NoPublicMapping { .. } => "no-public-mapping",
             Self::NoPublicAddressForIngress { .. } => "no-public-address-for-ingress",
             Self::Misdelivered => "misdelivered",
+            Self::EgressOnlyIpv6 { .. } => "egress-only-ipv6",
+            Self::EgressOnlyUnsolicited { .. } => "egress-only-unsolicited",
+            Self::NatProtocol { .. } => "nat-protocol",
+            Self::NatIpv6 { .. } => "nat-ipv6",
+            Self::Untranslatable(_) => "untranslatable",
+            Self::NatFragment { .. } => "nat-fragment",
+            Self::NatNoMapping { .. } => "nat-no-mapping",
+            Self::NatForeignClient { .. } => "nat-foreign-client",
+            Self::NatPortAllocation { .. } => "nat-port-allocation",
+            Self::NatUnavailable { .. } => "nat-unavailable",
+            Self::PeeringInactive { .. } => "peering-inactive",
+            Self::PeeringForeignDestination { .. } => "peering-foreign-destination",
+            Self::TtlExpired => "ttl-expired",
             Self::NoSuchInternetHost => "no-such-internet-host",
             Self::MtuExceeded { .. } => "mtu-exceeded",
             Self::MidStreamTcp { .. } => "mid-stream-tcp",
@@ -290,6 +383,19 @@ impl DropReason {
                 "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"
             }
             Self::NoSuchAddress { .. } | Self::NoSuchInternetHost => "NO_POSSIBLE_DESTINATION",
+            Self::EgressOnlyIpv6 { .. } => "EGRESS_ONLY_INTERNET_GATEWAY_IPV6_ONLY",
+            Self::EgressOnlyUnsolicited { .. } => "EGRESS_ONLY_INTERNET_GATEWAY_INGRESS",
+            Self::NatProtocol { .. } => "PROTOCOL_RESTRICTION",
+            Self::NatIpv6 { .. } => "PROTOCOL_RESTRICTION",
+            Self::Untranslatable(_) => "UNTRANSLATABLE",
+            Self::NatFragment { .. } => "NGW_FRAGMENT_RESTRICTION",
+            Self::NatNoMapping { .. } => "NGW_NO_MAPPING",
+            Self::NatForeignClient { .. } => "NGW_REQUIRES_SOURCE_IN_VPC",
+            Self::NatPortAllocation { .. } => "NGW_ERROR_PORT_ALLOCATION",
+            Self::NatUnavailable { .. } => "BAD_STATE",
+            Self::PeeringInactive { .. } => "BAD_STATE",
+            Self::PeeringForeignDestination { .. } => "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR",
+            Self::TtlExpired => "TTL_EXPIRED",
             Self::Malformed(_) => "MALFORMED",
             Self::SpoofedMac => "SPOOFED_MAC",
             Self::UnknownMac => "UNKNOWN_MAC",

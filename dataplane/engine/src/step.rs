@@ -10,7 +10,10 @@ use ipnet::IpNet;
 
 use crate::fabric::{Direction, RouteTarget};
 use crate::flow::Tracking;
-use crate::index::{EniIdx, InternetGatewayIdx, NetworkAclIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx};
+use crate::index::{
+    EgressOnlyIdx, EniIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx, RouteTableIdx,
+    SecurityGroupIdx, SubnetIdx, VpcIdx,
+};
 use crate::reason::DropReason;
 
 /// One thing examined, with the rule that decided.
@@ -70,6 +73,31 @@ pub enum Step {
         /// The address it replaced and what stands there now; none where nothing is translated (IGW-14).
         translated: Option<(IpAddr, IpAddr)>,
     },
+    /// An egress-only internet gateway.
+    EgressOnly {
+        /// The gateway.
+        gateway: EgressOnlyIdx,
+        /// Out to the internet or in from it.
+        direction: Direction,
+    },
+    /// A NAT gateway.
+    NatGateway {
+        /// The gateway.
+        gateway: NatGatewayIdx,
+        /// Whose packet it is.
+        side: NatSide,
+        /// Source and destination before.
+        before: (IpAddr, IpAddr),
+        /// Source and destination after.
+        after: (IpAddr, IpAddr),
+    },
+    /// A VPC peering connection.
+    Peering {
+        /// The connection.
+        peering: PeeringIdx,
+        /// The VPC at the other end.
+        to: VpcIdx,
+    },
     /// The packet reaches an interface's guest.
     Arrive {
         /// The interface.
@@ -80,6 +108,15 @@ pub enum Step {
         /// The host's address.
         address: IpAddr,
     },
+}
+
+/// From which side a packet comes to a NAT gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NatSide {
+    /// From a client, by a route.
+    Inside,
+    /// From the other end, to an address of the gateway.
+    Outside,
 }
 
 /// Who decided at a security group.

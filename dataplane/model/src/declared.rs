@@ -49,6 +49,7 @@ const LACKING: &[(&str, &str)] = &[
     ("managed_prefix_lists", "managed prefix lists"),
     ("prefix_lists", "managed prefix lists"),
     ("load_balancers", "load balancers"),
+    ("multicast_domains", "multicast domains"),
     ("quotas", "quotas"),
 ];
 

@@ -86,13 +86,13 @@ instances:
 fn ten_mistakes_give_ten_useful_lines() {
     let document = json!({
         "vpcs": { "shop": { "cidr_blok": "10.0.0.0/16", "cidr_block": "10.0.0.0/16" } },
-        "nat_gateways": { "nat": {} },
+        "multicast_domains": { "m": {} },
         "subnets": {
             "a": { "vpc": "shop", "cidr_block": "10.1.1.0/24" },
             "b": { "vpc": "shpo", "cidr_block": "10.0.2.0/24" },
             "c": { "vpc": "shop", "cidr_block": "10.0.3.0/24", "map_public_ip_on_launch": "no" }
         },
-        "route_tables": { "t": { "vpc": "shop", "routes": [ { "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" } ] } },
+        "route_tables": { "t": { "vpc": "shop", "routes": [ { "cidr_block": "0.0.0.0/0", "nat_gateway": "nta" } ] } },
         "network_acls": { "n": { "vpc": "shop", "ingress": [ { "rule_no": 40000, "action": "allow", "protocol": "-1", "cidr_block": "0.0.0.0/0" } ] } },
         "security_groups": { "web": { "vpc": "shop", "ingress": [ { "protocol": "tcp", "from_port": 443, "cidr_blocks": ["0.0.0.0/0"] } ] } },
         "instances": {

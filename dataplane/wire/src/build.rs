@@ -169,11 +169,11 @@ pub(crate) fn icmp(
     FrameBuf::from_ethernet(&frame)
 }
 
-fn ether_type(address: IpAddr) -> u16 {
+pub(crate) fn ether_type(address: IpAddr) -> u16 {
     if address.is_ipv6() { IPV6 } else { IPV4 }
 }
 
-fn ethernet(dst_mac: MacAddr, src_mac: MacAddr, ether_type: u16) -> Vec<u8> {
+pub(crate) fn ethernet(dst_mac: MacAddr, src_mac: MacAddr, ether_type: u16) -> Vec<u8> {
     let mut frame = Vec::with_capacity(128);
     frame.extend_from_slice(&dst_mac.0);
     frame.extend_from_slice(&src_mac.0);
@@ -183,7 +183,7 @@ fn ethernet(dst_mac: MacAddr, src_mac: MacAddr, ether_type: u16) -> Vec<u8> {
 
 /// Appends an IP header without options; identification 0, which "don't fragment" makes harmless (RFC 6864).
 #[expect(clippy::too_many_arguments, reason = "the fields of the header")]
-fn push_ip(
+pub(crate) fn push_ip(
     frame: &mut Vec<u8>,
     src: IpAddr,
     dst: IpAddr,

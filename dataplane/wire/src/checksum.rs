@@ -102,6 +102,14 @@ impl Delta {
         }
     }
 
+    /// Covered bytes with one sum become others with another: where their lengths differ, or only the sums are known.
+    #[inline]
+    pub(crate) fn between(old: Sum, new: Sum) -> Self {
+        let mut delta = Self::new();
+        delta.replace16(old.fold(), new.fold());
+        delta
+    }
+
     /// Joins two changes of bytes that one checksum covers.
     #[inline]
     #[must_use]

@@ -11,9 +11,9 @@ use crate::parse::{IPV4_LEN, IPV6_LEN, parse};
 use std::net::IpAddr;
 
 /// The longest IPv4 error (RFC 1812, section 4.3.2.3).
-const MAX_LEN_V4: usize = 576;
+pub(crate) const MAX_LEN_V4: usize = 576;
 /// The longest IPv6 error: the least MTU of IPv6 (RFC 4443, section 2.4 (c)).
-const MAX_LEN_V6: usize = 1280;
+pub(crate) const MAX_LEN_V6: usize = 1280;
 
 /// What an ICMP error says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,10 +92,6 @@ pub fn icmp_error(
 }
 
 fn may_be_answered(ip: &IpHeaders) -> bool {
-    let is_host = match ip.src {
-        IpAddr::V4(src) => !(src.octets()[0] == 0 || src.is_loopback() || src.octets()[0] >= 224),
-        IpAddr::V6(src) => !(src.is_unspecified() || src.is_loopback() || src.is_multicast()),
-    };
     let is_error = match ip.transport {
         Transport::LaterFragment => true,
         // ICMPv6 errors are the types below 128; a redirect is 137.
@@ -103,10 +99,19 @@ fn may_be_answered(ip: &IpHeaders) -> bool {
         Transport::Icmp(icmp) => matches!(icmp.message, IcmpMessage::Error { .. }),
         _ => false,
     };
-    is_host && !is_error
+    is_host(ip.src) && !is_error
 }
 
-fn is_group(dst: IpAddr) -> bool {
+/// Whether the address is that of one host, which an answer would reach.
+pub(crate) fn is_host(src: IpAddr) -> bool {
+    match src {
+        IpAddr::V4(src) => !(src.octets()[0] == 0 || src.is_loopback() || src.octets()[0] >= 224),
+        IpAddr::V6(src) => !(src.is_unspecified() || src.is_loopback() || src.is_multicast()),
+    }
+}
+
+/// Whether the address is that of many hosts, none of which may answer in its own name.
+pub(crate) fn is_group(dst: IpAddr) -> bool {
     match dst {
         IpAddr::V4(dst) => dst.is_multicast() || dst.is_broadcast(),
         IpAddr::V6(dst) => dst.is_multicast(),

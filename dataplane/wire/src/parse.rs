@@ -25,13 +25,13 @@ pub(crate) const IPV4_LEN: usize = 20;
 /// Bytes of the fixed IPv6 header.
 pub(crate) const IPV6_LEN: usize = 40;
 /// Bytes of a TCP header without options.
-const TCP_LEN: usize = 20;
+pub(crate) const TCP_LEN: usize = 20;
 /// Bytes of a UDP header.
 const UDP_LEN: usize = 8;
 /// IPv6 extension headers in one packet; more serve only to hide the transport header.
-const MAX_EXTENSION_HEADERS: usize = 8;
+pub(crate) const MAX_EXTENSION_HEADERS: usize = 8;
 /// The largest datagram: 16-bit lengths in both families (RFC 791, RFC 8200).
-const MAX_DATAGRAM: usize = 65_535;
+pub(crate) const MAX_DATAGRAM: usize = 65_535;
 
 /// The IPv6 extension headers of a packet.
 pub(crate) struct Chain {

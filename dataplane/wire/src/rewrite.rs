@@ -2,13 +2,15 @@
 //!
 //! The last thing before a frame leaves. Checksums follow by the difference (RFC 1624), so a checksum that was wrong on
 //! arrival is wrong on departure, and no payload byte is read. A partial checksum follows by its pseudo header alone. The
-//! address family never changes; lengths never change. Whether the new values make sense is the caller's affair.
+//! address family never changes (that is [`translate`](crate::ipv6_to_ipv4)'s business); lengths never change. Whether the new
+//! values make sense is the caller's affair.
 
 use crate::bytes::{array, be16, put, put16};
 use crate::checksum::{Delta, ICMP_FIELD, TCP_FIELD, UDP_FIELD, written};
 use crate::frame::{ETHERNET_LEN, FrameMut};
 use crate::headers::{Embedded, IcmpMessage, IpHeaders, Protocol, Transport};
 use crate::mac::MacAddr;
+use crate::mss::clamp;
 use crate::vnet::VnetHeader;
 use std::net::IpAddr;
 
@@ -29,6 +31,9 @@ pub struct Rewrite {
     pub dst_port: Option<u16>,
     /// Time to live, or hop limit.
     pub ttl: Option<u8>,
+    /// The largest maximum segment size, in bytes, that a TCP SYN may announce (RFC 9293, section 3.7.1): a larger one is
+    /// lowered to this. A SYN without the option, or with options that cannot be read, stays as it is.
+    pub max_segment_size: Option<u16>,
     /// The packet an ICMP error is about (RFC 5508); no effect on anything else.
     pub embedded: Option<EmbeddedRewrite>,
 }
@@ -52,7 +57,8 @@ impl Rewrite {
     fn changes_packet(&self) -> bool {
         let addresses = self.src.is_some() | self.dst.is_some();
         let ports = self.src_port.is_some() | self.dst_port.is_some();
-        addresses | ports | self.ttl.is_some() | self.embedded.is_some()
+        let header = self.ttl.is_some() | self.max_segment_size.is_some();
+        addresses | ports | header | self.embedded.is_some()
     }
 }
 
@@ -93,8 +99,11 @@ fn rewrite_packet(bytes: &mut [u8], vnet: &VnetHeader, headers: &IpHeaders, rewr
     let at = usize::from(headers.transport_offset);
     let mut covered = Delta::new();
     let field = match headers.transport {
-        Transport::Tcp(_) => {
+        Transport::Tcp(tcp) => {
             set_ports(bytes, at, rewrite.src_port, rewrite.dst_port, &mut covered);
+            if let Some(limit) = rewrite.max_segment_size {
+                clamp(bytes, at, &tcp, limit, &mut covered);
+            }
             TCP_FIELD
         }
         Transport::Udp { .. } => {
@@ -129,7 +138,7 @@ fn rewrite_packet(bytes: &mut [u8], vnet: &VnetHeader, headers: &IpHeaders, rewr
 
 /// A complete transport checksum after a change; `None` where there is none to follow.
 #[inline]
-fn updated(
+pub(crate) fn updated(
     checksum: u16,
     field: u16,
     is_ipv6: bool,
@@ -209,7 +218,7 @@ fn set_addresses(
 }
 
 #[inline]
-fn set_ports(bytes: &mut [u8], at: usize, src: Option<u16>, dst: Option<u16>, delta: &mut Delta) {
+pub(crate) fn set_ports(bytes: &mut [u8], at: usize, src: Option<u16>, dst: Option<u16>, delta: &mut Delta) {
     for (at, port) in [(at, src), (at + 2, dst)] {
         if let Some(port) = port {
             set16(bytes, at, port, delta);
@@ -218,14 +227,20 @@ fn set_ports(bytes: &mut [u8], at: usize, src: Option<u16>, dst: Option<u16>, de
 }
 
 #[inline]
-fn set_identifier(bytes: &mut [u8], at: usize, src: Option<u16>, dst: Option<u16>, delta: &mut Delta) {
+pub(crate) fn set_identifier(
+    bytes: &mut [u8],
+    at: usize,
+    src: Option<u16>,
+    dst: Option<u16>,
+    delta: &mut Delta,
+) {
     if let Some(identifier) = dst.or(src) {
         set16(bytes, at + 4, identifier, delta);
     }
 }
 
 #[inline]
-fn set16(bytes: &mut [u8], at: usize, new: u16, delta: &mut Delta) {
+pub(crate) fn set16(bytes: &mut [u8], at: usize, new: u16, delta: &mut Delta) {
     set(bytes, at, new.to_be_bytes(), delta);
 }
 

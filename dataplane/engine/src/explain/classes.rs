@@ -9,10 +9,14 @@ use vpclab_model::{IcmpMatch, PortRange, Traffic};
 use vpclab_wire::Protocol;
 
 use crate::fabric::Fabric;
+use crate::flow::nat::LOWEST_PORT;
 use crate::step::Step;
 
 /// The source ports of a client that does not choose one (NACL-19): Linux's range.
 pub(super) const EPHEMERAL_PORTS: PortRange = PortRange { from: 32_768, to: 60_999 };
+
+/// The source ports that a NAT gateway lends (NAT-06).
+const NAT_PORTS: PortRange = PortRange { from: LOWEST_PORT, to: u16::MAX };
 
 /// The packets meant by a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub enum Class {
         protocol: Protocol,
         /// Source ports.
         source_ports: PortSet,
+        /// The source ports that NAT gateways on the way put in their place, if there are any (NAT-06).
+        nat_ports: PortSet,
         /// Destination ports.
         ports: PortSet,
     },
@@ -79,14 +85,19 @@ impl Class {
 }
 
 impl Class {
-    /// The class with its two respects changed about, as a key to sort by.
-    fn transposed(&self) -> Self {
+    /// The class with what it says about ports, or type and code, moved round by one, as a key to sort by.
+    fn rotated(&self, by: usize) -> Self {
         match *self {
-            Self::Ports { protocol, source_ports, ports } => {
-                Self::Ports { protocol, source_ports: ports, ports: source_ports }
+            Self::Ports { protocol, source_ports: a, nat_ports: b, ports: c } => {
+                let [source_ports, nat_ports, ports] = match by {
+                    0 => [a, b, c],
+                    1 => [c, a, b],
+                    _ => [b, c, a],
+                };
+                Self::Ports { protocol, source_ports, nat_ports, ports }
             }
-            Self::Icmp { icmp_type, code } => Self::Icmp { icmp_type: code, code: icmp_type },
-            Self::Protocols { numbers } => Self::Protocols { numbers },
+            Self::Icmp { icmp_type, code } if by > 0 => Self::Icmp { icmp_type: code, code: icmp_type },
+            class => class,
         }
     }
 }
@@ -99,6 +110,7 @@ impl TrafficQuestion {
         let ports = |protocol, port, source_port| Class::Ports {
             protocol,
             source_ports: any(source_port, EPHEMERAL_PORTS),
+            nat_ports: NAT_PORTS,
             ports: any(port, PortRange::ALL),
         };
         let echo = if ipv6 { 128 } else { 8 };
@@ -134,6 +146,8 @@ pub(super) const MAX_CLASSES: usize = 1 << 16;
 struct Cuts {
     /// Source ports of the request: where rules meet its answer.
     source_ports: BTreeSet<u16>,
+    /// The same between NAT gateway and the other end.
+    nat_ports: BTreeSet<u16>,
     /// Destination ports of the request.
     ports: BTreeSet<u16>,
     icmp_codes: BTreeSet<u8>,
@@ -146,11 +160,11 @@ pub(super) fn refine<'a>(
     fabric: &Fabric,
     classes: &[Class],
     forward: impl Iterator<Item = &'a Step>,
-    back: impl Iterator<Item = &'a Step>,
+    back: impl Iterator<Item = (&'a Step, Way)>,
 ) -> Option<Vec<Class>> {
     let mut acls = BTreeSet::new();
     let mut policies = BTreeSet::new();
-    let ways = forward.map(|step| (step, Way::Forward)).chain(back.map(|step| (step, Way::Back)));
+    let ways = forward.map(|step| (step, Way::Forward)).chain(back);
     for (step, way) in ways {
         match step {
             Step::NetworkAcl { network_acl, direction, .. } => {
@@ -186,16 +200,31 @@ pub(super) fn refine<'a>(
 
 /// Which packet a rule speaks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
+pub(super) enum Way {
+    /// The request.
     Forward,
+    /// The answer.
     Back,
+    /// The answer before a NAT gateway has given it back the client's port.
+    BackToNat,
+}
+
+/// The steps of an answer, each with what its destination port is. `translated` says whether the request passed a NAT
+/// gateway.
+pub(super) fn steps_back(steps: &[Step], translated: bool) -> impl Iterator<Item = (&Step, Way)> {
+    let at_nat = steps.iter().position(|step| matches!(step, Step::NatGateway { .. }));
+    let before = if translated { at_nat.unwrap_or(steps.len()) } else { 0 };
+    steps
+        .iter()
+        .enumerate()
+        .map(move |(position, step)| (step, if position < before { Way::BackToNat } else { Way::Back }))
 }
 
 impl Way {
     fn reversed(self) -> Self {
         match self {
             Self::Forward => Self::Back,
-            Self::Back => Self::Forward,
+            Self::Back | Self::BackToNat => Self::Forward,
         }
     }
 }
@@ -209,6 +238,7 @@ impl Cuts {
                 let ports = match way {
                     Way::Forward => &mut self.ports,
                     Way::Back => &mut self.source_ports,
+                    Way::BackToNat => &mut self.nat_ports,
                 };
                 ports.insert(range.from);
                 ports.extend(range.to.checked_add(1));
@@ -228,15 +258,24 @@ impl Cuts {
 
     fn apply(&self, class: &Class) -> Vec<Class> {
         match *class {
-            Class::Ports { protocol, source_ports, ports } => {
-                let columns = cut_ports(ports, &self.ports);
-                cut_ports(source_ports, &self.source_ports)
-                    .into_iter()
-                    .flat_map(|source_ports| {
-                        columns.iter().map(move |&ports| Class::Ports { protocol, source_ports, ports })
-                    })
-                    .take(MAX_CLASSES + 1)
-                    .collect()
+            Class::Ports { protocol, source_ports, nat_ports, ports } => {
+                let (columns, layers) =
+                    (cut_ports(ports, &self.ports), cut_ports(nat_ports, &self.nat_ports));
+                let mut pieces = Vec::new();
+                for source_ports in cut_ports(source_ports, &self.source_ports) {
+                    for &nat_ports in &layers {
+                        pieces.extend(columns.iter().map(|&ports| Class::Ports {
+                            protocol,
+                            source_ports,
+                            nat_ports,
+                            ports,
+                        }));
+                    }
+                    if pieces.len() > MAX_CLASSES {
+                        break;
+                    }
+                }
+                pieces
             }
             Class::Icmp { icmp_type, code } => cut_bytes(code, &self.icmp_codes)
                 .into_iter()
@@ -281,10 +320,10 @@ fn cut_bytes(range: ByteRange, cuts: &BTreeSet<u8>) -> Vec<ByteRange> {
 pub(super) fn merge(mut classes: Vec<Class>) -> Vec<Class> {
     loop {
         let before = classes.len();
-        classes.sort_unstable();
-        classes = join_neighbors(classes);
-        classes.sort_unstable_by_key(Class::transposed);
-        classes = join_neighbors(classes);
+        for by in 0..3 {
+            classes.sort_unstable_by_key(|class| class.rotated(by));
+            classes = join_neighbors(classes);
+        }
         if classes.len() == before {
             classes.sort_unstable();
             return classes;
@@ -307,19 +346,16 @@ fn join_neighbors(classes: Vec<Class>) -> Vec<Class> {
 fn union(a: &Class, b: &Class) -> Option<Class> {
     match (*a, *b) {
         (
-            Class::Ports { protocol, source_ports, ports },
-            Class::Ports { protocol: other, source_ports: other_source_ports, ports: other_ports },
+            Class::Ports { protocol, source_ports: a1, nat_ports: b1, ports: c1 },
+            Class::Ports { protocol: other, source_ports: a2, nat_ports: b2, ports: c2 },
         ) if protocol == other => {
-            if source_ports == other_source_ports {
-                join_ports(ports, other_ports).map(|ports| Class::Ports { protocol, source_ports, ports })
-            } else if ports == other_ports {
-                join_ports(source_ports, other_source_ports).map(|source_ports| Class::Ports {
-                    protocol,
-                    source_ports,
-                    ports,
-                })
-            } else {
-                None
+            let ports =
+                |source_ports, nat_ports, ports| Class::Ports { protocol, source_ports, nat_ports, ports };
+            match (a1 == a2, b1 == b2, c1 == c2) {
+                (true, true, _) => join_ports(c1, c2).map(|c| ports(a1, b1, c)),
+                (true, _, true) => join_ports(b1, b2).map(|b| ports(a1, b, c1)),
+                (_, true, true) => join_ports(a1, a2).map(|a| ports(a, b1, c1)),
+                _ => None,
             }
         }
         (Class::Icmp { icmp_type, code }, Class::Icmp { icmp_type: other, code: other_code }) => {
@@ -357,7 +393,7 @@ mod tests {
     }
 
     fn tcp(source_ports: PortRange, ports: PortRange) -> Class {
-        Class::Ports { protocol: Protocol::TCP, source_ports, ports }
+        Class::Ports { protocol: Protocol::TCP, source_ports, nat_ports: NAT_PORTS, ports }
     }
 
     #[test]

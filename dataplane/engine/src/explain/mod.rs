@@ -98,7 +98,7 @@ pub fn explain(fabric: &Fabric, question: &Question) -> Explanation {
     for _ in 0..MAX_ROUNDS {
         fates = classes.iter().map(|class| walk(fabric, &question.ends, class)).collect();
         let forward = fates.iter().flat_map(|fate: &Fate| &fate.forward.steps);
-        let back = fates.iter().flat_map(|fate| &fate.back).flat_map(|leg| &leg.steps);
+        let back = fates.iter().flat_map(Fate::steps_back);
         match classes::refine(fabric, &classes, forward, back) {
             Some(finer) if finer.len() == classes.len() => return summarise(fates, false),
             Some(finer) => classes = finer,
@@ -141,6 +141,12 @@ pub fn ask(
 }
 
 impl Fate {
+    fn steps_back(&self) -> impl Iterator<Item = (&Step, classes::Way)> {
+        let is_nat = |step: &Step| matches!(step, Step::NatGateway { .. });
+        let translated = self.forward.steps.iter().any(is_nat);
+        self.back.iter().flat_map(move |leg| classes::steps_back(&leg.steps, translated))
+    }
+
     fn unmodelled(&self) -> Option<Service> {
         let dropped = [self.forward.dropped, self.back.as_ref().and_then(|leg| leg.dropped)];
         dropped.into_iter().flatten().find_map(|reason| match reason {
@@ -161,7 +167,12 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
         },
         ends::Start::Internet(host) => Ok(Origin::Internet(host)),
     };
-    let (forward, mut denials, effects) = survey(fabric, &flows, origin, &request, false);
+    let nat_port = match class {
+        Class::Ports { nat_ports, .. } => Some(nat_ports.from),
+        _ => None,
+    };
+    let cx = Context { fabric, flows: &flows, now: Timestamp::ZERO, nat_port };
+    let (forward, mut denials, effects) = survey(&cx, origin, &request, false);
     let mut back = None;
     if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed) {
         // As if the request had been delivered, whatever denied it.
@@ -174,7 +185,8 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
                 Egress::InternetHost(host) => Ok(Origin::Internet(Some(host))),
                 Egress::Internet(_) => Ok(Origin::Internet(None)),
             };
-            let (mut leg, more, _) = survey(fabric, &flows, origin, &answer, true);
+            let cx = Context { fabric, flows: &flows, now: Timestamp::ZERO, nat_port };
+            let (mut leg, more, _) = survey(&cx, origin, &answer, true);
             denials.extend(more);
             if leg.dropped.is_none() && !returned(ends, &leg) {
                 leg.dropped = Some(DropReason::Misdelivered);
@@ -188,15 +200,14 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
 
 /// Plans a packet with every denial noted; returns the way, the denials and the effects.
 fn survey(
-    fabric: &Fabric,
-    flows: &FlowTable,
+    cx: &Context<'_>,
     origin: Result<Origin, DropReason>,
     packet: &IpHeaders,
     on_return: bool,
 ) -> (Leg, Vec<(bool, DropReason)>, Vec<crate::flow::Effect>) {
     let mut recorder = Recorder { survey: true, ..Recorder::default() };
     let planned = match origin {
-        Ok(origin) => plan(&Context { fabric, flows, now: Timestamp::ZERO }, origin, packet, &mut recorder),
+        Ok(origin) => plan(cx, origin, packet, &mut recorder),
         Err(reason) => Plan::dropped(reason),
     };
     let mut denials = recorder.denials;
@@ -286,7 +297,7 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
 /// A packet of `class` that opens a connection.
 fn headers(source: IpAddr, destination: IpAddr, class: &Class) -> IpHeaders {
     let transport = match *class {
-        Class::Ports { protocol: Protocol::TCP, source_ports, ports } => Transport::Tcp(TcpHeader {
+        Class::Ports { protocol: Protocol::TCP, source_ports, ports, .. } => Transport::Tcp(TcpHeader {
             src_port: source_ports.from,
             dst_port: ports.from,
             sequence: 0,

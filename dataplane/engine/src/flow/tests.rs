@@ -35,6 +35,7 @@ fn conn(state: ConnState) -> Conn {
         state,
         opened_at: Timestamp::ZERO,
         last_seen: Timestamp::ZERO,
+        return_path: None,
         instance: Some(instance()),
     }
 }
@@ -115,7 +116,7 @@ fn a_full_table_takes_no_more_and_room_comes_back_with_the_sweep() {
     }
     assert_eq!(flows.room_for(&udp(), None, 100), Room::MemoryFull);
     assert_eq!(flows.room_for(&udp(), Some(&udp()), 100), Room::Enough, "one goes, one comes");
-    flows.sweep(Timestamp::ZERO + SECOND * 31, 10, |_| Some(&TIMEOUTS));
+    flows.sweep(Timestamp::ZERO + SECOND * 31, 10, |_| Some(&TIMEOUTS), |_| true);
     assert!(flows.is_empty());
     assert_eq!(flows.usage(instance()), Usage::default());
 }
@@ -145,7 +146,7 @@ fn a_sweep_looks_at_no_more_than_its_share() {
     for port in 1..=10 {
         assert_eq!(flows.commit(&[open(port)], Timestamp::ZERO), Ok(()));
     }
-    flows.sweep(Timestamp::ZERO + SECOND * 31, 4, |_| Some(&TIMEOUTS));
+    flows.sweep(Timestamp::ZERO + SECOND * 31, 4, |_| Some(&TIMEOUTS), |_| true);
     assert_eq!(flows.len(), 6);
 }
 
@@ -153,7 +154,7 @@ fn a_sweep_looks_at_no_more_than_its_share() {
 fn a_sweep_forgets_the_flows_of_a_slot_that_has_changed_hands() {
     let mut flows = FlowTable::default();
     assert_eq!(flows.commit(&[open(1)], Timestamp::ZERO), Ok(()));
-    flows.sweep(Timestamp::ZERO, 10, |_| None);
+    flows.sweep(Timestamp::ZERO, 10, |_| None, |_| true);
     assert!(flows.is_empty());
     assert!(flows.conn(eni(1), &key(1)).is_none());
 }

@@ -7,12 +7,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vpclab_wire::{IcmpMessage, Protocol, Transport};
 
-use crate::fabric::{Direction, ROUTER_LINK_LOCAL};
+use crate::fabric::{Direction, ROUTER_LINK_LOCAL, Role};
 use crate::index::EniIdx;
 use crate::packet::Draft;
 use crate::plan::{Answer, Arrival, Context, Egress, Location, NextHop, deny, outside};
 use crate::reason::{DropReason, Service};
-use crate::step::{Probe, Step};
+use crate::step::{NatSide, Probe, Step};
 use crate::stop::{network_acl, security_group};
 
 /// What became of a packet at the interface it was sent from.
@@ -72,7 +72,7 @@ pub(crate) fn enter(
     probe: &mut impl Probe,
 ) -> Result<Location, DropReason> {
     let interface = &cx.fabric.enis[eni];
-    if interface.attachment.is_none() {
+    if interface.role == Role::Guest && interface.attachment.is_none() {
         return Err(DropReason::NotAttached { eni });
     }
     let asks_network_acl = match arrival {
@@ -82,6 +82,9 @@ pub(crate) fn enter(
     };
     if asks_network_acl {
         network_acl::guard(cx, interface.subnet, Direction::Inbound, draft, probe)?;
+    }
+    if let Role::NatGateway(gateway) = interface.role {
+        return Ok(Location::Nat(gateway, NatSide::Outside));
     }
     security_group::guard(cx, eni, Direction::Inbound, draft, probe)?;
     let own = interface.owns(draft.headers.dst);

@@ -5,16 +5,15 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use vpclab_model::not_public;
-use vpclab_wire::IcmpErrorKind;
-
-use crate::fabric::Direction;
+use crate::fabric::{Direction, RouteTarget};
 use crate::flow::Ingress;
-use crate::index::{HostIdx, InternetGatewayIdx, VpcIdx};
-use crate::packet::{Born, Draft};
+use crate::index::{EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, VpcIdx};
+use crate::packet::Draft;
 use crate::plan::{Arrival, Context, Egress, Location, outside};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
+use crate::stop::{egress_only, mtu};
+use vpclab_model::not_public;
 
 /// The largest IP packet on the path through an internet gateway (MTU-03, IGW-12).
 pub(crate) const INTERNET_MTU: u16 = 1500;
@@ -34,7 +33,7 @@ pub(crate) fn depart(
     if !own && !is_private(source) && !is_shared(source) {
         return Err(DropReason::ForeignSource);
     }
-    limit_size(draft)?;
+    mtu::fit(draft, INTERNET_MTU, mtu::Emitter::Router)?;
     Ok(Location::PublicInternet)
 }
 
@@ -71,7 +70,7 @@ pub(crate) fn exit(
         direction: Direction::Outbound,
         translated: public.map(|public| (source, public)),
     });
-    limit_size(draft)?;
+    mtu::fit(draft, INTERNET_MTU, mtu::Emitter::Router)?;
     if let Some(public) = public {
         if draft.quoted().is_some_and(|quoted| quoted.dst == source) {
             draft.set_quoted_destination(public);
@@ -120,6 +119,9 @@ pub(crate) fn arrive(
     if let Some(host) = cx.fabric.host_at(destination) {
         return Ok(outside(Egress::InternetHost(host), probe, destination));
     }
+    if let Some((gateway, eni)) = egress_only_of(cx, destination, source) {
+        return egress_only::enter(cx, gateway, eni, draft, probe);
+    }
     let Some(mapping) = cx.fabric.public_mapping(destination) else {
         // Nobody's address. What belongs to AWS is dropped there (IGW-09), and a declared host knows only what the
         // topology declares; anything else may exist outside.
@@ -145,22 +147,15 @@ pub(crate) fn arrive(
     Ok(Location::Interface(mapping.eni, Arrival::Outside))
 }
 
-/// Cuts or drops what is larger than the internet carries; judged by segment, not by superframe (MTU-05..MTU-07).
-fn limit_size(draft: &mut Draft) -> Result<(), DropReason> {
-    if draft.headers.largest_segment <= u32::from(INTERNET_MTU) {
-        return Ok(());
+/// The interface with a public IPv6 address and the egress-only internet gateway that its subnet's routes to `source`
+/// lead to: such a subnet is reached by no other way (IGW-14, IGW-22).
+fn egress_only_of(cx: &Context<'_>, destination: IpAddr, source: IpAddr) -> Option<(EgressOnlyIdx, EniIdx)> {
+    let eni = cx.fabric.owner_of_ipv6(destination)?;
+    let subnet = &cx.fabric.subnets[cx.fabric.enis[eni].subnet];
+    match cx.fabric.route_tables[subnet.route_table].lookup(source)?.target {
+        RouteTarget::EgressOnly(gateway) => Some((gateway, eni)),
+        _ => None,
     }
-    if draft.headers.dont_fragment || draft.headers.is_ipv6() {
-        let error = if draft.headers.is_ipv6() {
-            IcmpErrorKind::PacketTooBig { mtu: u32::from(INTERNET_MTU) }
-        } else {
-            IcmpErrorKind::FragmentationNeeded { mtu: INTERNET_MTU }
-        };
-        draft.born = draft.router.map(|router| Born { router, error });
-        return Err(DropReason::MtuExceeded { mtu: INTERNET_MTU });
-    }
-    draft.fragment_to = Some(INTERNET_MTU);
-    Ok(())
 }
 
 /// RFC 1918.

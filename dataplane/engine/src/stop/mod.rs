@@ -1,7 +1,11 @@
 //! Where can a packet be on its walk? One module for each place.
 
+pub(crate) mod egress_only;
 pub(crate) mod interface;
 pub(crate) mod internet;
+pub(crate) mod mtu;
+pub(crate) mod nat;
 pub(crate) mod network_acl;
+pub(crate) mod peering;
 pub(crate) mod security_group;
 pub(crate) mod subnet;

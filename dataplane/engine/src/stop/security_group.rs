@@ -13,10 +13,11 @@ use vpclab_wire::{IcmpMessage, Protocol, Transport};
 use crate::fabric::{Direction, Peer, PolicyRule};
 use crate::flow::{Conn, Effect, FlowKey, Room, Tracking, is_reply};
 use crate::index::{EniIdx, VpcIdx};
-use crate::packet::{Draft, Selector};
+use crate::packet::{Draft, Path, Selector};
 use crate::plan::{Context, deny};
 use crate::reason::DropReason;
 use crate::step::{GroupDecision, Probe, Step};
+use crate::stop::subnet;
 
 /// Asks the groups of `eni` about a packet that passes it in `direction`.
 pub(crate) fn guard(
@@ -41,6 +42,14 @@ pub(crate) fn guard(
         .filter(|conn| conn.is_live(timeouts, cx.now) && !conn.is_reopened_by(&draft.headers.transport));
     match known {
         Some(conn) if conn.tracking == Tracking::Tracked => {
+            // While the way still exists (NAT-33).
+            draft.return_path = conn
+                .return_path
+                .filter(|slot| {
+                    direction == Direction::Outbound && cx.fabric.peerings.slot(slot.index) == *slot
+                })
+                .map(|slot| slot.index)
+                .filter(|peering| cx.fabric.peerings[*peering].active);
             probe.step(|| Step::SecurityGroup { eni, direction, decision: GroupDecision::Tracked });
             draft.record(Effect::Advance { eni: slot, key, direction, tcp_flags: draft.tcp_flags() })
         }
@@ -107,8 +116,13 @@ fn open(
     let selector = draft.selector();
     let evaluation = evaluate(cx, eni, direction, direction, &selector, draft);
     let remembered = begins != Beginning::Nothing;
+    let auto_tracked = match direction {
+        Direction::Inbound => draft.auto_tracked,
+        Direction::Outbound => subnet::is_auto_tracked(cx, cx.fabric.enis[eni].subnet, draft.headers.dst),
+    };
     let tracking = if evaluation.first.is_some()
         && evaluation.for_everybody
+        && !auto_tracked
         && answers_pass(cx, eni, direction, draft)
     {
         Tracking::Untracked
@@ -135,7 +149,10 @@ fn open(
         return Ok(());
     }
     let instance = cx.fabric.enis[eni].attachment.map(|(instance, _)| cx.fabric.instances.slot(instance));
-    let conn = Conn::opening(direction, tracking, &draft.headers.transport, instance, cx.now);
+    let mut conn = Conn::opening(direction, tracking, &draft.headers.transport, instance, cx.now);
+    if let (Direction::Inbound, true, Path::Peering(peering)) = (direction, draft.auto_tracked, draft.path) {
+        conn.return_path = Some(cx.fabric.peerings.slot(peering));
+    }
     let limit = cx.fabric.settings.connection_limit_per_instance;
     match cx.flows.room_for(&conn, recorded, limit) {
         Room::Enough => {}

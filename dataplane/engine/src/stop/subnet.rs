@@ -12,7 +12,7 @@ use crate::index::SubnetIdx;
 use crate::packet::Draft;
 use crate::plan::{Arrival, Context, Location};
 use crate::reason::DropReason;
-use crate::step::{Probe, Step};
+use crate::step::{NatSide, Probe, Step};
 use crate::stop::network_acl;
 
 /// Destinations that no route serves (RT-13).
@@ -32,6 +32,11 @@ pub(crate) fn route(
     draft.router = Some(subnet);
     if is_reserved(destination) {
         return Err(DropReason::ReservedDestination);
+    }
+    if let Some(peering) = draft.return_path {
+        // Back by the way the flow came, whatever the routes say; only an ACL can stop it (NAT-33).
+        network_acl::guard(cx, subnet, Direction::Outbound, draft, probe)?;
+        return Ok(Location::Peering(peering, here.vpc));
     }
     let table = &cx.fabric.route_tables[here.route_table];
     let stays = here.contains(destination)
@@ -54,7 +59,23 @@ pub(crate) fn route(
         RouteTarget::Local => local(cx, subnet, destination),
         RouteTarget::NetworkInterface(eni) => Ok(Location::Interface(eni, arrival(cx, subnet, eni))),
         RouteTarget::InternetGateway(gateway) => Ok(Location::Internet(gateway)),
+        RouteTarget::EgressOnly(gateway) => Ok(Location::EgressOnly(gateway)),
+        RouteTarget::NatGateway(gateway) => {
+            // A gateway is no neighbour: its subnet's ACL is asked even by senders in the same subnet (NACL-21).
+            network_acl::guard(cx, cx.fabric.nat_gateways[gateway].subnet, Direction::Inbound, draft, probe)?;
+            Ok(Location::Nat(gateway, NatSide::Inside))
+        }
+        RouteTarget::Peering(peering) => Ok(Location::Peering(peering, here.vpc)),
     }
+}
+
+/// Whether what goes to `destination` from `subnet` passes a gateway whose flows are tracked whatever the rules say
+/// (CT-07).
+pub(crate) fn is_auto_tracked(cx: &Context<'_>, subnet: SubnetIdx, destination: IpAddr) -> bool {
+    let table = &cx.fabric.route_tables[cx.fabric.subnets[subnet].route_table];
+    table
+        .lookup(destination)
+        .is_some_and(|route| matches!(route.target, RouteTarget::NatGateway(_) | RouteTarget::EgressOnly(_)))
 }
 
 /// Sends an ICMP error of the router itself. It goes to an interface of the VPC: errors are about packets that one of
@@ -70,8 +91,7 @@ pub(crate) fn originate(
     // Filtered like a packet from outside: its delivery needs the ACL to allow it (MTU-10).
     cx.fabric
         .interface_at(vpc, address)
-        .map(|eni| Location::Interface(eni, Arrival::Outside))
-        .ok_or(DropReason::NoSuchAddress { vpc, address })
+        .map_or(Ok(Location::Subnet(subnet)), |eni| Ok(Location::Interface(eni, Arrival::Outside)))
 }
 
 /// To whoever owns the destination inside the VPC.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::declared::DeclaredVpcPeeringConnection;
 use crate::name::{VpcName, VpcPeeringConnectionName};
+use crate::reader::Given;
 use crate::register::Context;
 use crate::resources::{PeeringState, Vpc, VpcPeeringConnection};
 use crate::space::{overlap_v4, overlap_v6};
@@ -14,8 +16,7 @@ pub(super) fn build(
 ) -> BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection> {
     let mut connections: BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection> = BTreeMap::new();
     for (name, declared) in &cx.declared.vpc_peering_connections {
-        let resolve =
-            |given: &crate::reader::Given<String>| cx.registers.vpcs.resolve(cx.log, given.written()?);
+        let resolve = |given: &Given<String>| cx.registers.vpcs.resolve(cx.log, given.written()?);
         let ends = (resolve(&declared.vpc), resolve(&declared.peer_vpc));
         let (Some(vpc), Some(peer_vpc)) = ends else { continue };
         if vpc == peer_vpc {
@@ -44,7 +45,7 @@ pub(super) fn build(
         let twin = connections.iter().find(|(_, other)| {
             let same = (&other.vpc, &other.peer_vpc) == (&vpc, &peer_vpc)
                 || (&other.vpc, &other.peer_vpc) == (&peer_vpc, &vpc);
-            same && lives(other.state) && lives(state)
+            same && lives(other.state) && lives(state) && !matches!(declared.state, Given::Wrong)
         });
         if let Some((other, _)) = twin {
             cx.log.report(
@@ -61,11 +62,7 @@ pub(super) fn build(
 }
 
 /// PCX-01: an overlap of any two blocks fails the connection, and that is no error. PCX-11: unaccepted it waits.
-fn state(
-    declared: &crate::declared::DeclaredVpcPeeringConnection,
-    vpc: Option<&Vpc>,
-    peer: Option<&Vpc>,
-) -> PeeringState {
+fn state(declared: &DeclaredVpcPeeringConnection, vpc: Option<&Vpc>, peer: Option<&Vpc>) -> PeeringState {
     if vpc.zip(peer).is_some_and(|(vpc, peer)| overlap(vpc, peer)) {
         return PeeringState::Failed;
     }

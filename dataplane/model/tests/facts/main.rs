@@ -5,6 +5,7 @@
 
 mod addressing;
 mod filters;
+mod gateways;
 mod hosts;
 mod naming;
 mod routing;

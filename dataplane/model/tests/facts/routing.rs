@@ -69,7 +69,7 @@ fn routes() {
         (
             "RT-30",
             route(json!({"cidr_block": "0.0.0.0/0", "nat_gateway": "n"})),
-            &["UnsupportedOperation route_tables.t.routes[0].nat_gateway"],
+            &["InvalidNatGatewayID.NotFound route_tables.t.routes[0].nat_gateway"],
         ),
         (
             "RT-30",

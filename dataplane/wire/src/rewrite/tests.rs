@@ -19,6 +19,7 @@ fn random_rewrite(rng: &mut Rng, is_ipv6: bool) -> Rewrite {
         src_port: maybe(rng, Rng::u16),
         dst_port: maybe(rng, Rng::u16),
         ttl: maybe(rng, Rng::u8),
+        max_segment_size: maybe(rng, Rng::u16),
         embedded: None,
     }
 }

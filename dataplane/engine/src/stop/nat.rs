@@ -1,0 +1,298 @@
+//! What does a NAT gateway do with the packet? (area NAT)
+//!
+//! It has an interface in a subnet, no security groups (NAT-07), and memory of its own: which address and port is lent
+//! for which flow. A client's packet comes by a route and goes on from the gateway's subnet with an address of the
+//! gateway's; an answer comes to that address and goes back to the client. Destinations stay as they are (NAT-25).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
+
+use crate::fabric::NatGateway;
+use crate::flow::nat::{FLOWS_PER_DESTINATION, InsideKey, LOWEST_PORT, NatBinding, OutsideKey, PORTS, Pool};
+use crate::flow::{Conn, Effect, is_reply};
+use crate::index::NatGatewayIdx;
+use crate::packet::{BornPacket, Draft, Path};
+use crate::plan::{Context, Location};
+use crate::reason::DropReason;
+use crate::step::{NatSide, Probe, Step};
+use crate::stop::mtu;
+
+/// The largest IP packet a NAT gateway forwards (NAT-14, MTU-04).
+const NAT_MTU: u16 = 8500;
+
+/// A packet is at a NAT gateway.
+pub(crate) fn translate(
+    cx: &Context<'_>,
+    gateway: NatGatewayIdx,
+    side: NatSide,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let nat = &cx.fabric.nat_gateways[gateway];
+    if !matches!(draft.headers.protocol, Protocol::TCP | Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6) {
+        return Err(DropReason::NatProtocol { gateway });
+    }
+    if draft.headers.fragment.is_some() && draft.headers.protocol != Protocol::UDP {
+        return Err(DropReason::NatFragment { gateway });
+    }
+    if draft.nat == Some(gateway) {
+        // Its own subnet's table leads back to it (NAT-27).
+        return Err(DropReason::ForwardingLoop);
+    }
+    let own = nat.addresses.first().copied().ok_or(DropReason::NatUnavailable { gateway })?;
+    // It is a hop, unlike the VPC's router (NAT-13, OQ-22).
+    draft.spend_hop().map_err(|()| {
+        draft.bear(
+            nat.subnet,
+            BornPacket::Icmp { kind: IcmpErrorKind::TimeExceeded, source: Some(own.into()) },
+        );
+        DropReason::TtlExpired
+    })?;
+    mtu::fit(draft, NAT_MTU, mtu::Emitter::Gateway(nat.subnet, own.into()))?;
+    let before = (draft.headers.src, draft.headers.dst);
+    match side {
+        NatSide::Inside => leave(cx, gateway, nat, draft)?,
+        NatSide::Outside => come_back(cx, gateway, draft)?,
+    }
+    draft.nat = Some(gateway);
+    draft.auto_tracked = true;
+    probe.step(|| Step::NatGateway { gateway, side, before, after: (draft.headers.src, draft.headers.dst) });
+    Ok(Location::Subnet(nat.subnet))
+}
+
+/// A client's packet, on its way out.
+fn leave(
+    cx: &Context<'_>,
+    gateway: NatGatewayIdx,
+    nat: &NatGateway,
+    draft: &mut Draft,
+) -> Result<(), DropReason> {
+    if let Some(quoted) = draft.quoted().copied() {
+        return leave_error(cx, gateway, draft, &quoted);
+    }
+    let unknown = DropReason::NatNoMapping { gateway, side: NatSide::Inside };
+    let (source_port, destination_port) = ports(&draft.headers.transport).ok_or(unknown)?;
+    let inside = InsideKey {
+        gateway: cx.fabric.nat_gateways.slot(gateway),
+        protocol: draft.headers.protocol,
+        source: draft.headers.src,
+        source_port,
+        destination: draft.headers.dst,
+        destination_port,
+    };
+    let known = cx.flows.nat().inside(&inside).filter(|binding| is_live(cx, binding));
+    let outside = match known {
+        Some(binding) if nat.addresses.contains(&binding.outside.pool.address) => {
+            let tcp_flags = draft.tcp_flags();
+            draft.record(Effect::UseMapping { key: inside, from_inside: true, tcp_flags })?;
+            binding.outside
+        }
+        _ => open(cx, gateway, nat, inside, draft)?,
+    };
+    if draft.headers.is_ipv6() {
+        draft.become_ipv4(outside.pool.address, outside.pool.remote);
+    } else {
+        draft.set_source(IpAddr::V4(outside.pool.address));
+    }
+    draft.set_source_port(outside.port);
+    draft.clamp_segment_size(NAT_MTU);
+    Ok(())
+}
+
+/// A client's packet that opens a flow.
+fn open(
+    cx: &Context<'_>,
+    gateway: NatGatewayIdx,
+    nat: &NatGateway,
+    inside: InsideKey,
+    draft: &mut Draft,
+) -> Result<OutsideKey, DropReason> {
+    let unknown = DropReason::NatNoMapping { gateway, side: NatSide::Inside };
+    match draft.headers.transport {
+        Transport::Tcp(tcp) if !tcp.flags.is_opening() => {
+            if !tcp.flags.rst() {
+                // The inside alone hears of a flow that was forgotten (NAT-10, NAT-22).
+                draft.bear(nat.subnet, BornPacket::TcpReset);
+            }
+            return Err(unknown);
+        }
+        Transport::Icmp(icmp) if is_reply(draft.headers.protocol, icmp.icmp_type) => return Err(unknown),
+        _ => {}
+    }
+    let remote = match draft.headers.dst {
+        IpAddr::V4(remote) => remote,
+        IpAddr::V6(address) => embedded_ipv4(address).ok_or(DropReason::NatIpv6 { gateway })?,
+    };
+    let outside = lend(cx, nat, &inside, remote).ok_or(DropReason::NatPortAllocation { gateway })?;
+    let state = Conn::opening_state(&draft.headers.transport);
+    let binding = NatBinding { inside, outside, state, last_seen: cx.now };
+    draft.record(Effect::Map(Box::new(binding)))?;
+    Ok(outside)
+}
+
+/// A free port for the flow: a documented random choice (PIPE-15), here a hash of the flow. Addresses are tried in turn
+/// from one that the hash picks; none if all of them serve as many flows to the destination as they may.
+fn lend(cx: &Context<'_>, nat: &NatGateway, inside: &InsideKey, remote: Ipv4Addr) -> Option<OutsideKey> {
+    let hash = cx.fabric.choice(inside);
+    let count = nat.addresses.len();
+    let first = usize::try_from(hash >> 32).unwrap_or(0) % count.max(1);
+    let protocol = if inside.protocol == Protocol::ICMPV6 { Protocol::ICMP } else { inside.protocol };
+    (0..count).find_map(|turn| {
+        let address = *nat.addresses.get((first + turn) % count)?;
+        let pool =
+            Pool { gateway: inside.gateway, protocol, address, remote, remote_port: inside.destination_port };
+        if cx.flows.nat().in_pool(&pool) >= FLOWS_PER_DESTINATION {
+            return None;
+        }
+        if let Some(port) = cx.nat_port {
+            return Some(OutsideKey { pool, port });
+        }
+        let start = u16::try_from(hash % u64::from(PORTS)).unwrap_or(0);
+        (0..PORTS)
+            .map(|step| (u32::from(start) + u32::from(step)) % u32::from(PORTS) + u32::from(LOWEST_PORT))
+            .filter_map(|port| Some(OutsideKey { pool, port: u16::try_from(port).ok()? }))
+            .find(|key| cx.flows.nat().outside(key).is_none_or(|binding| !is_live(cx, binding)))
+    })
+}
+
+/// A packet to an address of the gateway: it belongs to a flow, or nobody wants it (NAT-11, NAT-12).
+fn come_back(cx: &Context<'_>, gateway: NatGatewayIdx, draft: &mut Draft) -> Result<(), DropReason> {
+    if let Some(quoted) = draft.quoted().copied() {
+        return come_back_error(cx, gateway, draft, &quoted);
+    }
+    // From a peer or over a private link a connection cannot start at the gateway (NAT-15, NAT-45).
+    let unknown = match draft.path {
+        Path::Peering(_) => DropReason::NatForeignClient { gateway },
+        Path::Inside => DropReason::NatNoMapping { gateway, side: NatSide::Outside },
+    };
+    let IpAddr::V4(remote) = draft.headers.src else { return Err(unknown) };
+    let IpAddr::V4(address) = draft.headers.dst else { return Err(unknown) };
+    let (remote_port, port) = match draft.headers.transport {
+        Transport::Icmp(icmp) => match icmp.message {
+            IcmpMessage::Query { identifier, .. } if is_reply(draft.headers.protocol, icmp.icmp_type) => {
+                (0, identifier)
+            }
+            _ => return Err(unknown),
+        },
+        ref transport => ports(transport).ok_or(unknown)?,
+    };
+    let pool = Pool {
+        gateway: cx.fabric.nat_gateways.slot(gateway),
+        protocol: draft.headers.protocol,
+        address,
+        remote,
+        remote_port,
+    };
+    let binding = cx.flows.nat().outside(&OutsideKey { pool, port }).filter(|binding| is_live(cx, binding));
+    let inside = binding.ok_or(unknown)?.inside;
+    let tcp_flags = draft.tcp_flags();
+    draft.record(Effect::UseMapping { key: inside, from_inside: false, tcp_flags })?;
+    match (inside.source, inside.destination) {
+        (IpAddr::V6(client), IpAddr::V6(remote)) => draft.become_ipv6(remote, client),
+        _ => draft.set_destination(inside.source),
+    }
+    draft.set_destination_port(inside.source_port);
+    draft.clamp_segment_size(NAT_MTU);
+    Ok(())
+}
+
+/// A client's ICMP error about a packet that came in through the gateway (NAT-38, RFC 5508).
+fn leave_error(
+    cx: &Context<'_>,
+    gateway: NatGatewayIdx,
+    draft: &mut Draft,
+    quoted: &Embedded,
+) -> Result<(), DropReason> {
+    let unknown = DropReason::NatNoMapping { gateway, side: NatSide::Inside };
+    let (remote_port, client_port) = quoted_ports(quoted).ok_or(unknown)?;
+    let inside = InsideKey {
+        gateway: cx.fabric.nat_gateways.slot(gateway),
+        protocol: quoted.protocol,
+        source: quoted.dst,
+        source_port: client_port,
+        destination: quoted.src,
+        destination_port: remote_port,
+    };
+    let binding = cx.flows.nat().inside(&inside).filter(|binding| is_live(cx, binding)).ok_or(unknown)?;
+    let outside = binding.outside;
+    if draft.headers.is_ipv6() {
+        draft.become_ipv4(outside.pool.address, outside.pool.remote);
+        draft.set_quoted_source(IpAddr::V4(outside.pool.remote));
+    } else {
+        draft.set_source(IpAddr::V4(outside.pool.address));
+    }
+    draft.set_quoted_destination(IpAddr::V4(outside.pool.address));
+    draft.set_quoted_destination_port(outside.port);
+    Ok(())
+}
+
+/// An ICMP error about a packet that left through the gateway.
+fn come_back_error(
+    cx: &Context<'_>,
+    gateway: NatGatewayIdx,
+    draft: &mut Draft,
+    quoted: &Embedded,
+) -> Result<(), DropReason> {
+    let unknown = DropReason::NatNoMapping { gateway, side: NatSide::Outside };
+    let (port, remote_port) = quoted_ports(quoted).ok_or(unknown)?;
+    let (IpAddr::V4(address), IpAddr::V4(remote)) = (quoted.src, quoted.dst) else { return Err(unknown) };
+    let pool = Pool {
+        gateway: cx.fabric.nat_gateways.slot(gateway),
+        protocol: quoted.protocol,
+        address,
+        remote,
+        remote_port,
+    };
+    let binding = cx.flows.nat().outside(&OutsideKey { pool, port }).filter(|binding| is_live(cx, binding));
+    let inside = binding.ok_or(unknown)?.inside;
+    match (inside.source, inside.destination, draft.headers.src) {
+        (IpAddr::V6(client), IpAddr::V6(remote), IpAddr::V4(reporter)) => {
+            // Whoever reports it is given an address of NAT64's too (RFC 7915 4.1).
+            let [a, b, c, d] = reporter.octets().map(u16::from);
+            let reporter = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, a << 8 | b, c << 8 | d);
+            draft.become_ipv6(reporter, client);
+            draft.set_quoted_destination(IpAddr::V6(remote));
+        }
+        _ => draft.set_destination(inside.source),
+    }
+    draft.set_quoted_source(inside.source);
+    draft.set_quoted_source_port(inside.source_port);
+    Ok(())
+}
+
+/// The IPv4 address inside one of NAT64's (RFC 6052, NAT-28).
+fn embedded_ipv4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))),
+        _ => None,
+    }
+}
+
+fn is_live(cx: &Context<'_>, binding: &NatBinding) -> bool {
+    binding.is_live(cx.fabric.nat_closing_timeout(), cx.now)
+}
+
+/// What stands for the ports of a packet; none for what a gateway keeps no flow of.
+fn ports(transport: &Transport) -> Option<(u16, u16)> {
+    match transport {
+        Transport::Tcp(tcp) => Some((tcp.src_port, tcp.dst_port)),
+        Transport::Udp { src_port, dst_port } => Some((*src_port, *dst_port)),
+        Transport::Icmp(icmp) => match icmp.message {
+            IcmpMessage::Query { identifier, .. } => Some((identifier, 0)),
+            _ => None,
+        },
+        Transport::Other | Transport::LaterFragment => None,
+    }
+}
+
+/// The same of a quoted packet: the identifier of an ICMP query stands on the side of the gateway's client.
+fn quoted_ports(quoted: &Embedded) -> Option<(u16, u16)> {
+    let (source, destination) = quoted.ports?;
+    match (quoted.protocol, quoted.icmp_type) {
+        (Protocol::TCP | Protocol::UDP, _) => Some((source, destination)),
+        (protocol, Some(icmp_type)) if is_reply(protocol, icmp_type) => Some((0, source)),
+        (_, Some(_)) => Some((source, 0)),
+        _ => None,
+    }
+}

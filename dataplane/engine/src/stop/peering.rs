@@ -1,0 +1,35 @@
+//! Does the packet cross a VPC peering connection? (area PCX)
+//!
+//! It leads to the interfaces of the VPC at the other end and nowhere else: no transit, no gateway of the other VPC
+//! (PCX-07, PCX-08). The other VPC's route tables play no part (PIPE-05).
+
+use crate::index::{PeeringIdx, VpcIdx};
+use crate::packet::{Draft, Path};
+use crate::plan::{Arrival, Context, Location};
+use crate::reason::DropReason;
+use crate::step::{Probe, Step};
+
+/// A packet of `from` is handed to the connection.
+pub(crate) fn cross(
+    cx: &Context<'_>,
+    index: PeeringIdx,
+    from: VpcIdx,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let peering = &cx.fabric.peerings[index];
+    let Some(to) = peering.other_end(from) else {
+        return Err(DropReason::PeeringInactive { peering: index });
+    };
+    let destination = draft.headers.dst;
+    probe.step(|| Step::Peering { peering: index, to });
+    if !cx.fabric.vpcs[to].contains(destination) {
+        // PCX-09
+        return Err(DropReason::PeeringForeignDestination { peering: index, vpc: to });
+    }
+    draft.path = Path::Peering(index);
+    cx.fabric
+        .interface_at(to, destination)
+        .map(|eni| Location::Interface(eni, Arrival::Outside))
+        .ok_or(DropReason::NoSuchAddress { vpc: to, address: destination })
+}

@@ -1,0 +1,142 @@
+//! Network interfaces, instances, elastic IP addresses and internet hosts.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use serde::Serialize;
+
+use crate::name::{
+    EipName, InstanceName, NatGatewayName, NetworkInterfaceName, SecurityGroupName, SubnetName,
+};
+use crate::resources::Tags;
+
+/// An elastic network interface (area L2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NetworkInterface {
+    /// The subnet it lies in, for life (L2-17).
+    pub subnet: SubnetName,
+    /// The hardware address: locally administered, unicast (L2-28).
+    #[serde(serialize_with = "serialize_mac")]
+    pub mac_address: [u8; 6],
+    /// The primary private IPv4 address (L2-15); absent in an IPv6-only subnet.
+    pub private_ip: Option<Ipv4Addr>,
+    /// Secondary private IPv4 addresses.
+    pub secondary_private_ips: Vec<Ipv4Addr>,
+    /// IPv6 addresses.
+    pub ipv6_addresses: Vec<Ipv6Addr>,
+    /// Public IPv4 addresses by the private address they stand for (IGW-16).
+    pub public_ips: BTreeMap<Ipv4Addr, PublicIp>,
+    /// One to five groups (L2-15).
+    pub security_groups: Vec<SecurityGroupName>,
+    /// Whether foreign addresses are refused in both directions (L2-12, L2-13).
+    pub source_dest_check: bool,
+    /// The instance it is attached to.
+    pub attachment: Option<Attachment>,
+    /// How long idle connections are remembered.
+    pub connection_tracking: ConnectionTracking,
+    /// Whether an instance implies it, so that it shares the instance's name.
+    pub implied: bool,
+    /// Whose it is.
+    pub interface_type: InterfaceType,
+    /// Labels.
+    pub tags: Tags,
+}
+
+impl NetworkInterface {
+    /// All private IPv4 addresses, the primary one first.
+    pub fn private_ips(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        self.private_ip.into_iter().chain(self.secondary_private_ips.iter().copied())
+    }
+}
+
+/// Whose an interface is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InterfaceType {
+    /// A guest's.
+    Interface,
+    /// A NAT gateway's.
+    NatGateway(NatGatewayName),
+}
+
+/// A public IPv4 address of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PublicIp {
+    /// The address as the internet sees it.
+    pub address: Ipv4Addr,
+    /// The elastic IP it is; none for one assigned automatically.
+    pub eip: Option<EipName>,
+}
+
+/// Where an interface is plugged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attachment {
+    /// The instance.
+    pub instance: InstanceName,
+    /// The slot; 0 is the primary interface.
+    pub device_index: u8,
+}
+
+/// How long idle connections are remembered, in seconds (CT-11..CT-14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ConnectionTracking {
+    /// An established TCP connection: 60 to 432,000.
+    pub tcp_established_timeout: u32,
+    /// UDP after more than one request and response: 60 to 180.
+    pub udp_stream_timeout: u32,
+    /// UDP one way, or a single request and response: 30 to 60.
+    pub udp_timeout: u32,
+}
+
+impl Default for ConnectionTracking {
+    fn default() -> Self {
+        Self { tcp_established_timeout: 432_000, udp_stream_timeout: 180, udp_timeout: 30 }
+    }
+}
+
+/// An instance: a guest with one interface or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Instance {
+    /// Its interfaces by device index; index 0 is the primary one.
+    pub network_interfaces: BTreeMap<u8, NetworkInterfaceName>,
+    /// Labels.
+    pub tags: Tags,
+}
+
+/// An elastic IP address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Eip {
+    /// The address.
+    pub public_ip: Ipv4Addr,
+    /// The interface and private address it stands for.
+    pub association: Option<EipAssociation>,
+    /// Labels.
+    pub tags: Tags,
+}
+
+/// What an elastic IP stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EipAssociation {
+    /// The interface.
+    pub network_interface: NetworkInterfaceName,
+    /// Its private address.
+    pub private_ip: Ipv4Addr,
+}
+
+/// A host outside AWS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InternetHost {
+    /// Its public IPv4 address.
+    pub address: Option<Ipv4Addr>,
+    /// Its public IPv6 address.
+    pub ipv6_address: Option<Ipv6Addr>,
+    /// Labels.
+    pub tags: Tags,
+}
+
+fn serialize_mac<S: serde::Serializer>(mac: &[u8; 6], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!(
+        "{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}",
+        mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]
+    ))
+}

@@ -1,0 +1,135 @@
+//! VPCs, subnets and route tables.
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::Serialize;
+
+use crate::name::{
+    EgressOnlyInternetGatewayName, InternetGatewayName, NatGatewayName, NetworkAclName, NetworkInterfaceName,
+    RouteTableName, SecurityGroupName, VpcName, VpcPeeringConnectionName,
+};
+use crate::resources::Tags;
+
+/// A virtual private cloud (area ADDR).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Vpc {
+    /// The primary IPv4 block, /16 to /28 (ADDR-01).
+    pub cidr_block: Ipv4Net,
+    /// Further IPv4 blocks (ADDR-07..ADDR-14).
+    pub secondary_cidr_blocks: Vec<Ipv4Net>,
+    /// IPv6 blocks, /44 to /60 in steps of four (ADDR-20).
+    pub ipv6_cidr_blocks: Vec<Ipv6Net>,
+    /// The table of every subnet without an association of its own (RT-02).
+    pub main_route_table: RouteTableName,
+    /// The network ACL of every subnet without one of its own (NACL-05).
+    pub default_network_acl: NetworkAclName,
+    /// The group of every interface without one of its own (SG-06).
+    pub default_security_group: SecurityGroupName,
+    /// Labels.
+    pub tags: Tags,
+}
+
+impl Vpc {
+    /// All IPv4 blocks, the primary one first.
+    pub fn ipv4_blocks(&self) -> impl Iterator<Item = Ipv4Net> + '_ {
+        std::iter::once(self.cidr_block).chain(self.secondary_cidr_blocks.iter().copied())
+    }
+
+    /// All IPv4 and IPv6 blocks, the primary one first.
+    pub fn cidr_blocks(&self) -> impl Iterator<Item = IpNet> + '_ {
+        self.ipv4_blocks().map(IpNet::V4).chain(self.ipv6_cidr_blocks.iter().copied().map(IpNet::V6))
+    }
+}
+
+/// A subnet (areas ADDR and RT).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Subnet {
+    /// The VPC it lies in.
+    pub vpc: VpcName,
+    /// The one availability zone it lives in (ADDR-26).
+    pub availability_zone: String,
+    /// The IPv4 block; absent in an IPv6-only subnet (ADDR-32).
+    pub cidr_block: Option<Ipv4Net>,
+    /// The IPv6 block.
+    pub ipv6_cidr_block: Option<Ipv6Net>,
+    /// Whether an instance launched here gets a public IPv4 address unasked (ADDR-36).
+    pub map_public_ip_on_launch: bool,
+    /// Whether an interface made here gets an IPv6 address unasked.
+    pub assign_ipv6_address_on_creation: bool,
+    /// The route table in force: the associated one, else the VPC's main table (RT-02).
+    pub route_table: RouteTableName,
+    /// The network ACL in force: the associated one, else the VPC's default (NACL-05).
+    pub network_acl: NetworkAclName,
+    /// Labels.
+    pub tags: Tags,
+}
+
+impl Subnet {
+    /// The blocks of both families.
+    pub fn cidr_blocks(&self) -> impl Iterator<Item = IpNet> + '_ {
+        self.cidr_block.map(IpNet::V4).into_iter().chain(self.ipv6_cidr_block.map(IpNet::V6))
+    }
+}
+
+/// A route table with its local routes (area RT).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RouteTable {
+    /// The VPC it belongs to.
+    pub vpc: VpcName,
+    /// Whether it is the VPC's main table.
+    pub main: bool,
+    /// Its routes, local ones first (RT-01), destinations unique.
+    pub routes: Vec<Route>,
+    /// Labels.
+    pub tags: Tags,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// Destinations, host bits zero.
+    pub destination: IpNet,
+    /// Where matching packets go.
+    pub target: RouteTarget,
+    /// How the route came to be (RT-27).
+    pub origin: RouteOrigin,
+    /// Whether the target can take packets (RT-25).
+    pub state: RouteState,
+}
+
+/// Where a route sends a packet (RT-30).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteTarget {
+    /// To the interface that owns the destination, inside the VPC.
+    Local,
+    /// To the internet.
+    InternetGateway(InternetGatewayName),
+    /// To an interface, whose guest is expected to forward (PIPE-08).
+    NetworkInterface(NetworkInterfaceName),
+    /// To the internet, IPv6 only, for what is opened from inside (RT-31).
+    EgressOnlyInternetGateway(EgressOnlyInternetGatewayName),
+    /// To a NAT gateway (RT-32).
+    NatGateway(NatGatewayName),
+    /// To the VPC at the other end.
+    VpcPeeringConnection(VpcPeeringConnectionName),
+}
+
+/// How a route came to be (RT-27).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteOrigin {
+    /// Made with the table.
+    CreateRouteTable,
+    /// Declared by the user.
+    CreateRoute,
+}
+
+/// Whether a route's target can take packets (RT-25).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteState {
+    /// In use.
+    Active,
+    /// The target is gone or unusable; matching packets die here (RT-26, OQ-18).
+    Blackhole,
+}
