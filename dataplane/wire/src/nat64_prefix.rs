@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn an_address_is_the_last_32_bits_of_its_prefix() {
-        // The first and the last of the examples of RFC 6052, section 2.4, that have 96 bits.
+        // The examples of RFC 6052, section 2.4, whose prefixes have 96 bits.
         for (prefix, ipv4, ipv6) in [
             ("64:ff9b::", "192.0.2.33", "64:ff9b::192.0.2.33"),
             ("2001:db8:122:344::", "192.0.2.33", "2001:db8:122:344::192.0.2.33"),

@@ -224,6 +224,33 @@ pub(crate) fn fix_ipv4_checksum(ethernet: &mut [u8]) {
     ethernet[24..26].copy_from_slice(&checksum.to_be_bytes());
 }
 
+/// The frame with flow label 0, where it is IPv6.
+pub(crate) fn without_flow_label(mut ethernet: Vec<u8>) -> Vec<u8> {
+    if ethernet[12] == 0x86 {
+        ethernet[15] &= 0xf0;
+        ethernet[16..18].fill(0);
+    }
+    ethernet
+}
+
+/// Inserts IPv6 extension headers behind the fixed header: (kind, bytes, the first of which is overwritten).
+pub(crate) fn with_extensions(ethernet: &[u8], extensions: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut with = ethernet[..54].to_vec();
+    let mut next_field = 20;
+    for (kind, bytes) in extensions {
+        let at = with.len();
+        with.extend_from_slice(bytes);
+        with[at] = with[next_field];
+        with[next_field] = *kind;
+        next_field = at;
+    }
+    let added = u16::try_from(with.len() - 54).unwrap();
+    with.extend_from_slice(&ethernet[54..]);
+    let payload = u16::from_be_bytes([with[18], with[19]]) + added;
+    with[18..20].copy_from_slice(&payload.to_be_bytes());
+    with
+}
+
 /// Inserts IPv4 options (a multiple of four bytes) behind the fixed header.
 pub(crate) fn with_options(ethernet: &[u8], options: &[u8]) -> Vec<u8> {
     let mut with = [&ethernet[..34], options, &ethernet[34..]].concat();

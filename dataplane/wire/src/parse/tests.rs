@@ -1,9 +1,8 @@
 use super::*;
-use crate::frame::{FrameBuf, FrameMut};
+use crate::frame::FrameBuf;
 use crate::headers::{IcmpMessage, TcpFlags};
 use crate::testing::{Kind, Rng, Spec, fix_ipv4_checksum, ip, with_options};
 use crate::vnet::VnetFlags;
-use crate::{EmbeddedRewrite, IcmpErrorKind, Rewrite};
 
 fn refused(ethernet: &[u8]) -> Option<Malformed> {
     parse(FrameBuf::from_ethernet(ethernet).bytes()).err()
