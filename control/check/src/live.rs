@@ -1,20 +1,23 @@
 //! Do real sockets agree?
 //!
 //! Kernel sockets inside the instances' namespaces: a listener where the packets are to arrive, a client where they come
-//! from. A program of the user's that has the port already is left alone, and answers for itself.
+//! from. A program of the user's that has the port already is left alone, and answers for itself. What always holds: an
+//! attempt whose packets the lab's engine has not decided about is an error, never an outcome.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use vpclab_api::{InstanceState, Level, Outcome};
+use vpclab_api::{Counters, InstanceState, Level, Outcome};
 use vpclab_tap::Netns;
 use vpclab_tap::probe::{
     Conversation, Ends, PingOutcome, ProbeError, TcpOutcome, TcpResponder, UdpOutcome, UdpResponder, ping,
     tcp_connect, udp_exchange,
 };
 
+use crate::evidence::Tally;
 use crate::run::{Attempt, Guest, Observation, Prober, Sent};
 
 /// What is awaited to be dropped is waited for this long: the kernel's first retransmission comes after a second.
@@ -25,10 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes that must come back unchanged.
 const GREETING: &[u8] = b"vpclab";
 
+/// Asks the lab what it has counted; an error is a sentence.
+pub type AskCounters<'a> = Box<dyn Fn() -> Result<Counters, String> + 'a>;
+
 /// Sends packets inside the namespaces of a running lab.
-#[derive(Debug)]
-pub struct LiveProber {
+pub struct LiveProber<'a> {
     namespaces: BTreeMap<Guest, Netns>,
+    counters: AskCounters<'a>,
 }
 
 /// The receiver of an attempt while it runs.
@@ -39,13 +45,19 @@ enum Listener {
     Theirs,
 }
 
-impl LiveProber {
-    /// A prober for the instances and internet hosts of a running lab.
+impl fmt::Debug for LiveProber<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveProber").field("namespaces", &self.namespaces).finish_non_exhaustive()
+    }
+}
+
+impl<'a> LiveProber<'a> {
+    /// A prober for the instances and internet hosts of a running lab, which `counters` asks what it has counted.
     ///
     /// # Errors
     ///
     /// A sentence that names the instance whose namespace cannot be opened.
-    pub fn new(instances: &[InstanceState]) -> Result<Self, String> {
+    pub fn new(instances: &[InstanceState], counters: AskCounters<'a>) -> Result<Self, String> {
         let mut namespaces = BTreeMap::new();
         for instance in instances {
             let path = Path::new(&instance.attachment.netns);
@@ -61,7 +73,7 @@ impl LiveProber {
                 }
             }
         }
-        Ok(Self { namespaces })
+        Ok(Self { namespaces, counters })
     }
 
     fn namespace(&self, guest: &Guest) -> Result<&Netns, String> {
@@ -97,22 +109,57 @@ impl Listener {
     }
 }
 
-impl Prober for LiveProber {
+impl Prober for LiveProber<'_> {
     fn level(&self) -> Level {
         Level::Live
     }
 
     fn probe(&mut self, attempt: &Attempt) -> Result<Observation, String> {
-        let netns = self.namespace(&attempt.from)?;
+        self.refuse_short_cut(attempt)?;
+        let before = self.tally(attempt)?;
         let listener = self.listen(attempt)?;
-        let timeout = if attempt.hopeless { SILENCE } else { PATIENCE };
+        let (outcome, said) = self.send(attempt, &listener)?;
+        let said = said.as_deref();
+        let sender = attempt.from.name();
+        self.tally(attempt)?.admits(&before, outcome, &attempt.denied_by, sender, said)?;
+        Ok(Observation { outcome, source_seen: listener.source_seen() })
+    }
+}
+
+impl LiveProber<'_> {
+    /// Between addresses of one namespace the kernel delivers over loopback, whatever the network would say.
+    fn refuse_short_cut(&self, attempt: &Attempt) -> Result<(), String> {
+        let Some((to, address)) = &attempt.to else { return Ok(()) };
+        if *address != attempt.destination || !self.namespace(&attempt.from)?.is_same(self.namespace(to)?) {
+            return Ok(());
+        }
+        Err(format!(
+            "{} and {} are interfaces of one instance: its kernel hands packets between them over by itself, and none \
+             reaches the network; use --level virtual or explain",
+            attempt.from.name(),
+            to.name()
+        ))
+    }
+
+    fn tally(&self, attempt: &Attempt) -> Result<Tally, String> {
+        let receiver = attempt.to.as_ref().map(|(guest, _)| guest.name());
+        let counters =
+            (self.counters)().map_err(|error| format!("the lab does not say what it counts: {error}"))?;
+        Ok(Tally::of_lab(&counters, attempt.from.name(), receiver))
+    }
+
+    /// Sends, and says what came of it and what the sender's kernel said.
+    fn send(&self, attempt: &Attempt, listener: &Listener) -> Result<(Outcome, Option<String>), String> {
+        let netns = self.namespace(&attempt.from)?;
+        let timeout = if attempt.is_hopeless() { SILENCE } else { PATIENCE };
         let failed = |error: ProbeError| format!("{} cannot send: {error}", attempt.from.name());
+        let unreachable = |errno: &dyn fmt::Display| (Outcome::Unreachable, Some(errno.to_string()));
         let ends = |port, source_port| Ends {
             source: Some(attempt.source),
             source_port,
             destination: SocketAddr::new(attempt.destination, port),
         };
-        let outcome = match attempt.traffic {
+        Ok(match attempt.traffic {
             Sent::Tcp { port, source_port } => {
                 let conversation = match listener {
                     Listener::Tcp(_) => Conversation::Echo(GREETING),
@@ -120,28 +167,29 @@ impl Prober for LiveProber {
                     _ => Conversation::Handshake,
                 };
                 match tcp_connect(netns, &ends(port, source_port), conversation, timeout).map_err(failed)? {
-                    TcpOutcome::Connected { .. } => Outcome::Allowed,
-                    TcpOutcome::Unanswered { .. } | TcpOutcome::TimedOut => Outcome::Dropped,
-                    TcpOutcome::Refused | TcpOutcome::Reset { .. } => Outcome::Refused,
-                    TcpOutcome::Unreachable(_) => Outcome::Unreachable,
+                    TcpOutcome::Connected { .. } => (Outcome::Allowed, None),
+                    // A handshake is a request that arrived and a reply that returned.
+                    TcpOutcome::Unanswered { .. } if attempt.is_hopeless() => (Outcome::Allowed, None),
+                    TcpOutcome::Unanswered { .. } | TcpOutcome::TimedOut => (Outcome::Dropped, None),
+                    TcpOutcome::Refused | TcpOutcome::Reset { .. } => (Outcome::Refused, None),
+                    TcpOutcome::Unreachable(errno) => unreachable(&errno),
                 }
             }
             Sent::Udp { port, source_port } => {
                 match udp_exchange(netns, &ends(port, source_port), GREETING, timeout).map_err(failed)? {
-                    UdpOutcome::Answered { .. } => Outcome::Allowed,
-                    UdpOutcome::PortUnreachable => Outcome::NoListener,
-                    UdpOutcome::Unreachable(_) => Outcome::Unreachable,
-                    UdpOutcome::TimedOut => Outcome::Dropped,
+                    UdpOutcome::Answered { .. } => (Outcome::Allowed, None),
+                    UdpOutcome::PortUnreachable => (Outcome::NoListener, None),
+                    UdpOutcome::Unreachable(errno) => unreachable(&errno),
+                    UdpOutcome::TimedOut => (Outcome::Dropped, None),
                 }
             }
             Sent::Ping => {
                 match ping(netns, Some(attempt.source), attempt.destination, timeout).map_err(failed)? {
-                    PingOutcome::Replied { .. } => Outcome::Allowed,
-                    PingOutcome::Unreachable(_) => Outcome::Unreachable,
-                    PingOutcome::TimedOut => Outcome::Dropped,
+                    PingOutcome::Replied { .. } => (Outcome::Allowed, None),
+                    PingOutcome::Unreachable(errno) => unreachable(&errno),
+                    PingOutcome::TimedOut => (Outcome::Dropped, None),
                 }
             }
-        };
-        Ok(Observation { outcome, source_seen: listener.source_seen() })
+        })
     }
 }

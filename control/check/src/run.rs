@@ -1,9 +1,10 @@
 //! Do the packets do what the test expects?
 //!
 //! Every test is asked of explain, at every level; at `virtual` and `live` a [`Prober`] then sends the packets. What
-//! always holds: a test that could not run has failed, with the reason; packets that contradict explain fail the test,
+//! always holds: a test that could not run has no outcome and never passes; packets that contradict explain fail the test,
 //! whatever it expected; a level is never lowered.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -13,7 +14,9 @@ use vpclab_engine::{EniIdx, Fabric, HostIdx};
 use vpclab_model::{Peer, Topology};
 use vpclab_wire::Protocol;
 
-use crate::explain::answer;
+use crate::codes::ONLY_SOME_ADDRESSES;
+use crate::explain::{answer, answer_one};
+use crate::internet;
 use crate::question::{Question, parse};
 use crate::testfile::{Because, TestCase};
 
@@ -43,8 +46,15 @@ pub struct Attempt {
     pub destination: IpAddr,
     /// What is sent.
     pub traffic: Sent,
+    /// The codes of all that denies it, says explain; none where something is to come back.
+    pub denied_by: Vec<String>,
+}
+
+impl Attempt {
     /// Whether explain says that nothing will come back.
-    pub hopeless: bool,
+    pub fn is_hopeless(&self) -> bool {
+        !self.denied_by.is_empty()
+    }
 }
 
 /// Somebody who can send and receive, by name.
@@ -119,6 +129,23 @@ pub fn run(
         .collect()
 }
 
+/// Results for tests that could not run, all for one `reason`.
+pub fn not_run(
+    file: &str,
+    tests: &[TestCase],
+    level: Level,
+    reason: &str,
+    mut done: impl FnMut(&TestResult),
+) -> Vec<TestResult> {
+    let result = |test: &TestCase| {
+        let failures = vec![format!("it could not run: {reason}")];
+        let result = TestResult { failures, ..blank(file, test, level) };
+        done(&result);
+        result
+    };
+    tests.iter().map(result).collect()
+}
+
 /// The report of all results.
 pub fn report(level: Level, tests: Vec<TestResult>) -> TestReport {
     let passed = tests.iter().filter(|test| test.passed).count();
@@ -132,17 +159,8 @@ fn run_one(
     test: &TestCase,
     prober: Option<&mut dyn Prober>,
 ) -> TestResult {
-    let mut result = TestResult {
-        file: file.to_owned(),
-        name: test.name.clone(),
-        level: prober.as_ref().map_or(Level::Explain, |prober| prober.level()),
-        passed: false,
-        expected: test.expected,
-        outcome: None,
-        failures: Vec::new(),
-        source_seen: None,
-        explanation: None,
-    };
+    let level = prober.as_ref().map_or(Level::Explain, |prober| prober.level());
+    let mut result = blank(file, test, level);
     let asked = parse(fabric, topology, &test.request)
         .and_then(|question| answer(fabric, topology, &question).map(|explanation| (question, explanation)));
     match asked {
@@ -154,8 +172,23 @@ fn run_one(
             result.failures.push(format!("it cannot be asked: {} ({})", error.message, error.code));
         }
     }
-    result.passed = result.failures.is_empty();
+    result.passed = result.failures.is_empty() && result.outcome.is_some();
     result
+}
+
+/// The result of a test before anything is known.
+fn blank(file: &str, test: &TestCase, level: Level) -> TestResult {
+    TestResult {
+        file: file.to_owned(),
+        name: test.name.clone(),
+        level,
+        passed: false,
+        expected: test.expected,
+        outcome: None,
+        failures: Vec::new(),
+        source_seen: None,
+        explanation: None,
+    }
 }
 
 fn judge(
@@ -167,15 +200,21 @@ fn judge(
     prober: Option<&mut dyn Prober>,
     result: &mut TestResult,
 ) {
+    if let Some(some) = explanation.blockers.iter().find(|blocker| blocker.code == ONLY_SOME_ADDRESSES) {
+        // Neither of the two answers is true of everybody, and packets of one host would bear witness to one of them.
+        result.outcome = Some(Outcome::Unknown);
+        result.failures.push(some.message.clone());
+        return;
+    }
     let said = match explanation.reachable {
         Some(true) => Outcome::Allowed,
         Some(false) => Outcome::Dropped,
         None => Outcome::Unknown,
     };
     if said == Outcome::Unknown {
-        let on: Vec<&str> =
-            explanation.unmodelled.iter().map(|unmodelled| unmodelled.resource.as_str()).collect();
-        result.failures.push(format!("explain cannot tell: it depends on {}, not modelled", on.join(", ")));
+        let on: Vec<String> =
+            explanation.unmodelled.iter().map(|on| format!("{} ({})", on.resource, on.reason)).collect();
+        result.failures.push(format!("explain cannot tell: it depends on {}", on.join(", ")));
     }
     let mut source_seen =
         explanation.forward.observed.as_ref().map(|observed| observed.source.address.clone());
@@ -298,7 +337,7 @@ fn attempt(
             (interface(fabric, eni), address.ok_or_else(|| no_address(&question.from.name, ipv6))?)
         }
         End::Host(host) => at_host(fabric, host, ipv6)?,
-        End::Internet => at_host(fabric, anonymous_host(topology, fabric, ipv6)?, ipv6)?,
+        End::Internet => at_host(fabric, stand_in(topology, fabric, question, explanation, ipv6)?, ipv6)?,
         End::Address(address) => {
             let host = fabric.host_at(address).ok_or_else(|| nobody_there(address))?;
             (Guest::Host(fabric.hosts[host].name.to_string()), address)
@@ -319,7 +358,8 @@ fn attempt(
             (Some((guest, address)), address)
         }
         End::Internet => {
-            let (guest, address) = at_host(fabric, anonymous_host(topology, fabric, ipv6)?, ipv6)?;
+            let (guest, address) =
+                at_host(fabric, stand_in(topology, fabric, question, explanation, ipv6)?, ipv6)?;
             (Some((guest, address)), address)
         }
         End::Address(address) => {
@@ -332,7 +372,8 @@ fn attempt(
             (to, address)
         }
     };
-    Ok(Attempt { from, source, to, destination, traffic, hopeless: explanation.reachable == Some(false) })
+    let denied_by = explanation.blockers.iter().map(|blocker| blocker.code.clone()).collect();
+    Ok(Attempt { from, source, to, destination, traffic, denied_by })
 }
 
 /// One packet that stands for all that were asked about.
@@ -385,8 +426,15 @@ fn nobody_there(address: IpAddr) -> String {
     format!("no host with the address {address} is there to answer; declare it under `internet_hosts`")
 }
 
-/// A declared host that may stand for the internet: no rule or route names it more specifically than /0.
-fn anonymous_host(topology: &Topology, fabric: &Fabric, ipv6: bool) -> Result<HostIdx, String> {
+/// A declared host that plays the internet: one that fares as the answer says, or it would bear witness to another.
+/// Those that no rule or route names more specifically than /0 go first.
+fn stand_in(
+    topology: &Topology,
+    fabric: &Fabric,
+    question: &Question,
+    explanation: &Explanation,
+    ipv6: bool,
+) -> Result<HostIdx, String> {
     let routes =
         topology.route_tables.values().flat_map(|table| table.routes.iter().map(|route| route.destination));
     let entries = topology
@@ -401,18 +449,28 @@ fn anonymous_host(topology: &Topology, fabric: &Fabric, ipv6: bool) -> Result<Ho
     });
     let named: Vec<IpNet> = routes.chain(entries).chain(rules).filter(|net| net.prefix_len() > 0).collect();
     let family = if ipv6 { "IPv6" } else { "IPv4" };
-    topology
-        .internet_hosts
-        .iter()
-        .find(|(_, host)| {
-            let address = if ipv6 { host.ipv6_address.map(IpAddr::V6) } else { host.address.map(IpAddr::V4) };
-            address.is_some_and(|address| !named.iter().any(|net| net.contains(&address)))
-        })
-        .and_then(|(name, _)| fabric.hosts.find(name.as_str()))
-        .ok_or_else(|| {
-            format!(
-                "no declared host can stand for the internet; declare one under `internet_hosts` with an {family} address \
-                 that no rule or route names"
-            )
-        })
+    let hosts = topology.internet_hosts.iter().filter_map(|(name, host)| {
+        let address = if ipv6 { host.ipv6_address.map(IpAddr::V6) } else { host.address.map(IpAddr::V4) };
+        let is_named = named.iter().any(|net| address.is_some_and(|address| net.contains(&address)));
+        address.map(|address| (is_named, name, address))
+    });
+    let hosts: BTreeSet<_> = hosts.collect();
+    let fares_alike = |address: IpAddr| {
+        let asked = answer_one(fabric, topology, &internet::at(question, address));
+        asked.is_ok_and(|(told, _)| told.reachable == explanation.reachable)
+    };
+    match hosts.iter().find(|(_, _, address)| fares_alike(*address)) {
+        Some((_, name, _)) => fabric.hosts.find(name.as_str()).ok_or_else(|| format!("there is no {name}")),
+        None if hosts.is_empty() => Err(format!(
+            "no declared host can play the internet; declare one under `internet_hosts` with an {family} address"
+        )),
+        None => {
+            let names: Vec<&str> = hosts.iter().map(|(_, name, _)| name.as_str()).collect();
+            Err(format!(
+                "rules or routes name every declared host ({}), so none fares as the internet does; declare another one \
+                 under `internet_hosts` with an {family} address",
+                names.join(", ")
+            ))
+        }
+    }
 }

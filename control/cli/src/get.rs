@@ -160,7 +160,10 @@ fn table(all: &Value, kind: &Kind) -> String {
         std::iter::once("name").chain(kind.shown.iter().copied()).map(str::to_owned).collect::<Vec<_>>(),
     ];
     for (name, resource) in all.as_object().into_iter().flatten() {
-        let cells = kind.shown.iter().map(|attribute| cell(resource.get(*attribute).unwrap_or(&Value::Null)));
+        let cells = kind.shown.iter().map(|attribute| {
+            let value = resource.get(*attribute).unwrap_or(&Value::Null);
+            counted_list(attribute, value).unwrap_or_else(|| cell(value))
+        });
         rows.push(std::iter::once(name.clone()).chain(cells).collect());
     }
     if rows.len() == 1 {
@@ -171,6 +174,17 @@ fn table(all: &Value, kind: &Kind) -> String {
         (_, 0) => paint(STRONG, cell),
         _ => cell.to_owned(),
     })
+}
+
+/// A list of rules or routes in one cell: none at all says something, too.
+fn counted_list(attribute: &str, value: &Value) -> Option<String> {
+    let noun = match attribute {
+        "ingress" | "egress" => "rule",
+        "routes" => "route",
+        _ => return None,
+    };
+    let count = value.as_array()?.len();
+    Some(if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") })
 }
 
 /// A value in one cell: long lists are counted, not written out.
@@ -203,7 +217,7 @@ fn card(resource: &Value) -> String {
     for (key, value) in resource.as_object().into_iter().flatten() {
         match value {
             Value::Array(items) if items.iter().any(Value::is_object) => lists.push((key, items)),
-            _ => rows.push(vec![key.clone(), cell(value)]),
+            _ => rows.push(vec![key.clone(), counted_list(key, value).unwrap_or_else(|| cell(value))]),
         }
     }
     text.push_str(&columns(

@@ -86,7 +86,7 @@ fn a_test_that_could_not_run_has_failed() {
         ("web-1", "db-1/tcp", "it could not run: a question about every protocol or port is no packet"),
         ("web-1", "db-1/50", "it could not run: guests do not speak protocol 50"),
         ("web-1", "198.51.100.99:443", "it could not run: no host with the address 198.51.100.99"),
-        ("web-1", "169.254.169.254:80", "explain cannot tell: it depends on instance metadata"),
+        ("web-1", "169.254.169.254:80", "explain cannot tell: it depends on instance metadata (the packet"),
     ] {
         for expected in [Expected::Allowed, Expected::Denied] {
             let mut guests = VirtualProber::new(&network.topology);
@@ -98,27 +98,109 @@ fn a_test_that_could_not_run_has_failed() {
 }
 
 #[test]
-fn the_internet_is_a_declared_host_that_no_rule_names() {
+fn the_internet_is_played_by_a_declared_host() {
     let network = quickstart();
     let mut packets = Always(Outcome::Allowed, Vec::new());
     let result = one(&network, case("internet", "web-1:443", Expected::Allowed), Some(&mut packets));
     assert!(result.passed, "{:?}", result.failures);
     assert_eq!(packets.1[0].source, "198.51.100.7".parse::<IpAddr>().unwrap());
     assert_eq!(packets.1[0].destination, "203.0.113.10".parse::<IpAddr>().unwrap());
-    let named = yaml(
-        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\ninternet_gateways: {igw: {vpc: v}}\n\
-         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24, route_table: r}}\n\
-         route_tables: {r: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}}\n\
-         security_groups: {g: {vpc: v, ingress: [{protocol: tcp, from_port: 80, to_port: 80, cidr_blocks: [198.51.100.0/24]}]}}\n\
-         instances: {a: {subnet: s, security_groups: [g], associate_public_ip_address: true}}\n\
-         internet_hosts: {office: {address: 198.51.100.7}}\n",
-    );
-    let result = one(&named, case("internet", "a:80", Expected::Denied), Some(&mut packets));
+    let nobody = public_host("[0.0.0.0/0]", "{}");
+    let result = one(&nobody, case("internet", "a:80", Expected::Allowed), Some(&mut packets));
     assert!(
         result.failures.iter().any(|f| f.contains("declare one under `internet_hosts`")),
         "{:?}",
         result.failures
     );
+    assert_eq!(result.outcome, None);
+}
+
+/// A public host `a` with port 80 open for `blocks`, and these hosts on the internet.
+fn public_host(blocks: &str, hosts: &str) -> Network {
+    yaml(&format!(
+        "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+         subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24, route_table: r}}}}\n\
+         route_tables: {{r: {{vpc: v, routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}]}}}}\n\
+         security_groups: {{g: {{vpc: v, ingress: [{{protocol: tcp, from_port: 80, to_port: 80, cidr_blocks: {blocks}}}]}}}}\n\
+         instances: {{a: {{subnet: s, security_groups: [g], associate_public_ip_address: true}}}}\n\
+         internet_hosts: {hosts}\n",
+    ))
+}
+
+#[test]
+fn a_rule_for_a_part_of_the_internet_fails_an_allowed_and_a_denied_test_at_every_level() {
+    for blocks in ["[0.0.0.0/1]", "[128.0.0.0/1]", "[0.0.0.0/1, 128.0.0.0/2]"] {
+        let network = public_host(blocks, "{office: {address: 198.51.100.7}}");
+        for expected in [Expected::Allowed, Expected::Denied] {
+            let mut guests = VirtualProber::new(&network.topology);
+            let mut packets = Always(Outcome::Allowed, Vec::new());
+            for prober in [None, Some(&mut guests as &mut dyn Prober), Some(&mut packets)] {
+                let result = one(&network, case("internet", "a:80", expected), prober);
+                assert!(!result.passed, "{blocks}");
+                let [told] = result.failures.as_slice() else { panic!("{blocks}: {:?}", result.failures) };
+                assert!(told.starts_with("only for some sources: it passes from "), "{blocks}: {told}");
+                assert_eq!(result.outcome, Some(Outcome::Unknown));
+            }
+            assert!(packets.1.is_empty(), "packets of one host cannot speak for all");
+        }
+    }
+    let whole = public_host("[0.0.0.0/1, 128.0.0.0/1]", "{office: {address: 198.51.100.7}}");
+    let mut guests = VirtualProber::new(&whole.topology);
+    let result = one(&whole, case("internet", "a:80", Expected::Allowed), Some(&mut guests));
+    assert!(result.passed, "{:?}", result.failures);
+}
+
+#[test]
+fn a_host_that_a_rule_names_does_not_play_the_internet() {
+    let office = "{office: {address: 198.51.100.7}}";
+    let other = "{office: {address: 198.51.100.7}, other: {address: 192.0.2.9}}";
+    let denied = case("internet", "a:80", Expected::Denied);
+    let alone = public_host("[198.51.100.7/32]", office);
+    let mut guests = VirtualProber::new(&alone.topology);
+    let result = one(&alone, denied.clone(), Some(&mut guests));
+    assert_eq!(result.outcome, None);
+    assert!(
+        result.failures[0].contains("(office), so none fares as the internet does"),
+        "{:?}",
+        result.failures
+    );
+    assert!(one(&alone, denied.clone(), None).passed, "explain needs nobody to play it");
+    let two = public_host("[198.51.100.7/32]", other);
+    let mut guests = VirtualProber::new(&two.topology);
+    assert!(one(&two, denied, Some(&mut guests)).passed);
+    assert!(one(&two, case("office", "a:80", Expected::Allowed), Some(&mut guests)).passed);
+}
+
+#[test]
+fn a_private_address_is_nobodys_on_the_internet_at_every_level() {
+    let network = quickstart();
+    for (from, to) in [("client", "10.0.1.10:443"), ("internet", "shop/10.0.1.10:443")] {
+        let mut guests = VirtualProber::new(&network.topology);
+        for prober in [None, Some(&mut guests as &mut dyn Prober)] {
+            let result = one(&network, case(from, to, Expected::Allowed), prober);
+            assert!(!result.passed, "{from} {to}");
+            assert_eq!(result.outcome, Some(Outcome::Dropped), "{:?}", result.failures);
+        }
+        let mut guests = VirtualProber::new(&network.topology);
+        let result = one(&network, case(from, to, Expected::Denied), Some(&mut guests));
+        assert!(result.passed, "{:?}", result.failures);
+    }
+}
+
+#[test]
+fn virtual_interfaces_of_one_instance_meet_on_the_network_and_not_inside_the_guest() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24}, t: {vpc: v, cidr_block: 10.0.1.0/24}}\n\
+         security_groups: {none: {vpc: v}, any: {vpc: v, ingress: [{protocol: tcp, from_port: 1, to_port: 99, cidr_blocks: [10.0.0.0/16]}]}}\n\
+         network_interfaces: {p: {subnet: s, security_groups: [any]}, q: {subnet: t, security_groups: [none]}}\n\
+         instances: {a: {network_interfaces: [{network_interface: p, device_index: 0}, {network_interface: q, device_index: 1}]}}\n",
+    );
+    for (from, to, expected) in [("p", "q:80", Expected::Denied), ("q", "p:80", Expected::Allowed)] {
+        let mut guests = VirtualProber::new(&network.topology);
+        let result = one(&network, case(from, to, expected), Some(&mut guests));
+        assert!(result.passed, "{from} {to}: {:?}", result.failures);
+    }
 }
 
 /// A witness with a lucky source port would call a half-open door open.
