@@ -11,12 +11,15 @@
 
 mod attach;
 mod blueprint;
+mod borrowed;
 mod client;
 mod docker;
 mod down;
 mod files;
+mod foreign;
 mod guest;
 mod http;
+mod inhabitants;
 mod lab;
 mod leftovers;
 mod line;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use vpclab_api::{ApiError, Change, MistakeBody, Replaced};
+use vpclab_api::{ApiError, Applied, Change, MistakeBody, Replaced};
 use vpclab_engine::Fabric;
 use vpclab_model::{Document, Kind, Mistakes, Name, Topology};
 
@@ -23,7 +23,7 @@ struct Alteration {
 
 impl Lab {
     /// Makes `document` what the lab is. On return every packet obeys it.
-    pub(crate) fn replace(&self, document: Document) -> Result<Replaced, ApiError> {
+    pub(crate) fn replace(&self, document: Document) -> Result<Applied, ApiError> {
         let mut state = self.lock()?;
         let current = state.declared.clone();
         let topology =
@@ -48,19 +48,22 @@ impl Lab {
         state.declared = Arc::new(declared);
         self.publish(&mut state)?;
 
+        let mut warnings = Vec::new();
         for (key, devices) in unplugged {
             if let Some(guest) = state.guests.get_mut(&key) {
                 self.ground.unplug(&guest.home, devices);
                 self.ground.reconfigure(guest);
+                let name = key.name();
+                warnings.extend(guest.problems.iter().map(|problem| format!("{name}: {problem}")));
             }
         }
-        leaving.into_values().for_each(|guest| self.ground.remove(guest));
+        self.ground.remove_all(leaving.into_values().collect());
         self.remember_topology(&state.declared);
         self.remember_attachments(&state);
         self.show(&state);
         let generation = state.declared.fabric.generation;
         tracing::info!(generation, changes = changes.len(), "the topology was replaced");
-        Ok(Replaced { generation, changes })
+        Ok(Applied { replaced: Replaced { generation, changes }, warnings })
     }
 
     /// Makes every device and guest that `blueprints` have and the lab has not; nothing is left of a failure.

@@ -85,6 +85,31 @@ fn an_address_that_changes_moves_on_the_living_device() {
 }
 
 #[test]
+fn a_guest_that_cannot_follow_a_change_is_told_with_the_answer_and_with_the_instance() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::up(&topology());
+    let alias = || lab.ip("b", "link show eth0").split("alias ").nth(1).unwrap().trim().to_owned();
+    let own = alias();
+    lab.ip("b", "link set eth0 alias stranger");
+    let mut moved = topology();
+    moved["instances"]["b"]["private_ip"] = json!("10.7.1.99");
+    let applied = lab.client.apply(&Document::from(moved.clone())).unwrap();
+    assert_eq!(applied.replaced.generation, 2, "it is in force all the same");
+    assert!(
+        applied.warnings.len() == 1 && applied.warnings[0].starts_with("b: interface b could not"),
+        "{applied:?}"
+    );
+    assert_eq!(lab.client.instance("b").unwrap().warnings.len(), 1);
+    assert_eq!(lab.client.instance("a").unwrap().warnings, Vec::<String>::new());
+    lab.ip("b", &format!("link set eth0 alias {own}"));
+    assert_eq!(lab.client.apply(&Document::from(moved)).unwrap().warnings, Vec::<String>::new());
+    assert_eq!(lab.client.instance("b").unwrap().warnings, Vec::<String>::new());
+    assert!(lab.pings("a", "10.7.1.99"));
+}
+
+#[test]
 fn a_change_that_cannot_be_made_real_is_undone() {
     if !live() {
         return;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use vpclab_daemon::{Client, down, paths};
 use vpclab_model::Document;
 use vpclab_tap::probe::{Conversation, Ends, PingOutcome, TcpOutcome, ping, tcp_connect};
+use vpclab_tap::process::{InstanceEnvironment, enter_container};
 use vpclab_tap::{Netns, capability, link};
 
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
@@ -104,10 +105,22 @@ impl Lab {
     }
 
     pub(crate) fn ip(&self, instance: &str, arguments: &str) -> String {
-        let netns = self.netns(instance);
-        let output = netns.run(|| Command::new("ip").args(arguments.split(' ')).output().unwrap()).unwrap();
-        assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        ip(&self.netns(instance), arguments)
+    }
+
+    /// A command inside the instance, as `vpclab exec` makes it.
+    pub(crate) fn command(&self, instance: &str, program: &str) -> Command {
+        let attachment = self.client.running_instance(instance).unwrap().attachment;
+        match attachment.pid {
+            Some(pid) => enter_container(pid.try_into().unwrap(), program).unwrap(),
+            None => InstanceEnvironment {
+                netns: Netns::open_path(attachment.netns.as_ref()).unwrap(),
+                hostname: Some(attachment.hostname),
+                files: attachment.files.iter().map(|(from, to)| (from.into(), to.into())).collect(),
+            }
+            .command(program)
+            .unwrap(),
+        }
     }
 
     /// Everything of this lab that the machine still shows.
@@ -191,8 +204,10 @@ pub(crate) fn document_path(lab: &str) -> PathBuf {
 }
 
 fn document(lab: &str, topology: &Value) -> PathBuf {
-    let file = document_path(lab);
-    std::fs::write(&file, topology.to_string()).unwrap();
+    let (file, new) = (document_path(lab), std::env::temp_dir().join(unique_name("document")));
+    std::fs::write(&new, topology.to_string()).unwrap();
+    // In one step, as another daemon may be reading it.
+    std::fs::rename(new, &file).unwrap();
     file
 }
 
@@ -228,8 +243,15 @@ pub(crate) fn without(mut topology: Value, instance: &str) -> Value {
     topology
 }
 
+/// The output of `ip ARGUMENTS` inside.
+pub(crate) fn ip(netns: &Netns, arguments: &str) -> String {
+    let output = netns.run(|| Command::new("ip").args(arguments.split(' ')).output().unwrap()).unwrap();
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 pub(crate) fn pings(from: &Netns, to: &str) -> bool {
-    matches!(ping(from, None, ip(to), SILENCE).unwrap(), PingOutcome::Replied { .. })
+    matches!(ping(from, None, address(to), SILENCE).unwrap(), PingOutcome::Replied { .. })
 }
 
 /// Whether bytes sent to a responder come back.
@@ -239,7 +261,7 @@ pub(crate) fn echoes(from: &Netns, to: SocketAddr, payload: &[u8]) -> bool {
     matches!(outcome, TcpOutcome::Connected { .. })
 }
 
-pub(crate) fn ip(text: &str) -> IpAddr {
+pub(crate) fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
