@@ -105,6 +105,8 @@ pub(crate) struct Up {
 }
 
 /// Stop a lab and leave nothing behind
+///
+/// Programs started by `vpclab exec` are ended; attached processes and containers are unplugged and go on.
 #[derive(Debug, Args)]
 pub(crate) struct Down {
     #[command(flatten)]
@@ -165,7 +167,8 @@ pub(crate) struct Source {
 /// Run a command inside an instance
 ///
 /// The command sees the instance's network, host name and resolv.conf; in an attached container it sees all of the
-/// container. Its exit status becomes this one's; 127 if there is no such command, 126 if it is not executable.
+/// container, and in an attached container or process it runs as its user, with its capabilities; seccomp and
+/// AppArmor/SELinux profiles are not taken over. Its exit status becomes this one's; 127 if there is no such command, 126 if it is not executable.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -182,6 +185,8 @@ pub(crate) struct Exec {
 }
 
 /// Make an existing container, process or namespace an instance
+///
+/// Docker is asked where DOCKER_HOST says (unix:// only), else at its usual socket.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

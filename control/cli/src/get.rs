@@ -3,7 +3,7 @@
 //! The same values whether a file or the running lab is asked: with AWS's defaults, each with its id.
 
 use serde_json::{Map, Value};
-use vpclab_api::{ApiError, Counters};
+use vpclab_api::{ApiError, Counters, InstanceState, RunState};
 use vpclab_check::style::{FAINT, STRONG, columns, paint};
 use vpclab_model::{Kind as _, Name, Topology, kind};
 
@@ -84,12 +84,50 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
     };
     if get.format.json {
         output::json(&value)?;
-    } else if name.is_some() {
+        return Ok(Answer::Yes);
+    }
+    let is_guest = matches!(kind.plural, kind::Instance::PLURAL | kind::InternetHost::PLURAL);
+    let running = if is_guest && get.source.topology.is_none() {
+        running::client(&get.source.lab.lab)?.instances().map_err(running::failed)?
+    } else {
+        Vec::new()
+    };
+    if name.is_some() {
+        let mut value = value;
+        if let Some(object) = value.as_object_mut() {
+            let asked = object.get("id").and_then(Value::as_str).map(str::to_owned);
+            let state = running.iter().find(|state| Some(&state.id) == asked.as_ref());
+            object.extend(state.map(as_it_runs).unwrap_or_default());
+        }
         output::text(&card(&value))?;
     } else {
-        output::text(&table(&value, kind))?;
+        let mut value = value;
+        for resource in value.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            let Some(object) = resource.as_object_mut() else { continue };
+            let id = object.get("id").and_then(Value::as_str).map(str::to_owned);
+            let state = running.iter().find(|state| Some(&state.id) == id.as_ref());
+            object.extend(state.map(as_it_runs).unwrap_or_default());
+        }
+        let more: &[&str] = if running.is_empty() { &[] } else { &["runs in", "state"] };
+        output::text(&table(&value, kind, more))?;
     }
+    let warnings: Vec<String> = running
+        .iter()
+        .filter(|state| name.is_none_or(|name| name == state.name || name == state.id))
+        .flat_map(|state| state.warnings.iter().map(|warning| format!("{}: {warning}", state.name)))
+        .collect();
+    output::text(&output::warnings(&warnings))?;
     Ok(Answer::Yes)
+}
+
+/// What a guest runs in, and whether that is still there.
+fn as_it_runs(state: &InstanceState) -> Map<String, Value> {
+    let runs_in = running::guest::what_it_is(&state.attachment.target);
+    let gone = match state.state {
+        RunState::Running => "running",
+        RunState::Gone => "gone",
+    };
+    [("runs in".to_owned(), runs_in.into()), ("state".to_owned(), gone.into())].into_iter().collect()
 }
 
 /// Shows what a running lab has counted.
@@ -155,13 +193,12 @@ fn one(all: &Value, kind: &Kind, reference: &str) -> Result<Value, ApiError> {
 }
 
 /// A row for each resource.
-fn table(all: &Value, kind: &Kind) -> String {
-    let mut rows = vec![
-        std::iter::once("name").chain(kind.shown.iter().copied()).map(str::to_owned).collect::<Vec<_>>(),
-    ];
+fn table(all: &Value, kind: &Kind, more: &[&str]) -> String {
+    let shown = || kind.shown.iter().chain(more).copied();
+    let mut rows = vec![std::iter::once("name").chain(shown()).map(str::to_owned).collect::<Vec<_>>()];
     for (name, resource) in all.as_object().into_iter().flatten() {
-        let cells = kind.shown.iter().map(|attribute| {
-            let value = resource.get(*attribute).unwrap_or(&Value::Null);
+        let cells = shown().map(|attribute| {
+            let value = resource.get(attribute).unwrap_or(&Value::Null);
             counted_list(attribute, value).unwrap_or_else(|| cell(value))
         });
         rows.push(std::iter::once(name.clone()).chain(cells).collect());

@@ -83,17 +83,22 @@ fn show(state: &InstanceState, as_json: bool) -> Result<Answer, Failure> {
         output::json(state)?;
         return Ok(Answer::Yes);
     }
-    let runs = match &state.attachment.target {
-        AttachmentTarget::Namespace => "a namespace of its own".to_owned(),
-        AttachmentTarget::Netns(netns) => format!("the namespace {netns}"),
-        AttachmentTarget::Process(pid) => format!("process {pid}"),
-        AttachmentTarget::Container(name) => format!("container {name}"),
-    };
+    let runs = what_it_is(&state.attachment.target);
     let addresses: Vec<&str> =
         state.interfaces.iter().flat_map(|interface| &interface.addresses).map(String::as_str).collect();
     let warnings = output::warnings(&state.warnings);
     output::text(&format!("{} is {runs}  {}\n{warnings}", state.name, addresses.join("  ")))?;
     Ok(Answer::Yes)
+}
+
+/// What an instance runs in, in words.
+pub(crate) fn what_it_is(target: &AttachmentTarget) -> String {
+    match target {
+        AttachmentTarget::Namespace => "a namespace of its own".to_owned(),
+        AttachmentTarget::Netns(netns) => format!("the namespace {netns}"),
+        AttachmentTarget::Process(pid) => format!("process {pid}"),
+        AttachmentTarget::Container(name) => format!("container {name}"),
+    }
 }
 
 #[cfg(test)]
