@@ -8,13 +8,13 @@
 //! are made finer until no walk meets anything new. Left to others: the walks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 use vpclab_api::{ApiError, Assumed, Blocker, Explanation, Unmodelled};
 use vpclab_engine::explain::{End, EndError, resolve};
 use vpclab_engine::{Direction, EniIdx, Fabric, NetworkAclIdx, Peer, RouteTableIdx, Step, explain as engine};
-use vpclab_model::{Topology, not_public};
+use vpclab_model::{ANYBODY_V4, ANYBODY_V6, Topology, address_after, not_public, public_edges};
 
 use crate::codes::ONLY_SOME_ADDRESSES;
 use crate::explain::{answer_one, refusal};
@@ -27,25 +27,6 @@ const PART_V4: u8 = 8;
 const PART_V6: u8 = 16;
 /// Addresses named at most where all that were asked are listed.
 const MOST_NAMED: usize = 4;
-
-/// Where public addresses begin and end (RFC 6890). Whether an address is public is not told here.
-const EDGES_V4: [Ipv4Net; 10] = [
-    v4(0, 0, 8),
-    v4(10, 0, 8),
-    v4(100, 64, 10),
-    v4(127, 0, 8),
-    v4(169, 254, 16),
-    v4(172, 16, 12),
-    v4(192, 168, 16),
-    v4(198, 18, 15),
-    v4(224, 0, 4),
-    v4(240, 0, 4),
-];
-const EDGE_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
-
-/// Asked first, wherever rules leave them alone: documentation ranges (RFC 5737, RFC 3849) are nobody's.
-const USUAL_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-const USUAL_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0xffff, 0, 0, 0, 1);
 
 /// What walks have met that can tell one public address from another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,10 +50,6 @@ struct Marks {
     tables: Vec<Vec<(IpNet, usize)>>,
     /// Of filters, every block that holds the address.
     filters: Vec<(IpNet, usize)>,
-}
-
-const fn v4(a: u8, b: u8, prefix_len: u8) -> Ipv4Net {
-    Ipv4Net::new_assert(Ipv4Addr::new(a, b, 0, 0), prefix_len)
 }
 
 /// Answers a question with `internet` at one end.
@@ -129,6 +106,11 @@ pub(crate) fn answer(
     }
 }
 
+/// Whether a rule or route that walks have met names `address` as somebody's.
+pub(crate) fn is_named(fabric: &Fabric, met: &Met, address: IpAddr) -> bool {
+    Marks::of(fabric, met).somebodys().any(|block| block.contains(&address))
+}
+
 /// The question asked of one host of the internet.
 pub(crate) fn at(question: &Question, address: IpAddr) -> Question {
     let placed = |end: &NamedEnd| match end.kind {
@@ -156,7 +138,8 @@ fn everybody(answers: Vec<(Host, Explanation)>, unasked: usize, is_source: bool)
     let (passing, dying, unknown) = (first(Some(true)), first(Some(false)), first(None));
     let (shown, partial) = match (passing, dying, unknown) {
         (Some((_, passing)), Some((place, dying)), _) => (place, Some(only_some(passing, dying, is_source))),
-        (.., Some((place, _))) => (place, None),
+        // Whatever becomes of the others, not everybody passes.
+        (None, Some((place, _)), _) | (.., Some((place, _))) => (place, None),
         _ => (0, None),
     };
     let (_, mut explanation) = answers.into_iter().nth(shown)?;
@@ -317,6 +300,12 @@ impl Marks {
         self.tables.iter().flatten().chain(&self.filters).map(|(block, _)| *block)
     }
 
+    /// The blocks that are too small to be a part of the internet.
+    fn somebodys(&self) -> impl Iterator<Item = IpNet> + '_ {
+        self.blocks()
+            .filter(|block| block.prefix_len() > if block.addr().is_ipv6() { PART_V6 } else { PART_V4 })
+    }
+
     /// Addresses with equal marks fare alike.
     fn of_address(&self, address: IpAddr) -> Vec<usize> {
         let longest = self.tables.iter().filter_map(|routes| {
@@ -356,27 +345,26 @@ fn marked<T: PartialEq>(
 /// An address of each range of the internet that what was met tells apart, the usual one first where it is one of them.
 fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool) -> Vec<Host> {
     let marks = Marks::of(fabric, met);
-    let usual = if ipv6 { IpAddr::V6(USUAL_V6) } else { IpAddr::V4(USUAL_V4) };
+    // Asked first, wherever rules leave it alone.
+    let usual = if ipv6 { IpAddr::V6(ANYBODY_V6) } else { IpAddr::V4(ANYBODY_V4) };
     let ours = fabric.vpcs.iter().flat_map(|(_, vpc)| vpc.cidr_blocks.iter().copied());
     let faces =
         fabric.enis.iter().flat_map(|(_, eni)| eni.public_addresses.iter().map(|(_, public)| *public));
     let elastic = topology.eips.values().map(|eip| eip.public_ip);
     let hosts = fabric.hosts.iter().flat_map(|(_, host)| host.addresses.iter().copied());
     let single = faces.chain(elastic).map(IpAddr::V4).chain(hosts).chain([usual]).map(IpNet::from);
-    let edges = EDGES_V4.map(IpNet::V4).into_iter().chain([IpNet::V6(EDGE_V6)]);
     // Between two neighbouring edges all addresses are alike.
     let mut starts: BTreeSet<IpAddr> = BTreeSet::new();
-    for block in marks.blocks().chain(ours).chain(single).chain(edges) {
+    for block in marks.blocks().chain(ours).chain(single).chain(public_edges()) {
         if block.addr().is_ipv6() == ipv6 {
             starts.insert(block.network());
-            starts.extend(after(block.broadcast()));
+            starts.extend(address_after(block.broadcast()));
         }
     }
     let is_outside = |address: IpAddr| {
         not_public(address).is_none() && !fabric.belongs_to_aws(address) && !in_a_vpc(fabric, address)
     };
-    let is_part = |block: &IpNet| block.prefix_len() <= if ipv6 { PART_V6 } else { PART_V4 };
-    let somebodys: Vec<IpNet> = marks.blocks().filter(|block| !is_part(block)).collect();
+    let somebodys: Vec<IpNet> = marks.somebodys().collect();
     let is_named = |address: IpAddr| somebodys.iter().any(|block| block.contains(&address));
     // A host nobody declared says more about everybody than a declared one.
     let rank = |address: IpAddr| (address != usual, fabric.host_at(address).is_some(), address);
@@ -395,36 +383,4 @@ fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool) -> Vec<Ho
 
 fn in_a_vpc(fabric: &Fabric, address: IpAddr) -> bool {
     fabric.vpcs.iter().any(|(_, vpc)| vpc.contains(address))
-}
-
-fn after(address: IpAddr) -> Option<IpAddr> {
-    match address {
-        IpAddr::V4(address) => u32::from(address).checked_add(1).map(|next| IpAddr::V4(next.into())),
-        IpAddr::V6(address) => u128::from(address).checked_add(1).map(|next| IpAddr::V6(next.into())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// An edge forgotten here would hide the range behind it.
-    #[test]
-    fn public_addresses_begin_and_end_where_the_edges_are() {
-        for block in 0..=u8::MAX {
-            for second in 0..=u8::MAX {
-                let of = |third, fourth| IpAddr::from([block, second, third, fourth]);
-                let is_public = not_public(of(0, 0)).is_none();
-                for third in [0, 1, 2, 99, 100, 113, 128, 255] {
-                    assert_eq!(not_public(of(third, 1)).is_none(), is_public, "{}", of(third, 1));
-                }
-                let is_edge = EDGES_V4.iter().any(|edge| IpNet::V4(*edge).contains(&of(0, 0)));
-                assert_eq!(is_public, !is_edge, "{}", of(0, 0));
-            }
-        }
-        for first in 0..=u16::MAX {
-            let address = IpAddr::from([first, 0, 0, 0, 0, 0, 0, 1]);
-            assert_eq!(not_public(address).is_none(), IpNet::V6(EDGE_V6).contains(&address), "{address}");
-        }
-    }
 }

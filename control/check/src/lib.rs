@@ -23,7 +23,7 @@ pub use explain::{answer, explain};
 pub use guests::VirtualProber;
 pub use live::{AskCounters, LiveProber};
 pub use map::map;
-pub use names::{nearest, remedy};
+pub use names::remedy;
 pub use question::{EndKind, NamedEnd, Question, parse};
 pub use run::{Attempt, Guest, Observation, Prober, Sent, not_run, outcome_words, report as summarise, run};
 pub use testfile::{Because, TestCase, TestFile, TestFileError};

@@ -214,7 +214,7 @@ fn is_number(text: &str) -> bool {
 
 fn unknown_protocol(text: &str) -> ApiError {
     let known = PROTOCOLS.iter().map(|(name, _)| *name).chain(["all"]);
-    let remedy = match names::nearest(text, known) {
+    let remedy = match vpclab_model::nearest(text, known) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "give tcp, udp, icmp, all, or a number from 0 to 255".to_owned(),
     };

@@ -4,14 +4,12 @@
 //! always holds: a test that could not run has no outcome and never passes; packets that contradict explain fail the test,
 //! whatever it expected; a level is never lowered.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use vpclab_api::{ApiError, Blocker, Expected, Explanation, Level, Outcome, TestReport, TestResult};
 use vpclab_engine::explain::{End, TrafficQuestion};
 use vpclab_engine::{EniIdx, Fabric, HostIdx};
-use vpclab_model::{Peer, Topology};
+use vpclab_model::Topology;
 use vpclab_wire::Protocol;
 
 use crate::codes::ONLY_SOME_ADDRESSES;
@@ -426,8 +424,8 @@ fn nobody_there(address: IpAddr) -> String {
     format!("no host with the address {address} is there to answer; declare it under `internet_hosts`")
 }
 
-/// A declared host that plays the internet: one that fares as the answer says, or it would bear witness to another.
-/// Those that no rule or route names more specifically than /0 go first.
+/// A declared host that plays the internet: one that fares as the answer says, for the same reasons, or it would bear
+/// witness to another. One that rules or routes on the way name comes last.
 fn stand_in(
     topology: &Topology,
     fabric: &Fabric,
@@ -435,42 +433,39 @@ fn stand_in(
     explanation: &Explanation,
     ipv6: bool,
 ) -> Result<HostIdx, String> {
-    let routes =
-        topology.route_tables.values().flat_map(|table| table.routes.iter().map(|route| route.destination));
-    let entries = topology
-        .network_acls
-        .values()
-        .flat_map(|acl| acl.ingress.iter().chain(&acl.egress).map(|entry| entry.cidr));
-    let rules = topology.security_groups.values().flat_map(|group| {
-        group.ingress.iter().chain(&group.egress).filter_map(|rule| match rule.peer {
-            Peer::Cidr(cidr) => Some(cidr),
-            Peer::Group(_) => None,
+    let reasons = |told: &Explanation| -> Vec<_> {
+        let own = told.blockers.iter().filter(|blocker| blocker.code != ONLY_SOME_ADDRESSES);
+        own.map(|b| {
+            (b.code.clone(), b.direction.clone(), b.resource.clone(), b.rule.clone(), b.groups.clone())
         })
-    });
-    let named: Vec<IpNet> = routes.chain(entries).chain(rules).filter(|net| net.prefix_len() > 0).collect();
-    let family = if ipv6 { "IPv6" } else { "IPv4" };
-    let hosts = topology.internet_hosts.iter().filter_map(|(name, host)| {
-        let address = if ipv6 { host.ipv6_address.map(IpAddr::V6) } else { host.address.map(IpAddr::V4) };
-        let is_named = named.iter().any(|net| address.is_some_and(|address| net.contains(&address)));
-        address.map(|address| (is_named, name, address))
-    });
-    let hosts: BTreeSet<_> = hosts.collect();
-    let fares_alike = |address: IpAddr| {
-        let asked = answer_one(fabric, topology, &internet::at(question, address));
-        asked.is_ok_and(|(told, _)| told.reachable == explanation.reachable)
+        .collect()
     };
-    match hosts.iter().find(|(_, _, address)| fares_alike(*address)) {
-        Some((_, name, _)) => fabric.hosts.find(name.as_str()).ok_or_else(|| format!("there is no {name}")),
-        None if hosts.is_empty() => Err(format!(
-            "no declared host can play the internet; declare one under `internet_hosts` with an {family} address"
-        )),
-        None => {
-            let names: Vec<&str> = hosts.iter().map(|(_, name, _)| name.as_str()).collect();
-            Err(format!(
-                "rules or routes name every declared host ({}), so none fares as the internet does; declare another one \
-                 under `internet_hosts` with an {family} address",
-                names.join(", ")
-            ))
-        }
+    let meant = (explanation.reachable, reasons(explanation));
+    let hosts = || {
+        fabric.hosts.iter().filter_map(|(index, host)| {
+            let address = host.addresses.iter().copied().find(|address| address.is_ipv6() == ipv6)?;
+            Some((index, host, address))
+        })
+    };
+    let alike = hosts().filter_map(|(index, _, address)| {
+        let (told, met) = answer_one(fabric, topology, &internet::at(question, address)).ok()?;
+        let fares_alike = (told.reachable, reasons(&told)) == meant;
+        fares_alike.then(|| (internet::is_named(fabric, &met, address), index))
+    });
+    if let Some((_, host)) = alike.min() {
+        return Ok(host);
     }
+    let family = if ipv6 { "IPv6" } else { "IPv4" };
+    let names: Vec<&str> = hosts().map(|(_, host, _)| host.name.as_str()).collect();
+    Err(if names.is_empty() {
+        format!(
+            "no declared host can play the internet; declare one under `internet_hosts` with an {family} address"
+        )
+    } else {
+        format!(
+            "no declared host ({}) fares as the internet does, and for the same reasons, as rules or routes tell them \
+             apart; declare another one under `internet_hosts` with an {family} address",
+            names.join(", ")
+        )
+    })
 }

@@ -12,7 +12,6 @@ use vpclab_api::{Expected, ExplainRequest, RuleReference};
 use vpclab_model::{Document, DocumentError, Mistake, Mistakes};
 
 use crate::codes::CODES;
-use crate::names;
 
 /// A file of tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,7 +238,11 @@ impl<'a> Reader<'a> {
     }
 
     fn nearest<'k>(&self, word: &str, known: &[&'k str]) -> Option<&'k str> {
-        if self.log.len() < MOST_SUGGESTIONS { names::nearest(word, known.iter().copied()) } else { None }
+        if self.log.len() < MOST_SUGGESTIONS {
+            vpclab_model::nearest(word, known.iter().copied())
+        } else {
+            None
+        }
     }
 
     fn given(&self, key: &str) -> Option<&'a Value> {

@@ -92,22 +92,16 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
     } else {
         Vec::new()
     };
+    let mut value = value;
     if name.is_some() {
-        let mut value = value;
-        if let Some(object) = value.as_object_mut() {
-            let asked = object.get("id").and_then(Value::as_str).map(str::to_owned);
-            let state = running.iter().find(|state| Some(&state.id) == asked.as_ref());
-            object.extend(state.map(as_it_runs).unwrap_or_default());
-        }
+        add_what_runs(&mut value, &running);
         output::text(&card(&value))?;
     } else {
-        let mut value = value;
-        for resource in value.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            let Some(object) = resource.as_object_mut() else { continue };
-            let id = object.get("id").and_then(Value::as_str).map(str::to_owned);
-            let state = running.iter().find(|state| Some(&state.id) == id.as_ref());
-            object.extend(state.map(as_it_runs).unwrap_or_default());
-        }
+        value
+            .as_object_mut()
+            .into_iter()
+            .flat_map(Map::values_mut)
+            .for_each(|one| add_what_runs(one, &running));
         let more: &[&str] = if running.is_empty() { &[] } else { &["runs in", "state"] };
         output::text(&table(&value, kind, more))?;
     }
@@ -120,14 +114,17 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
     Ok(Answer::Yes)
 }
 
-/// What a guest runs in, and whether that is still there.
-fn as_it_runs(state: &InstanceState) -> Map<String, Value> {
-    let runs_in = running::guest::what_it_is(&state.attachment.target);
-    let gone = match state.state {
+/// Adds to a guest what it runs in, and whether that is still there.
+fn add_what_runs(resource: &mut Value, running: &[InstanceState]) {
+    let Some(object) = resource.as_object_mut() else { return };
+    let id = object.get("id").and_then(Value::as_str);
+    let Some(state) = running.iter().find(|state| Some(state.id.as_str()) == id) else { return };
+    let is = match state.state {
         RunState::Running => "running",
         RunState::Gone => "gone",
     };
-    [("runs in".to_owned(), runs_in.into()), ("state".to_owned(), gone.into())].into_iter().collect()
+    object.insert("runs in".to_owned(), running::guest::what_it_is(&state.attachment.target).into());
+    object.insert("state".to_owned(), is.into());
 }
 
 /// Shows what a running lab has counted.
@@ -162,7 +159,7 @@ fn find_kind(asked: &str) -> Result<&'static Kind, Failure> {
         KINDS.iter().find(|kind| kind.plural == word || singular(kind.plural).as_ref() == Some(&word));
     found.ok_or_else(|| {
         let plurals: Vec<&str> = KINDS.iter().map(|kind| kind.plural).chain(["counters"]).collect();
-        let remedy = vpclab_check::nearest(&word, plurals.iter().copied()).map_or_else(
+        let remedy = vpclab_model::nearest(&word, plurals.iter().copied()).map_or_else(
             || format!("there are {}", plurals.join(", ")),
             |meant| format!("did you mean `{meant}`?"),
         );

@@ -40,6 +40,8 @@ pub trait Outlet {
 pub struct Engine {
     flows: FlowTable,
     counters: Counters,
+    /// When a packet was last refused for want of room.
+    looked_for_room: Option<Timestamp>,
 }
 
 /// What has happened so far, in frames: a superframe counts once.
@@ -73,7 +75,7 @@ pub enum Outcome {
 impl Engine {
     /// An engine with empty memory.
     pub fn new(capacity: Capacity) -> Self {
-        Self { flows: FlowTable::new(capacity), counters: Counters::default() }
+        Self { flows: FlowTable::new(capacity), counters: Counters::default(), looked_for_room: None }
     }
 
     /// The memory.
@@ -135,8 +137,10 @@ impl Engine {
         let mut attempt = 1;
         loop {
             let mut decided = plan(&Context { fabric, flows: &self.flows, now });
-            if is_full(&decided) {
-                // What has expired must not stand in the way; a bounded look, as this may happen with every packet.
+            if is_full(&decided) && self.looked_for_room != Some(now) {
+                // What has expired must not stand in the way. A bounded look, and one for all packets of a batch: who
+                // is at a limit must not make every packet dear for the others.
+                self.looked_for_room = Some(now);
                 self.sweep(fabric, now);
                 decided = plan(&Context { fabric, flows: &self.flows, now });
             }
@@ -218,10 +222,7 @@ impl Engine {
 /// Whether the packet dies for want of room.
 fn is_full(plan: &Plan) -> bool {
     let Verdict::Drop(reason) = plan.verdict else { return false };
-    matches!(
-        reason,
-        DropReason::ConnectionLimit { .. } | DropReason::FlowMemoryFull | DropReason::FragmentMemoryFull
-    )
+    matches!(reason, DropReason::ConnectionLimit { .. } | DropReason::FlowMemoryFull)
 }
 
 /// The plan of a packet born on the way. It gives birth to nothing: there is no error about an error (RFC 1122).

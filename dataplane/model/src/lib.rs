@@ -24,11 +24,12 @@ pub use name::{
     EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name, NetworkAclName,
     NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, kind,
 };
+pub use nearest::nearest;
 pub use resources::{
     Attachment, ConnectionTracking, Eip, EipAssociation, Instance, InternetGateway, InternetHost, NetworkAcl,
     NetworkAclEntry, NetworkInterface, Peer, PublicIp, Route, RouteOrigin, RouteState, RouteTable,
     RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
 };
 pub use settings::{MidStreamTcp, Settings};
-pub use space::not_public;
+pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
 pub use traffic::{IcmpMatch, PortRange, Traffic};

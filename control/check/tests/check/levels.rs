@@ -160,7 +160,7 @@ fn a_host_that_a_rule_names_does_not_play_the_internet() {
     let result = one(&alone, denied.clone(), Some(&mut guests));
     assert_eq!(result.outcome, None);
     assert!(
-        result.failures[0].contains("(office), so none fares as the internet does"),
+        result.failures[0].contains("no declared host (office) fares as the internet does"),
         "{:?}",
         result.failures
     );
@@ -169,6 +169,61 @@ fn a_host_that_a_rule_names_does_not_play_the_internet() {
     let mut guests = VirtualProber::new(&two.topology);
     assert!(one(&two, denied, Some(&mut guests)).passed);
     assert!(one(&two, case("office", "a:80", Expected::Allowed), Some(&mut guests)).passed);
+}
+
+#[test]
+fn a_host_that_something_else_stops_does_not_play_the_internet() {
+    let network = |hosts: &str| {
+        yaml(&format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+             subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24, route_table: r, network_acl: n}}}}\n\
+             route_tables: {{r: {{vpc: v, routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}]}}}}\n\
+             network_acls: {{n: {{vpc: v, ingress: [\n\
+               {{rule_no: 90, action: allow, protocol: '-1', cidr_block: 198.51.100.0/24}},\n\
+               {{rule_no: 100, action: deny, protocol: '-1', cidr_block: 0.0.0.0/0}}],\n\
+               egress: [{{rule_no: 100, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}}]}}}}\n\
+             security_groups: {{g: {{vpc: v, ingress: [{{protocol: tcp, from_port: 22, to_port: 22, cidr_blocks: [0.0.0.0/0]}}]}}}}\n\
+             instances: {{a: {{subnet: s, security_groups: [g], associate_public_ip_address: true}}}}\n\
+             internet_hosts: {hosts}\n",
+        ))
+    };
+    let because = Because {
+        code: Some("SUBNET_ACL_RESTRICTION".into()),
+        rule: Some(vpclab_api::RuleReference::Number(100)),
+        ..Because::default()
+    };
+    let denied = TestCase { because, ..case("internet", "a:80", Expected::Denied) };
+    let alone = network("{office: {address: 198.51.100.7}}");
+    let mut guests = VirtualProber::new(&alone.topology);
+    let result = one(&alone, denied.clone(), Some(&mut guests));
+    assert_eq!(
+        (result.outcome, result.passed),
+        (None, false),
+        "rule 90 lets the office in: {:?}",
+        result.failures
+    );
+    let two = network("{office: {address: 198.51.100.7}, other: {address: 192.0.2.9}}");
+    let mut guests = VirtualProber::new(&two.topology);
+    let result = one(&two, denied, Some(&mut guests));
+    assert_eq!((result.outcome, result.passed), (Some(Outcome::Dropped), true), "{:?}", result.failures);
+}
+
+#[test]
+fn where_some_of_the_internet_is_refused_and_the_rest_unknown_the_answer_is_no() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\ninternet_gateways: {igw: {vpc: v}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24, route_table: r, network_acl: n}, t: {vpc: v, cidr_block: 10.0.1.0/24}}\n\
+         route_tables: {r: {vpc: v, routes: [{cidr_block: 0.0.0.0/1, gateway: igw}, {cidr_block: 128.0.0.0/1, network_interface: m}]}}\n\
+         network_acls: {n: {vpc: v, ingress: [{rule_no: 100, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}],\n\
+           egress: [{rule_no: 90, action: deny, protocol: '-1', cidr_block: 0.0.0.0/1},\n\
+                    {rule_no: 100, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}]}}\n\
+         network_interfaces: {m: {subnet: t, source_dest_check: false}}\n\
+         instances: {a: {subnet: s, associate_public_ip_address: true},\n\
+           middle: {network_interfaces: [{network_interface: m, device_index: 0}]}}\n",
+    );
+    assert!(one(&network, case("a", "internet:443", Expected::Denied), None).passed);
+    let allowed = one(&network, case("a", "internet:443", Expected::Allowed), None);
+    assert_eq!((allowed.passed, allowed.outcome), (false, Some(Outcome::Dropped)), "{:?}", allowed.failures);
 }
 
 #[test]
