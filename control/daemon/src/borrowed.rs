@@ -131,7 +131,7 @@ mod tests {
 
     impl Root {
         fn new(name: &str) -> Self {
-            let root = std::env::temp_dir().join(format!("vpclab-root-{}-{name}", std::process::id()));
+            let root = std::env::temp_dir().join(format!("vpclab-test-{}-root-{name}", std::process::id()));
             fs::create_dir_all(root.join("etc")).unwrap();
             Self(root)
         }

@@ -12,5 +12,6 @@ mod lifecycle;
 mod program;
 mod programs;
 mod shop;
+mod skip;
 mod support;
 mod ticks;

@@ -8,11 +8,11 @@ use vpclab_daemon::ClientError;
 use vpclab_model::Document;
 use vpclab_tap::Netns;
 
-use crate::fixture::{Lab, live, topology, without};
+use crate::fixture::{Lab, live, topology, unique_name, without};
 
 fn refusal(error: ClientError) -> vpclab_api::ErrorBody {
     match error {
-        ClientError::Api(error) => error.error,
+        ClientError::Api(error) | ClientError::Broken(error) => error.error,
         ClientError::NoSuchLab(lab) => panic!("{lab} does not run"),
     }
 }
@@ -192,7 +192,7 @@ fn every_failure_of_the_api_is_an_error_with_a_code() {
     let lab = Lab::up(&topology());
     let socket = vpclab_daemon::paths(&lab.name).unwrap().socket;
     let long = "x".repeat(33 * 1024 * 1024);
-    let file = std::env::temp_dir().join(format!("vpclab-{}-long", lab.name));
+    let file = std::env::temp_dir().join(unique_name("long"));
     std::fs::write(&file, long).unwrap();
     let at_file = format!("@{}", file.display());
     let ourselves = format!("{{\"target\": {{\"process\": {}}}}}", std::process::id());
