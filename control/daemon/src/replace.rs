@@ -25,6 +25,7 @@ impl Lab {
     /// Makes `document` what the lab is. On return every packet obeys it.
     pub(crate) fn replace(&self, document: Document) -> Result<Applied, ApiError> {
         let mut state = self.lock()?;
+        self.retire(&mut state)?;
         let current = state.declared.clone();
         let topology =
             Topology::from_document(&document, Some(&current.topology)).map_err(|found| refusal(&found))?;

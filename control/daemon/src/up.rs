@@ -191,6 +191,7 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
             return Err(problem(&format!("{}: {error}", paths.socket.display())));
         }
     };
+    lab.settle();
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(server::serve(listener, lab.clone(), explain, end.clone(), stopped));
     let instances = lab.instances();
@@ -248,8 +249,7 @@ async fn look_after(lab: &Arc<Lab>, ending: &mut mpsc::Receiver<Ending>) -> Endi
 
 /// Removes what former daemons have left, of this lab and of others.
 fn clear_leftovers(lab: &Lab) {
-    let Ok(mut state) = lab.lock() else { return };
-    lab.release_stale(&mut state);
+    let Ok(state) = lab.lock() else { return };
     let living: BTreeSet<String> = state.guests.values().map(|guest| guest.slug.clone()).collect();
     let swept = leftovers::sweep(&lab.ground, &living, Lives::Spared);
     for removed in swept.removed {

@@ -203,6 +203,29 @@ fn a_container_finds_its_own_name_and_resolver_again_after_a_crash() {
 }
 
 #[test]
+fn a_container_that_is_started_again_is_attached_again_at_once_with_the_labs_resolver() {
+    if !live() {
+        return;
+    }
+    let Some(_docker) = Docker::available() else { return };
+    let lab = Lab::up(&topology());
+    let container = Container::run("none");
+    let resolver = || container.says(&["cat", "/etc/resolv.conf"]);
+    let before = resolver();
+    let request = AttachRequest { target: AttachmentTarget::Container(container.0.clone()) };
+    lab.client.attach("b", &request).unwrap();
+    // More than once, as the lab may look after its guests just in between.
+    for _ in 0..3 {
+        docker(&["restart", "-t", "0", &container.0]).unwrap();
+        lab.client.attach("b", &request).unwrap();
+        assert!(resolver().contains("nameserver 10.7.0.2"), "{}", resolver());
+        assert!(lab.pings("a", "10.7.1.11"));
+    }
+    lab.client.detach("b").unwrap();
+    assert_eq!(resolver(), before);
+}
+
+#[test]
 fn a_program_in_a_container_has_the_privileges_that_docker_gives() {
     if !live() {
         return;
