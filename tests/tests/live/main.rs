@@ -14,4 +14,5 @@ mod programs;
 mod shop;
 mod skip;
 mod support;
+mod test_files;
 mod ticks;
