@@ -71,6 +71,25 @@ fn a_change_is_obeyed_when_it_is_answered() {
 }
 
 #[test]
+fn the_region_and_the_settings_are_among_the_changes() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::up(&topology());
+    let mut other = topology();
+    other["settings"] = json!({ "icmp_timeout": 45 });
+    let change = |kind: &str, name: &str| vpclab_api::Change {
+        action: "update".to_owned(),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+    };
+    assert_eq!(lab.put(&other).changes, [change("settings", "icmp_timeout")]);
+    other["region"] = json!("eu-west-1");
+    assert_eq!(lab.put(&other).changes[0], change("region", "eu-west-1"));
+    assert_eq!(lab.put(&other).changes, []);
+}
+
+#[test]
 fn an_address_that_changes_moves_on_the_living_device() {
     if !live() {
         return;
