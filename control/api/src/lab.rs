@@ -50,19 +50,26 @@ pub struct Applied {
 pub struct Replaced {
     /// The configuration now in force.
     pub generation: u64,
-    /// What became different, by resource.
+    /// What became different: the region, settings, then resources.
     pub changes: Vec<Change>,
 }
 
-/// A resource that became different.
+/// A resource that became different, or the region, or a setting.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Change {
     /// `create`, `update` or `delete`.
     pub action: String,
-    /// The plural kind, as in `subnets`.
+    /// The plural kind, as in `subnets`; [`Change::REGION`] or [`Change::SETTINGS`].
     pub kind: String,
-    /// The resource's name.
+    /// The resource's name, the new region, or the setting's name.
     pub name: String,
+}
+
+impl Change {
+    /// The kind of a change of the region.
+    pub const REGION: &str = "region";
+    /// The kind of a change of a setting.
+    pub const SETTINGS: &str = "settings";
 }
 
 /// An instance or internet host as it runs.

@@ -1,8 +1,8 @@
 //! Do real sockets agree?
 //!
 //! Kernel sockets inside the instances' namespaces: a listener where the packets are to arrive, a client where they come
-//! from. A program of the user's that has the port already is left alone, and answers for itself. What always holds: an
-//! attempt whose packets the lab's engine has not decided about is an error, never an outcome.
+//! from. A program of the user's that has the port already is left alone, and answers for itself. An instance that has
+//! nothing to run in hinders nobody but those who ask it. What always holds: an attempt whose packets the lab's engine has not decided about is an error, never an outcome.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use vpclab_api::{Counters, InstanceState, Level, Outcome};
+use vpclab_api::{Counters, InstanceState, Level, Outcome, RunState};
 use vpclab_tap::Netns;
 use vpclab_tap::probe::{
     Conversation, Ends, PingOutcome, ProbeError, TcpOutcome, TcpResponder, UdpOutcome, UdpResponder, ping,
@@ -33,7 +33,8 @@ pub type AskCounters<'a> = Box<dyn Fn() -> Result<Counters, String> + 'a>;
 
 /// Sends packets inside the namespaces of a running lab.
 pub struct LiveProber<'a> {
-    namespaces: BTreeMap<Guest, Netns>,
+    /// A sentence where there is none.
+    namespaces: BTreeMap<Guest, Result<Netns, String>>,
     counters: AskCounters<'a>,
 }
 
@@ -52,32 +53,27 @@ impl fmt::Debug for LiveProber<'_> {
 }
 
 impl<'a> LiveProber<'a> {
-    /// A prober for the instances and internet hosts of a running lab, which `counters` asks what it has counted.
-    ///
-    /// # Errors
-    ///
-    /// A sentence that names the instance whose namespace cannot be opened.
-    pub fn new(instances: &[InstanceState], counters: AskCounters<'a>) -> Result<Self, String> {
+    /// A prober for the instances and internet hosts of a running lab, which `counters` asks what it has counted. Of
+    /// those that cannot be entered an attempt says so that needs them.
+    pub fn new(instances: &[InstanceState], counters: AskCounters<'a>) -> Self {
         let mut namespaces = BTreeMap::new();
         for instance in instances {
-            let path = Path::new(&instance.attachment.netns);
-            let open = || {
-                Netns::open_path(path)
-                    .map_err(|error| format!("the namespace of {} cannot be opened: {error}", instance.name))
-            };
             if instance.kind == "internet_host" {
-                namespaces.insert(Guest::Host(instance.name.clone()), open()?);
+                namespaces.insert(Guest::Host(instance.name.clone()), open(instance));
             } else {
                 for interface in &instance.interfaces {
-                    namespaces.insert(Guest::Interface(interface.name.clone()), open()?);
+                    namespaces.insert(Guest::Interface(interface.name.clone()), open(instance));
                 }
             }
         }
-        Ok(Self { namespaces, counters })
+        Self { namespaces, counters }
     }
 
     fn namespace(&self, guest: &Guest) -> Result<&Netns, String> {
-        self.namespaces.get(guest).ok_or_else(|| format!("{} does not run in the lab", guest.name()))
+        match self.namespaces.get(guest) {
+            Some(namespace) => namespace.as_ref().map_err(Clone::clone),
+            None => Err(format!("{} does not run in the lab", guest.name())),
+        }
     }
 
     fn listen(&self, attempt: &Attempt) -> Result<Listener, String> {
@@ -97,6 +93,18 @@ impl<'a> LiveProber<'a> {
             other => other.map_err(|error| format!("nobody can listen at {}: {error}", guest.name())),
         }
     }
+}
+
+/// Opens where an instance runs. What the path of one that is gone leads to may be somebody else's by now.
+fn open(instance: &InstanceState) -> Result<Netns, String> {
+    let name = &instance.name;
+    if instance.state == RunState::Gone {
+        return Err(format!(
+            "{name} is gone: what it ran in has ended; `vpclab detach {name}` gives it a namespace of its own, `vpclab attach {name}` something else to run in"
+        ));
+    }
+    Netns::open_path(Path::new(&instance.attachment.netns))
+        .map_err(|error| format!("the namespace of {name} cannot be opened: {error}"))
 }
 
 impl Listener {
@@ -191,5 +199,60 @@ impl LiveProber<'_> {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vpclab_api::{Attachment, AttachmentTarget, InterfaceState};
+
+    use super::*;
+
+    fn instance(name: &str, state: RunState, netns: &str) -> InstanceState {
+        let interface = InterfaceState {
+            name: format!("{name}-eni"),
+            id: String::new(),
+            device: String::new(),
+            mac_address: String::new(),
+            addresses: Vec::new(),
+            public_ips: BTreeMap::new(),
+            mtu: 9001,
+        };
+        InstanceState {
+            name: name.to_owned(),
+            id: String::new(),
+            kind: "instance".to_owned(),
+            state,
+            attachment: Attachment {
+                target: AttachmentTarget::Process(42),
+                netns: netns.to_owned(),
+                pid: None,
+                hostname: String::new(),
+                files: Vec::new(),
+            },
+            interfaces: vec![interface],
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_instance_that_cannot_be_entered_hinders_no_other() {
+        // The path of the one that is gone leads somewhere: its process id is another process's now.
+        let instances = [
+            instance("gone", RunState::Gone, "/proc/self/ns/net"),
+            instance("lost", RunState::Running, "/nonexistent/ns/net"),
+            instance("there", RunState::Running, "/proc/self/ns/net"),
+        ];
+        let prober = LiveProber::new(&instances, Box::new(|| Ok(Counters::default())));
+        let namespace = |name: &str| prober.namespace(&Guest::Interface(format!("{name}-eni")));
+        assert!(namespace("there").is_ok());
+        for (name, told) in [
+            ("gone", "gone is gone: what it ran in has ended; `vpclab detach gone`"),
+            ("lost", "the namespace of lost cannot be opened"),
+            ("nobody", "nobody-eni does not run in the lab"),
+        ] {
+            let error = namespace(name).unwrap_err();
+            assert!(error.starts_with(told), "{error}");
+        }
     }
 }

@@ -135,6 +135,11 @@ pub(crate) fn text(text: &str) -> Result<(), Failure> {
     written(anstream::stdout().lock(), text)
 }
 
+/// Says something beside the answer. Nothing more can be done if that fails.
+pub(crate) fn aside(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Prints a value as JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let mut json = serde_json::to_string_pretty(value).map_err(|error| {
@@ -166,7 +171,7 @@ pub(crate) fn failure(error: &ApiError, as_json: bool) {
         }
         text.push_str(&format!("{} {error}\n", paint(BAD.bold(), "error:")));
     }
-    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    aside(&text);
 }
 
 /// One mistake on one line, as the model itself tells it.

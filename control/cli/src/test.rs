@@ -24,8 +24,8 @@ struct Suite {
 /// What a file at the level live came to.
 struct Live {
     results: Vec<TestResult>,
-    /// What went wrong after the tests.
-    left: Option<Failure>,
+    /// How its lab was removed: who or what is left of it.
+    removed: Result<Vec<String>, Failure>,
 }
 
 /// Runs test files.
@@ -52,8 +52,10 @@ pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
     let width = widest.unwrap_or(0);
     let is_for_people = !test.json && !test.tap;
     let mut results = Vec::new();
-    // What goes wrong beside the tests is told when the results are.
+    // What goes wrong beside the tests is told when the results are, and hides none of them.
     let mut trouble = None;
+    let mut left = Vec::new();
+    let mut not_done = Vec::new();
     for suite in &suites {
         let path = suite.file.path.display().to_string();
         if is_for_people && suites.len() > 1 {
@@ -74,8 +76,11 @@ pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
             Level::Explain => run(None),
             Level::Virtual => run(Some(&mut VirtualProber::new(&suite.loaded.topology))),
             Level::Live => match live(suite, lab.as_deref(), run) {
-                Ok(Live { results, left }) => {
-                    trouble = trouble.or(left);
+                Ok(Live { results, removed }) => {
+                    match removed {
+                        Ok(more) => left.extend(more),
+                        Err(failure) => not_done.push(failure),
+                    }
                     results
                 }
                 Err(failure) => {
@@ -85,9 +90,10 @@ pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
         });
     }
     let summarised = vpclab_check::summarise(level, results);
-    if let Some(path) = &test.junit {
-        fs::write(path, report::junit(&summarised))
-            .map_err(|error| Failure::file(format!("{}: {error}", path.display())))?;
+    if let Some(path) = &test.junit
+        && let Err(error) = fs::write(path, report::junit(&summarised))
+    {
+        not_done.push(Failure::file(format!("{}: {error}", path.display())));
     }
     if let Some(failure) = trouble {
         return Err(failure);
@@ -99,7 +105,11 @@ pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
     } else {
         output::text(&format!("{}{}", report::assumed(&summarised), report::summary(&summarised)))?;
     }
+    output::aside(&output::warnings(&left));
+    // The report is the one value that a pipe gets.
+    not_done.iter().for_each(|failure| output::failure(&failure.error, false));
     Ok(match (report::not_run(&summarised), summarised.failed) {
+        _ if !not_done.is_empty() => Answer::Unknown,
         (0, 0) => Answer::Yes,
         (0, _) => Answer::No,
         _ => Answer::Unknown,
@@ -117,12 +127,11 @@ fn live(
     let client = running::client(lab)?;
     let instances = client.instances().map_err(running::failed)?;
     let counters = || client.counters().map_err(|error| error.to_string());
-    let mut prober = LiveProber::new(&instances, Box::new(counters))
-        .map_err(|message| Failure::new("IncorrectState", message))?;
+    let mut prober = LiveProber::new(&instances, Box::new(counters));
     let results = run(Some(&mut prober));
     drop(prober);
-    let left = ephemeral.and_then(|ephemeral| ephemeral.stop().err());
-    Ok(Live { results, left })
+    let removed = ephemeral.map_or_else(|| Ok(Vec::new()), Ephemeral::stop);
+    Ok(Live { results, removed })
 }
 
 /// Reads all files before anything runs.

@@ -167,6 +167,19 @@ fn a_reader_that_goes_away_changes_nothing_of_the_answer() {
     assert!(fs::read_to_string(&junit).unwrap().contains("tests=\"3\" failures=\"2\" errors=\"0\""));
 }
 
+#[test]
+fn what_cannot_be_done_after_the_tests_hides_none_of_them() {
+    let nowhere = ["--junit", "no-such-folder/results.xml"];
+    for format in ["--json", "--tap"] {
+        let arguments = [&["test", "files/halves.tests.yaml", format][..], &nowhere].concat();
+        let output = vpclab(&arguments).output().unwrap();
+        let without = vpclab(&arguments[..3]).output().unwrap();
+        assert_eq!(output.stdout, without.stdout, "{format}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-folder/results.xml"), "{output:?}");
+        assert_eq!((output.status.code(), without.status.code()), (Some(2), Some(1)), "{format}");
+    }
+}
+
 /// The variable names the lab for every command; at the other levels it is no slip of the user's.
 #[test]
 fn the_variable_that_names_a_lab_is_no_mistake_at_other_levels() {

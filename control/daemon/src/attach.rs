@@ -1,7 +1,9 @@
 //! How does an instance move: into somebody else's namespace, back into one of its own, and when its host ends?
 //!
 //! What is about to happen is written down first, so that whoever finds a dead daemon's attachments can restore or
-//! undo them. What always holds: the new home is furnished before the old one is left; a move that fails leaves both
+//! undo them. What always holds: the new home has its devices before the old one is left; what was changed in the old
+//! one is put back before the new one is looked at where the old has ended, and before it is changed in any case, as
+//! both may show one file (a container that was started again keeps its `resolv.conf`); a move that fails leaves both
 //! as they were; Docker is asked before anything is locked. Left to others: what may be attached ([`crate::foreign`]).
 
 use vpclab_api::{ApiError, AttachBody, InstanceState};
@@ -10,6 +12,7 @@ use crate::blueprint::GuestKey;
 use crate::foreign::{Foreign, describe_target};
 use crate::guest::{Guest, describe};
 use crate::lab::{Lab, State};
+use crate::worker::WorkerLost;
 
 impl Lab {
     /// Makes `request.target` the instance `name`; every frame from then on comes and goes there.
@@ -17,6 +20,7 @@ impl Lab {
         self.find_guest(&*self.lock()?, name)?;
         let foreign = Foreign::resolve(request, self.ground.paths.lab())?;
         let mut state = self.lock()?;
+        self.retire(&mut state)?;
         let key = self.find_guest(&state, name)?;
         if let Some(foreign) = &foreign {
             let host = state.guests.values().find(|other| {
@@ -45,9 +49,16 @@ impl Lab {
         self.rehome(&mut state, &key, None)
     }
 
-    /// Takes the devices out of guests whose process, container or namespace has ended, and shows who has lost one.
+    /// Looks after guests, unless somebody changes the lab right now.
     pub(crate) fn retire_gone(&self) {
-        let Some(mut state) = self.try_lock() else { return };
+        if let Some(mut state) = self.try_lock() {
+            // Without its engine the lab ends, and all of them are removed.
+            let _ = self.retire(&mut state);
+        }
+    }
+
+    /// Takes the devices out of guests whose process, container or namespace has ended, and shows who has lost one.
+    pub(crate) fn retire(&self, state: &mut State) -> Result<(), WorkerLost> {
         let ended = |guest: &&mut Guest| {
             !guest.gone && guest.home.foreign.as_ref().is_some_and(|foreign| !foreign.is_alive())
         };
@@ -64,19 +75,18 @@ impl Lab {
         let failed = state.guests.values().flat_map(Guest::lines).filter(|line| line.has_failed()).count();
         let news = std::mem::replace(&mut state.failed_lines, failed) != failed;
         if !devices.is_empty() {
-            if self.publish(&mut state).is_err() {
-                return;
-            }
+            self.publish(state)?;
             for (key, devices) in devices {
                 if let Some(guest) = state.guests.get(&key) {
                     self.ground.unplug(&guest.home, devices);
                 }
             }
-            self.remember_attachments(&state);
-            self.show(&state);
+            self.remember_attachments(state);
+            self.show(state);
         } else if news {
-            self.show(&state);
+            self.show(state);
         }
+        Ok(())
     }
 
     fn rehome(
@@ -109,7 +119,7 @@ impl Lab {
             })?;
         }
         let built = self.ground.build(blueprint, slug, foreign.clone());
-        let mut new = match built {
+        let new = match built {
             Ok(new) => new,
             Err(error) => {
                 foreign.iter_mut().for_each(Foreign::restore);
@@ -117,13 +127,13 @@ impl Lab {
                 return Err(ApiError::new("IncorrectState", error.to_string()));
             }
         };
-        if let Some(foreign) = &foreign {
-            new.problems = foreign.dress(&new.blueprint);
-        }
         let old = state.guests.insert(key.clone(), new);
         self.publish(state)?;
         if let Some(old) = old {
             self.ground.vacate(old);
+        }
+        if let Some(new) = state.guests.get_mut(key) {
+            new.problems = new.dress();
         }
         self.remember_attachments(state);
         self.show(state);

@@ -32,14 +32,14 @@ impl Borrowed {
     pub(crate) fn resolv_conf(pid: i32, on_host: Option<&Path>) -> io::Result<Self> {
         let file = inside(pid)?;
         let metadata = file.metadata()?;
-        let content = content(file)?;
+        let content = content(&file)?;
         let (device, inode) = (metadata.dev(), metadata.ino());
         let borrowed = Self { device, inode, on_host: on_host.map(Path::to_owned), content };
         let same = borrowed.on_host().is_ok();
         Ok(Self { on_host: borrowed.on_host.filter(|_| same), ..borrowed })
     }
 
-    /// Changes its content in place, as it may be mounted elsewhere.
+    /// Changes its content in place, as it may be mounted elsewhere; a file that has it already is left alone.
     pub(crate) fn write(&self, pid: Option<i32>, content: &str) -> io::Result<()> {
         // The host's view may be writable where the container's is not.
         let on_host = self.on_host();
@@ -48,6 +48,9 @@ impl Borrowed {
             (Err(_), Some(pid)) => self.check(inside(pid)?)?,
             (Err(error), None) => return Err(error),
         };
+        if self::content(&file).is_ok_and(|present| present == content) {
+            return Ok(());
+        }
         let mut file = reopen(&file, OpenOptions::new().write(true).truncate(true))?;
         file.write_all(content.as_bytes())
     }
@@ -97,7 +100,7 @@ fn beneath(root: impl AsFd, path: &str) -> io::Result<File> {
     Ok(File::from(file))
 }
 
-fn content(file: File) -> io::Result<String> {
+fn content(file: &File) -> io::Result<String> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
@@ -107,7 +110,7 @@ fn content(file: File) -> io::Result<String> {
         return Err(too_long());
     }
     let mut content = String::new();
-    reopen(&file, OpenOptions::new().read(true))?.take(LIMIT + 1).read_to_string(&mut content)?;
+    reopen(file, OpenOptions::new().read(true))?.take(LIMIT + 1).read_to_string(&mut content)?;
     // It may have grown meanwhile.
     if content.len() as u64 > LIMIT { Err(too_long()) } else { Ok(content) }
 }
@@ -123,6 +126,7 @@ fn reopen(file: &File, options: &OpenOptions) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
+    use std::time::UNIX_EPOCH;
 
     use super::*;
 
@@ -131,13 +135,13 @@ mod tests {
 
     impl Root {
         fn new(name: &str) -> Self {
-            let root = std::env::temp_dir().join(format!("vpclab-root-{}-{name}", std::process::id()));
+            let root = std::env::temp_dir().join(format!("vpclab-test-{}-root-{name}", std::process::id()));
             fs::create_dir_all(root.join("etc")).unwrap();
             Self(root)
         }
 
         fn read(&self) -> io::Result<String> {
-            beneath(File::open(&self.0).unwrap(), RESOLV_CONF).and_then(content)
+            beneath(File::open(&self.0).unwrap(), RESOLV_CONF).and_then(|file| content(&file))
         }
     }
 
@@ -194,6 +198,9 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "meanwhile, and longer");
         borrowed.restore(None).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "before");
+        File::options().write(true).open(&file).unwrap().set_modified(UNIX_EPOCH).unwrap();
+        borrowed.write(None, "before").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), UNIX_EPOCH, "it is not written again");
         fs::rename(&file, root.0.join("etc/old")).unwrap();
         borrowed.restore(None).unwrap();
         fs::write(&file, "another file").unwrap();

@@ -35,9 +35,12 @@ pub enum ClientError {
     /// Nobody listens.
     #[error("no lab named {0} is running; start one with `vpclab up TOPOLOGY --lab {0}`")]
     NoSuchLab(String),
-    /// The lab said no, or broke off.
+    /// The lab said no.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// The lab broke off before it had answered: it may have died meanwhile.
+    #[error(transparent)]
+    Broken(ApiError),
 }
 
 impl Client {
@@ -200,6 +203,7 @@ impl Client {
 
     fn explain_failure(&self, error: &HttpError) -> ClientError {
         let lab = self.paths.lab();
+        let broken = |sentence| ClientError::Broken(ApiError::new("Unavailable", sentence));
         match error {
             HttpError::Connect(error) => match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
@@ -210,9 +214,9 @@ impl Client {
                     format!("lab {lab} belongs to another user; run this as root or as its owner"),
                 )
                 .into(),
-                _ => ApiError::new("Unavailable", format!("lab {lab} cannot be reached: {error}")).into(),
+                _ => broken(format!("lab {lab} cannot be reached: {error}")),
             },
-            HttpError::Broken(_) => ApiError::new("Unavailable", format!("lab {lab}: {error}")).into(),
+            HttpError::Broken(_) => broken(format!("lab {lab}: {error}")),
         }
     }
 }

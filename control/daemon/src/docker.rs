@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_never_answers_is_given_up_soon() {
-        let path = std::env::temp_dir().join(format!("vpclab-mute-{}.sock", std::process::id()));
+        let path = std::env::temp_dir().join(format!("vpclab-test-{}-mute.sock", std::process::id()));
         let _mute = UnixListener::bind(&path).unwrap();
         let before = Instant::now();
         let error = inspect("web", Some(&format!("unix://{}", path.display()))).unwrap_err().to_string();

@@ -1,7 +1,8 @@
 //! How is a lab ended from outside, whether its daemon lives or not?
 //!
-//! A living daemon is asked and waited for: it knows best what is its own. What a dead one has left is removed here. In
-//! both cases programs that `vpclab exec` started are ended, and all who live on are named: what was attached, and
+//! A living daemon is asked and waited for: it knows best what is its own. What a dead one has left is removed here, also
+//! where it dies while it is asked: a process that is killed holds its socket and its lock for a moment longer. In all
+//! cases programs that `vpclab exec` started are ended, and all who live on are named: what was attached, and
 //! strangers in the lab's namespaces.
 
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ use crate::client::{Client, ClientError};
 use crate::guest::Ground;
 use crate::leftovers::{self, Lives};
 use crate::line::Tokens;
-use crate::paths::{InvalidLabName, paths};
+use crate::paths::{InvalidLabName, LOCK_WAIT, paths};
 
 /// How long a daemon has for its orderly end.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -79,8 +80,12 @@ pub fn down(lab: &str) -> Result<Down, DownError> {
     let pid = paths.read_pid();
     let mut down = Down::default();
     let deadline = Instant::now() + PATIENCE;
+    // Since when the daemon breaks off, if it does.
+    let mut broken = None;
     loop {
         if !paths.directory.exists() {
+            // Only a daemon that ends in order removes it, whether its answer came through or not.
+            down.was_running |= broken.is_some();
             return if down.was_running { Ok(down) } else { Err(DownError::NoSuchLab(lab.to_owned())) };
         }
         let lock = match paths.try_lock() {
@@ -107,6 +112,12 @@ pub fn down(lab: &str) -> Result<Down, DownError> {
                 }
                 // It holds the lock and does not listen: it starts or ends right now.
                 Err(ClientError::NoSuchLab(_)) => {}
+                Err(error @ ClientError::Broken(_)) => {
+                    let since = broken.get_or_insert_with(Instant::now);
+                    if since.elapsed() > LOCK_WAIT {
+                        return Err(error.into());
+                    }
+                }
                 Err(error) => return Err(error.into()),
             }
         }

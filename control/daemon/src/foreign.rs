@@ -40,6 +40,13 @@ pub(crate) struct Foreign {
     originals: Originals,
 }
 
+/// What a guest was last given to wear. What has not changed since is not put on again: it is the guest's own to change.
+#[derive(Debug, Default)]
+pub(crate) struct Attire {
+    resolv_conf: Option<String>,
+    hostname: Option<String>,
+}
+
 /// What is changed, as it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Originals {
@@ -134,20 +141,27 @@ impl Foreign {
         }
     }
 
-    /// Gives a container the resolver and host name of the instance, where they were observed; others keep their own.
-    /// Returns what failed.
-    pub(crate) fn dress(&self, blueprint: &Blueprint) -> Vec<String> {
+    /// Gives a container the resolver and host name of the instance, where they were observed and are others than it
+    /// has worn; others keep their own. Returns what failed.
+    pub(crate) fn dress(&self, blueprint: &Blueprint, worn: &mut Attire) -> Vec<String> {
         let mut problems = Vec::new();
-        if let Some(borrowed) = &self.originals.resolv_conf
-            && let Err(error) = borrowed.write(self.pid, &files::resolv_conf(blueprint.resolver.as_ref()))
+        let new = Some(files::resolv_conf(blueprint.resolver.as_ref()));
+        if let (Some(borrowed), Some(content)) = (&self.originals.resolv_conf, &new)
+            && worn.resolv_conf != new
         {
-            problems.push(format!("its resolv.conf could not be written: {error}"));
+            match borrowed.write(self.pid, content) {
+                Ok(()) => worn.resolv_conf = new,
+                Err(error) => problems.push(format!("its resolv.conf could not be written: {error}")),
+            }
         }
-        let new = hostname(blueprint.key.name(), blueprint.key.fingerprint());
-        if let (Some(_), Some(pid)) = (&self.originals.hostname, self.pid)
-            && let Err(error) = set_hostname(pid, &new)
+        let new = Some(hostname(blueprint.key.name(), blueprint.key.fingerprint()));
+        if let (Some(_), Some(pid), Some(name)) = (&self.originals.hostname, self.pid, &new)
+            && worn.hostname != new
         {
-            problems.push(format!("its host name could not be set: {error}"));
+            match set_hostname(pid, name) {
+                Ok(()) => worn.hostname = new,
+                Err(error) => problems.push(format!("its host name could not be set: {error}")),
+            }
         }
         problems
     }

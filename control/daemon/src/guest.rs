@@ -17,7 +17,7 @@ use vpclab_tap::{Netns, NetnsError, TapError};
 
 use crate::blueprint::{Blueprint, DeviceBlueprint, GuestKey, alias_prefix};
 use crate::files;
-use crate::foreign::Foreign;
+use crate::foreign::{Attire, Foreign};
 use crate::inhabitants::{self, OwnHome};
 use crate::line::{Line, Tap, Tokens};
 use crate::paths::LabPaths;
@@ -44,6 +44,7 @@ pub(crate) struct Guest {
     pub(crate) problems: Vec<String>,
     /// Whether its namespace was made for it, and not found.
     created: bool,
+    attire: Attire,
 }
 
 /// Where a guest lives.
@@ -129,6 +130,7 @@ impl Ground {
             gone: false,
             problems: Vec::new(),
             created,
+            attire: Attire::default(),
             slug,
             blueprint: Blueprint { devices: Vec::new(), ..blueprint.clone() },
         };
@@ -348,9 +350,7 @@ impl Ground {
         if let Err(error) = files::write(&self.directory(&guest.slug), &guest.blueprint) {
             problems.push(format!("its files could not be written: {error}"));
         }
-        if let Some(foreign) = guest.home.foreign.as_ref().filter(|_| !guest.gone) {
-            problems.extend(foreign.dress(&guest.blueprint));
-        }
+        problems.extend(guest.dress());
         for problem in &problems {
             tracing::error!(instance = guest.key().name(), problem, "it is not as declared");
         }
@@ -359,6 +359,12 @@ impl Ground {
 }
 
 impl Guest {
+    /// Gives whoever hosts it what changes about an instance beside its devices. Returns what failed.
+    pub(crate) fn dress(&mut self) -> Vec<String> {
+        let foreign = self.home.foreign.as_ref().filter(|_| !self.gone);
+        foreign.map(|foreign| foreign.dress(&self.blueprint, &mut self.attire)).unwrap_or_default()
+    }
+
     pub(crate) fn key(&self) -> &GuestKey {
         &self.blueprint.key
     }

@@ -92,8 +92,7 @@ impl Lab {
             resumed.iter().find(|attached| attached.is_of(key)).map(|attached| attached.foreign.clone())
         });
         let guests = build_all(&ground, orders)?;
-        let mut guests: BTreeMap<_, _> =
-            guests.into_iter().map(|guest| (guest.key().clone(), guest)).collect();
+        let guests: BTreeMap<_, _> = guests.into_iter().map(|guest| (guest.key().clone(), guest)).collect();
         let lines: Vec<Arc<Line>> = guests.values().flat_map(Guest::lines).collect();
         let snapshot = Snapshot::new(1, declared.fabric.clone(), lines);
         let on_end = {
@@ -107,12 +106,6 @@ impl Lab {
                 return Err(error.into());
             }
         };
-        for guest in guests.values_mut() {
-            if let Some(foreign) = &guest.home.foreign {
-                guest.problems = foreign.dress(&guest.blueprint);
-                ground.clear_former_home(&guest.slug);
-            }
-        }
         let declared = Arc::new(declared);
         let state = State { declared: declared.clone(), guests, failed_lines: 0, stale, epoch: 1 };
         let lab = Self {
@@ -285,25 +278,31 @@ impl Lab {
 
     /// Stops the engine and removes all that is the lab's.
     pub(crate) fn shut_down(&self) {
-        let (guests, stale) = self.end();
+        let guests = self.end();
         self.ground.remove_all(guests);
-        stale.into_iter().for_each(|attached| leftovers::release(&self.ground, attached));
     }
 
     /// Stops the engine and removes what this start has made; what it found stays for the next.
     pub(crate) fn abandon(&self) {
-        let (guests, _) = self.end();
-        guests.into_iter().for_each(|guest| self.ground.undo(guest));
+        self.end().into_iter().for_each(|guest| self.ground.undo(guest));
     }
 
-    /// Undoes the attachments of a dead daemon that no guest has taken over.
-    pub(crate) fn release_stale(&self, state: &mut State) {
+    /// Undoes the attachments of a dead daemon that no guest has taken over, and completes the others. To be called
+    /// once, when the start cannot fail any more and before anybody may attach: what is left is put back before what is
+    /// resumed is changed, as both may show one file.
+    pub(crate) fn settle(&self) {
+        let Ok(mut state) = self.lock() else { return };
         let stale = std::mem::take(&mut state.stale);
-        if stale.is_empty() {
-            return;
-        }
+        let has_stale = !stale.is_empty();
         stale.into_iter().for_each(|attached| leftovers::release(&self.ground, attached));
-        self.remember_attachments(state);
+        for guest in state.guests.values_mut().filter(|guest| guest.home.foreign.is_some()) {
+            guest.problems = guest.dress();
+            self.ground.clear_former_home(&guest.slug);
+        }
+        if has_stale {
+            self.remember_attachments(&state);
+        }
+        self.show(&state);
     }
 
     /// Writes down the attachments. A failure costs the next daemon their knowledge, no packet.
@@ -330,12 +329,12 @@ impl Lab {
     }
 
     /// Ends the engine and takes over what is to be removed.
-    fn end(&self) -> (Vec<Guest>, Vec<Attached>) {
+    fn end(&self) -> Vec<Guest> {
         self.close();
         self.worker.stop();
         // A state that a failed change has left undefined is still the list of what to remove.
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        (std::mem::take(&mut state.guests).into_values().collect(), std::mem::take(&mut state.stale))
+        std::mem::take(&mut state.guests).into_values().collect()
     }
 
     fn report(&self) -> Result<Report, WorkerLost> {

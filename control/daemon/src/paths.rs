@@ -16,9 +16,9 @@ const RUN_DIR: &str = "/run/vpclab";
 const LONGEST_LAB_NAME: usize = 32;
 /// How the name of a directory begins that is being removed. No lab's name does.
 const REMOVED: &str = ".removed-";
-/// How long a start waits for a lock that no living daemon holds: a sweep of leftovers, or a daemon that is about to
-/// write its process id.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How long a lock is waited for that no living daemon holds: a sweep of leftovers does, a daemon that has just begun or
+/// is ending, and one that was killed, until the kernel has closed its files.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The name cannot be a lab's.
@@ -121,7 +121,11 @@ impl LabPaths {
 
     /// Makes the directory and takes the lab's lock for a daemon, whose process id is in the lab's files from then on.
     /// Of several at once exactly one gets it; the others get the process id of that one, where it is known.
-    pub(crate) fn claim(&self) -> io::Result<Result<LabLock, Option<u32>>> {
+    /// `answers` asks the daemon whether it lives, for no longer than it is told: a process id alone does not say.
+    pub(crate) fn claim(
+        &self,
+        answers: impl Fn(Duration) -> bool,
+    ) -> io::Result<Result<LabLock, Option<u32>>> {
         let deadline = Instant::now() + LOCK_WAIT;
         loop {
             self.create()?;
@@ -131,10 +135,10 @@ impl LabPaths {
                     return Ok(Ok(lock));
                 }
                 Ok(None) => {
-                    let alive =
-                        self.read_pid().filter(|pid| Path::new("/proc").join(pid.to_string()).exists());
-                    if alive.is_some() || Instant::now() > deadline {
-                        return Ok(Err(alive));
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() || answers(left) {
+                        let exists = |pid: &u32| Path::new("/proc").join(pid.to_string()).exists();
+                        return Ok(Err(self.read_pid().filter(exists)));
                     }
                     thread::sleep(LOOK_AGAIN);
                 }

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::Method;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,6 +24,7 @@ use vpclab_model::{Document, Mistakes, Topology};
 use vpclab_tap::{Missing, capability};
 
 use crate::guest::Ground;
+use crate::http;
 use crate::lab::{Declared, Lab};
 use crate::leftovers::{self, Lives};
 use crate::line::Tokens;
@@ -140,7 +142,9 @@ pub fn run(options: UpOptions) -> Result<(), UpError> {
         .map_err(|error| problem("starting the control runtime", &error))?;
     let directory = paths.directory.display().to_string();
     let known = paths.directory.exists();
-    let claim = paths.claim().map_err(|error| problem(&directory, &error))?;
+    let answers =
+        |patience| http::request(&paths.socket, Method::GET, "/v1/generation", None, patience).is_ok();
+    let claim = paths.claim(answers).map_err(|error| problem(&directory, &error))?;
     let _lock = match claim {
         Ok(lock) => lock,
         Err(pid) => return Err(UpError::AlreadyRunning { lab: options.lab, pid }),
@@ -187,6 +191,7 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
             return Err(problem(&format!("{}: {error}", paths.socket.display())));
         }
     };
+    lab.settle();
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(server::serve(listener, lab.clone(), explain, end.clone(), stopped));
     let instances = lab.instances();
@@ -244,8 +249,7 @@ async fn look_after(lab: &Arc<Lab>, ending: &mut mpsc::Receiver<Ending>) -> Endi
 
 /// Removes what former daemons have left, of this lab and of others.
 fn clear_leftovers(lab: &Lab) {
-    let Ok(mut state) = lab.lock() else { return };
-    lab.release_stale(&mut state);
+    let Ok(state) = lab.lock() else { return };
     let living: BTreeSet<String> = state.guests.values().map(|guest| guest.slug.clone()).collect();
     let swept = leftovers::sweep(&lab.ground, &living, Lives::Spared);
     for removed in swept.removed {

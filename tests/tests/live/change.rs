@@ -1,7 +1,7 @@
 //! What happens to traffic when the configuration changes under it?
 
-use crate::shop::{OPEN_ACL, shop};
-use crate::support::{LiveLab, note};
+use crate::shop::{OPEN_ACL, WEB_RULES, shop};
+use crate::support::{LiveLab, note, text, vpclab};
 use crate::ticks::Ticks;
 
 /// Group rules with SSH-like port 2201 from one subnet (tracked) and HTTP-like port 8001 from everybody (untracked).
@@ -126,4 +126,35 @@ fn replacing_the_topology_loses_no_packet_that_both_configurations_allow() {
     server.output();
     let bits = report["end"]["sum_received"]["bits_per_second"].as_f64().unwrap();
     assert!(bits > 1e8, "the TCP transfer goes on: {bits}");
+}
+
+#[test]
+fn a_dry_run_foretells_the_changes_that_the_lab_answers() {
+    let Some(lab) = LiveLab::up("dry", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let apply = |topology: &serde_json::Value, options: &[&str]| {
+        let file = lab.write("next.json", &topology.to_string());
+        let output =
+            vpclab(&[&["apply", file.to_str().unwrap(), "--lab", &lab.name, "--json"], options].concat());
+        let answer: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+        answer["changes"].clone()
+    };
+    let mut next: serde_json::Value = serde_json::from_str(&shop(WEB_RULES, OPEN_ACL)).unwrap();
+    // Addresses that come in another order than a fresh lab would assign them, and stay.
+    for (name, attribute, value) in [
+        ("web-9", "associate_public_ip_address", true),
+        ("web-8", "associate_public_ip_address", true),
+        ("web-9", "associate_public_ip_address", false),
+    ] {
+        next["instances"][name] = serde_json::json!({ "subnet": "front", attribute: value });
+        next["settings"]["icmp_timeout"] = (40 + next["instances"].as_object().unwrap().len()).into();
+        let foretold = apply(&next, &["--dry-run"]);
+        assert!(!foretold.as_array().unwrap().is_empty(), "{foretold:#}");
+        assert_eq!(apply(&next, &[]), foretold);
+        assert_eq!(apply(&next, &["--dry-run"]), serde_json::json!([]));
+    }
+    next["region"] = "eu-west-1".into();
+    let foretold = apply(&next, &["--dry-run"]);
+    assert_eq!((&foretold[0]["kind"], &foretold[0]["name"]), (&"region".into(), &"eu-west-1".into()));
+    assert_eq!(apply(&next, &[]), foretold);
 }

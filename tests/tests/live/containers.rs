@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::shop::{OPEN_ACL, WEB_RULES, shop};
-use crate::support::{Turn, skip, text, vpclab, wait_until};
+use crate::skip::skip;
+use crate::support::{Turn, text, vpclab, wait_until};
 
 /// A Docker engine of the test's own.
 struct Docker {
@@ -93,7 +94,7 @@ impl Drop for Docker {
 fn a_container_becomes_an_instance_and_is_guarded_like_one() {
     let Some(turn) = Turn::take("docker") else { return };
     if Command::new("dockerd").arg("--version").stdout(Stdio::null()).status().is_err() {
-        return skip("dockerd");
+        return skip("live tests with containers need dockerd");
     }
     let folder = turn.folder.join("docker");
     // The engine finds Docker as the command line does.

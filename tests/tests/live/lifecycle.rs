@@ -101,11 +101,25 @@ fn down_leaves_nothing_behind_even_after_a_kill() {
     assert!(vpclab(&["down", "--lab", &lab.name]).status.success());
     assert_eq!(left(&lab.name), 0);
     let file = lab.write("again.json", &shop(WEB_RULES, OPEN_ACL));
-    assert!(lab.start(&file, &[]).status.success());
-    lab.kill();
-    let output = vpclab(&["down", "--lab", &lab.name]);
-    assert!(output.status.success(), "{}", text(&output));
-    assert_eq!(left(&lab.name), 0, "{}", text(&output));
+    for kill in [LiveLab::kill, LiveLab::kill_without_waiting] {
+        assert!(lab.start(&file, &[]).status.success());
+        kill(&lab);
+        let output = vpclab(&["down", "--lab", &lab.name]);
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(left(&lab.name), 0, "{}", text(&output));
+    }
+}
+
+#[test]
+fn up_right_after_a_kill_takes_over() {
+    let Some(lab) = LiveLab::up("soon", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let file = lab.write("again.json", &shop(WEB_RULES, OPEN_ACL));
+    for _ in 0..5 {
+        lab.kill_without_waiting();
+        let output = lab.start(&file, &[]);
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    lab.must("app-1", &["ping", "-c", "1", "-W", "5", "10.0.1.10"]);
 }
 
 #[test]

@@ -12,5 +12,7 @@ mod lifecycle;
 mod program;
 mod programs;
 mod shop;
+mod skip;
 mod support;
+mod test_files;
 mod ticks;

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::program::{Background, Capture};
+use crate::skip::skip;
 
 /// One live test at a time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -59,14 +60,6 @@ pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Says loudly that a test is skipped. A failure where that may not be.
-pub(crate) fn skip(missing: &str) {
-    let is = |variable: &str, value: &str| std::env::var(variable).is_ok_and(|is| is == value);
-    let required = is("CI", "true") || is("VPCLAB_LIVE", "required");
-    assert!(!required, "live tests need {missing}, and CI=true or VPCLAB_LIVE=required allows no skipping");
-    note(&format!("SKIPPED, NOT PASSED: live tests need {missing}"));
-}
-
 /// Says how far a long test has come. The harness captures what `eprintln!` prints, and not this.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "    {text}");
@@ -98,7 +91,7 @@ impl Turn {
     /// Waits for its turn; none where live tests cannot run.
     pub(crate) fn take(name: &str) -> Option<Self> {
         if let Some(missing) = missing() {
-            skip(missing);
+            skip(&format!("live tests need {missing}"));
             return None;
         }
         let alone = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -278,10 +271,18 @@ impl LiveLab {
 
     /// Kills the engine, as a crash does.
     pub(crate) fn kill(&self) {
-        let pid = self.pid();
-        Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
-        // One that has ended and waits for its parent is dead too.
-        let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        wait_until("the engine is dead", || !stat().contains(") ") || stat().contains(") Z "));
+        self.kill_without_waiting();
+        // Its other threads may outlive its first one, which is all that `/proc` shows at a glance, and all of them keep
+        // its files open. The lock is given back with the last.
+        let lock = format!("/run/vpclab/{}/lock", self.name);
+        let is_free =
+            || Command::new("flock").args(["--nonblock", &lock, "true"]).status().unwrap().success();
+        wait_until("the engine is dead", is_free);
+    }
+
+    /// The same; it may be dying still.
+    pub(crate) fn kill_without_waiting(&self) {
+        let killed = Command::new("kill").args(["-9", &self.pid().to_string()]).status().unwrap();
+        assert!(killed.success());
     }
 }

@@ -1,10 +1,13 @@
 //! What would change, and does the lab take it?
+//!
+//! What changes is what the lab says; with `--dry-run` what it would say. Here is only how they differ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use vpclab_api::{Applied, Change, Replaced};
 use vpclab_check::style::{BAD, FAINT, GOOD, UNSURE, columns, paint};
+use vpclab_daemon::changes;
 use vpclab_model::{Document, Topology};
 
 use crate::args::Apply;
@@ -17,7 +20,7 @@ const LONGEST_VALUE: usize = 80;
 
 /// A change, and what is different: nothing for what comes or goes as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Planned {
+struct Detailed {
     change: Change,
     differences: Vec<String>,
 }
@@ -29,73 +32,60 @@ pub(crate) fn apply(apply: &Apply) -> Result<Answer, Failure> {
     let wanted = Topology::from_document(&document, Some(&current))
         .map_err(|error| mistakes(&apply.topology.display().to_string(), &error))?;
     let client = client(&apply.lab.lab)?;
-    let planned = plan(&current, &wanted);
-    if !apply.format.json {
-        output::text(&told(&planned))?;
-    }
-    let changes = planned.into_iter().map(|planned| planned.change);
     let applied = if apply.dry_run {
         let generation = client.generation().map_err(failed)?.generation;
-        Applied { replaced: Replaced { generation, changes: changes.collect() }, warnings: Vec::new() }
+        Applied {
+            replaced: Replaced { generation, changes: changes(&current, &wanted) },
+            warnings: Vec::new(),
+        }
     } else {
-        let mut applied = client.apply(&document).map_err(failed)?;
-        // The lab tells what became of its resources; the region and the settings are none.
-        let told = &mut applied.replaced.changes;
-        let is_none = |change: &Change| matches!(change.kind.as_str(), REGION | SETTINGS);
-        let missing: Vec<Change> = changes.filter(is_none).filter(|change| !told.contains(change)).collect();
-        told.splice(0..0, missing);
-        applied
+        client.apply(&document).map_err(failed)?
     };
     if apply.format.json {
         output::json(&applied)?;
-    } else if apply.dry_run {
+        return Ok(Answer::Yes);
+    }
+    let Applied { replaced: Replaced { generation, changes }, warnings } = applied;
+    output::text(&told(&detailed(changes, &current, &wanted)))?;
+    if apply.dry_run {
         output::text(&format!("{}\n", paint(FAINT, "nothing was changed (--dry-run)")))?;
     } else {
-        let warnings = output::warnings(&applied.warnings);
-        let generation = applied.replaced.generation;
+        let warnings = output::warnings(&warnings);
         output::text(&format!("{warnings}every packet now obeys generation {generation}\n"))?;
     }
     Ok(Answer::Yes)
 }
 
-const REGION: &str = "region";
-const SETTINGS: &str = "settings";
-
-/// What becomes different: the region, the settings, then resources by kind and name.
-fn plan(current: &Topology, wanted: &Topology) -> Vec<Planned> {
-    let update = |kind: &str, name: &str, difference: String| Planned {
-        change: Change { action: "update".to_owned(), kind: kind.to_owned(), name: name.to_owned() },
-        differences: vec![difference],
+/// What differs in each change. Which changes there are the lab says: another may have changed it since it was asked.
+fn detailed(changes: Vec<Change>, current: &Topology, wanted: &Topology) -> Vec<Detailed> {
+    let mut versions = BTreeMap::new();
+    let became = |before: &str, after: &str| vec![format!("{before} → {after}")];
+    let detail = |change: Change| {
+        let kind = change.kind.as_str();
+        let (before, after) =
+            versions.entry(kind.to_owned()).or_insert_with(|| (things(current, kind), things(wanted, kind)));
+        let differences = match (before.get(&change.name), after.get(&change.name)) {
+            _ if kind == Change::REGION && current.region != wanted.region => {
+                became(&current.region, &wanted.region)
+            }
+            (Some(before), Some(after)) if before == after => Vec::new(),
+            (Some(before), Some(after)) if kind == Change::SETTINGS => became(&brief(before), &brief(after)),
+            (Some(before), Some(after)) => differences(before, after),
+            _ => Vec::new(),
+        };
+        Detailed { change, differences }
     };
-    let mut planned = Vec::new();
-    if current.region != wanted.region {
-        let difference = format!("{} → {}", current.region, wanted.region);
-        planned.push(update(REGION, &wanted.region, difference));
-    }
-    let settings = |topology: &Topology| object(serde_json::to_value(topology.settings).ok());
-    let (before, after) = (settings(current), settings(wanted));
-    for (name, value) in &after {
-        let old = before.get(name).unwrap_or(&Value::Null);
-        if old != value {
-            planned.push(update(SETTINGS, name, format!("{} → {}", brief(old), brief(value))));
-        }
-    }
-    for kind in KINDS {
-        let (before, after) = (object(Some(resources(current, kind))), object(Some(resources(wanted, kind))));
-        let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-        for name in names {
-            let (action, differences) = match (before.get(name), after.get(name)) {
-                (None, _) => ("create", Vec::new()),
-                (_, None) => ("delete", Vec::new()),
-                (Some(before), Some(after)) if before != after => ("update", differences(before, after)),
-                _ => continue,
-            };
-            let change =
-                Change { action: action.to_owned(), kind: kind.plural.to_owned(), name: name.clone() };
-            planned.push(Planned { change, differences });
-        }
-    }
-    planned
+    changes.into_iter().map(detail).collect()
+}
+
+/// The settings or the resources of a kind, by name. The region is one thing.
+fn things(topology: &Topology, kind: &str) -> Map<String, Value> {
+    let found = KINDS.iter().find(|known| known.plural == kind);
+    object(match (kind, found) {
+        (_, Some(found)) => Some(resources(topology, found)),
+        (Change::SETTINGS, None) => serde_json::to_value(topology.settings).ok(),
+        _ => None,
+    })
 }
 
 fn object(value: Option<Value>) -> Map<String, Value> {
@@ -145,15 +135,15 @@ fn brief(value: &Value) -> String {
     }
 }
 
-fn told(planned: &[Planned]) -> String {
-    if planned.is_empty() {
+fn told(changes: &[Detailed]) -> String {
+    if changes.is_empty() {
         return "nothing to change\n".to_owned();
     }
     let mut rows = Vec::new();
     let mut actions = Vec::new();
-    for Planned { change, differences } in planned {
+    for Detailed { change, differences } in changes {
         let name = match change.kind.as_str() {
-            REGION => REGION.to_owned(),
+            Change::REGION => Change::REGION.to_owned(),
             kind => format!("{kind}.{}", change.name),
         };
         let first = differences.first().cloned().unwrap_or_default();
@@ -175,6 +165,10 @@ mod tests {
     use vpclab_model::Syntax;
 
     use super::*;
+
+    fn plan(current: &Topology, wanted: &Topology) -> Vec<Detailed> {
+        detailed(changes(current, wanted), current, wanted)
+    }
 
     fn topology(text: &str) -> Topology {
         Topology::from_document(&Document::parse(text, Syntax::Yaml).unwrap(), None).unwrap()
@@ -218,6 +212,11 @@ mod tests {
                 ("region", "eu-west-1", &"us-east-1 → eu-west-1".to_owned()),
                 ("settings", "icmp_timeout", &"30 → 45".to_owned())
             ]
+        );
+        let same = detailed(changes(&before, &after), &after, &after);
+        assert!(
+            same.len() == 2 && same.iter().all(|detailed| detailed.differences.is_empty()),
+            "what another has changed meanwhile is told, and not how: {same:?}"
         );
         let text = told(&planned);
         assert!(text.contains("settings.icmp_timeout") && text.contains("30 → 45"), "{text}");

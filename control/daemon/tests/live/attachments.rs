@@ -1,5 +1,8 @@
 //! Can a process or a namespace of somebody else become an instance, and cease to be one?
 
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 use vpclab_api::{AttachRequest, AttachmentTarget, RunState};
 use vpclab_daemon::{ClientError, paths};
@@ -127,8 +130,9 @@ fn written(lab: &Lab) -> Value {
 
 /// Ends the daemon as a crash does, at the moment when these attachments were written down.
 fn crash_with(lab: &mut Lab, attachments: &Value) {
-    lab.kill();
+    // Before its end: a dead lab where nobody lives is removed by the next that starts beside it.
     std::fs::write(paths(&lab.name).unwrap().attachments, attachments.to_string()).unwrap();
+    lab.kill();
 }
 
 #[test]
@@ -168,6 +172,88 @@ fn of_a_move_that_a_crash_cut_short_the_old_home_is_left() {
     assert!(lab.pings("a", "10.7.1.11"));
     wait_until("the old home is left", || devices(&first.netns()).is_empty());
     wait_until("one attachment is written down", || written(&lab).as_array().unwrap().len() == 1);
+}
+
+/// A `resolv.conf` on the host that a process is written down to have had, as Docker keeps one for a container.
+struct ResolvConf(PathBuf);
+
+impl ResolvConf {
+    fn new(content: &str) -> Self {
+        let path = std::env::temp_dir().join(unique_name("resolv.conf"));
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+
+    fn is_of(&self, attachments: &mut Value, content: &str) {
+        let metadata = std::fs::metadata(&self.0).unwrap();
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        attachments[0]["foreign"]["originals"]["resolv_conf"] =
+            json!({ "device": device, "inode": inode, "on_host": self.0, "content": content });
+    }
+
+    fn read(&self) -> String {
+        std::fs::read_to_string(&self.0).unwrap()
+    }
+}
+
+impl Drop for ResolvConf {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn what_a_former_attachment_changed_is_put_back_before_the_latter_changes_it() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::up(&topology());
+    let (mut first, second) = (Inhabitant::apart(), Inhabitant::apart());
+    let shared = ResolvConf::new("# nobody's now\n");
+    let mut records = [&first, &second].map(|guest| {
+        attach(&lab, "b", AttachmentTarget::Process(guest.pid())).unwrap();
+        let mut written = written(&lab);
+        shared.is_of(&mut written, "# its own\n");
+        written[0].clone()
+    });
+    first.end();
+    crash_with(&mut lab, &json!(records));
+    lab.restart(&topology());
+    assert!(shared.read().contains("nameserver 10.7.0.2"), "{}", shared.read());
+    wait_until("one attachment is written down", || written(&lab).as_array().unwrap().len() == 1);
+    lab.client.detach("b").unwrap();
+    assert_eq!(shared.read(), "# its own\n");
+
+    // Likewise where the former one is another instance's.
+    records[0]["name"] = json!("c");
+    crash_with(&mut lab, &json!(records));
+    lab.restart(&topology());
+    assert!(shared.read().contains("nameserver 10.7.0.2"), "{}", shared.read());
+}
+
+#[test]
+fn a_change_of_something_else_leaves_what_a_container_has_made_of_its_resolver() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::up(&topology());
+    let guest = Inhabitant::apart();
+    attach(&lab, "b", AttachmentTarget::Process(guest.pid())).unwrap();
+    let file = ResolvConf::new("# its own\n");
+    let mut written = written(&lab);
+    file.is_of(&mut written, "# its own\n");
+    crash_with(&mut lab, &written);
+    lab.restart(&topology());
+    assert!(file.read().contains("nameserver 10.7.0.2"));
+    std::fs::write(&file.0, "nameserver 127.0.0.1\n").unwrap();
+    let mut moved = topology();
+    moved["instances"]["b"]["private_ip"] = json!("10.7.1.99");
+    lab.put(&moved);
+    assert_eq!(file.read(), "nameserver 127.0.0.1\n");
+    // A resolver that is another one is told.
+    moved["region"] = json!("ap-southeast-2");
+    lab.put(&moved);
+    assert!(file.read().contains("search ap-southeast-2.compute.internal"), "{}", file.read());
 }
 
 #[test]

@@ -8,11 +8,11 @@ use vpclab_daemon::ClientError;
 use vpclab_model::Document;
 use vpclab_tap::Netns;
 
-use crate::fixture::{Lab, live, topology, without};
+use crate::fixture::{Lab, live, topology, unique_name, without};
 
 fn refusal(error: ClientError) -> vpclab_api::ErrorBody {
     match error {
-        ClientError::Api(error) => error.error,
+        ClientError::Api(error) | ClientError::Broken(error) => error.error,
         ClientError::NoSuchLab(lab) => panic!("{lab} does not run"),
     }
 }
@@ -68,6 +68,25 @@ fn a_change_is_obeyed_when_it_is_answered() {
     lab.put(&without(open, "d"));
     assert!(!Netns::exists(&lab.netns_name("d")), "what is gone leaves no namespace");
     assert!(!lab.pings("a", "10.7.2.11"));
+}
+
+#[test]
+fn the_region_and_the_settings_are_among_the_changes() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::up(&topology());
+    let mut other = topology();
+    other["settings"] = json!({ "icmp_timeout": 45 });
+    let change = |kind: &str, name: &str| vpclab_api::Change {
+        action: "update".to_owned(),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+    };
+    assert_eq!(lab.put(&other).changes, [change("settings", "icmp_timeout")]);
+    other["region"] = json!("eu-west-1");
+    assert_eq!(lab.put(&other).changes[0], change("region", "eu-west-1"));
+    assert_eq!(lab.put(&other).changes, []);
 }
 
 #[test]
@@ -192,7 +211,7 @@ fn every_failure_of_the_api_is_an_error_with_a_code() {
     let lab = Lab::up(&topology());
     let socket = vpclab_daemon::paths(&lab.name).unwrap().socket;
     let long = "x".repeat(33 * 1024 * 1024);
-    let file = std::env::temp_dir().join(format!("vpclab-{}-long", lab.name));
+    let file = std::env::temp_dir().join(unique_name("long"));
     std::fs::write(&file, long).unwrap();
     let at_file = format!("@{}", file.display());
     let ourselves = format!("{{\"target\": {{\"process\": {}}}}}", std::process::id());

@@ -16,6 +16,8 @@ use vpclab_tap::probe::{Conversation, Ends, PingOutcome, TcpOutcome, ping, tcp_c
 use vpclab_tap::process::{InstanceEnvironment, enter_container};
 use vpclab_tap::{Netns, capability, link};
 
+use crate::skip::skip;
+
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 /// Long enough for a packet that passes, short enough to wait for one that does not.
 pub(crate) const SILENCE: Duration = Duration::from_millis(400);
@@ -31,21 +33,24 @@ pub(crate) struct Lab {
 /// A process that lives in a namespace and does nothing.
 pub(crate) struct Inhabitant(pub(crate) Child);
 
-/// Whether live tests can run here; where they must (`CI=true`), not being able to is a failure.
+/// Whether live tests can run here; where they must, not being able to is a failure.
 pub(crate) fn live() -> bool {
-    match capability() {
-        Ok(()) => true,
-        Err(missing) if std::env::var("CI").is_ok_and(|ci| ci == "true") => panic!("{missing}"),
-        Err(missing) => {
-            eprintln!("SKIPPED, NOT PASSED: {missing}");
-            false
-        }
-    }
+    capability().map_err(|missing| skip(&missing.to_string())).is_ok()
 }
 
+/// A name that no other test has, of a kind that `scripts/leftovers.sh` finds.
 pub(crate) fn unique_name(what: &str) -> String {
+    name_in(std::process::id(), what)
+}
+
+/// The name that a test in this process would have.
+pub(crate) fn name_in(process: u32, what: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("{what}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("vpclab-test-{process}-{what}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub(crate) fn lab_name() -> String {
+    unique_name("lab")
 }
 
 impl Lab {
@@ -54,7 +59,7 @@ impl Lab {
     }
 
     pub(crate) fn start(topology: &Value, plain: bool) -> Self {
-        let name = unique_name("t");
+        let name = lab_name();
         let client = Client::new(&name).unwrap();
         let mut lab = Self { name, client, process: None, plain };
         lab.restart(topology);
@@ -200,7 +205,7 @@ pub(crate) fn spawn(lab: &str, topology: &Value, plain: bool) -> Child {
 
 /// Where the document of a lab is.
 pub(crate) fn document_path(lab: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("vpclab-{lab}.json"))
+    std::env::temp_dir().join(format!("{lab}.json"))
 }
 
 fn document(lab: &str, topology: &Value) -> PathBuf {

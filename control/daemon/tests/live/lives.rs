@@ -1,16 +1,21 @@
 //! What of a lab outlives its daemon, and what must not?
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use nix::fcntl::{Flock, FlockArg};
 use vpclab_api::{AttachRequest, AttachmentTarget};
-use vpclab_daemon::{DownError, down, paths};
+use vpclab_daemon::{ClientError, DownError, LabPaths, down, paths};
 use vpclab_tap::Netns;
 
-use crate::fixture::{Inhabitant, Lab, TIMEOUT, live, spawn, topology, without};
+use crate::fixture::{Inhabitant, Lab, TIMEOUT, lab_name, live, spawn, topology, without};
 
 #[test]
 fn an_orderly_end_leaves_nothing_behind() {
@@ -59,6 +64,87 @@ fn a_second_daemon_of_a_lab_is_refused_with_the_pid_of_the_first() {
     assert!(error.contains(&format!("running already (pid {})", lab.pid())), "{error}");
     assert!(error.contains("vpclab down"), "{error}");
     assert!(lab.pings("a", "10.7.1.11"), "the first is not disturbed");
+}
+
+/// A daemon of this lab as it is for a moment after it was killed: its socket and its lock are still open. The first who
+/// asks is broken off; a while later all is closed.
+struct Dying(LabPaths);
+
+impl Dying {
+    fn start(lab: &str) -> Self {
+        let paths = paths(lab).unwrap();
+        std::fs::create_dir_all(&paths.directory).unwrap();
+        let lock = Flock::lock(File::create(&paths.lock).unwrap(), FlockArg::LockExclusiveNonblock).unwrap();
+        // A process id that exists: so does the one of a process that ends.
+        std::fs::write(&paths.pid, format!("{}\n", std::process::id())).unwrap();
+        let listener = UnixListener::bind(&paths.socket).unwrap();
+        std::thread::spawn(move || {
+            drop(listener.accept());
+            std::thread::sleep(Duration::from_millis(200));
+            drop((listener, lock));
+        });
+        Self(paths)
+    }
+}
+
+impl Drop for Dying {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0.directory);
+    }
+}
+
+#[test]
+fn a_daemon_that_dies_while_it_is_asked_to_end_is_cleaned_up_after() {
+    if !live() {
+        return;
+    }
+    let lab = lab_name();
+    let dying = Dying::start(&lab);
+    let ended = down(&lab).unwrap();
+    assert!(!ended.was_running, "{ended:?}");
+    assert!(!dying.0.directory.exists());
+}
+
+#[test]
+fn a_daemon_that_is_dying_is_no_reason_not_to_start() {
+    if !live() {
+        return;
+    }
+    let lab = lab_name();
+    let dying = Dying::start(&lab);
+    let mut process = spawn(&lab, &topology(), false);
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("ready after "), "{line:?}");
+    assert!(down(&lab).unwrap().was_running);
+    assert!(process.wait().unwrap().success() && !dying.0.directory.exists());
+    std::fs::remove_file(crate::fixture::document_path(&lab)).unwrap();
+}
+
+#[test]
+fn a_daemon_that_breaks_off_and_lives_on_is_not_cleaned_up_after() {
+    if !live() {
+        return;
+    }
+    let lab = lab_name();
+    let paths = paths(&lab).unwrap();
+    std::fs::create_dir_all(&paths.directory).unwrap();
+    let _lock = Flock::lock(File::create(&paths.lock).unwrap(), FlockArg::LockExclusiveNonblock).unwrap();
+    let listener = UnixListener::bind(&paths.socket).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                drop(listener.accept());
+            }
+        });
+        let error = down(&lab).unwrap_err();
+        assert!(matches!(error, DownError::Client(ClientError::Broken(_))), "{error}");
+        assert!(paths.socket.exists(), "nothing is removed");
+        stop.store(true, Ordering::SeqCst);
+        let _last = UnixStream::connect(&paths.socket).unwrap();
+    });
+    std::fs::remove_dir_all(&paths.directory).unwrap();
 }
 
 #[test]
@@ -302,7 +388,7 @@ fn a_start_that_fails_leaves_nothing() {
     if !live() {
         return;
     }
-    let name = crate::fixture::unique_name("t");
+    let name = lab_name();
     let in_the_way = format!("vpclab-{name}-b");
     let foreign = Netns::create(&in_the_way).unwrap();
     let mut process = spawn(&name, &topology(), false);

@@ -242,6 +242,24 @@ fn a_program_in_a_container_may_do_what_its_process_may_and_no_more() {
 }
 
 #[test]
+fn a_user_namespace_that_forbids_setgroups_can_be_left_for_another() {
+    if !live() {
+        return;
+    }
+    // The test below once more, where nobody may change groups any more.
+    let test = std::env::current_exe().unwrap();
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user"])
+        .arg(test)
+        .args(["--exact", "processes::a_program_in_a_user_namespace_is_the_user_its_process_is_there"])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn a_program_in_a_user_namespace_is_the_user_its_process_is_there() {
     if !live() {
         return;
