@@ -46,6 +46,62 @@ pub fn explain(
 ///
 /// When the two ends make no question, as when they have no address family in common.
 pub fn answer(fabric: &Fabric, topology: &Topology, question: &Question) -> Result<Explanation, ApiError> {
+    let families = in_each_family(fabric, question);
+    let mut answers = families.iter().map(|question| answer_in_family(fabric, topology, question));
+    let mut told = answers.next().unwrap_or_else(|| answer_in_family(fabric, topology, question))?;
+    if let Some(Ok(ipv6)) = answers.next()
+        && ipv6.reachable != told.reachable
+    {
+        let what = match ipv6.reachable {
+            Some(true) => "it passes",
+            Some(false) => "it does not pass",
+            None => "the answer is unknown",
+        };
+        let assumption = format!("asked over IPv4; over IPv6 {what}: ask for family 6");
+        told.assumed.insert(0, Assumed { resource: told.to.name.clone(), assumption });
+    }
+    Ok(told)
+}
+
+/// The question in each address family that it can be asked in, IPv4 first. Of an instance with several interfaces the
+/// one asks by which its programs send.
+pub(crate) fn in_each_family(fabric: &Fabric, question: &Question) -> Vec<Question> {
+    let families = question.ipv6.map_or(vec![false, true], |ipv6| vec![ipv6]);
+    let of_family = |ipv6: bool| {
+        let asked = resolve(fabric, question.from.end, question.to.end, Some(ipv6));
+        let destination = match asked {
+            Err(EndError::NoCommonFamily) => return None,
+            Err(_) => None,
+            Ok(ends) => Some(ends.destination),
+        };
+        let mut question = Question { ipv6: Some(ipv6), ..question.clone() };
+        if let (EndKind::Instance, End::Interface(primary, None), Some(destination)) =
+            (question.from.kind, question.from.end, destination)
+        {
+            question.from.end = End::Interface(sends_by(fabric, primary, destination), None);
+        }
+        Some(question)
+    };
+    families.into_iter().filter_map(of_family).collect()
+}
+
+/// The interface by which the programs of the instance with this primary interface send: the one on whose subnet the
+/// destination is, as every interface has a route to its own subnet, else the primary one, which has the default route.
+fn sends_by(fabric: &Fabric, primary: EniIdx, destination: IpAddr) -> EniIdx {
+    let Some((instance, _)) = fabric.enis[primary].attachment else { return primary };
+    let own = || fabric.instances[instance].interfaces.iter().map(|(_, eni)| *eni);
+    // What an instance sends to itself never leaves it.
+    if own().any(|eni| fabric.enis[eni].owns(destination)) {
+        return primary;
+    }
+    own().find(|eni| fabric.subnets[fabric.enis[*eni].subnet].contains(destination)).unwrap_or(primary)
+}
+
+fn answer_in_family(
+    fabric: &Fabric,
+    topology: &Topology,
+    question: &Question,
+) -> Result<Explanation, ApiError> {
     if [&question.from, &question.to].iter().any(|end| end.kind == EndKind::Internet) {
         return internet::answer(fabric, topology, question);
     }
@@ -178,6 +234,8 @@ impl Telling<'_> {
             });
         }
         let mut blockers: Vec<Blocker> = told.blockers.iter().map(|blocker| self.blocker(blocker)).collect();
+        let mut not_denied: Vec<_> =
+            told.not_denied.iter().map(|class| words::partial(class, self.ipv6)).collect();
         let mut forward = self.leg(&told.forward, false);
         let mut back = told.back.as_ref().map(|leg| self.leg(leg, true));
         match self.astray(&told.forward) {
@@ -194,6 +252,7 @@ impl Telling<'_> {
                     }
                     Astray::Other(name) => {
                         forward.verdict = LegVerdict::Dropped;
+                        not_denied.clear();
                         blockers.push(self.misdelivered(&name));
                     }
                 }
@@ -223,6 +282,7 @@ impl Telling<'_> {
             forward,
             back,
             blockers,
+            not_denied,
             assumed: self.assumed(),
             unmodelled,
         }
@@ -458,6 +518,8 @@ impl Telling<'_> {
     fn assumed(&self) -> Vec<Assumed> {
         let Question { from, to, traffic, .. } = self.question;
         let mut assumed = Vec::new();
+        assumed.extend(self.interface_of(from, "it sends from"));
+        assumed.extend(self.interface_of(to, "it is asked at"));
         for end in [from, to] {
             if let (EndKind::Address, End::Address(address)) = (end.kind, end.end)
                 && self.is_undeclared(address)
@@ -491,6 +553,20 @@ impl Telling<'_> {
         };
         assumed.push(Assumed { resource: to.name.clone(), assumption: format!("{listens} {NO_FIREWALL}") });
         assumed
+    }
+
+    /// By which of its interfaces an instance that has several takes part.
+    fn interface_of(&self, end: &NamedEnd, takes_part: &str) -> Option<Assumed> {
+        let (EndKind::Instance, End::Interface(eni, _)) = (end.kind, end.end) else { return None };
+        let interface = &self.fabric.enis[eni];
+        let (instance, index) = interface.attachment?;
+        if self.fabric.instances[instance].interfaces.len() < 2 {
+            return None;
+        }
+        let which =
+            if index == 0 { "its primary interface" } else { "the interface on the destination's subnet" };
+        let assumption = format!("{takes_part} {}, {which}; name another to ask about it", interface.name);
+        Some(Assumed { resource: end.name.clone(), assumption })
     }
 
     /// Whether there is somebody at the far end of whom anything could be assumed.

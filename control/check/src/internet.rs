@@ -1,11 +1,12 @@
 //! Which hosts does `internet` stand for?
 //!
-//! For every public one that no rule or route names. Rules and routes may tell some of them from others, so one address
-//! of each range that the tables and filters on the way tell apart is asked about. A range that a block of some size
-//! names, such as an office's /29, is somebody and not the internet: that it fares differently is said, and changes
-//! nothing. A large part of the address space, such as 0.0.0.0/1, is the internet as much as the rest: where such parts
-//! fare differently the answer is no, and says for whom. What is on the way shows only when it is walked, so the ranges
-//! are made finer until no walk meets anything new. Left to others: the walks.
+//! For every public one that no rule or route names more specifically than /0. Rules and routes may tell some of them
+//! from others, so one address of each range that the tables and filters on the way tell apart is asked about. Whoever a
+//! rule or route names, such as an office's /29, is somebody and not the internet: that he fares differently is said, and
+//! changes nothing. But where those who fare differently are a large part of the address space, be it one 0.0.0.0/1 or
+//! many smaller blocks, they are the internet as much as the rest: the answer is no, and says for whom. What is on the
+//! way shows only when it is walked, so the ranges are made finer until no walk meets anything new. Left to others: the
+//! walks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,9 +23,9 @@ use crate::question::{EndKind, NamedEnd, Question};
 
 /// Ranges that are asked about at most, one by one.
 const MOST_RANGES: usize = 256;
-/// The most specific blocks that are parts of the internet rather than somebody: /8, and /16 of IPv6.
-const PART_V4: u8 = 8;
-const PART_V6: u8 = 16;
+/// So many addresses together are a part of the internet rather than somebody: a /12, and a /28 of IPv6.
+const PART_V4: u128 = 1 << (32 - 12);
+const PART_V6: u128 = 1 << (128 - 28);
 /// Addresses named at most where all that were asked are listed.
 const MOST_NAMED: usize = 4;
 
@@ -42,6 +43,8 @@ struct Host {
     address: IpAddr,
     /// Whether a block of somebody's holds it.
     is_named: bool,
+    /// For how many addresses it stands.
+    size: u128,
 }
 
 /// The blocks of what was met. Blocks that do the same share a mark.
@@ -80,15 +83,15 @@ pub(crate) fn answer(
     let mut met = Met::of_ends(fabric, question);
     loop {
         let mut hosts = ranges(fabric, topology, &met, ipv6);
-        // Of those whom rules name as many are asked as there is room for: they change no answer.
-        let parts = hosts.iter().filter(|host| !host.is_named).count();
-        let all_named = parts == 0;
-        if parts > MOST_RANGES || all_named && hosts.len() > MOST_RANGES {
+        // Of those whom rules name as many are asked as there is room for, if the others are too few to matter.
+        let all_named = hosts.iter().all(|host| host.is_named);
+        let left_out = hosts.get(MOST_RANGES..).unwrap_or_default();
+        let unasked = left_out.len();
+        if unasked > 0 && (all_named || is_part(left_out.iter())) {
             let usual = hosts.first().map(|host| one(&at(question, host.address)));
             let (explanation, _) = usual.unwrap_or_else(|| one(question))?;
-            return Ok(too_many(explanation, if all_named { hosts.len() } else { parts }));
+            return Ok(too_many(explanation, hosts.len()));
         }
-        let unasked = hosts.len().saturating_sub(MOST_RANGES);
         hosts.truncate(MOST_RANGES);
         let mut answers = Vec::with_capacity(hosts.len());
         let mut now_met = met.clone();
@@ -120,14 +123,26 @@ pub(crate) fn at(question: &Question, address: IpAddr) -> Question {
     Question { from: placed(&question.from), to: placed(&question.to), ..question.clone() }
 }
 
+/// Whether these are together so many that they are a part of the internet.
+fn is_part<'a>(hosts: impl Iterator<Item = &'a Host>) -> bool {
+    let mut is_ipv6 = false;
+    let size = hosts.fold(0_u128, |size, host| {
+        is_ipv6 = host.address.is_ipv6();
+        size.saturating_add(host.size)
+    });
+    size >= if is_ipv6 { PART_V6 } else { PART_V4 }
+}
+
 /// One answer out of those of all ranges; none without any. If rules name every range, all of them are the internet.
 fn everybody(answers: Vec<(Host, Explanation)>, unasked: usize, is_source: bool) -> Option<Explanation> {
-    let anybody_is_named = answers.iter().any(|(host, _)| host.is_named);
-    let (named, answers): (Vec<_>, Vec<_>) = if answers.iter().all(|(host, _)| host.is_named) {
-        (Vec::new(), answers)
-    } else {
-        answers.into_iter().partition(|(host, _)| host.is_named)
+    let rest = answers.iter().find(|(host, _)| !host.is_named).map(|(_, explanation)| explanation.reachable);
+    let differs = |(host, explanation): &(Host, Explanation)| {
+        host.is_named && rest.is_some_and(|rest| explanation.reachable != rest)
     };
+    let is_somebody = !is_part(answers.iter().filter(|answer| differs(answer)).map(|(host, _)| host));
+    let (named, answers): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .partition(|answer| rest.is_some() && answer.0.is_named && (is_somebody || !differs(answer)));
     let asked: Vec<IpAddr> = answers.iter().map(|(host, _)| host.address).collect();
     let first = |reachable: Option<bool>| {
         answers
@@ -143,7 +158,7 @@ fn everybody(answers: Vec<(Host, Explanation)>, unasked: usize, is_source: bool)
         _ => (0, None),
     };
     let (_, mut explanation) = answers.into_iter().nth(shown)?;
-    let mut assumed = vec![assumption(&asked, anybody_is_named)];
+    let mut assumed = vec![assumption(&asked, !named.is_empty())];
     assumed.extend(others(&named, explanation.reachable, is_source));
     if unasked > 0 {
         let assumption =
@@ -300,10 +315,9 @@ impl Marks {
         self.tables.iter().flatten().chain(&self.filters).map(|(block, _)| *block)
     }
 
-    /// The blocks that are too small to be a part of the internet.
+    /// The blocks that name somebody.
     fn somebodys(&self) -> impl Iterator<Item = IpNet> + '_ {
-        self.blocks()
-            .filter(|block| block.prefix_len() > if block.addr().is_ipv6() { PART_V6 } else { PART_V4 })
+        self.blocks().filter(|block| block.prefix_len() > 0)
     }
 
     /// Addresses with equal marks fare alike.
@@ -368,17 +382,32 @@ fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool) -> Vec<Ho
     let is_named = |address: IpAddr| somebodys.iter().any(|block| block.contains(&address));
     // A host nobody declared says more about everybody than a declared one.
     let rank = |address: IpAddr| (address != usual, fabric.host_at(address).is_some(), address);
-    let mut classes: BTreeMap<(bool, Vec<usize>), IpAddr> = BTreeMap::new();
-    for address in starts.into_iter().filter(|address| is_outside(*address)) {
-        let class = classes.entry((is_named(address), marks.of_address(address))).or_insert(address);
-        if rank(address) < rank(*class) {
-            *class = address;
+    let mut classes: BTreeMap<(bool, Vec<usize>), Host> = BTreeMap::new();
+    let ends = starts.iter().skip(1).copied().map(Some).chain([None]);
+    for (&address, end) in starts.iter().zip(ends).filter(|(address, _)| is_outside(**address)) {
+        let is_named = is_named(address);
+        let of_class = classes.entry((is_named, marks.of_address(address)));
+        let host = of_class.or_insert(Host { address, is_named, size: 0 });
+        host.size = host.size.saturating_add(between(address, end));
+        if rank(address) < rank(host.address) {
+            host.address = address;
         }
     }
-    let mut hosts: Vec<Host> =
-        classes.into_iter().map(|((is_named, _), address)| Host { address, is_named }).collect();
-    hosts.sort_by_key(|host| (host.is_named, rank(host.address)));
+    let mut hosts: Vec<Host> = classes.into_values().collect();
+    // Of somebody's ranges the large ones matter most.
+    let weight = |host: &Host| if host.is_named { u128::MAX - host.size } else { 0 };
+    hosts.sort_by_key(|host| (host.is_named, weight(host), rank(host.address)));
     hosts
+}
+
+/// How many addresses there are from one to before another, or to the last of all.
+fn between(from: IpAddr, to: Option<IpAddr>) -> u128 {
+    let bits = |address: IpAddr| match address {
+        IpAddr::V4(address) => u128::from(u32::from(address)),
+        IpAddr::V6(address) => u128::from(address),
+    };
+    let to = to.map_or(if from.is_ipv6() { u128::MAX } else { 1 << 32 }, bits);
+    to - bits(from)
 }
 
 fn in_a_vpc(fabric: &Fabric, address: IpAddr) -> bool {

@@ -47,9 +47,10 @@ pub fn blocker(blocker: &Blocker) -> String {
     if blocker.partial.is_empty() { sentence } else { format!("{sentence} ({})", partial(&blocker.partial)) }
 }
 
-/// Whether only some of the hosts that `internet` stands for are reached, or reach.
+/// Whether only some of what was asked about passes: some packets, or some of the hosts that `internet` stands for.
 pub(crate) fn is_partial(explanation: &Explanation) -> bool {
-    explanation.blockers.iter().any(|blocker| blocker.code == ONLY_SOME_ADDRESSES)
+    !explanation.not_denied.is_empty()
+        || explanation.blockers.iter().any(|blocker| blocker.code == ONLY_SOME_ADDRESSES)
 }
 
 fn sentence(blocker: &Blocker) -> String {
@@ -125,6 +126,9 @@ fn deciding(explanation: &Explanation) -> String {
             let _ = writeln!(text, "     {}", paint(UNSURE, partial(&blocker.partial)));
         }
     }
+    if !explanation.not_denied.is_empty() {
+        let _ = writeln!(text, "  {}  not denied: {}", paint(GOOD, "✓"), some(&explanation.not_denied));
+    }
     text
 }
 
@@ -155,6 +159,11 @@ fn traffic(to: &QuestionEnd) -> String {
 }
 
 fn partial(partial: &[Partial]) -> String {
+    format!("only {}", some(partial))
+}
+
+/// Some of the packets that were asked about.
+pub(crate) fn some(partial: &[Partial]) -> String {
     const MOST: usize = 3;
     /// Every port that a client may choose: no news.
     const EPHEMERAL: &str = "32768-60999";
@@ -172,7 +181,7 @@ fn partial(partial: &[Partial]) -> String {
     if partial.len() > MOST {
         parts.push(format!("{} more", partial.len() - MOST));
     }
-    format!("only {}", parts.join(", "))
+    parts.join(", ")
 }
 
 fn leg(title: &str, leg: Option<&Leg>, untold: &str) -> String {

@@ -13,7 +13,7 @@ use vpclab_model::Topology;
 use vpclab_wire::Protocol;
 
 use crate::codes::ONLY_SOME_ADDRESSES;
-use crate::explain::{answer, answer_one};
+use crate::explain::{answer, answer_one, in_each_family};
 use crate::internet;
 use crate::question::{Question, parse};
 use crate::testfile::{Because, TestCase};
@@ -158,20 +158,75 @@ fn run_one(
     prober: Option<&mut dyn Prober>,
 ) -> TestResult {
     let level = prober.as_ref().map_or(Level::Explain, |prober| prober.level());
-    let mut result = blank(file, test, level);
-    let asked = parse(fabric, topology, &test.request)
-        .and_then(|question| answer(fabric, topology, &question).map(|explanation| (question, explanation)));
-    match asked {
-        Ok((question, explanation)) => {
-            judge(topology, fabric, test, &question, &explanation, prober, &mut result);
-            result.explanation = Some(Box::new(explanation));
-        }
-        Err(ApiError { error }) => {
-            result.failures.push(format!("it cannot be asked: {} ({})", error.message, error.code));
-        }
+    let mut request = test.request.clone();
+    // A source that is to be seen has a family.
+    request.family = request.family.or(test.source_seen.map(|source| if source.is_ipv6() { 6 } else { 4 }));
+    let question = match parse(fabric, topology, &request) {
+        Ok(question) => question,
+        Err(error) => return cannot_be_asked(blank(file, test, level), &error),
+    };
+    // Without a family a test is about every family that the two ends have in common.
+    let mut families = in_each_family(fabric, &question);
+    if families.is_empty() {
+        families.push(question);
     }
-    result.passed = result.failures.is_empty() && result.outcome.is_some();
+    let mut prober = prober;
+    let results: Vec<TestResult> = families
+        .iter()
+        .map(|question| {
+            let prober: Option<&mut dyn Prober> = match &mut prober {
+                Some(prober) => Some(&mut **prober),
+                None => None,
+            };
+            let mut result = blank(file, test, level);
+            match answer(fabric, topology, question) {
+                Ok(explanation) => {
+                    judge(topology, fabric, test, question, &explanation, prober, &mut result);
+                    result.explanation = Some(Box::new(explanation));
+                    result.passed = result.failures.is_empty() && result.outcome.is_some();
+                    result
+                }
+                Err(error) => cannot_be_asked(result, &error),
+            }
+        })
+        .collect();
+    let wrong =
+        if test.expected == Expected::Denied { denied_otherwise(&test.because, &results) } else { None };
+    let mut result = one_of(&families, results).unwrap_or_else(|| blank(file, test, level));
+    result.passed &= wrong.is_none();
+    result.failures.extend(wrong);
     result
+}
+
+fn cannot_be_asked(result: TestResult, ApiError { error }: &ApiError) -> TestResult {
+    let failures = vec![format!("it cannot be asked: {} ({})", error.message, error.code)];
+    TestResult { failures, ..result }
+}
+
+/// Nothing, or that no family is denied for the expected reason.
+fn denied_otherwise(because: &Because, results: &[TestResult]) -> Option<String> {
+    let denied = results.iter().filter_map(|result| result.explanation.as_ref());
+    let denied = denied.filter(|told| told.reachable == Some(false));
+    let wrong: Option<Vec<String>> = denied.map(|told| wrong_reason(because, &told.blockers)).collect();
+    wrong?.into_iter().next()
+}
+
+/// What a test came to: what failed in any family, or else what its first family came to.
+fn one_of(families: &[Question], results: Vec<TestResult>) -> Option<TestResult> {
+    let is_one_story = results.windows(2).all(|pair| pair[0].failures == pair[1].failures);
+    let mut failures = Vec::new();
+    for (question, result) in
+        families.iter().zip(&results).take(if is_one_story { 1 } else { families.len() })
+    {
+        let family = if question.ipv6 == Some(true) { "over IPv6: " } else { "over IPv4: " };
+        let family = if is_one_story { "" } else { family };
+        failures.extend(result.failures.iter().map(|failure| format!("{family}{failure}")));
+    }
+    // One that failed says more than one that could not be tried.
+    let failed = results.iter().position(|result| !result.passed && result.outcome.is_some());
+    let shown = failed.or_else(|| results.iter().position(|result| !result.passed)).unwrap_or(0);
+    let shown = results.into_iter().nth(shown)?;
+    Some(TestResult { failures, ..shown })
 }
 
 /// The result of a test before anything is known.
@@ -198,10 +253,10 @@ fn judge(
     prober: Option<&mut dyn Prober>,
     result: &mut TestResult,
 ) {
-    if let Some(some) = explanation.blockers.iter().find(|blocker| blocker.code == ONLY_SOME_ADDRESSES) {
-        // Neither of the two answers is true of everybody, and packets of one host would bear witness to one of them.
+    if let Some(partly) = partly(explanation) {
+        // Neither of the two answers is true of all, and packets of one kind would bear witness to one of them.
         result.outcome = Some(Outcome::Unknown);
-        result.failures.push(some.message.clone());
+        result.failures.push(partly);
         return;
     }
     let said = match explanation.reachable {
@@ -210,9 +265,7 @@ fn judge(
         None => Outcome::Unknown,
     };
     if said == Outcome::Unknown {
-        let on: Vec<String> =
-            explanation.unmodelled.iter().map(|on| format!("{} ({})", on.resource, on.reason)).collect();
-        result.failures.push(format!("explain cannot tell: it depends on {}", on.join(", ")));
+        result.failures.push(depends_on(explanation));
     }
     let mut source_seen =
         explanation.forward.observed.as_ref().map(|observed| observed.source.address.clone());
@@ -249,9 +302,25 @@ fn judge(
             result.failures.push(format!("the receiver was to see the source {wanted}, and saw {seen}"));
         }
     }
-    if test.expected == Expected::Denied && explanation.reachable == Some(false) {
-        result.failures.extend(wrong_reason(&test.because, &explanation.blockers));
+}
+
+/// Why neither "allowed" nor "denied" is true of all that was asked about, if so.
+fn partly(explanation: &Explanation) -> Option<String> {
+    if let Some(some) = explanation.blockers.iter().find(|blocker| blocker.code == ONLY_SOME_ADDRESSES) {
+        return Some(some.message.clone());
     }
+    if !explanation.not_denied.is_empty() {
+        return Some(format!("only some of it passes: {}", crate::render::some(&explanation.not_denied)));
+    }
+    let denies_all = explanation.blockers.iter().any(|blocker| blocker.partial.is_empty());
+    let is_known = explanation.unmodelled.is_empty() || denies_all || explanation.blockers.is_empty();
+    (!is_known).then(|| depends_on(explanation))
+}
+
+fn depends_on(explanation: &Explanation) -> String {
+    let on: Vec<String> =
+        explanation.unmodelled.iter().map(|on| format!("{} ({})", on.resource, on.reason)).collect();
+    format!("explain cannot tell: it depends on {}", on.join(", "))
 }
 
 fn judge_outcome(expected: Expected, outcome: Outcome, result: &mut TestResult) {
@@ -328,7 +397,7 @@ fn attempt(
         .as_deref()
         .or(explanation.from.address.as_deref())
         .map_or_else(|| question.ipv6.unwrap_or(false), |address| address.contains(':'));
-    let traffic = sent(question.traffic, explanation)?;
+    let traffic = sent(question.traffic)?;
     let (from, source) = match question.from.end {
         End::Interface(eni, address) => {
             let address = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
@@ -375,10 +444,9 @@ fn attempt(
 }
 
 /// One packet that stands for all that were asked about.
-fn sent(traffic: TrafficQuestion, explanation: &Explanation) -> Result<Sent, String> {
+fn sent(traffic: TrafficQuestion) -> Result<Sent, String> {
     match traffic {
         TrafficQuestion::Ports { protocol, port: Some(port), source_port } => {
-            let source_port = source_port.or_else(|| denied_source_port(explanation));
             if protocol == Protocol::TCP {
                 Ok(Sent::Tcp { port, source_port })
             } else {
@@ -394,15 +462,6 @@ fn sent(traffic: TrafficQuestion, explanation: &Explanation) -> Result<Sent, Str
             Err(format!("guests do not speak protocol {number}; use --level explain"))
         }
     }
-}
-
-/// A source port that is denied, where some are and some are not: a witness that used another would say yes.
-fn denied_source_port(explanation: &Explanation) -> Option<u16> {
-    if explanation.blockers.iter().any(|blocker| blocker.partial.is_empty()) {
-        return None;
-    }
-    let partial = explanation.blockers.first()?.partial.first()?;
-    partial.source_ports.as_deref()?.split('-').next()?.parse().ok()
 }
 
 fn interface(fabric: &Fabric, eni: EniIdx) -> Guest {

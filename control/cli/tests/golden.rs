@@ -210,7 +210,7 @@ fn reports_pages_and_completions_are_written() {
         vpclab(&["test", "files/failing.tests.yaml", "--junit", &junit_argument, "--json"]).output().unwrap();
     let report: vpclab_api::TestReport = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((report.passed, report.failed), (1, 4));
-    assert!(fs::read_to_string(&junit).unwrap().contains("tests=\"5\" failures=\"2\" errors=\"2\""));
+    assert!(fs::read_to_string(&junit).unwrap().contains("tests=\"5\" failures=\"3\" errors=\"1\""));
     let man = folder.path().join("man");
     assert!(vpclab(&["man", &man.display().to_string()]).status().unwrap().success());
     assert!(
