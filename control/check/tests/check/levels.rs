@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use vpclab_api::{Expected, Level, Outcome, TestResult};
-use vpclab_check::{Attempt, Because, Observation, Prober, Sent, TestCase, TestFile, VirtualProber, run};
+use vpclab_check::{Attempt, Because, Observation, Prober, TestCase, TestFile, VirtualProber, run};
 
 use crate::{Network, quickstart, request, yaml};
 
