@@ -210,6 +210,11 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let why = not_public(address).map_or_else(String::new, |why| format!(": it {why}"));
             plain(None, format!("the internet has no route to {address}{why}"))
         }
+        DropReason::OutboundSmtp => plain(
+            None,
+            "AWS blocks TCP to port 25 of public IPv4 addresses until the account asks for it (settings.outbound_smtp)"
+                .to_owned(),
+        ),
         DropReason::MidStreamTcp { eni } | DropReason::ConnectionLimit { eni } => {
             plain(Some(eni_name(eni)), reason.to_string())
         }

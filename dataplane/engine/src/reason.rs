@@ -132,6 +132,9 @@ pub enum DropReason {
         /// The address.
         address: IpAddr,
     },
+    /// TCP to port 25 of a public IPv4 address, which AWS blocks until asked (L2-24).
+    #[error("AWS blocks outbound TCP to port 25")]
+    OutboundSmtp,
     /// A private source from the internet (IGW-08).
     #[error("the internet gateway does not accept RFC 1918 sources")]
     PrivateSource,
@@ -270,6 +273,7 @@ names! {
     Self::PrivateDestination { .. } => "private-destination", "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS";
     Self::SharedDestination { .. } => "shared-destination", "IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS";
     Self::NonPublicDestination { .. } => "non-public-destination", "DESTINATION_NOT_PUBLIC";
+    Self::OutboundSmtp => "outbound-smtp", "OUTBOUND_SMTP_BLOCKED";
     Self::PrivateSource => "private-source", "IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS";
     Self::SharedSource => "shared-source", "IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS";
     Self::ForeignSource => "foreign-source", "FOREIGN_SOURCE";

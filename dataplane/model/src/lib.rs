@@ -30,6 +30,6 @@ pub use resources::{
     NetworkAclEntry, NetworkInterface, Peer, PublicIp, Route, RouteOrigin, RouteState, RouteTable,
     RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
 };
-pub use settings::{MidStreamTcp, Settings};
+pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
 pub use traffic::{IcmpMatch, PortRange, Traffic};

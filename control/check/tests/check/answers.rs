@@ -407,3 +407,19 @@ fn what_is_too_much_to_ask_has_no_answer_and_says_so() {
     assert!(answer.unmodelled[0].reason.contains("name a protocol and a port"), "{answer:#?}");
     assert_eq!(network.explain("a", "b:443").reachable, Some(true));
 }
+
+#[test]
+fn mail_to_the_internet_is_denied_and_the_rest_is_not() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\ninternet_gateways: {igw: {vpc: v}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24, route_table: r}}\n\
+         route_tables: {r: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}}\n\
+         instances: {a: {subnet: s, associate_public_ip_address: true}}\n",
+    );
+    let mail = network.ask(&request("a", "internet:25")).unwrap();
+    assert_eq!((mail.reachable, mail.blockers[0].code.as_str()), (Some(false), "OUTBOUND_SMTP_BLOCKED"));
+    let all = network.ask(&request("a", "internet/tcp")).unwrap();
+    let ports: Vec<_> = all.not_denied.iter().filter_map(|part| part.ports.as_deref()).collect();
+    assert_eq!(ports, ["0-24", "26-65535"]);
+    assert_eq!(all.blockers[0].partial[0].ports.as_deref(), Some("25"));
+}
