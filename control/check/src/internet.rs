@@ -14,11 +14,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vpclab_api::{ApiError, Assumed, Blocker, Explanation, Unmodelled};
 use vpclab_engine::explain::{End, EndError, resolve};
-use vpclab_engine::{Direction, EniIdx, Fabric, NetworkAclIdx, Peer, RouteTableIdx, Step, explain as engine};
+use vpclab_engine::{Direction, Fabric, Peer};
 use vpclab_model::{ANYBODY_V4, ANYBODY_V6, Topology, address_after, not_public, public_edges};
 
 use crate::codes::ONLY_SOME_ADDRESSES;
 use crate::explain::{answer_one, refusal};
+use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question};
 
 /// Ranges that are asked about at most, one by one.
@@ -28,14 +29,6 @@ const PART_V4: u128 = 1 << (32 - 12);
 const PART_V6: u128 = 1 << (128 - 28);
 /// Addresses named at most where all that were asked are listed.
 const MOST_NAMED: usize = 4;
-
-/// What walks have met that can tell one public address from another.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Met {
-    route_tables: BTreeSet<RouteTableIdx>,
-    network_acls: BTreeSet<NetworkAclIdx>,
-    enis: BTreeSet<EniIdx>,
-}
 
 /// A host of the internet that stands for all that fare alike.
 #[derive(Debug, Clone, Copy)]
@@ -236,41 +229,6 @@ fn assumption(addresses: &[IpAddr], anybody_is_named: bool) -> Assumed {
         }
     };
     Assumed { resource: "internet".to_owned(), assumption }
-}
-
-impl Met {
-    /// What the walks of an explanation met.
-    pub(crate) fn of(told: &engine::Explanation) -> Self {
-        let mut met = Self::default();
-        for step in told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps)) {
-            match *step {
-                Step::Route { route_table, .. } => drop(met.route_tables.insert(route_table)),
-                Step::NetworkAcl { network_acl, .. } => drop(met.network_acls.insert(network_acl)),
-                Step::SecurityGroup { eni, .. } => drop(met.enis.insert(eni)),
-                _ => {}
-            }
-        }
-        met
-    }
-
-    /// What every walk from or to these ends will meet, whatever becomes of it.
-    fn of_ends(fabric: &Fabric, question: &Question) -> Self {
-        let mut met = Self::default();
-        for end in [&question.from, &question.to] {
-            let End::Interface(eni, _) = end.end else { continue };
-            let subnet = &fabric.subnets[fabric.enis[eni].subnet];
-            met.route_tables.insert(subnet.route_table);
-            met.network_acls.insert(subnet.network_acl);
-            met.enis.insert(eni);
-        }
-        met
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.route_tables.extend(&other.route_tables);
-        self.network_acls.extend(&other.network_acls);
-        self.enis.extend(&other.enis);
-    }
 }
 
 impl Marks {

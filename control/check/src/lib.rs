@@ -3,6 +3,7 @@
 //! Questions in words, answers for people and for programs, and test files. The forwarding itself is the engine's:
 //! nothing here knows a rule of it.
 
+mod answer;
 mod codes;
 mod evidence;
 mod explain;
@@ -10,6 +11,7 @@ mod guests;
 mod internet;
 mod live;
 mod map;
+mod met;
 mod names;
 mod question;
 pub mod render;
@@ -19,7 +21,7 @@ pub mod style;
 mod testfile;
 mod words;
 
-pub use explain::{answer, explain};
+pub use answer::{answer, explain};
 pub use guests::VirtualProber;
 pub use live::{AskCounters, LiveProber};
 pub use map::map;

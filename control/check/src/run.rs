@@ -12,8 +12,9 @@ use vpclab_engine::{EniIdx, Fabric, HostIdx};
 use vpclab_model::Topology;
 use vpclab_wire::Protocol;
 
+use crate::answer::{answer, in_each_family};
 use crate::codes::ONLY_SOME_ADDRESSES;
-use crate::explain::{answer, answer_one, in_each_family};
+use crate::explain::answer_one;
 use crate::internet;
 use crate::question::{Question, parse};
 use crate::testfile::{Because, TestCase};
