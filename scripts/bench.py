@@ -71,7 +71,7 @@ def iperf(arm, *options):
 
 
 def ping(arm):
-    """Median round trip in microseconds."""
+    """Mean round trip in microseconds."""
     out = inside(arm.client, "ping", "-q", "-c", "500", "-i", "0.002", arm.address)
     return float(out.rsplit("=", 1)[1].split("/")[1]) * 1000
 

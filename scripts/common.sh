@@ -1,5 +1,7 @@
 # What the scripts share: where things are, how packages come in, how progress is shown. Sourced, not run.
 set -euo pipefail
+# A command that fails inside $(...) fails there, too.
+shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf '\n\033[1m==> %s\033[0m\n' "$*" >&2; }
@@ -12,9 +14,15 @@ if ! command -v cargo >/dev/null && [ -f "$HOME/.cargo/env" ]; then
 fi
 command -v cargo >/dev/null || die "cargo is missing: install Rust 1.95 or newer with rustup (https://rustup.rs)"
 
+# target_directory: where cargo puts what it builds, however it was told.
+target_directory() {
+    cargo metadata --format-version 1 --no-deps --locked | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+}
+
 # need_packages PACKAGE...: installs the Debian packages that are missing.
 need_packages() {
     local missing=() package
+    command -v dpkg-query >/dev/null || die "this is not Debian: install what these packages hold, $*, and run the commands in $0"
     for package in "$@"; do
         dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
     done
@@ -26,9 +34,13 @@ need_packages() {
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; }
 }
 
-# need_cargo_tool BINARY CRATE VERSION: installs a cargo subcommand that is missing.
+# need_cargo_tool SUBCOMMAND VERSION: puts this version of a cargo subcommand on the PATH, under target/ where the
+# user's own is another or missing.
 need_cargo_tool() {
-    command -v "$1" >/dev/null && return
-    say "Building $2 $3"
-    cargo install --locked --debug --quiet "$2" --version "$3"
+    local tool=cargo-$1 version=$2 tools
+    tools=$(target_directory)/tools
+    export PATH="$tools/bin:$PATH"
+    [ "$(cargo "$1" --version 2>/dev/null || true)" = "$tool $version" ] && return
+    say "Building $tool $version"
+    cargo install --locked --debug --quiet --force --root "$tools" "$tool" --version "$version"
 }

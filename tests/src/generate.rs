@@ -15,7 +15,7 @@ use crate::oracle::{Entry, Place, Verdict};
 use crate::packet::{Body, ErrorKind, Flags, Packet};
 
 /// Ports that rules and packets share.
-const PORTS: [u16; 5] = [22, 80, 443, 5432, 40_000];
+const PORTS: [u16; 6] = [22, 25, 80, 443, 5432, 40_000];
 
 /// SplitMix64: the same numbers from the same seed.
 #[derive(Debug, Clone)]
@@ -159,6 +159,7 @@ pub fn network(rng: &mut Rng) -> Value {
     let settings = json!({
         "mid_stream_tcp": if rng.chance(30) { "drop" } else { "track" },
         "network_acl_within_subnet_via_router": rng.chance(30),
+        "outbound_smtp": if rng.chance(50) { "blocked" } else { "allowed" },
     });
     let [vpcs, gateways, subnets, tables, acls, groups, interfaces, instances, eips, hosts] = kinds;
     json!({

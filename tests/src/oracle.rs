@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use vpclab_model::{
-    MidStreamTcp, NetworkAcl, NetworkInterface, NetworkInterfaceName, Peer, Route, RouteState, RouteTarget,
-    RuleAction, SecurityGroupRule, Subnet, SubnetName, Topology, Traffic, VpcName,
+    MidStreamTcp, NetworkAcl, NetworkInterface, NetworkInterfaceName, OutboundSmtp, Peer, Route, RouteState,
+    RouteTarget, RuleAction, SecurityGroupRule, Subnet, SubnetName, Topology, Traffic, VpcName,
 };
 
 use crate::packet::{Body, Flags, Packet, Quoted, QuotedTransport};
@@ -204,7 +204,7 @@ impl Oracle {
         }
     }
 
-    /// IGW-01, IGW-04, IGW-06, IGW-07, IGW-10, IGW-14.
+    /// IGW-01, IGW-04, IGW-06, IGW-07, IGW-10, IGW-14, L2-24.
     fn out_of_gateway(&self, walk: &mut Walk<'_>, vpc: &VpcName) -> Result<Option<Place>, Reason> {
         if !is_public(walk.packet.dst) || walk.packet.src.is_ipv6() && !is_public(walk.packet.src) {
             return Err(Reason::Gateway);
@@ -212,8 +212,12 @@ impl Oracle {
         let src = walk.packet.src;
         let owner = owner(walk.topology, vpc, src).ok_or(Reason::Gateway)?;
         let eni = &walk.topology.network_interfaces[owner];
+        let may_mail = walk.topology.settings.outbound_smtp == OutboundSmtp::Allowed;
         if let IpAddr::V4(private) = src {
             let public = IpAddr::V4(eni.public_ips.get(&private).ok_or(Reason::Gateway)?.address);
+            if matches!(walk.packet.body, Body::Tcp { dst: 25, .. }) && !may_mail {
+                return Err(Reason::Gateway);
+            }
             walk.packet.src = public;
             walk.sender = None;
             if let Body::Error { about, .. } = &mut walk.packet.body

@@ -267,7 +267,8 @@ fn coarse(reason: &DropReason) -> Reason {
         | DropReason::SharedSource
         | DropReason::ForeignSource
         | DropReason::NoPublicMapping { .. }
-        | DropReason::NoSuchInternetHost => Reason::Gateway,
+        | DropReason::NoSuchInternetHost
+        | DropReason::OutboundSmtp => Reason::Gateway,
         _ => Reason::NotForwarded,
     }
 }

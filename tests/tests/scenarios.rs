@@ -2,6 +2,8 @@
 //!
 //! Each file is loaded; its tests pass at the levels `explain` and `virtual`. A topology without tests is a failure.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in tests they are the assertion")]
+
 use std::path::{Path, PathBuf};
 
 use vpclab_api::Level;

@@ -20,7 +20,7 @@ pub struct ExplainRequest {
     /// The source port; without one, any that a client may choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_port: Option<u16>,
-    /// 4 or 6; without one, IPv4 when both ends have it.
+    /// 4 or 6; without one, IPv4 when both ends have it. Where IPv6 fares differently then, the answer says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<u8>,
 }
@@ -74,6 +74,9 @@ pub struct Explanation {
     pub back: Option<Leg>,
     /// All that denies.
     pub blockers: Vec<Blocker>,
+    /// The packets that nothing denies, where others that were asked about are denied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_denied: Vec<Partial>,
     /// What a wire cannot know.
     pub assumed: Vec<Assumed>,
     /// What the answer depends on and the engine does not model.

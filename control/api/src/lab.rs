@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 pub struct Health {
     /// The lab's name.
     pub lab: String,
-    /// `ok`, or what is wrong.
+    /// `ok`, or what is wrong with the engine.
     pub status: String,
+    /// Instances whose process, container or namespace has ended, as in `web-1 (container nginx)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<String>,
     /// The version of the program.
     pub version: String,
     /// The process id of the engine.
@@ -30,24 +33,43 @@ pub struct Generation {
     pub generation: u64,
 }
 
-/// The response to `PUT /v1/topology`: every packet from now on obeys.
+/// The response to `PUT /v1/topology`: every packet from now on obeys; what of the instances could not follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// What is in force.
+    #[serde(flatten)]
+    pub replaced: Replaced,
+    /// Instances whose links, addresses or files could not be brought to the new configuration, in sentences. The
+    /// next change tries again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// What became different with a new topology.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
     /// The configuration now in force.
     pub generation: u64,
-    /// What became different, by resource.
+    /// What became different: the region, settings, then resources.
     pub changes: Vec<Change>,
 }
 
-/// A resource that became different.
+/// A resource that became different, or the region, or a setting.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Change {
     /// `create`, `update` or `delete`.
     pub action: String,
-    /// The plural kind, as in `subnets`.
+    /// The plural kind, as in `subnets`; [`Change::REGION`] or [`Change::SETTINGS`].
     pub kind: String,
-    /// The resource's name.
+    /// The resource's name, the new region, or the setting's name.
     pub name: String,
+}
+
+impl Change {
+    /// The kind of a change of the region.
+    pub const REGION: &str = "region";
+    /// The kind of a change of a setting.
+    pub const SETTINGS: &str = "settings";
 }
 
 /// An instance or internet host as it runs.
@@ -66,6 +88,9 @@ pub struct InstanceState {
     pub attachment: Attachment,
     /// Its interfaces by device index.
     pub interfaces: Vec<InterfaceState>,
+    /// What of it is not as declared, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Whether an instance has something to run in.
@@ -110,12 +135,37 @@ pub enum AttachmentTarget {
     Container(String),
 }
 
-/// `PUT /v1/instances/NAME/attachment`.
+/// What is to become an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttachRequest {
     /// What becomes the instance.
     pub target: AttachmentTarget,
+}
+
+/// `PUT /v1/instances/NAME/attachment`: an [`AttachRequest`] and where it is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttachBody {
+    /// What becomes the instance.
+    pub target: AttachmentTarget,
+    /// The Docker engine that knows the container, as `DOCKER_HOST` has it: `unix:///PATH` and nothing else. Without
+    /// it, the one the lab's own environment names, or `/var/run/docker.sock`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_host: Option<String>,
+}
+
+/// The response to `POST /v1/shutdown`, before the lab ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shutdown {
+    /// `shutting down`.
+    pub status: String,
+    /// Programs that `exec` started in the lab's own namespaces and that are ended, as in `nc (42) in web-1`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<String>,
+    /// Whoever goes on without the lab's network: attached processes and containers, and strangers in its namespaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 /// An interface as it runs.

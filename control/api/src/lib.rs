@@ -14,7 +14,7 @@ pub use explain::{
     ObservedEnd, Partial, QuestionEnd, RuleReference, Step, Unmodelled,
 };
 pub use lab::{
-    AttachRequest, Attachment, AttachmentTarget, Change, Counters, DropCount, Generation, Health,
-    InstanceState, InterfaceState, PortCounters, Replaced, RunState,
+    Applied, AttachBody, AttachRequest, Attachment, AttachmentTarget, Change, Counters, DropCount,
+    Generation, Health, InstanceState, InterfaceState, PortCounters, Replaced, RunState, Shutdown,
 };
 pub use test::{Expected, Outcome, TestReport, TestResult};

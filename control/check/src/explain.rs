@@ -7,42 +7,31 @@
 use std::net::IpAddr;
 
 use vpclab_api::{
-    ApiError, Assumed, Blocker, ExplainRequest, Explained, Explanation, Leg, LegVerdict, Level, Observed,
-    ObservedEnd, QuestionEnd, RuleReference, Step, Unmodelled,
+    ApiError, Assumed, Blocker, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd, QuestionEnd,
+    RuleReference, Step, Unmodelled,
 };
 use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
 use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, Service, explain as engine};
-use vpclab_model::{RouteState, Topology};
+use vpclab_model::{RouteState, Topology, not_public};
 use vpclab_wire::{IpHeaders, Protocol, Transport};
 
-use crate::question::{EndKind, NamedEnd, Question, is_public, parse};
+use crate::met::Met;
+use crate::question::{EndKind, NamedEnd, Question};
 use crate::words;
 
 /// The source ports of a client that does not choose one (NACL-19).
 const EPHEMERAL: &str = "32768-60999";
 const EVERY_PORT: &str = "0-65535";
+/// How what is assumed of a receiver ends.
+pub(crate) const NO_FIREWALL: &str = "and has no firewall of its own";
 
-/// Answers `request` about a new connection, with empty flow memory.
-///
-/// # Errors
-///
-/// What is wrong with the question, with EC2's code for it.
-pub fn explain(
+/// Answers about one host at each end, and says what the walks met.
+pub(crate) fn answer_one(
     fabric: &Fabric,
     topology: &Topology,
-    request: &ExplainRequest,
-) -> Result<Explained, ApiError> {
-    let question = parse(fabric, topology, request)?;
-    answer(fabric, topology, &question).map(|explanation| Explained::One(Box::new(explanation)))
-}
-
-/// Answers a question already understood.
-///
-/// # Errors
-///
-/// When the two ends make no question, as when they have no address family in common.
-pub fn answer(fabric: &Fabric, topology: &Topology, question: &Question) -> Result<Explanation, ApiError> {
+    question: &Question,
+) -> Result<(Explanation, Met), ApiError> {
     let Question { from, to, ipv6, traffic } = question;
     if let Some(error) = misplaced(fabric, from.end, to.end) {
         return Err(refusal(fabric, question, &error));
@@ -52,7 +41,8 @@ pub fn answer(fabric: &Fabric, topology: &Topology, question: &Question) -> Resu
     let ends = resolve(fabric, from.end, to.end, *ipv6).ok();
     let is_ipv6 = ends.map_or(ipv6.unwrap_or(false), |ends| ends.ipv6());
     let cx = Telling { fabric, topology, question, ends, ipv6: is_ipv6 };
-    Ok(cx.explanation(told))
+    let met = Met::of(&told);
+    Ok((cx.explanation(told), met))
 }
 
 /// Ends that are addresses, where the addresses already tell that there is no such question.
@@ -61,7 +51,7 @@ fn misplaced(fabric: &Fabric, from: End, to: End) -> Option<EndError> {
         End::Internet | End::Host(_) => true,
         End::Interface(..) => false,
         End::Address(address) => {
-            let is_nobody = !is_public(address) || fabric.public_mapping(address).is_some();
+            let is_nobody = not_public(address).is_some() || fabric.public_mapping(address).is_some();
             if is_nobody {
                 return Some(EndError::NobodyAt(address));
             }
@@ -73,7 +63,7 @@ fn misplaced(fabric: &Fabric, from: End, to: End) -> Option<EndError> {
 }
 
 /// Why two ends make no question, in the user's words.
-fn refusal(fabric: &Fabric, question: &Question, error: &EndError) -> ApiError {
+pub(crate) fn refusal(fabric: &Fabric, question: &Question, error: &EndError) -> ApiError {
     let (from, to) = (&question.from.name, &question.to.name);
     let conflict = "InvalidParameterCombination";
     match *error {
@@ -84,14 +74,7 @@ fn refusal(fabric: &Fabric, question: &Question, error: &EndError) -> ApiError {
                 fabric.enis[eni].name
             ),
         ),
-        EndError::NoCommonFamily => {
-            let family = match question.ipv6 {
-                Some(true) => "no IPv6 address each",
-                Some(false) => "no IPv4 address each",
-                None => "no address family in common",
-            };
-            ApiError::new(conflict, format!("{from} and {to} have {family}"))
-        }
+        EndError::NoCommonFamily => ApiError::new(conflict, no_common_family(fabric, question)),
         EndError::NobodyAt(address) => {
             let owner =
                 fabric.public_mapping(address).map(|mapping| fabric.enis[mapping.eni].name.to_string());
@@ -116,6 +99,30 @@ fn refusal(fabric: &Fabric, question: &Question, error: &EndError) -> ApiError {
     }
 }
 
+/// Who lacks an address of which family.
+fn no_common_family(fabric: &Fabric, question: &Question) -> String {
+    let has = |end: &NamedEnd, ipv6: bool| match end.end {
+        End::Interface(_, Some(address)) | End::Address(address) => address.is_ipv6() == ipv6,
+        End::Interface(eni, None) => fabric.enis[eni].primary_address(ipv6).is_some(),
+        End::Host(host) => fabric.hosts[host].addresses.iter().any(|address| address.is_ipv6() == ipv6),
+        End::Internet => true,
+    };
+    let (from, to) = (&question.from, &question.to);
+    let family = |ipv6: bool| if ipv6 { "IPv6" } else { "IPv4" };
+    match question.ipv6 {
+        Some(ipv6) => {
+            let lacking: Vec<&str> =
+                [from, to].into_iter().filter(|end| !has(end, ipv6)).map(|end| end.name.as_str()).collect();
+            let verb = if lacking.len() == 1 { "has" } else { "have" };
+            format!("{} {verb} no {} address", lacking.join(" and "), family(ipv6))
+        }
+        None => {
+            let only = |end: &NamedEnd| format!("{} has only {}", end.name, family(has(end, true)));
+            format!("{} and {}: they have no address family in common", only(from), only(to))
+        }
+    }
+}
+
 /// An answer being told.
 struct Telling<'a> {
     fabric: &'a Fabric,
@@ -136,7 +143,17 @@ enum Astray {
 impl Telling<'_> {
     fn explanation(&self, told: engine::Explanation) -> Explanation {
         let mut unmodelled: Vec<Unmodelled> = told.unmodelled.iter().copied().map(service).collect();
+        if told.inexhaustive {
+            unmodelled.push(Unmodelled {
+                resource: self.question.to.name.clone(),
+                kind: "rules".to_owned(),
+                reason: "rules on the way tell more packets apart than are asked about; name a protocol and a port"
+                    .to_owned(),
+            });
+        }
         let mut blockers: Vec<Blocker> = told.blockers.iter().map(|blocker| self.blocker(blocker)).collect();
+        let mut not_denied: Vec<_> =
+            told.not_denied.iter().map(|class| words::partial(class, self.ipv6)).collect();
         let mut forward = self.leg(&told.forward, false);
         let mut back = told.back.as_ref().map(|leg| self.leg(leg, true));
         match self.astray(&told.forward) {
@@ -153,6 +170,7 @@ impl Telling<'_> {
                     }
                     Astray::Other(name) => {
                         forward.verdict = LegVerdict::Dropped;
+                        not_denied.clear();
                         blockers.push(self.misdelivered(&name));
                     }
                 }
@@ -182,6 +200,7 @@ impl Telling<'_> {
             forward,
             back,
             blockers,
+            not_denied,
             assumed: self.assumed(),
             unmodelled,
         }
@@ -227,9 +246,13 @@ impl Telling<'_> {
             Some(DropReason::ServiceNotModelled(_)) => LegVerdict::NotModelled,
             Some(_) => LegVerdict::Dropped,
         };
+        let router = self.router(leg).map(|router| Step {
+            detail: Some("it answers by itself".to_owned()),
+            ..plain("router", router, "arrive")
+        });
         Leg {
             verdict,
-            steps: leg.steps.iter().map(|step| self.step(step)).collect(),
+            steps: leg.steps.iter().map(|step| self.step(step)).chain(router).collect(),
             observed: leg.observed.as_ref().map(|headers| self.observed(headers, is_return)),
         }
     }
@@ -256,15 +279,6 @@ impl Telling<'_> {
     fn step(&self, step: &vpclab_engine::Step) -> Step {
         use vpclab_engine::Step as Examined;
         let fabric = self.fabric;
-        let plain = |component: &str, resource: String, action: &str| Step {
-            component: component.to_owned(),
-            resource,
-            action: action.to_owned(),
-            direction: None,
-            rule: None,
-            groups: Vec::new(),
-            detail: None,
-        };
         let eni_name = |eni: EniIdx| fabric.enis[eni].name.to_string();
         match *step {
             Examined::Leave { eni } => plain("network_interface", eni_name(eni), "leave"),
@@ -422,18 +436,27 @@ impl Telling<'_> {
     fn assumed(&self) -> Vec<Assumed> {
         let Question { from, to, traffic, .. } = self.question;
         let mut assumed = Vec::new();
+        assumed.extend(self.interface_of(from, "it sends from"));
+        assumed.extend(self.interface_of(to, "it is asked at"));
         for end in [from, to] {
-            let assumption = match (end.kind, end.end) {
-                (EndKind::Internet, _) => {
-                    "stands for a public host that no rule or route names more specifically than /0"
-                        .to_owned()
-                }
-                (EndKind::Address, End::Address(address)) if self.is_undeclared(address) => {
-                    "a host of the internet has this address, though none is declared".to_owned()
-                }
-                _ => continue,
-            };
-            assumed.push(Assumed { resource: end.name.clone(), assumption });
+            if let (EndKind::Address, End::Address(address)) = (end.kind, end.end)
+                && self.is_undeclared(address)
+            {
+                let assumption = "a host of the internet has this address, though none is declared";
+                assumed.push(Assumed { resource: end.name.clone(), assumption: assumption.to_owned() });
+            }
+        }
+        let may_choose_port = match *traffic {
+            TrafficQuestion::Ports { source_port, .. } => source_port.is_none(),
+            TrafficQuestion::All => true,
+            TrafficQuestion::Echo | TrafficQuestion::Protocol(_) => false,
+        };
+        if may_choose_port {
+            let assumption = format!("it sends from any of the ports {EPHEMERAL}, as Linux does");
+            assumed.push(Assumed { resource: from.name.clone(), assumption });
+        }
+        if !self.has_receiver() {
+            return assumed;
         }
         let listens = match *traffic {
             TrafficQuestion::All => "it answers on every port and protocol".to_owned(),
@@ -446,11 +469,40 @@ impl Telling<'_> {
             TrafficQuestion::Echo => "it answers echo requests".to_owned(),
             TrafficQuestion::Protocol(number) => format!("it answers protocol {number}"),
         };
-        assumed.push(Assumed {
-            resource: to.name.clone(),
-            assumption: format!("{listens} and has no firewall of its own"),
-        });
+        assumed.push(Assumed { resource: to.name.clone(), assumption: format!("{listens} {NO_FIREWALL}") });
         assumed
+    }
+
+    /// By which of its interfaces an instance that has several takes part.
+    fn interface_of(&self, end: &NamedEnd, takes_part: &str) -> Option<Assumed> {
+        let (EndKind::Instance, End::Interface(eni, _)) = (end.kind, end.end) else { return None };
+        let interface = &self.fabric.enis[eni];
+        let (instance, index) = interface.attachment?;
+        if self.fabric.instances[instance].interfaces.len() < 2 {
+            return None;
+        }
+        let which =
+            if index == 0 { "its primary interface" } else { "the interface on the destination's subnet" };
+        let assumption = format!("{takes_part} {}, {which}; name another to ask about it", interface.name);
+        Some(Assumed { resource: end.name.clone(), assumption })
+    }
+
+    /// Whether there is somebody at the far end of whom anything could be assumed.
+    fn has_receiver(&self) -> bool {
+        match self.question.to.end {
+            End::Interface(..) | End::Host(_) | End::Internet => true,
+            End::Address(address) => {
+                self.fabric.public_mapping(address).is_some()
+                    || self.fabric.host_at(address).is_some()
+                    || self.is_undeclared(address)
+            }
+        }
+    }
+
+    /// The address of the router, if it is who took the packet.
+    fn router(&self, leg: &engine::Leg) -> Option<String> {
+        let is_router = leg.dropped.is_none() && leg.egress.is_none();
+        leg.observed.filter(|_| is_router).map(|headers| headers.dst.to_string())
     }
 
     /// Whether an address belongs to nobody in the topology and would be somewhere on the internet.
@@ -458,9 +510,21 @@ impl Telling<'_> {
         let fabric = self.fabric;
         let in_a_vpc = fabric.vpcs.iter().any(|(_, vpc)| vpc.contains(address));
         !in_a_vpc
-            && is_public(address)
+            && not_public(address).is_none()
             && fabric.host_at(address).is_none()
             && fabric.public_mapping(address).is_none()
+    }
+}
+
+fn plain(component: &str, resource: String, action: &str) -> Step {
+    Step {
+        component: component.to_owned(),
+        resource,
+        action: action.to_owned(),
+        direction: None,
+        rule: None,
+        groups: Vec::new(),
+        detail: None,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Do TCP/IP stacks inside the process agree?
 //!
 //! Every attempt is a conversation between two guests of a virtual lab. Between attempts the clock jumps past every idle
-//! time there is, so that no test sees the connections of another.
+//! time there is, so that no test sees the connections of another. What always holds: silence is an outcome only where
+//! the engine has decided about the packets.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use vpclab_lab::{
 };
 use vpclab_model::Topology;
 
+use crate::evidence::Tally;
 use crate::run::{Attempt, Guest, Observation, Prober, Sent};
 
 /// Longer than any connection is remembered: five days is the longest idle time AWS allows (CT-11).
@@ -43,6 +45,7 @@ impl Prober for VirtualProber {
         let (from, source) = (guest(&attempt.from), Some(attempt.source));
         let to = |port| SocketAddr::new(attempt.destination, port);
         let no_address = || format!("{} cannot send from {}", attempt.from.name(), attempt.source);
+        let before = self.tally(from)?;
         let observation = match attempt.traffic {
             Sent::Tcp { port, source_port } => {
                 let dial = TcpDial {
@@ -52,7 +55,10 @@ impl Prober for VirtualProber {
                     ..TcpDial::new(to(port)).with_payload(GREETING)
                 };
                 match self.lab.tcp(from, &dial).map_err(|error| error.to_string())? {
-                    TcpOutcome::Connected { server, echoed, .. } => came(echoed, Some(server.peer.ip())),
+                    TcpOutcome::Connected { server, echoed, .. } => {
+                        // A handshake is a request that arrived and a reply that returned.
+                        came(echoed || attempt.is_hopeless(), Some(server.peer.ip()))
+                    }
                     TcpOutcome::Refused { .. } => nothing(Outcome::Refused),
                     TcpOutcome::TimedOut { .. } => nothing(Outcome::Dropped),
                     TcpOutcome::Unreachable(error) => nothing(unreachable(&error)),
@@ -81,11 +87,24 @@ impl Prober for VirtualProber {
                 }
             }
         };
-        if self.lab.advance(FORGETTING) {
-            Ok(observation)
-        } else {
-            Err("the virtual lab does not come to rest".to_owned())
+        if !self.lab.advance(FORGETTING) {
+            return Err("the virtual lab does not come to rest".to_owned());
         }
+        let (after, sender) = (self.tally(from)?, attempt.from.name());
+        after.admits(&before, observation.outcome, &attempt.denied_by, sender, None)?;
+        Ok(observation)
+    }
+}
+
+impl VirtualProber {
+    /// What `sender` has sent and the engine has dropped. Nobody else speaks unasked.
+    fn tally(&self, sender: GuestRef<'_>) -> Result<Tally, String> {
+        let sent = self.lab.guest_counters(sender).map_err(|error| error.to_string())?.sent;
+        let mut tally = Tally { sent, ..Tally::default() };
+        for (&(_, reason), frames) in &self.lab.engine().counters().dropped {
+            *tally.dropped.entry(reason.to_owned()).or_default() += frames;
+        }
+        Ok(tally)
     }
 }
 

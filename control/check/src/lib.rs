@@ -3,10 +3,15 @@
 //! Questions in words, answers for people and for programs, and test files. The forwarding itself is the engine's:
 //! nothing here knows a rule of it.
 
+mod answer;
+mod codes;
+mod evidence;
 mod explain;
 mod guests;
+mod internet;
 mod live;
 mod map;
+mod met;
 mod names;
 mod question;
 pub mod render;
@@ -16,11 +21,11 @@ pub mod style;
 mod testfile;
 mod words;
 
-pub use explain::{answer, explain};
+pub use answer::{answer, explain};
 pub use guests::VirtualProber;
-pub use live::LiveProber;
+pub use live::{AskCounters, LiveProber};
 pub use map::map;
-pub use names::{nearest, remedy};
+pub use names::remedy;
 pub use question::{EndKind, NamedEnd, Question, parse};
-pub use run::{Attempt, Guest, Observation, Prober, Sent, outcome_words, report as summarise, run};
+pub use run::{Attempt, Guest, Observation, Prober, Sent, not_run, outcome_words, report as summarise, run};
 pub use testfile::{Because, TestCase, TestFile, TestFileError};

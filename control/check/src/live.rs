@@ -1,20 +1,23 @@
 //! Do real sockets agree?
 //!
 //! Kernel sockets inside the instances' namespaces: a listener where the packets are to arrive, a client where they come
-//! from. A program of the user's that has the port already is left alone, and answers for itself.
+//! from. A program of the user's that has the port already is left alone, and answers for itself. An instance that has
+//! nothing to run in hinders nobody but those who ask it. What always holds: an attempt whose packets the lab's engine has not decided about is an error, never an outcome.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use vpclab_api::{InstanceState, Level, Outcome};
+use vpclab_api::{Counters, InstanceState, Level, Outcome, RunState};
 use vpclab_tap::Netns;
 use vpclab_tap::probe::{
     Conversation, Ends, PingOutcome, ProbeError, TcpOutcome, TcpResponder, UdpOutcome, UdpResponder, ping,
     tcp_connect, udp_exchange,
 };
 
+use crate::evidence::Tally;
 use crate::run::{Attempt, Guest, Observation, Prober, Sent};
 
 /// What is awaited to be dropped is waited for this long: the kernel's first retransmission comes after a second.
@@ -25,10 +28,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes that must come back unchanged.
 const GREETING: &[u8] = b"vpclab";
 
+/// Asks the lab what it has counted; an error is a sentence.
+pub type AskCounters<'a> = Box<dyn Fn() -> Result<Counters, String> + 'a>;
+
 /// Sends packets inside the namespaces of a running lab.
-#[derive(Debug)]
-pub struct LiveProber {
-    namespaces: BTreeMap<Guest, Netns>,
+pub struct LiveProber<'a> {
+    /// A sentence where there is none.
+    namespaces: BTreeMap<Guest, Result<Netns, String>>,
+    counters: AskCounters<'a>,
 }
 
 /// The receiver of an attempt while it runs.
@@ -39,33 +46,34 @@ enum Listener {
     Theirs,
 }
 
-impl LiveProber {
-    /// A prober for the instances and internet hosts of a running lab.
-    ///
-    /// # Errors
-    ///
-    /// A sentence that names the instance whose namespace cannot be opened.
-    pub fn new(instances: &[InstanceState]) -> Result<Self, String> {
+impl fmt::Debug for LiveProber<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveProber").field("namespaces", &self.namespaces).finish_non_exhaustive()
+    }
+}
+
+impl<'a> LiveProber<'a> {
+    /// A prober for the instances and internet hosts of a running lab, which `counters` asks what it has counted. Of
+    /// those that cannot be entered an attempt says so that needs them.
+    pub fn new(instances: &[InstanceState], counters: AskCounters<'a>) -> Self {
         let mut namespaces = BTreeMap::new();
         for instance in instances {
-            let path = Path::new(&instance.attachment.netns);
-            let open = || {
-                Netns::open_path(path)
-                    .map_err(|error| format!("the namespace of {} cannot be opened: {error}", instance.name))
-            };
             if instance.kind == "internet_host" {
-                namespaces.insert(Guest::Host(instance.name.clone()), open()?);
+                namespaces.insert(Guest::Host(instance.name.clone()), open(instance));
             } else {
                 for interface in &instance.interfaces {
-                    namespaces.insert(Guest::Interface(interface.name.clone()), open()?);
+                    namespaces.insert(Guest::Interface(interface.name.clone()), open(instance));
                 }
             }
         }
-        Ok(Self { namespaces })
+        Self { namespaces, counters }
     }
 
     fn namespace(&self, guest: &Guest) -> Result<&Netns, String> {
-        self.namespaces.get(guest).ok_or_else(|| format!("{} does not run in the lab", guest.name()))
+        match self.namespaces.get(guest) {
+            Some(namespace) => namespace.as_ref().map_err(Clone::clone),
+            None => Err(format!("{} does not run in the lab", guest.name())),
+        }
     }
 
     fn listen(&self, attempt: &Attempt) -> Result<Listener, String> {
@@ -87,6 +95,18 @@ impl LiveProber {
     }
 }
 
+/// Opens where an instance runs. What the path of one that is gone leads to may be somebody else's by now.
+fn open(instance: &InstanceState) -> Result<Netns, String> {
+    let name = &instance.name;
+    if instance.state == RunState::Gone {
+        return Err(format!(
+            "{name} is gone: what it ran in has ended; `vpclab detach {name}` gives it a namespace of its own, `vpclab attach {name}` something else to run in"
+        ));
+    }
+    Netns::open_path(Path::new(&instance.attachment.netns))
+        .map_err(|error| format!("the namespace of {name} cannot be opened: {error}"))
+}
+
 impl Listener {
     fn source_seen(&self) -> Option<IpAddr> {
         match self {
@@ -97,22 +117,57 @@ impl Listener {
     }
 }
 
-impl Prober for LiveProber {
+impl Prober for LiveProber<'_> {
     fn level(&self) -> Level {
         Level::Live
     }
 
     fn probe(&mut self, attempt: &Attempt) -> Result<Observation, String> {
-        let netns = self.namespace(&attempt.from)?;
+        self.refuse_short_cut(attempt)?;
+        let before = self.tally(attempt)?;
         let listener = self.listen(attempt)?;
-        let timeout = if attempt.hopeless { SILENCE } else { PATIENCE };
+        let (outcome, said) = self.send(attempt, &listener)?;
+        let said = said.as_deref();
+        let sender = attempt.from.name();
+        self.tally(attempt)?.admits(&before, outcome, &attempt.denied_by, sender, said)?;
+        Ok(Observation { outcome, source_seen: listener.source_seen() })
+    }
+}
+
+impl LiveProber<'_> {
+    /// Between addresses of one namespace the kernel delivers over loopback, whatever the network would say.
+    fn refuse_short_cut(&self, attempt: &Attempt) -> Result<(), String> {
+        let Some((to, address)) = &attempt.to else { return Ok(()) };
+        if *address != attempt.destination || !self.namespace(&attempt.from)?.is_same(self.namespace(to)?) {
+            return Ok(());
+        }
+        Err(format!(
+            "{} and {} are interfaces of one instance: its kernel hands packets between them over by itself, and none \
+             reaches the network; use --level virtual or explain",
+            attempt.from.name(),
+            to.name()
+        ))
+    }
+
+    fn tally(&self, attempt: &Attempt) -> Result<Tally, String> {
+        let receiver = attempt.to.as_ref().map(|(guest, _)| guest.name());
+        let counters =
+            (self.counters)().map_err(|error| format!("the lab does not say what it counts: {error}"))?;
+        Ok(Tally::of_lab(&counters, attempt.from.name(), receiver))
+    }
+
+    /// Sends, and says what came of it and what the sender's kernel said.
+    fn send(&self, attempt: &Attempt, listener: &Listener) -> Result<(Outcome, Option<String>), String> {
+        let netns = self.namespace(&attempt.from)?;
+        let timeout = if attempt.is_hopeless() { SILENCE } else { PATIENCE };
         let failed = |error: ProbeError| format!("{} cannot send: {error}", attempt.from.name());
+        let unreachable = |errno: &dyn fmt::Display| (Outcome::Unreachable, Some(errno.to_string()));
         let ends = |port, source_port| Ends {
             source: Some(attempt.source),
             source_port,
             destination: SocketAddr::new(attempt.destination, port),
         };
-        let outcome = match attempt.traffic {
+        Ok(match attempt.traffic {
             Sent::Tcp { port, source_port } => {
                 let conversation = match listener {
                     Listener::Tcp(_) => Conversation::Echo(GREETING),
@@ -120,28 +175,84 @@ impl Prober for LiveProber {
                     _ => Conversation::Handshake,
                 };
                 match tcp_connect(netns, &ends(port, source_port), conversation, timeout).map_err(failed)? {
-                    TcpOutcome::Connected { .. } => Outcome::Allowed,
-                    TcpOutcome::Unanswered { .. } | TcpOutcome::TimedOut => Outcome::Dropped,
-                    TcpOutcome::Refused | TcpOutcome::Reset { .. } => Outcome::Refused,
-                    TcpOutcome::Unreachable(_) => Outcome::Unreachable,
+                    TcpOutcome::Connected { .. } => (Outcome::Allowed, None),
+                    // A handshake is a request that arrived and a reply that returned.
+                    TcpOutcome::Unanswered { .. } if attempt.is_hopeless() => (Outcome::Allowed, None),
+                    TcpOutcome::Unanswered { .. } | TcpOutcome::TimedOut => (Outcome::Dropped, None),
+                    TcpOutcome::Refused | TcpOutcome::Reset { .. } => (Outcome::Refused, None),
+                    TcpOutcome::Unreachable(errno) => unreachable(&errno),
                 }
             }
             Sent::Udp { port, source_port } => {
                 match udp_exchange(netns, &ends(port, source_port), GREETING, timeout).map_err(failed)? {
-                    UdpOutcome::Answered { .. } => Outcome::Allowed,
-                    UdpOutcome::PortUnreachable => Outcome::NoListener,
-                    UdpOutcome::Unreachable(_) => Outcome::Unreachable,
-                    UdpOutcome::TimedOut => Outcome::Dropped,
+                    UdpOutcome::Answered { .. } => (Outcome::Allowed, None),
+                    UdpOutcome::PortUnreachable => (Outcome::NoListener, None),
+                    UdpOutcome::Unreachable(errno) => unreachable(&errno),
+                    UdpOutcome::TimedOut => (Outcome::Dropped, None),
                 }
             }
             Sent::Ping => {
                 match ping(netns, Some(attempt.source), attempt.destination, timeout).map_err(failed)? {
-                    PingOutcome::Replied { .. } => Outcome::Allowed,
-                    PingOutcome::Unreachable(_) => Outcome::Unreachable,
-                    PingOutcome::TimedOut => Outcome::Dropped,
+                    PingOutcome::Replied { .. } => (Outcome::Allowed, None),
+                    PingOutcome::Unreachable(errno) => unreachable(&errno),
+                    PingOutcome::TimedOut => (Outcome::Dropped, None),
                 }
             }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vpclab_api::{Attachment, AttachmentTarget, InterfaceState};
+
+    use super::*;
+
+    fn instance(name: &str, state: RunState, netns: &str) -> InstanceState {
+        let interface = InterfaceState {
+            name: format!("{name}-eni"),
+            id: String::new(),
+            device: String::new(),
+            mac_address: String::new(),
+            addresses: Vec::new(),
+            public_ips: BTreeMap::new(),
+            mtu: 9001,
         };
-        Ok(Observation { outcome, source_seen: listener.source_seen() })
+        InstanceState {
+            name: name.to_owned(),
+            id: String::new(),
+            kind: "instance".to_owned(),
+            state,
+            attachment: Attachment {
+                target: AttachmentTarget::Process(42),
+                netns: netns.to_owned(),
+                pid: None,
+                hostname: String::new(),
+                files: Vec::new(),
+            },
+            interfaces: vec![interface],
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_instance_that_cannot_be_entered_hinders_no_other() {
+        // The path of the one that is gone leads somewhere: its process id is another process's now.
+        let instances = [
+            instance("gone", RunState::Gone, "/proc/self/ns/net"),
+            instance("lost", RunState::Running, "/nonexistent/ns/net"),
+            instance("there", RunState::Running, "/proc/self/ns/net"),
+        ];
+        let prober = LiveProber::new(&instances, Box::new(|| Ok(Counters::default())));
+        let namespace = |name: &str| prober.namespace(&Guest::Interface(format!("{name}-eni")));
+        assert!(namespace("there").is_ok());
+        for (name, told) in [
+            ("gone", "gone is gone: what it ran in has ended; `vpclab detach gone`"),
+            ("lost", "the namespace of lost cannot be opened"),
+            ("nobody", "nobody-eni does not run in the lab"),
+        ] {
+            let error = namespace(name).unwrap_err();
+            assert!(error.starts_with(told), "{error}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use vpclab_api::{ApiError, ExplainRequest};
 use vpclab_engine::Fabric;
 use vpclab_engine::explain::{End, TrafficQuestion};
-use vpclab_model::{InstanceName, NetworkInterfaceName, Topology};
+use vpclab_model::{InstanceName, NetworkInterfaceName, Topology, not_public};
 use vpclab_wire::Protocol;
 
 use crate::names;
@@ -48,7 +48,7 @@ pub enum EndKind {
     NetworkInterface,
     /// A declared host of the internet.
     InternetHost,
-    /// A public host that no rule or route names more specifically than /0.
+    /// Every public host.
     Internet,
     /// An address.
     Address,
@@ -121,7 +121,13 @@ pub fn parse(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -> 
     let asked = request.protocol.as_deref().map(|text| protocol(text).ok_or_else(|| unknown_protocol(text)));
     let asked = asked.transpose()?;
     let is_said_apart = request.port.is_some() || asked.is_some();
-    let (to, reading) = names.destination(&request.to, is_said_apart)?;
+    let (mut to, reading) = names.destination(&request.to, is_said_apart)?;
+    if let End::Interface(_, Some(private @ IpAddr::V4(_))) = to.end
+        && is_outside(from.end)
+    {
+        // Out there the address is what it is: only a name stands for its public face.
+        to.end = End::Address(private);
+    }
     let port = once("port", request.port, reading.port)?;
     let protocol = once("protocol", asked, reading.protocol)?;
     if port == Some(0) || request.source_port == Some(0) {
@@ -148,6 +154,11 @@ pub fn parse(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -> 
         )));
     }
     Ok(Question { from, to, ipv6: ipv6.or(implied_ipv6), traffic })
+}
+
+/// Whether packets from here come from the internet.
+fn is_outside(end: End) -> bool {
+    matches!(end, End::Internet | End::Host(_) | End::Address(_))
 }
 
 /// A value that may be said in two places, but not differently.
@@ -203,7 +214,7 @@ fn is_number(text: &str) -> bool {
 
 fn unknown_protocol(text: &str) -> ApiError {
     let known = PROTOCOLS.iter().map(|(name, _)| *name).chain(["all"]);
-    let remedy = match names::nearest(text, known) {
+    let remedy = match vpclab_model::nearest(text, known) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "give tcp, udp, icmp, all, or a number from 0 to 255".to_owned(),
     };
@@ -269,7 +280,7 @@ impl Names<'_> {
         if let Some(one) = found.pop() {
             return Ok(one);
         }
-        if let Some(error) = said {
+        if let Some(error) = said_as_block(text).or(said) {
             return Err(error);
         }
         if let Some((_, word)) = text.rsplit_once('/').filter(|(end, _)| self.is_end_and_port(end)) {
@@ -401,9 +412,10 @@ impl Names<'_> {
 
     /// An address that is to be on the internet.
     fn outside(&self, address: IpAddr) -> Result<NamedEnd, Refusal> {
-        if !is_public(address) {
-            let message =
-                format!("{address} is not a public address, so no host of the internet can have it");
+        if let Some(why) = not_public(address) {
+            let message = format!(
+                "{address} is not a public address (it {why}), so no host of the internet can have it"
+            );
             return Err(Refusal::Said(invalid(message)));
         }
         Ok(NamedEnd { name: address.to_string(), kind: EndKind::Address, end: End::Address(address) })
@@ -516,6 +528,24 @@ fn split_port(text: &str) -> Option<(&str, u16)> {
     if is_bare_ipv6 || !is_number(port) { None } else { Some((end, port.parse().ok()?)) }
 }
 
+/// What to say instead of `ADDRESS/NUMBER` where that can be no block of addresses: bits beyond the prefix are set, or
+/// there are not as many.
+fn said_as_block(text: &str) -> Option<ApiError> {
+    let (end, number) = text.rsplit_once('/').filter(|(_, number)| is_number(number))?;
+    let address = bare_address(end.rsplit('/').next().unwrap_or(end))?;
+    let is_block = number
+        .parse()
+        .ok()
+        .and_then(|len| IpNet::new(address, len).ok())
+        .is_some_and(|block| block.trunc() == block && block.prefix_len() < block.max_prefix_len());
+    if is_block || number.parse::<u8>().is_err() {
+        return None;
+    }
+    Some(invalid(format!(
+        "`{text}` reads as a CIDR block; for protocol {number} of that address write `{end}` with --protocol {number}"
+    )))
+}
+
 fn text_is_ipv6(text: &str) -> bool {
     text.parse::<std::net::Ipv6Addr>().is_ok()
 }
@@ -525,18 +555,5 @@ fn bare_address(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         Some(inside) => inside.parse::<std::net::Ipv6Addr>().ok().map(IpAddr::V6),
         None => text.parse().ok(),
-    }
-}
-
-/// Whether a host of the internet can have `address`. Documentation ranges count: examples use them.
-pub(crate) fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            let is_shared = a == 100 && (64..128).contains(&b);
-            let is_local = v4.is_private() || v4.is_loopback() || v4.is_link_local();
-            !(is_local || is_shared || v4.is_multicast() || a == 0 || a >= 240)
-        }
-        IpAddr::V6(v6) => v6.segments()[0] & 0xe000 == 0x2000,
     }
 }

@@ -9,6 +9,7 @@ use vpclab_api::{
     Blocker, Explained, Explanation, Leg, LegVerdict, Partial, QuestionEnd, RuleReference, Step,
 };
 
+use crate::codes::ONLY_SOME_ADDRESSES;
 use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, columns, paint};
 
 /// The answer as text with ANSI colours; the printer takes them off where they are not wanted.
@@ -29,7 +30,11 @@ pub fn explained(explained: &Explained) -> String {
 pub fn headline(explanation: &Explanation) -> String {
     format!(
         "{}  {} → {}{}",
-        verdict(explanation.reachable),
+        if is_partial(explanation) {
+            paint(UNSURE.bold(), "partial")
+        } else {
+            verdict(explanation.reachable)
+        },
         end(&explanation.from),
         end(&explanation.to),
         traffic(&explanation.to),
@@ -40,6 +45,12 @@ pub fn headline(explanation: &Explanation) -> String {
 pub fn blocker(blocker: &Blocker) -> String {
     let sentence = sentence(blocker);
     if blocker.partial.is_empty() { sentence } else { format!("{sentence} ({})", partial(&blocker.partial)) }
+}
+
+/// Whether only some of what was asked about passes: some packets, or some of the hosts that `internet` stands for.
+pub(crate) fn is_partial(explanation: &Explanation) -> bool {
+    !explanation.not_denied.is_empty()
+        || explanation.blockers.iter().any(|blocker| blocker.code == ONLY_SOME_ADDRESSES)
 }
 
 fn sentence(blocker: &Blocker) -> String {
@@ -73,7 +84,9 @@ fn explanation(explanation: &Explanation) -> String {
         ),
     );
     text.push_str(&leg("there", Some(&explanation.forward), ""));
+    let is_router = explanation.forward.steps.last().is_some_and(|step| step.component == "router");
     let untold = match explanation.forward.observed {
+        Some(_) if is_router => "the router answered by itself",
         Some(_) => "no answer is expected",
         None => "not asked: the packet did not reach its end",
     };
@@ -113,6 +126,9 @@ fn deciding(explanation: &Explanation) -> String {
             let _ = writeln!(text, "     {}", paint(UNSURE, partial(&blocker.partial)));
         }
     }
+    if !explanation.not_denied.is_empty() {
+        let _ = writeln!(text, "  {}  not denied: {}", paint(GOOD, "✓"), some(&explanation.not_denied));
+    }
     text
 }
 
@@ -143,6 +159,11 @@ fn traffic(to: &QuestionEnd) -> String {
 }
 
 fn partial(partial: &[Partial]) -> String {
+    format!("only {}", some(partial))
+}
+
+/// Some of the packets that were asked about.
+pub(crate) fn some(partial: &[Partial]) -> String {
     const MOST: usize = 3;
     /// Every port that a client may choose: no news.
     const EPHEMERAL: &str = "32768-60999";
@@ -160,7 +181,7 @@ fn partial(partial: &[Partial]) -> String {
     if partial.len() > MOST {
         parts.push(format!("{} more", partial.len() - MOST));
     }
-    format!("only {}", parts.join(", "))
+    parts.join(", ")
 }
 
 fn leg(title: &str, leg: Option<&Leg>, untold: &str) -> String {
@@ -212,6 +233,7 @@ fn row(step: &Step) -> Vec<String> {
     });
     let detail = step.detail.clone();
     let decided = match (step.component.as_str(), step.action.as_str(), rule, detail) {
+        ("router", _, _, Some(detail)) => detail,
         ("network_interface" | "internet", action, ..) => {
             if action == "leave" { "leaves" } else { "arrives" }.to_owned()
         }

@@ -1,9 +1,11 @@
 //! How are results told to people, to TAP consumers and to JUnit?
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use vpclab_api::{Expected, Level, Outcome, TestReport, TestResult};
+use vpclab_api::{Assumed, Expected, Level, Outcome, TestReport, TestResult};
 
+use crate::explain::NO_FIREWALL;
 use crate::render;
 use crate::run::outcome_words;
 use crate::style::{BAD, FAINT, GOOD, STRONG, paint};
@@ -25,11 +27,48 @@ pub fn line(result: &TestResult, name_width: usize) -> String {
     text
 }
 
+/// What the tests took for granted together, where that is more than that receivers listen; each thing once.
+pub fn assumed(report: &TestReport) -> String {
+    let mut about: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for assumed in report.tests.iter().flat_map(assumptions) {
+        about.entry(&assumed.assumption).or_default().insert(&assumed.resource);
+    }
+    let mut text = String::new();
+    for (assumption, resources) in about {
+        let resources: Vec<&str> = resources.into_iter().collect();
+        let _ = writeln!(
+            text,
+            "{}",
+            paint(FAINT, format_args!("assumed: {}: {assumption}", resources.join(", ")))
+        );
+    }
+    text
+}
+
 /// The last line.
 pub fn summary(report: &TestReport) -> String {
+    let not_run = not_run(report);
     let style = if report.failed == 0 { GOOD } else { BAD };
-    let counts = format!("{} passed, {} failed", report.passed, report.failed);
+    let mut counts = format!("{} passed, {} failed", report.passed, report.failed - not_run);
+    if not_run > 0 {
+        let _ = write!(counts, ", {not_run} not run");
+    }
     format!("{} at level {}\n", paint(style.bold(), counts), paint(STRONG, level_word(report.level)))
+}
+
+/// How many tests could not be asked or could not run. They are among the failed ones of the report.
+pub fn not_run(report: &TestReport) -> usize {
+    report.tests.iter().filter(|test| is_not_run(test)).count()
+}
+
+fn is_not_run(test: &TestResult) -> bool {
+    test.outcome.is_none()
+}
+
+/// Assumptions about more than the receiver.
+fn assumptions(test: &TestResult) -> impl Iterator<Item = &Assumed> {
+    let all = test.explanation.iter().flat_map(|explanation| &explanation.assumed);
+    all.filter(|assumed| !assumed.assumption.ends_with(NO_FIREWALL))
 }
 
 /// TAP version 14.
@@ -49,6 +88,10 @@ pub fn tap(report: &TestReport) -> String {
         field("expected", expected_word(test.expected));
         field("outcome", test.outcome.map_or("not run", short_outcome));
         field("explain", &why(test));
+        let assumed = assumed_by(test);
+        if !assumed.is_empty() {
+            field("assumed", &assumed);
+        }
         if !test.failures.is_empty() {
             field("message", &test.failures.join("; "));
         }
@@ -60,16 +103,21 @@ pub fn tap(report: &TestReport) -> String {
 /// JUnit's XML, one suite for each file.
 pub fn junit(report: &TestReport) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let (count, failed) = (report.tests.len(), report.failed);
-    let _ = writeln!(text, "<testsuites name=\"vpclab\" tests=\"{count}\" failures=\"{failed}\">");
+    let (count, errors) = (report.tests.len(), not_run(report));
+    let failed = report.failed - errors;
+    let _ = writeln!(
+        text,
+        "<testsuites name=\"vpclab\" tests=\"{count}\" failures=\"{failed}\" errors=\"{errors}\">"
+    );
     let mut files: Vec<&str> = report.tests.iter().map(|test| test.file.as_str()).collect();
     files.dedup();
     for file in files {
         let tests: Vec<&TestResult> = report.tests.iter().filter(|test| test.file == file).collect();
-        let failed = tests.iter().filter(|test| !test.passed).count();
+        let errors = tests.iter().filter(|test| is_not_run(test)).count();
+        let failed = tests.iter().filter(|test| !test.passed).count() - errors;
         let _ = writeln!(
             text,
-            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failed}\">",
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failed}\" errors=\"{errors}\">",
             escape(file),
             tests.len()
         );
@@ -81,16 +129,29 @@ pub fn junit(report: &TestReport) -> String {
                 escape(&test.name),
                 escape(&class)
             );
+            let element = if is_not_run(test) { "error" } else { "failure" };
             for failure in &test.failures {
-                let _ = writeln!(text, "      <failure message=\"{}\"/>", escape(failure));
+                let _ = writeln!(text, "      <{element} message=\"{}\"/>", escape(failure));
             }
-            let _ = writeln!(text, "      <system-out>{}</system-out>", escape(&why(test)));
+            let mut told = vec![why(test)];
+            told.extend(
+                Some(assumed_by(test)).filter(|text| !text.is_empty()).map(|text| format!("assumed: {text}")),
+            );
+            told.retain(|text| !text.is_empty());
+            let _ = writeln!(text, "      <system-out>{}</system-out>", escape(&told.join("; ")));
             let _ = writeln!(text, "    </testcase>");
         }
         let _ = writeln!(text, "  </testsuite>");
     }
     text.push_str("</testsuites>\n");
     text
+}
+
+/// What a test took for granted, as one text.
+fn assumed_by(test: &TestResult) -> String {
+    let each: Vec<String> =
+        assumptions(test).map(|assumed| format!("{}: {}", assumed.resource, assumed.assumption)).collect();
+    each.join("; ")
 }
 
 /// What explain gives as the reason: the first blocker, with its code.

@@ -1,19 +1,21 @@
 //! Do the packets do what the test expects?
 //!
 //! Every test is asked of explain, at every level; at `virtual` and `live` a [`Prober`] then sends the packets. What
-//! always holds: a test that could not run has failed, with the reason; packets that contradict explain fail the test,
+//! always holds: a test that could not run has no outcome and never passes; packets that contradict explain fail the test,
 //! whatever it expected; a level is never lowered.
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use vpclab_api::{ApiError, Blocker, Expected, Explanation, Level, Outcome, TestReport, TestResult};
 use vpclab_engine::explain::{End, TrafficQuestion};
 use vpclab_engine::{EniIdx, Fabric, HostIdx};
-use vpclab_model::{Peer, Topology};
+use vpclab_model::Topology;
 use vpclab_wire::Protocol;
 
-use crate::explain::answer;
+use crate::answer::{answer, in_each_family};
+use crate::codes::ONLY_SOME_ADDRESSES;
+use crate::explain::answer_one;
+use crate::internet;
 use crate::question::{Question, parse};
 use crate::testfile::{Because, TestCase};
 
@@ -43,8 +45,15 @@ pub struct Attempt {
     pub destination: IpAddr,
     /// What is sent.
     pub traffic: Sent,
+    /// The codes of all that denies it, says explain; none where something is to come back.
+    pub denied_by: Vec<String>,
+}
+
+impl Attempt {
     /// Whether explain says that nothing will come back.
-    pub hopeless: bool,
+    pub fn is_hopeless(&self) -> bool {
+        !self.denied_by.is_empty()
+    }
 }
 
 /// Somebody who can send and receive, by name.
@@ -119,6 +128,23 @@ pub fn run(
         .collect()
 }
 
+/// Results for tests that could not run, all for one `reason`.
+pub fn not_run(
+    file: &str,
+    tests: &[TestCase],
+    level: Level,
+    reason: &str,
+    mut done: impl FnMut(&TestResult),
+) -> Vec<TestResult> {
+    let result = |test: &TestCase| {
+        let failures = vec![format!("it could not run: {reason}")];
+        let result = TestResult { failures, ..blank(file, test, level) };
+        done(&result);
+        result
+    };
+    tests.iter().map(result).collect()
+}
+
 /// The report of all results.
 pub fn report(level: Level, tests: Vec<TestResult>) -> TestReport {
     let passed = tests.iter().filter(|test| test.passed).count();
@@ -132,30 +158,91 @@ fn run_one(
     test: &TestCase,
     prober: Option<&mut dyn Prober>,
 ) -> TestResult {
-    let mut result = TestResult {
+    let level = prober.as_ref().map_or(Level::Explain, |prober| prober.level());
+    let mut request = test.request.clone();
+    // A source that is to be seen has a family.
+    request.family = request.family.or(test.source_seen.map(|source| if source.is_ipv6() { 6 } else { 4 }));
+    let question = match parse(fabric, topology, &request) {
+        Ok(question) => question,
+        Err(error) => return cannot_be_asked(blank(file, test, level), &error),
+    };
+    // Without a family a test is about every family that the two ends have in common.
+    let mut families = in_each_family(fabric, &question);
+    if families.is_empty() {
+        families.push(question);
+    }
+    let mut prober = prober;
+    let results: Vec<TestResult> = families
+        .iter()
+        .map(|question| {
+            let prober: Option<&mut dyn Prober> = match &mut prober {
+                Some(prober) => Some(&mut **prober),
+                None => None,
+            };
+            let mut result = blank(file, test, level);
+            match answer(fabric, topology, question) {
+                Ok(explanation) => {
+                    judge(topology, fabric, test, question, &explanation, prober, &mut result);
+                    result.explanation = Some(Box::new(explanation));
+                    result.passed = result.failures.is_empty() && result.outcome.is_some();
+                    result
+                }
+                Err(error) => cannot_be_asked(result, &error),
+            }
+        })
+        .collect();
+    let wrong =
+        if test.expected == Expected::Denied { denied_otherwise(&test.because, &results) } else { None };
+    let mut result = one_of(&families, results).unwrap_or_else(|| blank(file, test, level));
+    result.passed &= wrong.is_none();
+    result.failures.extend(wrong);
+    result
+}
+
+fn cannot_be_asked(result: TestResult, ApiError { error }: &ApiError) -> TestResult {
+    let failures = vec![format!("it cannot be asked: {} ({})", error.message, error.code)];
+    TestResult { failures, ..result }
+}
+
+/// Nothing, or that no family is denied for the expected reason.
+fn denied_otherwise(because: &Because, results: &[TestResult]) -> Option<String> {
+    let denied = results.iter().filter_map(|result| result.explanation.as_ref());
+    let denied = denied.filter(|told| told.reachable == Some(false));
+    let wrong: Option<Vec<String>> = denied.map(|told| wrong_reason(because, &told.blockers)).collect();
+    wrong?.into_iter().next()
+}
+
+/// What a test came to: what failed in any family, or else what its first family came to.
+fn one_of(families: &[Question], results: Vec<TestResult>) -> Option<TestResult> {
+    let is_one_story = results.windows(2).all(|pair| pair[0].failures == pair[1].failures);
+    let mut failures = Vec::new();
+    for (question, result) in
+        families.iter().zip(&results).take(if is_one_story { 1 } else { families.len() })
+    {
+        let family = if question.ipv6 == Some(true) { "over IPv6: " } else { "over IPv4: " };
+        let family = if is_one_story { "" } else { family };
+        failures.extend(result.failures.iter().map(|failure| format!("{family}{failure}")));
+    }
+    // One that failed says more than one that could not be tried.
+    let failed = results.iter().position(|result| !result.passed && result.outcome.is_some());
+    let shown = failed.or_else(|| results.iter().position(|result| !result.passed)).unwrap_or(0);
+    let shown = results.into_iter().nth(shown)?;
+    Some(TestResult { failures, ..shown })
+}
+
+/// The result of a test before anything is known.
+fn blank(file: &str, test: &TestCase, level: Level) -> TestResult {
+    TestResult {
         file: file.to_owned(),
         name: test.name.clone(),
-        level: prober.as_ref().map_or(Level::Explain, |prober| prober.level()),
+        level,
         passed: false,
         expected: test.expected,
         outcome: None,
         failures: Vec::new(),
         source_seen: None,
         explanation: None,
-    };
-    let asked = parse(fabric, topology, &test.request)
-        .and_then(|question| answer(fabric, topology, &question).map(|explanation| (question, explanation)));
-    match asked {
-        Ok((question, explanation)) => {
-            judge(topology, fabric, test, &question, &explanation, prober, &mut result);
-            result.explanation = Some(Box::new(explanation));
-        }
-        Err(ApiError { error }) => {
-            result.failures.push(format!("it cannot be asked: {} ({})", error.message, error.code));
-        }
     }
-    result.passed = result.failures.is_empty();
-    result
 }
 
 fn judge(
@@ -167,15 +254,19 @@ fn judge(
     prober: Option<&mut dyn Prober>,
     result: &mut TestResult,
 ) {
+    if let Some(partly) = partly(explanation) {
+        // Neither of the two answers is true of all, and packets of one kind would bear witness to one of them.
+        result.outcome = Some(Outcome::Unknown);
+        result.failures.push(partly);
+        return;
+    }
     let said = match explanation.reachable {
         Some(true) => Outcome::Allowed,
         Some(false) => Outcome::Dropped,
         None => Outcome::Unknown,
     };
     if said == Outcome::Unknown {
-        let on: Vec<&str> =
-            explanation.unmodelled.iter().map(|unmodelled| unmodelled.resource.as_str()).collect();
-        result.failures.push(format!("explain cannot tell: it depends on {}, not modelled", on.join(", ")));
+        result.failures.push(depends_on(explanation));
     }
     let mut source_seen =
         explanation.forward.observed.as_ref().map(|observed| observed.source.address.clone());
@@ -212,9 +303,25 @@ fn judge(
             result.failures.push(format!("the receiver was to see the source {wanted}, and saw {seen}"));
         }
     }
-    if test.expected == Expected::Denied && explanation.reachable == Some(false) {
-        result.failures.extend(wrong_reason(&test.because, &explanation.blockers));
+}
+
+/// Why neither "allowed" nor "denied" is true of all that was asked about, if so.
+fn partly(explanation: &Explanation) -> Option<String> {
+    if let Some(some) = explanation.blockers.iter().find(|blocker| blocker.code == ONLY_SOME_ADDRESSES) {
+        return Some(some.message.clone());
     }
+    if !explanation.not_denied.is_empty() {
+        return Some(format!("only some of it passes: {}", crate::render::some(&explanation.not_denied)));
+    }
+    let denies_all = explanation.blockers.iter().any(|blocker| blocker.partial.is_empty());
+    let is_known = explanation.unmodelled.is_empty() || denies_all || explanation.blockers.is_empty();
+    (!is_known).then(|| depends_on(explanation))
+}
+
+fn depends_on(explanation: &Explanation) -> String {
+    let on: Vec<String> =
+        explanation.unmodelled.iter().map(|on| format!("{} ({})", on.resource, on.reason)).collect();
+    format!("explain cannot tell: it depends on {}", on.join(", "))
 }
 
 fn judge_outcome(expected: Expected, outcome: Outcome, result: &mut TestResult) {
@@ -291,14 +398,14 @@ fn attempt(
         .as_deref()
         .or(explanation.from.address.as_deref())
         .map_or_else(|| question.ipv6.unwrap_or(false), |address| address.contains(':'));
-    let traffic = sent(question.traffic, explanation)?;
+    let traffic = sent(question.traffic)?;
     let (from, source) = match question.from.end {
         End::Interface(eni, address) => {
             let address = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
             (interface(fabric, eni), address.ok_or_else(|| no_address(&question.from.name, ipv6))?)
         }
         End::Host(host) => at_host(fabric, host, ipv6)?,
-        End::Internet => at_host(fabric, anonymous_host(topology, fabric, ipv6)?, ipv6)?,
+        End::Internet => at_host(fabric, stand_in(topology, fabric, question, explanation, ipv6)?, ipv6)?,
         End::Address(address) => {
             let host = fabric.host_at(address).ok_or_else(|| nobody_there(address))?;
             (Guest::Host(fabric.hosts[host].name.to_string()), address)
@@ -319,7 +426,8 @@ fn attempt(
             (Some((guest, address)), address)
         }
         End::Internet => {
-            let (guest, address) = at_host(fabric, anonymous_host(topology, fabric, ipv6)?, ipv6)?;
+            let (guest, address) =
+                at_host(fabric, stand_in(topology, fabric, question, explanation, ipv6)?, ipv6)?;
             (Some((guest, address)), address)
         }
         End::Address(address) => {
@@ -332,14 +440,14 @@ fn attempt(
             (to, address)
         }
     };
-    Ok(Attempt { from, source, to, destination, traffic, hopeless: explanation.reachable == Some(false) })
+    let denied_by = explanation.blockers.iter().map(|blocker| blocker.code.clone()).collect();
+    Ok(Attempt { from, source, to, destination, traffic, denied_by })
 }
 
 /// One packet that stands for all that were asked about.
-fn sent(traffic: TrafficQuestion, explanation: &Explanation) -> Result<Sent, String> {
+fn sent(traffic: TrafficQuestion) -> Result<Sent, String> {
     match traffic {
         TrafficQuestion::Ports { protocol, port: Some(port), source_port } => {
-            let source_port = source_port.or_else(|| denied_source_port(explanation));
             if protocol == Protocol::TCP {
                 Ok(Sent::Tcp { port, source_port })
             } else {
@@ -355,15 +463,6 @@ fn sent(traffic: TrafficQuestion, explanation: &Explanation) -> Result<Sent, Str
             Err(format!("guests do not speak protocol {number}; use --level explain"))
         }
     }
-}
-
-/// A source port that is denied, where some are and some are not: a witness that used another would say yes.
-fn denied_source_port(explanation: &Explanation) -> Option<u16> {
-    if explanation.blockers.iter().any(|blocker| blocker.partial.is_empty()) {
-        return None;
-    }
-    let partial = explanation.blockers.first()?.partial.first()?;
-    partial.source_ports.as_deref()?.split('-').next()?.parse().ok()
 }
 
 fn interface(fabric: &Fabric, eni: EniIdx) -> Guest {
@@ -385,34 +484,48 @@ fn nobody_there(address: IpAddr) -> String {
     format!("no host with the address {address} is there to answer; declare it under `internet_hosts`")
 }
 
-/// A declared host that may stand for the internet: no rule or route names it more specifically than /0.
-fn anonymous_host(topology: &Topology, fabric: &Fabric, ipv6: bool) -> Result<HostIdx, String> {
-    let routes =
-        topology.route_tables.values().flat_map(|table| table.routes.iter().map(|route| route.destination));
-    let entries = topology
-        .network_acls
-        .values()
-        .flat_map(|acl| acl.ingress.iter().chain(&acl.egress).map(|entry| entry.cidr));
-    let rules = topology.security_groups.values().flat_map(|group| {
-        group.ingress.iter().chain(&group.egress).filter_map(|rule| match rule.peer {
-            Peer::Cidr(cidr) => Some(cidr),
-            Peer::Group(_) => None,
+/// A declared host that plays the internet: one that fares as the answer says, for the same reasons, or it would bear
+/// witness to another. One that rules or routes on the way name comes last.
+fn stand_in(
+    topology: &Topology,
+    fabric: &Fabric,
+    question: &Question,
+    explanation: &Explanation,
+    ipv6: bool,
+) -> Result<HostIdx, String> {
+    let reasons = |told: &Explanation| -> Vec<_> {
+        let own = told.blockers.iter().filter(|blocker| blocker.code != ONLY_SOME_ADDRESSES);
+        own.map(|b| {
+            (b.code.clone(), b.direction.clone(), b.resource.clone(), b.rule.clone(), b.groups.clone())
         })
+        .collect()
+    };
+    let meant = (explanation.reachable, reasons(explanation));
+    let hosts = || {
+        fabric.hosts.iter().filter_map(|(index, host)| {
+            let address = host.addresses.iter().copied().find(|address| address.is_ipv6() == ipv6)?;
+            Some((index, host, address))
+        })
+    };
+    let alike = hosts().filter_map(|(index, _, address)| {
+        let (told, met) = answer_one(fabric, topology, &internet::at(question, address)).ok()?;
+        let fares_alike = (told.reachable, reasons(&told)) == meant;
+        fares_alike.then(|| (internet::is_named(fabric, &met, address), index))
     });
-    let named: Vec<IpNet> = routes.chain(entries).chain(rules).filter(|net| net.prefix_len() > 0).collect();
+    if let Some((_, host)) = alike.min() {
+        return Ok(host);
+    }
     let family = if ipv6 { "IPv6" } else { "IPv4" };
-    topology
-        .internet_hosts
-        .iter()
-        .find(|(_, host)| {
-            let address = if ipv6 { host.ipv6_address.map(IpAddr::V6) } else { host.address.map(IpAddr::V4) };
-            address.is_some_and(|address| !named.iter().any(|net| net.contains(&address)))
-        })
-        .and_then(|(name, _)| fabric.hosts.find(name.as_str()))
-        .ok_or_else(|| {
-            format!(
-                "no declared host can stand for the internet; declare one under `internet_hosts` with an {family} address \
-                 that no rule or route names"
-            )
-        })
+    let names: Vec<&str> = hosts().map(|(_, host, _)| host.name.as_str()).collect();
+    Err(if names.is_empty() {
+        format!(
+            "no declared host can play the internet; declare one under `internet_hosts` with an {family} address"
+        )
+    } else {
+        format!(
+            "no declared host ({}) fares as the internet does, and for the same reasons, as rules or routes tell them \
+             apart; declare another one under `internet_hosts` with an {family} address",
+            names.join(", ")
+        )
+    })
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use vpclab_api::{Expected, ExplainRequest, RuleReference};
 use vpclab_model::{Document, DocumentError, Mistake, Mistakes};
 
-use crate::names;
+use crate::codes::CODES;
 
 /// A file of tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub enum TestFileError {
 const FILE_KEYS: [&str; 2] = ["topology", "tests"];
 const TEST_KEYS: [&str; 10] =
     ["name", "from", "to", "expect", "because", "source_seen", "port", "protocol", "family", "source_port"];
+/// Mistakes for which the name that was meant is looked for; a file with more needs another kind of help.
+const MOST_SUGGESTIONS: usize = 50;
 const BECAUSE_KEYS: [&str; 4] = ["code", "resource", "rule", "direction"];
 
 impl TestFile {
@@ -221,7 +223,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let there_are = known.join(", ");
-            let remedy = match names::nearest(key, known.iter().copied()) {
+            let remedy = match self.nearest(key, known) {
                 Some(meant) => format!("did you mean `{meant}`? {noun} has {there_are}"),
                 None => format!("{noun} has {there_are}"),
             };
@@ -232,6 +234,14 @@ impl<'a> Reader<'a> {
                 problem: format!("`{key}` is not an attribute of {noun}"),
                 remedy,
             });
+        }
+    }
+
+    fn nearest<'k>(&self, word: &str, known: &[&'k str]) -> Option<&'k str> {
+        if self.log.len() < MOST_SUGGESTIONS {
+            vpclab_model::nearest(word, known.iter().copied())
+        } else {
+            None
         }
     }
 
@@ -321,7 +331,15 @@ impl<'a> Reader<'a> {
         if direction.as_deref().is_some_and(|direction| !matches!(direction, "forward" | "return")) {
             reader.mistake("direction", "no such direction", "give \"forward\" or \"return\"");
         }
-        Some(Because { code: reader.text("code"), resource: reader.text("resource"), rule, direction })
+        let code = reader.text("code");
+        if let Some(code) = code.as_deref().filter(|code| !CODES.contains(code)) {
+            let remedy = match reader.nearest(code, CODES) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("`vpclab explain` names the codes, such as {} and {}", CODES[0], CODES[2]),
+            };
+            reader.mistake("code", format!("no blocker has the code `{code}`"), &remedy);
+        }
+        Some(Because { code, resource: reader.text("resource"), rule, direction })
     }
 }
 
@@ -408,6 +426,41 @@ mod tests {
             );
         }
         assert_eq!(told.len(), 12, "{told:#?}");
+    }
+
+    #[test]
+    fn a_code_that_no_blocker_can_have_is_a_mistake() {
+        let file = |code: &str| {
+            read(&format!("tests: [{{from: a, to: b, expect: denied, because: {{code: {code}}}}}]"))
+                .map_err(|mistakes| mistakes.to_string())
+        };
+        assert!(file("SUBNET_ACL_RESTRICTION").is_ok());
+        assert!(file("ONLY_SOME_ADDRESSES").is_ok());
+        for (code, meant) in [
+            ("SUBNET_ACL_RESTRICTON", "did you mean `SUBNET_ACL_RESTRICTION`?"),
+            ("subnet_acl_restriction", "did you mean `SUBNET_ACL_RESTRICTION`?"),
+            ("SG_HAS_NO_RULE", "did you mean `SG_HAS_NO_RULES`?"),
+            ("FIREWALL", "`vpclab explain` names the codes"),
+        ] {
+            let told = file(code).unwrap_err();
+            assert!(
+                told.starts_with(&format!(
+                    "tests[0].because.code: no blocker has the code `{code}`; {meant}"
+                )),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn after_fifty_mistakes_no_more_slips_are_looked_for() {
+        let tests: Vec<String> =
+            (0..60).map(|port| format!("{{from: a, to: 'b:{port}', expect: allowed, nam: x}}")).collect();
+        let Err(mistakes) = read(&format!("tests: [{}]", tests.join(", "))) else {
+            panic!("a file full of mistakes was read")
+        };
+        let guesses = mistakes.0.iter().filter(|mistake| mistake.remedy.starts_with("did you mean")).count();
+        assert_eq!((guesses, mistakes.0.len()), (50, 60));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use vpclab_engine::explain::Class;
 use vpclab_engine::{Direction, DropReason, EniIdx, Fabric, RouteTarget, SecurityGroupIdx};
-use vpclab_model::{Peer, Topology};
+use vpclab_model::{Peer, Topology, not_public};
 use vpclab_wire::Protocol;
 
 use vpclab_api::{Partial, RuleReference};
@@ -206,6 +206,15 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!("internet gateway {gateway} {why}");
             plain(Some(gateway), message)
         }
+        DropReason::NonPublicDestination { address } => {
+            let why = not_public(address).map_or_else(String::new, |why| format!(": it {why}"));
+            plain(None, format!("the internet has no route to {address}{why}"))
+        }
+        DropReason::OutboundSmtp => plain(
+            None,
+            "AWS blocks TCP to port 25 of public IPv4 addresses until the account asks for it (settings.outbound_smtp)"
+                .to_owned(),
+        ),
         DropReason::MidStreamTcp { eni } | DropReason::ConnectionLimit { eni } => {
             plain(Some(eni_name(eni)), reason.to_string())
         }

@@ -10,6 +10,8 @@ use clap_complete::Shell;
 
 /// The lab that is meant where none is named.
 pub(crate) const DEFAULT_LAB: &str = "default";
+/// Names the lab where the command line does not.
+pub(crate) const LAB_VARIABLE: &str = "VPCLAB_LAB";
 
 /// Your VPC, as packets, with reasons.
 ///
@@ -59,7 +61,7 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Lab {
     /// The running lab's name
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_LAB, env = "VPCLAB_LAB")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_LAB, env = LAB_VARIABLE)]
     pub lab: String,
 }
 
@@ -103,6 +105,8 @@ pub(crate) struct Up {
 }
 
 /// Stop a lab and leave nothing behind
+///
+/// Programs started by `vpclab exec` are ended; attached processes and containers are unplugged and go on.
 #[derive(Debug, Args)]
 pub(crate) struct Down {
     #[command(flatten)]
@@ -163,7 +167,8 @@ pub(crate) struct Source {
 /// Run a command inside an instance
 ///
 /// The command sees the instance's network, host name and resolv.conf; in an attached container it sees all of the
-/// container. Its exit status becomes this one's.
+/// container, and in an attached container or process it runs as its user, with its capabilities; seccomp and
+/// AppArmor/SELinux profiles are not taken over. Its exit status becomes this one's; 127 if there is no such command, 126 if it is not executable.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -180,6 +185,8 @@ pub(crate) struct Exec {
 }
 
 /// Make an existing container, process or namespace an instance
+///
+/// Docker is asked where DOCKER_HOST says (unix:// only), else at its usual socket.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -230,7 +237,8 @@ pub(crate) struct Detach {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 An end is an instance, a network interface or an internet host (name or id), an address
-(VPC/ADDRESS where several VPCs have it), `internet` for any public host, or `internet:ADDRESS`.
+(VPC/ADDRESS where several VPCs have it), `internet` for every public host, or `internet:ADDRESS`.
+If only some public hosts get through, the answer is no, and says which do.
 A port without a protocol is TCP; icmp is an echo request; neither asks for every protocol.
 
 Examples:
@@ -254,7 +262,7 @@ pub(crate) struct Explain {
     /// tcp, udp, icmp, all, or a protocol's number
     #[arg(long)]
     pub protocol: Option<String>,
-    /// The source port; without one, any that a client may choose
+    /// The source port; without one, all that a Linux client may choose: 32768 to 60999
     #[arg(long)]
     pub source_port: Option<u16>,
     /// The address family, 4 or 6; without it, IPv4 when both ends have it
@@ -269,7 +277,8 @@ pub(crate) struct Explain {
 /// Run reachability tests
 ///
 /// Each test says who asks whom, and whether that is to be allowed or denied; a denied one may say by which rule. Every
-/// result prints the level it was obtained at. A test that could not run has failed.
+/// result prints the level it was obtained at. A test that could not run is counted as not run, and never passes.
+/// A client that does not choose its source port (`source_port` in the file) may use any from 32768 to 60999.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Levels:
@@ -283,7 +292,7 @@ Examples:
   vpclab test *.tests.yaml --level explain --junit results.xml
   sudo vpclab test shop.tests.json --level live
 
-Exit status: 0 all passed, 1 some failed, 2 a file is wrong.")]
+Exit status: 0 all passed, 1 some failed, 2 some did not run, or a file is wrong.")]
 pub(crate) struct Test {
     /// Files of tests, JSON or YAML
     #[arg(required = true, value_name = "FILE")]
@@ -294,8 +303,9 @@ pub(crate) struct Test {
     /// What witnesses
     #[arg(long, value_enum, default_value_t = TestLevel::Virtual)]
     pub level: TestLevel,
-    /// At the level live: use this running lab and its topology
-    #[arg(long, value_name = "NAME", env = "VPCLAB_LAB")]
+    /// At the level live: use this running lab and its topology; VPCLAB_LAB says the same there
+    // Not clap's own `env`: at the other levels the variable is no mistake, and the option is one.
+    #[arg(long, value_name = "NAME")]
     pub lab: Option<String>,
     /// Print TAP version 14
     #[arg(long, conflicts_with = "json")]

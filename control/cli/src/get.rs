@@ -3,7 +3,7 @@
 //! The same values whether a file or the running lab is asked: with AWS's defaults, each with its id.
 
 use serde_json::{Map, Value};
-use vpclab_api::{ApiError, Counters};
+use vpclab_api::{ApiError, Counters, InstanceState, RunState};
 use vpclab_check::style::{FAINT, STRONG, columns, paint};
 use vpclab_model::{Kind as _, Name, Topology, kind};
 
@@ -84,12 +84,47 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
     };
     if get.format.json {
         output::json(&value)?;
-    } else if name.is_some() {
+        return Ok(Answer::Yes);
+    }
+    let is_guest = matches!(kind.plural, kind::Instance::PLURAL | kind::InternetHost::PLURAL);
+    let running = if is_guest && get.source.topology.is_none() {
+        running::client(&get.source.lab.lab)?.instances().map_err(running::failed)?
+    } else {
+        Vec::new()
+    };
+    let mut value = value;
+    if name.is_some() {
+        add_what_runs(&mut value, &running);
         output::text(&card(&value))?;
     } else {
-        output::text(&table(&value, kind))?;
+        value
+            .as_object_mut()
+            .into_iter()
+            .flat_map(Map::values_mut)
+            .for_each(|one| add_what_runs(one, &running));
+        let more: &[&str] = if running.is_empty() { &[] } else { &["runs in", "state"] };
+        output::text(&table(&value, kind, more))?;
     }
+    let warnings: Vec<String> = running
+        .iter()
+        .filter(|state| name.is_none_or(|name| name == state.name || name == state.id))
+        .flat_map(|state| state.warnings.iter().map(|warning| format!("{}: {warning}", state.name)))
+        .collect();
+    output::text(&output::warnings(&warnings))?;
     Ok(Answer::Yes)
+}
+
+/// Adds to a guest what it runs in, and whether that is still there.
+fn add_what_runs(resource: &mut Value, running: &[InstanceState]) {
+    let Some(object) = resource.as_object_mut() else { return };
+    let id = object.get("id").and_then(Value::as_str);
+    let Some(state) = running.iter().find(|state| Some(state.id.as_str()) == id) else { return };
+    let is = match state.state {
+        RunState::Running => "running",
+        RunState::Gone => "gone",
+    };
+    object.insert("runs in".to_owned(), running::guest::what_it_is(&state.attachment.target).into());
+    object.insert("state".to_owned(), is.into());
 }
 
 /// Shows what a running lab has counted.
@@ -124,7 +159,7 @@ fn find_kind(asked: &str) -> Result<&'static Kind, Failure> {
         KINDS.iter().find(|kind| kind.plural == word || singular(kind.plural).as_ref() == Some(&word));
     found.ok_or_else(|| {
         let plurals: Vec<&str> = KINDS.iter().map(|kind| kind.plural).chain(["counters"]).collect();
-        let remedy = vpclab_check::nearest(&word, plurals.iter().copied()).map_or_else(
+        let remedy = vpclab_model::nearest(&word, plurals.iter().copied()).map_or_else(
             || format!("there are {}", plurals.join(", ")),
             |meant| format!("did you mean `{meant}`?"),
         );
@@ -155,12 +190,14 @@ fn one(all: &Value, kind: &Kind, reference: &str) -> Result<Value, ApiError> {
 }
 
 /// A row for each resource.
-fn table(all: &Value, kind: &Kind) -> String {
-    let mut rows = vec![
-        std::iter::once("name").chain(kind.shown.iter().copied()).map(str::to_owned).collect::<Vec<_>>(),
-    ];
+fn table(all: &Value, kind: &Kind, more: &[&str]) -> String {
+    let shown = || kind.shown.iter().chain(more).copied();
+    let mut rows = vec![std::iter::once("name").chain(shown()).map(str::to_owned).collect::<Vec<_>>()];
     for (name, resource) in all.as_object().into_iter().flatten() {
-        let cells = kind.shown.iter().map(|attribute| cell(resource.get(*attribute).unwrap_or(&Value::Null)));
+        let cells = shown().map(|attribute| {
+            let value = resource.get(attribute).unwrap_or(&Value::Null);
+            counted_list(attribute, value).unwrap_or_else(|| cell(value))
+        });
         rows.push(std::iter::once(name.clone()).chain(cells).collect());
     }
     if rows.len() == 1 {
@@ -171,6 +208,17 @@ fn table(all: &Value, kind: &Kind) -> String {
         (_, 0) => paint(STRONG, cell),
         _ => cell.to_owned(),
     })
+}
+
+/// A list of rules or routes in one cell: none at all says something, too.
+fn counted_list(attribute: &str, value: &Value) -> Option<String> {
+    let noun = match attribute {
+        "ingress" | "egress" => "rule",
+        "routes" => "route",
+        _ => return None,
+    };
+    let count = value.as_array()?.len();
+    Some(if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") })
 }
 
 /// A value in one cell: long lists are counted, not written out.
@@ -203,7 +251,7 @@ fn card(resource: &Value) -> String {
     for (key, value) in resource.as_object().into_iter().flatten() {
         match value {
             Value::Array(items) if items.iter().any(Value::is_object) => lists.push((key, items)),
-            _ => rows.push(vec![key.clone(), cell(value)]),
+            _ => rows.push(vec![key.clone(), counted_list(key, value).unwrap_or_else(|| cell(value))]),
         }
     }
     text.push_str(&columns(

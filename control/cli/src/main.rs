@@ -39,10 +39,9 @@ fn main() -> ExitCode {
     let as_json = wants_json(&cli.command);
     ExitCode::from(match run(cli.command) {
         Ok(answer) => answer.status(),
-        Err(Failure::NobodyReads) => 0,
-        Err(Failure::Told(error)) => {
+        Err(Failure { error, status }) => {
             output::failure(&error, as_json);
-            2
+            status
         }
     })
 }

@@ -1,13 +1,14 @@
 //! Where do answers and failures go, and what is the exit status?
 //!
 //! Answers to stdout, failures to stderr (with `--json` to stdout too, so that a pipe gets one JSON value either way).
-//! A reader that has seen enough and goes away is no failure.
+//! A reader that has seen enough and goes away changes neither: what is to be done is done, and the status is the
+//! answer's.
 
 use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 use vpclab_api::{ApiError, MistakeBody};
-use vpclab_check::style::{BAD, paint};
+use vpclab_check::style::{BAD, UNSURE, paint};
 use vpclab_model::{DocumentError, Mistake, Mistakes};
 
 /// What a command says with its exit status.
@@ -41,19 +42,19 @@ impl Answer {
     }
 }
 
-/// Why a command could not do what it was asked: exit status 2.
+/// Why a command could not do what it was asked.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// An error to be told.
-    Told(ApiError),
-    /// The reader of stdout went away: success.
-    NobodyReads,
+pub(crate) struct Failure {
+    /// What is told.
+    pub error: ApiError,
+    /// The exit status.
+    pub status: u8,
 }
 
 impl Failure {
     /// A failure with a code and a sentence.
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self::Told(ApiError::new(code, message))
+        ApiError::new(code, message).into()
     }
 
     /// A file that cannot be read or written.
@@ -64,30 +65,51 @@ impl Failure {
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
-        Self::Told(error)
+        Self { error, status: 2 }
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        if error.kind() == ErrorKind::BrokenPipe {
-            return Self::NobodyReads;
-        }
         Self::new("InternalError", format!("the answer cannot be written: {error}"))
     }
 }
 
 impl From<DocumentError> for Failure {
     fn from(error: DocumentError) -> Self {
-        Self::file(error)
+        match error {
+            DocumentError::Read { path, source } if source.kind() == ErrorKind::NotFound => {
+                Self::file(format_args!("there is no file {}", path.display()))
+            }
+            DocumentError::Read { path, source } => {
+                Self::file(format_args!("{} cannot be read: {source}", path.display()))
+            }
+            syntax @ DocumentError::Syntax { .. } => Self::file(syntax_error(&syntax.to_string())),
+        }
     }
 }
 
-/// The mistakes of a file, as the API tells them.
+/// What is wrong with a file's text. The YAML reader's hint about a key that appears twice is for programmers.
+fn syntax_error(told: &str) -> String {
+    const HINT: &str = ", set DuplicateKeyPolicy in Options if acceptable";
+    match (told.strip_suffix(HINT), told.split_once(": duplicate mapping key: ")) {
+        (Some(_), Some((place, key))) => {
+            let key = key.strip_suffix(HINT).unwrap_or(key);
+            format!("{place}: the key `{key}` appears twice in one map; join the two, or rename one")
+        }
+        _ => told.to_owned(),
+    }
+}
+
+/// The mistakes of a topology, as the API tells them.
 pub(crate) fn mistakes(file: &str, mistakes: &Mistakes) -> ApiError {
+    mistakes_with_code("InvalidTopology", file, mistakes)
+}
+
+/// The mistakes of a file, under this code.
+pub(crate) fn mistakes_with_code(code: &str, file: &str, mistakes: &Mistakes) -> ApiError {
     let count = mistakes.0.len();
     let noun = if count == 1 { "mistake" } else { "mistakes" };
-    let code = mistakes.0.first().map_or("InvalidParameterValue", |mistake| mistake.code);
     let mut error = ApiError::new(code, format!("{file} has {count} {noun}"));
     error.error.mistakes = mistakes
         .0
@@ -103,12 +125,19 @@ pub(crate) fn mistakes(file: &str, mistakes: &Mistakes) -> ApiError {
     error
 }
 
+/// What is not as it was asked for, a line each.
+pub(crate) fn warnings(warnings: &[String]) -> String {
+    warnings.iter().map(|warning| format!("{} {warning}\n", paint(UNSURE, "warning:"))).collect()
+}
+
 /// Prints text; colours go only where they can be shown and are wanted (NO_COLOR).
 pub(crate) fn text(text: &str) -> Result<(), Failure> {
-    let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    written(anstream::stdout().lock(), text)
+}
+
+/// Says something beside the answer. Nothing more can be done if that fails.
+pub(crate) fn aside(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Prints a value as JSON.
@@ -117,10 +146,14 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
         Failure::new("InternalError", format!("the answer cannot be written as JSON: {error}"))
     })?;
     json.push('\n');
-    let mut out = io::stdout().lock();
-    out.write_all(json.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    written(io::stdout().lock(), &json)
+}
+
+fn written(mut out: impl Write, text: &str) -> Result<(), Failure> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
 }
 
 /// Tells a failure. Nothing more can be done if that fails too.
@@ -136,9 +169,9 @@ pub(crate) fn failure(error: &ApiError, as_json: bool) {
         for body in &error.error.mistakes {
             text.push_str(&format!("{}\n", mistake_line(body)));
         }
-        text.push_str(&format!("{} {}\n", paint(BAD.bold(), "error:"), error.error.message));
+        text.push_str(&format!("{} {error}\n", paint(BAD.bold(), "error:")));
     }
-    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    aside(&text);
 }
 
 /// One mistake on one line, as the model itself tells it.

@@ -8,7 +8,7 @@ use vpclab_api::{Level, TestResult};
 use vpclab_check::style::{BAD, paint};
 use vpclab_check::{LiveProber, Prober, TestFile, TestFileError, VirtualProber, report};
 
-use crate::args::{DEFAULT_LAB, Test, TestLevel};
+use crate::args::{DEFAULT_LAB, LAB_VARIABLE, Test, TestLevel};
 use crate::load::{self, Loaded};
 use crate::output::{self, Answer, Failure};
 use crate::running::{self, ephemeral::Ephemeral};
@@ -21,82 +21,121 @@ struct Suite {
     topology: Option<PathBuf>,
 }
 
+/// What a file at the level live came to.
+struct Live {
+    results: Vec<TestResult>,
+    /// How its lab was removed: who or what is left of it.
+    removed: Result<Vec<String>, Failure>,
+}
+
 /// Runs test files.
 pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
-    let suites = suites(test)?;
     let level = match test.level {
         TestLevel::Explain => Level::Explain,
         TestLevel::Virtual => Level::Virtual,
         TestLevel::Live => Level::Live,
     };
+    if test.lab.is_some() && level != Level::Live {
+        let message = format!(
+            "no running lab takes part at the level {}; give --level live, or leave --lab out",
+            report::level_word(level)
+        );
+        return Err(Failure::new("InvalidParameterCombination", message));
+    }
+    let lab = test
+        .lab
+        .clone()
+        .or_else(|| std::env::var(LAB_VARIABLE).ok().filter(|name| !name.is_empty() && level == Level::Live));
+    let suites = suites(test, lab.as_deref())?;
     let widest =
         suites.iter().flat_map(|suite| &suite.file.tests).map(|test| test.name.chars().count()).max();
     let width = widest.unwrap_or(0);
     let is_for_people = !test.json && !test.tap;
     let mut results = Vec::new();
-    let mut broken = None;
+    // What goes wrong beside the tests is told when the results are, and hides none of them.
+    let mut trouble = None;
+    let mut left = Vec::new();
+    let mut not_done = Vec::new();
     for suite in &suites {
         let path = suite.file.path.display().to_string();
         if is_for_people && suites.len() > 1 {
-            output::text(&format!("{path}\n"))?;
+            trouble = trouble.or(output::text(&format!("{path}\n")).err());
         }
         let mut show = |result: &TestResult| {
             if is_for_people {
-                broken = broken.take().or(output::text(&report::line(result, width)).err());
+                trouble = trouble.take().or(output::text(&report::line(result, width)).err());
             } else if std::io::stderr().is_terminal() {
                 progress(result);
             }
         };
+        let Suite { file, loaded, .. } = suite;
         let mut run = |prober: Option<&mut dyn Prober>| {
-            let Suite { file, loaded, .. } = suite;
             vpclab_check::run(&loaded.topology, &loaded.fabric, &path, &file.tests, prober, &mut show)
         };
         results.extend(match level {
             Level::Explain => run(None),
             Level::Virtual => run(Some(&mut VirtualProber::new(&suite.loaded.topology))),
-            Level::Live => live(test, suite, run)?,
+            Level::Live => match live(suite, lab.as_deref(), run) {
+                Ok(Live { results, removed }) => {
+                    match removed {
+                        Ok(more) => left.extend(more),
+                        Err(failure) => not_done.push(failure),
+                    }
+                    results
+                }
+                Err(failure) => {
+                    vpclab_check::not_run(&path, &file.tests, level, &failure.error.to_string(), &mut show)
+                }
+            },
         });
     }
-    if let Some(failure) = broken {
+    let summarised = vpclab_check::summarise(level, results);
+    if let Some(path) = &test.junit
+        && let Err(error) = fs::write(path, report::junit(&summarised))
+    {
+        not_done.push(Failure::file(format!("{}: {error}", path.display())));
+    }
+    if let Some(failure) = trouble {
         return Err(failure);
     }
-    let report = vpclab_check::summarise(level, results);
-    if let Some(path) = &test.junit {
-        fs::write(path, report::junit(&report))
-            .map_err(|error| Failure::file(format!("{}: {error}", path.display())))?;
-    }
     if test.json {
-        output::json(&report)?;
+        output::json(&summarised)?;
     } else if test.tap {
-        output::text(&report::tap(&report))?;
+        output::text(&report::tap(&summarised))?;
     } else {
-        output::text(&report::summary(&report))?;
+        output::text(&format!("{}{}", report::assumed(&summarised), report::summary(&summarised)))?;
     }
-    Ok(if report.failed == 0 { Answer::Yes } else { Answer::No })
+    output::aside(&output::warnings(&left));
+    // The report is the one value that a pipe gets.
+    not_done.iter().for_each(|failure| output::failure(&failure.error, false));
+    Ok(match (report::not_run(&summarised), summarised.failed) {
+        _ if !not_done.is_empty() => Answer::Unknown,
+        (0, 0) => Answer::Yes,
+        (0, _) => Answer::No,
+        _ => Answer::Unknown,
+    })
 }
 
 /// Runs a file in the running lab, or in one made for it.
 fn live(
-    test: &Test,
     suite: &Suite,
+    lab: Option<&str>,
     run: impl FnOnce(Option<&mut dyn Prober>) -> Vec<TestResult>,
-) -> Result<Vec<TestResult>, Failure> {
+) -> Result<Live, Failure> {
     let ephemeral = suite.topology.as_deref().map(Ephemeral::start).transpose()?;
-    let lab = ephemeral.as_ref().map(Ephemeral::name).or(test.lab.as_deref()).unwrap_or(DEFAULT_LAB);
-    let instances = running::client(lab)?.instances().map_err(running::failed)?;
-    let mut prober =
-        LiveProber::new(&instances).map_err(|message| Failure::new("IncorrectState", message))?;
+    let lab = ephemeral.as_ref().map(Ephemeral::name).or(lab).unwrap_or(DEFAULT_LAB);
+    let client = running::client(lab)?;
+    let instances = client.instances().map_err(running::failed)?;
+    let counters = || client.counters().map_err(|error| error.to_string());
+    let mut prober = LiveProber::new(&instances, Box::new(counters));
     let results = run(Some(&mut prober));
     drop(prober);
-    if let Some(ephemeral) = ephemeral {
-        ephemeral.stop()?;
-    }
-    Ok(results)
+    let removed = ephemeral.map_or_else(|| Ok(Vec::new()), Ephemeral::stop);
+    Ok(Live { results, removed })
 }
 
 /// Reads all files before anything runs.
-fn suites(test: &Test) -> Result<Vec<Suite>, Failure> {
-    let running_lab = test.lab.as_deref().filter(|_| test.level == TestLevel::Live);
+fn suites(test: &Test, running_lab: Option<&str>) -> Result<Vec<Suite>, Failure> {
     if running_lab.is_some() && test.topology.is_some() {
         let message = "a running lab has its own topology; give --lab or -t, not both";
         return Err(Failure::new("InvalidParameterCombination", message));
@@ -105,7 +144,7 @@ fn suites(test: &Test) -> Result<Vec<Suite>, Failure> {
         let file = TestFile::from_path(path).map_err(|error| match error {
             TestFileError::Document(error) => Failure::from(error),
             TestFileError::Mistakes(path, mistakes) => {
-                output::mistakes(&path.display().to_string(), &mistakes).into()
+                output::mistakes_with_code("InvalidTestFile", &path.display().to_string(), &mistakes).into()
             }
         })?;
         if let Some(lab) = running_lab {
@@ -125,6 +164,10 @@ fn suites(test: &Test) -> Result<Vec<Suite>, Failure> {
 
 /// Tells people at a terminal how far it is, while the answer goes elsewhere.
 fn progress(result: &TestResult) {
-    let word = if result.passed { "passed".to_owned() } else { paint(BAD, "failed") };
+    let word = match (result.passed, result.outcome) {
+        (true, _) => "passed".to_owned(),
+        (false, Some(_)) => paint(BAD, "failed"),
+        (false, None) => paint(BAD, "not run"),
+    };
     let _ = writeln!(anstream::stderr().lock(), "{word}  {}", result.name);
 }

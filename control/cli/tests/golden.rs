@@ -61,6 +61,18 @@ fn the_command_says_what_it_said() {
             "explain-partial-json",
             vec!["explain", "--from", "a", "--to", "b:443", "-t", "files/replies.yaml", "--json"],
         ),
+        (
+            "explain-some-sources",
+            vec!["explain", "--from", "internet", "--to", "a:80", "-t", "files/halves.yaml"],
+        ),
+        ("explain-private", explain(&["--from", "client", "--to", "10.0.1.10:443"])),
+        ("explain-router", explain(&["--from", "web-1", "--to", "10.0.1.1/icmp"])),
+        ("explain-nobody", explain(&["--from", "web-1", "--to", "10.0.1.99:80"])),
+        ("error-protocol-of-address", explain(&["--from", "web-1", "--to", "10.0.2.10/50"])),
+        ("error-family", explain(&["--from", "app-1", "--to", "10.0.2.10:22", "--family", "6"])),
+        ("error-duplicate-key", vec!["map", "-t", "files/twice.yaml"]),
+        ("error-lab-name", vec!["map", "--lab=-x"]),
+        ("error-lab-at-virtual", vec!["test", "files/halves.tests.yaml", "--lab", "default"]),
         ("error-name", explain(&["--from", "wbe-1", "--to", "db-1:22"])),
         ("error-name-json", explain(&["--from", "wbe-1", "--to", "db-1:22", "--json"])),
         ("error-kind-of-end", explain(&["--from", "web-1", "--to", "private-a:22"])),
@@ -74,6 +86,7 @@ fn the_command_says_what_it_said() {
         ("error-usage-json", vec!["explain", "--from", "web-1", "--json"]),
         ("map", [&["map"][..], &t].concat()),
         ("get-subnets", [&["get", "subnets"][..], &t].concat()),
+        ("get-security-groups", vec!["get", "security_groups", "-t", "files/halves.yaml"]),
         ("get-network-acl", [&["get", "network-acl", "database"][..], &t].concat()),
         ("get-instance-json", [&["get", "instance", "web-1", "--json"][..], &t].concat()),
         ("get-unknown", [&["get", "subnet", "private-b"][..], &t].concat()),
@@ -85,6 +98,8 @@ fn the_command_says_what_it_said() {
         ),
         ("test-failing", vec!["test", "files/failing.tests.yaml"]),
         ("test-failing-explain", vec!["test", "files/failing.tests.yaml", "--level", "explain"]),
+        ("test-some-sources", vec!["test", "files/halves.tests.yaml"]),
+        ("test-code", vec!["test", "files/code.tests.yaml"]),
         ("test-mistakes", vec!["test", "files/wrong.tests.yaml"]),
         ("test-none", vec!["test", "files/none.tests.json"]),
         ("help", vec!["--help"]),
@@ -106,7 +121,11 @@ fn every_kind_of_answer_has_its_exit_status() {
         (vec!["explain", "--from", "web-1", "--to", "db-1:22", "-t", QUICKSTART], 1),
         (vec!["explain", "--from", "web-1", "--to", "169.254.169.254:80", "-t", QUICKSTART], 2),
         (vec!["explain", "--from", "web-1", "--to", "nobody", "-t", QUICKSTART], 2),
-        (vec!["test", "files/failing.tests.yaml"], 1),
+        (vec!["test", "files/halves.tests.yaml"], 1),
+        // Two of its tests cannot run.
+        (vec!["test", "files/failing.tests.yaml"], 2),
+        (vec!["test", "files/code.tests.yaml"], 2),
+        (vec!["test", "files/halves.tests.yaml", "--lab", "default"], 2),
         (vec!["test", "files/none.tests.json"], 2),
         (vec!["test", "files/nothing.json"], 2),
         (vec!["get", "nothing"], 2),
@@ -121,12 +140,54 @@ fn every_kind_of_answer_has_its_exit_status() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
-    let mut command = vpclab(&["get", "subnets", "--json", "-t", QUICKSTART]);
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let output = command.stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
-    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
+fn a_reader_that_goes_away_changes_nothing_of_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let junit = folder.path().join("results.xml");
+    let junit_argument = junit.display().to_string();
+    let explain = |to| vec!["explain", "--from", "web-1", "--to", to, "-t", QUICKSTART];
+    for (arguments, status) in [
+        (vec!["get", "subnets", "--json", "-t", QUICKSTART], 0),
+        (explain("db-1:5432"), 0),
+        (explain("db-1:22"), 1),
+        (explain("169.254.169.254:80"), 2),
+        (vec!["test", "files/halves.tests.yaml", "--junit", &junit_argument], 1),
+        (vec!["test", "files/halves.tests.yaml", "--tap"], 1),
+        (vec!["test", "files/halves.tests.yaml", "--json"], 1),
+        (vec!["test", "files/failing.tests.yaml"], 2),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = vpclab(&arguments).stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
+        assert_eq!(
+            (output.status.code(), output.stderr.len()),
+            (Some(status), 0),
+            "{arguments:?}: {output:?}"
+        );
+    }
+    assert!(fs::read_to_string(&junit).unwrap().contains("tests=\"3\" failures=\"2\" errors=\"0\""));
+}
+
+#[test]
+fn what_cannot_be_done_after_the_tests_hides_none_of_them() {
+    let nowhere = ["--junit", "no-such-folder/results.xml"];
+    for format in ["--json", "--tap"] {
+        let arguments = [&["test", "files/halves.tests.yaml", format][..], &nowhere].concat();
+        let output = vpclab(&arguments).output().unwrap();
+        let without = vpclab(&arguments[..3]).output().unwrap();
+        assert_eq!(output.stdout, without.stdout, "{format}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-folder/results.xml"), "{output:?}");
+        assert_eq!((output.status.code(), without.status.code()), (Some(2), Some(1)), "{format}");
+    }
+}
+
+/// The variable names the lab for every command; at the other levels it is no slip of the user's.
+#[test]
+fn the_variable_that_names_a_lab_is_no_mistake_at_other_levels() {
+    let output = vpclab(&["test", "../../../configs/quickstart.tests.json"])
+        .env("VPCLAB_LAB", "other")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 #[test]
@@ -149,7 +210,7 @@ fn reports_pages_and_completions_are_written() {
         vpclab(&["test", "files/failing.tests.yaml", "--junit", &junit_argument, "--json"]).output().unwrap();
     let report: vpclab_api::TestReport = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((report.passed, report.failed), (1, 4));
-    assert!(fs::read_to_string(&junit).unwrap().contains("tests=\"5\" failures=\"4\""));
+    assert!(fs::read_to_string(&junit).unwrap().contains("tests=\"5\" failures=\"3\" errors=\"1\""));
     let man = folder.path().join("man");
     assert!(vpclab(&["man", &man.display().to_string()]).status().unwrap().success());
     assert!(

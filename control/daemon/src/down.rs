@@ -1,7 +1,9 @@
 //! How is a lab ended from outside, whether its daemon lives or not?
 //!
-//! A living daemon is asked and waited for: it knows best what is its own. What a dead one has left is removed here,
-//! but for namespaces where processes live.
+//! A living daemon is asked and waited for: it knows best what is its own. What a dead one has left is removed here, also
+//! where it dies while it is asked: a process that is killed holds its socket and its lock for a moment longer. In all
+//! cases programs that `vpclab exec` started are ended, and all who live on are named: what was attached, and
+//! strangers in the lab's namespaces.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Client, ClientError};
 use crate::guest::Ground;
-use crate::leftovers;
+use crate::leftovers::{self, Lives};
 use crate::line::Tokens;
-use crate::paths::{InvalidLabName, paths};
+use crate::paths::{InvalidLabName, LOCK_WAIT, paths};
 
 /// How long a daemon has for its orderly end.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -26,7 +28,9 @@ pub struct Down {
     pub was_running: bool,
     /// What a dead daemon had left and is removed now.
     pub removed: Vec<String>,
-    /// Who is still alive and what stays for it, in sentences.
+    /// Programs that `vpclab exec` had started and that were ended, as in `nc (42) in web-1`.
+    pub ended: Vec<String>,
+    /// Who goes on without the lab's network and what could not be removed, in sentences.
     pub left: Vec<String>,
 }
 
@@ -64,7 +68,8 @@ pub enum DownError {
 }
 
 /// Ends a lab: asks a living daemon and waits until it has removed everything, or removes what a dead one has left.
-/// Processes are never ended: where one lives in a dead daemon's namespace, both stay and are named.
+/// Programs that `vpclab exec` started in the lab's own namespaces are asked to end, and killed a second later; no
+/// other process is ever ended. All are named.
 ///
 /// # Errors
 /// [`DownError`].
@@ -75,8 +80,12 @@ pub fn down(lab: &str) -> Result<Down, DownError> {
     let pid = paths.read_pid();
     let mut down = Down::default();
     let deadline = Instant::now() + PATIENCE;
+    // Since when the daemon breaks off, if it does.
+    let mut broken = None;
     loop {
         if !paths.directory.exists() {
+            // Only a daemon that ends in order removes it, whether its answer came through or not.
+            down.was_running |= broken.is_some();
             return if down.was_running { Ok(down) } else { Err(DownError::NoSuchLab(lab.to_owned())) };
         }
         let lock = match paths.try_lock() {
@@ -88,20 +97,27 @@ pub fn down(lab: &str) -> Result<Down, DownError> {
             let ground =
                 Ground { paths: paths.clone(), plain_devices: false, tokens: Arc::new(Tokens::default()) };
             let attachments = leftovers::sweep_attachments(&ground);
-            let own = leftovers::sweep(&ground, &BTreeSet::new());
-            let stays = !own.left.is_empty();
+            let own = leftovers::sweep(&ground, &BTreeSet::new(), Lives::Ended);
             down.removed.extend(attachments.removed.into_iter().chain(own.removed));
+            down.ended.extend(own.ended);
             down.left.extend(attachments.left.into_iter().chain(own.left));
-            if !stays {
-                paths.remove().map_err(files)?;
-            }
+            paths.remove().map_err(files)?;
             return Ok(down);
         }
         if !down.was_running {
             match client.shutdown() {
-                Ok(()) => down.was_running = true,
+                Ok(told) => {
+                    down.was_running = true;
+                    (down.ended, down.left) = (told.ended, told.left);
+                }
                 // It holds the lock and does not listen: it starts or ends right now.
                 Err(ClientError::NoSuchLab(_)) => {}
+                Err(error @ ClientError::Broken(_)) => {
+                    let since = broken.get_or_insert_with(Instant::now);
+                    if since.elapsed() > LOCK_WAIT {
+                        return Err(error.into());
+                    }
+                }
                 Err(error) => return Err(error.into()),
             }
         }

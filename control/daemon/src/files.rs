@@ -1,25 +1,15 @@
 //! Which files does a program inside an instance find in place of the host's?
 //!
-//! `resolv.conf`, `hostname` and `hosts`, in a directory of the guest's own. `exec` puts them in place; a container's
-//! own `resolv.conf` and host name are the only files of anyone else that are ever written, and they are put back.
+//! `resolv.conf`, `hostname` and `hosts`, in a directory of the guest's own. `exec` puts them in place.
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 use crate::blueprint::{Blueprint, Resolver};
 use crate::slug::hostname;
 
 const FILES: [&str; 3] = ["resolv.conf", "hostname", "hosts"];
-
-/// A file of somebody else, as it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Original {
-    pub(crate) path: PathBuf,
-    pub(crate) content: String,
-}
 
 /// Writes a guest's files into its directory. Content changes in place: programs may have them mounted.
 pub(crate) fn write(directory: &Path, blueprint: &Blueprint) -> io::Result<()> {
@@ -43,20 +33,6 @@ pub(crate) fn resolv_conf(resolver: Option<&Resolver>) -> String {
     match resolver {
         Some(Resolver { nameserver, search }) => format!("search {search}\nnameserver {nameserver}\n"),
         None => "# A host of the internet without a resolver.\n".to_owned(),
-    }
-}
-
-/// Changes the content of a file that may be mounted elsewhere, and returns what it was.
-pub(crate) fn replace(path: &Path, content: &str) -> io::Result<Original> {
-    let original = Original { path: path.to_owned(), content: fs::read_to_string(path)? };
-    write_if_different(path, content)?;
-    Ok(original)
-}
-
-impl Original {
-    /// Puts the content back, if the file is still there.
-    pub(crate) fn restore(&self) -> io::Result<()> {
-        if self.path.exists() { write_if_different(&self.path, &self.content) } else { Ok(()) }
     }
 }
 

@@ -8,15 +8,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use vpclab_tap::link::{self, LinkConfig, LinkError};
 use vpclab_tap::{Netns, NetnsError, TapError};
 
-use crate::attach::Foreign;
 use crate::blueprint::{Blueprint, DeviceBlueprint, GuestKey, alias_prefix};
 use crate::files;
+use crate::foreign::{Attire, Foreign};
+use crate::inhabitants::{self, OwnHome};
 use crate::line::{Line, Tap, Tokens};
 use crate::paths::LabPaths;
 
@@ -38,8 +40,11 @@ pub(crate) struct Guest {
     pub(crate) devices: Vec<RunningDevice>,
     /// Whether what it ran in has ended: it has no devices then.
     pub(crate) gone: bool,
+    /// What of it is not as its blueprint says, in sentences.
+    pub(crate) problems: Vec<String>,
     /// Whether its namespace was made for it, and not found.
     created: bool,
+    attire: Attire,
 }
 
 /// Where a guest lives.
@@ -83,6 +88,8 @@ pub(crate) enum GuestCause {
         "a network namespace named {0} exists that is not this lab's; delete it with `ip netns delete {0}` or choose another lab name"
     )]
     ForeignNamespace(String),
+    #[error("its making failed unexpectedly; the log says why")]
+    Panicked,
 }
 
 impl Ground {
@@ -121,11 +128,15 @@ impl Ground {
             home: Home { netns, foreign },
             devices: Vec::new(),
             gone: false,
+            problems: Vec::new(),
             created,
+            attire: Attire::default(),
             slug,
             blueprint: Blueprint { devices: Vec::new(), ..blueprint.clone() },
         };
-        let outcome = self.furnish(&mut guest, &blueprint);
+        // A panic is told by its thread; here it is a failure like any other, and what was made is removed.
+        let furnish = AssertUnwindSafe(|| self.furnish(&mut guest, &blueprint));
+        let outcome = catch_unwind(furnish).unwrap_or(Err(GuestCause::Panicked));
         if let Err(cause) = outcome {
             self.undo(guest);
             return Err(cause);
@@ -180,13 +191,11 @@ impl Ground {
     /// Removes devices of this lab that the blueprint does not know.
     fn clear_strangers(&self, netns: &Netns, blueprint: &Blueprint) -> Result<(), LinkError> {
         let prefix = alias_prefix(self.paths.lab());
-        for link in link::list(netns)? {
+        let removed = link::remove_where(netns, |link| {
             let known = blueprint.devices.iter().any(|device| device.alias() == link.alias);
-            if link.alias.starts_with(&prefix) && !known {
-                link::remove(netns, &link.name)?;
-            }
-        }
-        Ok(())
+            link.alias.starts_with(&prefix) && !known
+        })?;
+        removed.into_iter().try_for_each(|(_, outcome)| outcome)
     }
 
     /// Makes a device in the namespace, or takes over the one of its alias.
@@ -222,11 +231,13 @@ impl Ground {
     pub(crate) fn unplug(&self, home: &Home, devices: Vec<RunningDevice>) {
         for device in devices {
             // In somebody else's namespace policy rules would outlive the device.
-            if home.foreign.is_some()
-                && let Err(error) = link::remove(&home.netns, &device.config.name)
-                && !matches!(error, LinkError::NotFound(_))
-            {
-                tracing::warn!(device = device.config.name, %error, "the device could not be removed");
+            if home.foreign.is_some() {
+                let alias = &device.config.alias;
+                let removed = link::remove_where(&home.netns, |link| link.alias == *alias);
+                let outcome = removed.and_then(|each| each.into_iter().try_for_each(|(_, outcome)| outcome));
+                if let Err(error) = outcome {
+                    tracing::warn!(alias, %error, "the device could not be removed in order");
+                }
             }
             // One that was deleted already has nothing to unset.
             let _ = device.line.tap.set_persist(false);
@@ -242,8 +253,26 @@ impl Ground {
         }
     }
 
+    /// Removes guests with all that is their own. Programs that `exec` started in them are ended first; whoever else
+    /// lives there is left alone, and named.
+    pub(crate) fn remove_all(&self, guests: Vec<Guest>) {
+        let own = guests.iter().filter(|guest| guest.home.foreign.is_none());
+        let homes: Vec<OwnHome<'_>> = own
+            .map(|guest| OwnHome {
+                netns: &guest.home.netns,
+                files: self.directory(&guest.slug),
+                instance: guest.key().name().to_owned(),
+            })
+            .collect();
+        for ended in inhabitants::end(&homes) {
+            tracing::info!(ended, "a program was ended with its instance");
+        }
+        drop(homes);
+        guests.into_iter().for_each(|guest| self.remove(guest));
+    }
+
     /// Removes the guest with all that is its own. Processes that live in its namespace are left alone, and named.
-    pub(crate) fn remove(&self, guest: Guest) {
+    fn remove(&self, guest: Guest) {
         let slug = guest.slug.clone();
         self.vacate(guest);
         self.forget_files(&slug);
@@ -251,9 +280,9 @@ impl Ground {
 
     /// Removes all of a guest but its files, which its next home shows again.
     pub(crate) fn vacate(&self, guest: Guest) {
-        let Guest { blueprint, slug, home, devices, .. } = guest;
+        let Guest { blueprint, slug, mut home, devices, .. } = guest;
         self.unplug(&home, devices);
-        if let Some(foreign) = &home.foreign {
+        if let Some(foreign) = &mut home.foreign {
             foreign.restore();
             return;
         }
@@ -274,6 +303,22 @@ impl Ground {
         }
     }
 
+    /// Removes the namespace of its own that a guest has left for somebody else's, if a crash came before that.
+    pub(crate) fn clear_former_home(&self, slug: &str) {
+        let name = self.namespace_name(slug);
+        let Ok(netns) = Netns::open_name(&name) else { return };
+        let inside = netns.processes();
+        if inside.is_empty() && self.recognises(&netns).unwrap_or(false) {
+            self.forget_namespace(slug);
+        } else if !inside.is_empty() {
+            tracing::warn!(
+                namespace = name,
+                processes = describe(&inside),
+                "it stays, as processes live in it"
+            );
+        }
+    }
+
     /// Removes a guest's files, and with them the claim to its namespace.
     pub(crate) fn forget_files(&self, slug: &str) {
         if let Err(error) = fs::remove_dir_all(self.directory(slug))
@@ -283,8 +328,10 @@ impl Ground {
         }
     }
 
-    /// Brings the links of a survivor to its new blueprint, as far as the kernel lets us.
+    /// Brings the links, files and names of a survivor to its new blueprint, as far as the kernel and whoever has
+    /// rights inside let us. What could not be done is said, kept with the guest, and tried again with the next change.
     pub(crate) fn reconfigure(&self, guest: &mut Guest) {
+        let mut problems = Vec::new();
         for device in &mut guest.devices {
             let alias = &device.config.alias;
             let blueprint = guest.blueprint.devices.iter().find(|blueprint| blueprint.alias() == alias);
@@ -293,22 +340,45 @@ impl Ground {
             if config == device.config {
                 continue;
             }
-            match link::apply(&guest.home.netns, &config) {
-                Ok(()) => device.config = config,
+            match link::apply_by_alias(&guest.home.netns, &config) {
+                Ok(config) => device.config = config,
                 Err(error) => {
-                    tracing::error!(interface = blueprint.name, %error, "the interface could not be reconfigured");
+                    problems.push(format!("interface {} could not be reconfigured: {error}", blueprint.name));
                 }
             }
         }
         if let Err(error) = files::write(&self.directory(&guest.slug), &guest.blueprint) {
-            tracing::error!(instance = guest.blueprint.key.name(), %error, "its files could not be written");
+            problems.push(format!("its files could not be written: {error}"));
         }
+        problems.extend(guest.dress());
+        for problem in &problems {
+            tracing::error!(instance = guest.key().name(), problem, "it is not as declared");
+        }
+        guest.problems = problems;
     }
 }
 
 impl Guest {
+    /// Gives whoever hosts it what changes about an instance beside its devices. Returns what failed.
+    pub(crate) fn dress(&mut self) -> Vec<String> {
+        let foreign = self.home.foreign.as_ref().filter(|_| !self.gone);
+        foreign.map(|foreign| foreign.dress(&self.blueprint, &mut self.attire)).unwrap_or_default()
+    }
+
     pub(crate) fn key(&self) -> &GuestKey {
         &self.blueprint.key
+    }
+
+    /// What of it is not as declared, in sentences.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let lost = self.devices.iter().filter(|device| device.line.has_failed());
+        let lost = lost.map(|device| {
+            format!(
+                "interface {} has lost its device {}, which somebody has deleted; the next `vpclab apply` makes it again",
+                device.line.label, device.config.name
+            )
+        });
+        self.problems.iter().cloned().chain(lost).collect()
     }
 
     pub(crate) fn lines(&self) -> impl Iterator<Item = Arc<Line>> + '_ {

@@ -15,8 +15,6 @@ use tokio::net::UnixStream;
 
 /// The largest body either side takes, in bytes.
 pub(crate) const BODY_LIMIT: usize = 32 * 1024 * 1024;
-/// A configuration for thousands of instances takes the kernel minutes.
-const DEADLINE: Duration = Duration::from_secs(600);
 
 /// What came back.
 #[derive(Debug)]
@@ -34,19 +32,20 @@ pub(crate) enum HttpError {
     Broken(String),
 }
 
-/// Sends one request, with a JSON body if there is one, and reads the whole response.
+/// Sends one request, with a JSON body if there is one, and reads the whole response, all within `deadline`.
 pub(crate) fn request(
     socket: &Path,
     method: Method,
     path: &str,
     body: Option<Vec<u8>>,
+    deadline: Duration,
 ) -> Result<Response, HttpError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HttpError::Connect)?;
     runtime.block_on(async {
-        tokio::time::timeout(DEADLINE, exchange(socket, method, path, body))
+        tokio::time::timeout(deadline, exchange(socket, method, path, body))
             .await
-            .map_err(|_| HttpError::Broken("no answer in time".to_owned()))?
+            .map_err(|_| HttpError::Broken(format!("no answer within {} s", deadline.as_secs())))?
     })
 }
 

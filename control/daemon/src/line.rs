@@ -5,7 +5,7 @@
 //! another, also where a slot changes hands.
 
 use std::collections::BTreeSet;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,13 +80,6 @@ impl Device for Tap {
         match self {
             Self::Offload(tap) => tap.read(buf),
             Self::Plain(tap) => tap.read(buf),
-        }
-    }
-
-    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Option<usize>> {
-        match self {
-            Self::Offload(tap) => tap.read_vectored(bufs),
-            Self::Plain(tap) => tap.read_vectored(bufs),
         }
     }
 

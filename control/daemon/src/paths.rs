@@ -7,11 +7,19 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 
 const RUN_DIR: &str = "/run/vpclab";
 const LONGEST_LAB_NAME: usize = 32;
+/// How the name of a directory begins that is being removed. No lab's name does.
+const REMOVED: &str = ".removed-";
+/// How long a lock is waited for that no living daemon holds: a sweep of leftovers does, a daemon that has just begun or
+/// is ending, and one that was killed, until the kernel has closed its files.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The name cannot be a lab's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,10 +84,23 @@ pub fn paths(lab: &str) -> Result<LabPaths, InvalidLabName> {
 
 /// The names of all labs that have left or hold a directory, in order.
 pub(crate) fn labs() -> Vec<String> {
-    let entries = fs::read_dir(RUN_DIR).into_iter().flatten().flatten();
-    let mut labs: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let mut labs = entries();
+    labs.retain(|name| !name.starts_with('.'));
     labs.sort_unstable();
     labs
+}
+
+/// Deletes what is left of directories whose removal a crash has cut short.
+pub(crate) fn clear_removed() {
+    for name in entries().iter().filter(|name| name.starts_with(REMOVED)) {
+        // Whoever is removing it right now does not mind.
+        let _ = fs::remove_dir_all(Path::new(RUN_DIR).join(name));
+    }
+}
+
+fn entries() -> Vec<String> {
+    let entries = fs::read_dir(RUN_DIR).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 impl LabPaths {
@@ -98,7 +119,37 @@ impl LabPaths {
         }
     }
 
-    /// Takes the lab's lock, or says `None` while a daemon has it. The directory must exist.
+    /// Makes the directory and takes the lab's lock for a daemon, whose process id is in the lab's files from then on.
+    /// Of several at once exactly one gets it; the others get the process id of that one, where it is known.
+    /// `answers` asks the daemon whether it lives, for no longer than it is told: a process id alone does not say.
+    pub(crate) fn claim(
+        &self,
+        answers: impl Fn(Duration) -> bool,
+    ) -> io::Result<Result<LabLock, Option<u32>>> {
+        let deadline = Instant::now() + LOCK_WAIT;
+        loop {
+            self.create()?;
+            match self.try_lock() {
+                Ok(Some(lock)) => {
+                    fs::write(&self.pid, format!("{}\n", std::process::id()))?;
+                    return Ok(Ok(lock));
+                }
+                Ok(None) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() || answers(left) {
+                        let exists = |pid: &u32| Path::new("/proc").join(pid.to_string()).exists();
+                        return Ok(Err(self.read_pid().filter(exists)));
+                    }
+                    thread::sleep(LOOK_AGAIN);
+                }
+                // Whoever held the lock has just removed the directory.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && Instant::now() < deadline => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes the lab's lock, or says `None` while somebody has it. That there is no directory is `NotFound`.
     pub(crate) fn try_lock(&self) -> io::Result<Option<LabLock>> {
         loop {
             let file = OpenOptions::new()
@@ -115,7 +166,6 @@ impl LabPaths {
                     if fs::metadata(&self.lock).is_ok_and(|now| now.ino() == inode) {
                         return Ok(Some(LabLock { _file: file }));
                     }
-                    self.create()?;
                 }
                 Err((_, nix::errno::Errno::EWOULDBLOCK)) => return Ok(None),
                 Err((_, errno)) => return Err(errno.into()),
@@ -128,9 +178,17 @@ impl LabPaths {
         fs::read_to_string(&self.pid).ok()?.trim().parse().ok()
     }
 
-    /// Removes the whole directory. To be called with the lock held.
+    /// Removes the whole directory. To be called with the lock held: it goes in one step, so that nobody makes files
+    /// in a directory that is being emptied.
     pub(crate) fn remove(&self) -> io::Result<()> {
-        fs::remove_dir_all(&self.directory)
+        let doomed = Path::new(RUN_DIR).join(format!("{REMOVED}{}-{}", self.lab, std::process::id()));
+        // Of a process of the same id, before a crash.
+        let _ = fs::remove_dir_all(&doomed);
+        fs::rename(&self.directory, &doomed)?;
+        match fs::remove_dir_all(&doomed) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
     }
 }
 

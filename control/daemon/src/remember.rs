@@ -16,7 +16,8 @@ use vpclab_model::{
     PublicIp, RouteTableName, SecurityGroupName, Settings, SubnetName, Topology, Vpc, VpcName,
 };
 
-use crate::attach::Foreign;
+use crate::blueprint::GuestKey;
+use crate::foreign::Foreign;
 use crate::paths::{LabPaths, write_atomically};
 
 /// One attachment, by the kind and name of the guest.
@@ -25,6 +26,16 @@ pub(crate) struct Attached {
     pub(crate) kind: String,
     pub(crate) name: String,
     pub(crate) foreign: Foreign,
+}
+
+impl Attached {
+    pub(crate) fn new(key: &GuestKey, foreign: Foreign) -> Self {
+        Self { kind: key.kind().to_owned(), name: key.name().to_owned(), foreign }
+    }
+
+    pub(crate) fn is_of(&self, key: &GuestKey) -> bool {
+        self.kind == key.kind() && self.name == key.name()
+    }
 }
 
 /// What validation takes over from the topology before: nothing else of that one matters.

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use vpclab_api::{ApiError, Change, MistakeBody, Replaced};
+use vpclab_api::{ApiError, Applied, MistakeBody, Replaced};
 use vpclab_engine::Fabric;
-use vpclab_model::{Document, Kind, Mistakes, Name, Topology};
+use vpclab_model::{Document, Mistakes, Topology};
 
 use crate::blueprint::{Blueprint, GuestKey, blueprints};
+use crate::changes::changes;
 use crate::guest::{Guest, RunningDevice};
 use crate::lab::{Declared, Lab, State, build_all, orders};
 
@@ -23,8 +24,9 @@ struct Alteration {
 
 impl Lab {
     /// Makes `document` what the lab is. On return every packet obeys it.
-    pub(crate) fn replace(&self, document: Document) -> Result<Replaced, ApiError> {
+    pub(crate) fn replace(&self, document: Document) -> Result<Applied, ApiError> {
         let mut state = self.lock()?;
+        self.retire(&mut state)?;
         let current = state.declared.clone();
         let topology =
             Topology::from_document(&document, Some(&current.topology)).map_err(|found| refusal(&found))?;
@@ -48,19 +50,22 @@ impl Lab {
         state.declared = Arc::new(declared);
         self.publish(&mut state)?;
 
+        let mut warnings = Vec::new();
         for (key, devices) in unplugged {
             if let Some(guest) = state.guests.get_mut(&key) {
                 self.ground.unplug(&guest.home, devices);
                 self.ground.reconfigure(guest);
+                let name = key.name();
+                warnings.extend(guest.problems.iter().map(|problem| format!("{name}: {problem}")));
             }
         }
-        leaving.into_values().for_each(|guest| self.ground.remove(guest));
+        self.ground.remove_all(leaving.into_values().collect());
         self.remember_topology(&state.declared);
         self.remember_attachments(&state);
         self.show(&state);
         let generation = state.declared.fabric.generation;
         tracing::info!(generation, changes = changes.len(), "the topology was replaced");
-        Ok(Replaced { generation, changes })
+        Ok(Applied { replaced: Replaced { generation, changes }, warnings })
     }
 
     /// Makes every device and guest that `blueprints` have and the lab has not; nothing is left of a failure.
@@ -162,41 +167,4 @@ pub(crate) fn refusal(mistakes: &Mistakes) -> ApiError {
 
 fn failure(error: &crate::guest::GuestError) -> ApiError {
     ApiError::new("InternalError", format!("{error}; nothing was changed"))
-}
-
-/// What is different between two topologies, by kind and name.
-fn changes(before: &Topology, after: &Topology) -> Vec<Change> {
-    let mut changes = Vec::new();
-    compare(&mut changes, &before.vpcs, &after.vpcs);
-    compare(&mut changes, &before.subnets, &after.subnets);
-    compare(&mut changes, &before.route_tables, &after.route_tables);
-    compare(&mut changes, &before.internet_gateways, &after.internet_gateways);
-    compare(&mut changes, &before.network_acls, &after.network_acls);
-    compare(&mut changes, &before.security_groups, &after.security_groups);
-    compare(&mut changes, &before.network_interfaces, &after.network_interfaces);
-    compare(&mut changes, &before.instances, &after.instances);
-    compare(&mut changes, &before.eips, &after.eips);
-    compare(&mut changes, &before.internet_hosts, &after.internet_hosts);
-    changes
-}
-
-fn compare<K: Kind, T: PartialEq>(
-    changes: &mut Vec<Change>,
-    before: &BTreeMap<Name<K>, T>,
-    after: &BTreeMap<Name<K>, T>,
-) {
-    let names: BTreeSet<&Name<K>> = before.keys().chain(after.keys()).collect();
-    for name in names {
-        let action = match (before.get(name), after.get(name)) {
-            (None, Some(_)) => "create",
-            (Some(_), None) => "delete",
-            (Some(before), Some(after)) if before != after => "update",
-            _ => continue,
-        };
-        changes.push(Change {
-            action: action.to_owned(),
-            kind: K::PLURAL.to_owned(),
-            name: name.as_str().to_owned(),
-        });
-    }
 }

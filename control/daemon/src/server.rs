@@ -17,12 +17,13 @@ use axum::{Json, Router};
 use hyper::body::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use vpclab_api::{
-    ApiError, AttachRequest, Counters, ExplainRequest, Explained, Generation, Health, InstanceState, Replaced,
+    ApiError, Applied, AttachBody, Counters, ExplainRequest, Explained, Generation, Health, InstanceState,
+    Shutdown,
 };
 use vpclab_model::{Document, Syntax};
 
@@ -116,7 +117,7 @@ async fn topology(State(api): State<Api>) -> Json<Value> {
     Json(api.lab.declared().document.as_value().clone())
 }
 
-async fn replace_topology(State(api): State<Api>, body: Body) -> Answer<Replaced> {
+async fn replace_topology(State(api): State<Api>, body: Body) -> Answer<Applied> {
     let body = whole(body)?;
     blocking(move || api.lab.replace(document(&body)?)).await
 }
@@ -134,22 +135,35 @@ async fn counters(State(api): State<Api>) -> Answer<Counters> {
     blocking(move || api.lab.counters()).await
 }
 
-async fn shutdown(State(api): State<Api>) -> Answer<Value> {
+async fn shutdown(State(api): State<Api>) -> Answer<Shutdown> {
+    let lab = api.lab.clone();
+    // A lab that a failed change has left undefined can be ended all the same.
+    let told = blocking(move || Ok(lab.farewell().unwrap_or_default())).await;
     // A full channel holds an ending already.
     let _ = api.end.try_send(Ending::Asked);
-    Ok(Json(json!({ "status": "shutting down" })))
+    told
 }
 
-async fn instances(State(api): State<Api>) -> Json<Vec<InstanceState>> {
-    Json(api.lab.instances())
+async fn instances(State(api): State<Api>) -> Answer<Vec<InstanceState>> {
+    blocking(move || {
+        api.lab.retire_gone();
+        Ok(api.lab.instances())
+    })
+    .await
 }
 
 async fn instance(State(api): State<Api>, name: Name) -> Answer<InstanceState> {
-    Ok(Json(api.lab.instance(&named(name)?)?))
+    let name = named(name)?;
+    // Whoever asks may be about to enter it: another process may have its process id by now.
+    blocking(move || {
+        api.lab.retire_gone();
+        api.lab.instance(&name)
+    })
+    .await
 }
 
 async fn attach(State(api): State<Api>, name: Name, body: Body) -> Answer<InstanceState> {
-    let (name, request) = (named(name)?, parse::<AttachRequest>(&whole(body)?)?);
+    let (name, request) = (named(name)?, parse::<AttachBody>(&whole(body)?)?);
     blocking(move || api.lab.attach(&name, &request)).await
 }
 

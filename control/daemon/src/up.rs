@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::Method;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,8 +24,9 @@ use vpclab_model::{Document, Mistakes, Topology};
 use vpclab_tap::{Missing, capability};
 
 use crate::guest::Ground;
+use crate::http;
 use crate::lab::{Declared, Lab};
-use crate::leftovers;
+use crate::leftovers::{self, Lives};
 use crate::line::Tokens;
 use crate::paths::{InvalidLabName, LabPaths, paths};
 use crate::remember;
@@ -140,10 +142,12 @@ pub fn run(options: UpOptions) -> Result<(), UpError> {
         .map_err(|error| problem("starting the control runtime", &error))?;
     let directory = paths.directory.display().to_string();
     let known = paths.directory.exists();
-    paths.create().map_err(|error| problem(&directory, &error))?;
-    let lock = paths.try_lock().map_err(|error| problem(&directory, &error))?;
-    let Some(_lock) = lock else {
-        return Err(UpError::AlreadyRunning { lab: options.lab, pid: paths.read_pid() });
+    let answers =
+        |patience| http::request(&paths.socket, Method::GET, "/v1/generation", None, patience).is_ok();
+    let claim = paths.claim(answers).map_err(|error| problem(&directory, &error))?;
+    let _lock = match claim {
+        Ok(lock) => lock,
+        Err(pid) => return Err(UpError::AlreadyRunning { lab: options.lab, pid }),
     };
     let outcome = runtime.block_on(live(options, &paths));
     let leaves_something = matches!(&outcome, Err(UpError::Start { .. } | UpError::Mistakes(_)) if known);
@@ -167,27 +171,27 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
     let topology = Topology::from_document(&document, previous.as_ref())?;
     let fabric = Arc::new(Fabric::compile(&topology, None));
     raise_descriptor_limit();
-    fs::write(&paths.pid, format!("{}\n", std::process::id())).map_err(|error| problem(&error))?;
 
     let ground = Ground { paths: paths.clone(), plain_devices, tokens: Arc::new(Tokens::default()) };
     let declared = Declared { document, topology, fabric };
-    let on_end = {
+    let on_lost = {
         let end = end.clone();
-        move || {
+        Arc::new(move || {
             // A full channel holds an ending already.
             let _ = end.try_send(Ending::EngineLost);
-        }
+        })
     };
     let lab =
-        Lab::start(ground, declared, Engine::default(), started, on_end).map_err(|error| problem(&error))?;
+        Lab::start(ground, declared, Engine::default(), started, on_lost).map_err(|error| problem(&error))?;
     let lab = Arc::new(lab);
     let listener = match listen(paths) {
         Ok(listener) => listener,
         Err(error) => {
-            lab.shut_down();
+            lab.abandon();
             return Err(problem(&format!("{}: {error}", paths.socket.display())));
         }
     };
+    lab.settle();
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(server::serve(listener, lab.clone(), explain, end.clone(), stopped));
     let instances = lab.instances();
@@ -211,10 +215,14 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
 
     let cause = look_after(&lab, &mut ending).await;
     tracing::info!(lab = name, ?cause, "shutting down");
+    // Nothing is changed from here on, whoever still asks or waits for his turn.
+    lab.close();
     // The server may have ended by itself.
     let _ = stop.send(());
+    let cut_off = server.abort_handle();
     if tokio::time::timeout(LAST_WORDS, server).await.is_err() {
         tracing::warn!("requests are cut off");
+        cut_off.abort();
     }
     let removal = tokio::task::spawn_blocking(move || lab.shut_down());
     if removal.await.is_err() {
@@ -243,7 +251,7 @@ async fn look_after(lab: &Arc<Lab>, ending: &mut mpsc::Receiver<Ending>) -> Endi
 fn clear_leftovers(lab: &Lab) {
     let Ok(state) = lab.lock() else { return };
     let living: BTreeSet<String> = state.guests.values().map(|guest| guest.slug.clone()).collect();
-    let swept = leftovers::sweep(&lab.ground, &living);
+    let swept = leftovers::sweep(&lab.ground, &living, Lives::Spared);
     for removed in swept.removed {
         tracing::info!(removed, "a leftover of a former run was removed");
     }

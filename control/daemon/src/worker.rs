@@ -188,15 +188,26 @@ impl Worker {
         report.recv_timeout(PASSING).map_err(|_| WorkerLost)
     }
 
-    /// Ends the thread and waits for it.
+    /// Ends the thread and waits for it. One that stands still is left to the end of the process.
     pub(crate) fn stop(&self) {
+        self.stop_within(PASSING);
+    }
+
+    fn stop_within(&self, patience: Duration) {
         // Whether the thread still listens or not, it ends.
         let _ = self.requests.send(Request::Stop);
         self.shared.waker.wake();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
+        let Some(thread) = thread else { return };
+        let deadline = Instant::now() + patience;
+        while !thread.is_finished() {
+            if Instant::now() > deadline {
+                tracing::error!("the packet engine's thread stands still and is left behind");
+                return;
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
+        if thread.join().is_err() {
             tracing::error!("the packet engine's thread had panicked");
         }
     }
@@ -356,4 +367,73 @@ fn is_superframe(frame: &[u8]) -> bool {
 fn is_finished(frame: &[u8]) -> bool {
     const NEEDS_CHECKSUM: u8 = 1;
     frame.first().is_some_and(|&flags| flags & NEEDS_CHECKSUM == 0) && !is_superframe(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use vpclab_engine::Fabric;
+    use vpclab_model::{Document, Syntax, Topology};
+
+    use super::*;
+
+    fn snapshot(epoch: u64) -> Snapshot {
+        let document = Document::parse("{}", Syntax::Json).unwrap();
+        let topology = Topology::from_document(&document, None).unwrap();
+        Snapshot::new(epoch, Arc::new(Fabric::compile(&topology, None)), [])
+    }
+
+    /// A worker whose thread does `work` in place of its own.
+    fn instead(work: impl FnOnce() + Send + 'static) -> (Worker, mpsc::Receiver<Request>) {
+        let (poller, waker) = (Poller::new().unwrap(), Waker::new().unwrap());
+        let snapshot = ArcSwap::from_pointee(snapshot(1));
+        let shared = Arc::new(Shared { snapshot, poller, waker, position: AtomicU64::new(AWAKE) });
+        let (requests, inbox) = mpsc::channel();
+        (Worker { shared, requests, thread: Mutex::new(Some(thread::spawn(work))) }, inbox)
+    }
+
+    #[test]
+    fn a_worker_that_ends_by_itself_is_lost_and_says_so_once() {
+        let told = Arc::new(AtomicU64::new(0));
+        let farewell = told.clone();
+        let (worker, _inbox) = instead(move || {
+            let _farewell = Farewell(Some(move || {
+                farewell.fetch_add(1, Ordering::SeqCst);
+            }));
+            panic!("the engine fails");
+        });
+        assert!(worker.publish(snapshot(2)).is_err());
+        worker.stop();
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_worker_that_stands_still_does_not_keep_the_lab_from_ending() {
+        let go_on = Arc::new(AtomicBool::new(false));
+        let until = go_on.clone();
+        let (worker, _inbox) = instead(move || {
+            while !until.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let before = Instant::now();
+        worker.stop_within(Duration::from_millis(50));
+        assert!(before.elapsed() < Duration::from_secs(5));
+        go_on.store(true, Ordering::SeqCst);
+    }
+
+    #[test]
+    fn a_worker_passes_each_publication_and_ends_when_asked() {
+        let ended = Arc::new(AtomicBool::new(false));
+        let on_end = ended.clone();
+        let worker =
+            Worker::start(snapshot(1), Engine::default(), move || on_end.store(true, Ordering::SeqCst));
+        let worker = worker.unwrap();
+        worker.publish(snapshot(2)).unwrap();
+        assert_eq!(worker.report().unwrap().write_failures, 0);
+        worker.stop();
+        assert!(ended.load(Ordering::SeqCst));
+        assert!(worker.report().is_err() && worker.publish(snapshot(3)).is_err());
+    }
 }

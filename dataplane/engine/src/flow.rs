@@ -35,20 +35,13 @@ pub struct Capacity {
     pub connections: usize,
     /// Of these, how many the interfaces of one instance may have, so that it cannot take its neighbours' room.
     pub connections_per_instance: usize,
-    /// Fragmented datagrams in flight.
-    pub datagrams: usize,
-    /// Of these, how many may have come in at one place.
+    /// Fragmented datagrams of each place where they come in. More push out the oldest of the same place.
     pub datagrams_per_ingress: usize,
 }
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self {
-            connections: 4_000_000,
-            connections_per_instance: 1_000_000,
-            datagrams: 65_536,
-            datagrams_per_ingress: 1024,
-        }
+        Self { connections: 4_000_000, connections_per_instance: 1_000_000, datagrams_per_ingress: 1024 }
     }
 }
 
@@ -464,7 +457,7 @@ impl FlowTable {
             capacity,
             conns: KeyedMap::default(),
             usage: KeyedMap::default(),
-            datagrams: Datagrams::new(capacity.datagrams, capacity.datagrams_per_ingress),
+            datagrams: Datagrams::new(capacity.datagrams_per_ingress),
             nat: NatTable::default(),
             clock: VecDeque::new(),
         }
@@ -487,7 +480,7 @@ impl FlowTable {
 
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
-        self.conns.is_empty() && self.datagrams.len() == 0 && self.nat.is_empty()
+        self.conns.is_empty() && self.datagrams.is_empty() && self.nat.is_empty()
     }
 
     /// The fragmented datagrams in flight.

@@ -43,6 +43,8 @@ pub trait Outlet {
 pub struct Engine {
     flows: FlowTable,
     counters: Counters,
+    /// When a packet was last refused for want of room.
+    looked_for_room: Option<Timestamp>,
 }
 
 /// What has happened so far, in frames: a superframe counts once.
@@ -76,7 +78,7 @@ pub enum Outcome {
 impl Engine {
     /// An engine with empty memory.
     pub fn new(capacity: Capacity) -> Self {
-        Self { flows: FlowTable::new(capacity), counters: Counters::default() }
+        Self { flows: FlowTable::new(capacity), counters: Counters::default(), looked_for_room: None }
     }
 
     /// The memory.
@@ -144,8 +146,10 @@ impl Engine {
         let mut attempt = 1;
         loop {
             let mut decided = plan(&Context { fabric, flows: &self.flows, now, nat_port: None });
-            if is_full(&decided) {
-                // What has expired must not stand in the way; a bounded look, as this may happen with every packet.
+            if is_full(&decided) && self.looked_for_room != Some(now) {
+                // What has expired must not stand in the way. A bounded look, and one for all packets of a batch: who
+                // is at a limit must not make every packet dear for the others.
+                self.looked_for_room = Some(now);
                 self.sweep(fabric, now);
                 decided = plan(&Context { fabric, flows: &self.flows, now, nat_port: None });
             }
@@ -169,7 +173,7 @@ impl Engine {
         outlet: &mut impl Outlet,
     ) -> Outcome {
         match &plan.verdict {
-            Verdict::Forward(forward) => send(frame, headers, forward, outlet),
+            Verdict::Forward(forward) => send(frame, headers, forward, self.number(), outlet),
             Verdict::Reply(answer) => match reply(fabric, frame, headers, *answer) {
                 Some(reply) => {
                     outlet.send(port, reply.bytes());
@@ -218,11 +222,16 @@ impl Engine {
         self.counters.born += 1;
         match &plan.verdict {
             Verdict::Forward(forward) => {
-                send(&mut error, &headers, forward, outlet);
+                send(&mut error, &headers, forward, self.number(), outlet);
             }
             Verdict::Drop(reason) => self.drop(port, reason),
             Verdict::Reply(_) => {}
         }
+    }
+
+    /// The number of the packet in hand, round and round.
+    fn number(&self) -> u16 {
+        u16::try_from(self.counters.received & u64::from(u16::MAX)).unwrap_or_default()
     }
 
     fn drop(&mut self, port: Port, reason: &DropReason) {
@@ -233,10 +242,7 @@ impl Engine {
 /// Whether the packet dies for want of room.
 fn is_full(plan: &Plan) -> bool {
     let Verdict::Drop(reason) = plan.verdict else { return false };
-    matches!(
-        reason,
-        DropReason::ConnectionLimit { .. } | DropReason::FlowMemoryFull | DropReason::FragmentMemoryFull
-    )
+    matches!(reason, DropReason::ConnectionLimit { .. } | DropReason::FlowMemoryFull)
 }
 
 /// The plan of a packet born on the way. It gives birth to nothing: there is no error about an error (RFC 1122).
@@ -247,7 +253,15 @@ fn plan_born(cx: &Context<'_>, origin: Origin, packet: &vpclab_wire::IpHeaders) 
 }
 
 /// Rewrites a frame and sends it, in pieces where it must be cut.
-fn send(frame: &mut [u8], headers: &Headers, forward: &Forward, outlet: &mut impl Outlet) -> Outcome {
+///
+/// `number` is another one for each packet of a conversation, as identifications of IPv4 have to be (RFC 6864).
+fn send(
+    frame: &mut [u8],
+    headers: &Headers,
+    forward: &Forward,
+    number: u16,
+    outlet: &mut impl Outlet,
+) -> Outcome {
     let port = match forward.egress {
         Egress::Interface(eni, _) => Port::Interface(eni),
         Egress::InternetHost(host) => Port::Host(host),
@@ -262,7 +276,7 @@ fn send(frame: &mut [u8], headers: &Headers, forward: &Forward, outlet: &mut imp
         }
         &*frame
     } else {
-        translated = match translate(frame, packet, forward) {
+        translated = match translate(frame, packet, forward, number) {
             Ok(translated) => translated.into_bytes(),
             Err(why) => return Outcome::Dropped(DropReason::Untranslatable(why)),
         };
@@ -279,7 +293,12 @@ fn send(frame: &mut [u8], headers: &Headers, forward: &Forward, outlet: &mut imp
 }
 
 /// The frame of the other address family that NAT64 sends in place of `frame`.
-fn translate(frame: &[u8], packet: &IpHeaders, forward: &Forward) -> Result<FrameBuf, Untranslatable> {
+fn translate(
+    frame: &[u8],
+    packet: &IpHeaders,
+    forward: &Forward,
+    number: u16,
+) -> Result<FrameBuf, Untranslatable> {
     let Rewrite { src_mac, dst_mac, src_port, dst_port, ttl, max_segment_size, .. } = forward.rewrite;
     let ports = forward.rewrite.embedded.unwrap_or_default();
     let quoted = match &forward.headers.transport {
@@ -310,7 +329,9 @@ fn translate(frame: &[u8], packet: &IpHeaders, forward: &Forward) -> Result<Fram
         }};
     }
     match (forward.headers.src, forward.headers.dst) {
-        (IpAddr::V4(src), IpAddr::V4(dst)) => translation!(V4, |t| ipv6_to_ipv4(frame, packet, &t, identification(frame)), src, dst),
+        (IpAddr::V4(src), IpAddr::V4(dst)) => {
+            translation!(V4, |t| ipv6_to_ipv4(frame, packet, &t, number), src, dst)
+        }
         (IpAddr::V6(src), IpAddr::V6(dst)) => translation!(V6, |t| ipv4_to_ipv6(frame, packet, &t), src, dst),
         _ => Err(Untranslatable::Mismatch),
     }

@@ -244,9 +244,6 @@ fn reassemble(cx: &Context<'_>, draft: &mut Draft) -> Result<(), DropReason> {
     let datagrams = cx.flows.datagrams();
     let first = if start == 0 {
         // A first fragment always begins a datagram anew: identifications are used again.
-        if !datagrams.has_room(draft.ingress) {
-            return Err(DropReason::FragmentMemoryFull);
-        }
         FirstFragment { protocol: headers.protocol, transport: headers.transport }
     } else {
         match datagrams.lookup(&key, start, end, cx.now) {
@@ -258,7 +255,7 @@ fn reassemble(cx: &Context<'_>, draft: &mut Draft) -> Result<(), DropReason> {
     draft.is_later_fragment = start > 0;
     draft.headers.protocol = first.protocol;
     draft.headers.transport = first.transport;
-    let passed = PassedFragment { key, first, start, end, is_last: !fragment.more };
+    let passed = PassedFragment { key, first, start, end };
     draft.record(Effect::RememberFragment(Box::new(passed)))
 }
 

@@ -136,6 +136,9 @@ pub enum DropReason {
         /// The address.
         address: IpAddr,
     },
+    /// TCP to port 25 of a public IPv4 address, which AWS blocks until asked (L2-24).
+    #[error("AWS blocks outbound TCP to port 25")]
+    OutboundSmtp,
     /// A private source from the internet (IGW-08).
     #[error("the internet gateway does not accept RFC 1918 sources")]
     PrivateSource,
@@ -260,9 +263,6 @@ pub enum DropReason {
     /// The lab's flow memory is full.
     #[error("flow memory is full")]
     FlowMemoryFull,
-    /// The memory of fragmented datagrams is full.
-    #[error("fragment memory is full")]
-    FragmentMemoryFull,
     /// A later fragment whose first one has not been seen.
     #[error("a later fragment came before its first one")]
     FragmentWithoutFirst,
@@ -304,117 +304,82 @@ impl std::fmt::Display for Service {
     }
 }
 
-impl DropReason {
-    /// The name of the counter, in kebab case.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Malformed(malformed) => malformed.reason(),
-            Self::SpoofedMac => "spoofed-mac",
-            Self::UnknownMac => "unknown-mac",
-            Self::Broadcast => "broadcast",
-            Self::Multicast => "multicast",
-            Self::LinkLocal => "link-local",
-            Self::UnansweredResolution => "unanswered-resolution",
-            Self::ServiceNotModelled(_) => "service-not-modelled",
-            Self::SourceDestCheck { .. } => "source-dest-check",
-            Self::SecurityGroup { .. } => "security-group",
-            Self::NetworkAcl { .. } => "network-acl",
-            Self::NoRoute { .. } => "no-route",
-            Self::Blackhole { .. } => "blackhole",
-            Self::ReservedDestination => "reserved-destination",
-            Self::NoSuchAddress { .. } => "no-such-address",
-            Self::NotAttached { .. } => "not-attached",
-            Self::NoPublicAddress { .. } => "no-public-address",
-            Self::SpoofedSource { .. } => "spoofed-source",
-            Self::PrivateDestination { .. } => "private-destination",
-            Self::SharedDestination { .. } => "shared-destination",
-            Self::NonPublicDestination { .. } => "non-public-destination",
-            Self::PrivateSource => "private-source",
-            Self::SharedSource => "shared-source",
-            Self::ForeignSource => "foreign-source",
-            Self::NoPublicMapping { .. } => "no-public-mapping",
-            Self::NoPublicAddressForIngress { .. } => "no-public-address-for-ingress",
-            Self::Misdelivered => "misdelivered",
-            Self::EgressOnlyIpv6 { .. } => "egress-only-ipv6",
-            Self::EgressOnlyUnsolicited { .. } => "egress-only-unsolicited",
-            Self::NatProtocol { .. } => "nat-protocol",
-            Self::NatIpv6 { .. } => "nat-ipv6",
-            Self::Untranslatable(_) => "untranslatable",
-            Self::NatFragment { .. } => "nat-fragment",
-            Self::NatNoMapping { .. } => "nat-no-mapping",
-            Self::NatForeignClient { .. } => "nat-foreign-client",
-            Self::NatPortAllocation { .. } => "nat-port-allocation",
-            Self::NatUnavailable { .. } => "nat-unavailable",
-            Self::PeeringInactive { .. } => "peering-inactive",
-            Self::PeeringForeignDestination { .. } => "peering-foreign-destination",
-            Self::TtlExpired => "ttl-expired",
-            Self::NoSuchInternetHost => "no-such-internet-host",
-            Self::MtuExceeded { .. } => "mtu-exceeded",
-            Self::MidStreamTcp { .. } => "mid-stream-tcp",
-            Self::ConnectionLimit { .. } => "conntrack-allowance-exceeded",
-            Self::FlowMemoryFull => "flow-memory-full",
-            Self::FragmentMemoryFull => "fragment-memory-full",
-            Self::FragmentWithoutFirst => "fragment-without-first",
-            Self::OverlappingFragment => "overlapping-fragment",
-            Self::ForwardingLoop => "forwarding-loop",
-            Self::Stale => "stale",
-        }
-    }
+/// Gives each kind of reason, except what is malformed, its two names, and lists them.
+macro_rules! names {
+    ($($reason:pat => $name:literal, $code:literal;)*) => {
+        impl DropReason {
+            /// Every name with its code. The many ways of being malformed have the code `MALFORMED`.
+            pub const NAMES: &[(&'static str, &'static str)] = &[$(($name, $code)),*];
 
-    /// The code that AWS Reachability Analyzer publishes for the situation (RA-C01..RA-C89), our own where it has none.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::SourceDestCheck { .. } => "ENI_SOURCE_DEST_CHECK_RESTRICTION",
-            Self::SecurityGroup { has_rules: true, .. } => "ENI_SG_RULES_MISMATCH",
-            Self::SecurityGroup { has_rules: false, .. } => "SG_HAS_NO_RULES",
-            Self::NetworkAcl { .. } => "SUBNET_ACL_RESTRICTION",
-            Self::NoRoute { .. } => "NO_ROUTE_TO_DESTINATION",
-            Self::Blackhole { .. } => "BAD_STATE_ROUTE",
-            Self::NotAttached { .. } => "BAD_STATE_ATTACHMENT",
-            Self::NoPublicAddress { .. } => "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS",
-            Self::SpoofedSource { .. } => "GATEWAY_REJECTS_SPOOFED_TRAFFIC",
-            Self::PrivateDestination { .. } => "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS",
-            Self::SharedDestination { .. } => "IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS",
-            Self::PrivateSource => "IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS",
-            Self::SharedSource => "IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS",
-            Self::Misdelivered => "MISDELIVERED",
-            Self::NonPublicDestination { .. } => "DESTINATION_NOT_PUBLIC",
-            Self::NoPublicMapping { .. } | Self::NoPublicAddressForIngress { .. } => {
-                "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"
+            /// The name of the counter, in kebab case.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    Self::Malformed(malformed) => malformed.reason(),
+                    $($reason => $name,)*
+                }
             }
-            Self::NoSuchAddress { .. } | Self::NoSuchInternetHost => "NO_POSSIBLE_DESTINATION",
-            Self::EgressOnlyIpv6 { .. } => "EGRESS_ONLY_INTERNET_GATEWAY_IPV6_ONLY",
-            Self::EgressOnlyUnsolicited { .. } => "EGRESS_ONLY_INTERNET_GATEWAY_INGRESS",
-            Self::NatProtocol { .. } => "PROTOCOL_RESTRICTION",
-            Self::NatIpv6 { .. } => "PROTOCOL_RESTRICTION",
-            Self::Untranslatable(_) => "UNTRANSLATABLE",
-            Self::NatFragment { .. } => "NGW_FRAGMENT_RESTRICTION",
-            Self::NatNoMapping { .. } => "NGW_NO_MAPPING",
-            Self::NatForeignClient { .. } => "NGW_REQUIRES_SOURCE_IN_VPC",
-            Self::NatPortAllocation { .. } => "NGW_ERROR_PORT_ALLOCATION",
-            Self::NatUnavailable { .. } => "BAD_STATE",
-            Self::PeeringInactive { .. } => "BAD_STATE",
-            Self::PeeringForeignDestination { .. } => "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR",
-            Self::TtlExpired => "TTL_EXPIRED",
-            Self::Malformed(_) => "MALFORMED",
-            Self::SpoofedMac => "SPOOFED_MAC",
-            Self::UnknownMac => "UNKNOWN_MAC",
-            Self::Broadcast => "BROADCAST_NOT_SUPPORTED",
-            Self::Multicast => "MULTICAST_NOT_SUPPORTED",
-            Self::LinkLocal => "LINK_LOCAL_NOT_ROUTED",
-            Self::UnansweredResolution => "UNANSWERED_RESOLUTION",
-            Self::ServiceNotModelled(_) => "NOT_MODELLED",
-            Self::ReservedDestination => "RESERVED_DESTINATION",
-            Self::ForeignSource => "FOREIGN_SOURCE",
-            Self::MtuExceeded { .. } => "MTU_EXCEEDED",
-            Self::MidStreamTcp { .. } => "MID_STREAM_TCP",
-            Self::ConnectionLimit { .. } => "CONNTRACK_ALLOWANCE_EXCEEDED",
-            Self::FlowMemoryFull => "FLOW_MEMORY_FULL",
-            Self::FragmentMemoryFull => "FRAGMENT_MEMORY_FULL",
-            Self::FragmentWithoutFirst => "FRAGMENT_WITHOUT_FIRST",
-            Self::OverlappingFragment => "OVERLAPPING_FRAGMENT",
-            Self::ForwardingLoop => "FORWARDING_LOOP",
-            Self::Stale => "STALE",
+
+            /// The code that AWS Reachability Analyzer publishes for the situation (RA-C01..RA-C89), our own where it
+            /// has none.
+            pub fn code(&self) -> &'static str {
+                match self {
+                    Self::Malformed(_) => "MALFORMED",
+                    $($reason => $code,)*
+                }
+            }
         }
-    }
+    };
+}
+
+names! {
+    Self::SpoofedMac => "spoofed-mac", "SPOOFED_MAC";
+    Self::UnknownMac => "unknown-mac", "UNKNOWN_MAC";
+    Self::Broadcast => "broadcast", "BROADCAST_NOT_SUPPORTED";
+    Self::Multicast => "multicast", "MULTICAST_NOT_SUPPORTED";
+    Self::LinkLocal => "link-local", "LINK_LOCAL_NOT_ROUTED";
+    Self::UnansweredResolution => "unanswered-resolution", "UNANSWERED_RESOLUTION";
+    Self::ServiceNotModelled(_) => "service-not-modelled", "NOT_MODELLED";
+    Self::SourceDestCheck { .. } => "source-dest-check", "ENI_SOURCE_DEST_CHECK_RESTRICTION";
+    Self::SecurityGroup { has_rules: true, .. } => "security-group", "ENI_SG_RULES_MISMATCH";
+    Self::SecurityGroup { has_rules: false, .. } => "security-group", "SG_HAS_NO_RULES";
+    Self::NetworkAcl { .. } => "network-acl", "SUBNET_ACL_RESTRICTION";
+    Self::NoRoute { .. } => "no-route", "NO_ROUTE_TO_DESTINATION";
+    Self::Blackhole { .. } => "blackhole", "BAD_STATE_ROUTE";
+    Self::ReservedDestination => "reserved-destination", "RESERVED_DESTINATION";
+    Self::NoSuchAddress { .. } => "no-such-address", "NO_POSSIBLE_DESTINATION";
+    Self::NotAttached { .. } => "not-attached", "BAD_STATE_ATTACHMENT";
+    Self::NoPublicAddress { .. } => "no-public-address", "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS";
+    Self::SpoofedSource { .. } => "spoofed-source", "GATEWAY_REJECTS_SPOOFED_TRAFFIC";
+    Self::PrivateDestination { .. } => "private-destination", "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS";
+    Self::SharedDestination { .. } => "shared-destination", "IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS";
+    Self::NonPublicDestination { .. } => "non-public-destination", "DESTINATION_NOT_PUBLIC";
+    Self::OutboundSmtp => "outbound-smtp", "OUTBOUND_SMTP_BLOCKED";
+    Self::PrivateSource => "private-source", "IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS";
+    Self::SharedSource => "shared-source", "IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS";
+    Self::ForeignSource => "foreign-source", "FOREIGN_SOURCE";
+    Self::NoPublicMapping { .. } => "no-public-mapping", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS";
+    Self::NoPublicAddressForIngress { .. } => "no-public-address-for-ingress", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS";
+    Self::Misdelivered => "misdelivered", "MISDELIVERED";
+    Self::EgressOnlyIpv6 { .. } => "egress-only-ipv6", "EGRESS_ONLY_INTERNET_GATEWAY_IPV6_ONLY";
+    Self::EgressOnlyUnsolicited { .. } => "egress-only-unsolicited", "EGRESS_ONLY_INTERNET_GATEWAY_INGRESS";
+    Self::NatProtocol { .. } => "nat-protocol", "PROTOCOL_RESTRICTION";
+    Self::NatIpv6 { .. } => "nat-ipv6", "PROTOCOL_RESTRICTION";
+    Self::Untranslatable(_) => "untranslatable", "UNTRANSLATABLE";
+    Self::NatFragment { .. } => "nat-fragment", "NGW_FRAGMENT_RESTRICTION";
+    Self::NatNoMapping { .. } => "nat-no-mapping", "NGW_NO_MAPPING";
+    Self::NatForeignClient { .. } => "nat-foreign-client", "NGW_REQUIRES_SOURCE_IN_VPC";
+    Self::NatPortAllocation { .. } => "nat-port-allocation", "NGW_ERROR_PORT_ALLOCATION";
+    Self::NatUnavailable { .. } => "nat-unavailable", "BAD_STATE";
+    Self::PeeringInactive { .. } => "peering-inactive", "BAD_STATE";
+    Self::PeeringForeignDestination { .. } => "peering-foreign-destination", "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR";
+    Self::TtlExpired => "ttl-expired", "TTL_EXPIRED";
+    Self::NoSuchInternetHost => "no-such-internet-host", "NO_POSSIBLE_DESTINATION";
+    Self::MtuExceeded { .. } => "mtu-exceeded", "MTU_EXCEEDED";
+    Self::MidStreamTcp { .. } => "mid-stream-tcp", "MID_STREAM_TCP";
+    Self::ConnectionLimit { .. } => "conntrack-allowance-exceeded", "CONNTRACK_ALLOWANCE_EXCEEDED";
+    Self::FlowMemoryFull => "flow-memory-full", "FLOW_MEMORY_FULL";
+    Self::FragmentWithoutFirst => "fragment-without-first", "FRAGMENT_WITHOUT_FIRST";
+    Self::OverlappingFragment => "overlapping-fragment", "OVERLAPPING_FRAGMENT";
+    Self::ForwardingLoop => "forwarding-loop", "FORWARDING_LOOP";
+    Self::Stale => "stale", "STALE";
 }

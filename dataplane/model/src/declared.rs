@@ -198,6 +198,7 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         network_acl_within_subnet_via_router: reader
             .flag(&["network_acl_within_subnet_via_router"], default.network_acl_within_subnet_via_router),
         connection_limit_per_instance,
+        outbound_smtp: reader.take(&["outbound_smtp"]).value().copied().unwrap_or(default.outbound_smtp),
     };
     reader.finish();
     settings

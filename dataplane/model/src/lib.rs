@@ -25,6 +25,7 @@ pub use name::{
     NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
     VpcName, VpcPeeringConnectionName, kind,
 };
+pub use nearest::nearest;
 pub use resources::{
     Attachment, ConnectionTracking, ConnectivityType, EgressOnlyInternetGateway, Eip, EipAssociation,
     Instance, InterfaceType, InternetGateway, InternetHost, NatGateway, NatGatewayState, NetworkAcl,
@@ -32,6 +33,6 @@ pub use resources::{
     RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
     VpcPeeringConnection,
 };
-pub use settings::{MidStreamTcp, Settings};
-pub use space::not_public;
+pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
+pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
 pub use traffic::{IcmpMatch, PortRange, Traffic};

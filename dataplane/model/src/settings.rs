@@ -1,7 +1,7 @@
-//! What does AWS's documentation leave open, and what do we choose?
+//! What does AWS's documentation leave open or to the account, and what do we choose?
 //!
-//! Each setting answers one open question of the behaviour register, with the default it recommends. A lab that must
-//! hold under either answer can be run with both.
+//! Each setting answers one open question of the behaviour register, with the default it recommends, or says what AWS
+//! has granted the account. A lab that must hold under either answer can be run with both.
 
 use serde::Serialize;
 
@@ -21,6 +21,18 @@ pub struct Settings {
     pub network_acl_within_subnet_via_router: bool,
     /// Connections remembered at most for the interfaces of one instance, together (CT-15). AWS publishes no figure.
     pub connection_limit_per_instance: u32,
+    /// What becomes of TCP to port 25 of public IPv4 addresses (L2-24). AWS lifts the block on request.
+    pub outbound_smtp: OutboundSmtp,
+}
+
+/// What becomes of TCP to port 25 of public IPv4 addresses (L2-24).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutboundSmtp {
+    /// It is dropped on its way out, whatever rules say.
+    Blocked,
+    /// It is traffic like any other.
+    Allowed,
 }
 
 /// What becomes of a TCP packet in the middle of a connection that is not remembered (CT-19, OQ-31).
@@ -42,6 +54,7 @@ impl Default for Settings {
             icmp_timeout: 30,
             network_acl_within_subnet_via_router: false,
             connection_limit_per_instance: 1_000_000,
+            outbound_smtp: OutboundSmtp::Blocked,
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::log::{Log, Place};
 use crate::resources::{ConnectivityType, PeeringState, RuleAction, Tags};
-use crate::settings::MidStreamTcp;
+use crate::settings::{MidStreamTcp, OutboundSmtp};
 
 /// What an attribute can hold.
 pub(crate) trait Shape: Sized {
@@ -246,6 +246,16 @@ impl Shape for PeeringState {
                 "a state of a peering connection",
                 "give active, pending-acceptance, rejected, expired or deleted",
             ),
+        }
+    }
+}
+
+impl Shape for OutboundSmtp {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("blocked") => Some(Self::Blocked),
+            Some("allowed") => Some(Self::Allowed),
+            _ => wrong(value, at, log, "a choice", "give blocked or allowed"),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, length: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length)
@@ -74,6 +74,25 @@ pub fn not_public(address: IpAddr) -> Option<&'static str> {
         IpAddr::V6(address) if GLOBAL_V6.contains(&address) => None,
         IpAddr::V6(address) if UNIQUE_LOCAL_V6.contains(&address) => Some("is unique local (RFC 4193)"),
         IpAddr::V6(_) => Some("is not global unicast (RFC 4291)"),
+    }
+}
+
+/// Blocks at whose first address, or at the one after whose last, public addresses begin or end: nowhere else does
+/// [`not_public`] change its answer from none to some or back.
+pub fn public_edges() -> impl Iterator<Item = IpNet> {
+    NOT_PUBLIC.iter().map(|(range, _)| IpNet::V4(*range)).chain([IpNet::V6(GLOBAL_V6)])
+}
+
+/// An address that can stand for anybody on the internet, as the documentation ranges are nobody's (RFC 5737).
+pub const ANYBODY_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+/// The same for IPv6 (RFC 3849).
+pub const ANYBODY_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0xffff, 0, 0, 0, 1);
+
+/// The address after `address`; none after the last.
+pub fn address_after(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => u32::from(address).checked_add(1).map(|next| IpAddr::V4(next.into())),
+        IpAddr::V6(address) => u128::from(address).checked_add(1).map(|next| IpAddr::V6(next.into())),
     }
 }
 
@@ -162,6 +181,27 @@ mod tests {
             ("::ffff:10.0.0.1", false),
         ] {
             assert_eq!(not_public(address.parse().unwrap()).is_none(), public, "{address}");
+        }
+    }
+
+    /// An edge forgotten would hide the range behind it.
+    #[test]
+    fn public_addresses_begin_and_end_where_the_edges_are() {
+        let edges: Vec<IpNet> = public_edges().collect();
+        let is_inside = |address: IpAddr| edges.iter().any(|edge| edge.contains(&address));
+        for block in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                for (third, fourth) in
+                    [(0, 0), (1, 1), (2, 1), (99, 255), (100, 1), (113, 1), (128, 0), (255, 255)]
+                {
+                    let address = IpAddr::from([block, second, third, fourth]);
+                    assert_eq!(not_public(address).is_some(), is_inside(address), "{address}");
+                }
+            }
+        }
+        for first in 0..=u16::MAX {
+            let address = IpAddr::from([first, 0, 0, 0, 0, 0, 0, 1]);
+            assert_eq!(not_public(address).is_none(), is_inside(address), "{address}");
         }
     }
 }

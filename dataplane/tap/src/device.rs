@@ -8,7 +8,7 @@
 //! header (`wire`).
 
 use std::ffi::c_int;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -34,13 +34,6 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// `EBADFD` when the device was deleted; other errors of read(2).
     fn read(&self, buf: &mut [u8]) -> io::Result<Option<usize>>;
-
-    /// As [`Device::read`], filling the buffers in turn: a small slot first and a shared spill for superframes
-    /// behind it spare a copy. The first buffer holds at least [`VNET_LEN`] bytes.
-    ///
-    /// # Errors
-    /// As [`Device::read`]; `InvalidInput` for a first buffer shorter than the virtio header.
-    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Option<usize>>;
 
     /// Hands one whole `[virtio header | Ethernet frame]` to the kernel, which runs the receiving stack before it
     /// returns.
@@ -122,7 +115,7 @@ impl OffloadTap {
         netns.run(|| Self::open_here(name))?
     }
 
-    /// Whether the device stays when this descriptor closes or the process dies (then `link::remove` ends it).
+    /// Whether the device stays when this descriptor closes or the process dies (then `link::remove_where` ends it).
     ///
     /// # Errors
     /// What the kernel says.
@@ -190,11 +183,6 @@ impl Device for OffloadTap {
         waiting(nix::unistd::read(&self.fd, buf))
     }
 
-    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Option<usize>> {
-        room_for_header(bufs)?;
-        waiting(nix::sys::uio::readv(&self.fd, bufs))
-    }
-
     fn write(&self, frame: &[u8]) -> io::Result<()> {
         nix::unistd::write(&self.fd, frame)?;
         Ok(())
@@ -215,7 +203,7 @@ impl PlainTap {
         netns.run(|| Self::open_here(name))?
     }
 
-    /// Whether the device stays when this descriptor closes or the process dies (then `link::remove` ends it).
+    /// Whether the device stays when this descriptor closes or the process dies (then `link::remove_where` ends it).
     ///
     /// # Errors
     /// What the kernel says.
@@ -260,18 +248,6 @@ impl Device for PlainTap {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Option<usize>> {
-        room_for_header(bufs)?;
-        let (first, rest) = bufs.split_first_mut().ok_or_else(short_buffer)?;
-        let (header, frame) = first.split_at_mut(VNET_LEN);
-        header.fill(0);
-        let mut slices = Vec::with_capacity(1 + rest.len());
-        slices.push(IoSliceMut::new(frame));
-        slices.extend(rest.iter_mut().map(|slice| IoSliceMut::new(slice)));
-        let len = waiting(nix::sys::uio::readv(Device::as_fd(self), &mut slices))?;
-        Ok(len.map(|len| VNET_LEN + len))
     }
 
     /// Errors also with `InvalidInput` when the virtio header asks for a checksum or for segmentation, which nobody
@@ -322,10 +298,6 @@ fn waiting(read: Result<usize, Errno>) -> io::Result<Option<usize>> {
         Err(Errno::EAGAIN) => Ok(None),
         Err(errno) => Err(errno.into()),
     }
-}
-
-fn room_for_header(bufs: &[IoSliceMut<'_>]) -> io::Result<()> {
-    if bufs.first().is_some_and(|first| first.len() >= VNET_LEN) { Ok(()) } else { Err(short_buffer()) }
 }
 
 fn short_buffer() -> io::Error {

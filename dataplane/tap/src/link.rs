@@ -1,7 +1,8 @@
 //! What does an instance's interface look like to its kernel?
 //!
-//! [`apply`] brings a link to exactly one [`LinkConfig`], whatever it was before; [`list`], [`find_by_alias`] and
-//! [`kernel_drops`] read; [`rename`] and [`remove`] do as they say. Control path only: every call starts a helper
+//! [`apply`] brings a link to exactly one [`LinkConfig`], whatever it was before, and [`apply_by_alias`] does so
+//! whatever the link is called by now; [`list`], [`addressed`] and [`kernel_drops`] read; [`remove_where`] deletes.
+//! [`prepare`] readies a namespace, [`settings`] and [`restore`] undo that. Control path only: a call starts a helper
 //! thread inside the namespace and speaks rtnetlink there. What always holds: only the namespace given is touched, a
 //! second `apply` of the same configuration changes nothing, and a call ends within [`DEADLINE`] (`apply` within two). Left to others:
 //! making the device ([`crate::OffloadTap`]).
@@ -15,11 +16,13 @@ mod routes;
 mod rules;
 mod sysctl;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use rtnetlink::Handle;
 use vpclab_wire::MacAddr;
 
 use crate::netns::{Netns, NetnsError};
@@ -131,12 +134,27 @@ pub struct KernelDrops {
     pub malformed: u64,
 }
 
+/// Links that were to be deleted, each with what came of it.
+pub type Removals = Vec<(LinkInfo, Result<(), LinkError>)>;
+
+/// What [`prepare`] changes in a namespace, as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespaceSettings {
+    /// `net.ipv4.ping_group_range`: the first and the last group that may open an ICMP socket.
+    pub ping_group_range: String,
+    /// Whether the loopback is set up.
+    pub loopback_up: bool,
+}
+
 /// Why a link could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// There is no such link.
     #[error("there is no link named {0} in this network namespace")]
     NotFound(String),
+    /// There is no link with this alias: it was deleted, moved to another namespace, or given another alias.
+    #[error("there is no link with the alias {0} in this network namespace any more")]
+    AliasNotFound(String),
     /// The configuration contradicts itself; every contradiction is listed.
     #[error("the configuration of link {name} cannot be applied: {}", .mistakes.join("; "))]
     Invalid {
@@ -175,22 +193,27 @@ pub enum LinkError {
 /// [`LinkError::Invalid`] before anything is changed; after another error the link is partly changed, and a later
 /// `apply` completes it.
 pub fn apply(netns: &Netns, config: &LinkConfig) -> Result<(), LinkError> {
-    let mistakes = mistakes(config);
-    if !mistakes.is_empty() {
-        return Err(LinkError::Invalid { name: config.name.clone(), mistakes });
-    }
-    if netns.name().is_some() {
-        prepare(netns)?;
-    }
+    check(netns, config)?;
     netlink::session(netns, async |handle| {
         let info = netlink::find(handle, &config.name).await?;
-        netlink::set_attributes(handle, &info, config).await?;
-        sysctl::prepare_link(config)?;
-        netlink::set_up(handle, info.index, &config.name).await?;
-        netlink::set_noqueue(handle, info.index, &config.name).await?;
-        addresses::apply(handle, info.index, config).await?;
-        routes::apply(handle, info.index, config).await?;
-        rules::apply(handle, info.index, config).await
+        bring(handle, &info, config).await
+    })
+}
+
+/// As [`apply`] to the link that has the configuration's alias, whatever its name is by now: who has rights inside a
+/// namespace may have renamed it. Returns the configuration with that name.
+///
+/// # Errors
+/// [`LinkError::AliasNotFound`], and as [`apply`].
+pub fn apply_by_alias(netns: &Netns, config: &LinkConfig) -> Result<LinkConfig, LinkError> {
+    check(netns, config)?;
+    netlink::session(netns, async |handle| {
+        let links = netlink::links(handle).await?;
+        let info = links.iter().find(|link| link.alias == config.alias);
+        let info = info.ok_or_else(|| LinkError::AliasNotFound(config.alias.clone()))?;
+        let config = LinkConfig { name: info.name.clone(), ..config.clone() };
+        bring(handle, info, &config).await?;
+        Ok(config)
     })
 }
 
@@ -206,6 +229,33 @@ pub fn prepare(netns: &Netns) -> Result<(), LinkError> {
             netlink::set_up(handle, loopback.index, "lo").await?;
         }
         Ok(())
+    })
+}
+
+/// What [`prepare`] would change, as it is now.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn settings(netns: &Netns) -> Result<NamespaceSettings, LinkError> {
+    netlink::session(netns, async |handle| {
+        let loopback_up = netlink::find(handle, "lo").await?.up;
+        Ok(NamespaceSettings { ping_group_range: sysctl::ping_group_range()?, loopback_up })
+    })
+}
+
+/// Puts back what [`prepare`] has changed.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn restore(netns: &Netns, settings: &NamespaceSettings) -> Result<(), LinkError> {
+    netlink::session(netns, async |handle| {
+        sysctl::set_ping_group_range(&settings.ping_group_range)?;
+        let loopback = netlink::find(handle, "lo").await?;
+        match (loopback.up, settings.loopback_up) {
+            (true, false) => netlink::set_down(handle, loopback.index, "lo").await,
+            (false, true) => netlink::set_up(handle, loopback.index, "lo").await,
+            _ => Ok(()),
+        }
     })
 }
 
@@ -229,34 +279,40 @@ pub fn find(netns: &Netns, name: &str) -> Result<LinkInfo, LinkError> {
     netlink::session(netns, async |handle| netlink::find(handle, name).await)
 }
 
-/// The first link with exactly this alias, if any.
+/// Every link that has addresses, with them, by index. The loopback's own count as any other's.
 ///
 /// # Errors
 /// What the kernel refuses.
-pub fn find_by_alias(netns: &Netns, alias: &str) -> Result<Option<LinkInfo>, LinkError> {
-    Ok(list(netns)?.into_iter().find(|link| link.alias == alias))
-}
-
-/// Gives a link another name; its addresses and routes stay. Kernels before 6.2 rename only links that are down.
-///
-/// # Errors
-/// [`LinkError::NotFound`]; `EEXIST` when the new name is taken.
-pub fn rename(netns: &Netns, name: &str, new_name: &str) -> Result<(), LinkError> {
+pub fn addressed(netns: &Netns) -> Result<Vec<(LinkInfo, Vec<IpNet>)>, LinkError> {
     netlink::session(netns, async |handle| {
-        let info = netlink::find(handle, name).await?;
-        netlink::set_name(handle, &info, new_name).await
+        let mut of: BTreeMap<u32, Vec<IpNet>> = BTreeMap::new();
+        for (index, address) in addresses::all(handle).await? {
+            of.entry(index).or_default().push(address);
+        }
+        let mut links = netlink::links(handle).await?;
+        links.sort_unstable_by_key(|link| link.index);
+        let addressed = links.into_iter().filter_map(|link| Some((of.remove(&link.index)?, link)));
+        Ok(addressed.map(|(addresses, link)| (link, addresses)).collect())
     })
 }
 
-/// Deletes a link with its addresses, routes and rules. A TAP's open descriptors fail from then on.
+/// Deletes every link that `doomed` holds for, with its addresses, routes and rules, and says how that went. Links
+/// are deleted by index: one that is renamed meanwhile is meant all the same. A TAP's open descriptors fail from then
+/// on.
 ///
 /// # Errors
-/// [`LinkError::NotFound`]; `EOPNOTSUPP` for links that cannot be deleted, such as `lo`.
-pub fn remove(netns: &Netns, name: &str) -> Result<(), LinkError> {
+/// When the links cannot be listed. For a single one, `EOPNOTSUPP` where it cannot be deleted, such as `lo`.
+pub fn remove_where(netns: &Netns, doomed: impl Fn(&LinkInfo) -> bool + Sync) -> Result<Removals, LinkError> {
     netlink::session(netns, async |handle| {
-        let info = netlink::find(handle, name).await?;
-        rules::remove_all(handle, info.index).await?;
-        netlink::delete(handle, &info).await
+        let mut removed = Vec::new();
+        for link in netlink::links(handle).await?.into_iter().filter(&doomed) {
+            let outcome = match rules::remove_all(handle, link.index).await {
+                Ok(()) => netlink::delete(handle, &link).await,
+                Err(error) => Err(error),
+            };
+            removed.push((link, outcome));
+        }
+        Ok(removed)
     })
 }
 
@@ -267,6 +323,26 @@ pub fn remove(netns: &Netns, name: &str) -> Result<(), LinkError> {
 pub fn kernel_drops(netns: &Netns, name: &str) -> Result<KernelDrops, LinkError> {
     let stats = find(netns, name)?.stats;
     Ok(KernelDrops { ring_full: stats.tx_dropped, not_taken: stats.rx_dropped, malformed: stats.rx_errors })
+}
+
+/// Refuses a configuration that contradicts itself, and readies a namespace with a name for one that does not.
+fn check(netns: &Netns, config: &LinkConfig) -> Result<(), LinkError> {
+    let mistakes = mistakes(config);
+    if !mistakes.is_empty() {
+        return Err(LinkError::Invalid { name: config.name.clone(), mistakes });
+    }
+    if netns.name().is_some() { prepare(netns) } else { Ok(()) }
+}
+
+/// Makes the link `info` what `config` says.
+async fn bring(handle: &Handle, info: &LinkInfo, config: &LinkConfig) -> Result<(), LinkError> {
+    netlink::set_attributes(handle, info, config).await?;
+    sysctl::prepare_link(config)?;
+    netlink::set_up(handle, info.index, &config.name).await?;
+    netlink::set_noqueue(handle, info.index, &config.name).await?;
+    addresses::apply(handle, info.index, config).await?;
+    routes::apply(handle, info.index, config).await?;
+    rules::apply(handle, info.index, config).await
 }
 
 /// Everything in the configuration that contradicts itself, in sentences.

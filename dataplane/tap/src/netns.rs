@@ -5,6 +5,7 @@
 //! `ip netns`: a bind mount at `/run/netns/NAME`. Left to others: what is inside ([`crate::link`],
 //! [`crate::process`]).
 
+use std::any::Any;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -50,6 +51,9 @@ pub enum NetnsError {
     /// The path exists and is something else.
     #[error("{} is not a network namespace", .0.display())]
     NotANamespace(PathBuf),
+    /// What was to be done inside ended in a panic; the message is the panic's.
+    #[error("what was done inside a network namespace failed unexpectedly: {0}")]
+    Panicked(String),
     /// The kernel refused.
     #[error("{what}: {source}")]
     Refused {
@@ -153,23 +157,17 @@ impl Netns {
         self.id == other.id
     }
 
-    /// A second handle of the same namespace.
-    ///
-    /// # Errors
-    /// When the process has no descriptors left.
-    pub fn try_clone(&self) -> Result<Self, NetnsError> {
-        let fd = self
-            .fd
-            .try_clone()
-            .map_err(|error| refused("duplicating a namespace handle".to_owned(), error))?;
-        Ok(Self { fd, id: self.id, name: self.name.clone() })
+    /// Device and inode of the namespace: what `stat` says of a process's `ns/net`.
+    pub(crate) fn id(&self) -> (u64, u64) {
+        self.id
     }
 
     /// Runs `work` inside the namespace on a thread of its own and returns what it returned. Descriptors made there
-    /// (sockets, TAPs) stay in the namespace wherever they are used later. A panic of `work` goes on in the caller.
+    /// (sockets, TAPs) stay in the namespace wherever they are used later.
     ///
     /// # Errors
     /// When the namespace cannot be entered (`CAP_SYS_ADMIN`) or no thread can be started; `work` did not run then.
+    /// [`NetnsError::Panicked`] when `work` panicked.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, NetnsError> {
         let entered = in_thread(|| setns(&self.fd, CloneFlags::CLONE_NEWNET).map(|()| work()))?;
         entered.map_err(|errno| refused("entering a network namespace".to_owned(), errno.into()))
@@ -248,11 +246,14 @@ fn in_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, NetnsError> 
             .name("in-netns".to_owned())
             .spawn_scoped(scope, work)
             .map_err(|error| refused("starting a thread".to_owned(), error))?;
-        match thread.join() {
-            Ok(value) => Ok(value),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        thread.join().map_err(|panic| NetnsError::Panicked(message(&*panic)))
     })
+}
+
+/// What a panic says: the text of `panic!` and its kin, where it is one.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_owned()
 }
 
 /// Makes `/run/netns` a shared mount point, so that names made here show in other mount namespaces and their

@@ -3,10 +3,12 @@
 //! [`InstanceEnvironment::command`] gives a [`Command`] whose child enters the instance's network namespace and sees
 //! its own `/sys`, host name and files such as `/etc/resolv.conf`, as `ip netns exec` arranges it;
 //! [`enter_container`] gives one whose child enters everything a container's process lives in, as `nsenter --all`
-//! does. What always holds: this process and its mounts stay as they are, and whatever the child does between fork
+//! does, with that process's privileges; [`end_programs`] ends what was started by the first. What always holds: this process and its mounts stay as they are, and whatever the child does between fork
 //! and exec is system calls on data made before. Left to others: arguments, streams, waiting.
 
 mod container;
+mod ending;
+mod privileges;
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -24,6 +26,7 @@ use nix::unistd::sethostname;
 use crate::netns::Netns;
 
 pub use container::enter_container;
+pub use ending::{Inhabitants, Place, end_programs, inhabitants};
 
 /// What a program inside an instance finds around it.
 #[derive(Debug)]

@@ -63,6 +63,24 @@ fn private_and_shared_destinations_do_not_leave() {
 }
 
 #[test]
+fn mail_to_the_internet_is_blocked_until_aws_lifts_it_whatever_rules_say() {
+    // proves: L2-24
+    let mut net = with(|_| {});
+    net.send("web", &packet(WEB, "192.0.2.77", syn(40_000, 25))).dies_of("outbound-smtp");
+    for (source, destination, body) in [
+        (WEB, "192.0.2.77", syn(40_000, 26)),
+        (WEB, "192.0.2.77", udp(40_000, 25)),
+        (WEB_V6, "2001:db8:ffff::77", syn(40_000, 25)),
+    ] {
+        let outcome = net.send("web", &packet(source, destination, body)).outcome;
+        assert_eq!(outcome, vpclab_engine::Outcome::LeftForInternet, "{destination}");
+    }
+    net.change(|d| d["settings"] = json!({ "outbound_smtp": "allowed" }));
+    let outcome = net.send("web", &packet(WEB, "192.0.2.77", syn(40_000, 25))).outcome;
+    assert_eq!(outcome, vpclab_engine::Outcome::LeftForInternet);
+}
+
+#[test]
 fn what_is_no_public_address_is_nowhere_on_the_internet() {
     // proves: IGW-06, IGW-07
     let mut net = with(|_| {});

@@ -333,7 +333,7 @@ fn a_detached_interface_sends_nothing() {
     });
     net.send("spare", &packet("10.0.1.50", DB, syn(1, 2))).dies_of("not-attached");
     net.change(|d| {
-        d["network_interfaces"]["spare"]["attachment"] = json!({ "instance": "db", "device_index": 1 })
+        d["network_interfaces"]["spare"]["attachment"] = json!({ "instance": "db", "device_index": 1 });
     });
     net.send("spare", &packet("10.0.1.50", DB, syn(1, 2))).arrives_at("db");
 }

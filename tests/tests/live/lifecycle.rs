@@ -2,16 +2,25 @@
 
 use std::process::Command;
 
-use crate::support::{LiveLab, OPEN_ACL, WEB_RULES, binary, can_run, shop, text, vpclab, wait_until};
+use crate::shop::{OPEN_ACL, WEB_RULES, shop};
+use crate::support::{LiveLab, Turn, binary, text, vpclab};
+
+/// What the control API answers.
+fn ask(lab: &LiveLab, path: &str) -> String {
+    let socket = format!("/run/vpclab/{}/control.sock", lab.name);
+    let url = format!("http://localhost/v1/{path}");
+    let output = Command::new("curl").args(["-sSf", "--unix-socket", &socket, &url]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    text(&output)
+}
 
 #[test]
 fn ten_mistakes_print_ten_lines_and_change_nothing() {
     let Some(lab) = LiveLab::up("mistakes", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
-    let generation = |lab: &LiveLab| {
-        let output = vpclab(&["get", "instances", "--lab", &lab.name, "--json"]);
-        text(&output)
-    };
-    let before = generation(&lab);
+    let running =
+        || format!("{}{}{}", ask(&lab, "generation"), ask(&lab, "topology"), ask(&lab, "lab/instances"));
+    let before = running();
+    assert!(before.contains("10.0.1.10"), "{before}");
     let wrong = lab.write(
         "wrong.json",
         r#"{
@@ -31,32 +40,36 @@ fn ten_mistakes_print_ten_lines_and_change_nothing() {
     assert_eq!(output.status.code(), Some(2));
     let printed = text(&output);
     for named in [
-        "vpcs.a.cidr_block",
-        "vpcs.b.colour",
-        "subnets.s1.cidr_block",
-        "subnets.s3.cidr_block",
-        "subnets.s4.vpc",
-        "ingress[0]",
-        "ingress[1]",
-        "rule_no",
-        "instances.i.private_ip",
+        "vpcs.a.cidr_block:",
+        "vpcs.b.colour:",
+        "subnets.s1.cidr_block:",
+        "subnets.s3.cidr_block:",
+        "subnets.s4.vpc:",
+        "security_groups.g.ingress[0]",
+        "security_groups.g.ingress[1]",
+        "network_acls.n.ingress[0].rule_no:",
+        "instances.i.private_ip:",
         "instances.j.security_groups",
     ] {
-        assert!(printed.lines().any(|line| line.contains(named)), "no line about {named}:\n{printed}");
+        let lines = printed.lines().filter(|line| line.starts_with(named)).count();
+        assert_eq!(lines, 1, "lines about {named}:\n{printed}");
     }
-    assert_eq!(generation(&lab), before);
-    lab.must("app-1", &["ping", "-c", "1", "-W", "2", "10.0.1.10"]);
+    assert!(printed.contains("has 10 mistakes"), "{printed}");
+    assert_eq!(running(), before);
+    lab.must("app-1", &["ping", "-c", "1", "-W", "5", "10.0.1.10"]);
 }
 
 #[test]
 fn a_second_up_is_refused_and_the_first_lab_goes_on() {
     let Some(lab) = LiveLab::up("twice", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
     let file = lab.write("again.json", &shop(WEB_RULES, OPEN_ACL));
+    let pid = lab.pid();
     let output = lab.start(&file, &[]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     let printed = text(&output);
-    assert!(printed.contains(&lab.pid().to_string()) && printed.contains("vpclab"), "{printed}");
-    lab.must("app-1", &["ping", "-c", "1", "-W", "2", "10.0.1.10"]);
+    assert!(printed.contains(&pid.to_string()) && printed.contains("vpclab"), "{printed}");
+    assert_eq!(lab.pid(), pid);
+    lab.must("app-1", &["ping", "-c", "1", "-W", "5", "10.0.1.10"]);
 }
 
 #[test]
@@ -67,22 +80,17 @@ fn after_a_kill_the_next_up_adopts_devices_and_programs() {
         lab.must("web-1", &["sh", "-c", "cat /sys/class/net/eth0/ifindex; ip -o address show eth0; ip route"])
     };
     let before = state(&lab);
-    let pid = lab.pid();
-    Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
-    wait_until("the engine is dead", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
+    lab.kill();
     let file = lab.write("again.json", &shop(WEB_RULES, OPEN_ACL));
     let output = lab.start(&file, &[]);
     assert!(output.status.success(), "{}", text(&output));
     assert!(server.is_running(), "a program inside an instance survives the engine");
     assert_eq!(state(&lab), before, "the device is the same one, with its addresses and routes");
-    assert_eq!(lab.must("app-1", &["curl", "-sS", "-m", "5", "http://10.0.1.10/"]), "10.0.2.10");
+    assert_eq!(lab.fetch("app-1", "http://10.0.1.10/"), "10.0.2.10");
 }
 
 #[test]
 fn down_leaves_nothing_behind_even_after_a_kill() {
-    if !can_run() {
-        return;
-    }
     let Some(lab) = LiveLab::up("nothing", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
     let left = |name: &str| {
         let namespaces = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
@@ -93,33 +101,43 @@ fn down_leaves_nothing_behind_even_after_a_kill() {
     assert!(vpclab(&["down", "--lab", &lab.name]).status.success());
     assert_eq!(left(&lab.name), 0);
     let file = lab.write("again.json", &shop(WEB_RULES, OPEN_ACL));
-    assert!(lab.start(&file, &[]).status.success());
-    let pid = lab.pid();
-    Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
-    wait_until("the engine is dead", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
-    let output = vpclab(&["down", "--lab", &lab.name]);
-    assert!(output.status.success(), "{}", text(&output));
-    assert_eq!(left(&lab.name), 0, "{}", text(&output));
+    for kill in [LiveLab::kill, LiveLab::kill_without_waiting] {
+        assert!(lab.start(&file, &[]).status.success());
+        kill(&lab);
+        let output = vpclab(&["down", "--lab", &lab.name]);
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(left(&lab.name), 0, "{}", text(&output));
+    }
+}
+
+#[test]
+fn up_right_after_a_kill_takes_over() {
+    let Some(lab) = LiveLab::up("soon", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let file = lab.write("again.json", &shop(WEB_RULES, OPEN_ACL));
+    for _ in 0..5 {
+        lab.kill_without_waiting();
+        let output = lab.start(&file, &[]);
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    lab.must("app-1", &["ping", "-c", "1", "-W", "5", "10.0.1.10"]);
 }
 
 #[test]
 fn without_root_up_says_what_is_missing() {
-    if !can_run() {
-        return;
-    }
-    let file = std::env::temp_dir().join("vpclab-live-rootless.json");
+    let Some(turn) = Turn::take("nobody") else { return };
+    let file = turn.folder.join("topology.json");
     std::fs::write(&file, shop(WEB_RULES, OPEN_ACL)).unwrap();
     // The binary where another user may run it.
-    let copy = std::env::temp_dir().join("vpclab-live-rootless");
+    let copy = turn.folder.join("program");
     std::fs::copy(binary(), &copy).unwrap();
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&copy)
-        .args(["up", file.to_str().unwrap(), "--lab", "t-rootless"])
+        .arg("up")
+        .arg(&file)
+        .args(["--lab", &turn.lab])
         .output()
         .unwrap();
-    let _ = std::fs::remove_file(copy);
-    let _ = std::fs::remove_file(file);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(text(&output).to_lowercase().contains("root"), "{}", text(&output));
 }
@@ -131,13 +149,19 @@ fn the_control_socket_is_its_owners_alone() {
     let mode = |path: String| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(format!("/run/vpclab/{}", lab.name)), 0o700);
     assert_eq!(mode(format!("/run/vpclab/{}/control.sock", lab.name)), 0o600);
+    let socket = format!("/run/vpclab/{}/control.sock", lab.name);
+    let health = ["curl", "-sSf", "--unix-socket", &socket, "http://localhost/v1/health"];
     let nobody = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "curl", "-sS", "--unix-socket"])
-        .args([format!("/run/vpclab/{}/control.sock", lab.name), "http://localhost/v1/health".into()])
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .args(health)
         .output()
         .unwrap();
     assert!(!nobody.status.success());
-    // A guest sees no TCP port of the engine, and its own namespace only.
-    let sockets = lab.must("web-1", &["ss", "-ltnH"]);
-    assert_eq!(sockets.trim(), "");
+    assert!(ask(&lab, "health").contains(&lab.name), "its owner is answered");
+    // A guest sees no socket of the engine, and its own namespace only.
+    let sockets = ["ss", "-ltnuH"];
+    assert_eq!(lab.must("web-1", &sockets).trim(), "");
+    let _server = lab.web_server("web-1", 80);
+    assert!(lab.must("web-1", &sockets).contains(":80 "));
+    assert_eq!(lab.must("web-2", &sockets).trim(), "");
 }

@@ -1,23 +1,47 @@
 //! What the live tests share: a lab that goes away when its test ends, and programs inside its instances.
+//!
+//! What always holds: one test at a time has a lab, with a name and a directory that no other run has; both are gone
+//! when the test has ended, also where the test process is killed.
 
+use std::fs;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::program::{Background, Capture};
+use crate::skip::skip;
 
 /// One live test at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// What cleans up when this process ends, however it ends: its stdin closes then. A line on stdin says that the
+/// programs of the test have ended already; without one they have been killed with it and need a moment, and a Docker
+/// engine some more.
+const KEEPER: &str = r#"
+    read -r _ || sleep 1
+    if [ -e "/run/vpclab/$2" ]; then "$1" down --lab "$2"; fi; result=$?
+    if docker=$(cat "$3/docker/pid" 2>/dev/null); then
+        for _ in $(seq 30); do kill -0 "$docker" 2>/dev/null || break; sleep 1; done
+    fi
+    rm -rf "$3" || exit
+    exit $result"#;
+
+/// The right to use the machine's time, the name of a lab, and a directory.
+pub(crate) struct Turn {
+    pub(crate) lab: String,
+    pub(crate) folder: PathBuf,
+    keeper: Child,
+    _alone: MutexGuard<'static, ()>,
+}
+
 /// A running lab.
 pub(crate) struct LiveLab {
     pub(crate) name: String,
-    folder: PathBuf,
-    _turn: MutexGuard<'static, ()>,
+    turn: Turn,
 }
-
-/// A program in the background, ended with its test.
-pub(crate) struct Background(Child);
 
 /// The binary that `cargo build --workspace` put beside this test.
 pub(crate) fn binary() -> PathBuf {
@@ -36,54 +60,84 @@ pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Whether live tests can run. Says loudly if not; under CI that is a failure.
-pub(crate) fn can_run() -> bool {
-    let missing = if !nix_is_root() {
-        "root"
-    } else if !Path::new("/dev/net/tun").exists() {
-        "/dev/net/tun"
-    } else {
-        return true;
-    };
-    assert!(std::env::var_os("CI").is_none(), "live tests need {missing}, and CI may not skip them");
-    eprintln!("SKIPPED, NOT PASSED: live tests need {missing}");
-    false
+/// Says how far a long test has come. The harness captures what `eprintln!` prints, and not this.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "    {text}");
 }
 
-fn nix_is_root() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+/// Waits up to 30 seconds.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < deadline, "this did not come true: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What live tests need and this machine has not.
+fn missing() -> Option<&'static str> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    if uid.and_then(|ids| ids.split_whitespace().nth(1)) != Some("0") {
+        Some("root")
+    } else if fs::File::options().read(true).write(true).open("/dev/net/tun").is_err() {
+        Some("/dev/net/tun")
+    } else {
+        None
+    }
+}
+
+impl Turn {
+    /// Waits for its turn; none where live tests cannot run.
+    pub(crate) fn take(name: &str) -> Option<Self> {
+        if let Some(missing) = missing() {
+            skip(&format!("live tests need {missing}"));
+            return None;
+        }
+        let alone = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let lab = format!("t{}-{name}", std::process::id());
+        let folder = std::env::temp_dir().join(format!("vpclab-{lab}"));
+        fs::create_dir(&folder).unwrap();
+        let keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .args([binary().as_os_str(), lab.as_ref(), folder.as_os_str()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            // A Ctrl-C ends the test, and not what cleans up after it.
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        Some(Self { lab, folder, keeper, _alone: alone })
+    }
+
+    /// Starts a lab with variables in the engine's environment.
+    pub(crate) fn up(self, topology: &str, options: &[&str], environment: &[(&str, &str)]) -> LiveLab {
+        let lab = LiveLab { name: self.lab.clone(), turn: self };
+        let file = lab.write("topology.json", topology);
+        let output = lab.start_command(&file, options).envs(environment.iter().copied()).output().unwrap();
+        assert!(output.status.success(), "up failed:\n{}", text(&output));
+        lab
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(mut pipe) = self.keeper.stdin.take() {
+            let _ = pipe.write_all(b"\n");
+        }
+        let kept = self.keeper.wait();
+        let clean = kept.is_ok_and(|status| status.success());
+        assert!(clean || std::thread::panicking(), "the lab could not be removed");
+    }
 }
 
 impl LiveLab {
     /// Starts a lab with this topology; none where live tests cannot run.
     pub(crate) fn up(name: &str, topology: &str, options: &[&str]) -> Option<Self> {
-        Self::up_with(name, topology, options, &[])
+        Some(Turn::take(name)?.up(topology, options, &[]))
     }
 
-    /// The same with variables in the engine's environment.
-    pub(crate) fn up_with(
-        name: &str,
-        topology: &str,
-        options: &[&str],
-        environment: &[(&str, &str)],
-    ) -> Option<Self> {
-        if !can_run() {
-            return None;
-        }
-        let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let name = format!("t-{name}");
-        let folder = std::env::temp_dir().join(format!("vpclab-live-{name}"));
-        std::fs::create_dir_all(&folder).unwrap();
-        vpclab(&["down", "--lab", &name]);
-        let lab = Self { name, folder, _turn: turn };
-        let file = lab.write("topology.json", topology);
-        let output = lab.start_command(&file, options).envs(environment.iter().copied()).output().unwrap();
-        assert!(output.status.success(), "up failed:\n{}", text(&output));
-        Some(lab)
-    }
-
-    /// `vpclab up -d` again, or for the first time.
+    /// `vpclab up -d` again.
     pub(crate) fn start(&self, topology: &Path, options: &[&str]) -> Output {
         self.start_command(topology, options).output().unwrap()
     }
@@ -94,10 +148,15 @@ impl LiveLab {
         up
     }
 
+    /// The path of a file that goes away with the lab.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.turn.folder.join(name)
+    }
+
     /// Writes a file that goes away with the lab.
     pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {
-        let path = self.folder.join(name);
-        std::fs::write(&path, content).unwrap();
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
         path
     }
 
@@ -108,16 +167,11 @@ impl LiveLab {
         assert!(output.status.success(), "apply failed:\n{}", text(&output));
     }
 
-    /// A command inside an instance, not yet started.
-    pub(crate) fn command(&self, instance: &str, command: &[&str]) -> Command {
-        let mut exec = Command::new(binary());
-        exec.args(["exec", instance, "--lab", &self.name, "--"]).args(command).stdin(Stdio::null());
-        exec
-    }
-
     /// Runs a command inside an instance to its end.
     pub(crate) fn exec(&self, instance: &str, command: &[&str]) -> Output {
-        self.command(instance, command).output().unwrap()
+        let mut exec = Command::new(binary());
+        exec.args(["exec", instance, "--lab", &self.name, "--"]).args(command).stdin(Stdio::null());
+        exec.output().unwrap()
     }
 
     /// Whether a command inside an instance succeeds.
@@ -132,10 +186,20 @@ impl LiveLab {
         text(&output)
     }
 
+    /// Fetches a page from inside an instance.
+    pub(crate) fn fetch(&self, instance: &str, url: &str) -> String {
+        self.must(instance, &["curl", "-sS", "-m", "10", url])
+    }
+
+    /// Asks for a page from inside an instance, and hears nothing at all: no refusal, no error.
+    pub(crate) fn must_hear_nothing(&self, instance: &str, url: &str) {
+        let output = self.exec(instance, &["curl", "-sS", "-m", "2", url]);
+        assert_eq!(output.status.code(), Some(28), "a drop is silent: {}", text(&output));
+    }
+
     /// Starts a command inside an instance and lets it run.
     pub(crate) fn background(&self, instance: &str, command: &[&str]) -> Background {
-        let child = self.command(instance, command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        Background(child.unwrap())
+        Background::start(&self.name, instance, command)
     }
 
     /// A Python program inside an instance, in the background.
@@ -143,7 +207,12 @@ impl LiveLab {
         self.background(instance, &["python3", "-u", "-c", program])
     }
 
-    /// A web server inside an instance, once it listens.
+    /// Looks at the packets of an instance from now on.
+    pub(crate) fn capture(&self, instance: &str, filter: &str) -> Capture {
+        Capture::start(&self.name, instance, filter)
+    }
+
+    /// A web server inside an instance, once it listens. Its page is the client's address.
     pub(crate) fn web_server(&self, instance: &str, port: u16) -> Background {
         let program = format!(
             "import http.server, socket\n\
@@ -172,122 +241,48 @@ impl LiveLab {
         (output.status.code().unwrap(), answer)
     }
 
-    /// What the engine has counted.
-    pub(crate) fn counters(&self) -> serde_json::Value {
+    /// Frames of `port` that the engine has dropped for `reason`, or for any.
+    pub(crate) fn dropped(&self, port: &str, reason: Option<&str>) -> u64 {
+        let counters = self.counters();
+        let dropped = counters["dropped"].as_array().unwrap().iter();
+        dropped
+            .filter(|drop| drop["port"] == port && reason.is_none_or(|reason| drop["reason"] == reason))
+            .map(|drop| drop["frames"].as_u64().unwrap())
+            .sum()
+    }
+
+    /// Frames that the kernel's own ring at the device of `port` has dropped.
+    pub(crate) fn kernel_dropped(&self, port: &str) -> u64 {
+        let counters = self.counters();
+        let device = counters["devices"].as_array().unwrap().iter().find(|device| device["port"] == port);
+        device.unwrap()["kernel_dropped"].as_u64().unwrap()
+    }
+
+    fn counters(&self) -> serde_json::Value {
         let output = vpclab(&["get", "counters", "--lab", &self.name, "--json"]);
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)))
     }
 
     /// The engine's process.
     pub(crate) fn pid(&self) -> i32 {
-        let pid = std::fs::read_to_string(format!("/run/vpclab/{}/pid", self.name)).unwrap();
+        let pid = fs::read_to_string(format!("/run/vpclab/{}/pid", self.name)).unwrap();
         pid.trim().parse().unwrap()
     }
-}
 
-impl Drop for LiveLab {
-    fn drop(&mut self) {
-        vpclab(&["down", "--lab", &self.name]);
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-impl Background {
-    /// Ends it and gives back what it has printed.
-    pub(crate) fn stop(mut self) -> String {
-        self.interrupt();
-        self.output()
+    /// Kills the engine, as a crash does.
+    pub(crate) fn kill(&self) {
+        self.kill_without_waiting();
+        // Its other threads may outlive its first one, which is all that `/proc` shows at a glance, and all of them keep
+        // its files open. The lock is given back with the last.
+        let lock = format!("/run/vpclab/{}/lock", self.name);
+        let is_free =
+            || Command::new("flock").args(["--nonblock", &lock, "true"]).status().unwrap().success();
+        wait_until("the engine is dead", is_free);
     }
 
-    /// Asks it to end.
-    pub(crate) fn interrupt(&mut self) {
-        let _ = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
-    }
-
-    /// Waits for its end and gives back what it has printed.
-    pub(crate) fn output(mut self) -> String {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while self.0.try_wait().unwrap().is_none() {
-            if Instant::now() > deadline {
-                let _ = self.0.kill();
-                panic!("a background program did not end");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let (out, err) = (self.0.stdout.take(), self.0.stderr.take());
-        let mut text = out.map(|pipe| std::io::read_to_string(pipe).unwrap()).unwrap_or_default();
-        text.push_str(&err.map(|pipe| std::io::read_to_string(pipe).unwrap()).unwrap_or_default());
-        text
-    }
-
-    /// Whether it is still running.
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_none()
+    /// The same; it may be dying still.
+    pub(crate) fn kill_without_waiting(&self) {
+        let killed = Command::new("kill").args(["-9", &self.pid().to_string()]).status().unwrap();
+        assert!(killed.success());
     }
 }
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        if self.0.try_wait().ok().flatten().is_none() {
-            self.interrupt();
-            std::thread::sleep(Duration::from_millis(100));
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
-}
-
-/// Waits up to 15 seconds.
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(15);
-    while !condition() {
-        assert!(Instant::now() < deadline, "this did not come true: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Says how far a long test has come.
-pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "    {text}");
-}
-
-/// Two instances in two subnets and one beside the first, a host outside, dual stack. `web` are the inbound rules of
-/// the first instance's group, `acl` the inbound entries of its subnet.
-pub(crate) fn shop(web: &str, acl: &str) -> String {
-    format!(
-        r#"{{
-  "vpcs": {{ "shop": {{ "cidr_block": "10.0.0.0/16", "ipv6_cidr_block": "2001:db8:1::/56" }} }},
-  "internet_gateways": {{ "igw": {{ "vpc": "shop" }} }},
-  "route_tables": {{ "shop/main": {{ "routes": [
-      {{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }}, {{ "ipv6_cidr_block": "::/0", "gateway": "igw" }} ] }} }},
-  "subnets": {{
-      "front": {{ "vpc": "shop", "cidr_block": "10.0.1.0/24", "ipv6_cidr_block": "2001:db8:1:1::/64", "network_acl": "front" }},
-      "back":  {{ "vpc": "shop", "cidr_block": "10.0.2.0/24", "ipv6_cidr_block": "2001:db8:1:2::/64" }} }},
-  "network_acls": {{ "front": {{ "vpc": "shop", "ingress": [ {acl} ], "egress": [
-      {{ "rule_no": 100, "action": "allow", "protocol": "-1", "cidr_block": "0.0.0.0/0" }},
-      {{ "rule_no": 101, "action": "allow", "protocol": "-1", "ipv6_cidr_block": "::/0" }} ] }} }},
-  "security_groups": {{
-      "web": {{ "vpc": "shop", "ingress": [ {web} ] }},
-      "app": {{ "vpc": "shop", "ingress": [ {{ "protocol": "icmp", "from_port": -1, "to_port": -1, "cidr_blocks": ["10.0.0.0/16"] }} ] }} }},
-  "instances": {{
-      "web-1": {{ "subnet": "front", "security_groups": ["web"], "private_ip": "10.0.1.10", "ipv6_addresses": ["2001:db8:1:1::10"],
-                  "associate_public_ip_address": true, "public_ip": "203.0.113.10" }},
-      "web-2": {{ "subnet": "front", "security_groups": ["web"], "private_ip": "10.0.1.11", "ipv6_addresses": ["2001:db8:1:1::11"] }},
-      "app-1": {{ "subnet": "back", "security_groups": ["app"], "private_ip": "10.0.2.10", "ipv6_addresses": ["2001:db8:1:2::10"] }} }},
-  "internet_hosts": {{ "client": {{ "address": "198.51.100.7", "ipv6_address": "2001:db8:ffff::7" }} }}
-}}"#
-    )
-}
-
-/// ACL entries that let everything in.
-pub(crate) const OPEN_ACL: &str = r#"
-      { "rule_no": 100, "action": "allow", "protocol": "-1", "cidr_block": "0.0.0.0/0" },
-      { "rule_no": 101, "action": "allow", "protocol": "-1", "ipv6_cidr_block": "::/0" }"#;
-
-/// Group rules: HTTP from the VPC and the client, iperf3 from the VPC, ping from everywhere.
-pub(crate) const WEB_RULES: &str = r#"
-      { "protocol": "tcp", "from_port": 80, "to_port": 80, "cidr_blocks": ["10.0.0.0/16", "198.51.100.0/24"], "ipv6_cidr_blocks": ["2001:db8::/32"] },
-      { "protocol": "tcp", "from_port": 5201, "to_port": 5201, "cidr_blocks": ["10.0.0.0/16"], "ipv6_cidr_blocks": ["2001:db8:1::/56"] },
-      { "protocol": "udp", "from_port": 5201, "to_port": 5201, "cidr_blocks": ["10.0.0.0/16"], "ipv6_cidr_blocks": ["2001:db8:1::/56"] },
-      { "protocol": "icmp", "from_port": -1, "to_port": -1, "cidr_blocks": ["0.0.0.0/0"] },
-      { "protocol": "icmpv6", "ipv6_cidr_blocks": ["::/0"] }"#;

@@ -2,7 +2,7 @@
 
 use vpclab_api::{ExplainRequest, LegVerdict, RuleReference};
 
-use crate::{quickstart, request, yaml};
+use crate::{Network, quickstart, request, yaml};
 
 #[test]
 fn a_yes_names_every_rule_that_let_it_pass() {
@@ -129,8 +129,297 @@ fn a_guest_that_is_to_forward_makes_the_answer_unknown() {
 fn what_is_taken_for_granted_is_listed() {
     let network = quickstart();
     let assumed = |to: &str| network.explain("web-1", to).assumed;
-    assert!(assumed("internet:443").iter().any(|a| a.assumption.contains("no rule or route names")));
+    let internet = assumed("internet:443");
+    assert!(
+        internet.iter().any(|a| a.assumption.contains("no rule or route on the way tells 192.0.2.1 from"))
+    );
+    assert!(internet.iter().any(|a| a.resource == "web-1" && a.assumption.contains("ports 32768-60999")));
+    assert!(!assumed("client/icmp").iter().any(|a| a.assumption.contains("32768-60999")));
+    let fixed = ExplainRequest { source_port: Some(53), ..request("web-1", "client:443") };
+    assert!(!network.ask(&fixed).unwrap().assumed.iter().any(|a| a.assumption.contains("32768-60999")));
+    for nobody in ["10.0.1.99:443", "10.0.1.1/icmp", "169.254.169.254:80"] {
+        assert!(!assumed(nobody).iter().any(|a| a.assumption.contains("firewall")), "{nobody}");
+    }
     assert!(assumed("198.51.100.99:443").iter().any(|a| a.assumption.contains("though none is declared")));
     assert!(!assumed("198.51.100.7:443").iter().any(|a| a.assumption.contains("declared")));
     assert!(assumed("client/icmp").iter().any(|a| a.assumption.starts_with("it answers echo requests")));
+}
+
+/// A public host `a` whose filters and routes are these.
+fn public_host(ingress: &str, egress: &str, routes: &str, group: &str) -> Network {
+    let rule = |block: &str, action: &str, number: usize| {
+        format!("{{rule_no: {number}, action: {action}, protocol: '-1', cidr_block: {block}}}")
+    };
+    let entries = |denied: &str| {
+        let denied =
+            denied.split_whitespace().enumerate().map(|(place, block)| rule(block, "deny", 100 + place));
+        denied.chain([rule("0.0.0.0/0", "allow", 30_000)]).collect::<Vec<_>>().join(", ")
+    };
+    yaml(&format!(
+        "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+         subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24, route_table: r, network_acl: n}}}}\n\
+         network_acls: {{n: {{vpc: v, ingress: [{}], egress: [{}]}}}}\n\
+         route_tables: {{r: {{vpc: v, routes: [{routes}]}}}}\n\
+         security_groups: {{g: {{vpc: v, ingress: [{{protocol: tcp, from_port: 80, to_port: 80, cidr_blocks: [{group}]}}]}}}}\n\
+         instances: {{a: {{subnet: s, security_groups: [g], associate_public_ip_address: true}}}}\n",
+        entries(ingress),
+        entries(egress)
+    ))
+}
+
+const ALL_OUT: &str = "{cidr_block: 0.0.0.0/0, gateway: igw}";
+
+#[test]
+fn the_internet_is_every_range_that_rules_and_routes_on_the_way_tell_apart() {
+    let no_other = "{cidr_block: 0.0.0.0/1, gateway: igw}";
+    let half = "0.0.0.0/1";
+    for (what, network, reachable, partial) in [
+        ("open to all", public_host("", "", ALL_OUT, "0.0.0.0/0"), Some(true), None),
+        (
+            "open to all in two halves",
+            public_host("", "", ALL_OUT, "0.0.0.0/1, 128.0.0.0/1"),
+            Some(true),
+            None,
+        ),
+        ("closed to all", public_host("0.0.0.0/0", "", ALL_OUT, "0.0.0.0/0"), Some(false), None),
+        (
+            "a group for one half",
+            public_host("", "", ALL_OUT, half),
+            Some(false),
+            Some(("1.0.0.0", "192.0.2.1")),
+        ),
+        ("a group for one host", public_host("", "", ALL_OUT, "8.8.8.8/32"), Some(false), None),
+        ("an ACL against one host", public_host("8.8.8.8/32", "", ALL_OUT, "0.0.0.0/0"), Some(true), None),
+        ("an ACL against its replies", public_host("", "8.8.8.8/32", ALL_OUT, "0.0.0.0/0"), Some(true), None),
+        (
+            "a route back for one half",
+            public_host("", "", no_other, "0.0.0.0/0"),
+            Some(false),
+            Some(("", "192.0.2.1")),
+        ),
+        (
+            "private blocks cut nothing",
+            public_host("10.0.0.0/8", "", ALL_OUT, "0.0.0.0/0, 172.16.0.0/12"),
+            Some(true),
+            None,
+        ),
+    ] {
+        let answer = network.explain("internet", "a:80");
+        assert_eq!(answer.reachable, reachable, "{what}: {:#?}", answer.blockers);
+        let told = answer.blockers.iter().find(|blocker| blocker.code == "ONLY_SOME_ADDRESSES");
+        assert_eq!(told.is_some(), partial.is_some(), "{what}: {told:?}");
+        if let (Some(told), Some((passing, dying))) = (told, partial) {
+            let begins = format!("only for some sources: it passes from {passing}");
+            let ends = format!("not from {dying}");
+            assert!(
+                told.message.starts_with(&begins) && told.message.contains(&ends),
+                "{what}: {}",
+                told.message
+            );
+        }
+        assert!(answer.assumed.iter().any(|a| a.resource == "internet"), "{what}");
+    }
+    let outwards = public_host("", "0.0.0.0/2", ALL_OUT, "0.0.0.0/0").explain("a", "internet:443");
+    assert_eq!(outwards.reachable, Some(false));
+    assert!(
+        outwards.blockers[0].message.starts_with("only for some destinations: it passes to "),
+        "{outwards:#?}"
+    );
+}
+
+#[test]
+fn somebody_whom_a_rule_names_is_not_the_internet_and_is_told_of() {
+    let leaves_out = |answer: &vpclab_api::Explanation| {
+        let of_internet = answer.assumed.iter().filter(|a| a.resource == "internet");
+        of_internet.map(|a| a.assumption.clone()).find(|a| a.starts_with("leaves out"))
+    };
+    let office = public_host("", "", ALL_OUT, "8.8.8.8/32, 9.9.9.0/24");
+    let answer = office.explain("internet", "a:80");
+    assert_eq!(answer.reachable, Some(false));
+    assert_eq!(answer.blockers[0].code, "ENI_SG_RULES_MISMATCH");
+    assert_eq!(
+        leaves_out(&answer).as_deref(),
+        Some(
+            "leaves out who is named by a rule or route: it passes from 8.8.8.8; ask about internet:ADDRESS"
+        )
+    );
+    assert_eq!(leaves_out(&office.explain("internet", "a:81")), None, "they fare alike");
+    assert_eq!(office.explain("internet:9.9.9.9", "a:80").reachable, Some(true));
+    let blocked = public_host("8.8.8.8/32", "", ALL_OUT, "0.0.0.0/0").explain("internet", "a:80");
+    assert_eq!(blocked.reachable, Some(true));
+    assert!(leaves_out(&blocked).unwrap().contains("it does not pass from 8.8.8.8"));
+}
+
+#[test]
+fn rules_that_do_not_guard_the_way_cut_nothing() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\ninternet_gateways: {igw: {vpc: v}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24, route_table: r}}\n\
+         route_tables: {r: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}}\n\
+         security_groups: {g: {vpc: v, ingress: [{protocol: tcp, from_port: 80, to_port: 80, cidr_blocks: [0.0.0.0/0]}]},\n\
+           other: {vpc: v, ingress: [{protocol: tcp, from_port: 80, to_port: 80, cidr_blocks: [0.0.0.0/1]}]}}\n\
+         instances: {a: {subnet: s, security_groups: [g], associate_public_ip_address: true}, b: {subnet: s, security_groups: [other]}}\n",
+    );
+    assert_eq!(network.explain("internet", "a:80").reachable, Some(true));
+}
+
+#[test]
+fn both_families_are_cut() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16, ipv6_cidr_block: '2001:db8:1::/56'}}\ninternet_gateways: {igw: {vpc: v}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24, ipv6_cidr_block: '2001:db8:1::/64', assign_ipv6_address_on_creation: true, route_table: r}}\n\
+         route_tables: {r: {vpc: v, routes: [{ipv6_cidr_block: '::/0', gateway: igw}]}}\n\
+         security_groups: {g: {vpc: v, ingress: [{protocol: tcp, from_port: 80, to_port: 80, ipv6_cidr_blocks: ['2600::/12']}]}}\n\
+         instances: {a: {subnet: s, security_groups: [g]}}\n",
+    );
+    let six = ExplainRequest { family: Some(6), ..request("internet", "a:80") };
+    let answer = network.ask(&six).unwrap();
+    assert_eq!(answer.reachable, Some(false));
+    assert!(
+        answer.blockers[0].message.starts_with("only for some sources: it passes from 2600::, and"),
+        "{answer:#?}"
+    );
+}
+
+#[test]
+fn more_ranges_than_can_be_asked_are_no_answer() {
+    let network = |count: usize| {
+        let port = |i: usize| {
+            format!(
+                "{{protocol: tcp, from_port: {}, to_port: {}, cidr_blocks: [8.8.{}.{}/32]}}",
+                i + 1,
+                i + 1,
+                i / 256,
+                i % 256
+            )
+        };
+        let rules: Vec<String> = (0..count).map(port).collect();
+        yaml(&format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+             subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24, route_table: r}}}}\n\
+             route_tables: {{r: {{vpc: v, routes: [{ALL_OUT}]}}}}\n\
+             security_groups: {{g: {{vpc: v, ingress: [{}]}}}}\n\
+             instances: {{a: {{subnet: s, security_groups: [g], associate_public_ip_address: true}}}}\n",
+            rules.join(", ")
+        ))
+    };
+    // Those whom rules name change no answer, however many they are; what was not asked is said.
+    let answer = network(300).explain("internet", "a:9000");
+    assert_eq!(answer.reachable, Some(false));
+    assert!(answer.assumed.iter().any(|a| a.assumption.starts_with("leaves out 45 ranges")), "{answer:#?}");
+    // Addresses that one rule lists together are one range.
+    let blocks: Vec<String> = (0..400).map(|i| format!("8.8.{}.{}/32", i / 256, i % 256)).collect();
+    let listed = public_host("", "", ALL_OUT, &blocks.join(", ")).explain("internet", "a:80");
+    assert!(!listed.assumed.iter().any(|a| a.assumption.contains("ranges")), "{listed:#?}");
+    // Parts of the internet are asked about, all of them, or there is no answer.
+    let part = |n: usize| {
+        format!(
+            "{{protocol: tcp, from_port: {n}, to_port: {n}, ipv6_cidr_blocks: ['{:x}::/16']}}",
+            0x2000 + n
+        )
+    };
+    let parts = |count: usize| {
+        let rules: Vec<String> = (0..count).map(part).collect();
+        let network = yaml(&format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16, ipv6_cidr_block: '2001:db8:1::/56'}}}}\n\
+             internet_gateways: {{igw: {{vpc: v}}}}\n\
+             subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24, ipv6_cidr_block: '2001:db8:1::/64', \
+             assign_ipv6_address_on_creation: true, route_table: r}}}}\n\
+             route_tables: {{r: {{vpc: v, routes: [{{ipv6_cidr_block: '::/0', gateway: igw}}]}}}}\n\
+             security_groups: {{g: {{vpc: v, ingress: [{}]}}}}\ninstances: {{a: {{subnet: s, security_groups: [g]}}}}\n",
+            rules.join(", ")
+        ));
+        network.ask(&ExplainRequest { family: Some(6), ..request("internet", "a:9000") }).unwrap()
+    };
+    assert_eq!(parts(20).reachable, Some(false));
+    let answer = parts(300);
+    assert_eq!(answer.reachable, None);
+    let reason = &answer.unmodelled[0].reason;
+    assert!(reason.starts_with("rules and routes tell 301 ranges"), "{reason}");
+}
+
+#[test]
+fn a_private_address_asked_from_the_internet_is_no() {
+    let network = quickstart();
+    for (from, to) in [
+        ("client", "10.0.1.10:443"),
+        ("internet", "10.0.1.10:443"),
+        ("internet", "shop/10.0.1.10:443"),
+        ("1.2.3.4", "10.0.1.10:443"),
+        ("internet", "10.0.2.10:5432"),
+        ("internet", "172.16.0.1:80"),
+    ] {
+        let answer = network.explain(from, to);
+        assert_eq!(answer.reachable, Some(false), "{from} {to}");
+        assert_eq!(answer.blockers[0].code, "DESTINATION_NOT_PUBLIC", "{from} {to}");
+        assert!(
+            answer.blockers[0].message.contains("the internet has no route to 1"),
+            "{}",
+            answer.blockers[0].message
+        );
+        assert!(!answer.assumed.iter().any(|a| a.assumption.contains("firewall")));
+    }
+    assert_eq!(
+        network.explain("client", "web-1:443").reachable,
+        Some(true),
+        "a name stands for its public address"
+    );
+    assert_eq!(
+        network.explain("web-1", "10.0.2.10:5432").reachable,
+        Some(true),
+        "inside it is an address like any"
+    );
+}
+
+#[test]
+fn the_router_answers_ping_itself_and_nothing_is_assumed_of_it() {
+    let answer = quickstart().explain("web-1", "10.0.1.1/icmp");
+    assert_eq!(answer.reachable, Some(true));
+    let last = answer.forward.steps.last().unwrap();
+    assert_eq!((last.component.as_str(), last.resource.as_str()), ("router", "10.0.1.1"));
+    let told = vpclab_check::render::explained(&vpclab_api::Explained::One(Box::new(answer)));
+    assert!(told.contains("it answers by itself") && !told.contains("no answer is expected"), "{told}");
+}
+
+#[test]
+fn what_is_too_much_to_ask_has_no_answer_and_says_so() {
+    let single = |from: usize, count: usize| {
+        (0..count).map(move |n| (n + 1, from + n * 2)).map(|(number, port)| {
+            format!("{{rule_no: {number}, action: allow, protocol: tcp, from_port: {port}, to_port: {port}, cidr_block: 0.0.0.0/0}}")
+        })
+    };
+    let entries = |from: usize, count: usize| {
+        let all = "{rule_no: 9000, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}".to_owned();
+        single(from, count).chain([all]).collect::<Vec<_>>().join(", ")
+    };
+    let network = yaml(&format!(
+        "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\n\
+         subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24}}, t: {{vpc: v, cidr_block: 10.0.1.0/24, network_acl: n}}}}\n\
+         network_acls: {{n: {{vpc: v, ingress: [{}], egress: [{}]}}}}\n\
+         security_groups: {{g: {{vpc: v, ingress: [{{protocol: '-1', cidr_blocks: [0.0.0.0/0]}}]}}}}\n\
+         instances: {{a: {{subnet: s, security_groups: [g]}}, b: {{subnet: t, security_groups: [g]}}}}\n",
+        entries(1, 300),
+        entries(33_000, 300)
+    ));
+    let all = ExplainRequest { protocol: Some("tcp".to_owned()), ..request("a", "b") };
+    let answer = network.ask(&all).unwrap();
+    assert_eq!(answer.reachable, None);
+    assert!(answer.unmodelled[0].reason.contains("name a protocol and a port"), "{answer:#?}");
+    assert_eq!(network.explain("a", "b:443").reachable, Some(true));
+}
+
+#[test]
+fn mail_to_the_internet_is_denied_and_the_rest_is_not() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\ninternet_gateways: {igw: {vpc: v}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24, route_table: r}}\n\
+         route_tables: {r: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}}\n\
+         instances: {a: {subnet: s, associate_public_ip_address: true}}\n",
+    );
+    let mail = network.ask(&request("a", "internet:25")).unwrap();
+    assert_eq!((mail.reachable, mail.blockers[0].code.as_str()), (Some(false), "OUTBOUND_SMTP_BLOCKED"));
+    let all = network.ask(&request("a", "internet/tcp")).unwrap();
+    let ports: Vec<_> = all.not_denied.iter().filter_map(|part| part.ports.as_deref()).collect();
+    assert_eq!(ports, ["0-24", "26-65535"]);
+    assert_eq!(all.blockers[0].partial[0].ports.as_deref(), Some("25"));
 }

@@ -78,6 +78,15 @@ fn what_is_no_question_is_refused_with_the_reason() {
         ("igw", "db-1", "UnsupportedOperation", "the internet gateway igw"),
         ("web-1", "shop", "UnsupportedOperation", "the VPC shop"),
         ("web-1", "shop/10.0.2.99", "InvalidNetworkInterfaceID.NotFound", "no interface of the VPC shop"),
+        (
+            "web-1",
+            "10.0.2.10/50",
+            "InvalidParameterValue",
+            "for protocol 50 of that address write `10.0.2.10` with --protocol 50",
+        ),
+        ("web-1", "10.0.2.10/6", "InvalidParameterValue", "write `10.0.2.10` with --protocol 6"),
+        ("web-1", "shop/10.0.2.10/17", "InvalidParameterValue", "write `shop/10.0.2.10` with --protocol 17"),
+        ("web-1", "10.0.0.0/16", "UnsupportedOperation", "a CIDR block"),
         ("web-1", "internet:10.0.0.1", "InvalidParameterValue", "not a public address"),
         ("web-1", "internet:nowhere", "InvalidParameterValue", "`nowhere` is not an address"),
         ("web-1", "web-1:80", "InvalidParameterCombination", "never reaches the network"),
@@ -117,7 +126,18 @@ fn the_options_say_the_same_as_the_destination_and_may_not_contradict_it() {
             ExplainRequest { source_port: Some(1), ..request("web-1", "db-1/icmp") },
             "only tcp and udp have ports",
         ),
-        (ExplainRequest { family: Some(6), ..request("web-1", "10.0.2.10") }, "no IPv6 address each"),
+        (
+            ExplainRequest { family: Some(6), ..request("web-1", "10.0.2.10") },
+            "10.0.2.10 has no IPv6 address",
+        ),
+        (
+            ExplainRequest { family: Some(6), ..request("10.0.1.10", "10.0.2.10") },
+            "10.0.1.10 and 10.0.2.10 have no IPv6",
+        ),
+        (
+            request("10.0.1.10", "2001:db8:ffff::7"),
+            "10.0.1.10 has only IPv4 and 2001:db8:ffff::7 has only IPv6",
+        ),
     ] {
         let error = network.ask(&contradiction).unwrap_err().error;
         assert!(error.message.contains(says), "{contradiction:?}: {}", error.message);

@@ -1,14 +1,29 @@
 //! What would change, and does the lab take it?
+//!
+//! What changes is what the lab says; with `--dry-run` what it would say. Here is only how they differ.
 
-use serde_json::Value;
-use vpclab_api::{Change, Replaced};
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use vpclab_api::{Applied, Change, Replaced};
 use vpclab_check::style::{BAD, FAINT, GOOD, UNSURE, columns, paint};
+use vpclab_daemon::changes;
 use vpclab_model::{Document, Topology};
 
 use crate::args::Apply;
 use crate::get::{KINDS, resources};
 use crate::output::{self, Answer, Failure, mistakes};
 use crate::running::{client, failed, topology};
+
+/// The longest value that is written out.
+const LONGEST_VALUE: usize = 80;
+
+/// A change, and what is different: nothing for what comes or goes as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Detailed {
+    change: Change,
+    differences: Vec<String>,
+}
 
 /// Makes the running lab match a file.
 pub(crate) fn apply(apply: &Apply) -> Result<Answer, Failure> {
@@ -17,64 +32,130 @@ pub(crate) fn apply(apply: &Apply) -> Result<Answer, Failure> {
     let wanted = Topology::from_document(&document, Some(&current))
         .map_err(|error| mistakes(&apply.topology.display().to_string(), &error))?;
     let client = client(&apply.lab.lab)?;
-    let changes = changes(&current, &wanted);
-    if !apply.format.json {
-        output::text(&plan(&changes))?;
-    }
-    let replaced = if apply.dry_run {
-        Replaced { generation: client.generation().map_err(failed)?.generation, changes }
+    let applied = if apply.dry_run {
+        let generation = client.generation().map_err(failed)?.generation;
+        Applied {
+            replaced: Replaced { generation, changes: changes(&current, &wanted) },
+            warnings: Vec::new(),
+        }
     } else {
-        client.put_topology(&document).map_err(failed)?
+        client.apply(&document).map_err(failed)?
     };
     if apply.format.json {
-        output::json(&replaced)?;
-    } else if apply.dry_run {
+        output::json(&applied)?;
+        return Ok(Answer::Yes);
+    }
+    let Applied { replaced: Replaced { generation, changes }, warnings } = applied;
+    output::text(&told(&detailed(changes, &current, &wanted)))?;
+    if apply.dry_run {
         output::text(&format!("{}\n", paint(FAINT, "nothing was changed (--dry-run)")))?;
     } else {
-        output::text(&format!("every packet now obeys generation {}\n", replaced.generation))?;
+        let warnings = output::warnings(&warnings);
+        output::text(&format!("{warnings}every packet now obeys generation {generation}\n"))?;
     }
     Ok(Answer::Yes)
 }
 
-/// What becomes different, by kind and name.
-fn changes(current: &Topology, wanted: &Topology) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for kind in KINDS {
-        let (before, after) = (resources(current, kind), resources(wanted, kind));
-        let change = |action: &str, name: &String| Change {
-            action: action.to_owned(),
-            kind: kind.plural.to_owned(),
-            name: name.clone(),
-        };
-        let empty = serde_json::Map::new();
-        let map = |value: &Value| value.as_object().cloned().unwrap_or_else(|| empty.clone());
-        let (before, after) = (map(&before), map(&after));
-        for (name, resource) in &after {
-            match before.get(name) {
-                None => changes.push(change("create", name)),
-                Some(old) if old != resource => changes.push(change("update", name)),
-                Some(_) => {}
+/// What differs in each change. Which changes there are the lab says: another may have changed it since it was asked.
+fn detailed(changes: Vec<Change>, current: &Topology, wanted: &Topology) -> Vec<Detailed> {
+    let mut versions = BTreeMap::new();
+    let became = |before: &str, after: &str| vec![format!("{before} → {after}")];
+    let detail = |change: Change| {
+        let kind = change.kind.as_str();
+        let (before, after) =
+            versions.entry(kind.to_owned()).or_insert_with(|| (things(current, kind), things(wanted, kind)));
+        let differences = match (before.get(&change.name), after.get(&change.name)) {
+            _ if kind == Change::REGION && current.region != wanted.region => {
+                became(&current.region, &wanted.region)
             }
-        }
-        changes.extend(
-            before.keys().filter(|name| !after.contains_key(*name)).map(|name| change("delete", name)),
-        );
-    }
-    changes
+            (Some(before), Some(after)) if before == after => Vec::new(),
+            (Some(before), Some(after)) if kind == Change::SETTINGS => became(&brief(before), &brief(after)),
+            (Some(before), Some(after)) => differences(before, after),
+            _ => Vec::new(),
+        };
+        Detailed { change, differences }
+    };
+    changes.into_iter().map(detail).collect()
 }
 
-fn plan(changes: &[Change]) -> String {
+/// The settings or the resources of a kind, by name. The region is one thing.
+fn things(topology: &Topology, kind: &str) -> Map<String, Value> {
+    let found = KINDS.iter().find(|known| known.plural == kind);
+    object(match (kind, found) {
+        (_, Some(found)) => Some(resources(topology, found)),
+        (Change::SETTINGS, None) => serde_json::to_value(topology.settings).ok(),
+        _ => None,
+    })
+}
+
+fn object(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(object)) => object,
+        _ => Map::new(),
+    }
+}
+
+/// What two versions of a resource differ in, an attribute or an item of a list at a time.
+fn differences(before: &Value, after: &Value) -> Vec<String> {
+    let (before, after) = (object(Some(before.clone())), object(Some(after.clone())));
+    let attributes: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let mut told = Vec::new();
+    for attribute in attributes {
+        let (old, new) =
+            (before.get(attribute).unwrap_or(&Value::Null), after.get(attribute).unwrap_or(&Value::Null));
+        match (old, new) {
+            _ if old == new => {}
+            (Value::Array(old), Value::Array(new)) => {
+                let count = told.len();
+                let gone = old.iter().filter(|item| !new.contains(item)).map(|item| ("-", item));
+                let come = new.iter().filter(|item| !old.contains(item)).map(|item| ("+", item));
+                told.extend(
+                    gone.chain(come).map(|(sign, item)| format!("{attribute}: {sign} {}", brief(item))),
+                );
+                if told.len() == count {
+                    told.push(format!("{attribute}: in another order"));
+                }
+            }
+            _ => told.push(format!("{attribute}: {} → {}", brief(old), brief(new))),
+        }
+    }
+    told
+}
+
+/// A value on one line; the end of a long one is left out.
+fn brief(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(LONGEST_VALUE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+fn told(changes: &[Detailed]) -> String {
     if changes.is_empty() {
         return "nothing to change\n".to_owned();
     }
-    let rows: Vec<Vec<String>> = changes
-        .iter()
-        .map(|change| vec![change.action.clone(), format!("{}.{}", change.kind, change.name)])
-        .collect();
-    columns(&rows, "  ", |place, column, cell| match (column, changes[place].action.as_str()) {
+    let mut rows = Vec::new();
+    let mut actions = Vec::new();
+    for Detailed { change, differences } in changes {
+        let name = match change.kind.as_str() {
+            Change::REGION => Change::REGION.to_owned(),
+            kind => format!("{kind}.{}", change.name),
+        };
+        let first = differences.first().cloned().unwrap_or_default();
+        rows.push(vec![change.action.clone(), name, first]);
+        rows.extend(differences.iter().skip(1).map(|more| vec![String::new(), String::new(), more.clone()]));
+        actions.resize(rows.len(), change.action.as_str());
+    }
+    columns(&rows, "  ", |place, column, cell| match (column, actions[place]) {
         (0, "create") => paint(GOOD, cell),
         (0, "delete") => paint(BAD, cell),
         (0, _) => paint(UNSURE, cell),
+        (2, _) => paint(FAINT, cell),
         _ => cell.to_owned(),
     })
 }
@@ -84,6 +165,10 @@ mod tests {
     use vpclab_model::Syntax;
 
     use super::*;
+
+    fn plan(current: &Topology, wanted: &Topology) -> Vec<Detailed> {
+        detailed(changes(current, wanted), current, wanted)
+    }
 
     fn topology(text: &str) -> Topology {
         Topology::from_document(&Document::parse(text, Syntax::Yaml).unwrap(), None).unwrap()
@@ -98,11 +183,58 @@ mod tests {
         let after = topology(&format!(
             "{base}subnets: {{b: {{vpc: v, cidr_block: 10.0.2.0/24}}, c: {{vpc: v, cidr_block: 10.0.3.0/24}}}}"
         ));
-        let found: Vec<_> =
-            changes(&before, &after).into_iter().map(|c| (c.action, c.kind, c.name)).collect();
-        let expected = [("update", "b"), ("create", "c"), ("delete", "a")]
-            .map(|(action, name)| (action.to_owned(), "subnets".to_owned(), name.to_owned()));
-        assert_eq!(found, expected);
-        assert!(changes(&after, &after).is_empty());
+        let planned = plan(&before, &after);
+        let found: Vec<_> = planned
+            .iter()
+            .map(|p| (p.change.action.as_str(), p.change.kind.as_str(), p.change.name.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [("delete", "subnets", "a"), ("update", "subnets", "b"), ("create", "subnets", "c")]
+        );
+        assert_eq!(planned[1].differences, ["cidr_block: 10.0.1.0/24 → 10.0.2.0/24"]);
+        assert!(plan(&after, &after).is_empty());
+        assert_eq!(told(&[]), "nothing to change\n");
+    }
+
+    #[test]
+    fn the_region_and_the_settings_are_part_of_the_plan() {
+        let before = topology("region: us-east-1");
+        let after = topology("region: eu-west-1\nsettings: {icmp_timeout: 45}");
+        let planned = plan(&before, &after);
+        let found: Vec<_> = planned
+            .iter()
+            .map(|p| (p.change.kind.as_str(), p.change.name.as_str(), &p.differences[0]))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("region", "eu-west-1", &"us-east-1 → eu-west-1".to_owned()),
+                ("settings", "icmp_timeout", &"30 → 45".to_owned())
+            ]
+        );
+        let same = detailed(changes(&before, &after), &after, &after);
+        assert!(
+            same.len() == 2 && same.iter().all(|detailed| detailed.differences.is_empty()),
+            "what another has changed meanwhile is told, and not how: {same:?}"
+        );
+        let text = told(&planned);
+        assert!(text.contains("settings.icmp_timeout") && text.contains("30 → 45"), "{text}");
+    }
+
+    #[test]
+    fn a_rule_that_comes_or_goes_is_shown_alone() {
+        let group = |rules: &str| {
+            topology(&format!(
+                "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\nsecurity_groups: {{g: {{vpc: v, ingress: [{rules}]}}}}"
+            ))
+        };
+        let rule = |port: u16| {
+            format!("{{protocol: tcp, from_port: {port}, to_port: {port}, cidr_blocks: [10.0.0.0/8]}}")
+        };
+        let planned = plan(&group(&rule(80)), &group(&format!("{}, {}", rule(80), rule(443))));
+        let [only] = planned.as_slice() else { panic!("{planned:?}") };
+        let [difference] = only.differences.as_slice() else { panic!("{only:?}") };
+        assert!(difference.starts_with("ingress: + ") && difference.contains("443"), "{difference}");
     }
 }

@@ -25,11 +25,11 @@ impl Ephemeral {
         &self.name
     }
 
-    /// Stops it, and says what could not be removed.
-    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+    /// Stops it, and says who goes on without it and what could not be removed.
+    pub(crate) fn stop(mut self) -> Result<Vec<String>, Failure> {
         self.stopped = true;
         vpclab_daemon::down(&self.name)
-            .map(drop)
+            .map(|down| down.left)
             .map_err(|error| Failure::new("InternalError", error.to_string()))
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn failed(error: ClientError) -> Failure {
             "InvalidLab.NotFound",
             format!("{error}, or ask a file with -t FILE where the command takes one"),
         ),
-        ClientError::Api(error) => error.into(),
+        ClientError::Api(error) | ClientError::Broken(error) => error.into(),
     }
 }
 

@@ -71,6 +71,7 @@ pub(crate) fn down(down: &Down) -> Result<Answer, Failure> {
             "lab": lab,
             "was_running": outcome.was_running,
             "removed": outcome.removed,
+            "ended": outcome.ended,
             "left": outcome.left,
         }))?;
         return Ok(Answer::Yes);
@@ -81,6 +82,9 @@ pub(crate) fn down(down: &Down) -> Result<Answer, Failure> {
     };
     for removed in &outcome.removed {
         text.push_str(&format!("  {} {removed}\n", paint(FAINT, "removed")));
+    }
+    for ended in &outcome.ended {
+        text.push_str(&format!("  {} {ended}\n", paint(FAINT, "ended")));
     }
     for left in &outcome.left {
         text.push_str(&format!("  {} {left}\n", paint(UNSURE, "left")));
@@ -107,7 +111,8 @@ fn code(error: &UpError) -> &'static str {
     match error {
         UpError::AlreadyRunning { .. } => "IncorrectState",
         UpError::Incapable(_) => "UnauthorizedOperation",
-        UpError::InvalidLabName(_) | UpError::Mistakes(_) => "InvalidParameterValue",
+        UpError::InvalidLabName(_) => "InvalidParameterValue",
+        UpError::Mistakes(_) => "InvalidTopology",
         UpError::Start { .. } | UpError::EngineLost(_) => "InternalError",
     }
 }
@@ -121,7 +126,7 @@ fn tell_ready(lab: &str, as_json: bool) {
         let map = vpclab_check::map(&topology(lab)?.topology);
         output::text(&format!("{map}\n{}\n{}", ready_line(&health), how_to_go_on(lab)))
     };
-    if let Err(Failure::Told(error)) = told() {
+    if let Err(Failure { error, .. }) = told() {
         output::failure(&error, as_json);
     }
 }

@@ -8,11 +8,11 @@ use vpclab_daemon::ClientError;
 use vpclab_model::Document;
 use vpclab_tap::Netns;
 
-use crate::fixture::{Lab, live, topology, without};
+use crate::fixture::{Lab, live, topology, unique_name, without};
 
 fn refusal(error: ClientError) -> vpclab_api::ErrorBody {
     match error {
-        ClientError::Api(error) => error.error,
+        ClientError::Api(error) | ClientError::Broken(error) => error.error,
         ClientError::NoSuchLab(lab) => panic!("{lab} does not run"),
     }
 }
@@ -71,6 +71,25 @@ fn a_change_is_obeyed_when_it_is_answered() {
 }
 
 #[test]
+fn the_region_and_the_settings_are_among_the_changes() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::up(&topology());
+    let mut other = topology();
+    other["settings"] = json!({ "icmp_timeout": 45 });
+    let change = |kind: &str, name: &str| vpclab_api::Change {
+        action: "update".to_owned(),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+    };
+    assert_eq!(lab.put(&other).changes, [change("settings", "icmp_timeout")]);
+    other["region"] = json!("eu-west-1");
+    assert_eq!(lab.put(&other).changes[0], change("region", "eu-west-1"));
+    assert_eq!(lab.put(&other).changes, []);
+}
+
+#[test]
 fn an_address_that_changes_moves_on_the_living_device() {
     if !live() {
         return;
@@ -81,6 +100,31 @@ fn an_address_that_changes_moves_on_the_living_device() {
     lab.put(&moved);
     let addresses = lab.ip("b", "-4 address show eth0");
     assert!(addresses.contains("10.7.1.99/24") && !addresses.contains("10.7.1.11"), "{addresses}");
+    assert!(lab.pings("a", "10.7.1.99"));
+}
+
+#[test]
+fn a_guest_that_cannot_follow_a_change_is_told_with_the_answer_and_with_the_instance() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::up(&topology());
+    let alias = || lab.ip("b", "link show eth0").split("alias ").nth(1).unwrap().trim().to_owned();
+    let own = alias();
+    lab.ip("b", "link set eth0 alias stranger");
+    let mut moved = topology();
+    moved["instances"]["b"]["private_ip"] = json!("10.7.1.99");
+    let applied = lab.client.apply(&Document::from(moved.clone())).unwrap();
+    assert_eq!(applied.replaced.generation, 2, "it is in force all the same");
+    assert!(
+        applied.warnings.len() == 1 && applied.warnings[0].starts_with("b: interface b could not"),
+        "{applied:?}"
+    );
+    assert_eq!(lab.client.instance("b").unwrap().warnings.len(), 1);
+    assert_eq!(lab.client.instance("a").unwrap().warnings, Vec::<String>::new());
+    lab.ip("b", &format!("link set eth0 alias {own}"));
+    assert_eq!(lab.client.apply(&Document::from(moved)).unwrap().warnings, Vec::<String>::new());
+    assert_eq!(lab.client.instance("b").unwrap().warnings, Vec::<String>::new());
     assert!(lab.pings("a", "10.7.1.99"));
 }
 
@@ -167,7 +211,7 @@ fn every_failure_of_the_api_is_an_error_with_a_code() {
     let lab = Lab::up(&topology());
     let socket = vpclab_daemon::paths(&lab.name).unwrap().socket;
     let long = "x".repeat(33 * 1024 * 1024);
-    let file = std::env::temp_dir().join(format!("vpclab-{}-long", lab.name));
+    let file = std::env::temp_dir().join(unique_name("long"));
     std::fs::write(&file, long).unwrap();
     let at_file = format!("@{}", file.display());
     let ourselves = format!("{{\"target\": {{\"process\": {}}}}}", std::process::id());

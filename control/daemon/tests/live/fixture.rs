@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 use vpclab_daemon::{Client, down, paths};
 use vpclab_model::Document;
 use vpclab_tap::probe::{Conversation, Ends, PingOutcome, TcpOutcome, ping, tcp_connect};
+use vpclab_tap::process::{InstanceEnvironment, enter_container};
 use vpclab_tap::{Netns, capability, link};
+
+use crate::skip::skip;
 
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 /// Long enough for a packet that passes, short enough to wait for one that does not.
@@ -30,21 +33,24 @@ pub(crate) struct Lab {
 /// A process that lives in a namespace and does nothing.
 pub(crate) struct Inhabitant(pub(crate) Child);
 
-/// Whether live tests can run here; where they must (`CI=true`), not being able to is a failure.
+/// Whether live tests can run here; where they must, not being able to is a failure.
 pub(crate) fn live() -> bool {
-    match capability() {
-        Ok(()) => true,
-        Err(missing) if std::env::var("CI").is_ok_and(|ci| ci == "true") => panic!("{missing}"),
-        Err(missing) => {
-            eprintln!("SKIPPED, NOT PASSED: {missing}");
-            false
-        }
-    }
+    capability().map_err(|missing| skip(&missing.to_string())).is_ok()
 }
 
+/// A name that no other test has, of a kind that `scripts/leftovers.sh` finds.
 pub(crate) fn unique_name(what: &str) -> String {
+    name_in(std::process::id(), what)
+}
+
+/// The name that a test in this process would have.
+pub(crate) fn name_in(process: u32, what: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("{what}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("vpclab-test-{process}-{what}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub(crate) fn lab_name() -> String {
+    unique_name("lab")
 }
 
 impl Lab {
@@ -53,7 +59,7 @@ impl Lab {
     }
 
     pub(crate) fn start(topology: &Value, plain: bool) -> Self {
-        let name = unique_name("t");
+        let name = lab_name();
         let client = Client::new(&name).unwrap();
         let mut lab = Self { name, client, process: None, plain };
         lab.restart(topology);
@@ -104,10 +110,22 @@ impl Lab {
     }
 
     pub(crate) fn ip(&self, instance: &str, arguments: &str) -> String {
-        let netns = self.netns(instance);
-        let output = netns.run(|| Command::new("ip").args(arguments.split(' ')).output().unwrap()).unwrap();
-        assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        ip(&self.netns(instance), arguments)
+    }
+
+    /// A command inside the instance, as `vpclab exec` makes it.
+    pub(crate) fn command(&self, instance: &str, program: &str) -> Command {
+        let attachment = self.client.running_instance(instance).unwrap().attachment;
+        match attachment.pid {
+            Some(pid) => enter_container(pid.try_into().unwrap(), program).unwrap(),
+            None => InstanceEnvironment {
+                netns: Netns::open_path(attachment.netns.as_ref()).unwrap(),
+                hostname: Some(attachment.hostname),
+                files: attachment.files.iter().map(|(from, to)| (from.into(), to.into())).collect(),
+            }
+            .command(program)
+            .unwrap(),
+        }
     }
 
     /// Everything of this lab that the machine still shows.
@@ -187,12 +205,14 @@ pub(crate) fn spawn(lab: &str, topology: &Value, plain: bool) -> Child {
 
 /// Where the document of a lab is.
 pub(crate) fn document_path(lab: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("vpclab-{lab}.json"))
+    std::env::temp_dir().join(format!("{lab}.json"))
 }
 
 fn document(lab: &str, topology: &Value) -> PathBuf {
-    let file = document_path(lab);
-    std::fs::write(&file, topology.to_string()).unwrap();
+    let (file, new) = (document_path(lab), std::env::temp_dir().join(unique_name("document")));
+    std::fs::write(&new, topology.to_string()).unwrap();
+    // In one step, as another daemon may be reading it.
+    std::fs::rename(new, &file).unwrap();
     file
 }
 
@@ -228,8 +248,15 @@ pub(crate) fn without(mut topology: Value, instance: &str) -> Value {
     topology
 }
 
+/// The output of `ip ARGUMENTS` inside.
+pub(crate) fn ip(netns: &Netns, arguments: &str) -> String {
+    let output = netns.run(|| Command::new("ip").args(arguments.split(' ')).output().unwrap()).unwrap();
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 pub(crate) fn pings(from: &Netns, to: &str) -> bool {
-    matches!(ping(from, None, ip(to), SILENCE).unwrap(), PingOutcome::Replied { .. })
+    matches!(ping(from, None, address(to), SILENCE).unwrap(), PingOutcome::Replied { .. })
 }
 
 /// Whether bytes sent to a responder come back.
@@ -239,7 +266,7 @@ pub(crate) fn echoes(from: &Netns, to: SocketAddr, payload: &[u8]) -> bool {
     matches!(outcome, TcpOutcome::Connected { .. })
 }
 
-pub(crate) fn ip(text: &str) -> IpAddr {
+pub(crate) fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 

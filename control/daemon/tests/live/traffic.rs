@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use vpclab_tap::probe::{PingOutcome, TcpResponder, UdpResponder, ping};
 
-use crate::fixture::{Lab, SILENCE, echoes, ip, live, socket, topology};
+use crate::fixture::{Lab, SILENCE, address, echoes, live, pings, socket, topology, wait_until};
 
 #[test]
 fn instances_reach_exactly_whom_their_groups_allow() {
@@ -104,6 +104,9 @@ fn a_swap_loses_no_packet() {
     }
     const DATAGRAMS: usize = 4000;
     let lab = Lab::up(&topology());
+    let lost =
+        || lab.client.counters().unwrap().devices.iter().map(|device| device.kernel_dropped).sum::<u64>();
+    let before = lost();
     let receiver = UdpResponder::start(&lab.netns("b"), socket("10.7.1.11:7001")).unwrap();
     let sender = lab.netns("a").run(|| UdpSocket::bind("10.7.1.10:0").unwrap()).unwrap();
     thread::scope(|scope| {
@@ -122,9 +125,7 @@ fn a_swap_loses_no_packet() {
         assert!(swaps >= 3, "only {swaps} swaps happened meanwhile");
     });
     thread::sleep(SILENCE);
-    let counters = lab.client.counters().unwrap();
-    let lost: u64 = counters.devices.iter().map(|device| device.kernel_dropped).sum();
-    assert_eq!((receiver.seen().len(), lost), (DATAGRAMS, 0), "{counters:?}");
+    assert_eq!((receiver.seen().len(), lost() - before), (DATAGRAMS, 0), "{:?}", lab.client.counters());
 }
 
 #[test]
@@ -135,8 +136,54 @@ fn a_device_that_is_taken_away_does_not_hurt_its_neighbours() {
     let lab = Lab::up(&topology());
     lab.ip("c", "link delete eth0");
     assert!(lab.pings("a", "10.7.1.11"));
-    assert!(matches!(ping(&lab.netns("a"), None, ip("10.7.2.10"), SILENCE).unwrap(), PingOutcome::TimedOut));
+    assert!(matches!(
+        ping(&lab.netns("a"), None, address("10.7.2.10"), SILENCE).unwrap(),
+        PingOutcome::TimedOut
+    ));
+    wait_until("it is told", || !lab.client.instance("c").unwrap().warnings.is_empty());
+    let warnings = lab.client.instance("c").unwrap().warnings;
+    assert!(warnings.len() == 1 && warnings[0].contains("has lost its device eth0"), "{warnings:?}");
     // The next change plugs it in again.
     lab.put(&topology());
+    assert_eq!(lab.client.instance("c").unwrap().warnings, Vec::<String>::new());
     assert!(lab.pings("c", "10.7.1.10"));
+}
+
+#[test]
+fn a_guest_that_turns_its_device_inside_out_hurts_nobody_else() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::up(&topology());
+    let receiver = UdpResponder::start(&lab.netns("b"), socket("10.7.1.11:7002")).unwrap();
+    let sender = lab.netns("a").run(|| UdpSocket::bind("10.7.1.10:0").unwrap()).unwrap();
+    let hostile = lab.netns("c");
+    let tricks = [
+        "link set eth0 down",
+        "link set eth0 name up2no",
+        "link set up2no mtu 68",
+        "link set up2no address 02:00:00:00:00:66",
+        "link set up2no up",
+        "address flush dev up2no",
+        "address add 10.7.1.11/24 dev up2no",
+        "link set up2no txqueuelen 1",
+        "link set up2no mtu 65521",
+        "link set up2no down",
+        "link set up2no name eth0",
+        "link set eth0 up",
+    ];
+    let mut sent = 0;
+    for trick in tricks.iter().chain(&tricks) {
+        crate::fixture::ip(&hostile, trick);
+        // It speaks as it is, and is spoken to.
+        let _ = ping(&hostile, None, address("10.7.1.10"), Duration::from_millis(20));
+        let _ = ping(&lab.netns("a"), None, address("10.7.2.10"), Duration::from_millis(20));
+        sender.send_to(b"x", "10.7.1.11:7002").unwrap();
+        sent += 1;
+    }
+    thread::sleep(SILENCE);
+    assert_eq!(receiver.seen().len(), sent, "the others' traffic goes on");
+    assert!(pings(&lab.netns("a"), "10.7.1.11"));
+    assert_eq!(lab.client.health().unwrap().status, "ok");
+    assert!(lab.client.apply(&vpclab_model::Document::from(topology())).is_ok());
 }

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use vpclab_model::{IcmpMatch, PortRange, Traffic};
 use vpclab_wire::Protocol;
 
-use crate::fabric::Fabric;
+use crate::fabric::{Direction, Fabric};
 use crate::flow::nat::LOWEST_PORT;
 use crate::step::Step;
+use crate::stop::internet::SMTP;
 
 /// The source ports of a client that does not choose one (NACL-19): Linux's range.
 pub(super) const EPHEMERAL_PORTS: PortRange = PortRange { from: 32_768, to: 60_999 };
@@ -164,6 +165,7 @@ pub(super) fn refine<'a>(
 ) -> Option<Vec<Class>> {
     let mut acls = BTreeSet::new();
     let mut policies = BTreeSet::new();
+    let mut gateways = BTreeSet::new();
     let ways = forward.map(|step| (step, Way::Forward)).chain(back);
     for (step, way) in ways {
         match step {
@@ -176,10 +178,17 @@ pub(super) fn refine<'a>(
                 policies.insert((policy, *direction, way));
                 policies.insert((policy, direction.reversed(), way.reversed()));
             }
+            Step::InternetGateway { direction: Direction::Outbound, .. } => {
+                gateways.insert(way);
+            }
             _ => {}
         }
     }
     let mut cuts = Cuts::default();
+    for way in gateways {
+        // Mail is a matter of its own there (L2-24).
+        cuts.add(&Traffic::Tcp(PortRange { from: SMTP, to: SMTP }), way);
+    }
     for (acl, direction, way) in acls {
         let entries = fabric.network_acls[acl].entries.of(direction);
         entries.iter().for_each(|entry| cuts.add(&entry.traffic, way));

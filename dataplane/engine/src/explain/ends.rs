@@ -2,10 +2,10 @@
 //!
 //! An end becomes an address and a place to start from; the family is IPv4 when both ends have it, else IPv6.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vpclab_model::not_public;
+use vpclab_model::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
 
 use crate::fabric::{Fabric, Peer};
 use crate::index::{EniIdx, HostIdx, VpcIdx};
@@ -207,35 +207,15 @@ pub fn anonymous_address(fabric: &Fabric, ipv6: bool) -> Option<IpAddr> {
     let named: Vec<IpNet> = named_prefixes(fabric).filter(|net| net.addr().is_ipv6() == ipv6).collect();
     let is_free =
         |address: &IpAddr| not_public(*address).is_none() && !named.iter().any(|net| net.contains(address));
-    let well_known = if ipv6 {
-        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0xffff, 0, 0, 0, 1))
-    } else {
-        IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))
-    };
-    // If that one is named: the address after the end of some named prefix is free if any is.
-    let mut candidates: Vec<IpAddr> = named.iter().filter_map(|net| after(net.broadcast())).collect();
-    candidates.push(if ipv6 {
-        IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1))
-    } else {
-        [1, 0, 0, 1].into()
-    });
-    // Reserved ranges end somewhere too.
-    candidates
-        .extend(RESERVED_ENDS.map(|octets| IpAddr::V4(octets.into())).iter().filter(|a| a.is_ipv6() == ipv6));
+    let well_known = if ipv6 { IpAddr::V6(ANYBODY_V6) } else { IpAddr::V4(ANYBODY_V4) };
+    // If that one is named: some free range begins where an edge is or after what is named, if any is free.
+    let edges = public_edges().filter(|net| net.addr().is_ipv6() == ipv6);
+    let begins = edges.flat_map(|net| [Some(net.network()), address_after(net.broadcast())]);
+    let ends = named.iter().map(|net| address_after(net.broadcast()));
+    let mut candidates: Vec<IpAddr> = begins.chain(ends).flatten().collect();
     candidates.sort_unstable();
     std::iter::once(well_known).chain(candidates).find(is_free)
 }
-
-/// The first public IPv4 address after each reserved range.
-const RESERVED_ENDS: [[u8; 4]; 7] = [
-    [11, 0, 0, 0],
-    [100, 128, 0, 0],
-    [128, 0, 0, 0],
-    [169, 255, 0, 0],
-    [172, 32, 0, 0],
-    [192, 169, 0, 0],
-    [198, 20, 0, 0],
-];
 
 fn named_prefixes(fabric: &Fabric) -> impl Iterator<Item = IpNet> + '_ {
     let routes =
@@ -262,11 +242,4 @@ fn named_prefixes(fabric: &Fabric) -> impl Iterator<Item = IpNet> + '_ {
         .chain(hosts)
         .chain(public)
         .filter(|net| net.prefix_len() > 0)
-}
-
-fn after(address: IpAddr) -> Option<IpAddr> {
-    match address {
-        IpAddr::V4(address) => u32::from(address).checked_add(1).map(|next| IpAddr::V4(next.into())),
-        IpAddr::V6(address) => u128::from(address).checked_add(1).map(|next| IpAddr::V6(next.into())),
-    }
 }

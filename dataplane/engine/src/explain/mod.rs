@@ -53,6 +53,8 @@ pub struct Explanation {
     pub back: Option<Leg>,
     /// Everything that denies, in the order of the walks.
     pub blockers: Vec<Blocker>,
+    /// The packets that nothing denies, where others are denied. What is not modelled may still stop some of them.
+    pub not_denied: Vec<Class>,
     /// Services of the platform that the answer depends on.
     pub unmodelled: Vec<Service>,
     /// Whether the rules tell more packets apart than are walked, so that nothing is known of some.
@@ -116,6 +118,7 @@ fn unaddressable(eni: EniIdx) -> Explanation {
         forward: Leg { steps: Vec::new(), dropped: Some(reason), observed: None, egress: None },
         back: None,
         blockers: vec![Blocker { reason, on_return: false, partial: None }],
+        not_denied: Vec::new(),
         unmodelled: Vec::new(),
         inexhaustive: false,
     }
@@ -145,6 +148,10 @@ impl Fate {
         let is_nat = |step: &Step| matches!(step, Step::NatGateway { .. });
         let translated = self.forward.steps.iter().any(is_nat);
         self.back.iter().flat_map(move |leg| classes::steps_back(&leg.steps, translated))
+    }
+
+    fn is_denied(&self) -> bool {
+        self.denials.iter().any(|(_, reason)| !matches!(reason, DropReason::ServiceNotModelled(_)))
     }
 
     fn unmodelled(&self) -> Option<Service> {
@@ -272,6 +279,9 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
         (true, false) => None,
         (true, true) => (!inexhaustive).then_some(true),
     };
+    let others = if blockers.is_empty() { &[] } else { fates.as_slice() };
+    let not_denied = others.iter().filter(|fate| !fate.is_denied()).map(|fate| fate.class).collect();
+    let not_denied = classes::merge(not_denied);
     let shown = fates.iter().position(|fate| !fate.denials.is_empty()).unwrap_or(0);
     match fates.into_iter().nth(shown) {
         Some(fate) => Explanation {
@@ -279,6 +289,7 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
             forward: fate.forward,
             back: fate.back,
             blockers,
+            not_denied,
             unmodelled,
             inexhaustive,
         },
@@ -288,6 +299,7 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
             forward: Leg { steps: Vec::new(), dropped: None, observed: None, egress: None },
             back: None,
             blockers,
+            not_denied,
             unmodelled,
             inexhaustive,
         },

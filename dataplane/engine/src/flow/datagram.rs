@@ -1,7 +1,8 @@
 //! Which datagram is this fragment a part of?
 //!
 //! Rules look at ports, which only a datagram's first fragment has: what it said is remembered for those that follow
-//! (NACL-27, OQ-15). A datagram is forgotten when its last byte has passed, or after [`FRAGMENT_TIMEOUT`].
+//! (NACL-27, OQ-15). A datagram is forgotten after [`FRAGMENT_TIMEOUT`], or when as many have come in after it, at the
+//! same place, as are remembered: who leaves datagrams unfinished loses nothing but those.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -48,8 +49,6 @@ pub struct PassedFragment {
     pub start: u32,
     /// The byte after its last.
     pub end: u32,
-    /// Whether its last byte is the datagram's.
-    pub is_last: bool,
 }
 
 /// What a datagram's first fragment says for all.
@@ -72,49 +71,48 @@ pub enum FragmentLookup {
     Overlapping,
 }
 
-/// The fragmented datagrams in flight.
+/// The fragmented datagrams of the last [`FRAGMENT_TIMEOUT`].
 #[derive(Debug)]
 pub struct Datagrams {
-    capacity: usize,
-    share: usize,
+    per_ingress: usize,
     entries: KeyedMap<DatagramKey, Datagram>,
-    by_ingress: KeyedMap<Ingress, usize>,
-    /// Keys in order of arrival, for the sweep to go round.
-    clock: VecDeque<DatagramKey>,
+    rings: KeyedMap<Ingress, Ring>,
+    /// Where rings are, for the sweep to go round.
+    clock: VecDeque<Ingress>,
+    /// How many have begun.
+    begun: u64,
 }
+
+/// The datagrams of one place, the oldest first. One that was begun anew is in it twice.
+type Ring = VecDeque<(DatagramKey, u64)>;
 
 #[derive(Debug, Clone)]
 struct Datagram {
     first: FirstFragment,
     first_seen: Timestamp,
+    /// Its number among all that have begun.
+    number: u64,
     /// Byte ranges that have passed, ascending, apart from each other.
     ranges: ArrayVec<(u32, u32), MAX_RANGES>,
-    /// How long it is, once its last fragment has passed.
-    len: Option<u32>,
     /// Whether fragments overlapped: the rest is dropped (RFC 5722).
     poisoned: bool,
 }
 
 impl Datagrams {
-    /// Room for `capacity` datagrams, and for `share` of each place where they come in.
-    pub(super) fn new(capacity: usize, share: usize) -> Self {
+    /// Remembers the last `per_ingress` datagrams of each place where they come in.
+    pub(super) fn new(per_ingress: usize) -> Self {
         Self {
-            capacity,
-            share,
+            per_ingress: per_ingress.max(1),
             entries: KeyedMap::default(),
-            by_ingress: KeyedMap::default(),
+            rings: KeyedMap::default(),
             clock: VecDeque::new(),
+            begun: 0,
         }
     }
 
-    /// How many are in flight.
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether another one that comes in at `ingress` finds room.
-    pub fn has_room(&self, ingress: Ingress) -> bool {
-        self.entries.len() < self.capacity && self.by_ingress.get(&ingress).copied().unwrap_or(0) < self.share
+    /// Whether none is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rings.is_empty()
     }
 
     /// What is known of a later fragment that covers bytes `start..end`.
@@ -133,55 +131,63 @@ impl Datagrams {
 
     /// Takes note of a fragment.
     pub(super) fn remember(&mut self, fragment: &PassedFragment, now: Timestamp) {
-        let &PassedFragment { key, first, start, end, is_last } = fragment;
+        let &PassedFragment { key, first, start, end } = fragment;
+        // A first fragment begins a datagram anew, as identifications are used again. It has met the rules with its own
+        // ports.
+        let goes_on = start > 0 && self.entries.get(&key).is_some_and(|known| known.is_live(now));
+        if !goes_on {
+            self.begin(key, first, now);
+        }
+        if let Some(datagram) = self.entries.get_mut(&key) {
+            datagram.cover(start, end);
+        }
+    }
+
+    fn begin(&mut self, key: DatagramKey, first: FirstFragment, now: Timestamp) {
+        let ring = self.rings.entry(key.ingress).or_insert_with(|| {
+            self.clock.push_back(key.ingress);
+            Ring::new()
+        });
+        if ring.len() == self.per_ingress
+            && let Some(oldest) = ring.pop_front()
+        {
+            forget(&mut self.entries, oldest);
+        }
+        self.begun += 1;
+        ring.push_back((key, self.begun));
         let fresh =
-            || Datagram { first, first_seen: now, ranges: ArrayVec::new(), len: None, poisoned: false };
-        let datagram = match self.entries.entry(key) {
-            Entry::Occupied(known) => {
-                let known = known.into_mut();
-                // A first fragment begins a datagram anew, as identifications are used again. It has met the rules with
-                // its own ports.
-                if start == 0 || !known.is_live(now) {
-                    *known = fresh();
-                }
-                known
-            }
-            Entry::Vacant(vacant) => {
-                self.clock.push_back(key);
-                *self.by_ingress.entry(key.ingress).or_insert(0) += 1;
-                vacant.insert(fresh())
-            }
-        };
-        datagram.cover(start, end);
-        if is_last {
-            datagram.len = Some(end);
-        }
-        if datagram.is_complete() {
-            self.forget(&key);
-        }
+            Datagram { first, first_seen: now, number: self.begun, ranges: ArrayVec::new(), poisoned: false };
+        self.entries.insert(key, fresh);
     }
 
     /// Forgets what is older than [`FRAGMENT_TIMEOUT`], looking at no more than `share` datagrams.
     pub(super) fn sweep(&mut self, now: Timestamp, share: usize) {
-        for _ in 0..share.min(self.clock.len()) {
-            let Some(key) = self.clock.pop_front() else { break };
-            match self.entries.get(&key) {
-                Some(datagram) if datagram.is_live(now) => self.clock.push_back(key),
-                _ => self.forget(&key),
+        for _ in 0..share {
+            let Some(ingress) = self.clock.pop_front() else { break };
+            let Some(ring) = self.rings.get_mut(&ingress) else { continue };
+            let is_over = |&(key, number): &(DatagramKey, u64)| {
+                let current = self.entries.get(&key).filter(|datagram| datagram.number == number);
+                current.is_none_or(|datagram| !datagram.is_live(now))
+            };
+            if let Some(oldest) = ring.front().copied().filter(is_over) {
+                ring.pop_front();
+                forget(&mut self.entries, oldest);
+            }
+            if ring.is_empty() {
+                self.rings.remove(&ingress);
+            } else {
+                self.clock.push_back(ingress);
             }
         }
     }
+}
 
-    fn forget(&mut self, key: &DatagramKey) {
-        if self.entries.remove(key).is_none() {
-            return;
-        }
-        if let Entry::Occupied(mut count) = self.by_ingress.entry(key.ingress) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
+/// Forgets a datagram, unless it has begun anew since.
+fn forget(entries: &mut KeyedMap<DatagramKey, Datagram>, (key, number): (DatagramKey, u64)) {
+    if let Entry::Occupied(datagram) = entries.entry(key)
+        && datagram.get().number == number
+    {
+        datagram.remove();
     }
 }
 
@@ -192,10 +198,6 @@ impl Datagram {
 
     fn overlaps(&self, start: u32, end: u32) -> bool {
         self.ranges.iter().any(|&(from, to)| start < to && from < end)
-    }
-
-    fn is_complete(&self) -> bool {
-        self.len.is_some_and(|len| self.ranges.as_slice() == [(0, len)])
     }
 
     /// Takes note that bytes `start..end` have passed.
@@ -240,14 +242,18 @@ mod tests {
         }
     }
 
-    fn pass(datagrams: &mut Datagrams, (start, end): (u32, u32), is_last: bool) {
-        let fragment = PassedFragment { key: key(77), first: FIRST, start, end, is_last };
+    fn pass(datagrams: &mut Datagrams, identification: u32, (start, end): (u32, u32)) {
+        let fragment = PassedFragment { key: key(identification), first: FIRST, start, end };
         datagrams.remember(&fragment, Timestamp::ZERO);
+    }
+
+    fn is_known(datagrams: &Datagrams, identification: u32) -> bool {
+        datagrams.lookup(&key(identification), 8, 16, Timestamp::ZERO) == FragmentLookup::Known(FIRST)
     }
 
     #[test]
     fn later_fragments_are_known_by_their_first_one_in_any_order_until_they_overlap() {
-        let mut datagrams = Datagrams::new(8, 8);
+        let mut datagrams = Datagrams::new(8);
         let lookup =
             |datagrams: &Datagrams, start, end| datagrams.lookup(&key(77), start, end, Timestamp::ZERO);
         assert_eq!(lookup(&datagrams, 8, 16), FragmentLookup::Unknown);
@@ -255,7 +261,7 @@ mod tests {
             if start > 0 {
                 assert_eq!(lookup(&datagrams, start, end), FragmentLookup::Known(FIRST));
             }
-            pass(&mut datagrams, (start, end), false);
+            pass(&mut datagrams, 77, (start, end));
         }
         assert_eq!(lookup(&datagrams, 16, 24), FragmentLookup::Known(FIRST));
         assert_eq!(lookup(&datagrams, 12, 24), FragmentLookup::Overlapping);
@@ -265,48 +271,58 @@ mod tests {
 
     #[test]
     fn a_first_fragment_begins_its_datagram_anew() {
-        let mut datagrams = Datagrams::new(8, 8);
+        let mut datagrams = Datagrams::new(8);
         for range in [(0, 8), (8, 16), (0, 8)] {
-            pass(&mut datagrams, range, false);
+            pass(&mut datagrams, 77, range);
         }
         assert_eq!(datagrams.lookup(&key(77), 8, 16, Timestamp::ZERO), FragmentLookup::Known(FIRST));
     }
 
     #[test]
-    fn a_datagram_is_forgotten_when_its_last_byte_has_passed_in_whatever_order() {
-        for order in [[0, 1, 2, 3], [0, 3, 2, 1], [0, 2, 1, 3], [0, 3, 1, 2]] {
-            let mut datagrams = Datagrams::new(8, 8);
-            for (passed, n) in order.into_iter().enumerate() {
-                assert_eq!(datagrams.len(), usize::from(passed > 0), "{order:?}");
-                pass(&mut datagrams, (n * 8, n * 8 + 8), n == 3);
-            }
-            assert_eq!(datagrams.len(), 0, "{order:?}");
-            assert!(datagrams.by_ingress.is_empty());
+    fn who_leaves_datagrams_unfinished_loses_his_own_oldest() {
+        let mut datagrams = Datagrams::new(2);
+        let other = DatagramKey { ingress: Ingress::Internet(None), ..key(0) };
+        let fragment = PassedFragment { key: other, first: FIRST, start: 0, end: 8 };
+        datagrams.remember(&fragment, Timestamp::ZERO);
+        for identification in 0..100 {
+            pass(&mut datagrams, identification, (0, 8));
         }
+        assert!(is_known(&datagrams, 99) && is_known(&datagrams, 98) && !is_known(&datagrams, 97));
+        assert_eq!(datagrams.lookup(&other, 8, 16, Timestamp::ZERO), FragmentLookup::Known(FIRST));
+        assert_eq!(datagrams.entries.len(), 3);
     }
 
     #[test]
-    fn one_sender_cannot_take_all_the_room() {
-        let mut datagrams = Datagrams::new(8, 2);
-        let other = Ingress::Internet(None);
-        for identification in 0..2 {
-            assert!(datagrams.has_room(key(identification).ingress));
-            let key = key(identification);
-            let fragment = PassedFragment { key, first: FIRST, start: 0, end: 8, is_last: false };
-            datagrams.remember(&fragment, Timestamp::ZERO);
+    fn one_that_begins_anew_is_as_young_as_that() {
+        let mut datagrams = Datagrams::new(3);
+        for identification in [1, 2, 1, 3] {
+            pass(&mut datagrams, identification, (0, 8));
         }
-        assert!(!datagrams.has_room(key(2).ingress));
-        assert!(datagrams.has_room(other));
+        assert!(is_known(&datagrams, 1) && is_known(&datagrams, 2) && is_known(&datagrams, 3));
+        pass(&mut datagrams, 4, (0, 8));
+        assert!(is_known(&datagrams, 1) && !is_known(&datagrams, 2) && is_known(&datagrams, 4));
+    }
+
+    #[test]
+    fn however_many_pass_memory_stays_small_and_comes_back() {
+        let mut datagrams = Datagrams::new(8);
+        for identification in 0..1000 {
+            for range in [(0, 8), (8, 16), (0, 8)] {
+                pass(&mut datagrams, identification, range);
+            }
+        }
+        assert!(datagrams.entries.len() <= 8 && datagrams.rings[&key(0).ingress].len() <= 8);
+        datagrams.sweep(Timestamp::ZERO, 10);
+        assert!(is_known(&datagrams, 999));
         datagrams.sweep(Timestamp::ZERO + FRAGMENT_TIMEOUT + Duration::from_secs(1), 10);
-        assert!(datagrams.has_room(key(2).ingress));
-        assert!(datagrams.clock.is_empty());
+        assert!(datagrams.is_empty() && datagrams.entries.is_empty() && datagrams.clock.is_empty());
     }
 
     #[test]
     fn more_holes_than_reordering_makes_poison_a_datagram() {
-        let mut datagrams = Datagrams::new(8, 8);
+        let mut datagrams = Datagrams::new(8);
         for n in 0..40 {
-            pass(&mut datagrams, (n * 16, n * 16 + 8), false);
+            pass(&mut datagrams, 77, (n * 16, n * 16 + 8));
         }
         assert_eq!(datagrams.lookup(&key(77), 8, 16, Timestamp::ZERO), FragmentLookup::Overlapping);
     }

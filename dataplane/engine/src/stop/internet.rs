@@ -5,18 +5,23 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use vpclab_model::{OutboundSmtp, not_public};
+use vpclab_wire::Transport;
+
 use crate::fabric::{Direction, RouteTarget};
 use crate::flow::Ingress;
 use crate::index::{EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, VpcIdx};
 use crate::packet::Draft;
-use crate::plan::{Arrival, Context, Egress, Location, outside};
+use crate::plan::{Arrival, Context, Egress, Location, deny, outside};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 use crate::stop::{egress_only, mtu};
-use vpclab_model::not_public;
 
 /// The largest IP packet on the path through an internet gateway (MTU-03, IGW-12).
 pub(crate) const INTERNET_MTU: u16 = 1500;
+
+/// The port that mail servers send to (RFC 5321).
+pub(crate) const SMTP: u16 = 25;
 
 /// A host of the internet sends a packet.
 pub(crate) fn depart(
@@ -70,6 +75,9 @@ pub(crate) fn exit(
         direction: Direction::Outbound,
         translated: public.map(|public| (source, public)),
     });
+    if blocks_smtp(cx, draft) {
+        deny(probe, DropReason::OutboundSmtp)?;
+    }
     mtu::fit(draft, INTERNET_MTU, mtu::Emitter::Router)?;
     if let Some(public) = public {
         if draft.quoted().is_some_and(|quoted| quoted.dst == source) {
@@ -79,6 +87,12 @@ pub(crate) fn exit(
     }
     draft.sender = None;
     Ok(Location::PublicInternet)
+}
+
+/// Whether this is mail that AWS keeps in, whatever rules say (L2-24).
+fn blocks_smtp(cx: &Context<'_>, draft: &Draft) -> bool {
+    let to_smtp = matches!(draft.headers.transport, Transport::Tcp(header) if header.dst_port == SMTP);
+    to_smtp && draft.headers.dst.is_ipv4() && cx.fabric.settings.outbound_smtp == OutboundSmtp::Blocked
 }
 
 /// The address that a gateway puts in place of `source`; none for IPv6, which is public as it is (IGW-04, IGW-10, IGW-14).

@@ -36,10 +36,13 @@ fn settings_have_ranges() {
     assert_eq!((topology.settings.icmp_timeout, topology.settings.tcp_opening_timeout), (5, 60));
     assert!(topology.settings.network_acl_within_subnet_via_router);
     assert_eq!(
-        mistakes(&json!({"settings": {"mid_stream_tcp": "maybe", "icmp_timeout": 0, "tcp_closing": 1}})),
+        mistakes(
+            &json!({"settings": {"mid_stream_tcp": "maybe", "icmp_timeout": 0, "tcp_closing": 1, "outbound_smtp": true}})
+        ),
         [
             "InvalidParameterValue settings.icmp_timeout",
             "InvalidParameterValue settings.mid_stream_tcp",
+            "InvalidParameterValue settings.outbound_smtp",
             "UnknownParameter settings.tcp_closing"
         ]
     );

@@ -44,6 +44,13 @@ pub(super) async fn apply(handle: &Handle, index: u32, config: &LinkConfig) -> R
     Ok(())
 }
 
+/// Every address of the namespace with the index of its link.
+pub(super) async fn all(handle: &Handle) -> Result<Vec<(u32, IpNet)>, LinkError> {
+    let messages = handle.address().get().execute().try_collect::<Vec<_>>().await;
+    let messages = messages.map_err(refused("reading the addresses of all links"))?;
+    Ok(messages.iter().filter_map(|message| Some((message.header.index, address(message)?))).collect())
+}
+
 /// Whether the kernel speaks from this network's configured first address. The order of arrival decides that, so an
 /// address that came first and should not have been is taken away and added again behind.
 fn speaks_first(address: IpNet, present: &[(IpNet, AddressMessage)], config: &LinkConfig) -> bool {

@@ -69,8 +69,7 @@ pub(super) async fn set_attributes(
     config: &LinkConfig,
 ) -> Result<(), LinkError> {
     if info.mac != Some(config.mac) {
-        let message = LinkUnspec::new_with_index(info.index).down().build();
-        set(handle, message, format!("setting link {} down", config.name)).await?;
+        set_down(handle, info.index, &config.name).await?;
         let message = LinkUnspec::new_with_index(info.index).address(config.mac.0.to_vec()).build();
         set(handle, message, format!("setting the hardware address of link {}", config.name)).await?;
     }
@@ -99,9 +98,8 @@ pub(super) async fn set_up(handle: &Handle, index: u32, name: &str) -> Result<()
     set(handle, LinkUnspec::new_with_index(index).up().build(), format!("setting link {name} up")).await
 }
 
-pub(super) async fn set_name(handle: &Handle, info: &LinkInfo, name: &str) -> Result<(), LinkError> {
-    let message = LinkUnspec::new_with_index(info.index).name(name).build();
-    set(handle, message, format!("renaming link {} to {name}", info.name)).await
+pub(super) async fn set_down(handle: &Handle, index: u32, name: &str) -> Result<(), LinkError> {
+    set(handle, LinkUnspec::new_with_index(index).down().build(), format!("setting link {name} down")).await
 }
 
 pub(super) async fn delete(handle: &Handle, info: &LinkInfo) -> Result<(), LinkError> {

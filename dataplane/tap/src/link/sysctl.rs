@@ -7,9 +7,24 @@ use std::path::Path;
 
 use super::{LinkConfig, LinkError};
 
+const PING_GROUP_RANGE: &str = "/proc/sys/net/ipv4/ping_group_range";
+
 /// Everyone may open an ICMP socket: `ping` works without privileges, as on an instance.
 pub(super) fn allow_ping() -> Result<(), LinkError> {
-    write(Path::new("/proc/sys/net/ipv4/ping_group_range"), "0\t2147483647")
+    set_ping_group_range("0\t2147483647")
+}
+
+/// Who may open an ICMP socket: the first and the last group.
+pub(super) fn ping_group_range() -> Result<String, LinkError> {
+    let range = fs::read_to_string(PING_GROUP_RANGE);
+    range
+        .map(|range| range.trim_end().to_owned())
+        .map_err(|source| LinkError::Refused { what: format!("reading {PING_GROUP_RANGE}"), source })
+}
+
+/// Sets who may open an ICMP socket.
+pub(super) fn set_ping_group_range(range: &str) -> Result<(), LinkError> {
+    write(Path::new(PING_GROUP_RANGE), range)
 }
 
 /// The link's IPv6: no router advertisements or autoconfiguration (addresses come from the configuration), no

@@ -1,9 +1,10 @@
 //! How does a program run inside a container that someone else made?
 //!
 //! The child enters every namespace the container's process lives in and takes over its root and working directory,
-//! so that the container's own files are executed. A process id namespace holds only children, so the child forks
-//! once more: the one that stays outside passes signals on, stops and continues with the program, and ends as the
-//! program ends.
+//! so that the container's own files are executed, with the privileges that process has and no more: its user, groups,
+//! capabilities and "no new privileges". Its seccomp filter, the profile a security module gave it and its control
+//! group's limits are not taken over. A process id namespace holds only children, so the child forks once more: the
+//! one that stays outside passes signals on, stops and continues with the program, and ends as the program ends.
 
 use std::ffi::{OsStr, c_int};
 use std::fs;
@@ -18,9 +19,10 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Gid, Pid, Uid, chroot, fchdir, setgid, setgroups, setuid};
+use nix::unistd::{Pid, chroot, fchdir, setgroups};
 
 use super::ProcessError;
+use super::privileges::Privileges;
 
 /// In the order they are entered. The user namespace comes last: its root may not enter the others.
 const NAMESPACES: [(&str, CloneFlags); 7] = [
@@ -38,10 +40,11 @@ struct Entry {
     namespaces: Vec<(CloneFlags, OwnedFd)>,
     root: OwnedFd,
     working_directory: OwnedFd,
+    privileges: Privileges,
 }
 
 /// A command that runs `program`, looked up among the container's own files, in everything that process `pid` lives
-/// in: namespaces, root and working directory. The spawned process stays outside the container's process ids and
+/// in: namespaces, root and working directory, as the user and with the capabilities that process has. The spawned process stays outside the container's process ids and
 /// stands for the program: it passes signals on and ends with its exit code or signal; killing it kills the program.
 ///
 /// # Errors
@@ -80,11 +83,16 @@ impl Entry {
             }
         }
         let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        Ok(Self { namespaces, root: at("root", directory)?, working_directory: at("cwd", directory)? })
+        let other_users = namespaces.iter().any(|(flag, _)| *flag == CloneFlags::CLONE_NEWUSER);
+        let privileges = Privileges::read(&process, other_users)?;
+        let (root, working_directory) = (at("root", directory)?, at("cwd", directory)?);
+        Ok(Self { namespaces, root, working_directory, privileges })
     }
 
     fn enter(&self) -> Result<(), Errno> {
-        let enters = |wanted| self.namespaces.iter().any(|(flag, _)| *flag == wanted);
+        let entered = |wanted| self.namespaces.iter().find(|(flag, _)| *flag == wanted);
+        // Until exec this process is our own program with our rights: nobody inside may trace it or open its files.
+        nix::sys::prctl::set_dumpable(false)?;
         for (flag, fd) in self.namespaces.iter().filter(|(flag, _)| *flag != CloneFlags::CLONE_NEWUSER) {
             match setns(fd, *flag) {
                 // A control group is an account, not a view: without it the program runs as well.
@@ -96,16 +104,23 @@ impl Entry {
         fchdir(self.root.as_fd())?;
         chroot(c".")?;
         fchdir(self.working_directory.as_fd())?;
-        if enters(CloneFlags::CLONE_NEWPID) {
+        let forks = entered(CloneFlags::CLONE_NEWPID).is_some();
+        if forks {
             continue_as_child()?;
         }
-        if let Some((flag, fd)) = self.namespaces.iter().find(|(flag, _)| *flag == CloneFlags::CLONE_NEWUSER)
-        {
+        if let Some((flag, fd)) = entered(CloneFlags::CLONE_NEWUSER) {
+            // Inside, setgroups may be forbidden.
+            match setgroups(&[]) {
+                // Where it is forbidden outside already, so it was to all who live inside: their groups are ours.
+                Err(Errno::EPERM) => {}
+                other => other?,
+            }
             setns(fd, *flag)?;
-            // The namespace may forbid setgroups; without groups from outside there is nothing to drop then.
-            let _ = setgroups(&[]);
-            setgid(Gid::from_raw(0))?;
-            setuid(Uid::from_raw(0))?;
+        }
+        self.privileges.take_on()?;
+        if forks {
+            // Last, as a change of user clears it.
+            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
         }
         Ok(())
     }
@@ -129,11 +144,8 @@ fn continue_as_child() -> Result<(), Errno> {
     if child != 0 {
         stand_in(child, &all);
     }
-    // SAFETY: PR_SET_PDEATHSIG takes an integer; the mask is the one saved above.
-    unsafe {
-        Errno::result(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
-        Errno::result(libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()))?;
-    }
+    // SAFETY: the mask is the one saved above.
+    Errno::result(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) })?;
     Ok(())
 }
 

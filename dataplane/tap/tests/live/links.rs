@@ -1,7 +1,7 @@
 //! A link becomes what its configuration says, no less and no more.
 
 use vpclab_tap::OffloadTap;
-use vpclab_tap::link::{self, LinkError, SourceRule};
+use vpclab_tap::link::{self, LinkConfig, LinkError, SourceRule};
 
 use crate::fixture::{Namespace, config, live, mac, route};
 
@@ -129,7 +129,7 @@ fn the_first_address_of_a_network_is_the_one_the_kernel_speaks_from() {
 }
 
 #[test]
-fn links_are_listed_found_renamed_and_removed_with_their_rules() {
+fn a_link_is_found_by_its_alias_whatever_its_name_and_removed_with_its_rules() {
     if !live() {
         return;
     }
@@ -140,16 +140,29 @@ fn links_are_listed_found_renamed_and_removed_with_their_rules() {
     link::apply(&ns.0, &config).unwrap();
     let names: Vec<_> = link::list(&ns.0).unwrap().into_iter().map(|link| (link.name, link.is_tap)).collect();
     assert_eq!(names, [("lo".to_owned(), false), ("eth0".to_owned(), true)]);
-    let found = link::find_by_alias(&ns.0, "eni-1").unwrap().unwrap();
-    assert_eq!((found.name.as_str(), found.mac, found.mtu), ("eth0", Some(mac(1)), 9001));
+    let found = link::find(&ns.0, "eth0").unwrap();
+    assert_eq!((found.alias.as_str(), found.mac, found.mtu), ("eni-1", Some(mac(1)), 9001));
     assert!(found.up && found.carrier && found.qdisc == "noqueue");
-    assert_eq!(link::find_by_alias(&ns.0, "eni-2").unwrap(), None);
-    link::rename(&ns.0, "eth0", "ens5").unwrap();
-    assert_eq!(link::find(&ns.0, "ens5").unwrap().index, found.index);
+    // What root inside may do at any time.
+    ns.ip("link set eth0 down");
+    ns.ip("link set eth0 name ens5 mtu 1400 address 02:00:00:00:00:99");
+    let applied = link::apply_by_alias(&ns.0, &config).unwrap();
+    assert_eq!(applied, LinkConfig { name: "ens5".to_owned(), ..config.clone() });
+    let again = link::find(&ns.0, "ens5").unwrap();
+    assert_eq!((again.index, again.mac, again.mtu, again.up), (found.index, Some(mac(1)), 9001, true));
     assert!(ns.ip("rule show").contains("lookup 100"));
-    link::remove(&ns.0, "ens5").unwrap();
+    let addressed = link::addressed(&ns.0).unwrap();
+    let of_link =
+        addressed.iter().find(|(link, _)| link.name == "ens5").map(|(_, addresses)| addresses).unwrap();
+    assert!(config.addresses.iter().all(|address| of_link.contains(address)), "{of_link:?}");
+
+    let removed = link::remove_where(&ns.0, |link| link.alias == "eni-1").unwrap();
+    assert!(matches!(&removed[..], [(link, Ok(()))] if link.name == "ens5"), "{removed:?}");
     assert!(!ns.ip("rule show").contains("lookup 100"));
-    assert!(matches!(link::remove(&ns.0, "ens5"), Err(LinkError::NotFound(_))));
+    assert!(link::remove_where(&ns.0, |link| link.alias == "eni-1").unwrap().is_empty());
+    let refused = link::remove_where(&ns.0, |link| link.name == "lo").unwrap();
+    assert!(matches!(&refused[..], [(_, Err(LinkError::Refused { .. }))]), "{refused:?}");
+    assert!(matches!(link::apply_by_alias(&ns.0, &config), Err(LinkError::AliasNotFound(_))));
     assert!(matches!(link::apply(&ns.0, &config), Err(LinkError::NotFound(_))));
 }
 
@@ -203,4 +216,20 @@ fn ipv6_that_a_container_engine_has_switched_off_is_switched_on_for_the_link() {
     let _tap = OffloadTap::open(&ns.0, "eth0").unwrap();
     link::apply(&ns.0, &config(1)).unwrap();
     assert!(ns.ip("-o addr show dev eth0").contains("2001:db8::1/64"));
+}
+
+#[test]
+fn what_preparing_a_namespace_changes_can_be_put_back() {
+    if !live() {
+        return;
+    }
+    let ns = Namespace::new();
+    ns.ip("link set lo down");
+    ns.0.run(|| std::fs::write("/proc/sys/net/ipv4/ping_group_range", "1\t0").unwrap()).unwrap();
+    let before = link::settings(&ns.0).unwrap();
+    assert!(!before.loopback_up && before.ping_group_range == "1\t0", "{before:?}");
+    link::prepare(&ns.0).unwrap();
+    assert!(link::settings(&ns.0).unwrap().loopback_up);
+    link::restore(&ns.0, &before).unwrap();
+    assert_eq!(link::settings(&ns.0).unwrap(), before);
 }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use vpclab_tap::process::{InstanceEnvironment, ProcessError, enter_container};
+use vpclab_tap::process::{
+    InstanceEnvironment, Place, ProcessError, end_programs, enter_container, inhabitants,
+};
 use vpclab_tap::{Netns, OffloadTap};
 
 use crate::fixture::{Namespace, TIMEOUT, live};
@@ -41,7 +43,7 @@ fn an_instance_has_its_own_links_host_name_and_files_and_the_host_keeps_its() {
     }
     let with_resolv = files.len() == 2;
     let environment = InstanceEnvironment {
-        netns: ns.0.try_clone().unwrap(),
+        netns: Netns::open_name(ns.0.name().unwrap()).unwrap(),
         hostname: Some("ip-10-0-1-1".to_owned()),
         files,
     };
@@ -83,9 +85,16 @@ struct Container {
 
 impl Container {
     fn start() -> Self {
-        let script = "mount -t tmpfs none /mnt && mkdir /mnt/root && mount --rbind / /mnt/root \
+        Self::start_with("")
+    }
+
+    /// One whose process is started by the command `privileges`.
+    fn start_with(privileges: &str) -> Self {
+        let script = format!(
+            "mount -t tmpfs none /mnt && mkdir /mnt/root && mount --rbind / /mnt/root \
             && mount -t tmpfs none /mnt/root/srv && echo inside > /mnt/root/srv/marker \
-            && echo box > /proc/sys/kernel/hostname && echo ready && exec chroot /mnt/root sleep 60";
+            && echo box > /proc/sys/kernel/hostname && echo ready && exec chroot /mnt/root {privileges} sleep 60"
+        );
         let mut outer = Command::new("unshare")
             .args([
                 "--pid",
@@ -98,7 +107,7 @@ impl Container {
                 "--mount-proc",
                 "sh",
                 "-c",
-                script,
+                &script,
             ])
             .stdout(Stdio::piped())
             .spawn()
@@ -192,4 +201,129 @@ fn a_program_that_the_container_has_not_is_an_error_of_spawn() {
     let error = enter_container(container.pid, "/no/such/program").unwrap().spawn().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
     assert!(matches!(enter_container(u32::MAX, "sh"), Err(ProcessError::NoSuchProcess { .. })));
+}
+
+/// What `/proc/PID/status` says of privileges.
+fn privileges(status: &str) -> Vec<&str> {
+    let of_privileges = |line: &&str| {
+        ["Uid", "Gid", "Groups", "NoNewPrivs", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]
+            .iter()
+            .any(|name| line.starts_with(name))
+    };
+    status.lines().filter(of_privileges).map(str::trim_end).collect()
+}
+
+#[test]
+fn a_program_in_a_container_may_do_what_its_process_may_and_no_more() {
+    if !live() {
+        return;
+    }
+    for (arguments, expected) in [
+        // As a container engine starts root: fewer capabilities, also for what it executes.
+        ("setpriv --bounding-set=-all,+chown,+kill,+net_raw --inh-caps=-all", "CapBnd:\t0000000000002021"),
+        ("setpriv --reuid 1000 --regid 1001 --groups 1002,1003 --no-new-privs", "Groups:\t1002 1003"),
+        (
+            "setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps=+net_raw --ambient-caps=+net_raw",
+            "CapAmb:\t0000000000002000",
+        ),
+        (
+            "setpriv --reuid 1000 --regid 1000 --clear-groups --no-new-privs --bounding-set=-all",
+            "NoNewPrivs:\t1",
+        ),
+    ] {
+        let container = Container::start_with(arguments);
+        let theirs = fs::read_to_string(format!("/proc/{}/status", container.pid)).unwrap();
+        let output =
+            enter_container(container.pid, "cat").unwrap().arg("/proc/self/status").output().unwrap();
+        let ours = text(&output);
+        assert_eq!(privileges(&ours), privileges(&theirs), "{arguments}");
+        assert!(theirs.lines().any(|line| line.trim_end() == expected), "{expected} in:\n{theirs}");
+    }
+}
+
+#[test]
+fn a_user_namespace_that_forbids_setgroups_can_be_left_for_another() {
+    if !live() {
+        return;
+    }
+    // The test below once more, where nobody may change groups any more.
+    let test = std::env::current_exe().unwrap();
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user"])
+        .arg(test)
+        .args(["--exact", "processes::a_program_in_a_user_namespace_is_the_user_its_process_is_there"])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_program_in_a_user_namespace_is_the_user_its_process_is_there() {
+    if !live() {
+        return;
+    }
+    // The outer process is nobody to anyone but itself.
+    let script = "echo ready && exec sleep 60";
+    let mut child = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "sh", "-c", script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    let mut command = enter_container(child.id(), "sh").unwrap();
+    let seen = text(&command.args(["-c", "id -u; readlink /proc/self/ns/user"]).output().unwrap());
+    let namespace = fs::read_link(format!("/proc/{}/ns/user", child.id())).unwrap();
+    assert_eq!(seen, format!("0\n{}\n", namespace.display()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn our_programs_are_ended_and_a_stranger_in_the_same_namespace_is_not() {
+    if !live() {
+        return;
+    }
+    let ns = Namespace::new();
+    let dir = tempfile::tempdir().unwrap();
+    let files = dir.path().join("instances/web");
+    fs::create_dir_all(&files).unwrap();
+    fs::write(files.join("hosts"), "127.0.0.1 localhost\n").unwrap();
+    let environment = InstanceEnvironment {
+        netns: Netns::open_name(ns.0.name().unwrap()).unwrap(),
+        hostname: None,
+        files: vec![(files.join("hosts"), "/etc/hosts".into())],
+    };
+    let start = |script: &str| {
+        let mut child =
+            environment.command("sh").unwrap().args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "up\n");
+        child
+    };
+    let mut polite = start("trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done");
+    let mut stubborn = start("trap '' TERM; echo up; while :; do sleep 0.05; done");
+    let mut stranger = ns.0.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
+
+    let places = [Place { netns: &ns.0, files: &files }];
+    let pids = |processes: &[(u32, String)]| processes.iter().map(|(pid, _)| *pid).collect::<Vec<_>>();
+    let before = inhabitants(&places).remove(0);
+    assert_eq!(pids(&before.strangers), [stranger.id()]);
+    let before = pids(&before.programs);
+    assert!(before.contains(&polite.id()) && before.contains(&stubborn.id()), "{before:?}");
+    let ended = end_programs(&places, Duration::from_millis(300));
+    for child in [&polite, &stubborn] {
+        assert!(ended[0].contains(&(child.id(), "sh".to_owned())), "{ended:?}");
+    }
+    assert_eq!(polite.wait().unwrap().code(), Some(9), "it was asked first");
+    assert_eq!(stubborn.wait().unwrap().signal(), Some(9));
+    assert_eq!(inhabitants(&places)[0].programs, []);
+    assert!(stranger.try_wait().unwrap().is_none());
+    assert_eq!(end_programs(&places, Duration::ZERO), [vec![]]);
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
 }

@@ -1,0 +1,51 @@
+//! What have walks met that can tell one address from another?
+
+use std::collections::BTreeSet;
+
+use vpclab_engine::explain::End;
+use vpclab_engine::{EniIdx, Fabric, NetworkAclIdx, RouteTableIdx, Step, explain as engine};
+
+use crate::question::Question;
+
+/// What walks have met that can tell one public address from another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Met {
+    pub(crate) route_tables: BTreeSet<RouteTableIdx>,
+    pub(crate) network_acls: BTreeSet<NetworkAclIdx>,
+    pub(crate) enis: BTreeSet<EniIdx>,
+}
+
+impl Met {
+    /// What the walks of an explanation met.
+    pub(crate) fn of(told: &engine::Explanation) -> Self {
+        let mut met = Self::default();
+        for step in told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps)) {
+            match *step {
+                Step::Route { route_table, .. } => drop(met.route_tables.insert(route_table)),
+                Step::NetworkAcl { network_acl, .. } => drop(met.network_acls.insert(network_acl)),
+                Step::SecurityGroup { eni, .. } => drop(met.enis.insert(eni)),
+                _ => {}
+            }
+        }
+        met
+    }
+
+    /// What every walk from or to these ends will meet, whatever becomes of it.
+    pub(crate) fn of_ends(fabric: &Fabric, question: &Question) -> Self {
+        let mut met = Self::default();
+        for end in [&question.from, &question.to] {
+            let End::Interface(eni, _) = end.end else { continue };
+            let subnet = &fabric.subnets[fabric.enis[eni].subnet];
+            met.route_tables.insert(subnet.route_table);
+            met.network_acls.insert(subnet.network_acl);
+            met.enis.insert(eni);
+        }
+        met
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.route_tables.extend(&other.route_tables);
+        self.network_acls.extend(&other.network_acls);
+        self.enis.extend(&other.enis);
+    }
+}

@@ -1,0 +1,84 @@
+//! What does `vpclab test --level live` say?
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::shop::{OPEN_ACL, WEB_RULES, shop};
+use crate::support::{LiveLab, Turn, binary, text, vpclab, wait_until};
+
+/// Two tests of the shop: one of `web-1`, one of `web-2`.
+const TESTS: &str = r#"{ "topology": "topology.json", "tests": [
+    { "name": "first", "from": "app-1", "to": "web-1:80/tcp", "expect": "allowed" },
+    { "name": "second", "from": "app-1", "to": "web-2:80/tcp", "expect": "allowed" } ] }"#;
+
+/// A directory that cannot be renamed or removed, as something is mounted there.
+struct Held(PathBuf);
+
+impl Held {
+    fn new(directory: &Path) -> Self {
+        let bound = Command::new("mount").arg("--bind").args([directory, directory]).status().unwrap();
+        assert!(bound.success());
+        Self(directory.to_owned())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn the_quickstart_tests_pass_live_in_a_lab_of_their_own() {
+    let Some(_turn) = Turn::take("quickstart") else { return };
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/quickstart.tests.json");
+    let output = vpclab(&["test", root, "--level", "live", "--json"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let declared: Value = serde_json::from_str(&std::fs::read_to_string(root).unwrap()).unwrap();
+    assert_eq!(report["passed"], declared["tests"].as_array().unwrap().len(), "{report:#}");
+    assert_eq!((&report["level"], &report["failed"]), (&"live".into(), &0.into()), "{report:#}");
+}
+
+#[test]
+fn a_lab_that_cannot_be_removed_hides_no_result() {
+    let Some(turn) = Turn::take("held") else { return };
+    std::fs::write(turn.folder.join("topology.json"), shop(WEB_RULES, OPEN_ACL)).unwrap();
+    let file = turn.folder.join("shop.tests.json");
+    std::fs::write(&file, TESTS).unwrap();
+    let mut tests = Command::new(binary());
+    tests.arg("test").arg(&file).args(["--level", "live", "--json"]).stdin(Stdio::null());
+    let tests = tests.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let directory = PathBuf::from(format!("/run/vpclab/test-{}", tests.id()));
+    wait_until("there is a lab", || directory.join("lock").exists());
+    let _held = Held::new(&directory);
+    let output = tests.wait_with_output().unwrap();
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+    assert_eq!((&report["passed"], &report["failed"]), (&2.into(), &0.into()), "{report:#}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains(directory.to_str().unwrap()), "{told}");
+    assert_eq!(output.status.code(), Some(2), "{told}");
+}
+
+#[test]
+fn an_instance_that_is_gone_fails_its_own_tests_only() {
+    let Some(lab) = LiveLab::up("gone", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let file = lab.write("shop.tests.json", TESTS);
+    let mut guest = Command::new("unshare").args(["--net", "sleep", "60"]).spawn().unwrap();
+    let pid = guest.id().to_string();
+    let attach = || vpclab(&["attach", "web-2", "--pid", &pid, "--lab", &lab.name]);
+    wait_until("a process is attached", || attach().status.success());
+    guest.kill().unwrap();
+    guest.wait().unwrap();
+    let output = vpclab(&["test", file.to_str().unwrap(), "--level", "live", "--lab", &lab.name, "--json"]);
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+    assert_eq!(report["tests"][0]["passed"], true, "{report:#}");
+    let why = report["tests"][1]["failures"].to_string();
+    assert!(why.contains("web-2 is gone"), "{why}");
+    assert_eq!(output.status.code(), Some(2));
+}
