@@ -341,6 +341,18 @@ impl Telling<'_> {
                     ..plain("route_table", table.name.to_string(), action)
                 }
             }
+            Examined::EgressOnly { gateway, direction } => Step {
+                direction: Some(words::direction(direction)),
+                ..plain("egress_only_internet_gateway", fabric.egress_only[gateway].name.to_string(), "pass")
+            },
+            Examined::NatGateway { gateway, side: _, before, after } => Step {
+                detail: Some(format!("{} → {} becomes {} → {}", before.0, before.1, after.0, after.1)),
+                ..plain("nat_gateway", fabric.nat_gateways[gateway].name.to_string(), "translate")
+            },
+            Examined::Peering { peering, to } => Step {
+                detail: Some(fabric.vpcs[to].name.to_string()),
+                ..plain("vpc_peering_connection", fabric.peerings[peering].name.to_string(), "forward")
+            },
             Examined::InternetGateway { gateway, direction, translated } => Step {
                 direction: Some(words::direction(direction)),
                 detail: translated.map(|(before, after)| format!("{before} becomes {after}")),

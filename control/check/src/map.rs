@@ -136,13 +136,9 @@ fn routes(topology: &Topology, subnet: &SubnetName) -> String {
         .routes
         .iter()
         .filter_map(|route| {
-            let target = match &route.target {
-                RouteTarget::Local => return None,
-                RouteTarget::InternetGateway(gateway) => gateway.to_string(),
-                RouteTarget::NetworkInterface(eni) => eni.to_string(),
-            };
             let state = if route.state == RouteState::Blackhole { " (blackhole)" } else { "" };
-            Some(format!("{} → {target}{state}", route.destination))
+            let leads_out = route.target != RouteTarget::Local;
+            leads_out.then(|| format!("{} → {}{state}", route.destination, route.target))
         })
         .collect();
     if beyond.is_empty() { "local only".to_owned() } else { beyond.join(", ") }

@@ -46,6 +46,9 @@ pub(crate) fn target(fabric: &Fabric, target: RouteTarget) -> String {
         RouteTarget::Local => "local".to_owned(),
         RouteTarget::InternetGateway(gateway) => fabric.internet_gateways[gateway].name.to_string(),
         RouteTarget::NetworkInterface(eni) => fabric.enis[eni].name.to_string(),
+        RouteTarget::EgressOnly(gateway) => fabric.egress_only[gateway].name.to_string(),
+        RouteTarget::NatGateway(gateway) => fabric.nat_gateways[gateway].name.to_string(),
+        RouteTarget::Peering(peering) => fabric.peerings[peering].name.to_string(),
     }
 }
 
@@ -90,7 +93,7 @@ pub(crate) fn groups(fabric: &Fabric, eni: EniIdx) -> Vec<String> {
 pub(crate) fn partial(class: &Class, ipv6: bool) -> Partial {
     let bytes = |(from, to): (u8, u8)| if from == to { from.to_string() } else { format!("{from}-{to}") };
     match *class {
-        Class::Ports { protocol: number, source_ports, ports: destination } => Partial {
+        Class::Ports { protocol: number, source_ports, ports: destination, .. } => Partial {
             protocol: protocol(number),
             source_ports: Some(ports(source_ports.from, source_ports.to)),
             ports: Some(ports(destination.from, destination.to)),
@@ -215,6 +218,48 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             "AWS blocks TCP to port 25 of public IPv4 addresses until the account asks for it (settings.outbound_smtp)"
                 .to_owned(),
         ),
+        DropReason::EgressOnlyIpv6 { gateway } | DropReason::EgressOnlyUnsolicited { gateway } => {
+            let name = fabric.egress_only[gateway].name.to_string();
+            let why = match reason {
+                DropReason::EgressOnlyIpv6 { .. } => "forwards public IPv6 only",
+                _ => "lets in only what belongs to a flow opened from inside",
+            };
+            let message = format!("egress-only internet gateway {name} {why}");
+            plain(Some(name), message)
+        }
+        DropReason::NatProtocol { gateway }
+        | DropReason::NatIpv6 { gateway }
+        | DropReason::NatFragment { gateway }
+        | DropReason::NatNoMapping { gateway, .. }
+        | DropReason::NatForeignClient { gateway }
+        | DropReason::NatPortAllocation { gateway }
+        | DropReason::NatUnavailable { gateway } => {
+            let name = fabric.nat_gateways[gateway].name.to_string();
+            let why = match reason {
+                DropReason::NatProtocol { .. } => "translates TCP, UDP and ICMP only",
+                DropReason::NatIpv6 { .. } => "translates IPv6 to 64:ff9b::/96 only",
+                DropReason::NatFragment { .. } => "does not forward fragments of TCP or ICMP",
+                DropReason::NatForeignClient { .. } => "serves only who is inside its VPC",
+                DropReason::NatPortAllocation { .. } => "has no port left for this destination (ErrorPortAllocation)",
+                DropReason::NatUnavailable { .. } => "has failed",
+                _ => "has no flow that this belongs to",
+            };
+            let message = format!("NAT gateway {name} {why}");
+            plain(Some(name), message)
+        }
+        DropReason::PeeringInactive { peering } => {
+            let name = fabric.peerings[peering].name.to_string();
+            let message = format!("VPC peering connection {name} is not active");
+            plain(Some(name), message)
+        }
+        DropReason::PeeringForeignDestination { peering, vpc } => {
+            let name = fabric.peerings[peering].name.to_string();
+            let vpc = &fabric.vpcs[vpc].name;
+            let message = format!(
+                "VPC peering connection {name} leads into VPC {vpc} and no further, and the destination is not in it"
+            );
+            plain(Some(name), message)
+        }
         DropReason::MidStreamTcp { eni } | DropReason::ConnectionLimit { eni } => {
             plain(Some(eni_name(eni)), reason.to_string())
         }

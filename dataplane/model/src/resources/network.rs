@@ -1,5 +1,7 @@
 //! VPCs, subnets and route tables.
 
+use std::fmt;
+
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
@@ -112,6 +114,20 @@ pub enum RouteTarget {
     NatGateway(NatGatewayName),
     /// To the VPC at the other end.
     VpcPeeringConnection(VpcPeeringConnectionName),
+}
+
+/// `local`, or the target's name.
+impl fmt::Display for RouteTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::InternetGateway(gateway) => gateway.fmt(f),
+            Self::NetworkInterface(interface) => interface.fmt(f),
+            Self::EgressOnlyInternetGateway(gateway) => gateway.fmt(f),
+            Self::NatGateway(gateway) => gateway.fmt(f),
+            Self::VpcPeeringConnection(peering) => peering.fmt(f),
+        }
+    }
 }
 
 /// How a route came to be (RT-27).
