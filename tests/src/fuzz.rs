@@ -41,6 +41,7 @@ pub fn parse(bytes: &[u8]) {
         src_port: Some(1),
         dst_port: Some(2),
         ttl: Some(9),
+        max_segment_size: Some(1000),
         embedded: Some(EmbeddedRewrite {
             src: Some(dst),
             dst: Some(src),

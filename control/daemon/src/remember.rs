@@ -12,8 +12,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vpclab_model::{
-    ConnectionTracking, Document, Eip, EipName, NetworkAclName, NetworkInterface, NetworkInterfaceName,
-    PublicIp, RouteTableName, SecurityGroupName, Settings, SubnetName, Topology, Vpc, VpcName,
+    ConnectionTracking, Document, Eip, EipName, InterfaceType, NetworkAclName, NetworkInterface,
+    NetworkInterfaceName, PublicIp, RouteTableName, SecurityGroupName, SubnetName, Topology, Vpc, VpcName,
 };
 
 use crate::blueprint::GuestKey;
@@ -124,20 +124,12 @@ impl Assigned {
         });
         let interfaces = self.network_interfaces.into_iter();
         Topology {
-            region: String::new(),
-            settings: Settings::default(),
             vpcs: vpcs.collect(),
-            subnets: BTreeMap::new(),
-            route_tables: BTreeMap::new(),
-            internet_gateways: BTreeMap::new(),
-            network_acls: BTreeMap::new(),
-            security_groups: BTreeMap::new(),
             network_interfaces: interfaces
                 .map(|(name, eni)| (NetworkInterfaceName::new(name), eni.into_interface()))
                 .collect(),
-            instances: BTreeMap::new(),
             eips: eips.collect(),
-            internet_hosts: BTreeMap::new(),
+            ..Topology::default()
         }
     }
 }
@@ -171,6 +163,7 @@ impl AssignedInterface {
             security_groups: Vec::new(),
             source_dest_check: true,
             attachment: None,
+            interface_type: InterfaceType::Interface,
             connection_tracking: ConnectionTracking::default(),
             implied: false,
             tags: BTreeMap::new(),

@@ -35,7 +35,7 @@ use crate::settings::Settings;
 pub type Tags = BTreeMap<String, String>;
 
 /// Everything the user declared, validated, with AWS's defaults filled in.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Topology {
     /// The AWS region, such as `us-east-1`.
     pub region: String,
