@@ -84,6 +84,7 @@ impl From<DocumentError> for Failure {
             DocumentError::Read { path, source } => {
                 Self::file(format_args!("{} cannot be read: {source}", path.display()))
             }
+            empty @ DocumentError::Empty { .. } => Self::file(empty),
             syntax @ DocumentError::Syntax { .. } => Self::file(syntax_error(&syntax.to_string())),
         }
     }
