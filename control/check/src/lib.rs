@@ -27,3 +27,4 @@ pub use names::remedy;
 pub use question::{EndKind, NamedEnd, Question, parse};
 pub use run::{Attempt, Guest, Observation, Prober, Sent, not_run, outcome_words, report as summarise, run};
 pub use testfile::{Because, TestCase, TestFile, TestFileError};
+pub use words::{acl_entry, group_permission, route};
