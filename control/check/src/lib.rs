@@ -3,6 +3,7 @@
 //! Questions in words, answers for people and for programs, and test files. The forwarding itself is the engine's:
 //! nothing here knows a rule of it.
 
+mod askable;
 mod codes;
 mod evidence;
 mod explain;
