@@ -147,7 +147,7 @@ pub fn not_run(
 /// The report of all results.
 pub fn report(level: Level, tests: Vec<TestResult>) -> TestReport {
     let passed = tests.iter().filter(|test| test.passed).count();
-    TestReport { level, passed, failed: tests.len() - passed, tests }
+    TestReport { level, passed, failed: tests.len() - passed, tests, errors: Vec::new() }
 }
 
 fn run_one(
