@@ -300,9 +300,7 @@ mod tests {
 
     #[test]
     fn a_second_document_is_refused_where_it_begins() {
-        for (text, line) in
-            [("vpcs: {}\n---\nvpcs: {}\n", 3), ("a: 1\n---\n# nothing\n---\nb: 2\n", 2)]
-        {
+        for (text, line) in [("vpcs: {}\n---\nvpcs: {}\n", 3), ("a: 1\n---\n# nothing\n---\nb: 2\n", 2)] {
             let (found, _, problem) = syntax_error(text, Syntax::Yaml);
             assert_eq!(found, line, "{text}");
             assert_eq!(
