@@ -259,6 +259,49 @@ fn a_private_address_is_nobodys_on_the_internet_at_every_level() {
 }
 
 #[test]
+fn a_guest_pings_the_router_of_its_subnet() {
+    let network = quickstart();
+    let mut guests = VirtualProber::new(&network.topology);
+    for to in ["10.0.1.1/icmp", "fe80::ec2:0:1/icmp"] {
+        let asked = network.explain("web-1", to).reachable;
+        assert_eq!(asked, Some(true), "{to}");
+        let result = one(&network, case("web-1", to, Expected::Allowed), Some(&mut guests));
+        assert_eq!(
+            (result.outcome, result.passed),
+            (Some(Outcome::Allowed), true),
+            "{to}: {:?}",
+            result.failures
+        );
+    }
+}
+
+#[test]
+fn packets_to_a_group_are_sent_and_dropped() {
+    let network = quickstart();
+    let mut guests = VirtualProber::new(&network.topology);
+    for to in ["224.0.0.1:80/udp", "239.1.2.3/icmp", "[ff02::1234]:80/udp"] {
+        let result = one(&network, case("web-1", to, Expected::Denied), Some(&mut guests));
+        assert_eq!(
+            (result.outcome, result.passed),
+            (Some(Outcome::Dropped), true),
+            "{to}: {:?}",
+            result.failures
+        );
+    }
+    let tcp = one(&network, case("web-1", "224.0.0.1:80/tcp", Expected::Denied), Some(&mut guests));
+    assert_eq!(
+        (tcp.outcome, tcp.failures),
+        (
+            None,
+            vec![
+                "it could not run: no connection is made to 224.0.0.1, which is no single host's address"
+                    .to_owned()
+            ]
+        )
+    );
+}
+
+#[test]
 fn virtual_interfaces_of_one_instance_meet_on_the_network_and_not_inside_the_guest() {
     let network = yaml(
         "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod background;
+mod difference;
 pub(crate) mod ephemeral;
 pub(crate) mod guest;
 mod overlay;
