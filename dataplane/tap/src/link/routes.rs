@@ -57,7 +57,7 @@ pub(super) async fn remove(
     Ok(())
 }
 
-/// Adds what is missing.
+/// Adds what is missing, as much of it as can be.
 pub(super) async fn add(
     handle: &Handle,
     routes: &Routes,
@@ -68,26 +68,33 @@ pub(super) async fn add(
     let present: Vec<RouteConfig> = routes.of(index).map(|(route, _)| route).collect();
     // Neighbours first: a gateway must be reachable when its route arrives.
     let (direct, via): (Vec<_>, Vec<_>) = wanted.iter().partition(|route| route.gateway.is_none());
+    let mut outcome = Ok(());
     for route in direct.into_iter().chain(via) {
-        if present.contains(route) {
-            continue;
-        }
-        let added = handle.route().add(message(route, index)).execute().await;
-        if added.is_err() {
-            // Whoever has added it meanwhile has done what was wanted.
-            let now = read(handle).await?;
-            if now.of(index).any(|(present, _)| present == *route) {
-                continue;
-            }
-            let mut what = format!("adding route {} to link {}", route.destination, config.name);
-            if let Some(link) = now.occupant(route) {
-                let name = link_name(handle, link).await?;
-                what.push_str(&format!(", which link {name} has already"));
-            }
-            added.map_err(refused(what))?;
+        if !present.contains(route) {
+            outcome = outcome.and(add_one(handle, index, config, route).await);
         }
     }
-    Ok(())
+    outcome
+}
+
+async fn add_one(
+    handle: &Handle,
+    index: u32,
+    config: &LinkConfig,
+    route: &RouteConfig,
+) -> Result<(), LinkError> {
+    let Err(error) = handle.route().add(message(route, index)).execute().await else { return Ok(()) };
+    let now = read(handle).await?;
+    // Whoever has added it meanwhile has done what was wanted.
+    if now.of(index).any(|(present, _)| present == *route) {
+        return Ok(());
+    }
+    let mut what = format!("adding route {} to link {}", route.destination, config.name);
+    if let Some(link) = now.occupant(route) {
+        let name = link_name(handle, link).await?;
+        what.push_str(&format!(", which link {name} has already"));
+    }
+    Err(refused(what)(error))
 }
 
 impl Routes {

@@ -3,8 +3,7 @@
 //! The kernel holds one route for each destination, table and metric, and one link for each name. So the steps are taken
 //! by all links, one after the other: names, then the links themselves, then addresses, routes and rules, where all
 //! have given up what they are not to have before any takes what it is to have. What always holds: what is right
-//! already is not touched; a link that fails a step takes no further one, except that it still gives up what others may
-//! wait for.
+//! already is not touched; a step that fails keeps neither the link nor the others from the next.
 
 use rtnetlink::Handle;
 
@@ -105,14 +104,14 @@ async fn bring(handle: &Handle, members: &mut [Member]) -> Result<(), LinkError>
             .await;
     }
     for member in &mut *members {
-        member.give_up(async |info, config| addresses::remove(handle, info.index, config).await).await;
+        member.step(async |info, config| addresses::remove(handle, info.index, config).await).await;
     }
     for member in &mut *members {
         member.step(async |info, config| addresses::add(handle, info.index, config).await).await;
     }
     let present = routes::read(handle).await?;
     for member in &mut *members {
-        member.give_up(async |info, config| routes::remove(handle, &present, info.index, config).await).await;
+        member.step(async |info, config| routes::remove(handle, &present, info.index, config).await).await;
     }
     // What was removed may have taken other routes along.
     let present = routes::read(handle).await?;
@@ -126,15 +125,8 @@ async fn bring(handle: &Handle, members: &mut [Member]) -> Result<(), LinkError>
 }
 
 impl Member {
-    /// Takes a step, unless a former one has failed.
+    /// Takes a step, whatever became of the former ones.
     async fn step(&mut self, step: impl AsyncFnOnce(&LinkInfo, &LinkConfig) -> Result<(), LinkError>) {
-        if self.failure.is_none() {
-            self.give_up(step).await;
-        }
-    }
-
-    /// Takes a step whatever became of the former ones.
-    async fn give_up(&mut self, step: impl AsyncFnOnce(&LinkInfo, &LinkConfig) -> Result<(), LinkError>) {
         if let Err(error) = step(&self.info, &self.config).await {
             self.failure.get_or_insert(error);
         }
