@@ -13,7 +13,7 @@ use crate::fixture::{Inhabitant, Lab, live, topology, unique_name, without};
 fn refusal(error: ClientError) -> vpclab_api::ErrorBody {
     match error {
         ClientError::Api(error) | ClientError::Broken(error) => error.error,
-        ClientError::NoSuchLab(lab) => panic!("{lab} does not run"),
+        other => panic!("the lab does not run: {other}"),
     }
 }
 
