@@ -4,6 +4,7 @@
 //! a time, also where the daemon is dead or stopped, and a failure says which of these it is.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use hyper::Method;
@@ -14,10 +15,12 @@ use vpclab_api::{
     ApiError, Applied, AttachBody, AttachRequest, AttachmentTarget, Counters, ExplainRequest, Explained,
     Generation, Health, InstanceState, Replaced, RunState, Shutdown,
 };
-use vpclab_model::Document;
+use vpclab_model::{Document, Topology};
+use vpclab_tap::Netns;
 
 use crate::foreign::describe_target as target;
 use crate::http::{self, HttpError, escape};
+use crate::inhabitants::{OwnHome, inhabitants};
 use crate::paths::{InvalidLabName, LabPaths, paths};
 
 /// How long a question may take: the daemon itself gives up on its engine sooner.
@@ -108,6 +111,34 @@ impl Client {
     /// [`ClientError`]; with a code `InvalidTopology` and every mistake when the document is wrong.
     pub fn apply(&self, document: &Document) -> Result<Applied, ClientError> {
         self.carry_out(Method::PUT, "/v1/topology", Some(document.as_value()))
+    }
+
+    /// What becomes of those who live in instances that `wanted` has no longer, in sentences as a change would say them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn foretell(&self, wanted: &Topology) -> Result<Vec<String>, ClientError> {
+        let mut states = self.instances()?;
+        states.retain(|state| state.state == RunState::Running && !stays(state, wanted));
+        let own = states.iter().filter(|state| state.attachment.target == AttachmentTarget::Namespace);
+        // One whose namespace is gone meanwhile has nobody in it.
+        let opened: Vec<(&InstanceState, Netns)> = own
+            .filter_map(|state| Some((state, Netns::open_path(state.attachment.netns.as_ref()).ok()?)))
+            .collect();
+        let homes = opened.iter().filter_map(|(state, netns)| {
+            let (file, _) = state.attachment.files.first()?;
+            let files = Path::new(file).parent()?.to_owned();
+            Some(OwnHome { netns, files, instance: state.name.clone() })
+        });
+        let inside = inhabitants(&homes.collect::<Vec<_>>());
+        let ends = inside.programs.into_iter().map(|programs| format!("ends with its instance: {programs}"));
+        let attached = states.iter().filter(|state| state.attachment.target != AttachmentTarget::Namespace);
+        let attached = attached.map(|state| {
+            let (target, kind) = (target(&state.attachment.target), state.kind.replace('_', " "));
+            format!("{target}, which runs as {kind} {}", state.name)
+        });
+        let live_on = inside.strangers.into_iter().chain(attached);
+        Ok(ends.chain(live_on.map(|left| format!("lives on: {left}"))).collect())
     }
 
     /// As [`Client::apply`], for whoever asks about the instances themselves.
@@ -269,6 +300,15 @@ impl Client {
             // It has ended in order meanwhile.
             Err(_) => ClientError::NoSuchLab(lab),
         }
+    }
+}
+
+/// Whether the topology still has it.
+fn stays(state: &InstanceState, wanted: &Topology) -> bool {
+    let name = state.name.as_str();
+    match state.kind.as_str() {
+        "internet_host" => wanted.internet_hosts.keys().any(|host| host.as_str() == name),
+        _ => wanted.instances.keys().any(|instance| instance.as_str() == name),
     }
 }
 
