@@ -12,7 +12,8 @@ use vpclab_check::{LiveProber, Prober, TestFile, TestFileError, VirtualProber, r
 use crate::args::{DEFAULT_LAB, LAB_VARIABLE, Test, TestLevel};
 use crate::load::{self, Loaded};
 use crate::output::{self, Answer, Failure};
-use crate::running::{self, ephemeral::Ephemeral};
+use crate::running;
+use crate::running::ephemeral::{Ephemeral, Interruption};
 
 /// A file of tests with its topology.
 struct Suite {
@@ -48,6 +49,8 @@ pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
         .clone()
         .or_else(|| std::env::var(LAB_VARIABLE).ok().filter(|name| !name.is_empty() && level == Level::Live));
     let (suites, wrong) = suites(test, lab.as_deref())?;
+    let has_own_labs = level == Level::Live && suites.iter().any(|suite| suite.topology.is_some());
+    let interruption = has_own_labs.then(Interruption::expect).transpose()?;
     let widest =
         suites.iter().flat_map(|suite| &suite.file.tests).map(|test| test.name.chars().count()).max();
     let width = widest.unwrap_or(0);
@@ -63,6 +66,7 @@ pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
             trouble = trouble.or(output::text(&format!("{path}\n")).err());
         }
         let mut show = |result: &TestResult| {
+            interruption.iter().for_each(Interruption::pass);
             if is_for_people {
                 trouble = trouble.take().or(output::text(&report::line(result, width)).err());
             } else if std::io::stderr().is_terminal() {
@@ -82,7 +86,7 @@ pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
         results.extend(match level {
             Level::Explain => run(None),
             Level::Virtual => run(Some(&mut VirtualProber::new(&suite.loaded.topology))),
-            Level::Live => match live(suite, lab.as_deref(), run) {
+            Level::Live => match live(suite, lab.as_deref(), interruption.as_ref(), run) {
                 Ok(Live { results, removed }) => {
                     match removed {
                         Ok(more) => left.extend(more),
@@ -96,6 +100,7 @@ pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
             },
         });
     }
+    interruption.iter().for_each(Interruption::pass);
     let summarised = TestReport { errors: wrong, ..vpclab_check::summarise(level, results) };
     if let Some(path) = &test.junit
         && let Err(error) = fs::write(path, report::junit(&summarised))
@@ -129,9 +134,11 @@ pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
 fn live(
     suite: &Suite,
     lab: Option<&str>,
+    interruption: Option<&Interruption>,
     run: impl FnOnce(Option<&mut dyn Prober>) -> Vec<TestResult>,
 ) -> Result<Live, Failure> {
-    let ephemeral = suite.topology.as_deref().map(Ephemeral::start).transpose()?;
+    let own = suite.topology.as_deref().zip(interruption);
+    let ephemeral = own.map(|(topology, end)| Ephemeral::start(topology, end)).transpose()?;
     let lab = ephemeral.as_ref().map(Ephemeral::name).or(lab).unwrap_or(DEFAULT_LAB);
     let client = running::client(lab)?;
     let instances = client.instances().map_err(running::failed)?;

@@ -34,7 +34,7 @@ pub(crate) fn apply(apply: &Apply) -> Result<Answer, Failure> {
         let generation = client.generation().map_err(failed)?.generation;
         Applied {
             replaced: Replaced { generation, changes: changes(&current, &wanted) },
-            warnings: Vec::new(),
+            warnings: client.foretell(&wanted).map_err(failed)?,
         }
     } else {
         client.apply(&document).map_err(failed)?
@@ -45,10 +45,10 @@ pub(crate) fn apply(apply: &Apply) -> Result<Answer, Failure> {
     }
     let Applied { replaced: Replaced { generation, changes }, warnings } = applied;
     output::text(&told(&detailed(changes, &current, &wanted)))?;
+    let warnings = output::warnings(&warnings);
     if apply.dry_run {
-        output::text(&format!("{}\n", paint(FAINT, "nothing was changed (--dry-run)")))?;
+        output::text(&format!("{warnings}{}\n", paint(FAINT, "nothing was changed (--dry-run)")))?;
     } else {
-        let warnings = output::warnings(&warnings);
         output::text(&format!("{warnings}every packet now obeys generation {generation}\n"))?;
     }
     Ok(Answer::Yes)
