@@ -171,11 +171,11 @@ fn a_program_that_ends_with_its_instance_is_in_the_plan_and_in_the_answer() {
         assert!(output.status.success(), "{}", text(&output));
         text(&output)
     };
-    let planned = apply(&["--dry-run"]);
-    assert!(
-        planned.contains("ends with its instance: sleep (") && planned.contains(") in web-2"),
-        "{planned}"
-    );
+    // The program is on its way.
+    wait_until("the plan names the program", || {
+        let planned = apply(&["--dry-run"]);
+        planned.contains("ends with its instance: sleep (") && planned.contains(") in web-2")
+    });
     assert!(program.is_running());
     let done = apply(&[]);
     assert!(done.contains("ended with its instance: sleep (") && done.contains(") in web-2"), "{done}");
