@@ -1,7 +1,7 @@
 //! What happens to traffic when the configuration changes under it?
 
 use crate::shop::{OPEN_ACL, WEB_RULES, shop};
-use crate::support::{LiveLab, note, text, vpclab};
+use crate::support::{LiveLab, note, text, vpclab, wait_until};
 use crate::ticks::Ticks;
 
 /// Group rules with SSH-like port 2201 from one subnet (tracked) and HTTP-like port 8001 from everybody (untracked).
