@@ -136,7 +136,8 @@ impl Asked<'_> {
             instances,
             eips,
             internet_hosts,
-            ..
+            region: _,
+            settings: _,
         } = self.topology;
         let mut names = vec!["internet"];
         names.extend(vpcs.keys().map(|name| name.as_str()));

@@ -116,16 +116,19 @@ pub fn run(
     tests
         .iter()
         .map(|test| {
-            // Not `as_deref_mut`: its result would have to live as long as the prober itself.
-            let prober: Option<&mut dyn Prober> = match &mut prober {
-                Some(prober) => Some(&mut **prober),
-                None => None,
-            };
-            let result = run_one(topology, fabric, file, test, prober);
+            let result = run_one(topology, fabric, file, test, lend(&mut prober));
             done(&result);
             result
         })
         .collect()
+}
+
+/// The prober for one use. Not `as_deref_mut`: its result would have to live as long as the prober itself.
+fn lend<'a>(prober: &'a mut Option<&mut dyn Prober>) -> Option<&'a mut dyn Prober> {
+    match prober {
+        Some(prober) => Some(&mut **prober),
+        None => None,
+    }
 }
 
 /// Results for tests that could not run, all for one `reason`.
@@ -156,7 +159,7 @@ fn run_one(
     fabric: &Fabric,
     file: &str,
     test: &TestCase,
-    prober: Option<&mut dyn Prober>,
+    mut prober: Option<&mut dyn Prober>,
 ) -> TestResult {
     let level = prober.as_ref().map_or(Level::Explain, |prober| prober.level());
     let mut request = test.request.clone();
@@ -171,18 +174,13 @@ fn run_one(
     if families.is_empty() {
         families.push(question);
     }
-    let mut prober = prober;
     let results: Vec<TestResult> = families
         .iter()
         .map(|question| {
-            let prober: Option<&mut dyn Prober> = match &mut prober {
-                Some(prober) => Some(&mut **prober),
-                None => None,
-            };
             let mut result = blank(file, test, level);
             match answer(fabric, topology, question) {
                 Ok(explanation) => {
-                    judge(topology, fabric, test, question, &explanation, prober, &mut result);
+                    judge(topology, fabric, test, question, &explanation, lend(&mut prober), &mut result);
                     result.explanation = Some(Box::new(explanation));
                     result.passed = result.failures.is_empty() && result.outcome.is_some();
                     result
