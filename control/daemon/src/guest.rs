@@ -1,10 +1,10 @@
 //! How does a blueprint become a guest: a namespace with devices in it?
 //!
-//! Made, taken over from a daemon that died, changed, removed. A device is plugged first, which nothing inside sees, and
-//! settled with all others of its guest when those it replaces are gone. What always holds: making a guest either
-//! succeeds or leaves what was there before; a device is known by its alias, whatever its name; a namespace that is not the lab's
-//! own loses nothing but the lab's devices. Left to others: which guests there are ([`crate::replace`]), whose
-//! namespace it is ([`crate::attach`]).
+//! Made, taken over from a daemon that died, changed, removed. A device is plugged first, which nothing inside sees,
+//! and settled with all others of its guest when those it replaces are gone. What always holds: making a guest either
+//! succeeds or leaves what was there before; a device is known by its alias, whatever its name; a namespace that is not
+//! the lab's own loses nothing but the lab's devices. Left to others: which guests there are ([`crate::replace`]),
+//! whose namespace it is ([`crate::attach`]).
 
 use std::collections::BTreeSet;
 use std::fs;

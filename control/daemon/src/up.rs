@@ -129,8 +129,8 @@ impl fmt::Debug for UpOptions {
     }
 }
 
-/// Runs a lab in the foreground until SIGINT, SIGTERM, SIGHUP, `POST /v1/shutdown` or its owner's end, and removes it again. Blocking:
-/// to be called outside of any async runtime, once in a process.
+/// Runs a lab in the foreground until SIGINT, SIGTERM, SIGHUP, `POST /v1/shutdown` or its owner's end, and removes it
+/// again. Blocking: to be called outside of any async runtime, once in a process.
 ///
 /// # Errors
 /// [`UpError`]; a start that fails leaves what it found.

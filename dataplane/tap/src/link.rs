@@ -1,11 +1,12 @@
 //! What does an instance's interface look like to its kernel?
 //!
 //! [`apply`] brings a link to exactly one [`LinkConfig`], whatever it was before, and [`apply_together`] does so with
-//! several of a namespace, whatever they are called by now; [`stage`] readies one that must not be seen yet; [`list`], [`addressed`] and [`kernel_drops`] read; [`remove_where`] deletes.
-//! [`prepare`] readies a namespace, [`settings`] and [`restore`] undo that. Control path only: a call starts a helper
-//! thread inside the namespace and speaks rtnetlink there. What always holds: only the namespace given is touched, a
-//! second `apply` of the same configuration changes nothing, and a call ends within [`DEADLINE`] (`apply` within two).
-//! Left to others: making the device ([`crate::OffloadTap`]).
+//! several of a namespace, whatever they are called by now; [`stage`] readies one that must not be seen yet; [`list`],
+//! [`addressed`] and [`kernel_drops`] read; [`remove_where`] deletes. [`prepare`] readies a namespace, [`settings`] and
+//! [`restore`] undo that. Control path only: a call starts a helper thread inside the namespace and speaks rtnetlink
+//! there. What always holds: only the namespace given is touched, a second `apply` of the same configuration changes
+//! nothing, and a call ends within [`DEADLINE`] (`apply` within two). Left to others: making the device
+//! ([`crate::OffloadTap`]).
 //!
 //! Routes of the protocols `static` and `boot` on the link are the configuration's; the kernel's own (`kernel`,
 //! `ra`) are not. Policy rules carry a protocol number and a priority of ours, which name the link they belong to.
