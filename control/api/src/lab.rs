@@ -33,14 +33,16 @@ pub struct Generation {
     pub generation: u64,
 }
 
-/// The response to `PUT /v1/topology`: every packet from now on obeys; what of the instances could not follow.
+/// The response to `PUT /v1/topology`: every packet from now on obeys; what of the instances could not follow, and who
+/// lived in those that are gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// What is in force.
     #[serde(flatten)]
     pub replaced: Replaced,
-    /// Instances whose links, addresses or files could not be brought to the new configuration, in sentences. The
-    /// next change tries again.
+    /// Instances whose links, addresses or files could not be brought to the new configuration, in sentences: the
+    /// next `PUT`, also of the same topology, tries again. Then programs that were ended with their instances, and who
+    /// lives on without the network of an instance that is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }

@@ -17,4 +17,4 @@ pub use lab::{
     Applied, AttachBody, AttachRequest, Attachment, AttachmentTarget, Change, Counters, DropCount,
     Generation, Health, InstanceState, InterfaceState, PortCounters, Replaced, RunState, Shutdown,
 };
-pub use test::{Expected, Outcome, TestReport, TestResult};
+pub use test::{Expected, FileError, Outcome, TestReport, TestResult};

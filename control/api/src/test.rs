@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ErrorBody;
 use crate::explain::{Explanation, Level};
 
 /// The results of `vpclab test`.
@@ -15,6 +16,18 @@ pub struct TestReport {
     pub failed: usize,
     /// Each test, in the order of the files.
     pub tests: Vec<TestResult>,
+    /// The files that are wrong. If there is one, no test has run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FileError>,
+}
+
+/// A file of tests that cannot be read, or not be asked of its topology.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileError {
+    /// The file.
+    pub file: String,
+    /// What is wrong, with every mistake in it.
+    pub error: ErrorBody,
 }
 
 /// The result of one test.

@@ -62,6 +62,12 @@ impl Prober for VirtualProber {
                     TcpOutcome::Refused { .. } => nothing(Outcome::Refused),
                     TcpOutcome::TimedOut { .. } => nothing(Outcome::Dropped),
                     TcpOutcome::Unreachable(error) => nothing(unreachable(&error)),
+                    TcpOutcome::NoAddress if attempt.destination.is_multicast() => {
+                        let destination = attempt.destination;
+                        return Err(format!(
+                            "no connection is made to {destination}, which is no single host's address"
+                        ));
+                    }
                     TcpOutcome::NoAddress => return Err(no_address()),
                 }
             }

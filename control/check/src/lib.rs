@@ -4,6 +4,7 @@
 //! nothing here knows a rule of it.
 
 mod answer;
+mod askable;
 mod codes;
 mod evidence;
 mod explain;
@@ -29,3 +30,4 @@ pub use names::remedy;
 pub use question::{EndKind, NamedEnd, Question, parse};
 pub use run::{Attempt, Guest, Observation, Prober, Sent, not_run, outcome_words, report as summarise, run};
 pub use testfile::{Because, TestCase, TestFile, TestFileError};
+pub use words::{acl_entry, group_permission, route};

@@ -1,8 +1,9 @@
 //! Do real sockets agree?
 //!
-//! Kernel sockets inside the instances' namespaces: a listener where the packets are to arrive, a client where they come
-//! from. A program of the user's that has the port already is left alone, and answers for itself. An instance that has
-//! nothing to run in hinders nobody but those who ask it. What always holds: an attempt whose packets the lab's engine has not decided about is an error, never an outcome.
+//! Kernel sockets inside the instances' namespaces: a listener where the packets are to arrive, a client where they
+//! come from. A program of the user's that has the port already is left alone, and answers for itself. An instance that
+//! has nothing to run in hinders nobody but those who ask it. What always holds: an attempt whose packets the lab's
+//! engine has not decided about is an error, never an outcome.
 
 use std::collections::BTreeMap;
 use std::fmt;

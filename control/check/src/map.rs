@@ -6,11 +6,10 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use vpclab_model::{
-    NetworkInterface, NetworkInterfaceName, RouteState, RouteTarget, SubnetName, Topology, VpcName,
-};
+use vpclab_model::{NetworkInterface, NetworkInterfaceName, RouteTarget, SubnetName, Topology, VpcName};
 
 use crate::style::{FAINT, GOOD, STRONG, columns, paint};
+use crate::words;
 
 /// The map as text with ANSI colours.
 pub fn map(topology: &Topology) -> String {
@@ -132,15 +131,8 @@ fn routes(topology: &Topology, subnet: &SubnetName) -> String {
     else {
         return String::new();
     };
-    let beyond: Vec<String> = table
-        .routes
-        .iter()
-        .filter_map(|route| {
-            let state = if route.state == RouteState::Blackhole { " (blackhole)" } else { "" };
-            let leads_out = route.target != RouteTarget::Local;
-            leads_out.then(|| format!("{} → {}{state}", route.destination, route.target))
-        })
-        .collect();
+    let beyond: Vec<String> =
+        table.routes.iter().filter(|route| route.target != RouteTarget::Local).map(words::route).collect();
     if beyond.is_empty() { "local only".to_owned() } else { beyond.join(", ") }
 }
 

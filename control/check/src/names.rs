@@ -13,10 +13,10 @@ pub fn remedy(word: &str, mut known: Vec<&str>) -> String {
     let rest = known.len().saturating_sub(MOST);
     known.truncate(MOST);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    if known.is_empty() {
-        "there are none".to_owned()
-    } else {
-        format!("there are {}{more}", known.join(", "))
+    match known.as_slice() {
+        [] => "there are none".to_owned(),
+        [only] => format!("there is only {only}"),
+        several => format!("there are {}{more}", several.join(", ")),
     }
 }
 
@@ -28,6 +28,8 @@ mod tests {
     fn without_a_slip_the_names_there_are_are_listed_once() {
         assert_eq!(remedy("WBE-1", vec!["web-1", "db-1"]), "did you mean `web-1`?");
         assert_eq!(remedy("cache", vec!["web-1", "db-1", "web-1"]), "there are db-1, web-1");
+        assert_eq!(remedy("a", vec!["internet", "internet"]), "there is only internet");
+        assert_eq!(remedy("a", Vec::new()), "there are none");
         let many: Vec<String> = (10..30).map(|i| format!("host-number-{i}")).collect();
         assert!(remedy("x", many.iter().map(String::as_str).collect()).ends_with("and 8 more"));
     }

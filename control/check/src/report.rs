@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use vpclab_api::{Assumed, Expected, Level, Outcome, TestReport, TestResult};
+use vpclab_api::{Assumed, ErrorBody, Expected, FileError, Level, Outcome, TestReport, TestResult};
+use vpclab_model::Mistake;
 
 use crate::explain::NO_FIREWALL;
 use crate::render;
@@ -71,14 +72,43 @@ fn assumptions(test: &TestResult) -> impl Iterator<Item = &Assumed> {
     all.filter(|assumed| !assumed.assumption.ends_with(NO_FIREWALL))
 }
 
-/// TAP version 14.
+/// What is wrong with a file, a line for each mistake; the sentence about all of them where there are none.
+pub fn mistakes(error: &ErrorBody) -> Vec<String> {
+    if error.mistakes.is_empty() {
+        return vec![format!("{} ({})", error.message, error.code)];
+    }
+    let line = |body: &vpclab_api::MistakeBody| {
+        // As the model itself tells it.
+        let mistake = Mistake {
+            resource: body.resource.clone(),
+            attribute: body.attribute.clone(),
+            code: "",
+            problem: body.problem.clone(),
+            remedy: body.remedy.clone(),
+        };
+        let line = mistake.to_string();
+        format!("{}({})", line.strip_suffix("()").unwrap_or(&line), body.code)
+    };
+    error.mistakes.iter().map(line).collect()
+}
+
+/// The sentence about all mistakes, which names the file they are in: it may be the topology.
+fn about_all(error: &ErrorBody) -> Option<String> {
+    (!error.mistakes.is_empty()).then(|| format!("{} ({})", error.message, error.code))
+}
+
+/// A name in TAP: a `#` would begin a directive, a line break the next line.
+fn tap_name(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('#', "\\#").replace(['\n', '\r'], " ")
+}
+
+/// TAP version 14; a file that is wrong is a test that is not ok.
 pub fn tap(report: &TestReport) -> String {
-    let mut text = format!("TAP version 14\n1..{}\n", report.tests.len());
+    let count = report.tests.len() + report.errors.len();
+    let mut text = format!("TAP version 14\n1..{count}\n");
     for (place, test) in report.tests.iter().enumerate() {
         let word = if test.passed { "ok" } else { "not ok" };
-        // A `#` would begin a directive, a line break the next line.
-        let name = test.name.replace('\\', "\\\\").replace('#', "\\#").replace(['\n', '\r'], " ");
-        let _ = writeln!(text, "{word} {} - {name}", place + 1);
+        let _ = writeln!(text, "{word} {} - {}", place + 1, tap_name(&test.name));
         let _ = writeln!(text, "  ---");
         let mut field = |key: &str, value: &str| {
             let _ = writeln!(text, "  {key}: {}", serde_json::Value::from(value));
@@ -97,14 +127,23 @@ pub fn tap(report: &TestReport) -> String {
         }
         let _ = writeln!(text, "  ...");
     }
+    for (place, FileError { file, error }) in report.errors.iter().enumerate() {
+        let _ = writeln!(text, "not ok {} - {}", report.tests.len() + place + 1, tap_name(file));
+        let mut lines = mistakes(error);
+        lines.extend(about_all(error));
+        let message = lines.join("\n");
+        let _ = writeln!(text, "  ---\n  file: {}", serde_json::Value::from(file.as_str()));
+        let _ = writeln!(text, "  message: {}\n  ...", serde_json::Value::from(message));
+    }
     text
 }
 
-/// JUnit's XML, one suite for each file.
+/// JUnit's XML, one suite for each file; that of a file that is wrong holds one case, with an error for each mistake.
 pub fn junit(report: &TestReport) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let (count, errors) = (report.tests.len(), not_run(report));
     let failed = report.failed - errors;
+    let (count, errors) = (count + report.errors.len(), errors + report.errors.len());
     let _ = writeln!(
         text,
         "<testsuites name=\"vpclab\" tests=\"{count}\" failures=\"{failed}\" errors=\"{errors}\">"
@@ -142,6 +181,18 @@ pub fn junit(report: &TestReport) -> String {
             let _ = writeln!(text, "    </testcase>");
         }
         let _ = writeln!(text, "  </testsuite>");
+    }
+    for FileError { file, error } in &report.errors {
+        let file = escape(file);
+        let _ = writeln!(text, "  <testsuite name=\"{file}\" tests=\"1\" failures=\"0\" errors=\"1\">");
+        let _ = writeln!(text, "    <testcase name=\"{file}\" classname=\"{file}\">");
+        for mistake in mistakes(error) {
+            let _ = writeln!(text, "      <error message=\"{}\"/>", escape(&mistake));
+        }
+        if let Some(sentence) = about_all(error) {
+            let _ = writeln!(text, "      <system-out>{}</system-out>", escape(&sentence));
+        }
+        let _ = writeln!(text, "    </testcase>\n  </testsuite>");
     }
     text.push_str("</testsuites>\n");
     text

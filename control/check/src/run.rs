@@ -116,16 +116,19 @@ pub fn run(
     tests
         .iter()
         .map(|test| {
-            // Not `as_deref_mut`: its result would have to live as long as the prober itself.
-            let prober: Option<&mut dyn Prober> = match &mut prober {
-                Some(prober) => Some(&mut **prober),
-                None => None,
-            };
-            let result = run_one(topology, fabric, file, test, prober);
+            let result = run_one(topology, fabric, file, test, lend(&mut prober));
             done(&result);
             result
         })
         .collect()
+}
+
+/// The prober for one use. Not `as_deref_mut`: its result would have to live as long as the prober itself.
+fn lend<'a>(prober: &'a mut Option<&mut dyn Prober>) -> Option<&'a mut dyn Prober> {
+    match prober {
+        Some(prober) => Some(&mut **prober),
+        None => None,
+    }
 }
 
 /// Results for tests that could not run, all for one `reason`.
@@ -148,7 +151,7 @@ pub fn not_run(
 /// The report of all results.
 pub fn report(level: Level, tests: Vec<TestResult>) -> TestReport {
     let passed = tests.iter().filter(|test| test.passed).count();
-    TestReport { level, passed, failed: tests.len() - passed, tests }
+    TestReport { level, passed, failed: tests.len() - passed, tests, errors: Vec::new() }
 }
 
 fn run_one(
@@ -156,7 +159,7 @@ fn run_one(
     fabric: &Fabric,
     file: &str,
     test: &TestCase,
-    prober: Option<&mut dyn Prober>,
+    mut prober: Option<&mut dyn Prober>,
 ) -> TestResult {
     let level = prober.as_ref().map_or(Level::Explain, |prober| prober.level());
     let mut request = test.request.clone();
@@ -171,18 +174,13 @@ fn run_one(
     if families.is_empty() {
         families.push(question);
     }
-    let mut prober = prober;
     let results: Vec<TestResult> = families
         .iter()
         .map(|question| {
-            let prober: Option<&mut dyn Prober> = match &mut prober {
-                Some(prober) => Some(&mut **prober),
-                None => None,
-            };
             let mut result = blank(file, test, level);
             match answer(fabric, topology, question) {
                 Ok(explanation) => {
-                    judge(topology, fabric, test, question, &explanation, prober, &mut result);
+                    judge(topology, fabric, test, question, &explanation, lend(&mut prober), &mut result);
                     result.explanation = Some(Box::new(explanation));
                     result.passed = result.failures.is_empty() && result.outcome.is_some();
                     result
@@ -434,7 +432,9 @@ fn attempt(
             let inside = fabric.public_mapping(address).map(|to| (interface(fabric, to.eni), to.private));
             let host = fabric.host_at(address).map(|host| Guest::Host(fabric.hosts[host].name.to_string()));
             let to = inside.or(host.map(|host| (host, address)));
-            if to.is_none() && explanation.reachable == Some(true) {
+            let answers_itself =
+                explanation.forward.steps.last().is_some_and(|step| step.component == "router");
+            if to.is_none() && explanation.reachable == Some(true) && !answers_itself {
                 return Err(nobody_there(address));
             }
             (to, address)

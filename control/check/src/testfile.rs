@@ -27,7 +27,7 @@ pub struct TestFile {
 /// One test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestCase {
-    /// Its name; `FROM → TO` if the file gives none.
+    /// Its name; `FROM → TO` if the file gives none, and in parentheses what else it says of the question.
     pub name: String,
     /// The question.
     pub request: ExplainRequest,
@@ -162,15 +162,9 @@ fn test_case(reader: &mut Reader<'_>) -> Option<TestCase> {
         None => None,
     };
     let name = reader.text("name");
-    let port = reader.number("port", 1, u16::MAX);
-    let source_port = reader.number("source_port", 1, u16::MAX);
-    let family = reader.number("family", 4, 6).and_then(|family| {
-        let family = u8::try_from(family).ok().filter(|family| *family != 5);
-        if family.is_none() {
-            reader.mistake("family", "5 is not an address family", "give 4 or 6");
-        }
-        family
-    });
+    let port = reader.port("port");
+    let source_port = reader.port("source_port");
+    let family = reader.family();
     let protocol = reader.text_or_number("protocol");
     let because = reader.because();
     let source_seen = reader.text("source_seen").and_then(|text| {
@@ -199,9 +193,26 @@ fn test_case(reader: &mut Reader<'_>) -> Option<TestCase> {
         );
     }
     let (from, to, expected) = (from?, to?, expected?);
-    let name = name.unwrap_or_else(|| format!("{from} → {to}"));
     let request = ExplainRequest { from, to, port, protocol, source_port, family };
+    let name = name.unwrap_or_else(|| name_of(&request));
     Some(TestCase { name, request, expected, because: because.unwrap_or_default(), source_seen })
+}
+
+/// What a test is called that was given no name: all that its question says, so that no two questions share one.
+fn name_of(request: &ExplainRequest) -> String {
+    let ExplainRequest { from, to, port, protocol, source_port, family } = request;
+    let beside = [
+        port.map(|port| format!("port {port}")),
+        protocol.as_ref().map(|protocol| format!("protocol {protocol}")),
+        source_port.map(|port| format!("source port {port}")),
+        family.map(|family| format!("IPv{family}")),
+    ];
+    let beside: Vec<String> = beside.into_iter().flatten().collect();
+    if beside.is_empty() {
+        format!("{from} → {to}")
+    } else {
+        format!("{from} → {to} ({})", beside.join(", "))
+    }
 }
 
 /// Takes the attributes of one object and notes what is wrong with them.
@@ -284,15 +295,28 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self, key: &str, from: u16, to: u16) -> Option<u16> {
+    fn port(&mut self, key: &str) -> Option<u16> {
         let value = self.given(key)?;
-        let number = value.as_u64().and_then(|number| u16::try_from(number).ok());
-        let number = number.filter(|number| (from..=to).contains(number));
+        let number = whole_number(value).and_then(|number| u16::try_from(number).ok());
+        let number = number.filter(|number| *number > 0);
         if number.is_none() {
-            let problem = format!("{} is no number from {from} to {to}", describe(value));
-            self.mistake(key, problem, "give such a number");
+            let problem = format!("{} is not a port", describe(value));
+            self.mistake(key, problem, "give a number from 1 to 65535");
         }
         number
+    }
+
+    fn family(&mut self) -> Option<u8> {
+        let value = self.given("family")?;
+        let family = match whole_number(value) {
+            Some(4) => Some(4),
+            Some(6) => Some(6),
+            _ => None,
+        };
+        if family.is_none() {
+            self.mistake("family", format!("{} is not an address family", describe(value)), "give 4 or 6");
+        }
+        family
     }
 
     fn because(&mut self) -> Option<Because> {
@@ -359,6 +383,14 @@ fn mistake(
     });
 }
 
+/// A whole number, in quotes or not: as in a topology.
+fn whole_number(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_u64(),
+    }
+}
+
 fn describe(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -411,8 +443,8 @@ mod tests {
             "tests[0].frm: `frm` is not an attribute of a test; did you mean `from`?",
             "tests[0].to: a test needs `to`; give an end such as \"db-1:5432/tcp\" (MissingParameter)",
             "tests[0].expect: \"maybe\" is not an answer; give \"allowed\" or \"denied\"",
-            "tests[0].port: the number 70000 is no number from 1 to 65535",
-            "tests[0].family: 5 is not an address family; give 4 or 6",
+            "tests[0].port: the number 70000 is not a port; give a number from 1 to 65535",
+            "tests[0].family: the number 5 is not an address family; give 4 or 6",
             "tests[1]: the number 7 is not a map",
             "tests[2].because.cod: `cod` is not an attribute of a reason; did you mean `code`?",
             "tests[2].because: only a denied test has a reason",
@@ -426,6 +458,52 @@ mod tests {
             );
         }
         assert_eq!(told.len(), 12, "{told:#?}");
+    }
+
+    #[test]
+    fn numbers_may_be_in_quotes() {
+        let file = |family: &str| {
+            read(&format!(
+                "tests: [{{from: a, to: b, port: '80', source_port: '53', family: {family}, expect: allowed}}]"
+            ))
+        };
+        for (written, family) in [("4", 4), ("'4'", 4), ("6", 6), ("\"6\"", 6)] {
+            let request = file(written).unwrap().tests.remove(0).request;
+            assert_eq!(
+                (request.family, request.port, request.source_port),
+                (Some(family), Some(80), Some(53))
+            );
+        }
+        for (written, told) in [("5", "the number 5"), ("'ipv6'", "the text \"ipv6\""), ("true", "`true`")] {
+            let error = file(written).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("tests[0].family: {told} is not an address family; give 4 or 6 ")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn questions_that_differ_in_anything_have_names_of_their_own() {
+        let file = read(
+            "tests:\n- {from: a, to: 'b:53', expect: allowed}\n- {from: a, to: 'b:53', family: 4, expect: allowed}\n\
+             - {from: a, to: 'b:53', family: 6, expect: allowed}\n- {from: a, to: 'b:53', source_port: 53, expect: denied}\n\
+             - {from: a, to: b, port: 53, protocol: udp, source_port: 53, family: 6, expect: allowed}\n",
+        )
+        .unwrap();
+        let names: Vec<&str> = file.tests.iter().map(|test| test.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "a → b:53",
+                "a → b:53 (IPv4)",
+                "a → b:53 (IPv6)",
+                "a → b:53 (source port 53)",
+                "a → b (port 53, protocol udp, source port 53, IPv6)",
+            ]
+        );
+        let same = "{from: a, to: b, family: 4, expect: allowed}";
+        assert!(read(&format!("tests: [{same}, {same}]")).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use vpclab_engine::explain::Class;
 use vpclab_engine::{Direction, DropReason, EniIdx, Fabric, RouteTarget, SecurityGroupIdx};
-use vpclab_model::{Peer, Topology, not_public};
+use vpclab_model::{NetworkAclEntry, Peer, Route, RouteState, RuleAction, Topology, Traffic, not_public};
 use vpclab_wire::Protocol;
 
 use vpclab_api::{Partial, RuleReference};
@@ -64,20 +64,49 @@ pub(crate) fn group_rule(
     let name = &fabric.security_groups[group].name;
     let place = format!("{name} {}[{declared_at}]", direction(way));
     let Some(group) = topology.security_groups.get(name) else { return place };
-    let (rules, word) = match way {
-        Direction::Inbound => (&group.ingress, "from"),
-        Direction::Outbound => (&group.egress, "to"),
+    let rules = match way {
+        Direction::Inbound => &group.ingress,
+        Direction::Outbound => &group.egress,
     };
     let meant: Vec<_> = rules.iter().filter(|rule| rule.declared_at == declared_at).collect();
     let Some(first) = meant.first() else { return place };
-    let peers: Vec<String> = meant
-        .iter()
-        .map(|rule| match &rule.peer {
-            Peer::Cidr(block) => block.to_string(),
-            Peer::Group(group) => group.to_string(),
-        })
-        .collect();
-    format!("{place}: {} {word} {}", first.traffic, peers.join(", "))
+    format!("{place}: {}", group_permission(way, &first.traffic, meant.iter().map(|rule| &rule.peer)))
+}
+
+/// What a security group's rule allows, as in `tcp 443 from 0.0.0.0/0`; on the way out it is `to`.
+pub fn group_permission<'a>(
+    way: Direction,
+    traffic: &Traffic,
+    peers: impl IntoIterator<Item = &'a Peer>,
+) -> String {
+    let peers = peers.into_iter().map(|peer| match peer {
+        Peer::Cidr(block) => block.to_string(),
+        Peer::Group(group) => group.to_string(),
+    });
+    format!("{traffic} {} {}", preposition(way), peers.collect::<Vec<_>>().join(", "))
+}
+
+/// An entry of a network ACL, as in `100 allow tcp 443 from 0.0.0.0/0`; on the way out it is `to`.
+pub fn acl_entry(way: Direction, entry: &NetworkAclEntry) -> String {
+    let action = match entry.action {
+        RuleAction::Allow => "allow",
+        RuleAction::Deny => "deny",
+    };
+    let NetworkAclEntry { rule_number, traffic, cidr, .. } = entry;
+    format!("{rule_number} {action} {traffic} {} {cidr}", preposition(way))
+}
+
+fn preposition(way: Direction) -> &'static str {
+    match way {
+        Direction::Inbound => "from",
+        Direction::Outbound => "to",
+    }
+}
+
+/// A declared route, as in `0.0.0.0/0 → igw`.
+pub fn route(route: &Route) -> String {
+    let state = if route.state == RouteState::Blackhole { " (blackhole)" } else { "" };
+    format!("{} → {}{state}", route.destination, route.target)
 }
 
 /// The groups of an interface.

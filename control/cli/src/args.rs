@@ -168,7 +168,8 @@ pub(crate) struct Source {
 ///
 /// The command sees the instance's network, host name and resolv.conf; in an attached container it sees all of the
 /// container, and in an attached container or process it runs as its user, with its capabilities; seccomp and
-/// AppArmor/SELinux profiles are not taken over. Its exit status becomes this one's; 127 if there is no such command, 126 if it is not executable.
+/// AppArmor/SELinux profiles are not taken over. Its exit status becomes this one's; 127 if there is no such command,
+/// 126 if it is not executable.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -63,6 +63,10 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
                 "only a running lab counts; leave -t out",
             ));
         }
+        if let Some(name) = &get.name {
+            let message = format!("counters have no names: they are shown together; leave `{name}` out");
+            return Err(Failure::new("InvalidParameterCombination", message));
+        }
         return counters(&get.source.lab, get.format);
     }
     let kind = find_kind(&get.kind)?;

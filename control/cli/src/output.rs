@@ -8,8 +8,9 @@ use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 use vpclab_api::{ApiError, MistakeBody};
+use vpclab_check::report;
 use vpclab_check::style::{BAD, UNSURE, paint};
-use vpclab_model::{DocumentError, Mistake, Mistakes};
+use vpclab_model::{DocumentError, Mistakes};
 
 /// What a command says with its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +85,7 @@ impl From<DocumentError> for Failure {
             DocumentError::Read { path, source } => {
                 Self::file(format_args!("{} cannot be read: {source}", path.display()))
             }
+            empty @ DocumentError::Empty { .. } => Self::file(empty),
             syntax @ DocumentError::Syntax { .. } => Self::file(syntax_error(&syntax.to_string())),
         }
     }
@@ -163,26 +165,9 @@ pub(crate) fn failure(error: &ApiError, as_json: bool) {
         return;
     }
     let mut text = String::new();
-    if error.error.mistakes.is_empty() {
-        text.push_str(&format!("{} {error}\n", paint(BAD.bold(), "error:")));
-    } else {
-        for body in &error.error.mistakes {
-            text.push_str(&format!("{}\n", mistake_line(body)));
-        }
-        text.push_str(&format!("{} {error}\n", paint(BAD.bold(), "error:")));
+    if !error.error.mistakes.is_empty() {
+        report::mistakes(&error.error).iter().for_each(|line| text.push_str(&format!("{line}\n")));
     }
+    text.push_str(&format!("{} {error}\n", paint(BAD.bold(), "error:")));
     aside(&text);
-}
-
-/// One mistake on one line, as the model itself tells it.
-fn mistake_line(body: &MistakeBody) -> String {
-    let told = Mistake {
-        resource: body.resource.clone(),
-        attribute: body.attribute.clone(),
-        code: "",
-        problem: body.problem.clone(),
-        remedy: body.remedy.clone(),
-    };
-    let line = told.to_string();
-    format!("{}({})", line.strip_suffix("()").unwrap_or(&line), body.code)
 }

@@ -10,6 +10,10 @@ use std::process::{Command, Output};
 
 const QUICKSTART: &str = "../../../configs/quickstart.json";
 
+/// Two files that are wrong, and between them one that is right.
+const GOOD_AND_BAD: &[&str] =
+    &["test", "files/unaskable.tests.yaml", "files/halves.tests.yaml", "files/empty.yaml"];
+
 fn vpclab(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vpclab"));
     command.args(arguments).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
@@ -70,6 +74,10 @@ fn the_command_says_what_it_said() {
         ("explain-nobody", explain(&["--from", "web-1", "--to", "10.0.1.99:80"])),
         ("error-protocol-of-address", explain(&["--from", "web-1", "--to", "10.0.2.10/50"])),
         ("error-family", explain(&["--from", "app-1", "--to", "10.0.2.10:22", "--family", "6"])),
+        ("error-empty-file", vec!["map", "-t", "files/empty.yaml"]),
+        ("error-empty-tests", vec!["test", "files/empty.yaml"]),
+        ("error-two-documents", vec!["map", "-t", "files/two.yaml"]),
+        ("error-counters-name", vec!["get", "counters", "foo"]),
         ("error-duplicate-key", vec!["map", "-t", "files/twice.yaml"]),
         ("error-lab-name", vec!["map", "--lab=-x"]),
         ("error-lab-at-virtual", vec!["test", "files/halves.tests.yaml", "--lab", "default"]),
@@ -101,6 +109,9 @@ fn the_command_says_what_it_said() {
         ("test-some-sources", vec!["test", "files/halves.tests.yaml"]),
         ("test-code", vec!["test", "files/code.tests.yaml"]),
         ("test-mistakes", vec!["test", "files/wrong.tests.yaml"]),
+        ("test-unaskable", vec!["test", "files/unaskable.tests.yaml"]),
+        ("test-good-and-bad", GOOD_AND_BAD.to_vec()),
+        ("test-good-and-bad-tap", [GOOD_AND_BAD, &["--tap"]].concat()),
         ("test-none", vec!["test", "files/none.tests.json"]),
         ("help", vec!["--help"]),
         ("help-explain", vec!["help", "explain"]),
@@ -165,6 +176,39 @@ fn a_reader_that_goes_away_changes_nothing_of_the_answer() {
         );
     }
     assert!(fs::read_to_string(&junit).unwrap().contains("tests=\"3\" failures=\"2\" errors=\"0\""));
+}
+
+#[test]
+fn a_file_that_is_wrong_leaves_all_unrun_and_is_in_every_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let junit = folder.path().join("results.xml");
+    let junit_argument = junit.display().to_string();
+    let topology = folder.path().join("bad.tests.json");
+    let mistakes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files/mistakes.json");
+    let text =
+        format!(r#"{{"topology": {mistakes:?}, "tests": [{{"from": "a", "to": "b", "expect": "denied"}}]}}"#);
+    fs::write(&topology, text).unwrap();
+    let topology = topology.display().to_string();
+    let output = vpclab(&[GOOD_AND_BAD, &[&topology, "--json", "--junit", &junit_argument]].concat())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let report: vpclab_api::TestReport = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((report.passed, report.failed, report.tests.len()), (0, 3, 3));
+    assert!(report.tests.iter().all(|test| test.outcome.is_none() && test.file == "files/halves.tests.yaml"));
+    let wrong: Vec<_> = report.errors.iter().map(|e| (e.file.as_str(), e.error.mistakes.len())).collect();
+    assert_eq!(wrong, [("files/unaskable.tests.yaml", 6), ("files/empty.yaml", 0), (&topology, 12)]);
+    let xml = fs::read_to_string(&junit).unwrap();
+    assert!(xml.contains("tests=\"6\" failures=\"0\" errors=\"6\""), "{xml}");
+    for part in [
+        "<testsuite name=\"files/halves.tests.yaml\" tests=\"3\" failures=\"0\" errors=\"3\">",
+        "<testsuite name=\"files/unaskable.tests.yaml\" tests=\"1\" failures=\"0\" errors=\"1\">",
+        "<error message=\"tests[1].to: 543222 is not a port; ",
+        "<error message=\"files/empty.yaml: there is nothing in it; ",
+        "mistakes.json has 12 mistakes (InvalidTopology)</system-out>",
+    ] {
+        assert!(xml.contains(part), "{part}\n{xml}");
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         document: Document::from_path(path)?,
         document_path: Some(path.into()),
         plain_devices: rest.first().is_some_and(|word| word == "plain"),
+        owner: None,
         explain: Arc::new(|fabric, _, request| {
             let sentence = format!("{} to {} in generation {}", request.from, request.to, fabric.generation);
             Err(ApiError::new("NotExplainedHere", sentence))

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, anothers};
 use crate::guest::Ground;
 use crate::leftovers::{self, Lives};
 use crate::line::Tokens;
@@ -43,7 +43,7 @@ pub enum DownError {
     /// There is neither a daemon nor anything that one has left.
     #[error("no lab named {0} is running")]
     NoSuchLab(String),
-    /// The daemon refused.
+    /// The daemon refused or does not answer, or the lab is another user's.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The daemon has not ended in time.
@@ -90,6 +90,9 @@ pub fn down(lab: &str) -> Result<Down, DownError> {
         }
         let lock = match paths.try_lock() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(ClientError::from(anothers(lab)).into());
+            }
             other => other.map_err(files)?,
         };
         if lock.is_some() {
@@ -110,8 +113,8 @@ pub fn down(lab: &str) -> Result<Down, DownError> {
                     down.was_running = true;
                     (down.ended, down.left) = (told.ended, told.left);
                 }
-                // It holds the lock and does not listen: it starts or ends right now.
-                Err(ClientError::NoSuchLab(_)) => {}
+                // It held the lock and does not listen: it starts, ends or has died right now.
+                Err(ClientError::NotReady(_) | ClientError::Crashed(_) | ClientError::NoSuchLab(_)) => {}
                 Err(error @ ClientError::Broken(_)) => {
                     let since = broken.get_or_insert_with(Instant::now);
                     if since.elapsed() > LOCK_WAIT {

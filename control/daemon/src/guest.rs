@@ -1,9 +1,10 @@
 //! How does a blueprint become a guest: a namespace with devices in it?
 //!
-//! Made, taken over from a daemon that died, changed, removed. What always holds: making a guest either succeeds or
-//! leaves what was there before; a device is known by its alias, whatever its name; a namespace that is not the lab's
-//! own loses nothing but the lab's devices. Left to others: which guests there are ([`crate::replace`]), whose
-//! namespace it is ([`crate::attach`]).
+//! Made, taken over from a daemon that died, changed, removed. A device is plugged first, which nothing inside sees,
+//! and settled with all others of its guest when those it replaces are gone. What always holds: making a guest either
+//! succeeds or leaves what was there before; a device is known by its alias, whatever its name; a namespace that is not
+//! the lab's own loses nothing but the lab's devices. Left to others: which guests there are ([`crate::replace`]),
+//! whose namespace it is ([`crate::attach`]).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,12 +13,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use vpclab_tap::link::{self, LinkConfig, LinkError};
+use vpclab_tap::link::{self, LinkConfig, LinkError, WantedLink};
 use vpclab_tap::{Netns, NetnsError, TapError};
 
 use crate::blueprint::{Blueprint, DeviceBlueprint, GuestKey, alias_prefix};
 use crate::files;
-use crate::foreign::{Attire, Foreign};
+use crate::foreign::{Attire, Foreign, describe_target};
 use crate::inhabitants::{self, OwnHome};
 use crate::line::{Line, Tap, Tokens};
 use crate::paths::LabPaths;
@@ -58,11 +59,24 @@ pub(crate) struct Home {
 /// A device that frames go through.
 #[derive(Debug, Clone)]
 pub(crate) struct RunningDevice {
-    /// The configuration its link has.
+    /// The configuration its link has, or was last meant to have.
     pub(crate) config: LinkConfig,
     pub(crate) line: Arc<Line>,
+    /// The device index that its name was chosen by; none as long as it has the name that was free.
+    named_for: Option<u8>,
+    /// Whether its link has that configuration.
+    settled: bool,
     /// Whether it was there before.
     adopted: bool,
+}
+
+/// What became of who lived in guests that are gone, in sentences.
+#[derive(Debug, Default)]
+pub(crate) struct Departed {
+    /// Programs of the lab, as in `nc (42) in web-1`.
+    pub(crate) ended: Vec<String>,
+    /// Who goes on without the lab's network.
+    pub(crate) left: Vec<String>,
 }
 
 /// Why a guest cannot be as it should.
@@ -151,6 +165,10 @@ impl Ground {
             let device = self.plug(&guest.home.netns, device)?;
             guest.devices.push(device);
         }
+        if let Some((_, error)) = settle(&guest.home.netns, &mut guest.devices, blueprint).into_iter().next()
+        {
+            return Err(error.into());
+        }
         Ok(files::write(&self.directory(&guest.slug), blueprint)?)
     }
 
@@ -198,7 +216,7 @@ impl Ground {
         removed.into_iter().try_for_each(|(_, outcome)| outcome)
     }
 
-    /// Makes a device in the namespace, or takes over the one of its alias.
+    /// Makes a device in the namespace, or takes over the one of its alias. It is down, or as it was, until it is settled.
     pub(crate) fn plug(
         &self,
         netns: &Netns,
@@ -216,15 +234,16 @@ impl Ground {
         let config = blueprint.config(&name);
         let tap = Tap::open(netns, &name, self.plain_devices)?;
         tap.set_persist(true)?;
-        if let Err(error) = link::apply(netns, &config) {
-            if adopted.is_none() {
-                // The descriptor closes with `tap`, and the device with it.
-                let _ = tap.set_persist(false);
-            }
+        if adopted.is_none()
+            && let Err(error) = link::stage(netns, &config)
+        {
+            // The descriptor closes with `tap`, and the device with it.
+            let _ = tap.set_persist(false);
             return Err(error.into());
         }
         let line = Arc::new(Line::new(&self.tokens, blueprint.port, blueprint.name.clone(), tap));
-        Ok(RunningDevice { config, line, adopted: adopted.is_some() })
+        let named_for = adopted.map(|_| blueprint.device_index);
+        Ok(RunningDevice { config, line, named_for, settled: false, adopted: adopted.is_some() })
     }
 
     /// Removes devices that no snapshot holds any more.
@@ -253,9 +272,12 @@ impl Ground {
         }
     }
 
-    /// Removes guests with all that is their own. Programs that `exec` started in them are ended first; whoever else
-    /// lives there is left alone, and named.
-    pub(crate) fn remove_all(&self, guests: Vec<Guest>) {
+    /// Removes guests with all that is their own, and says what becomes of who lives there. Programs that `exec` started
+    /// in them are ended first; whoever else lives there is left alone.
+    pub(crate) fn remove_all(&self, guests: Vec<Guest>) -> Departed {
+        if guests.is_empty() {
+            return Departed::default();
+        }
         let own = guests.iter().filter(|guest| guest.home.foreign.is_none());
         let homes: Vec<OwnHome<'_>> = own
             .map(|guest| OwnHome {
@@ -264,11 +286,15 @@ impl Ground {
                 instance: guest.key().name().to_owned(),
             })
             .collect();
-        for ended in inhabitants::end(&homes) {
+        let ended = inhabitants::end(&homes);
+        for ended in &ended {
             tracing::info!(ended, "a program was ended with its instance");
         }
+        let mut left = inhabitants::inhabitants(&homes).strangers;
         drop(homes);
+        left.extend(guests.iter().filter_map(Guest::unplugged));
         guests.into_iter().for_each(|guest| self.remove(guest));
+        Departed { ended, left }
     }
 
     /// Removes the guest with all that is its own. Processes that live in its namespace are left alone, and named.
@@ -332,20 +358,8 @@ impl Ground {
     /// rights inside let us. What could not be done is said, kept with the guest, and tried again with the next change.
     pub(crate) fn reconfigure(&self, guest: &mut Guest) {
         let mut problems = Vec::new();
-        for device in &mut guest.devices {
-            let alias = &device.config.alias;
-            let blueprint = guest.blueprint.devices.iter().find(|blueprint| blueprint.alias() == alias);
-            let Some(blueprint) = blueprint else { continue };
-            let config = blueprint.config(&device.config.name);
-            if config == device.config {
-                continue;
-            }
-            match link::apply_by_alias(&guest.home.netns, &config) {
-                Ok(config) => device.config = config,
-                Err(error) => {
-                    problems.push(format!("interface {} could not be reconfigured: {error}", blueprint.name));
-                }
-            }
+        for (interface, error) in settle(&guest.home.netns, &mut guest.devices, &guest.blueprint) {
+            problems.push(format!("interface {interface} could not be reconfigured: {error}"));
         }
         if let Err(error) = files::write(&self.directory(&guest.slug), &guest.blueprint) {
             problems.push(format!("its files could not be written: {error}"));
@@ -358,11 +372,66 @@ impl Ground {
     }
 }
 
+impl RunningDevice {
+    /// What its link is to be, and whether it is something else than it is.
+    fn wanted(&self, blueprint: &DeviceBlueprint) -> (WantedLink, bool) {
+        let config = blueprint.config(&self.config.name);
+        let renamed = self.named_for != Some(blueprint.device_index);
+        let is_new = renamed || !self.settled || config != self.config;
+        (WantedLink { config, rename: renamed.then(|| name_of(blueprint.device_index)) }, is_new)
+    }
+}
+
+/// Brings the devices of a guest to its blueprint, unless all of them are. Returns which interfaces are not, and why.
+fn settle(netns: &Netns, devices: &mut [RunningDevice], blueprint: &Blueprint) -> Vec<(String, LinkError)> {
+    let blueprint_of = |device: &RunningDevice| {
+        blueprint.devices.iter().find(|blueprint| blueprint.alias() == device.config.alias)
+    };
+    let mut members: Vec<(&mut RunningDevice, &DeviceBlueprint)> = devices
+        .iter_mut()
+        .filter_map(|device| blueprint_of(device).map(|blueprint| (device, blueprint)))
+        .collect();
+    let wanted: Vec<(WantedLink, bool)> =
+        members.iter().map(|(device, blueprint)| device.wanted(blueprint)).collect();
+    if !wanted.iter().any(|(_, is_new)| *is_new) {
+        return Vec::new();
+    }
+    // One may have what another is to have: they are brought there together.
+    let wanted: Vec<WantedLink> = wanted.into_iter().map(|(wanted, _)| wanted).collect();
+    let outcomes = match link::apply_together(netns, &wanted) {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            members.iter_mut().for_each(|(device, _)| device.settled = false);
+            let first = members.first().map(|(_, blueprint)| blueprint.name.clone());
+            return first.map(|name| (name, error)).into_iter().collect();
+        }
+    };
+    let mut problems = Vec::new();
+    for ((device, blueprint), outcome) in members.into_iter().zip(outcomes) {
+        device.settled = outcome.is_ok();
+        match outcome {
+            Ok(config) => {
+                device.config = config;
+                device.named_for = Some(blueprint.device_index);
+            }
+            Err(error) => problems.push((blueprint.name.clone(), error)),
+        }
+    }
+    problems
+}
+
 impl Guest {
     /// Gives whoever hosts it what changes about an instance beside its devices. Returns what failed.
     pub(crate) fn dress(&mut self) -> Vec<String> {
         let foreign = self.home.foreign.as_ref().filter(|_| !self.gone);
         foreign.map(|foreign| foreign.dress(&self.blueprint, &mut self.attire)).unwrap_or_default()
+    }
+
+    /// Who goes on when it is unplugged: as in `process 42, which ran as instance web-1`.
+    pub(crate) fn unplugged(&self) -> Option<String> {
+        let foreign = self.home.foreign.as_ref().filter(|_| !self.gone)?;
+        let (target, key) = (describe_target(&foreign.target), self.key());
+        Some(format!("{target}, which ran as {} {}", key.kind().replace('_', " "), key.name()))
     }
 
     pub(crate) fn key(&self) -> &GuestKey {
@@ -381,6 +450,11 @@ impl Guest {
         self.problems.iter().cloned().chain(lost).collect()
     }
 
+    /// Has all its devices looked at again: one that is gone leaves rules behind, and may have had what is another's now.
+    pub(crate) fn unsettle(&mut self) {
+        self.devices.iter_mut().for_each(|device| device.settled = false);
+    }
+
     pub(crate) fn lines(&self) -> impl Iterator<Item = Arc<Line>> + '_ {
         self.devices.iter().map(|device| device.line.clone())
     }
@@ -390,6 +464,11 @@ impl Guest {
 pub(crate) fn describe(processes: &[(u32, String)]) -> String {
     let each: Vec<String> = processes.iter().map(|(pid, command)| format!("{command} ({pid})")).collect();
     each.join(", ")
+}
+
+/// What the device of this index is called where it can be.
+fn name_of(device_index: u8) -> String {
+    format!("eth{device_index}")
 }
 
 /// `eth` and the device index, or the next number that is free.

@@ -30,6 +30,8 @@ pub(crate) enum HttpError {
     Connect(io::Error),
     #[error("the conversation broke: {0}")]
     Broken(String),
+    #[error("no answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
 }
 
 /// Sends one request, with a JSON body if there is one, and reads the whole response, all within `deadline`.
@@ -45,7 +47,7 @@ pub(crate) fn request(
     runtime.block_on(async {
         tokio::time::timeout(deadline, exchange(socket, method, path, body))
             .await
-            .map_err(|_| HttpError::Broken(format!("no answer within {} s", deadline.as_secs())))?
+            .map_err(|_| HttpError::TimedOut(deadline))?
     })
 }
 

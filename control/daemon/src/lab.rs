@@ -267,11 +267,7 @@ impl Lab {
             instance: guest.key().name().to_owned(),
         });
         let inhabitants = inhabitants(&own.collect::<Vec<_>>());
-        let unplugged = foreign.into_iter().filter(|guest| !guest.gone).filter_map(|guest| {
-            let target = describe_target(&guest.home.foreign.as_ref()?.target);
-            let key = guest.key();
-            Some(format!("{target}, which ran as {} {}", key.kind().replace('_', " "), key.name()))
-        });
+        let unplugged = foreign.into_iter().filter_map(Guest::unplugged);
         let left = inhabitants.strangers.into_iter().chain(unplugged).collect();
         Ok(Shutdown { status: "shutting down".to_owned(), ended: inhabitants.programs, left })
     }
@@ -279,7 +275,8 @@ impl Lab {
     /// Stops the engine and removes all that is the lab's.
     pub(crate) fn shut_down(&self) {
         let guests = self.end();
-        self.ground.remove_all(guests);
+        // Who is asked for the end has told all of it before.
+        let _ = self.ground.remove_all(guests);
     }
 
     /// Stops the engine and removes what this start has made; what it found stays for the next.

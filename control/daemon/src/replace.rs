@@ -1,7 +1,9 @@
 //! How does a lab become another while packets flow?
 //!
-//! Validate, compile, make what is new, publish, then remove what is gone. What always holds: until the pointer is
-//! stored nothing that frames meet has changed, and a failure before that leaves everything as it was.
+//! Validate, compile, make what is new, publish, then remove what is gone and settle what stays. A device that takes the
+//! place of another in one instance is made beside it, and has its name, addresses and routes when the other is gone.
+//! What always holds: until the pointer is stored nothing that frames meet has changed, and a failure before that leaves
+//! everything as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use vpclab_model::{Document, Mistakes, Topology};
 
 use crate::blueprint::{Blueprint, GuestKey, blueprints};
 use crate::changes::changes;
-use crate::guest::{Guest, RunningDevice};
+use crate::guest::{Departed, Guest, RunningDevice};
 use crate::lab::{Declared, Lab, State, build_all, orders};
 
 /// What becomes of a survivor.
@@ -53,13 +55,16 @@ impl Lab {
         let mut warnings = Vec::new();
         for (key, devices) in unplugged {
             if let Some(guest) = state.guests.get_mut(&key) {
-                self.ground.unplug(&guest.home, devices);
+                if !devices.is_empty() {
+                    self.ground.unplug(&guest.home, devices);
+                    guest.unsettle();
+                }
                 self.ground.reconfigure(guest);
                 let name = key.name();
                 warnings.extend(guest.problems.iter().map(|problem| format!("{name}: {problem}")));
             }
         }
-        self.ground.remove_all(leaving.into_values().collect());
+        warnings.extend(told(self.ground.remove_all(leaving.into_values().collect())));
         self.remember_topology(&state.declared);
         self.remember_attachments(&state);
         self.show(&state);
@@ -124,6 +129,13 @@ impl Lab {
         }
         Ok(())
     }
+}
+
+/// What became of who lived in guests that are gone, as warnings.
+fn told(departed: Departed) -> impl Iterator<Item = String> {
+    let ended = departed.ended.into_iter().map(|ended| format!("ended with its instance: {ended}"));
+    let left = departed.left.into_iter();
+    ended.chain(left.map(|left| format!("lives on: {left}")))
 }
 
 /// Gives a survivor its blueprint and new devices, and returns the ones it has no longer.

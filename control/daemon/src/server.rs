@@ -38,6 +38,8 @@ pub(crate) enum Ending {
     Signal,
     /// `POST /v1/shutdown`.
     Asked,
+    /// Whoever the lab was started for has ended.
+    OwnerGone,
     EngineLost,
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use std::time::{Duration, Instant};
 
 use hyper::Method;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::io::AsyncReadExt;
 use tokio::net::UnixListener;
+use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use vpclab_api::{ApiError, ExplainRequest, Explained, InstanceState};
@@ -51,6 +54,8 @@ pub struct UpOptions {
     pub document_path: Option<PathBuf>,
     /// Whether devices go without virtio header and offloads: slower, and nothing unfinished on the wire.
     pub plain_devices: bool,
+    /// The reading end of a pipe that whoever the lab is for holds open: the lab ends with it, however that ends.
+    pub owner: Option<OwnedFd>,
     /// How `POST /v1/explain` is answered.
     pub explain: ExplainFn,
     /// When the process started; `ready_after` counts from here.
@@ -124,8 +129,8 @@ impl fmt::Debug for UpOptions {
     }
 }
 
-/// Runs a lab in the foreground until SIGINT, SIGTERM, SIGHUP or `POST /v1/shutdown`, and removes it again. Blocking:
-/// to be called outside of any async runtime, once in a process.
+/// Runs a lab in the foreground until SIGINT, SIGTERM, SIGHUP, `POST /v1/shutdown` or its owner's end, and removes it
+/// again. Blocking: to be called outside of any async runtime, once in a process.
 ///
 /// # Errors
 /// [`UpError`]; a start that fails leaves what it found.
@@ -161,12 +166,18 @@ pub fn run(options: UpOptions) -> Result<(), UpError> {
 
 /// Everything between taking and giving back the lock.
 async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
-    let UpOptions { lab: name, document, document_path, plain_devices, explain, started, ready } = options;
+    let UpOptions { lab: name, document, document_path, plain_devices, owner, explain, started, ready } =
+        options;
     let problem =
         |problem: &dyn fmt::Display| UpError::Start { lab: name.clone(), problem: problem.to_string() };
     let (end, mut ending) = mpsc::channel(8);
     // From here on a signal waits for its turn: a start that has begun is finished and undone in order.
     listen_for_signals(&end).map_err(|error| problem(&error))?;
+    if let Some(owner) = owner {
+        let pipe = pipe::Receiver::from_owned_fd(owner)
+            .map_err(|error| problem(&format_args!("its owner's pipe: {error}")))?;
+        tokio::spawn(outlast(pipe, end.clone()));
+    }
     let previous = remember::previous_topology(paths);
     let topology = Topology::from_document(&document, previous.as_ref())?;
     let fabric = Arc::new(Fabric::compile(&topology, None));
@@ -288,6 +299,14 @@ async fn forward(mut signal: Signal, end: mpsc::Sender<Ending>) {
             return;
         }
     }
+}
+
+/// Waits until nobody holds the other end of the pipe.
+async fn outlast(mut owner: pipe::Receiver, end: mpsc::Sender<Ending>) {
+    let mut said = [0; 64];
+    while owner.read(&mut said).await.is_ok_and(|len| len > 0) {}
+    // Who does not listen ends already.
+    let _ = end.send(Ending::OwnerGone).await;
 }
 
 /// Each interface takes a descriptor and each guest another: as many as the machine allows.

@@ -259,10 +259,10 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// Nothing changes and an error is returned when there is none left.
-    pub fn spend_hop(&mut self) -> Result<(), ()> {
+    /// [`DropReason::TtlExpired`], and nothing changes, when there is none left.
+    pub fn spend_hop(&mut self) -> Result<(), DropReason> {
         match self.headers.ttl {
-            0 | 1 => Err(()),
+            0 | 1 => Err(DropReason::TtlExpired),
             ttl => {
                 self.headers.ttl = ttl - 1;
                 self.new_ttl = Some(ttl - 1);

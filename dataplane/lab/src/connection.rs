@@ -203,7 +203,9 @@ impl Lab {
     ///
     /// Whatever came instead of a connection.
     pub fn connect(&mut self, from: GuestRef<'_>, dial: &TcpDial) -> Result<ConnectionId, ConnectError> {
+        // A connection is between two hosts (RFC 9293, section 3.9.2.3).
         let source = self.source_of(from, dial.destination.ip(), dial.source)?;
+        let source = source.filter(|_| !dial.destination.ip().is_multicast());
         let Some((port, address)) = source else { return Err(ConnectError::from(TcpOutcome::NoAddress)) };
         let local = SocketAddr::new(address, dial.source_port.unwrap_or_else(|| self.ephemeral_port()));
         let owner = self.owner_of(port, dial.destination.ip());

@@ -61,8 +61,8 @@ pub enum UdpOutcome {
     },
     /// An ICMP error came back.
     Unreachable(IcmpError),
-    /// The sender has no address of the destination's family, or not the one asked for; or the destination is not one
-    /// host's; or the payload is too large.
+    /// The sender has no address of the destination's family, or not the one asked for; or the destination is
+    /// unspecified; or the payload is too large.
     NoAddress,
 }
 
@@ -103,8 +103,8 @@ pub enum PingOutcome {
     },
     /// An ICMP error came back.
     Unreachable(IcmpError),
-    /// The asker has no address of the destination's family, or not the one asked for; or the destination is not one
-    /// host's; or the data is too large.
+    /// The asker has no address of the destination's family, or not the one asked for; or the destination is
+    /// unspecified; or the data is too large.
     NoAddress,
 }
 

@@ -424,9 +424,8 @@ impl Lab {
         if stations.peek().is_none() {
             return Err(guest.missing());
         }
-        let usable = !destination.is_unspecified() && !destination.is_multicast();
         Ok(stations
-            .filter(|_| usable)
+            .filter(|_| !destination.is_unspecified())
             .find_map(|(port, station)| Some((port, station.source_for(destination, source)?))))
     }
 

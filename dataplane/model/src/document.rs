@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 /// A document as written, known to be well-formed.
 ///
 /// An attribute that is null counts as not written. `$schema` and attributes that start with `x-` belong to the user
-/// and are ignored, in the document itself and in every resource; a *resource* may well be called `x-ray`.
+/// and are ignored, in the document itself and in every resource; a *resource* may well be called `x-ray`. A text with
+/// nothing in it is no document: one that declares nothing is written `{}`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document(Value);
 
@@ -37,6 +38,16 @@ pub enum DocumentError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// There is nothing in the text: it may be the rest of a file that was cut off, and what follows from a document that
+    /// declares nothing is too much for that.
+    #[error(
+        "{}there is nothing in it; a document that declares nothing is written `{{}}`",
+        path.as_ref().map_or_else(String::new, |p| format!("{}: ", p.display()))
+    )]
+    Empty {
+        /// The file, when the text came from one.
+        path: Option<PathBuf>,
+    },
     /// The text is not well-formed, or a map has a key twice.
     #[error("{}{line}:{column}: {problem}", path.as_ref().map_or_else(String::new, |p| format!("{}:", p.display())))]
     Syntax {
@@ -58,31 +69,34 @@ impl Syntax {
         match extension.as_deref() {
             Some("json") => Self::Json,
             Some("yaml" | "yml") => Self::Yaml,
-            _ if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') => Self::Json,
+            _ if without_bom(text).trim_start().starts_with('{') => Self::Json,
             _ => Self::Yaml,
         }
     }
 }
 
 impl Document {
-    /// Reads `text`. A text that holds nothing (YAML's null) is the empty document.
+    /// Reads `text`.
     ///
     /// # Errors
     ///
-    /// [`DocumentError::Syntax`] with line and column, also for a key that appears twice in one map.
+    /// [`DocumentError::Syntax`] with line and column, also for a key that appears twice in one map and for a second
+    /// document; [`DocumentError::Empty`] for no text, comments alone and null.
     pub fn parse(text: &str, syntax: Syntax) -> Result<Self, DocumentError> {
         let value = match syntax {
+            // Nothing at all is no JSON, and deserves more than "unexpected end".
+            Syntax::Json if without_bom(text).trim().is_empty() => Ok(Value::Null),
             Syntax::Json => parse_json(text),
             Syntax::Yaml => parse_yaml(text),
         }?;
-        Ok(Self::from(value))
+        if value.is_null() { Err(DocumentError::Empty { path: None }) } else { Ok(Self(value)) }
     }
 
     /// Reads the file at `path`; its extension tells the language (see [`Syntax::of`]).
     ///
     /// # Errors
     ///
-    /// [`DocumentError::Read`] or [`DocumentError::Syntax`], both naming the file.
+    /// Any [`DocumentError`], naming the file.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, DocumentError> {
         let file = path.as_ref();
         let text = std::fs::read_to_string(file)
@@ -101,10 +115,10 @@ impl Document {
     }
 }
 
-/// A value that is already known to be well-formed; null is the empty document.
+/// A value that is already known to be well-formed.
 impl From<Value> for Document {
     fn from(value: Value) -> Self {
-        Self(if value.is_null() { Value::Object(Map::new()) } else { value })
+        Self(value)
     }
 }
 
@@ -114,13 +128,18 @@ impl DocumentError {
             Self::Syntax { line, column, problem, .. } => {
                 Self::Syntax { path: Some(file.into()), line, column, problem }
             }
+            Self::Empty { .. } => Self::Empty { path: Some(file.into()) },
             read @ Self::Read { .. } => read,
         }
     }
 }
 
+fn without_bom(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}')
+}
+
 fn parse_json(text: &str) -> Result<Value, DocumentError> {
-    let mut deserializer = serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}'));
+    let mut deserializer = serde_json::Deserializer::from_str(without_bom(text));
     let value = Node.deserialize(&mut deserializer);
     value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| {
         let mut problem = error.to_string();
@@ -146,8 +165,12 @@ fn parse_yaml(text: &str) -> Result<Value, DocumentError> {
     })
 }
 
-/// The YAML reader's own words without the position it puts around them.
+/// The YAML reader's own words without the position it puts around them; ours where its advice is for programmers.
 fn sentence(error: &serde_saphyr::Error) -> String {
+    if let serde_saphyr::Error::MultipleDocuments { .. } = error.without_snippet() {
+        return "a second document begins here, and a file holds one; join the two, or make two files"
+            .to_owned();
+    }
     let text = error.without_snippet().to_string();
     let first = text.lines().next().unwrap_or_default();
     let first = first.strip_prefix("error: ").unwrap_or(first);
@@ -256,10 +279,37 @@ mod tests {
     }
 
     #[test]
-    fn a_text_with_nothing_in_it_is_the_empty_document() {
-        for text in ["", "# only a comment\n", "---\n", "null"] {
-            assert_eq!(Document::parse(text, Syntax::Yaml).unwrap().into_value(), json!({}), "{text:?}");
+    fn a_text_with_nothing_in_it_is_no_document() {
+        let yaml = ["", "\u{feff}", "# only a comment\n", "---\n", "---\n...\n", "null", "~\n"];
+        let json = ["", "\u{feff}", " \n", "null"];
+        let texts =
+            yaml.map(|text| (text, Syntax::Yaml)).into_iter().chain(json.map(|text| (text, Syntax::Json)));
+        for (text, syntax) in texts {
+            let read = Document::parse(text, syntax);
+            assert!(matches!(read, Err(DocumentError::Empty { path: None })), "{text:?}: {read:?}");
         }
+        for syntax in [Syntax::Json, Syntax::Yaml] {
+            assert_eq!(Document::parse("{}", syntax).unwrap().into_value(), json!({}));
+        }
+        let told = DocumentError::Empty { path: None }.in_file(Path::new("lab.yaml")).to_string();
+        assert_eq!(
+            told,
+            "lab.yaml: there is nothing in it; a document that declares nothing is written `{}`"
+        );
+    }
+
+    #[test]
+    fn a_second_document_is_refused_where_it_begins() {
+        for (text, line) in [("vpcs: {}\n---\nvpcs: {}\n", 3), ("a: 1\n---\n# nothing\n---\nb: 2\n", 2)] {
+            let (found, _, problem) = syntax_error(text, Syntax::Yaml);
+            assert_eq!(found, line, "{text}");
+            assert_eq!(
+                problem,
+                "a second document begins here, and a file holds one; join the two, or make two files"
+            );
+        }
+        let nothing_more = Document::parse("---\nvpcs: {}\n...\n", Syntax::Yaml).unwrap();
+        assert_eq!(nothing_more.into_value(), json!({"vpcs": {}}));
     }
 
     #[test]

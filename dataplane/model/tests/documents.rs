@@ -122,7 +122,7 @@ fn a_resource_that_is_no_map_is_one_mistake() {
     document["vpcs"]["shop"] = json!("10.0.0.0/16");
     let mistakes = Topology::from_document(&Document::from(document), None).unwrap_err();
     assert_eq!(mistakes.0.len(), 1, "{mistakes}");
-    for top in [json!([]), json!("text"), json!(1)] {
+    for top in [json!([]), json!("text"), json!(1), json!(null)] {
         assert_eq!(Topology::from_document(&Document::from(top), None).unwrap_err().0.len(), 1);
     }
 }

@@ -1,11 +1,12 @@
 //! What does an instance's interface look like to its kernel?
 //!
-//! [`apply`] brings a link to exactly one [`LinkConfig`], whatever it was before, and [`apply_by_alias`] does so
-//! whatever the link is called by now; [`list`], [`addressed`] and [`kernel_drops`] read; [`remove_where`] deletes.
-//! [`prepare`] readies a namespace, [`settings`] and [`restore`] undo that. Control path only: a call starts a helper
-//! thread inside the namespace and speaks rtnetlink there. What always holds: only the namespace given is touched, a
-//! second `apply` of the same configuration changes nothing, and a call ends within [`DEADLINE`] (`apply` within two). Left to others:
-//! making the device ([`crate::OffloadTap`]).
+//! [`apply`] brings a link to exactly one [`LinkConfig`], whatever it was before, and [`apply_together`] does so with
+//! several of a namespace, whatever they are called by now; [`stage`] readies one that must not be seen yet; [`list`],
+//! [`addressed`] and [`kernel_drops`] read; [`remove_where`] deletes. [`prepare`] readies a namespace, [`settings`] and
+//! [`restore`] undo that. Control path only: a call starts a helper thread inside the namespace and speaks rtnetlink
+//! there. What always holds: only the namespace given is touched, a second `apply` of the same configuration changes
+//! nothing, and a call ends within [`DEADLINE`] (`apply` within two). Left to others: making the device
+//! ([`crate::OffloadTap`]).
 //!
 //! Routes of the protocols `static` and `boot` on the link are the configuration's; the kernel's own (`kernel`,
 //! `ra`) are not. Policy rules carry a protocol number and a priority of ours, which name the link they belong to.
@@ -15,6 +16,7 @@ mod netlink;
 mod routes;
 mod rules;
 mod sysctl;
+mod together;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,7 +24,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use rtnetlink::Handle;
 use vpclab_wire::MacAddr;
 
 use crate::netns::{Netns, NetnsError};
@@ -75,6 +76,16 @@ pub struct SourceRule {
     pub from: IpNet,
     /// The routing table, 1 or more.
     pub table: u32,
+}
+
+/// A link among others that are brought to their configurations together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedLink {
+    /// What it is to be. It is found by the alias; the name is the one it was last seen by.
+    pub config: LinkConfig,
+    /// The name it is to get where it still has the one of the configuration, nobody else has this one and the kernel
+    /// lets it; otherwise it keeps its own.
+    pub rename: Option<String>,
 }
 
 /// What a link is.
@@ -193,28 +204,43 @@ pub enum LinkError {
 /// [`LinkError::Invalid`] before anything is changed; after another error the link is partly changed, and a later
 /// `apply` completes it.
 pub fn apply(netns: &Netns, config: &LinkConfig) -> Result<(), LinkError> {
-    check(netns, config)?;
+    check(config)?;
+    prepare_named(netns)?;
     netlink::session(netns, async |handle| {
         let info = netlink::find(handle, &config.name).await?;
-        bring(handle, &info, config).await
+        together::apply(handle, info, config.clone()).await
     })
 }
 
-/// As [`apply`] to the link that has the configuration's alias, whatever its name is by now: who has rights inside a
-/// namespace may have renamed it. Returns the configuration with that name.
+/// Gives the existing link of that name what no other link can be in the way of: hardware address, MTU, alias, ring
+/// length and the settings of its IPv6. It stays down and has no addresses: nothing inside sees a difference until
+/// [`apply_together`].
 ///
 /// # Errors
-/// [`LinkError::AliasNotFound`], and as [`apply`].
-pub fn apply_by_alias(netns: &Netns, config: &LinkConfig) -> Result<LinkConfig, LinkError> {
-    check(netns, config)?;
+/// As [`apply`].
+pub fn stage(netns: &Netns, config: &LinkConfig) -> Result<(), LinkError> {
+    check(config)?;
     netlink::session(netns, async |handle| {
-        let links = netlink::links(handle).await?;
-        let info = links.iter().find(|link| link.alias == config.alias);
-        let info = info.ok_or_else(|| LinkError::AliasNotFound(config.alias.clone()))?;
-        let config = LinkConfig { name: info.name.clone(), ..config.clone() };
-        bring(handle, info, &config).await?;
-        Ok(config)
+        let info = netlink::find(handle, &config.name).await?;
+        netlink::set_attributes(handle, &info, config).await?;
+        sysctl::prepare_link(config)
     })
+}
+
+/// As [`apply`] to several links of a namespace at once, whatever they are called by now (who has rights inside may have
+/// renamed them) and whatever they take over from each other: what none of them is to have any more is removed before
+/// anything is added. Returns for each its configuration with the name it has now, or why it is not complete; the
+/// others are brought as far as they can.
+///
+/// # Errors
+/// When no link could be looked at. For a single one [`LinkError::AliasNotFound`], and as [`apply`].
+pub fn apply_together(
+    netns: &Netns,
+    wanted: &[WantedLink],
+) -> Result<Vec<Result<LinkConfig, LinkError>>, LinkError> {
+    wanted.iter().try_for_each(|wanted| check(&wanted.config))?;
+    prepare_named(netns)?;
+    netlink::session(netns, async |handle| together::apply_by_alias(handle, wanted).await)
 }
 
 /// Makes a namespace one that programs expect: the loopback is up, and everyone may ping (`net.ipv4.ping_group_range`).
@@ -325,24 +351,15 @@ pub fn kernel_drops(netns: &Netns, name: &str) -> Result<KernelDrops, LinkError>
     Ok(KernelDrops { ring_full: stats.tx_dropped, not_taken: stats.rx_dropped, malformed: stats.rx_errors })
 }
 
-/// Refuses a configuration that contradicts itself, and readies a namespace with a name for one that does not.
-fn check(netns: &Netns, config: &LinkConfig) -> Result<(), LinkError> {
+/// Refuses a configuration that contradicts itself.
+fn check(config: &LinkConfig) -> Result<(), LinkError> {
     let mistakes = mistakes(config);
-    if !mistakes.is_empty() {
-        return Err(LinkError::Invalid { name: config.name.clone(), mistakes });
-    }
-    if netns.name().is_some() { prepare(netns) } else { Ok(()) }
+    if mistakes.is_empty() { Ok(()) } else { Err(LinkError::Invalid { name: config.name.clone(), mistakes }) }
 }
 
-/// Makes the link `info` what `config` says.
-async fn bring(handle: &Handle, info: &LinkInfo, config: &LinkConfig) -> Result<(), LinkError> {
-    netlink::set_attributes(handle, info, config).await?;
-    sysctl::prepare_link(config)?;
-    netlink::set_up(handle, info.index, &config.name).await?;
-    netlink::set_noqueue(handle, info.index, &config.name).await?;
-    addresses::apply(handle, info.index, config).await?;
-    routes::apply(handle, info.index, config).await?;
-    rules::apply(handle, info.index, config).await
+/// Readies a namespace with a name: one of ours, or `ip netns`'s.
+fn prepare_named(netns: &Netns) -> Result<(), LinkError> {
+    if netns.name().is_some() { prepare(netns) } else { Ok(()) }
 }
 
 /// Everything in the configuration that contradicts itself, in sentences.

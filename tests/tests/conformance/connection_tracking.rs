@@ -256,6 +256,9 @@ fn what_has_expired_or_gone_counts_against_nobody() {
         net.send("web", &packet(WEB, DB, syn(port, 443))).arrives_at("db");
     }
     net.send("web", &packet(WEB, DB, syn(5, 443))).dies_of("conntrack-allowance-exceeded");
+    // What opens in the place of what has ended needs no room of its own.
+    net.send("web", &packet(WEB, DB, tcp(3, 443, Flags::Rst))).arrives_at("db");
+    net.send("web", &packet(WEB, DB, syn(3, 443))).arrives_at("db");
     // A new instance under another name does not inherit the count, wherever it is in the order of names.
     net.change(|d| {
         let mut web = d["instances"].as_object_mut().unwrap().remove("web").unwrap();
@@ -277,11 +280,15 @@ fn an_interface_that_moves_to_another_subnet_remembers_nothing() {
         d["subnets"]["elsewhere"] = json!({ "vpc": "w", "cidr_block": "10.0.1.0/24" });
         d["subnets"]["beside"] = json!({ "vpc": "w", "cidr_block": "10.0.2.0/24" });
         d["security_groups"]["shut"] = json!({ "vpc": "w", "ingress": [], "egress": [everything()] });
+        d["security_groups"]["wide"] =
+            json!({ "vpc": "w", "ingress": [everything()], "egress": [everything()] });
         d["instances"]["web"] =
             json!({ "subnet": "elsewhere", "private_ip": WEB, "security_groups": ["shut"] });
-        d["instances"]["db"] = json!({ "subnet": "beside", "private_ip": DB, "security_groups": ["shut"] });
+        d["instances"]["db"] = json!({ "subnet": "beside", "private_ip": DB, "security_groups": ["wide"] });
     });
     net.send("db", &data.answer().unwrap()).dies_of("security-group");
+    net.change(|d| d["security_groups"]["shut"]["ingress"] = json!([everything()]));
+    net.send("db", &data.answer().unwrap()).arrives_at("web");
 }
 
 #[test]
@@ -309,6 +316,15 @@ fn an_icmp_error_about_a_tracked_flow_comes_in() {
         std::mem::swap(&mut about.src, &mut about.dst);
     }
     net.send("db", &misquoted).dies_of("security-group");
+    // To one address of the interface, about a flow of another of its addresses.
+    let mut net = web_with_rules(json!([]), json!([tcp_of(443, "0.0.0.0/0")]));
+    net.change(|d| d["instances"]["web"]["secondary_private_ips"] = json!(["10.0.1.77"]));
+    let request = packet("10.0.1.77", DB, syn(40_000, 443));
+    net.send("web", &request).arrives_at("db");
+    let error = request.error(ErrorKind::TooBig).unwrap();
+    net.send("db", &error).arrives_at("web");
+    let astray = Packet { dst: WEB.parse().unwrap(), ..error };
+    net.send("db", &astray).dies_of("security-group");
     // About an untracked flow: lost without a rule for ICMP.
     let mut net = web_with_rules(json!([tcp_of(80, "0.0.0.0/0")]), json!([everything()]));
     let request = packet(DB, WEB, syn(40_000, 80));

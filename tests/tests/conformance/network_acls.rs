@@ -305,6 +305,51 @@ fn ports_of_a_fragmented_datagram_come_from_its_first_fragment() {
 }
 
 #[test]
+fn an_ipv6_datagram_is_what_its_first_fragment_says_whatever_the_others_claim() {
+    // proves: NACL-27, CT-23
+    // A UDP datagram of 24 bytes in two pieces; the second says that it carries `claimed` (RFC 8200 4.5).
+    let fragments = |net: &Net, identification: u32, port: u16, claimed: u8| -> Vec<Vec<u8>> {
+        let udp =
+            [&40_000_u16.to_be_bytes()[..], &port.to_be_bytes(), &24_u16.to_be_bytes(), &[0, 1], &[7; 16]]
+                .concat();
+        let piece = |next_header: u8, offset_and_more: u16, data: &[u8]| {
+            let address = |text: &str| text.parse::<std::net::Ipv6Addr>().unwrap().octets();
+            let length = u16::try_from(8 + data.len()).unwrap();
+            let ethernet = [
+                &net.router_mac("web").0[..],
+                &net.mac("web").0,
+                &[0x86, 0xdd, 0x60, 0, 0, 0],
+                &length.to_be_bytes(),
+                &[44, 64],
+                &address(WEB_V6),
+                &address(DB_V6),
+                &[next_header, 0],
+                &offset_and_more.to_be_bytes(),
+                &identification.to_be_bytes(),
+                data,
+            ]
+            .concat();
+            vpclab_wire::FrameBuf::from_ethernet(&ethernet).into_bytes()
+        };
+        vec![piece(17, 1, &udp[..16]), piece(claimed, 16, &udp[16..])]
+    };
+    let rule = json!([{ "rule_no": 1, "action": "allow", "protocol": "udp", "from_port": 53, "to_port": 53,
+        "ipv6_cidr_block": "::/0" }]);
+    let mut net = acl_on("private", rule, json!([]));
+    for (identification, claimed) in [(1, 17), (2, 6)] {
+        for piece in fragments(&net, identification, 53, claimed) {
+            assert!(net.send_frame("web", &piece).delivered().is_some(), "claimed {claimed}");
+        }
+        for piece in fragments(&net, identification + 10, 54, claimed) {
+            assert!(net.send_frame("web", &piece).delivered().is_none(), "claimed {claimed}");
+        }
+    }
+    // A later piece of a datagram nobody has begun passes under no port.
+    let stray = fragments(&net, 99, 53, 17).remove(1);
+    net.send_frame("web", &stray).dies_of("fragment-without-first");
+}
+
+#[test]
 fn an_acl_sees_private_addresses_of_hosts_behind_the_gateway_only() {
     // proves: NACL-11
     let allow = json!([tcp_entry(1, "allow", (443, 443), "198.51.100.7/32")]);

@@ -26,6 +26,9 @@ fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
         Step::NetworkAcl { direction: Direction::Inbound, .. } => "acl in",
         Step::Route { .. } => "route",
         Step::InternetGateway { .. } => "gateway",
+        Step::EgressOnly { .. } => "egress-only",
+        Step::NatGateway { .. } => "nat",
+        Step::Peering { .. } => "peering",
         Step::Arrive { .. } => "arrive",
         Step::Outside { .. } => "outside",
     };

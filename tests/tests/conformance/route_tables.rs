@@ -23,11 +23,7 @@ fn lookup(net: &Net, address: &str) -> String {
     let declared = &net.topology.route_tables["public"].routes;
     match declared.iter().find(|route| Some(route.destination) == destination) {
         None => "none".into(),
-        Some(route) => match &route.target {
-            RouteTarget::Local => "local".into(),
-            RouteTarget::InternetGateway(name) => name.as_str().into(),
-            RouteTarget::NetworkInterface(name) => name.as_str().into(),
-        },
+        Some(route) => route.target.to_string(),
     }
 }
 

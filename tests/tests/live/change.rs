@@ -1,7 +1,7 @@
 //! What happens to traffic when the configuration changes under it?
 
 use crate::shop::{OPEN_ACL, WEB_RULES, shop};
-use crate::support::{LiveLab, note, text, vpclab};
+use crate::support::{LiveLab, note, text, vpclab, wait_until};
 use crate::ticks::Ticks;
 
 /// Group rules with SSH-like port 2201 from one subnet (tracked) and HTTP-like port 8001 from everybody (untracked).
@@ -157,4 +157,29 @@ fn a_dry_run_foretells_the_changes_that_the_lab_answers() {
     let foretold = apply(&next, &["--dry-run"]);
     assert_eq!((&foretold[0]["kind"], &foretold[0]["name"]), (&"region".into(), &"eu-west-1".into()));
     assert_eq!(apply(&next, &[]), foretold);
+}
+
+#[test]
+fn a_program_that_ends_with_its_instance_is_in_the_plan_and_in_the_answer() {
+    let Some(lab) = LiveLab::up("leaving", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let mut program = lab.background("web-2", &["sleep", "600"]);
+    let mut next: serde_json::Value = serde_json::from_str(&shop(WEB_RULES, OPEN_ACL)).unwrap();
+    next["instances"].as_object_mut().unwrap().remove("web-2").unwrap();
+    let file = lab.write("next.json", &next.to_string());
+    let apply = |options: &[&str]| {
+        let output = vpclab(&[&["apply", file.to_str().unwrap(), "--lab", &lab.name], options].concat());
+        assert!(output.status.success(), "{}", text(&output));
+        text(&output)
+    };
+    // The program is on its way.
+    wait_until("the plan names the program", || {
+        let planned = apply(&["--dry-run"]);
+        planned.contains("ends with its instance: sleep (") && planned.contains(") in web-2")
+    });
+    assert!(program.is_running());
+    let done = apply(&[]);
+    assert!(done.contains("ended with its instance: sleep (") && done.contains(") in web-2"), "{done}");
+    assert!(!program.is_running());
+    let again = apply(&[]);
+    assert!(!again.contains("sleep"), "{again}");
 }

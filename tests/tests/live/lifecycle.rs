@@ -122,6 +122,94 @@ fn up_right_after_a_kill_takes_over() {
     lab.must("app-1", &["ping", "-c", "1", "-W", "5", "10.0.1.10"]);
 }
 
+/// What each command that asks a lab says about this one, with its exit status.
+fn asked(lab: &LiveLab) -> Vec<(String, Option<i32>)> {
+    let topology = lab.write("asked.json", &shop(WEB_RULES, OPEN_ACL));
+    let tests =
+        r#"{ "tests": [ { "name": "one", "from": "app-1", "to": "web-1:80/tcp", "expect": "allowed" } ] }"#;
+    let tests = lab.write("asked.tests.json", tests);
+    let (topology, tests) = (topology.to_str().unwrap(), tests.to_str().unwrap());
+    let commands: [&[&str]; 7] = [
+        &["get", "instances"],
+        &["get", "counters"],
+        &["map"],
+        &["exec", "web-1"],
+        &["explain", "--from", "app-1", "--to", "web-1:80/tcp"],
+        &["apply", topology],
+        &["test", tests, "--level", "live"],
+    ];
+    let ask = |command: &&[&str]| {
+        let mut arguments = [*command, &["--lab", &lab.name]].concat();
+        arguments.extend((command[0] == "exec").then_some(["--", "true"]).into_iter().flatten());
+        let output = vpclab(&arguments);
+        (format!("{command:?}: {}", text(&output)), output.status.code())
+    };
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = commands.iter().map(|command| scope.spawn(move || ask(command))).collect();
+        asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn a_lab_that_has_crashed_is_said_so_with_what_helps() {
+    let Some(lab) = LiveLab::up("crashed", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let mut server = lab.web_server("web-1", 80);
+    lab.kill();
+    for (told, status) in asked(&lab) {
+        assert_eq!(status, Some(2), "{told}");
+        let up = format!("`vpclab up TOPOLOGY --lab {}`", lab.name);
+        let down = format!("`vpclab down --lab {}`", lab.name);
+        for part in [&format!("lab {} has crashed", lab.name), "programs in them live on", &up, &down] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+    assert!(server.is_running());
+    let file = lab.write("again.json", &shop(WEB_RULES, OPEN_ACL));
+    assert!(lab.start(&file, &[]).status.success());
+    assert_eq!(lab.fetch("app-1", "http://10.0.1.10/"), "10.0.2.10");
+}
+
+#[test]
+fn a_daemon_that_is_stopped_keeps_nobody_waiting_for_ever() {
+    let Some(lab) = LiveLab::up("stopped", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let pid = lab.pid().to_string();
+    let signal =
+        |signal: &str| assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    signal("-STOP");
+    let before = std::time::Instant::now();
+    let (asked, down) = std::thread::scope(|scope| {
+        let down = scope.spawn(|| vpclab(&["down", "--lab", &lab.name]));
+        (asked(&lab), down.join().unwrap())
+    });
+    let waited = before.elapsed();
+    signal("-CONT");
+    for (told, status) in asked.into_iter().chain([(text(&down), down.status.code())]) {
+        assert_eq!(status, Some(2), "{told}");
+        let stopped = format!("its daemon (pid {pid}) is stopped, and `kill -CONT {pid}` lets it go on");
+        assert!(told.contains("has not answered within") && told.contains(&stopped), "{told}");
+    }
+    assert!(waited.as_secs() < 40, "{waited:?}");
+    lab.must("app-1", &["ping", "-c", "1", "-W", "5", "10.0.1.10"]);
+}
+
+#[test]
+fn a_lab_of_another_user_is_said_so_by_every_command() {
+    let Some(lab) = LiveLab::up("anothers", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let copy = lab.path("program");
+    std::fs::copy(binary(), &copy).unwrap();
+    for command in [&["down"][..], &["get", "instances"], &["map"]] {
+        let mut nobody = Command::new("setpriv");
+        nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&copy);
+        let output = nobody.args(command).args(["--lab", &lab.name]).output().unwrap();
+        let expected = format!(
+            "error: lab {} belongs to another user; run this as root or as its owner (UnauthorizedOperation)\n",
+            lab.name
+        );
+        assert_eq!((text(&output), output.status.code()), (expected, Some(2)), "{command:?}");
+    }
+    lab.must("app-1", &["ping", "-c", "1", "-W", "5", "10.0.1.10"]);
+}
+
 #[test]
 fn without_root_up_says_what_is_missing() {
     let Some(turn) = Turn::take("nobody") else { return };

@@ -64,6 +64,81 @@ fn a_lab_that_cannot_be_removed_hides_no_result() {
     assert_eq!(output.status.code(), Some(2), "{told}");
 }
 
+/// What is left on this machine of a lab of this name.
+fn remains(lab: &str) -> Vec<String> {
+    let entries = |directory: &str| std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries("/run/netns").chain(entries("/run/vpclab"));
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name == lab || name.starts_with(&format!("vpclab-{lab}-"))).collect()
+}
+
+/// The daemons of a lab of this name.
+fn daemons(lab: &str) -> Vec<String> {
+    let output = Command::new("pgrep").args(["-f", &format!("vpclab up .*--lab {lab} ")]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_test_run_that_a_signal_ends_takes_its_lab_along() {
+    let Some(turn) = Turn::take("signals") else { return };
+    std::fs::write(turn.folder.join("topology.json"), shop(WEB_RULES, OPEN_ACL)).unwrap();
+    let file = turn.folder.join("slow.tests.json");
+    // Each waits for an answer that does not come.
+    let slow: Vec<Value> = (1..40)
+        .map(|port| {
+            let to = format!("web-1:{port}/tcp");
+            serde_json::json!({ "name": to, "from": "app-1", "to": to, "expect": "denied" })
+        })
+        .collect();
+    let slow = serde_json::json!({ "topology": "topology.json", "tests": slow });
+    std::fs::write(&file, slow.to_string()).unwrap();
+    for (signal, number, in_order) in [("INT", 2, true), ("TERM", 15, true), ("KILL", 9, false)] {
+        // While it starts, as soon as there is anything; and when the tests run.
+        for moment in ["lock", "control.sock", "instances/app-1/hosts"] {
+            let mut tests = Command::new(binary());
+            tests.arg("test").arg(&file).args(["--level", "live"]).stdin(Stdio::null());
+            let mut tests = tests.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let lab = format!("test-{}", tests.id());
+            let directory = PathBuf::from(format!("/run/vpclab/{lab}"));
+            wait_until("the lab has come so far", || directory.join(moment).exists());
+            let program = (moment == "control.sock").then(|| {
+                let exec = || {
+                    Command::new(binary())
+                        .args(["exec", "web-2", "--lab", &lab, "--", "sleep", "600"])
+                        .spawn()
+                };
+                let child = exec().unwrap();
+                let comm = format!("/proc/{}/comm", child.id());
+                wait_until("a program runs", || {
+                    std::fs::read_to_string(&comm).is_ok_and(|name| name == "sleep\n")
+                });
+                child
+            });
+            let killed = Command::new("kill").args([&format!("-{signal}"), &tests.id().to_string()]).status();
+            assert!(killed.unwrap().success());
+            let status = tests.wait().unwrap();
+            assert_eq!(
+                std::os::unix::process::ExitStatusExt::signal(&status),
+                Some(number),
+                "{signal} {moment}"
+            );
+            if !in_order {
+                wait_until("the daemon notices", || remains(&lab).is_empty() && daemons(&lab).is_empty());
+            }
+            assert_eq!(remains(&lab), Vec::<String>::new(), "{signal} {moment}");
+            assert_eq!(daemons(&lab), Vec::<String>::new(), "{signal} {moment}");
+            if let Some(mut program) = program {
+                let status = program.wait().unwrap();
+                assert_eq!(
+                    std::os::unix::process::ExitStatusExt::signal(&status),
+                    Some(15),
+                    "as `down` ends it"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn an_instance_that_is_gone_fails_its_own_tests_only() {
     let Some(lab) = LiveLab::up("gone", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };

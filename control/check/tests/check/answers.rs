@@ -108,6 +108,15 @@ fn somebody_else_with_the_same_address_is_not_who_was_asked_for() {
     assert_eq!(answer.reachable, Some(false));
     assert_eq!(answer.blockers[0].code, "MISDELIVERED");
     assert!(answer.back.is_none());
+    // What the other one would let in is no part of the answer.
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}, w: {cidr_block: 10.0.0.0/16}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24}, t: {vpc: w, cidr_block: 10.0.0.0/24}}\n\
+         security_groups: {g: {vpc: v, ingress: [{protocol: tcp, from_port: 80, to_port: 80, cidr_blocks: [10.0.0.0/16]}]}}\n\
+         instances: {a: {subnet: s}, twin: {subnet: s, private_ip: 10.0.0.9, security_groups: [g]}, b: {subnet: t, private_ip: 10.0.0.9}}\n",
+    );
+    let answer = network.explain("a", "b/tcp");
+    assert_eq!((answer.reachable, answer.not_denied.as_slice()), (Some(false), &[][..]));
 }
 
 #[test]
@@ -422,4 +431,18 @@ fn mail_to_the_internet_is_denied_and_the_rest_is_not() {
     let ports: Vec<_> = all.not_denied.iter().filter_map(|part| part.ports.as_deref()).collect();
     assert_eq!(ports, ["0-24", "26-65535"]);
     assert_eq!(all.blockers[0].partial[0].ports.as_deref(), Some("25"));
+}
+
+#[test]
+fn a_unique_local_address_is_no_way_in_from_the_internet() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16, ipv6_cidr_block: 'fd00:1:2::/56'}}\ninternet_gateways: {igw: {vpc: v}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24, ipv6_cidr_block: 'fd00:1:2:1::/64', route_table: r}}\n\
+         route_tables: {r: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, gateway: igw}, {ipv6_cidr_block: '::/0', gateway: igw}]}}\n\
+         instances: {a: {subnet: s, ipv6_addresses: ['fd00:1:2:1::10']}}\n\
+         internet_hosts: {client: {ipv6_address: '2001:db8:ffff::7'}}\n",
+    );
+    let answer = network.explain("client", "a:443");
+    assert_eq!(answer.reachable, Some(false));
+    assert_eq!(answer.blockers[0].code, "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS");
 }

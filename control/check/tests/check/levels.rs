@@ -259,6 +259,49 @@ fn a_private_address_is_nobodys_on_the_internet_at_every_level() {
 }
 
 #[test]
+fn a_guest_pings_the_router_of_its_subnet() {
+    let network = quickstart();
+    let mut guests = VirtualProber::new(&network.topology);
+    for to in ["10.0.1.1/icmp", "fe80::ec2:0:1/icmp"] {
+        let asked = network.explain("web-1", to).reachable;
+        assert_eq!(asked, Some(true), "{to}");
+        let result = one(&network, case("web-1", to, Expected::Allowed), Some(&mut guests));
+        assert_eq!(
+            (result.outcome, result.passed),
+            (Some(Outcome::Allowed), true),
+            "{to}: {:?}",
+            result.failures
+        );
+    }
+}
+
+#[test]
+fn packets_to_a_group_are_sent_and_dropped() {
+    let network = quickstart();
+    let mut guests = VirtualProber::new(&network.topology);
+    for to in ["224.0.0.1:80/udp", "239.1.2.3/icmp", "[ff02::1234]:80/udp"] {
+        let result = one(&network, case("web-1", to, Expected::Denied), Some(&mut guests));
+        assert_eq!(
+            (result.outcome, result.passed),
+            (Some(Outcome::Dropped), true),
+            "{to}: {:?}",
+            result.failures
+        );
+    }
+    let tcp = one(&network, case("web-1", "224.0.0.1:80/tcp", Expected::Denied), Some(&mut guests));
+    assert_eq!(
+        (tcp.outcome, tcp.failures),
+        (
+            None,
+            vec![
+                "it could not run: no connection is made to 224.0.0.1, which is no single host's address"
+                    .to_owned()
+            ]
+        )
+    );
+}
+
+#[test]
 fn virtual_interfaces_of_one_instance_meet_on_the_network_and_not_inside_the_guest() {
     let network = yaml(
         "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
@@ -303,6 +346,33 @@ fn what_passes_in_part_is_neither_allowed_nor_denied_at_any_level() {
     }
     let mut guests = VirtualProber::new(&network.topology);
     assert!(one(&network, case("a", "b:22", Expected::Denied), Some(&mut guests)).passed);
+}
+
+/// Some replies die and nobody knows of the others: the network is not known to be closed.
+#[test]
+fn what_is_denied_in_part_and_unknown_in_the_rest_is_not_denied() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\ninternet_gateways: {igw: {vpc: v}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24, route_table: r, network_acl: n}, t: {vpc: v, cidr_block: 10.0.1.0/24}}\n\
+         route_tables: {r: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, gateway: igw}, {cidr_block: 198.51.100.0/24, network_interface: m}]}}\n\
+         network_acls: {n: {vpc: v, ingress: [{rule_no: 100, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}],\n\
+           egress: [{rule_no: 90, action: deny, protocol: tcp, from_port: 32768, to_port: 40000, cidr_block: 0.0.0.0/0},\n\
+                    {rule_no: 100, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}]}}\n\
+         security_groups: {g: {vpc: v, ingress: [{protocol: '-1', cidr_blocks: [0.0.0.0/0]}]}}\n\
+         network_interfaces: {m: {subnet: t, source_dest_check: false, security_groups: [g]}}\n\
+         instances: {a: {subnet: s, associate_public_ip_address: true, security_groups: [g]},\n\
+           middle: {network_interfaces: [{network_interface: m, device_index: 0}]}}\n\
+         internet_hosts: {office: {address: 198.51.100.7}}\n",
+    );
+    for expected in [Expected::Denied, Expected::Allowed] {
+        let result = one(&network, case("office", "a:443", expected), None);
+        assert_eq!((result.passed, result.outcome), (false, Some(Outcome::Unknown)), "{:?}", result.failures);
+        assert!(
+            result.failures[0].starts_with("explain cannot tell: it depends on m "),
+            "{:?}",
+            result.failures
+        );
+    }
 }
 
 #[test]
@@ -351,6 +421,9 @@ fn programs_of_an_instance_with_two_interfaces_send_by_the_one_on_the_destinatio
             assert_eq!(says, from == "fw", "{assumed:?}");
         }
     }
+    // Its own other interface is no neighbour.
+    let itself = one(&network, case("fw", "e1:5432", Expected::Denied), None);
+    assert_eq!(itself.explanation.unwrap().from.address.as_deref(), Some("10.0.0.4"));
 }
 
 #[test]

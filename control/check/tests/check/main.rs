@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // As everywhere in tests: there they are the assertion.
 
 mod answers;
+mod askable;
 mod levels;
 mod questions;
 mod reports;

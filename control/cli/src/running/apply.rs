@@ -2,7 +2,7 @@
 //!
 //! What changes is what the lab says; with `--dry-run` what it would say. Here is only how they differ.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use vpclab_api::{Applied, Change, Replaced};
@@ -13,10 +13,8 @@ use vpclab_model::{Document, Topology};
 use crate::args::Apply;
 use crate::get::{KINDS, resources};
 use crate::output::{self, Answer, Failure, mistakes};
+use crate::running::difference::{self, brief};
 use crate::running::{client, failed, topology};
-
-/// The longest value that is written out.
-const LONGEST_VALUE: usize = 80;
 
 /// A change, and what is different: nothing for what comes or goes as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +34,7 @@ pub(crate) fn apply(apply: &Apply) -> Result<Answer, Failure> {
         let generation = client.generation().map_err(failed)?.generation;
         Applied {
             replaced: Replaced { generation, changes: changes(&current, &wanted) },
-            warnings: Vec::new(),
+            warnings: client.foretell(&wanted).map_err(failed)?,
         }
     } else {
         client.apply(&document).map_err(failed)?
@@ -47,10 +45,10 @@ pub(crate) fn apply(apply: &Apply) -> Result<Answer, Failure> {
     }
     let Applied { replaced: Replaced { generation, changes }, warnings } = applied;
     output::text(&told(&detailed(changes, &current, &wanted)))?;
+    let warnings = output::warnings(&warnings);
     if apply.dry_run {
-        output::text(&format!("{}\n", paint(FAINT, "nothing was changed (--dry-run)")))?;
+        output::text(&format!("{warnings}{}\n", paint(FAINT, "nothing was changed (--dry-run)")))?;
     } else {
-        let warnings = output::warnings(&warnings);
         output::text(&format!("{warnings}every packet now obeys generation {generation}\n"))?;
     }
     Ok(Answer::Yes)
@@ -70,7 +68,9 @@ fn detailed(changes: Vec<Change>, current: &Topology, wanted: &Topology) -> Vec<
             }
             (Some(before), Some(after)) if before == after => Vec::new(),
             (Some(before), Some(after)) if kind == Change::SETTINGS => became(&brief(before), &brief(after)),
-            (Some(before), Some(after)) => differences(before, after),
+            (Some(before), Some(after)) => {
+                difference::between((current, before), (wanted, after), kind, &change.name)
+            }
             _ => Vec::new(),
         };
         Detailed { change, differences }
@@ -92,46 +92,6 @@ fn object(value: Option<Value>) -> Map<String, Value> {
     match value {
         Some(Value::Object(object)) => object,
         _ => Map::new(),
-    }
-}
-
-/// What two versions of a resource differ in, an attribute or an item of a list at a time.
-fn differences(before: &Value, after: &Value) -> Vec<String> {
-    let (before, after) = (object(Some(before.clone())), object(Some(after.clone())));
-    let attributes: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let mut told = Vec::new();
-    for attribute in attributes {
-        let (old, new) =
-            (before.get(attribute).unwrap_or(&Value::Null), after.get(attribute).unwrap_or(&Value::Null));
-        match (old, new) {
-            _ if old == new => {}
-            (Value::Array(old), Value::Array(new)) => {
-                let count = told.len();
-                let gone = old.iter().filter(|item| !new.contains(item)).map(|item| ("-", item));
-                let come = new.iter().filter(|item| !old.contains(item)).map(|item| ("+", item));
-                told.extend(
-                    gone.chain(come).map(|(sign, item)| format!("{attribute}: {sign} {}", brief(item))),
-                );
-                if told.len() == count {
-                    told.push(format!("{attribute}: in another order"));
-                }
-            }
-            _ => told.push(format!("{attribute}: {} → {}", brief(old), brief(new))),
-        }
-    }
-    told
-}
-
-/// A value on one line; the end of a long one is left out.
-fn brief(value: &Value) -> String {
-    let text = match value {
-        Value::Null => "none".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    match text.char_indices().nth(LONGEST_VALUE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
     }
 }
 
@@ -220,21 +180,5 @@ mod tests {
         );
         let text = told(&planned);
         assert!(text.contains("settings.icmp_timeout") && text.contains("30 → 45"), "{text}");
-    }
-
-    #[test]
-    fn a_rule_that_comes_or_goes_is_shown_alone() {
-        let group = |rules: &str| {
-            topology(&format!(
-                "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\nsecurity_groups: {{g: {{vpc: v, ingress: [{rules}]}}}}"
-            ))
-        };
-        let rule = |port: u16| {
-            format!("{{protocol: tcp, from_port: {port}, to_port: {port}, cidr_blocks: [10.0.0.0/8]}}")
-        };
-        let planned = plan(&group(&rule(80)), &group(&format!("{}, {}", rule(80), rule(443))));
-        let [only] = planned.as_slice() else { panic!("{planned:?}") };
-        let [difference] = only.differences.as_slice() else { panic!("{only:?}") };
-        assert!(difference.starts_with("ingress: + ") && difference.contains("443"), "{difference}");
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod background;
+mod difference;
 pub(crate) mod ephemeral;
 pub(crate) mod guest;
 mod overlay;
@@ -24,6 +25,10 @@ pub(crate) fn failed(error: ClientError) -> Failure {
             "InvalidLab.NotFound",
             format!("{error}, or ask a file with -t FILE where the command takes one"),
         ),
+        ClientError::Crashed(_) => Failure::new("IncorrectState", error.to_string()),
+        ClientError::NotReady(_) | ClientError::NoAnswer { .. } => {
+            Failure::new("Unavailable", error.to_string())
+        }
         ClientError::Api(error) | ClientError::Broken(error) => error.into(),
     }
 }

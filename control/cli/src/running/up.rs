@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -16,8 +17,7 @@ use vpclab_model::Document;
 use crate::args::{DEFAULT_LAB, Down, Up};
 use crate::load;
 use crate::output::{self, Answer, Failure};
-use crate::running::background::{self, Life};
-use crate::running::{client, failed, topology};
+use crate::running::{background, client, failed, topology};
 
 /// Starts a lab, in the foreground or in the background.
 pub(crate) fn up(up: &Up) -> Result<Answer, Failure> {
@@ -27,7 +27,7 @@ pub(crate) fn up(up: &Up) -> Result<Answer, Failure> {
     load::from_path(&up.topology)?;
     if up.detach {
         let path = std::path::absolute(&up.topology).unwrap_or_else(|_| up.topology.clone());
-        let health = background::start(&path, &lab, up.plain, Life::OwnSession)?;
+        let health = background::start(&path, &lab, up.plain)?;
         if up.format.json {
             output::json(&health)?;
         } else {
@@ -39,6 +39,8 @@ pub(crate) fn up(up: &Up) -> Result<Answer, Failure> {
         // A session leader cannot do so again; it is where it wants to be.
         let _ = nix::unistd::setsid();
     }
+    // Whoever has started this program for itself alone holds the other end of its stdin.
+    let owner = (up.background && !up.own_session).then(|| io::stdin().as_fd().try_clone_to_owned());
     log(&lab, up.background)?;
     let as_json = up.format.json;
     let told = lab.clone();
@@ -47,6 +49,7 @@ pub(crate) fn up(up: &Up) -> Result<Answer, Failure> {
         document: Document::from_path(&up.topology)?,
         document_path: Some(up.topology.clone()),
         plain_devices: up.plain,
+        owner: owner.transpose()?,
         explain: Arc::new(vpclab_check::explain),
         started,
         // The lab's own reactor calls this: whoever asks the lab must be another thread.
@@ -64,8 +67,7 @@ pub(crate) fn up(up: &Up) -> Result<Answer, Failure> {
 /// Stops a lab.
 pub(crate) fn down(down: &Down) -> Result<Answer, Failure> {
     let lab = &down.lab.lab;
-    let outcome =
-        vpclab_daemon::down(lab).map_err(|error| Failure::new(down_code(&error), error.to_string()))?;
+    let outcome = vpclab_daemon::down(lab).map_err(not_down)?;
     if down.format.json {
         output::json(&serde_json::json!({
             "lab": lab,
@@ -93,12 +95,15 @@ pub(crate) fn down(down: &Down) -> Result<Answer, Failure> {
     Ok(Answer::Yes)
 }
 
-fn down_code(error: &DownError) -> &'static str {
-    match error {
+/// Why a lab is not down.
+pub(crate) fn not_down(error: DownError) -> Failure {
+    let code = match error {
+        DownError::Client(error) => return failed(error),
         DownError::InvalidLabName(_) => "InvalidParameterValue",
         DownError::NoSuchLab(_) => "InvalidLab.NotFound",
-        DownError::Client(_) | DownError::TimedOut { .. } | DownError::Files { .. } => "InternalError",
-    }
+        DownError::TimedOut { .. } | DownError::Files { .. } => "InternalError",
+    };
+    Failure::new(code, error.to_string())
 }
 
 /// The start is measured in real time, as people wait for it.

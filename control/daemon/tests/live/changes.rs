@@ -8,12 +8,12 @@ use vpclab_daemon::ClientError;
 use vpclab_model::Document;
 use vpclab_tap::Netns;
 
-use crate::fixture::{Lab, live, topology, unique_name, without};
+use crate::fixture::{Inhabitant, Lab, live, topology, unique_name, without};
 
 fn refusal(error: ClientError) -> vpclab_api::ErrorBody {
     match error {
         ClientError::Api(error) | ClientError::Broken(error) => error.error,
-        ClientError::NoSuchLab(lab) => panic!("{lab} does not run"),
+        other => panic!("the lab does not run: {other}"),
     }
 }
 
@@ -126,6 +126,32 @@ fn a_guest_that_cannot_follow_a_change_is_told_with_the_answer_and_with_the_inst
     assert_eq!(lab.client.apply(&Document::from(moved)).unwrap().warnings, Vec::<String>::new());
     assert_eq!(lab.client.instance("b").unwrap().warnings, Vec::<String>::new());
     assert!(lab.pings("a", "10.7.1.99"));
+}
+
+#[test]
+fn who_lived_in_an_instance_that_is_taken_away_is_told_with_the_answer() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::up(&topology());
+    let mut program = lab.command("b", "sleep").arg("600").spawn().unwrap();
+    let mut stranger = Inhabitant::of(&lab.netns("b"));
+    let mut attached = Inhabitant::apart();
+    let target = vpclab_api::AttachmentTarget::Process(attached.pid());
+    lab.client.attach("c", &vpclab_api::AttachRequest { target }).unwrap();
+    let mut told =
+        lab.client.apply(&Document::from(without(without(topology(), "b"), "c"))).unwrap().warnings;
+    told.sort_unstable();
+    let pids = (program.id(), stranger.pid(), attached.pid());
+    assert_eq!(
+        told,
+        [
+            format!("ended with its instance: sleep ({}) in b", pids.0),
+            format!("lives on: process {}, which ran as instance c", pids.2),
+            format!("lives on: sleep ({}) in b, without a network; `vpclab exec` did not start it", pids.1),
+        ]
+    );
+    assert!(program.wait().is_ok() && stranger.is_alive() && attached.is_alive());
 }
 
 #[test]

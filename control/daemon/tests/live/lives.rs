@@ -56,6 +56,7 @@ fn a_second_daemon_of_a_lab_is_refused_with_the_pid_of_the_first() {
         document: vpclab_model::Document::from(topology()),
         document_path: None,
         plain_devices: false,
+        owner: None,
         explain: std::sync::Arc::new(|_, _, _| Err(vpclab_api::ApiError::new("Unavailable", ""))),
         started: std::time::Instant::now(),
         ready: Box::new(|_| panic!("two daemons serve one lab")),

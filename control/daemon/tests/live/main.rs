@@ -9,6 +9,7 @@ mod attachments;
 mod changes;
 mod containers;
 mod fixture;
+mod interfaces;
 mod leftovers;
 mod lives;
 #[path = "../../../../tests/tests/live/skip.rs"]

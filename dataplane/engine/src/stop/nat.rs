@@ -42,12 +42,11 @@ pub(crate) fn translate(
     }
     let own = nat.addresses.first().copied().ok_or(DropReason::NatUnavailable { gateway })?;
     // It is a hop, unlike the VPC's router (NAT-13, OQ-22).
-    draft.spend_hop().map_err(|()| {
+    draft.spend_hop().inspect_err(|_| {
         draft.bear(
             nat.subnet,
             BornPacket::Icmp { kind: IcmpErrorKind::TimeExceeded, source: Some(own.into()) },
         );
-        DropReason::TtlExpired
     })?;
     mtu::fit(draft, NAT_MTU, mtu::Emitter::Gateway(nat.subnet, own.into()))?;
     let before = (draft.headers.src, draft.headers.dst);

@@ -10,8 +10,8 @@ use rtnetlink::Handle;
 use super::netlink::refused;
 use super::{LinkConfig, LinkError};
 
-/// Adds what is missing, removes what does not belong.
-pub(super) async fn apply(handle: &Handle, index: u32, config: &LinkConfig) -> Result<(), LinkError> {
+/// Removes what does not belong.
+pub(super) async fn remove(handle: &Handle, index: u32, config: &LinkConfig) -> Result<(), LinkError> {
     let name = &config.name;
     let present = present(handle, index, name).await?;
     for (address, message) in &present {
@@ -30,7 +30,13 @@ pub(super) async fn apply(handle: &Handle, index: u32, config: &LinkConfig) -> R
             }
         }
     }
-    let remaining = self::present(handle, index, name).await?;
+    Ok(())
+}
+
+/// Adds what is missing.
+pub(super) async fn add(handle: &Handle, index: u32, config: &LinkConfig) -> Result<(), LinkError> {
+    let name = &config.name;
+    let remaining = present(handle, index, name).await?;
     for address in &config.addresses {
         if remaining.iter().any(|(present, _)| present == address) {
             continue;

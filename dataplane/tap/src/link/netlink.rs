@@ -102,6 +102,19 @@ pub(super) async fn set_down(handle: &Handle, index: u32, name: &str) -> Result<
     set(handle, LinkUnspec::new_with_index(index).down().build(), format!("setting link {name} down")).await
 }
 
+/// Renames a link; where the kernel renames none that is up (before Linux 6.2), it is down afterwards.
+pub(super) async fn rename(handle: &Handle, index: u32, from: &str, to: &str) -> Result<(), LinkError> {
+    let what = || format!("renaming link {from} to {to}");
+    let message = || LinkUnspec::new_with_index(index).name(to.to_owned()).build();
+    match handle.link().set(message()).execute().await {
+        Err(rtnetlink::Error::NetlinkError(error)) if error.raw_code() == -libc::EBUSY => {
+            set_down(handle, index, from).await?;
+            set(handle, message(), what()).await
+        }
+        other => other.map_err(refused(what())),
+    }
+}
+
 pub(super) async fn delete(handle: &Handle, info: &LinkInfo) -> Result<(), LinkError> {
     handle.link().del(info.index).execute().await.map_err(refused(format!("deleting link {}", info.name)))
 }

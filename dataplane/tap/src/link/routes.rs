@@ -11,22 +11,41 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, route};
 use rtnetlink::{Handle, RouteMessageBuilder};
 
-use super::netlink::refused;
+use super::netlink::{links, refused};
 use super::{LinkConfig, LinkError, RouteConfig};
 
 /// The kernel's choice for an IPv6 route without a metric (`IP6_RT_PRIO_USER`).
 const IPV6_DEFAULT_METRIC: u32 = 1024;
 
-/// Adds what is missing, removes what does not belong.
-pub(super) async fn apply(handle: &Handle, index: u32, config: &LinkConfig) -> Result<(), LinkError> {
+/// All routes of a namespace, at one moment.
+pub(super) struct Routes(Vec<RouteMessage>);
+
+/// Reads all routes.
+pub(super) async fn read(handle: &Handle) -> Result<Routes, LinkError> {
+    let mut all = Vec::new();
+    for request in
+        [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()]
+    {
+        let messages = handle.route().get(request).execute().try_collect::<Vec<_>>().await;
+        all.extend(messages.map_err(refused("reading routes"))?);
+    }
+    Ok(Routes(all))
+}
+
+/// Removes what does not belong.
+pub(super) async fn remove(
+    handle: &Handle,
+    routes: &Routes,
+    index: u32,
+    config: &LinkConfig,
+) -> Result<(), LinkError> {
     let wanted: Vec<RouteConfig> = config.routes.iter().map(normal).collect();
-    let present = present(handle, index, &config.name).await?;
-    for (route, protocol) in &present {
-        if wanted.contains(route) {
+    for (route, protocol) in routes.of(index) {
+        if wanted.contains(&route) {
             continue;
         }
-        let mut message = message(route, index);
-        message.header.protocol = *protocol;
+        let mut message = message(&route, index);
+        message.header.protocol = protocol;
         // "Nowhere" matches any scope.
         message.header.scope = RouteScope::NoWhere;
         let what = format!("removing route {} from link {}", route.destination, config.name);
@@ -35,16 +54,70 @@ pub(super) async fn apply(handle: &Handle, index: u32, config: &LinkConfig) -> R
             other => other.map_err(refused(what))?,
         }
     }
+    Ok(())
+}
+
+/// Adds what is missing, as much of it as can be.
+pub(super) async fn add(
+    handle: &Handle,
+    routes: &Routes,
+    index: u32,
+    config: &LinkConfig,
+) -> Result<(), LinkError> {
+    let wanted: Vec<RouteConfig> = config.routes.iter().map(normal).collect();
+    let present: Vec<RouteConfig> = routes.of(index).map(|(route, _)| route).collect();
     // Neighbours first: a gateway must be reachable when its route arrives.
     let (direct, via): (Vec<_>, Vec<_>) = wanted.iter().partition(|route| route.gateway.is_none());
+    let mut outcome = Ok(());
     for route in direct.into_iter().chain(via) {
-        if present.iter().any(|(present, _)| present == route) {
-            continue;
+        if !present.contains(route) {
+            outcome = outcome.and(add_one(handle, index, config, route).await);
         }
-        let what = format!("adding route {} to link {}", route.destination, config.name);
-        handle.route().add(message(route, index)).execute().await.map_err(refused(what))?;
     }
-    Ok(())
+    outcome
+}
+
+async fn add_one(
+    handle: &Handle,
+    index: u32,
+    config: &LinkConfig,
+    route: &RouteConfig,
+) -> Result<(), LinkError> {
+    let Err(error) = handle.route().add(message(route, index)).execute().await else { return Ok(()) };
+    let now = read(handle).await?;
+    // Whoever has added it meanwhile has done what was wanted.
+    if now.of(index).any(|(present, _)| present == *route) {
+        return Ok(());
+    }
+    let mut what = format!("adding route {} to link {}", route.destination, config.name);
+    if let Some(link) = now.occupant(route) {
+        let name = link_name(handle, link).await?;
+        what.push_str(&format!(", which link {name} has already"));
+    }
+    Err(refused(what)(error))
+}
+
+impl Routes {
+    /// Those out of the link that are no business of the kernel's.
+    fn of(&self, index: u32) -> impl Iterator<Item = (RouteConfig, RouteProtocol)> + '_ {
+        self.0
+            .iter()
+            .filter(move |message| message.attributes.contains(&RouteAttribute::Oif(index)))
+            .filter(|message| is_configured(message))
+            .filter_map(|message| Some((config(message)?, message.header.protocol)))
+    }
+
+    /// The link whose route, anybody's, is at the place of this one.
+    fn occupant(&self, route: &RouteConfig) -> Option<u32> {
+        let occupies = |message: &&RouteMessage| {
+            message.header.kind == RouteType::Unicast
+                && config(message).is_some_and(|other| same_place(&other, route))
+        };
+        self.0.iter().find(occupies)?.attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::Oif(index) => Some(*index),
+            _ => None,
+        })
+    }
 }
 
 /// Whether two routes would occupy the same place: the kernel holds one.
@@ -94,32 +167,20 @@ fn message(route: &RouteConfig, index: u32) -> RouteMessage {
     message
 }
 
-async fn present(
-    handle: &Handle,
-    index: u32,
-    name: &str,
-) -> Result<Vec<(RouteConfig, RouteProtocol)>, LinkError> {
-    let mut present = Vec::new();
-    for request in
-        [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()]
-    {
-        let messages = handle.route().get(request).execute().try_collect::<Vec<_>>().await;
-        let messages = messages.map_err(refused(format!("reading the routes of link {name}")))?;
-        present.extend(messages.iter().filter_map(|message| ours(message, index)));
-    }
-    Ok(present)
+async fn link_name(handle: &Handle, index: u32) -> Result<String, LinkError> {
+    let links = links(handle).await?;
+    Ok(links.into_iter().find(|link| link.index == index).map_or_else(|| index.to_string(), |link| link.name))
 }
 
-/// The route as a configuration, if it leads out of the link and is no business of the kernel's.
-fn ours(message: &RouteMessage, index: u32) -> Option<(RouteConfig, RouteProtocol)> {
+/// Whether somebody has configured it, and not the kernel.
+fn is_configured(message: &RouteMessage) -> bool {
+    matches!(message.header.protocol, RouteProtocol::Static | RouteProtocol::Boot)
+        && message.header.kind == RouteType::Unicast
+}
+
+/// The route as a configuration; none of another family than IPv4 and IPv6.
+fn config(message: &RouteMessage) -> Option<RouteConfig> {
     let header = &message.header;
-    let configured = matches!(header.protocol, RouteProtocol::Static | RouteProtocol::Boot);
-    if !configured
-        || header.kind != RouteType::Unicast
-        || !message.attributes.contains(&RouteAttribute::Oif(index))
-    {
-        return None;
-    }
     let unspecified = match header.address_family {
         AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -145,7 +206,7 @@ fn ours(message: &RouteMessage, index: u32) -> Option<(RouteConfig, RouteProtoco
         }
     }
     config.destination = IpNet::new(destination, header.destination_prefix_length).ok()?;
-    Some((config, header.protocol))
+    Some(config)
 }
 
 fn ip(address: &route::RouteAddress) -> Option<IpAddr> {

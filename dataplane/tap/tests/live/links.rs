@@ -1,7 +1,7 @@
 //! A link becomes what its configuration says, no less and no more.
 
 use vpclab_tap::OffloadTap;
-use vpclab_tap::link::{self, LinkConfig, LinkError, SourceRule};
+use vpclab_tap::link::{self, LinkConfig, LinkError, SourceRule, WantedLink};
 
 use crate::fixture::{Namespace, config, live, mac, route};
 
@@ -146,7 +146,8 @@ fn a_link_is_found_by_its_alias_whatever_its_name_and_removed_with_its_rules() {
     // What root inside may do at any time.
     ns.ip("link set eth0 down");
     ns.ip("link set eth0 name ens5 mtu 1400 address 02:00:00:00:00:99");
-    let applied = link::apply_by_alias(&ns.0, &config).unwrap();
+    let wanted = [WantedLink { config: config.clone(), rename: Some("eth7".to_owned()) }];
+    let applied = link::apply_together(&ns.0, &wanted).unwrap().remove(0).unwrap();
     assert_eq!(applied, LinkConfig { name: "ens5".to_owned(), ..config.clone() });
     let again = link::find(&ns.0, "ens5").unwrap();
     assert_eq!((again.index, again.mac, again.mtu, again.up), (found.index, Some(mac(1)), 9001, true));
@@ -162,8 +163,112 @@ fn a_link_is_found_by_its_alias_whatever_its_name_and_removed_with_its_rules() {
     assert!(link::remove_where(&ns.0, |link| link.alias == "eni-1").unwrap().is_empty());
     let refused = link::remove_where(&ns.0, |link| link.name == "lo").unwrap();
     assert!(matches!(&refused[..], [(_, Err(LinkError::Refused { .. }))]), "{refused:?}");
-    assert!(matches!(link::apply_by_alias(&ns.0, &config), Err(LinkError::AliasNotFound(_))));
+    let applied = link::apply_together(&ns.0, &wanted).unwrap();
+    assert!(matches!(&applied[..], [Err(LinkError::AliasNotFound(_))]), "{applied:?}");
     assert!(matches!(link::apply(&ns.0, &config), Err(LinkError::NotFound(_))));
+}
+
+/// A link as an instance has it: the first one of several has the default route.
+fn member(number: u8, primary: bool) -> LinkConfig {
+    let gateway = format!("10.0.{number}.1");
+    let mut routes = vec![
+        link::RouteConfig { table: Some(100), ..route("0.0.0.0/0", Some(&gateway)) },
+        link::RouteConfig { table: Some(100), ..route(&format!("10.0.{number}.0/24"), None) },
+    ];
+    if primary {
+        routes.push(route("0.0.0.0/0", Some(&gateway)));
+        routes.push(route("::/0", Some("fe80::1")));
+    } else {
+        routes.iter_mut().for_each(|route| route.table = Some(101));
+    }
+    let table = if primary { 100 } else { 101 };
+    LinkConfig {
+        name: String::new(),
+        addresses: vec![
+            format!("10.0.{number}.10/24").parse().unwrap(),
+            format!("2001:db8:{number}::10/64").parse().unwrap(),
+        ],
+        rules: vec![SourceRule { from: format!("10.0.{number}.10/32").parse().unwrap(), table }],
+        routes,
+        ..config(number)
+    }
+}
+
+fn wanted(config: LinkConfig, name: &str, rename: &str) -> WantedLink {
+    WantedLink { config: LinkConfig { name: name.to_owned(), ..config }, rename: Some(rename.to_owned()) }
+}
+
+#[test]
+fn links_take_over_each_others_routes_and_names() {
+    if !live() {
+        return;
+    }
+    let ns = Namespace::new();
+    let _taps = ["eth0", "eth1"].map(|name| OffloadTap::open(&ns.0, name).unwrap());
+    for (name, number) in [("eth0", 1), ("eth1", 2)] {
+        link::stage(&ns.0, &LinkConfig { name: name.to_owned(), ..member(number, number == 1) }).unwrap();
+        let staged = ns.ip(&format!("-o address show dev {name}"));
+        assert!(staged.is_empty() && !link::find(&ns.0, name).unwrap().up, "{staged}");
+    }
+    // Which one is the first, and by what name each is known.
+    let mut names = ["eth0".to_owned(), "eth1".to_owned()];
+    for first in [0, 1, 0] {
+        let of = |place: usize| {
+            let number = u8::try_from(place + 1).unwrap();
+            wanted(
+                member(number, place == first),
+                &names[place],
+                if place == first { "eth0" } else { "eth1" },
+            )
+        };
+        let wanted = [of(0), of(1)];
+        let applied: Vec<_> = link::apply_together(&ns.0, &wanted).unwrap();
+        let applied: Vec<LinkConfig> = applied.into_iter().map(Result::unwrap).collect();
+        assert_eq!((applied[first].name.as_str(), applied[1 - first].name.as_str()), ("eth0", "eth1"));
+        let (number, other) = (first + 1, 2 - first);
+        let default = format!("default via 10.0.{number}.1 dev eth0 proto static");
+        assert_eq!(ns.ip("-4 route show default").trim(), default);
+        assert_eq!(
+            ns.ip("route show table 101 default").trim(),
+            format!("default via 10.0.{other}.1 dev eth1 proto static")
+        );
+        assert!(ns.ip("-6 route show default").contains("via fe80::1 dev eth0"));
+        let rules = ns.ip("rule show");
+        assert!(rules.contains(&format!("from 10.0.{other}.10 lookup 101")), "{rules}");
+        assert_eq!(rules.lines().filter(|line| line.contains("lookup 10")).count(), 2, "{rules}");
+        let addresses = ns.ip("-o address show dev eth0");
+        assert!(addresses.contains(&format!("2001:db8:{number}::10/64")), "{addresses}");
+        names = [applied[0].name.clone(), applied[1].name.clone()];
+        // A second time changes nothing.
+        let before = state(&ns);
+        link::apply_together(&ns.0, &[wanted[0].clone(), wanted[1].clone()]).unwrap();
+        assert_eq!(state(&ns), before);
+    }
+}
+
+#[test]
+fn a_link_that_somebody_stands_in_the_way_of_says_who_and_spares_the_others() {
+    if !live() {
+        return;
+    }
+    let ns = Namespace::new();
+    let _taps = ["eth0", "eth1", "wan0"].map(|name| OffloadTap::open(&ns.0, name).unwrap());
+    for what in
+        ["link set wan0 up", "address add 192.0.2.2/24 dev wan0", "route add default via 192.0.2.1 dev wan0"]
+    {
+        ns.ip(what);
+    }
+    let wanted = [wanted(member(1, true), "eth0", "wan0"), wanted(member(2, false), "eth1", "eth1")];
+    for WantedLink { config, .. } in &wanted {
+        link::stage(&ns.0, config).unwrap();
+    }
+    let applied = link::apply_together(&ns.0, &wanted).unwrap();
+    let told = applied[0].as_ref().unwrap_err().to_string();
+    assert!(told.contains("0.0.0.0/0 to link eth0, which link wan0 has already"), "{told}");
+    assert!(applied[1].is_ok() && ns.ip("route show table 101").contains("dev eth1"), "{applied:?}");
+    ns.ip("route del default dev wan0");
+    assert!(link::apply_together(&ns.0, &wanted).unwrap().iter().all(Result::is_ok));
+    assert!(ns.ip("-4 route show default").contains("via 10.0.1.1 dev eth0"));
 }
 
 #[test]

@@ -1,0 +1,207 @@
+//! Can the tests of a file be asked of this topology?
+//!
+//! What a file says is known to be well-formed; here its ends, ports and reasons meet what is declared. What always
+//! holds: all mistakes are told, each at the key that has to change, and no packet is asked about. A question that is
+//! understood and has no answer, such as one in a family that an end lacks, is no mistake: its result tells.
+
+use vpclab_api::{ApiError, ExplainRequest, MistakeBody, RuleReference};
+use vpclab_engine::Fabric;
+use vpclab_model::Topology;
+
+use crate::names;
+use crate::question::parse;
+use crate::testfile::{Because, TestFile};
+
+/// An end that every question understands, whoever is declared.
+const ANYBODY: &str = "internet:8.8.8.8";
+
+/// What a question says beside its ends.
+const BESIDE: [&str; 4] = ["port", "source_port", "protocol", "family"];
+
+impl TestFile {
+    /// Whether all tests can be asked of `topology`, which `fabric` is compiled from.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidTestFile` with every mistake, at its test and key as in `tests[3]` and `to`: an end that nobody has, a
+    /// port or protocol that does not exist, a reason that names what is not declared.
+    pub fn check(&self, topology: &Topology, fabric: &Fabric) -> Result<(), ApiError> {
+        let asked = Asked { topology, fabric };
+        let mut mistakes = Vec::new();
+        for (place, test) in self.tests.iter().enumerate() {
+            let question = asked.question(&test.request);
+            mistakes.extend(question.into_iter().map(|(key, error)| of_question(place, key, error)));
+            mistakes.extend(asked.reason(&test.because).map(|(key, problem, remedy)| MistakeBody {
+                resource: format!("tests[{place}].because"),
+                attribute: key.to_owned(),
+                code: "InvalidParameterValue".to_owned(),
+                problem,
+                remedy,
+            }));
+        }
+        if mistakes.is_empty() {
+            Ok(())
+        } else {
+            Err(invalid_file(&self.path.display().to_string(), mistakes))
+        }
+    }
+}
+
+/// The error for the test file at `path` with these mistakes.
+fn invalid_file(path: &str, mistakes: Vec<MistakeBody>) -> ApiError {
+    let noun = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
+    let mut error = ApiError::new("InvalidTestFile", format!("{path} has {} {noun}", mistakes.len()));
+    error.error.mistakes = mistakes;
+    error
+}
+
+/// What the tests are asked of.
+struct Asked<'a> {
+    topology: &'a Topology,
+    fabric: &'a Fabric,
+}
+
+impl Asked<'_> {
+    /// What is wrong with a question, by the key that has to change.
+    fn question(&self, request: &ExplainRequest) -> Vec<(&'static str, ApiError)> {
+        let Err(whole) = self.understands(request) else { return Vec::new() };
+        let anybody = || ANYBODY.to_owned();
+        let mut told = Vec::new();
+        let from = ExplainRequest { from: request.from.clone(), to: anybody(), ..ExplainRequest::default() };
+        told.extend(self.understands(&from).err().map(|error| ("from", error)));
+        let beside = ExplainRequest { from: anybody(), to: anybody(), ..request.clone() };
+        let to = match self.understands(&beside) {
+            Ok(()) => ExplainRequest { from: anybody(), ..request.clone() },
+            Err(error) => {
+                told.push((self.culprit(&beside).unwrap_or("protocol"), error));
+                ExplainRequest { from: anybody(), to: request.to.clone(), ..ExplainRequest::default() }
+            }
+        };
+        told.extend(self.understands(&to).err().map(|error| (self.culprit(&to).unwrap_or("to"), error)));
+        if told.is_empty() {
+            // Each end is right, and they are the same one.
+            told.push(("to", whole));
+        }
+        told
+    }
+
+    fn understands(&self, request: &ExplainRequest) -> Result<(), ApiError> {
+        parse(self.fabric, self.topology, request).map(|_| ())
+    }
+
+    /// The key beside the ends without which the question is understood.
+    fn culprit(&self, request: &ExplainRequest) -> Option<&'static str> {
+        BESIDE.into_iter().find(|key| {
+            let mut rest = request.clone();
+            match *key {
+                "port" => rest.port = None,
+                "source_port" => rest.source_port = None,
+                "protocol" => rest.protocol = None,
+                _ => rest.family = None,
+            }
+            rest != *request && self.understands(&rest).is_ok()
+        })
+    }
+
+    /// What in a reason is not declared: the key, what is wrong, what would be right.
+    fn reason(&self, because: &Because) -> impl Iterator<Item = (&'static str, String, String)> {
+        let resource = because.resource.as_deref().and_then(|name| {
+            let known = self.names();
+            (!known.contains(&name)).then(|| {
+                let problem = format!("no resource is called `{name}`");
+                ("resource", problem, names::remedy(name, known))
+            })
+        });
+        let rule = because.rule.as_ref().and_then(|rule| {
+            let told = crate::render::rule(rule);
+            let (nobody_has, known) = self.rules(because.resource.as_deref(), rule);
+            (told != "*" && !known.contains(&told)).then(|| {
+                let known = known.iter().map(String::as_str).chain(["*"]).collect();
+                ("rule", format!("{nobody_has} {told}"), names::remedy(&told, known))
+            })
+        });
+        resource.into_iter().chain(rule)
+    }
+
+    /// What a blocker can name: every resource, and the internet.
+    fn names(&self) -> Vec<&str> {
+        let Topology {
+            vpcs,
+            subnets,
+            route_tables,
+            internet_gateways,
+            egress_only_internet_gateways,
+            nat_gateways,
+            vpc_peering_connections,
+            network_acls,
+            security_groups,
+            network_interfaces,
+            instances,
+            eips,
+            internet_hosts,
+            region: _,
+            settings: _,
+        } = self.topology;
+        let mut names = vec!["internet"];
+        names.extend(vpcs.keys().map(|name| name.as_str()));
+        names.extend(subnets.keys().map(|name| name.as_str()));
+        names.extend(route_tables.keys().map(|name| name.as_str()));
+        names.extend(internet_gateways.keys().map(|name| name.as_str()));
+        names.extend(egress_only_internet_gateways.keys().map(|name| name.as_str()));
+        names.extend(nat_gateways.keys().map(|name| name.as_str()));
+        names.extend(vpc_peering_connections.keys().map(|name| name.as_str()));
+        names.extend(network_acls.keys().map(|name| name.as_str()));
+        names.extend(security_groups.keys().map(|name| name.as_str()));
+        names.extend(network_interfaces.keys().map(|name| name.as_str()));
+        names.extend(instances.keys().map(|name| name.as_str()));
+        names.extend(eips.keys().map(|name| name.as_str()));
+        names.extend(internet_hosts.keys().map(|name| name.as_str()));
+        names
+    }
+
+    /// The rules of the kind that `rule` is one of, of the resource of this name if it has such rules, else of all; and
+    /// the beginning of the sentence that none of them is meant.
+    fn rules(&self, resource: Option<&str>, rule: &RuleReference) -> (String, Vec<String>) {
+        let Topology { network_acls, route_tables, .. } = self.topology;
+        let is = |name: &str| resource == Some(name);
+        match rule {
+            RuleReference::Number(_) => {
+                let named = network_acls.keys().find(|name| is(name.as_str()));
+                let meant = network_acls.iter().filter(|(name, _)| named.is_none_or(|named| named == *name));
+                let entries = meant.flat_map(|(_, acl)| acl.ingress.iter().chain(&acl.egress));
+                let nobody_has = named.map_or_else(
+                    || "no network ACL has a rule".to_owned(),
+                    |name| format!("network ACL {name} has no rule"),
+                );
+                (nobody_has, entries.map(|entry| entry.rule_number.to_string()).collect())
+            }
+            RuleReference::Text(_) => {
+                let named = route_tables.keys().find(|name| is(name.as_str()));
+                let meant = route_tables.iter().filter(|(name, _)| named.is_none_or(|named| named == *name));
+                let routes = meant.flat_map(|(_, table)| &table.routes);
+                let nobody_has = named.map_or_else(
+                    || "no route table has a route".to_owned(),
+                    |name| format!("route table {name} has no route"),
+                );
+                (nobody_has, routes.map(|route| route.destination.to_string()).collect())
+            }
+        }
+    }
+}
+
+/// A question's error as a mistake of its test: what the command line says with options a file says with keys.
+fn of_question(place: usize, key: &str, ApiError { error }: ApiError) -> MistakeBody {
+    let told = error
+        .message
+        .replace("--source-port", "`source_port`")
+        .replace("--port", "`port`")
+        .replace("--protocol", "`protocol`");
+    let (problem, remedy) = told.split_once("; ").unwrap_or((&told, "name another end"));
+    MistakeBody {
+        resource: format!("tests[{place}]"),
+        attribute: key.to_owned(),
+        code: error.code,
+        problem: problem.to_owned(),
+        remedy: remedy.to_owned(),
+    }
+}
