@@ -22,6 +22,8 @@ use crate::index::{
     PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table, VpcIdx,
 };
 
+mod transit;
+
 impl Fabric {
     /// Compiles `topology`. `previous` is the fabric that it replaces, if there is one.
     pub fn compile(topology: &Topology, previous: Option<&Fabric>) -> Fabric {
@@ -39,6 +41,7 @@ struct Compiler<'a> {
     security_groups: Numbering<'a, SecurityGroupIdx>,
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
     egress_only: Numbering<'a, EgressOnlyIdx>,
+    transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     peerings: Arena<PeeringIdx, Peering>,
     instances: Arena<InstanceIdx, Instance>,
@@ -78,6 +81,7 @@ impl<'a> Compiler<'a> {
             security_groups: Numbering::new(&topology.security_groups),
             internet_gateways: Numbering::new(&topology.internet_gateways),
             egress_only: Numbering::new(&topology.egress_only_internet_gateways),
+            transit: transit::Numbers::of(topology),
             nat_gateways: Arena::with_names(
                 previous.map(|fabric| &fabric.nat_gateways),
                 topology.nat_gateways.keys().map(|name| name.as_str().into()),
@@ -141,6 +145,9 @@ impl<'a> Compiler<'a> {
             egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
                 EgressOnlyInternetGateway { name: name.clone(), vpc: self.vpcs.of(&gateway.vpc) }
             })),
+            transit_gateways: self.transit_gateways(),
+            transit_attachments: self.transit_attachments(),
+            transit_tables: self.transit_tables(),
             nat_gateways: self.nat_gateways,
             peerings: self.peerings,
             instances: self.instances,
@@ -288,6 +295,9 @@ impl<'a> Compiler<'a> {
                     model::RouteTarget::VpcPeeringConnection(peering) => {
                         RouteTarget::Peering(self.peering_index(peering))
                     }
+                    model::RouteTarget::TransitGateway(gateway) => {
+                        RouteTarget::TransitGateway(self.transit.of_vpc(gateway, &declared.vpc))
+                    }
                 },
                 state: route.state,
                 origin: route.origin,
@@ -316,6 +326,9 @@ impl<'a> Compiler<'a> {
             role: match &eni.interface_type {
                 model::InterfaceType::Interface => Role::Guest,
                 model::InterfaceType::NatGateway(gateway) => Role::NatGateway(self.nat_index(gateway)),
+                model::InterfaceType::TransitGateway(attachment) => {
+                    Role::TransitGateway(self.transit.of_attachment(attachment))
+                }
             },
             subnet: self.subnets.of(&eni.subnet),
             vpc: self.vpcs.of(&self.topology.subnets[&eni.subnet].vpc),

@@ -7,6 +7,7 @@ mod filters;
 mod gateways;
 mod hosts;
 mod network;
+mod transit;
 
 use std::collections::BTreeMap;
 
@@ -24,13 +25,18 @@ pub(crate) use hosts::{
 pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
 };
+pub(crate) use transit::{
+    DeclaredJoins, DeclaredTransitGateway, DeclaredTransitGatewayPeeringAttachment,
+    DeclaredTransitGatewayRoute, DeclaredTransitGatewayRouteTable, DeclaredTransitGatewayVpcAttachment,
+};
 
 use crate::document::Document;
 use crate::log::{Log, Place};
 use crate::name::{
     EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
     NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    VpcName, VpcPeeringConnectionName,
+    TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
+    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
 };
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
@@ -43,7 +49,11 @@ pub(crate) const DEFAULT: &str = "default";
 
 /// Kinds AWS has and this version does not, by their key and in words.
 const LACKING: &[(&str, &str)] = &[
-    ("transit_gateways", "transit gateways"),
+    ("transit_gateway_connects", "Connect attachments"),
+    ("transit_gateway_connect_peers", "Connect peers"),
+    ("transit_gateway_policy_tables", "policy tables of transit gateways"),
+    ("transit_gateway_multicast_domains", "multicast domains"),
+    ("transit_gateway_network_function_attachments", "network function attachments"),
     ("vpc_endpoints", "VPC endpoints"),
     ("vpn_gateways", "virtual private gateways"),
     ("managed_prefix_lists", "managed prefix lists"),
@@ -66,6 +76,13 @@ pub(crate) struct Declared {
         BTreeMap<EgressOnlyInternetGatewayName, DeclaredEgressOnlyInternetGateway>,
     pub(crate) nat_gateways: BTreeMap<NatGatewayName, DeclaredNatGateway>,
     pub(crate) vpc_peering_connections: BTreeMap<VpcPeeringConnectionName, DeclaredVpcPeeringConnection>,
+    pub(crate) transit_gateways: BTreeMap<TransitGatewayName, DeclaredTransitGateway>,
+    pub(crate) transit_gateway_vpc_attachments:
+        BTreeMap<TransitGatewayVpcAttachmentName, DeclaredTransitGatewayVpcAttachment>,
+    pub(crate) transit_gateway_peering_attachments:
+        BTreeMap<TransitGatewayPeeringAttachmentName, DeclaredTransitGatewayPeeringAttachment>,
+    pub(crate) transit_gateway_route_tables:
+        BTreeMap<TransitGatewayRouteTableName, DeclaredTransitGatewayRouteTable>,
     pub(crate) network_acls: BTreeMap<NetworkAclName, DeclaredNetworkAcl>,
     pub(crate) security_groups: BTreeMap<SecurityGroupName, DeclaredSecurityGroup>,
     pub(crate) network_interfaces: BTreeMap<NetworkInterfaceName, DeclaredNetworkInterface>,
@@ -102,6 +119,25 @@ impl Declared {
             ),
             nat_gateways: resources(&mut reader, log, None, DeclaredNatGateway::read),
             vpc_peering_connections: resources(&mut reader, log, None, DeclaredVpcPeeringConnection::read),
+            transit_gateways: resources(&mut reader, log, None, DeclaredTransitGateway::read),
+            transit_gateway_vpc_attachments: resources(
+                &mut reader,
+                log,
+                None,
+                DeclaredTransitGatewayVpcAttachment::read,
+            ),
+            transit_gateway_peering_attachments: resources(
+                &mut reader,
+                log,
+                None,
+                DeclaredTransitGatewayPeeringAttachment::read,
+            ),
+            transit_gateway_route_tables: resources(
+                &mut reader,
+                log,
+                Some(DEFAULT),
+                DeclaredTransitGatewayRouteTable::read,
+            ),
             network_acls: resources(&mut reader, log, Some(DEFAULT), DeclaredNetworkAcl::read),
             security_groups: resources(&mut reader, log, Some(DEFAULT), DeclaredSecurityGroup::read),
             network_interfaces: resources(&mut reader, log, None, DeclaredNetworkInterface::read),
@@ -197,6 +233,8 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         icmp_timeout,
         network_acl_within_subnet_via_router: reader
             .flag(&["network_acl_within_subnet_via_router"], default.network_acl_within_subnet_via_router),
+        transit_gateway_path_mtu_discovery: reader
+            .flag(&["transit_gateway_path_mtu_discovery"], default.transit_gateway_path_mtu_discovery),
         connection_limit_per_instance,
         outbound_smtp: reader.take(&["outbound_smtp"]).value().copied().unwrap_or(default.outbound_smtp),
     };

@@ -23,15 +23,18 @@ pub use mistake::{Mistake, Mistakes};
 pub use name::{
     EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
     NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    VpcName, VpcPeeringConnectionName, kind,
+    TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
+    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName, kind,
 };
 pub use nearest::nearest;
 pub use resources::{
-    Attachment, ConnectionTracking, ConnectivityType, EgressOnlyInternetGateway, Eip, EipAssociation,
-    Instance, InterfaceType, InternetGateway, InternetHost, NatGateway, NatGatewayState, NetworkAcl,
-    NetworkAclEntry, NetworkInterface, Peer, PeeringState, PublicIp, Route, RouteOrigin, RouteState,
-    RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
-    VpcPeeringConnection,
+    Attachment, AttachmentName, AttachmentState, ConnectionTracking, ConnectivityType,
+    EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType, InternetGateway, InternetHost,
+    NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface, Peer, PeeringState, PublicIp,
+    Route, RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule,
+    Subnet, Tags, Topology, TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRoute,
+    TransitGatewayRouteSource, TransitGatewayRouteState, TransitGatewayRouteTable,
+    TransitGatewayVpcAttachment, Vpc, VpcPeeringConnection,
 };
 pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};

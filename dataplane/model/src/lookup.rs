@@ -9,12 +9,15 @@ use crate::mistake::Mistakes;
 use crate::name::{
     EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
     NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    VpcName, VpcPeeringConnectionName,
+    TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
+    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
 };
 use crate::register::{Context, Registers};
 use crate::resources::{
     EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost, NatGateway, NetworkAcl,
-    NetworkInterface, RouteTable, SecurityGroup, Subnet, Topology, Vpc, VpcPeeringConnection,
+    NetworkInterface, RouteTable, SecurityGroup, Subnet, Topology, TransitGateway,
+    TransitGatewayPeeringAttachment, TransitGatewayRouteTable, TransitGatewayVpcAttachment, Vpc,
+    VpcPeeringConnection,
 };
 use crate::rules;
 
@@ -74,6 +77,13 @@ find! {
     find_nat_gateway, nat_gateways, NatGatewayName, NatGateway, "NAT gateway";
     find_vpc_peering_connection, vpc_peering_connections, VpcPeeringConnectionName, VpcPeeringConnection,
         "VPC peering connection";
+    find_transit_gateway, transit_gateways, TransitGatewayName, TransitGateway, "transit gateway";
+    find_transit_gateway_vpc_attachment, transit_gateway_vpc_attachments, TransitGatewayVpcAttachmentName,
+        TransitGatewayVpcAttachment, "transit gateway VPC attachment";
+    find_transit_gateway_peering_attachment, transit_gateway_peering_attachments,
+        TransitGatewayPeeringAttachmentName, TransitGatewayPeeringAttachment, "transit gateway peering attachment";
+    find_transit_gateway_route_table, transit_gateway_route_tables, TransitGatewayRouteTableName,
+        TransitGatewayRouteTable, "transit gateway route table";
     find_network_acl, network_acls, NetworkAclName, NetworkAcl, "network ACL";
     find_security_group, security_groups, SecurityGroupName, SecurityGroup, "security group";
     find_interface, network_interfaces, NetworkInterfaceName, NetworkInterface, "network interface";

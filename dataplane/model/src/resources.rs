@@ -8,6 +8,7 @@ mod filters;
 mod gateways;
 mod hosts;
 mod network;
+mod transit;
 
 use std::collections::BTreeMap;
 
@@ -23,11 +24,18 @@ pub use hosts::{
     NetworkInterface, PublicIp,
 };
 pub use network::{Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub(crate) use transit::default_table_of;
+pub use transit::{
+    AttachmentName, AttachmentState, TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRoute,
+    TransitGatewayRouteSource, TransitGatewayRouteState, TransitGatewayRouteTable,
+    TransitGatewayVpcAttachment,
+};
 
 use crate::name::{
     EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName,
     NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    VpcName, VpcPeeringConnectionName,
+    TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
+    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
 };
 use crate::settings::Settings;
 
@@ -55,6 +63,16 @@ pub struct Topology {
     pub nat_gateways: BTreeMap<NatGatewayName, NatGateway>,
     /// VPC peering connections.
     pub vpc_peering_connections: BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection>,
+    /// Transit gateways.
+    pub transit_gateways: BTreeMap<TransitGatewayName, TransitGateway>,
+    /// VPCs attached to transit gateways.
+    pub transit_gateway_vpc_attachments:
+        BTreeMap<TransitGatewayVpcAttachmentName, TransitGatewayVpcAttachment>,
+    /// Transit gateways joined with each other.
+    pub transit_gateway_peering_attachments:
+        BTreeMap<TransitGatewayPeeringAttachmentName, TransitGatewayPeeringAttachment>,
+    /// Route tables of transit gateways, default ones included.
+    pub transit_gateway_route_tables: BTreeMap<TransitGatewayRouteTableName, TransitGatewayRouteTable>,
     /// Network ACLs, default ones included.
     pub network_acls: BTreeMap<NetworkAclName, NetworkAcl>,
     /// Security groups, default ones included.

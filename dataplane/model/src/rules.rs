@@ -17,6 +17,7 @@ mod public;
 mod routes;
 mod subnets;
 mod traffic;
+mod transit;
 mod vpcs;
 
 use crate::register::Context;
@@ -39,6 +40,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let nat_gateways = nat::build(cx, &subnets, claims);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
     let vpc_peering_connections = peering::build(cx, &vpcs);
+    let transit = transit::build(cx, &vpcs, &subnets);
     let around = routes::Resources {
         vpcs: &vpcs,
         subnets: &subnets,
@@ -46,6 +48,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         interfaces: &network_interfaces,
         nat_gateways: &nat_gateways,
         peerings: &vpc_peering_connections,
+        transit_attachments: &transit.vpc_attachments,
     };
     let route_tables = routes::build(cx, &around);
     Topology {
@@ -58,6 +61,10 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         egress_only_internet_gateways,
         nat_gateways,
         vpc_peering_connections,
+        transit_gateways: transit.gateways,
+        transit_gateway_vpc_attachments: transit.vpc_attachments,
+        transit_gateway_peering_attachments: transit.peering_attachments,
+        transit_gateway_route_tables: transit.route_tables,
         network_acls,
         security_groups,
         network_interfaces,

@@ -5,11 +5,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::Value;
 
 use crate::log::{Log, Place};
-use crate::resources::{ConnectivityType, PeeringState, RuleAction, Tags};
+use crate::resources::{AttachmentState, ConnectivityType, PeeringState, RuleAction, Tags};
 use crate::settings::{MidStreamTcp, OutboundSmtp};
 
 /// What an attribute can hold.
@@ -30,6 +30,10 @@ pub(crate) enum Protocol {
 /// A hardware address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mac(pub(crate) [u8; 6]);
+
+/// What Terraform writes as "enable" or "disable", and others as a boolean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Switch(pub(crate) bool);
 
 /// `value` in a sentence: `the number 12`, `a list`.
 pub(crate) fn describe(value: &Value) -> String {
@@ -130,6 +134,46 @@ impl Shape for Ipv6Net {
             _ => "give an address and a prefix length, as in 2001:db8::/56".to_owned(),
         };
         wrong(value, at, log, "a valid IPv6 CIDR block", &remedy)
+    }
+}
+
+impl Shape for IpNet {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        if let Some(block) = value.as_str().and_then(|text| text.parse::<Self>().ok()) {
+            return Some(block.trunc());
+        }
+        let remedy = "give an address and a prefix length, as in 10.0.0.0/16 or 2001:db8::/56";
+        wrong(value, at, log, "a valid CIDR block", remedy)
+    }
+}
+
+impl Shape for Switch {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value {
+            Value::Bool(flag) => Some(Self(*flag)),
+            Value::String(text) if text == "enable" => Some(Self(true)),
+            Value::String(text) if text == "disable" => Some(Self(false)),
+            _ => wrong(value, at, log, "a switch", "give \"enable\" or \"disable\", or true or false"),
+        }
+    }
+}
+
+impl Shape for AttachmentState {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("available") => Some(Self::Available),
+            Some("pendingAcceptance" | "pending-acceptance") => Some(Self::PendingAcceptance),
+            Some("rejected") => Some(Self::Rejected),
+            Some("failed") => Some(Self::Failed),
+            Some("deleted") => Some(Self::Deleted),
+            _ => wrong(
+                value,
+                at,
+                log,
+                "a state of an attachment",
+                "give available, pendingAcceptance, rejected, failed or deleted",
+            ),
+        }
     }
 }
 

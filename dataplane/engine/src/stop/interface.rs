@@ -76,7 +76,7 @@ pub(crate) fn enter(
         return Err(DropReason::NotAttached { eni });
     }
     let asks_network_acl = match arrival {
-        Arrival::Neighbor(_) => false,
+        Arrival::Neighbor(_) | Arrival::SameSubnetTransit => false,
         Arrival::SameSubnet => cx.fabric.settings.network_acl_within_subnet_via_router,
         Arrival::Outside => true,
     };
@@ -86,12 +86,15 @@ pub(crate) fn enter(
     if let Role::NatGateway(gateway) = interface.role {
         return Ok(Location::Nat(gateway, NatSide::Outside));
     }
+    if matches!(interface.role, Role::TransitGateway(_)) {
+        return Err(DropReason::TransitInterface { eni });
+    }
     security_group::guard(cx, eni, Direction::Inbound, draft, probe)?;
     let own = interface.owns(draft.headers.dst);
     check_address(eni, Direction::Inbound, interface.source_dest_check, own, probe)?;
     let src_mac = match arrival {
         Arrival::Neighbor(mac) => mac,
-        Arrival::SameSubnet | Arrival::Outside => cx.fabric.router_of(eni).mac,
+        Arrival::SameSubnet | Arrival::SameSubnetTransit | Arrival::Outside => cx.fabric.router_of(eni).mac,
     };
     Ok(outside(Egress::Interface(eni, src_mac), probe, draft.headers.dst))
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::name::{
     EipName, InstanceName, NatGatewayName, NetworkInterfaceName, SecurityGroupName, SubnetName,
+    TransitGatewayVpcAttachmentName,
 };
 use crate::resources::Tags;
 
@@ -57,6 +58,8 @@ pub enum InterfaceType {
     Interface,
     /// A NAT gateway's.
     NatGateway(NatGatewayName),
+    /// A transit gateway's, for this attachment (TGW-12).
+    TransitGateway(TransitGatewayVpcAttachmentName),
 }
 
 /// A public IPv4 address of an interface.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::name::{
     EgressOnlyInternetGatewayName, InternetGatewayName, NatGatewayName, NetworkAclName, NetworkInterfaceName,
-    RouteTableName, SecurityGroupName, VpcName, VpcPeeringConnectionName,
+    RouteTableName, SecurityGroupName, TransitGatewayName, VpcName, VpcPeeringConnectionName,
 };
 use crate::resources::Tags;
 
@@ -114,6 +114,8 @@ pub enum RouteTarget {
     NatGateway(NatGatewayName),
     /// To the VPC at the other end.
     VpcPeeringConnection(VpcPeeringConnectionName),
+    /// To a transit gateway, by the VPC's attachment (TGW-16).
+    TransitGateway(TransitGatewayName),
 }
 
 /// `local`, or the target's name.
@@ -126,6 +128,7 @@ impl fmt::Display for RouteTarget {
             Self::EgressOnlyInternetGateway(gateway) => gateway.fmt(f),
             Self::NatGateway(gateway) => gateway.fmt(f),
             Self::VpcPeeringConnection(peering) => peering.fmt(f),
+            Self::TransitGateway(gateway) => gateway.fmt(f),
         }
     }
 }

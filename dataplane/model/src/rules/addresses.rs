@@ -128,8 +128,9 @@ fn stated<'a>(
         None => usize::from(subnet.assign_ipv6_address_on_creation),
     };
     if count > 0 && subnet.ipv6_cidr_block.is_none() {
+        let at = declared.ipv6_address_count.written().map_or(&declared.at, |written| &written.at);
         cx.log.report(
-            &declared.at.attribute("ipv6_address_count"),
+            at,
             "InvalidParameterCombination",
             format!("the subnet {} has no IPv6 block", draft.subnet),
             "give the subnet `ipv6_cidr_block`, or leave this out",
@@ -321,7 +322,8 @@ fn fresh<'a>(
         }
     }
     // A NAT gateway fails instead (NAT-17). One report for each subnet: every later interface in it fares alike.
-    if short && draft.interface_type == InterfaceType::Interface && ledger.full.insert(draft.subnet) {
+    let fails = matches!(draft.interface_type, InterfaceType::NatGateway(_));
+    if short && !fails && ledger.full.insert(draft.subnet) {
         cx.log.report(
             &draft.declared.at,
             "InsufficientFreeAddressesInSubnet",

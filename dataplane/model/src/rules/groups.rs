@@ -10,7 +10,7 @@ use crate::name::{SecurityGroupName, VpcName};
 use crate::reader::Given;
 use crate::register::{Context, is_made_by_aws};
 use crate::resources::{Peer, SecurityGroup, SecurityGroupRule, Vpc};
-use crate::rules::traffic;
+use crate::rules::{traffic, transit};
 use crate::shape::clip;
 use crate::traffic::Traffic;
 
@@ -36,10 +36,11 @@ pub(super) fn build(
                 "choose another `name`; case makes no difference",
             );
         }
-        let direction =
-            |rules: Option<&Vec<DeclaredGroupRule>>| rules.map(|rules| flatten(cx, name, owner, rules));
-        let ingress = direction(declared.and_then(|group| group.ingress.as_ref()));
-        let egress = direction(declared.and_then(|group| group.egress.as_ref()));
+        let direction = |rules: Option<&Vec<DeclaredGroupRule>>, inbound: bool| {
+            rules.map(|rules| flatten(cx, name, owner, rules, inbound))
+        };
+        let ingress = direction(declared.and_then(|group| group.ingress.as_ref()), true);
+        let egress = direction(declared.and_then(|group| group.egress.as_ref()), false);
         let Some(owner) = owner else { continue };
         let ipv6 = vpcs.get(owner).is_some_and(|vpc| !vpc.ipv6_cidr_blocks.is_empty());
         let fallback = if default { "default VPC security group" } else { "" };
@@ -121,12 +122,13 @@ fn flatten(
     name: &SecurityGroupName,
     owner: Option<&VpcName>,
     written: &[DeclaredGroupRule],
+    inbound: bool,
 ) -> Vec<SecurityGroupRule> {
     let mut rules = Vec::new();
     let mut seen: BTreeSet<(Traffic, Peer)> = BTreeSet::new();
     for (declared_at, rule) in written.iter().enumerate() {
         let traffic = traffic::of_group_rule(cx, &rule.traffic);
-        let peers = peers(cx, name, owner, rule);
+        let peers = peers(cx, name, owner, rule, inbound);
         let Some(traffic) = traffic else { continue };
         for (at, peer) in peers {
             if seen.insert((traffic, peer.clone())) {
@@ -155,13 +157,21 @@ fn peers(
     name: &SecurityGroupName,
     owner: Option<&VpcName>,
     rule: &DeclaredGroupRule,
+    inbound: bool,
 ) -> Vec<(Place, Peer)> {
     let mut peers: Vec<(Place, Peer)> = Vec::new();
     peers.extend(rule.cidr_blocks.items.iter().map(|b| (b.at.clone(), Peer::Cidr(IpNet::V4(b.value)))));
     peers.extend(rule.ipv6_cidr_blocks.items.iter().map(|b| (b.at.clone(), Peer::Cidr(IpNet::V6(b.value)))));
     for reference in &rule.security_groups.items {
         let groups = &cx.registers.security_groups;
+        let foreign = groups.find(&reference.value).filter(|group| {
+            // SG-10: across a transit gateway inbound rules only.
+            let pair = owner.zip(groups.owner(group));
+            inbound
+                && pair.is_some_and(|(here, there)| here != there && transit::joins_groups(cx, here, there))
+        });
         let group = match owner {
+            Some(_) if foreign.is_some() => foreign.cloned(),
             Some(vpc) => {
                 groups.resolve_inside(cx.log, reference, vpc, Some(DEFAULT), "InvalidGroup.NotFound")
             }

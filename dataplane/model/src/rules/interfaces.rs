@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::declared::{DEFAULT, DeclaredInterface};
 use crate::name::{NetworkInterfaceName, SecurityGroupName, SubnetName};
-use crate::register::{Context, interface_of, made_by_aws};
+use crate::register::{Context, attachment_interfaces, interface_of, made_by_aws};
 use crate::resources::{InterfaceType, NetworkInterface, Subnet, Tags};
 use crate::rules::addresses;
 use crate::rules::instances::Attachments;
@@ -30,7 +30,7 @@ pub(super) fn build(
     for (name, draft) in drafts {
         let security_groups = match draft.interface_type {
             InterfaceType::Interface => security_groups(cx, &name, draft.declared),
-            InterfaceType::NatGateway(_) => Vec::new(),
+            InterfaceType::NatGateway(_) | InterfaceType::TransitGateway(_) => Vec::new(),
         };
         let Some(own) = addresses.remove(&name) else { continue };
         interfaces.insert(
@@ -72,8 +72,13 @@ fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
         let interface_type = InterfaceType::NatGateway(name.clone());
         (interface_of(name), &nat.interface, false, &nat.tags, interface_type)
     });
+    let transit =
+        attachment_interfaces(cx.declared, &cx.registers.subnets).map(|(name, attachment, interface)| {
+            let tags = &cx.declared.transit_gateway_vpc_attachments[attachment].tags;
+            (name, interface, false, tags, InterfaceType::TransitGateway(attachment.clone()))
+        });
     let mut drafts = BTreeMap::new();
-    for (name, declared, implied, tags, interface_type) in implied.chain(declared).chain(nat) {
+    for (name, declared, implied, tags, interface_type) in implied.chain(declared).chain(nat).chain(transit) {
         match cx.registers.interface_subnets.get(&name) {
             Some(subnet) => {
                 drafts.insert(name, Draft { declared, subnet, interface_type, implied, tags });
