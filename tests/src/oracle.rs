@@ -173,7 +173,8 @@ impl Oracle {
             RouteTarget::InternetGateway(_) => self.out_of_gateway(walk, &subnet.vpc),
             RouteTarget::EgressOnlyInternetGateway(_)
             | RouteTarget::NatGateway(_)
-            | RouteTarget::VpcPeeringConnection(_) => Err(Reason::Gateway),
+            | RouteTarget::VpcPeeringConnection(_)
+            | RouteTarget::TransitGateway(_) => Err(Reason::Gateway),
         }
     }
 

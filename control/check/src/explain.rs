@@ -14,7 +14,7 @@ use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve}
 use vpclab_engine::plan::Egress;
 use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, Service, explain as engine};
 use vpclab_model::{RouteState, Topology, not_public};
-use vpclab_wire::{IpHeaders, Protocol, Transport};
+use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question};
@@ -130,6 +130,14 @@ struct Telling<'a> {
     question: &'a Question,
     ends: Option<Ends>,
     ipv6: bool,
+}
+
+/// Whom an address means once NAT64 has translated it (RFC 6052, NAT-28); itself, if that has no say.
+pub(crate) fn behind_nat64(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) => nat64_embedded(NAT64_PREFIX, address).map_or(address.into(), IpAddr::V4),
+        IpAddr::V4(_) => address,
+    }
 }
 
 /// Who got a packet that was meant for somebody else.
@@ -353,6 +361,40 @@ impl Telling<'_> {
                 detail: Some(fabric.vpcs[to].name.to_string()),
                 ..plain("vpc_peering_connection", fabric.peerings[peering].name.to_string(), "forward")
             },
+            Examined::TransitRoute { attachment: _, table, matched } => {
+                let table = &fabric.transit_tables[table];
+                let name = table.name.to_string();
+                let Some(destination) = matched else {
+                    let detail = Some("no route matches".to_owned());
+                    return Step { detail, ..plain("transit_gateway_route_table", name, "deny") };
+                };
+                let route = table.routes.iter().find(|route| route.destination == destination);
+                let mut targets = route.into_iter().flat_map(|route| &route.attachments).peekable();
+                let (action, detail) = match targets.peek() {
+                    None => ("deny", "a blackhole".to_owned()),
+                    Some(_) => {
+                        let names = targets.map(|to| &*fabric.transit_attachments[*to].name);
+                        ("forward", names.collect::<Vec<_>>().join(", "))
+                    }
+                };
+                Step {
+                    rule: Some(RuleReference::Text(destination.to_string())),
+                    detail: Some(detail),
+                    ..plain("transit_gateway_route_table", name, action)
+                }
+            }
+            Examined::TransitGateway { from, to, subnet } => {
+                let gateway = fabric.transit_attachments[from].gateway;
+                let attachment = &fabric.transit_attachments[to].name;
+                let detail = match subnet {
+                    Some(subnet) => format!("{attachment}, by subnet {}", fabric.subnets[subnet].name),
+                    None => attachment.to_string(),
+                };
+                Step {
+                    detail: Some(detail),
+                    ..plain("transit_gateway", fabric.transit_gateways[gateway].name.to_string(), "forward")
+                }
+            }
             Examined::InternetGateway { gateway, direction, translated } => Step {
                 direction: Some(words::direction(direction)),
                 detail: translated.map(|(before, after)| format!("{before} becomes {after}")),
@@ -395,9 +437,12 @@ impl Telling<'_> {
             (End::Internet, Egress::Internet(_)) => true,
             // An address: whoever has it, here or behind its public face.
             (End::Address(_), Egress::Interface(reached, _)) => fabric.enis[reached].owns(observed),
-            (End::Address(address), Egress::Internet(reached)) => address == reached,
+            (End::Address(address), Egress::Internet(reached)) => {
+                [address, behind_nat64(address)].contains(&reached)
+            }
             (End::Address(address), Egress::InternetHost(host)) => {
-                fabric.hosts[host].addresses.contains(&address)
+                let own = &fabric.hosts[host].addresses;
+                own.contains(&address) || own.contains(&behind_nat64(address))
             }
             _ => false,
         };

@@ -18,6 +18,16 @@ macro_rules! by_kind {
             kind::Subnet::PLURAL => by_kind!(@ topology.subnets, $resources, $read),
             kind::RouteTable::PLURAL => by_kind!(@ topology.route_tables, $resources, $read),
             kind::InternetGateway::PLURAL => by_kind!(@ topology.internet_gateways, $resources, $read),
+            kind::TransitGateway::PLURAL => by_kind!(@ topology.transit_gateways, $resources, $read),
+            kind::TransitGatewayVpcAttachment::PLURAL => {
+                by_kind!(@ topology.transit_gateway_vpc_attachments, $resources, $read)
+            }
+            kind::TransitGatewayPeeringAttachment::PLURAL => {
+                by_kind!(@ topology.transit_gateway_peering_attachments, $resources, $read)
+            }
+            kind::TransitGatewayRouteTable::PLURAL => {
+                by_kind!(@ topology.transit_gateway_route_tables, $resources, $read)
+            }
             kind::NetworkAcl::PLURAL => by_kind!(@ topology.network_acls, $resources, $read),
             kind::SecurityGroup::PLURAL => by_kind!(@ topology.security_groups, $resources, $read),
             kind::NetworkInterface::PLURAL => by_kind!(@ topology.network_interfaces, $resources, $read),
@@ -81,6 +91,11 @@ fn not_found_code(plural: &str) -> &'static str {
         kind::Subnet::PLURAL => "InvalidSubnetID.NotFound",
         kind::RouteTable::PLURAL => "InvalidRouteTableID.NotFound",
         kind::InternetGateway::PLURAL => "InvalidInternetGatewayID.NotFound",
+        kind::TransitGateway::PLURAL => "InvalidTransitGatewayID.NotFound",
+        kind::TransitGatewayVpcAttachment::PLURAL | kind::TransitGatewayPeeringAttachment::PLURAL => {
+            "InvalidTransitGatewayAttachmentID.NotFound"
+        }
+        kind::TransitGatewayRouteTable::PLURAL => "InvalidRouteTableID.NotFound",
         kind::NetworkAcl::PLURAL => "InvalidNetworkAclID.NotFound",
         kind::SecurityGroup::PLURAL => "InvalidGroup.NotFound",
         kind::NetworkInterface::PLURAL => "InvalidNetworkInterfaceID.NotFound",
@@ -94,7 +109,7 @@ fn unknown_kind(plural: &str) -> ApiError {
     ApiError::new(
         "InvalidAction",
         format!(
-            "there is no kind of resource named {plural}; the kinds are vpcs, subnets, route_tables, internet_gateways, network_acls, security_groups, network_interfaces, instances, eips and internet_hosts"
+            "there is no kind of resource named {plural}; the kinds are vpcs, subnets, route_tables, internet_gateways, transit_gateways, transit_gateway_vpc_attachments, transit_gateway_peering_attachments, transit_gateway_route_tables, network_acls, security_groups, network_interfaces, instances, eips and internet_hosts"
         ),
     )
 }
@@ -128,6 +143,10 @@ mod tests {
             ("subnets", "InvalidSubnetID.NotFound"),
             ("route_tables", "InvalidRouteTableID.NotFound"),
             ("internet_gateways", "InvalidInternetGatewayID.NotFound"),
+            ("transit_gateways", "InvalidTransitGatewayID.NotFound"),
+            ("transit_gateway_vpc_attachments", "InvalidTransitGatewayAttachmentID.NotFound"),
+            ("transit_gateway_peering_attachments", "InvalidTransitGatewayAttachmentID.NotFound"),
+            ("transit_gateway_route_tables", "InvalidRouteTableID.NotFound"),
             ("network_acls", "InvalidNetworkAclID.NotFound"),
             ("security_groups", "InvalidGroup.NotFound"),
             ("network_interfaces", "InvalidNetworkInterfaceID.NotFound"),

@@ -16,3 +16,5 @@ mod pipeline;
 mod register;
 mod route_tables;
 mod security_groups;
+mod transit_gateway;
+mod transit_networks;

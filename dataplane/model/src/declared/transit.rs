@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use crate::declared::hosts::DeclaredInterface;
-use crate::declared::{DEFAULT, owner_in_name};
+use crate::declared::{DEFAULT, DeclaredHome, owner_in_name};
 use crate::log::{Log, Place};
 use crate::name::{
     TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
@@ -11,11 +11,12 @@ use crate::name::{
 };
 use crate::reader::{Given, List, Reader, Written};
 use crate::resources::{AttachmentState, Tags};
-use crate::shape::Switch;
+use crate::shape::{Account, Region, Switch};
 
 /// A transit gateway as written.
 #[derive(Debug)]
 pub(crate) struct DeclaredTransitGateway {
+    pub(crate) home: DeclaredHome,
     pub(crate) amazon_side_asn: Given<i64>,
     pub(crate) auto_accept_shared_attachments: bool,
     pub(crate) default_route_table_association: bool,
@@ -51,6 +52,8 @@ pub(crate) struct DeclaredTransitGatewayPeeringAttachment {
     pub(crate) at: Place,
     pub(crate) transit_gateway: Given<String>,
     pub(crate) peer_transit_gateway: Given<String>,
+    pub(crate) peer_region: Given<Region>,
+    pub(crate) peer_owner: Given<Account>,
     pub(crate) auto_accept: Given<bool>,
     pub(crate) state: Given<AttachmentState>,
     pub(crate) tags: Tags,
@@ -92,6 +95,7 @@ impl DeclaredTransitGateway {
             log.report(at, "UnsupportedOperation", problem, "leave it out, or say \"disable\"");
         }
         Self {
+            home: DeclaredHome::read(reader),
             amazon_side_asn: reader.number(&["amazon_side_asn"], ASN),
             auto_accept_shared_attachments: reader.switch("auto_accept_shared_attachments", false),
             default_route_table_association: reader.switch("default_route_table_association", true),
@@ -149,6 +153,8 @@ impl DeclaredTransitGatewayPeeringAttachment {
             at: reader.at().clone(),
             transit_gateway: reader.require(&["transit_gateway", "transit_gateway_id"], name),
             peer_transit_gateway: reader.require(&["peer_transit_gateway", "peer_transit_gateway_id"], name),
+            peer_region: reader.take(&["peer_region"]),
+            peer_owner: reader.take(&["peer_owner", "peer_account_id"]),
             auto_accept: reader.take(&["auto_accept"]),
             state: reader.take(&["state"]),
             tags: reader.tags(),

@@ -6,6 +6,7 @@ use std::fmt;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
+use crate::home::Home;
 use crate::name::{
     Name, NetworkInterfaceName, SubnetName, TransitGatewayName, TransitGatewayPeeringAttachmentName,
     TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName, VpcName,
@@ -15,6 +16,9 @@ use crate::resources::Tags;
 /// A transit gateway (TGW-27).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TransitGateway {
+    /// Where it lives and whose it is.
+    #[serde(flatten)]
+    pub home: Home,
     /// Its autonomous system on the Amazon side, a private one.
     pub amazon_side_asn: u32,
     /// Whether attachments of other accounts need no acceptance.

@@ -63,7 +63,7 @@ pub(super) fn build(
 ) -> Transit {
     let gateways = gateways(cx);
     let vpc_attachments = vpc_attachments(cx, &gateways, vpcs, subnets);
-    let peering_attachments = peering_attachments(cx);
+    let peering_attachments = peering_attachments(cx, &gateways);
     let sides = sides(cx, vpcs, &vpc_attachments, &peering_attachments);
     let route_tables = route_tables(cx, &gateways, &sides);
     Transit { gateways, vpc_attachments, peering_attachments, route_tables }
@@ -111,6 +111,7 @@ fn gateways(cx: &Context<'_>) -> BTreeMap<TransitGatewayName, TransitGateway> {
         let (association, propagation) =
             (declared.default_route_table_association, declared.default_route_table_propagation);
         let gateway = TransitGateway {
+            home: declared.home.settle(cx).unwrap_or_default(),
             amazon_side_asn: asn.and_then(|asn| u32::try_from(asn.value).ok()).unwrap_or(DEFAULT_ASN),
             auto_accept_shared_attachments: declared.auto_accept_shared_attachments,
             default_route_table_association: association,
@@ -166,7 +167,7 @@ fn vpc_attachments(
         let vpc = cx.registers.transit_gateway_vpc_attachments.owner(name);
         let chosen = subnets_of(cx, declared, vpc, subnets);
         let (Some(gateway), Some(vpc)) = (gateway, vpc.cloned()) else { continue };
-        let state = declared.state.value().copied().unwrap_or(AttachmentState::Available);
+        let state = state_of(cx, declared, &gateway, &vpc, gateways);
         let twin = attachments.iter().find(|(_, other)| {
             (&other.transit_gateway, &other.vpc) == (&gateway, &vpc) && lives(other.state) && lives(state)
         });
@@ -206,6 +207,35 @@ fn vpc_attachments(
         }
     }
     attachments
+}
+
+/// A VPC is attached in the gateway's region. One of another account waits until it is accepted, unless the gateway
+/// accepts whoever asks.
+fn state_of(
+    cx: &Context<'_>,
+    declared: &DeclaredTransitGatewayVpcAttachment,
+    gateway: &TransitGatewayName,
+    vpc: &VpcName,
+    gateways: &BTreeMap<TransitGatewayName, TransitGateway>,
+) -> AttachmentState {
+    let homes = gateways.get(gateway).zip(cx.home_of(Some(vpc)));
+    if let Some((here, home)) = &homes
+        && here.home.region != home.region
+    {
+        let problem = format!(
+            "the transit gateway {gateway} is in region {}, VPC {vpc} in region {}",
+            here.home.region, home.region
+        );
+        let at = declared.at.attribute("transit_gateway");
+        let remedy =
+            "attach it to a gateway of its own region, and join the gateways with a peering attachment";
+        cx.log.report(&at, "InvalidTransitGatewayID.NotFound", problem, remedy);
+    }
+    let waits = homes.is_some_and(|(gateway, home)| {
+        gateway.home.owner != home.owner && !gateway.auto_accept_shared_attachments
+    });
+    let default = if waits { AttachmentState::PendingAcceptance } else { AttachmentState::Available };
+    declared.state.value().copied().unwrap_or(default)
 }
 
 /// Whether an attachment is there, though it may wait for acceptance.
@@ -299,6 +329,7 @@ fn overlaps(
 /// The peering attachments whose gateways exist.
 fn peering_attachments(
     cx: &Context<'_>,
+    gateways: &BTreeMap<TransitGatewayName, TransitGateway>,
 ) -> BTreeMap<TransitGatewayPeeringAttachmentName, TransitGatewayPeeringAttachment> {
     let mut attachments = BTreeMap::new();
     for (name, declared) in &cx.declared.transit_gateway_peering_attachments {
@@ -314,6 +345,16 @@ fn peering_attachments(
             let at = declared.at.attribute("peer_transit_gateway");
             cx.log.report(&at, INVALID, problem, "name another transit gateway");
             continue;
+        }
+        if let Some(peer) = gateways.get(&peer_transit_gateway) {
+            let region = declared.peer_region.written().map(|w| (&w.at, &w.value.0, &peer.home.region));
+            let owner = declared.peer_owner.written().map(|w| (&w.at, &w.value.0, &peer.home.owner));
+            for (at, told, found) in region.into_iter().chain(owner).filter(|(_, told, found)| told != found)
+            {
+                let problem = format!("the transit gateway {peer_transit_gateway} says {found}, not {told}");
+                let remedy = "leave this out, or say what the transit gateway says";
+                cx.log.report(at, "InvalidTransitGatewayID.NotFound", problem, remedy);
+            }
         }
         let accepted = declared.auto_accept.written();
         if let (Some(accepted), Some(state)) = (accepted, declared.state.written())
