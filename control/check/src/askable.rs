@@ -133,10 +133,11 @@ impl Asked<'_> {
             egress_only_internet_gateways,
             nat_gateways,
             vpc_peering_connections,
-            transit_gateways,
-            transit_gateway_vpc_attachments,
+            managed_prefix_lists,
             transit_gateway_peering_attachments,
             transit_gateway_route_tables,
+            transit_gateway_vpc_attachments,
+            transit_gateways,
             network_acls,
             security_groups,
             network_interfaces,
@@ -158,6 +159,7 @@ impl Asked<'_> {
         names.extend(transit_gateway_vpc_attachments.keys().map(|name| name.as_str()));
         names.extend(transit_gateway_peering_attachments.keys().map(|name| name.as_str()));
         names.extend(transit_gateway_route_tables.keys().map(|name| name.as_str()));
+        names.extend(managed_prefix_lists.keys().map(|name| name.as_str()));
         names.extend(network_acls.keys().map(|name| name.as_str()));
         names.extend(security_groups.keys().map(|name| name.as_str()));
         names.extend(network_interfaces.keys().map(|name| name.as_str()));

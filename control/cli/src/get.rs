@@ -52,6 +52,8 @@ kinds! {
         ["transit_gateway", "peer_transit_gateway", "state"];
     TransitGatewayRouteTable, "InvalidRouteTableID.NotFound",
         ["transit_gateway", "associations", "propagations", "routes"];
+    ManagedPrefixList, "InvalidPrefixListID.NotFound",
+        ["address_family", "owner", "max_entries", "version", "entries"];
     NetworkAcl, "InvalidNetworkAclID.NotFound", ["vpc", "default", "ingress", "egress"];
     SecurityGroup, "InvalidGroup.NotFound", ["vpc", "description", "ingress", "egress"];
     NetworkInterface, "InvalidNetworkInterfaceID.NotFound",

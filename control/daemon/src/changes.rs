@@ -32,6 +32,7 @@ pub fn changes(before: &Topology, after: &Topology) -> Vec<Change> {
         &after.transit_gateway_peering_attachments,
     );
     compare(&mut changes, &before.transit_gateway_route_tables, &after.transit_gateway_route_tables);
+    compare(&mut changes, &before.managed_prefix_lists, &after.managed_prefix_lists);
     compare(&mut changes, &before.network_acls, &after.network_acls);
     compare(&mut changes, &before.security_groups, &after.security_groups);
     compare(&mut changes, &before.network_interfaces, &after.network_interfaces);

@@ -28,6 +28,7 @@ macro_rules! by_kind {
             kind::TransitGatewayRouteTable::PLURAL => {
                 by_kind!(@ topology.transit_gateway_route_tables, $resources, $read)
             }
+            kind::ManagedPrefixList::PLURAL => by_kind!(@ topology.managed_prefix_lists, $resources, $read),
             kind::NetworkAcl::PLURAL => by_kind!(@ topology.network_acls, $resources, $read),
             kind::SecurityGroup::PLURAL => by_kind!(@ topology.security_groups, $resources, $read),
             kind::NetworkInterface::PLURAL => by_kind!(@ topology.network_interfaces, $resources, $read),
@@ -96,6 +97,7 @@ fn not_found_code(plural: &str) -> &'static str {
             "InvalidTransitGatewayAttachmentID.NotFound"
         }
         kind::TransitGatewayRouteTable::PLURAL => "InvalidRouteTableID.NotFound",
+        kind::ManagedPrefixList::PLURAL => "InvalidPrefixListID.NotFound",
         kind::NetworkAcl::PLURAL => "InvalidNetworkAclID.NotFound",
         kind::SecurityGroup::PLURAL => "InvalidGroup.NotFound",
         kind::NetworkInterface::PLURAL => "InvalidNetworkInterfaceID.NotFound",
@@ -109,7 +111,7 @@ fn unknown_kind(plural: &str) -> ApiError {
     ApiError::new(
         "InvalidAction",
         format!(
-            "there is no kind of resource named {plural}; the kinds are vpcs, subnets, route_tables, internet_gateways, transit_gateways, transit_gateway_vpc_attachments, transit_gateway_peering_attachments, transit_gateway_route_tables, network_acls, security_groups, network_interfaces, instances, eips and internet_hosts"
+            "there is no kind of resource named {plural}; the kinds are vpcs, subnets, route_tables, internet_gateways, transit_gateways, transit_gateway_vpc_attachments, transit_gateway_peering_attachments, transit_gateway_route_tables, managed_prefix_lists, network_acls, security_groups, network_interfaces, instances, eips and internet_hosts"
         ),
     )
 }
@@ -147,6 +149,7 @@ mod tests {
             ("transit_gateway_vpc_attachments", "InvalidTransitGatewayAttachmentID.NotFound"),
             ("transit_gateway_peering_attachments", "InvalidTransitGatewayAttachmentID.NotFound"),
             ("transit_gateway_route_tables", "InvalidRouteTableID.NotFound"),
+            ("managed_prefix_lists", "InvalidPrefixListID.NotFound"),
             ("network_acls", "InvalidNetworkAclID.NotFound"),
             ("security_groups", "InvalidGroup.NotFound"),
             ("network_interfaces", "InvalidNetworkInterfaceID.NotFound"),

@@ -8,6 +8,7 @@ mod gateways;
 mod home;
 mod hosts;
 mod network;
+mod prefix_lists;
 mod transit;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub(crate) use hosts::{
 pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
 };
+pub(crate) use prefix_lists::DeclaredManagedPrefixList;
 pub(crate) use transit::{
     DeclaredJoins, DeclaredTransitGateway, DeclaredTransitGatewayPeeringAttachment,
     DeclaredTransitGatewayRoute, DeclaredTransitGatewayRouteTable, DeclaredTransitGatewayVpcAttachment,
@@ -36,10 +38,10 @@ use crate::document::Document;
 use crate::home::DEFAULT_REGION;
 use crate::log::{Log, Place};
 use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
-    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
-    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
+    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind,
+    ManagedPrefixListName, Name, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
+    SecurityGroupName, SubnetName, TransitGatewayName, TransitGatewayPeeringAttachmentName,
+    TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
 };
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
@@ -59,8 +61,6 @@ const LACKING: &[(&str, &str)] = &[
     ("transit_gateway_network_function_attachments", "network function attachments"),
     ("vpc_endpoints", "VPC endpoints"),
     ("vpn_gateways", "virtual private gateways"),
-    ("managed_prefix_lists", "managed prefix lists"),
-    ("prefix_lists", "managed prefix lists"),
     ("load_balancers", "load balancers"),
     ("multicast_domains", "multicast domains"),
     ("quotas", "quotas"),
@@ -86,6 +86,7 @@ pub(crate) struct Declared {
         BTreeMap<TransitGatewayPeeringAttachmentName, DeclaredTransitGatewayPeeringAttachment>,
     pub(crate) transit_gateway_route_tables:
         BTreeMap<TransitGatewayRouteTableName, DeclaredTransitGatewayRouteTable>,
+    pub(crate) managed_prefix_lists: BTreeMap<ManagedPrefixListName, DeclaredManagedPrefixList>,
     pub(crate) network_acls: BTreeMap<NetworkAclName, DeclaredNetworkAcl>,
     pub(crate) security_groups: BTreeMap<SecurityGroupName, DeclaredSecurityGroup>,
     pub(crate) network_interfaces: BTreeMap<NetworkInterfaceName, DeclaredNetworkInterface>,
@@ -141,6 +142,7 @@ impl Declared {
                 Some(DEFAULT),
                 DeclaredTransitGatewayRouteTable::read,
             ),
+            managed_prefix_lists: resources(&mut reader, log, None, DeclaredManagedPrefixList::read),
             network_acls: resources(&mut reader, log, Some(DEFAULT), DeclaredNetworkAcl::read),
             security_groups: resources(&mut reader, log, Some(DEFAULT), DeclaredSecurityGroup::read),
             network_interfaces: resources(&mut reader, log, None, DeclaredNetworkInterface::read),
@@ -223,6 +225,8 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         transit_gateway_path_mtu_discovery: reader
             .flag(&["transit_gateway_path_mtu_discovery"], default.transit_gateway_path_mtu_discovery),
         connection_limit_per_instance,
+        local_routes_over_propagated: reader
+            .flag(&["local_routes_over_propagated"], default.local_routes_over_propagated),
         outbound_smtp: reader.take(&["outbound_smtp"]).value().copied().unwrap_or(default.outbound_smtp),
     };
     reader.finish();

@@ -10,7 +10,7 @@ use crate::mistake::{Mistake, Mistakes};
 use crate::name::{Kind, Name, kind};
 
 /// The order in which kinds are reported: that of [`crate::Topology`]'s fields.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     kind::Vpc::PLURAL,
     kind::Subnet::PLURAL,
     kind::RouteTable::PLURAL,
@@ -22,6 +22,7 @@ const ORDER: [&str; 17] = [
     kind::TransitGatewayVpcAttachment::PLURAL,
     kind::TransitGatewayPeeringAttachment::PLURAL,
     kind::TransitGatewayRouteTable::PLURAL,
+    kind::ManagedPrefixList::PLURAL,
     kind::NetworkAcl::PLURAL,
     kind::SecurityGroup::PLURAL,
     kind::NetworkInterface::PLURAL,

@@ -7,15 +7,15 @@ use crate::document::Document;
 use crate::log::Log;
 use crate::mistake::Mistakes;
 use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
-    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
-    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
+    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind,
+    ManagedPrefixListName, Name, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
+    SecurityGroupName, SubnetName, TransitGatewayName, TransitGatewayPeeringAttachmentName,
+    TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
 };
 use crate::register::{Context, Registers};
 use crate::resources::{
-    EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost, NatGateway, NetworkAcl,
-    NetworkInterface, RouteTable, SecurityGroup, Subnet, Topology, TransitGateway,
+    EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost, ManagedPrefixList, NatGateway,
+    NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Topology, TransitGateway,
     TransitGatewayPeeringAttachment, TransitGatewayRouteTable, TransitGatewayVpcAttachment, Vpc,
     VpcPeeringConnection,
 };
@@ -84,6 +84,7 @@ find! {
         TransitGatewayPeeringAttachmentName, TransitGatewayPeeringAttachment, "transit gateway peering attachment";
     find_transit_gateway_route_table, transit_gateway_route_tables, TransitGatewayRouteTableName,
         TransitGatewayRouteTable, "transit gateway route table";
+    find_managed_prefix_list, managed_prefix_lists, ManagedPrefixListName, ManagedPrefixList, "managed prefix list";
     find_network_acl, network_acls, NetworkAclName, NetworkAcl, "network ACL";
     find_security_group, security_groups, SecurityGroupName, SecurityGroup, "security group";
     find_interface, network_interfaces, NetworkInterfaceName, NetworkInterface, "network interface";

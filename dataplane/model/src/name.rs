@@ -68,6 +68,8 @@ kinds! {
     /// A route table of a transit gateway.
     TransitGatewayRouteTable, TransitGatewayRouteTableName, "transit_gateway_route_tables",
         "transit gateway route table", "tgw-rtb";
+    /// A managed prefix list.
+    ManagedPrefixList, ManagedPrefixListName, "managed_prefix_lists", "managed prefix list", "pl";
     /// A network ACL.
     NetworkAcl, NetworkAclName, "network_acls", "network ACL", "acl";
     /// A security group.

@@ -36,6 +36,7 @@ pub(crate) struct Registers {
     pub(crate) transit_gateway_peering_attachments: Register<kind::TransitGatewayPeeringAttachment>,
     pub(crate) transit_gateway_route_tables: Register<kind::TransitGatewayRouteTable>,
     pub(crate) eips: Register<kind::Eip>,
+    pub(crate) managed_prefix_lists: Register<kind::ManagedPrefixList>,
     pub(crate) network_acls: Register<kind::NetworkAcl>,
     pub(crate) security_groups: Register<kind::SecurityGroup>,
     pub(crate) network_interfaces: Register<kind::NetworkInterface>,
@@ -212,6 +213,7 @@ impl Registers {
             )),
             transit_gateway_route_tables: Register::new(transit_gateway_route_tables(declared)),
             eips: Register::new(owners(&declared.eips, |_| None)),
+            managed_prefix_lists: Register::new(owners(&declared.managed_prefix_lists, |_| None)),
             subnets,
             route_tables,
             internet_gateways,
@@ -247,6 +249,7 @@ impl Registers {
         note(&mut ids, self.transit_gateway_vpc_attachments.owners.keys());
         note(&mut ids, self.transit_gateway_peering_attachments.owners.keys());
         note(&mut ids, self.transit_gateway_route_tables.owners.keys());
+        note(&mut ids, self.managed_prefix_lists.owners.keys());
         note(&mut ids, self.network_acls.owners.keys());
         note(&mut ids, self.security_groups.owners.keys());
         note(&mut ids, self.network_interfaces.owners.keys());
@@ -281,6 +284,7 @@ impl Registers {
         refuse(log, &ids, declared.transit_gateway_vpc_attachments.keys());
         refuse(log, &ids, declared.transit_gateway_peering_attachments.keys());
         refuse(log, &ids, declared.transit_gateway_route_tables.keys());
+        refuse(log, &ids, declared.managed_prefix_lists.keys());
         refuse(log, &ids, declared.network_acls.keys());
         refuse(log, &ids, declared.security_groups.keys());
         refuse(log, &ids, declared.network_interfaces.keys());
@@ -389,6 +393,7 @@ fn not_found(plural: &str) -> &'static str {
             "InvalidTransitGatewayAttachmentID.NotFound"
         }
         "transit_gateway_route_tables" => "InvalidRouteTableID.NotFound",
+        "managed_prefix_lists" => "InvalidPrefixListID.NotFound",
         "eips" => "InvalidAllocationID.NotFound",
         "network_acls" => "InvalidNetworkAclID.NotFound",
         "security_groups" => "InvalidGroup.NotFound",

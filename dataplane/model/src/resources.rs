@@ -8,6 +8,7 @@ mod filters;
 mod gateways;
 mod hosts;
 mod network;
+mod prefix_lists;
 mod transit;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,9 @@ pub use hosts::{
     Attachment, ConnectionTracking, Eip, EipAssociation, Instance, InterfaceType, InternetHost,
     NetworkInterface, PublicIp,
 };
-pub use network::{Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub use network::{Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub(crate) use prefix_lists::weight_of_aws_list;
+pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};
 pub(crate) use transit::default_table_of;
 pub use transit::{
     AttachmentName, AttachmentState, TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRoute,
@@ -33,9 +36,9 @@ pub use transit::{
 
 use crate::name::{
     EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName,
-    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
-    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
+    ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
+    SecurityGroupName, SubnetName, TransitGatewayName, TransitGatewayPeeringAttachmentName,
+    TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
 };
 use crate::settings::Settings;
 
@@ -73,6 +76,8 @@ pub struct Topology {
         BTreeMap<TransitGatewayPeeringAttachmentName, TransitGatewayPeeringAttachment>,
     /// Route tables of transit gateways, default ones included.
     pub transit_gateway_route_tables: BTreeMap<TransitGatewayRouteTableName, TransitGatewayRouteTable>,
+    /// Managed prefix lists, the customer's and AWS's.
+    pub managed_prefix_lists: BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
     /// Network ACLs, default ones included.
     pub network_acls: BTreeMap<NetworkAclName, NetworkAcl>,
     /// Security groups, default ones included.

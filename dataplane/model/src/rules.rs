@@ -13,6 +13,7 @@ mod instances;
 mod interfaces;
 mod nat;
 mod peering;
+mod prefix_lists;
 mod public;
 mod routes;
 mod subnets;
@@ -41,6 +42,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
     let vpc_peering_connections = peering::build(cx, &vpcs);
     let transit = transit::build(cx, &vpcs, &subnets);
+    let managed_prefix_lists = prefix_lists::build(cx);
     let around = routes::Resources {
         vpcs: &vpcs,
         subnets: &subnets,
@@ -49,8 +51,9 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         nat_gateways: &nat_gateways,
         peerings: &vpc_peering_connections,
         transit_attachments: &transit.vpc_attachments,
+        prefix_lists: &managed_prefix_lists,
     };
-    let route_tables = routes::build(cx, &around);
+    let route_tables = routes::build(cx, &around, &[]);
     Topology {
         region: cx.declared.region.clone().unwrap_or_default(),
         settings: cx.declared.settings,
@@ -65,6 +68,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         transit_gateway_vpc_attachments: transit.vpc_attachments,
         transit_gateway_peering_attachments: transit.peering_attachments,
         transit_gateway_route_tables: transit.route_tables,
+        managed_prefix_lists,
         network_acls,
         security_groups,
         network_interfaces,

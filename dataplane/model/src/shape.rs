@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::Value;
 
 use crate::log::{Log, Place};
-use crate::resources::{AttachmentState, ConnectivityType, PeeringState, RuleAction, Tags};
+use crate::resources::{AddressFamily, AttachmentState, ConnectivityType, PeeringState, RuleAction, Tags};
 use crate::settings::{MidStreamTcp, OutboundSmtp};
 
 /// What an attribute can hold.
@@ -31,10 +31,6 @@ pub(crate) enum Protocol {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mac(pub(crate) [u8; 6]);
 
-/// What Terraform writes as "enable" or "disable", and others as a boolean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Switch(pub(crate) bool);
-
 /// An AWS region, such as `us-east-1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Region(pub(crate) String);
@@ -42,6 +38,10 @@ pub(crate) struct Region(pub(crate) String);
 /// An AWS account: twelve digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Account(pub(crate) String);
+
+/// What Terraform writes as "enable" or "disable", and others as a boolean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Switch(pub(crate) bool);
 
 /// `value` in a sentence: `the number 12`, `a list`.
 pub(crate) fn describe(value: &Value) -> String {
@@ -175,13 +175,26 @@ impl Shape for Ipv6Net {
     }
 }
 
+/// A block of either family.
 impl Shape for IpNet {
     fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
-        if let Some(block) = value.as_str().and_then(|text| text.parse::<Self>().ok()) {
-            return Some(block.trunc());
+        match value.as_str().and_then(|text| text.parse::<Self>().ok()) {
+            Some(block) => Some(block.trunc()),
+            None => {
+                let remedy = "give an address and a prefix length, as in 10.0.0.0/16 or 2001:db8::/56";
+                wrong(value, at, log, "a valid CIDR block", remedy)
+            }
         }
-        let remedy = "give an address and a prefix length, as in 10.0.0.0/16 or 2001:db8::/56";
-        wrong(value, at, log, "a valid CIDR block", remedy)
+    }
+}
+
+impl Shape for AddressFamily {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("IPv4") => Some(Self::Ipv4),
+            Some("IPv6") => Some(Self::Ipv6),
+            _ => wrong(value, at, log, "an address family", "write IPv4 or IPv6"),
+        }
     }
 }
 
