@@ -11,16 +11,17 @@ mod interface;
 mod internet;
 mod memory;
 mod peering;
+mod routes;
 mod telling;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use vpclab_model::{Route, RouteState, RouteTarget, SubnetName, Topology};
+use vpclab_model::{RouteState, RouteTarget, SubnetName, Topology};
 
 use self::addresses::{is_reserved, owner};
 use self::filters::acl;
 use self::memory::{Datagram, Passage};
+use self::routes::route;
 pub(crate) use self::telling::ROUTER_LINK_LOCAL;
 use self::telling::Telling;
 use crate::packet::Packet;
@@ -214,7 +215,7 @@ impl Oracle {
             acl(&topology.network_acls[&here.network_acl], &walk.packet, true)?;
             return self.cross_peering(walk, &peering, &here.vpc);
         }
-        let found = route(&topology.route_tables[&here.route_table].routes, dst);
+        let found = route(topology, &topology.route_tables[&here.route_table].routes, dst);
         // NACL-06: what the router hands over inside the subnet does not leave it, unless it is steered away.
         let is_local = found.is_some_and(|route| route.target == RouteTarget::Local);
         let stays_inside = is_local && here.cidr_blocks().any(|block| block.contains(&dst));
@@ -239,15 +240,4 @@ impl Oracle {
             RouteTarget::NatGateway(_) => Err(Reason::Gateway),
         }
     }
-}
-
-/// RT-05: the longest of those that match; RT-13 and RT-14 are asked before.
-fn route(routes: &[Route], destination: IpAddr) -> Option<&Route> {
-    let mut best: Option<&Route> = None;
-    for route in routes.iter().filter(|route| route.destination.contains(&destination)) {
-        if best.is_none_or(|best| route.destination.prefix_len() > best.destination.prefix_len()) {
-            best = Some(route);
-        }
-    }
-    best
 }

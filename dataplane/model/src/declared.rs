@@ -5,8 +5,10 @@
 
 mod filters;
 mod gateways;
+mod home;
 mod hosts;
 mod network;
+mod prefix_lists;
 
 use std::collections::BTreeMap;
 
@@ -18,23 +20,26 @@ pub(crate) use filters::{
 pub(crate) use gateways::{
     DeclaredEgressOnlyInternetGateway, DeclaredNatGateway, DeclaredVpcPeeringConnection,
 };
+pub(crate) use home::DeclaredHome;
 pub(crate) use hosts::{
     DeclaredEip, DeclaredInstance, DeclaredInterface, DeclaredInternetHost, DeclaredNetworkInterface,
 };
 pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
 };
+pub(crate) use prefix_lists::DeclaredManagedPrefixList;
 
 use crate::document::Document;
+use crate::home::DEFAULT_REGION;
 use crate::log::{Log, Place};
 use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
-    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    VpcName, VpcPeeringConnectionName,
+    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind,
+    ManagedPrefixListName, Name, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
+    SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
-use crate::shape::{clip, describe};
+use crate::shape::{Region, clip};
 
 /// The word for a VPC's main route table inside the VPC, and the end of its qualified name.
 pub(crate) const MAIN: &str = "main";
@@ -46,8 +51,6 @@ const LACKING: &[(&str, &str)] = &[
     ("transit_gateways", "transit gateways"),
     ("vpc_endpoints", "VPC endpoints"),
     ("vpn_gateways", "virtual private gateways"),
-    ("managed_prefix_lists", "managed prefix lists"),
-    ("prefix_lists", "managed prefix lists"),
     ("load_balancers", "load balancers"),
     ("multicast_domains", "multicast domains"),
     ("quotas", "quotas"),
@@ -66,6 +69,7 @@ pub(crate) struct Declared {
         BTreeMap<EgressOnlyInternetGatewayName, DeclaredEgressOnlyInternetGateway>,
     pub(crate) nat_gateways: BTreeMap<NatGatewayName, DeclaredNatGateway>,
     pub(crate) vpc_peering_connections: BTreeMap<VpcPeeringConnectionName, DeclaredVpcPeeringConnection>,
+    pub(crate) managed_prefix_lists: BTreeMap<ManagedPrefixListName, DeclaredManagedPrefixList>,
     pub(crate) network_acls: BTreeMap<NetworkAclName, DeclaredNetworkAcl>,
     pub(crate) security_groups: BTreeMap<SecurityGroupName, DeclaredSecurityGroup>,
     pub(crate) network_interfaces: BTreeMap<NetworkInterfaceName, DeclaredNetworkInterface>,
@@ -84,7 +88,7 @@ impl Declared {
         for (key, what) in LACKING {
             reader.lacking(&[key], what);
         }
-        let region = read_region(&mut reader, log);
+        let region = read_region(&mut reader);
         let settings =
             reader.object(&["settings"], "a set of settings").map(read_settings).unwrap_or_default();
         let declared = Self {
@@ -102,6 +106,7 @@ impl Declared {
             ),
             nat_gateways: resources(&mut reader, log, None, DeclaredNatGateway::read),
             vpc_peering_connections: resources(&mut reader, log, None, DeclaredVpcPeeringConnection::read),
+            managed_prefix_lists: resources(&mut reader, log, None, DeclaredManagedPrefixList::read),
             network_acls: resources(&mut reader, log, Some(DEFAULT), DeclaredNetworkAcl::read),
             security_groups: resources(&mut reader, log, Some(DEFAULT), DeclaredSecurityGroup::read),
             network_interfaces: resources(&mut reader, log, None, DeclaredNetworkInterface::read),
@@ -150,29 +155,13 @@ fn with_article(noun: &str) -> String {
     format!("{article} {noun}")
 }
 
-fn read_region(top: &mut Reader<'_>, log: &Log) -> Option<String> {
-    const DEFAULT_REGION: &str = "us-east-1";
-    let given = top.take::<String>(&["region"]);
+fn read_region(top: &mut Reader<'_>) -> Option<String> {
+    let given = top.take::<Region>(&["region"]);
     if given.is_absent() {
-        return Some(DEFAULT_REGION.to_owned());
+        Some(DEFAULT_REGION.to_owned())
+    } else {
+        given.value().map(|region| region.0.clone())
     }
-    let region = given.written()?;
-    let mut words = region.value.rsplit('-');
-    let ends_in_number =
-        words.next().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
-    let before: Vec<&str> = words.collect();
-    let lower_case = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
-    if ends_in_number && before.len() >= 2 && before.iter().all(lower_case) {
-        return Some(region.value.clone());
-    }
-    let problem = format!("{} is not a region", describe(&region.value.as_str().into()));
-    log.report(
-        &region.at,
-        "InvalidParameterValue",
-        problem,
-        format!("give a region such as {DEFAULT_REGION}"),
-    );
-    None
 }
 
 fn read_settings(mut reader: Reader<'_>) -> Settings {
@@ -198,6 +187,8 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         network_acl_within_subnet_via_router: reader
             .flag(&["network_acl_within_subnet_via_router"], default.network_acl_within_subnet_via_router),
         connection_limit_per_instance,
+        local_routes_over_propagated: reader
+            .flag(&["local_routes_over_propagated"], default.local_routes_over_propagated),
         outbound_smtp: reader.take(&["outbound_smtp"]).value().copied().unwrap_or(default.outbound_smtp),
     };
     reader.finish();

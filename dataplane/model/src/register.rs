@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::declared::{DEFAULT, Declared, MAIN, owner_in_name};
+use crate::home::Home;
 use crate::log::{Log, Place};
 use crate::name::{Kind, Name, RouteTableName, SubnetName, VpcName, kind};
 use crate::nearest::nearest;
@@ -31,6 +32,7 @@ pub(crate) struct Registers {
     pub(crate) nat_gateways: Register<kind::NatGateway>,
     pub(crate) vpc_peering_connections: Register<kind::VpcPeeringConnection>,
     pub(crate) eips: Register<kind::Eip>,
+    pub(crate) managed_prefix_lists: Register<kind::ManagedPrefixList>,
     pub(crate) network_acls: Register<kind::NetworkAcl>,
     pub(crate) security_groups: Register<kind::SecurityGroup>,
     pub(crate) network_interfaces: Register<kind::NetworkInterface>,
@@ -48,6 +50,14 @@ pub(crate) struct Context<'a> {
     pub(crate) declared: &'a Declared,
     pub(crate) registers: &'a Registers,
     pub(crate) previous: Option<&'a Topology>,
+}
+
+impl Context<'_> {
+    /// Where a VPC lives and whose it is, and with it everything inside. Nothing when there is no such VPC, or when that
+    /// of it has been reported.
+    pub(crate) fn home_of(&self, vpc: Option<&VpcName>) -> Option<Home> {
+        self.declared.vpcs.get(vpc?)?.home.settle(self)
+    }
 }
 
 impl<K: Kind> Register<K> {
@@ -187,6 +197,7 @@ impl Registers {
             nat_gateways: Register::new(nat_gateways),
             vpc_peering_connections: Register::new(owners(&declared.vpc_peering_connections, |_| None)),
             eips: Register::new(owners(&declared.eips, |_| None)),
+            managed_prefix_lists: Register::new(owners(&declared.managed_prefix_lists, |_| None)),
             subnets,
             route_tables,
             internet_gateways,
@@ -218,6 +229,7 @@ impl Registers {
         note(&mut ids, self.egress_only_internet_gateways.owners.keys());
         note(&mut ids, self.nat_gateways.owners.keys());
         note(&mut ids, self.vpc_peering_connections.owners.keys());
+        note(&mut ids, self.managed_prefix_lists.owners.keys());
         note(&mut ids, self.network_acls.owners.keys());
         note(&mut ids, self.security_groups.owners.keys());
         note(&mut ids, self.network_interfaces.owners.keys());
@@ -248,6 +260,7 @@ impl Registers {
         refuse(log, &ids, declared.egress_only_internet_gateways.keys());
         refuse(log, &ids, declared.nat_gateways.keys());
         refuse(log, &ids, declared.vpc_peering_connections.keys());
+        refuse(log, &ids, declared.managed_prefix_lists.keys());
         refuse(log, &ids, declared.network_acls.keys());
         refuse(log, &ids, declared.security_groups.keys());
         refuse(log, &ids, declared.network_interfaces.keys());
@@ -315,6 +328,7 @@ fn not_found(plural: &str) -> &'static str {
         "egress_only_internet_gateways" => "InvalidGatewayID.NotFound",
         "nat_gateways" => "InvalidNatGatewayID.NotFound",
         "vpc_peering_connections" => "InvalidVpcPeeringConnectionID.NotFound",
+        "managed_prefix_lists" => "InvalidPrefixListID.NotFound",
         "eips" => "InvalidAllocationID.NotFound",
         "network_acls" => "InvalidNetworkAclID.NotFound",
         "security_groups" => "InvalidGroup.NotFound",

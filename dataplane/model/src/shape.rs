@@ -5,11 +5,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::Value;
 
 use crate::log::{Log, Place};
-use crate::resources::{ConnectivityType, PeeringState, RuleAction, Tags};
+use crate::resources::{AddressFamily, ConnectivityType, PeeringState, RuleAction, Tags};
 use crate::settings::{MidStreamTcp, OutboundSmtp};
 
 /// What an attribute can hold.
@@ -30,6 +30,14 @@ pub(crate) enum Protocol {
 /// A hardware address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mac(pub(crate) [u8; 6]);
+
+/// An AWS region, such as `us-east-1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Region(pub(crate) String);
+
+/// An AWS account: twelve digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Account(pub(crate) String);
 
 /// `value` in a sentence: `the number 12`, `a list`.
 pub(crate) fn describe(value: &Value) -> String {
@@ -67,6 +75,36 @@ impl Shape for String {
             _ => wrong(value, at, log, "a text", "give a text"),
         }
     }
+}
+
+impl Shape for Region {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let text = String::read(value, at, log)?;
+        let mut words = text.rsplit('-');
+        let ends_in_number =
+            words.next().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
+        let before: Vec<&str> = words.collect();
+        let lower_case = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+        if ends_in_number && before.len() >= 2 && before.iter().all(lower_case) {
+            return Some(Self(text));
+        }
+        wrong(value, at, log, "a region", "give a region such as us-east-1")
+    }
+}
+
+impl Shape for Account {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let text = String::read(value, at, log)?;
+        if is_account(&text) {
+            return Some(Self(text));
+        }
+        wrong(value, at, log, "an account", "give twelve digits in quotes, such as \"123456789012\"")
+    }
+}
+
+/// Whether `text` is an account's number.
+pub(crate) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 impl Shape for bool {
@@ -130,6 +168,29 @@ impl Shape for Ipv6Net {
             _ => "give an address and a prefix length, as in 2001:db8::/56".to_owned(),
         };
         wrong(value, at, log, "a valid IPv6 CIDR block", &remedy)
+    }
+}
+
+/// A block of either family.
+impl Shape for IpNet {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str().and_then(|text| text.parse::<Self>().ok()) {
+            Some(block) => Some(block.trunc()),
+            None => {
+                let remedy = "give an address and a prefix length, as in 10.0.0.0/16 or 2001:db8::/56";
+                wrong(value, at, log, "a valid CIDR block", remedy)
+            }
+        }
+    }
+}
+
+impl Shape for AddressFamily {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("IPv4") => Some(Self::Ipv4),
+            Some("IPv6") => Some(Self::Ipv6),
+            _ => wrong(value, at, log, "an address family", "write IPv4 or IPv6"),
+        }
     }
 }
 

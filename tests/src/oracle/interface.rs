@@ -6,7 +6,8 @@ use super::addresses::{has_address, is_never_forwarded, is_router_of, owner};
 use super::filters::{Far, Subject, acl, is_meant, is_wide_open, rules, speaks_of};
 use super::memory::{Flow, Passage, Remembered, remembered};
 use super::peering::is_active;
-use super::{From, Oracle, Place, Reason, Walk, route};
+use super::routes::route;
+use super::{From, Oracle, Place, Reason, Walk};
 use crate::packet::{Body, Flags, Piece};
 
 impl Oracle {
@@ -99,7 +100,7 @@ impl Oracle {
         };
         let allowed = |outbound: bool, subject: &Subject, far: &Far<'_>| {
             rules(topology, eni, outbound)
-                .any(|rule| speaks_of(&rule.traffic, subject) && is_meant(&rule.peer, far))
+                .any(|rule| speaks_of(&rule.traffic, subject) && is_meant(topology, &rule.peer, far))
         };
         let subject = Subject::of(packet);
         let own_rules =
@@ -186,7 +187,7 @@ impl Oracle {
 /// are tracked whatever the rules say.
 fn goes_by_a_tracking_gateway(topology: &Topology, name: &str, destination: std::net::IpAddr) -> bool {
     let subnet = &topology.subnets[&topology.network_interfaces[name].subnet];
-    let found = route(&topology.route_tables[&subnet.route_table].routes, destination);
+    let found = route(topology, &topology.route_tables[&subnet.route_table].routes, destination);
     found.is_some_and(|route| {
         matches!(route.target, RouteTarget::NatGateway(_) | RouteTarget::EgressOnlyInternetGateway(_))
     })

@@ -9,7 +9,8 @@ use super::addresses::{
     owner,
 };
 use super::memory::{Flow, remembered};
-use super::{From, Oracle, Place, Reason, Walk, route};
+use super::routes::route;
+use super::{From, Oracle, Place, Reason, Walk};
 use crate::packet::Body;
 
 /// MTU-03, IGW-12.
@@ -138,6 +139,6 @@ fn behind_egress_only(topology: &Topology, address: IpAddr, far: IpAddr) -> Opti
     }
     let (name, eni) = topology.network_interfaces.iter().find(|(_, eni)| has_address(eni, address))?;
     let table = &topology.route_tables[&topology.subnets[&eni.subnet].route_table];
-    let way = route(&table.routes, far)?;
+    let way = route(topology, &table.routes, far)?;
     matches!(way.target, RouteTarget::EgressOnlyInternetGateway(_)).then_some(name)
 }

@@ -6,8 +6,10 @@
 mod addressing;
 mod filters;
 mod gateways;
+mod homes;
 mod hosts;
 mod naming;
+mod prefix_lists;
 mod routing;
 
 use serde_json::{Value, json};
