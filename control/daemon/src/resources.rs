@@ -24,6 +24,8 @@ macro_rules! by_kind {
             kind::Instance::PLURAL => by_kind!(@ topology.instances, $resources, $read),
             kind::Eip::PLURAL => by_kind!(@ topology.eips, $resources, $read),
             kind::InternetHost::PLURAL => by_kind!(@ topology.internet_hosts, $resources, $read),
+            kind::CustomerNetwork::PLURAL => by_kind!(@ topology.customer_networks, $resources, $read),
+            kind::CustomerHost::PLURAL => by_kind!(@ topology.customer_hosts, $resources, $read),
             unknown => Err(unknown_kind(unknown)),
         }
     }};
@@ -86,6 +88,8 @@ fn not_found_code(plural: &str) -> &'static str {
         kind::NetworkInterface::PLURAL => "InvalidNetworkInterfaceID.NotFound",
         kind::Eip::PLURAL => "InvalidAllocationID.NotFound",
         kind::InternetHost::PLURAL => "InvalidInternetHostID.NotFound",
+        kind::CustomerNetwork::PLURAL => "InvalidCustomerNetworkID.NotFound",
+        kind::CustomerHost::PLURAL => "InvalidCustomerHostID.NotFound",
         _ => "InvalidInstanceID.NotFound",
     }
 }
@@ -94,7 +98,7 @@ fn unknown_kind(plural: &str) -> ApiError {
     ApiError::new(
         "InvalidAction",
         format!(
-            "there is no kind of resource named {plural}; the kinds are vpcs, subnets, route_tables, internet_gateways, network_acls, security_groups, network_interfaces, instances, eips and internet_hosts"
+            "there is no kind of resource named {plural}; the kinds are vpcs, subnets, route_tables, internet_gateways, network_acls, security_groups, network_interfaces, instances, eips, internet_hosts, customer_networks and customer_hosts"
         ),
     )
 }
@@ -134,6 +138,8 @@ mod tests {
             ("instances", "InvalidInstanceID.NotFound"),
             ("eips", "InvalidAllocationID.NotFound"),
             ("internet_hosts", "InvalidInternetHostID.NotFound"),
+            ("customer_networks", "InvalidCustomerNetworkID.NotFound"),
+            ("customer_hosts", "InvalidCustomerHostID.NotFound"),
             ("carrots", "InvalidAction"),
         ] {
             assert_eq!(get(&topology(), plural, "none").unwrap_err().error.code, code);

@@ -7,6 +7,7 @@ mod filters;
 mod gateways;
 mod hosts;
 mod network;
+mod private;
 
 use std::collections::BTreeMap;
 
@@ -24,13 +25,14 @@ pub(crate) use hosts::{
 pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
 };
+pub(crate) use private::{DeclaredCustomerHost, DeclaredCustomerNetwork};
 
 use crate::document::Document;
 use crate::log::{Log, Place};
 use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
-    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    VpcName, VpcPeeringConnectionName,
+    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
+    InternetGatewayName, InternetHostName, Kind, Name, NatGatewayName, NetworkAclName, NetworkInterfaceName,
+    RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
@@ -72,6 +74,8 @@ pub(crate) struct Declared {
     pub(crate) instances: BTreeMap<InstanceName, DeclaredInstance>,
     pub(crate) eips: BTreeMap<EipName, DeclaredEip>,
     pub(crate) internet_hosts: BTreeMap<InternetHostName, DeclaredInternetHost>,
+    pub(crate) customer_networks: BTreeMap<CustomerNetworkName, DeclaredCustomerNetwork>,
+    pub(crate) customer_hosts: BTreeMap<CustomerHostName, DeclaredCustomerHost>,
 }
 
 impl Declared {
@@ -108,6 +112,8 @@ impl Declared {
             instances: resources(&mut reader, log, None, DeclaredInstance::read),
             eips: resources(&mut reader, log, None, DeclaredEip::read),
             internet_hosts: resources(&mut reader, log, None, DeclaredInternetHost::read),
+            customer_networks: resources(&mut reader, log, None, DeclaredCustomerNetwork::read),
+            customer_hosts: resources(&mut reader, log, None, DeclaredCustomerHost::read),
         };
         reader.finish();
         declared

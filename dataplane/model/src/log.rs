@@ -10,7 +10,7 @@ use crate::mistake::{Mistake, Mistakes};
 use crate::name::{Kind, Name, kind};
 
 /// The order in which kinds are reported: that of [`crate::Topology`]'s fields.
-const ORDER: [&str; 13] = [
+const ORDER: &[&str] = &[
     kind::Vpc::PLURAL,
     kind::Subnet::PLURAL,
     kind::RouteTable::PLURAL,
@@ -24,6 +24,8 @@ const ORDER: [&str; 13] = [
     kind::Instance::PLURAL,
     kind::Eip::PLURAL,
     kind::InternetHost::PLURAL,
+    kind::CustomerNetwork::PLURAL,
+    kind::CustomerHost::PLURAL,
 ];
 
 /// A place in the document: a resource, and an attribute within it.

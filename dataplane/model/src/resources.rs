@@ -8,6 +8,7 @@ mod filters;
 mod gateways;
 mod hosts;
 mod network;
+mod private;
 
 use std::collections::BTreeMap;
 
@@ -23,11 +24,12 @@ pub use hosts::{
     NetworkInterface, PublicIp,
 };
 pub use network::{Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub use private::{CustomerHost, CustomerNetwork};
 
 use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName,
-    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    VpcName, VpcPeeringConnectionName,
+    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
+    InternetGatewayName, InternetHostName, NatGatewayName, NetworkAclName, NetworkInterfaceName,
+    RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
 use crate::settings::Settings;
 
@@ -65,6 +67,10 @@ pub struct Topology {
     pub instances: BTreeMap<InstanceName, Instance>,
     /// Elastic IP addresses.
     pub eips: BTreeMap<EipName, Eip>,
-    /// Hosts outside AWS.
+    /// Hosts of the internet.
     pub internet_hosts: BTreeMap<InternetHostName, InternetHost>,
+    /// The user's own networks.
+    pub customer_networks: BTreeMap<CustomerNetworkName, CustomerNetwork>,
+    /// Hosts in them.
+    pub customer_hosts: BTreeMap<CustomerHostName, CustomerHost>,
 }
