@@ -326,6 +326,7 @@ fn not_found(plural: &str) -> &'static str {
         "security_groups" => "InvalidGroup.NotFound",
         "network_interfaces" => "InvalidNetworkInterfaceID.NotFound",
         "instances" => "InvalidInstanceID.NotFound",
+        "customer_networks" => "InvalidCustomerNetworkID.NotFound",
         _ => "InvalidParameterValue",
     }
 }

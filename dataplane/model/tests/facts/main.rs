@@ -8,6 +8,7 @@ mod filters;
 mod gateways;
 mod hosts;
 mod naming;
+mod private;
 mod routing;
 
 use serde_json::{Value, json};
