@@ -9,6 +9,23 @@ use serde_json::{Map, Value};
 use vpclab_api::ApiError;
 use vpclab_model::{Kind, Name, Topology, kind, resolve};
 
+/// Every kind, in the order of a topology's fields.
+const KINDS: &[&str] = &[
+    kind::Vpc::PLURAL,
+    kind::Subnet::PLURAL,
+    kind::RouteTable::PLURAL,
+    kind::InternetGateway::PLURAL,
+    kind::ManagedPrefixList::PLURAL,
+    kind::NetworkAcl::PLURAL,
+    kind::SecurityGroup::PLURAL,
+    kind::NetworkInterface::PLURAL,
+    kind::Instance::PLURAL,
+    kind::Eip::PLURAL,
+    kind::InternetHost::PLURAL,
+    kind::CustomerNetwork::PLURAL,
+    kind::CustomerHost::PLURAL,
+];
+
 /// Runs an expression over the map of the kind that a path names.
 macro_rules! by_kind {
     ($topology:expr, $plural:expr, |$resources:ident| $read:expr) => {{
@@ -18,6 +35,7 @@ macro_rules! by_kind {
             kind::Subnet::PLURAL => by_kind!(@ topology.subnets, $resources, $read),
             kind::RouteTable::PLURAL => by_kind!(@ topology.route_tables, $resources, $read),
             kind::InternetGateway::PLURAL => by_kind!(@ topology.internet_gateways, $resources, $read),
+            kind::ManagedPrefixList::PLURAL => by_kind!(@ topology.managed_prefix_lists, $resources, $read),
             kind::NetworkAcl::PLURAL => by_kind!(@ topology.network_acls, $resources, $read),
             kind::SecurityGroup::PLURAL => by_kind!(@ topology.security_groups, $resources, $read),
             kind::NetworkInterface::PLURAL => by_kind!(@ topology.network_interfaces, $resources, $read),
@@ -83,6 +101,7 @@ fn not_found_code(plural: &str) -> &'static str {
         kind::Subnet::PLURAL => "InvalidSubnetID.NotFound",
         kind::RouteTable::PLURAL => "InvalidRouteTableID.NotFound",
         kind::InternetGateway::PLURAL => "InvalidInternetGatewayID.NotFound",
+        kind::ManagedPrefixList::PLURAL => "InvalidPrefixListID.NotFound",
         kind::NetworkAcl::PLURAL => "InvalidNetworkAclID.NotFound",
         kind::SecurityGroup::PLURAL => "InvalidGroup.NotFound",
         kind::NetworkInterface::PLURAL => "InvalidNetworkInterfaceID.NotFound",
@@ -97,9 +116,7 @@ fn not_found_code(plural: &str) -> &'static str {
 fn unknown_kind(plural: &str) -> ApiError {
     ApiError::new(
         "InvalidAction",
-        format!(
-            "there is no kind of resource named {plural}; the kinds are vpcs, subnets, route_tables, internet_gateways, network_acls, security_groups, network_interfaces, instances, eips, internet_hosts, customer_networks and customer_hosts"
-        ),
+        format!("there is no kind of resource named {plural}; the kinds are {}", KINDS.join(", ")),
     )
 }
 
@@ -132,6 +149,7 @@ mod tests {
             ("subnets", "InvalidSubnetID.NotFound"),
             ("route_tables", "InvalidRouteTableID.NotFound"),
             ("internet_gateways", "InvalidInternetGatewayID.NotFound"),
+            ("managed_prefix_lists", "InvalidPrefixListID.NotFound"),
             ("network_acls", "InvalidNetworkAclID.NotFound"),
             ("security_groups", "InvalidGroup.NotFound"),
             ("network_interfaces", "InvalidNetworkInterfaceID.NotFound"),

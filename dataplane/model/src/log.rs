@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     kind::EgressOnlyInternetGateway::PLURAL,
     kind::NatGateway::PLURAL,
     kind::VpcPeeringConnection::PLURAL,
+    kind::ManagedPrefixList::PLURAL,
     kind::NetworkAcl::PLURAL,
     kind::SecurityGroup::PLURAL,
     kind::NetworkInterface::PLURAL,

@@ -8,12 +8,19 @@ mod filters;
 mod gateways;
 mod hosts;
 mod network;
+mod prefix_lists;
 mod private;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::name::{
+    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
+    InternetGatewayName, InternetHostName, ManagedPrefixListName, NatGatewayName, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
+};
+use crate::settings::Settings;
 pub use filters::{NetworkAcl, NetworkAclEntry, Peer, RuleAction, SecurityGroup, SecurityGroupRule};
 pub use gateways::{
     ConnectivityType, EgressOnlyInternetGateway, InternetGateway, NatGateway, NatGatewayState, PeeringState,
@@ -23,15 +30,10 @@ pub use hosts::{
     Attachment, ConnectionTracking, Eip, EipAssociation, Instance, InterfaceType, InternetHost,
     NetworkInterface, PublicIp,
 };
-pub use network::{Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub use network::{Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub(crate) use prefix_lists::weight_of_aws_list;
+pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};
 pub use private::{CustomerHost, CustomerNetwork};
-
-use crate::name::{
-    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
-    InternetGatewayName, InternetHostName, NatGatewayName, NetworkAclName, NetworkInterfaceName,
-    RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
-};
-use crate::settings::Settings;
 
 /// Free-form labels.
 pub type Tags = BTreeMap<String, String>;
@@ -57,6 +59,8 @@ pub struct Topology {
     pub nat_gateways: BTreeMap<NatGatewayName, NatGateway>,
     /// VPC peering connections.
     pub vpc_peering_connections: BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection>,
+    /// Managed prefix lists, the customer's and AWS's.
+    pub managed_prefix_lists: BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
     /// Network ACLs, default ones included.
     pub network_acls: BTreeMap<NetworkAclName, NetworkAcl>,
     /// Security groups, default ones included.

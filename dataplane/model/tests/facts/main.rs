@@ -9,6 +9,7 @@ mod gateways;
 mod homes;
 mod hosts;
 mod naming;
+mod prefix_lists;
 mod private;
 mod routing;
 
