@@ -23,21 +23,22 @@ pub use lookup::resolve;
 
 pub use mistake::{Mistake, Mistakes};
 pub use name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind,
-    ManagedPrefixListName, Name, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
-    SecurityGroupName, SubnetName, TransitGatewayName, TransitGatewayPeeringAttachmentName,
-    TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName, kind,
+    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, HostName, InstanceName,
+    InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, VpcPeeringConnectionName, kind,
 };
 pub use nearest::nearest;
 pub use resources::{
     AddressFamily, Attachment, AttachmentName, AttachmentState, ConnectionTracking, ConnectivityType,
-    EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType, InternetGateway, InternetHost,
-    ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface, Peer,
-    PeeringState, PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState,
-    RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology,
-    TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRoute, TransitGatewayRouteSource,
-    TransitGatewayRouteState, TransitGatewayRouteTable, TransitGatewayVpcAttachment, Vpc,
-    VpcPeeringConnection,
+    CustomerHost, CustomerNetwork, EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType,
+    InternetGateway, InternetHost, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl,
+    NetworkAclEntry, NetworkInterface, Peer, PeeringState, PrefixListEntry, PrefixListOwner, Propagation,
+    PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup,
+    SecurityGroupRule, Subnet, Tags, Topology, TransitGateway, TransitGatewayPeeringAttachment,
+    TransitGatewayRoute, TransitGatewayRouteSource, TransitGatewayRouteState, TransitGatewayRouteTable,
+    TransitGatewayVpcAttachment, Vpc, VpcPeeringConnection,
 };
 pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};

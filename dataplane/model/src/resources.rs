@@ -9,6 +9,7 @@ mod gateways;
 mod hosts;
 mod network;
 mod prefix_lists;
+mod private;
 mod transit;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use hosts::{
 pub use network::{Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
 pub(crate) use prefix_lists::weight_of_aws_list;
 pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};
+pub use private::{CustomerHost, CustomerNetwork};
 pub(crate) use transit::default_table_of;
 pub use transit::{
     AttachmentName, AttachmentState, TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRoute,
@@ -35,10 +37,11 @@ pub use transit::{
 };
 
 use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName,
-    ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
-    SecurityGroupName, SubnetName, TransitGatewayName, TransitGatewayPeeringAttachmentName,
-    TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
+    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
+    InternetGatewayName, InternetHostName, ManagedPrefixListName, NatGatewayName, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, VpcPeeringConnectionName,
 };
 use crate::settings::Settings;
 
@@ -88,6 +91,10 @@ pub struct Topology {
     pub instances: BTreeMap<InstanceName, Instance>,
     /// Elastic IP addresses.
     pub eips: BTreeMap<EipName, Eip>,
-    /// Hosts outside AWS.
+    /// Hosts of the internet.
     pub internet_hosts: BTreeMap<InternetHostName, InternetHost>,
+    /// The user's own networks.
+    pub customer_networks: BTreeMap<CustomerNetworkName, CustomerNetwork>,
+    /// Hosts in them.
+    pub customer_hosts: BTreeMap<CustomerHostName, CustomerHost>,
 }
