@@ -139,6 +139,7 @@ impl Asked<'_> {
             instances,
             eips,
             internet_hosts,
+            not_modelled,
             region: _,
             settings: _,
         } = self.topology;
@@ -156,6 +157,7 @@ impl Asked<'_> {
         names.extend(instances.keys().map(|name| name.as_str()));
         names.extend(eips.keys().map(|name| name.as_str()));
         names.extend(internet_hosts.keys().map(|name| name.as_str()));
+        names.extend(not_modelled.values().flat_map(|all| all.keys().map(String::as_str)));
         names
     }
 

@@ -61,6 +61,8 @@ indices! {
     InstanceIdx;
     /// The slot of an elastic network interface, stable over generations.
     EniIdx;
+    /// A resource that is stored and not modelled.
+    NotModelledIdx;
     /// The slot of an internet host, stable over generations.
     HostIdx;
 }

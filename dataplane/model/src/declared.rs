@@ -7,6 +7,7 @@ mod filters;
 mod gateways;
 mod hosts;
 mod network;
+mod not_modelled;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub(crate) use hosts::{
 pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
 };
+pub(crate) use not_modelled::{DeclaredNotModelled, DeclaredNotModelledResources};
 
 use crate::document::Document;
 use crate::log::{Log, Place};
@@ -48,8 +50,6 @@ const LACKING: &[(&str, &str)] = &[
     ("vpn_gateways", "virtual private gateways"),
     ("managed_prefix_lists", "managed prefix lists"),
     ("prefix_lists", "managed prefix lists"),
-    ("load_balancers", "load balancers"),
-    ("multicast_domains", "multicast domains"),
     ("quotas", "quotas"),
 ];
 
@@ -72,6 +72,7 @@ pub(crate) struct Declared {
     pub(crate) instances: BTreeMap<InstanceName, DeclaredInstance>,
     pub(crate) eips: BTreeMap<EipName, DeclaredEip>,
     pub(crate) internet_hosts: BTreeMap<InternetHostName, DeclaredInternetHost>,
+    pub(crate) not_modelled: DeclaredNotModelledResources,
 }
 
 impl Declared {
@@ -108,6 +109,7 @@ impl Declared {
             instances: resources(&mut reader, log, None, DeclaredInstance::read),
             eips: resources(&mut reader, log, None, DeclaredEip::read),
             internet_hosts: resources(&mut reader, log, None, DeclaredInternetHost::read),
+            not_modelled: not_modelled::read(&mut reader, log),
         };
         reader.finish();
         declared
@@ -205,10 +207,18 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
 }
 
 fn check_name<K: Kind>(name: &Name<K>, word: Option<&str>, at: &Place, log: &Log) {
-    const LONGEST: usize = 255;
-    let text = name.as_str();
     let owner = word.and_then(|word| owner_in_name(name, word));
-    let plain = owner.as_ref().map_or(text, VpcName::as_str);
+    let qualified = word.map(|word| format!("; only VPC/{word} has a slash")).unwrap_or_default();
+    check_text(name.as_str(), owner.as_ref().map_or(name.as_str(), VpcName::as_str), &qualified, at, log);
+}
+
+/// Checks the name of a resource whose kind has no names of AWS's own.
+fn check_plain_name(name: &str, at: &Place, log: &Log) {
+    check_text(name, name, "", at, log);
+}
+
+fn check_text(text: &str, plain: &str, qualified: &str, at: &Place, log: &Log) {
+    const LONGEST: usize = 255;
     let problem = if plain.is_empty() {
         "a name cannot be empty".to_owned()
     } else if text.chars().count() > LONGEST {
@@ -223,7 +233,6 @@ fn check_name<K: Kind>(name: &Name<K>, word: Option<&str>, at: &Place, log: &Log
     } else {
         return;
     };
-    let qualified = word.map(|word| format!("; only VPC/{word} has a slash")).unwrap_or_default();
     log.report(
         at,
         "InvalidParameterValue",

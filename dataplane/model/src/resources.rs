@@ -8,6 +8,7 @@ mod filters;
 mod gateways;
 mod hosts;
 mod network;
+mod not_modelled;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub use hosts::{
     NetworkInterface, PublicIp,
 };
 pub use network::{Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub use not_modelled::{NotModelled, NotModelledResources};
 
 use crate::name::{
     EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName,
@@ -67,4 +69,7 @@ pub struct Topology {
     pub eips: BTreeMap<EipName, Eip>,
     /// Hosts outside AWS.
     pub internet_hosts: BTreeMap<InternetHostName, InternetHost>,
+    /// Resources of kinds that are stored and not modelled, each kind under its own key.
+    #[serde(flatten)]
+    pub not_modelled: NotModelledResources,
 }

@@ -12,6 +12,7 @@ mod groups;
 mod instances;
 mod interfaces;
 mod nat;
+mod not_modelled;
 mod peering;
 mod public;
 mod routes;
@@ -37,6 +38,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let eips =
         public::assign(cx, &vpcs, &subnets, &instances, &internet_hosts, wanted, &mut network_interfaces);
     let nat_gateways = nat::build(cx, &subnets, claims);
+    let not_modelled = not_modelled::build(cx, &subnets, &network_interfaces);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
     let vpc_peering_connections = peering::build(cx, &vpcs);
     let around = routes::Resources {
@@ -64,5 +66,6 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         instances,
         eips,
         internet_hosts,
+        not_modelled,
     }
 }
