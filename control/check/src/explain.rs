@@ -14,7 +14,7 @@ use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve}
 use vpclab_engine::plan::Egress;
 use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, explain as engine};
 use vpclab_model::{RouteState, Topology, not_public};
-use vpclab_wire::{IpHeaders, Protocol, Transport};
+use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question};
@@ -130,6 +130,14 @@ struct Telling<'a> {
     question: &'a Question,
     ends: Option<Ends>,
     ipv6: bool,
+}
+
+/// Whom an address means once NAT64 has translated it (RFC 6052, NAT-28); itself, if that has no say.
+pub(crate) fn behind_nat64(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) => nat64_embedded(NAT64_PREFIX, address).map_or(address.into(), IpAddr::V4),
+        IpAddr::V4(_) => address,
+    }
 }
 
 /// Who got a packet that was meant for somebody else.
@@ -396,9 +404,12 @@ impl Telling<'_> {
             (End::Internet, Egress::Internet(_)) => true,
             // An address: whoever has it, here or behind its public face.
             (End::Address(_), Egress::Interface(reached, _)) => fabric.enis[reached].owns(observed),
-            (End::Address(address), Egress::Internet(reached)) => address == reached,
+            (End::Address(address), Egress::Internet(reached)) => {
+                [address, behind_nat64(address)].contains(&reached)
+            }
             (End::Address(address), Egress::InternetHost(host)) => {
-                fabric.hosts[host].addresses.contains(&address)
+                let own = &fabric.hosts[host].addresses;
+                own.contains(&address) || own.contains(&behind_nat64(address))
             }
             _ => false,
         };

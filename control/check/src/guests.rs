@@ -45,12 +45,17 @@ impl Prober for VirtualProber {
         let (from, source) = (guest(&attempt.from), Some(attempt.source));
         let to = |port| SocketAddr::new(attempt.destination, port);
         let no_address = || format!("{} cannot send from {}", attempt.from.name(), attempt.source);
+        let server = match &attempt.to {
+            Some((to, own)) => self.lab.answers_at(guest(to), *own).map_err(|error| error.to_string())?,
+            None => None,
+        };
         let before = self.tally(from)?;
         let observation = match attempt.traffic {
             Sent::Tcp { port, source_port } => {
                 let dial = TcpDial {
                     source,
                     source_port,
+                    server,
                     deadline: PATIENCE,
                     ..TcpDial::new(to(port)).with_payload(GREETING)
                 };
@@ -72,8 +77,13 @@ impl Prober for VirtualProber {
                 }
             }
             Sent::Udp { port, source_port } => {
-                let dial =
-                    UdpDial { source, source_port, deadline: PATIENCE, ..UdpDial::new(to(port), GREETING) };
+                let dial = UdpDial {
+                    source,
+                    source_port,
+                    server,
+                    deadline: PATIENCE,
+                    ..UdpDial::new(to(port), GREETING)
+                };
                 match self.lab.udp(from, &dial).map_err(|error| error.to_string())? {
                     UdpOutcome::Answered { server, echoed, .. } => came(echoed, Some(server.peer.ip())),
                     UdpOutcome::TimedOut { .. } => nothing(Outcome::Dropped),
@@ -82,7 +92,7 @@ impl Prober for VirtualProber {
                 }
             }
             Sent::Ping => {
-                let ping = Ping { source, deadline: PATIENCE, ..Ping::new(attempt.destination) };
+                let ping = Ping { source, server, deadline: PATIENCE, ..Ping::new(attempt.destination) };
                 match self.lab.ping(from, &ping).map_err(|error| error.to_string())? {
                     PingOutcome::Replied { server, intact, .. } => {
                         came(intact, server.map(|server| server.peer.ip()))

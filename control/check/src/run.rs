@@ -14,7 +14,7 @@ use vpclab_wire::Protocol;
 
 use crate::answer::{answer, in_each_family};
 use crate::codes::ONLY_SOME_ADDRESSES;
-use crate::explain::answer_one;
+use crate::explain::{answer_one, behind_nat64};
 use crate::internet;
 use crate::question::{Question, parse};
 use crate::testfile::{Because, TestCase};
@@ -429,11 +429,13 @@ fn attempt(
             (Some((guest, address)), address)
         }
         End::Address(address) => {
-            let inside = fabric.public_mapping(address);
+            let meant = behind_nat64(address);
+            let guest = |eni: &EniIdx| fabric.enis[*eni].role == Role::Guest;
+            let inside = fabric.public_mapping(meant).filter(|to| guest(&to.eni));
             let inside =
                 inside.map(|to| interface(fabric, to.eni).map(|guest| (guest, to.private))).transpose()?;
-            let host = fabric.host_at(address).map(|host| Guest::Host(fabric.hosts[host].name.to_string()));
-            let to = inside.or(host.map(|host| (host, address)));
+            let host = fabric.host_at(meant).map(|host| Guest::Host(fabric.hosts[host].name.to_string()));
+            let to = inside.or(host.map(|host| (host, meant)));
             let answers_itself =
                 explanation.forward.steps.last().is_some_and(|step| step.component == "router");
             if to.is_none() && explanation.reachable == Some(true) && !answers_itself {

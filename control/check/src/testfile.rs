@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use vpclab_api::{Expected, ExplainRequest, RuleReference};
 use vpclab_model::{Document, DocumentError, Mistake, Mistakes};
 
-use crate::codes::CODES;
+use crate::codes::codes;
 
 /// A file of tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -356,10 +356,12 @@ impl<'a> Reader<'a> {
             reader.mistake("direction", "no such direction", "give \"forward\" or \"return\"");
         }
         let code = reader.text("code");
-        if let Some(code) = code.as_deref().filter(|code| !CODES.contains(code)) {
-            let remedy = match reader.nearest(code, CODES) {
+        let known = codes();
+        if let Some(code) = code.as_deref().filter(|code| !known.contains(code)) {
+            let remedy = match reader.nearest(code, &known) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("`vpclab explain` names the codes, such as {} and {}", CODES[0], CODES[2]),
+                None => "`vpclab explain` names the codes, such as ENI_SG_RULES_MISMATCH and SUBNET_ACL_RESTRICTION"
+                    .to_owned(),
             };
             reader.mistake("code", format!("no blocker has the code `{code}`"), &remedy);
         }

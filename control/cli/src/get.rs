@@ -5,9 +5,11 @@
 use serde_json::{Map, Value};
 use vpclab_api::{ApiError, Counters, InstanceState, RunState};
 use vpclab_check::style::{FAINT, STRONG, columns, paint};
-use vpclab_model::{Kind as _, NOT_MODELLED, Name, NotModelledKind, Topology, kind};
+use vpclab_model::{
+    DEFAULT_OWNER, DEFAULT_REGION, Kind as _, NOT_MODELLED, Name, NotModelledKind, Topology, kind,
+};
 
-use crate::args::{Format, Get, Lab};
+use crate::args::{Format, Get, Lab, Source};
 use crate::load;
 use crate::output::{self, Answer, Failure};
 use crate::running;
@@ -138,8 +140,11 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
             .into_iter()
             .flat_map(Map::values_mut)
             .for_each(|one| add_what_runs(one, &running));
-        let more: &[&str] = if running.is_empty() { &[] } else { &["runs in", "state"] };
-        output::text(&table(&value, kind, more))?;
+        let mut more = foreign(&value, &get.source)?;
+        if !running.is_empty() {
+            more.extend(["runs in", "state"]);
+        }
+        output::text(&table(&value, kind, &more))?;
     }
     let warnings: Vec<String> = running
         .iter()
@@ -148,6 +153,30 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
         .collect();
     output::text(&output::warnings(&warnings))?;
     Ok(Answer::Yes)
+}
+
+/// The region of what names no other.
+fn default_region(source: &Source) -> Result<String, Failure> {
+    let Some(path) = &source.topology else {
+        let declared = running::client(&source.lab.lab)?.topology().map_err(running::failed)?;
+        let region = declared.as_value().get("region").and_then(Value::as_str);
+        return Ok(region.unwrap_or(DEFAULT_REGION).to_owned());
+    };
+    Ok(load::from_path(path)?.topology.region)
+}
+
+/// Region and owner are worth a column where some resource has another than the default.
+fn foreign(all: &Value, source: &Source) -> Result<Vec<&'static str>, Failure> {
+    let has = |attribute: &str, other_than: Option<&str>| {
+        let mut all = all.as_object().into_iter().flat_map(Map::values);
+        all.any(|one| one.get(attribute).is_some_and(|value| other_than.is_none_or(|known| value != known)))
+    };
+    let mut columns = Vec::new();
+    if has("region", None) && has("region", Some(&default_region(source)?)) {
+        columns.push("region");
+    }
+    columns.extend(has("owner", Some(DEFAULT_OWNER)).then_some("owner"));
+    Ok(columns)
 }
 
 /// Adds to a guest what it runs in, and whether that is still there.

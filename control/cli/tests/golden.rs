@@ -95,6 +95,7 @@ fn the_command_says_what_it_said() {
         ("map", [&["map"][..], &t].concat()),
         ("get-subnets", [&["get", "subnets"][..], &t].concat()),
         ("get-security-groups", vec!["get", "security_groups", "-t", "files/halves.yaml"]),
+        ("get-vpcs-far", vec!["get", "vpcs", "-t", "files/far.yaml"]),
         ("get-network-acl", [&["get", "network-acl", "database"][..], &t].concat()),
         ("get-instance-json", [&["get", "instance", "web-1", "--json"][..], &t].concat()),
         ("get-unknown", [&["get", "subnet", "private-b"][..], &t].concat()),

@@ -12,7 +12,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vpclab_model::{
-    ConnectionTracking, Document, Eip, EipName, InterfaceType, NetworkAclName, NetworkInterface,
+    ConnectionTracking, Document, Eip, EipName, Home, InterfaceType, NetworkAclName, NetworkInterface,
     NetworkInterfaceName, PublicIp, RouteTableName, SecurityGroupName, SubnetName, Topology, Vpc, VpcName,
 };
 
@@ -109,6 +109,7 @@ impl Assigned {
     fn into_previous(self) -> Topology {
         let vpcs = self.vpcs.into_iter().map(|(name, ipv6_cidr_blocks)| {
             let vpc = Vpc {
+                home: Home::default(),
                 cidr_block: Ipv4Net::default(),
                 secondary_cidr_blocks: Vec::new(),
                 ipv6_cidr_blocks,
@@ -120,7 +121,10 @@ impl Assigned {
             (VpcName::new(name), vpc)
         });
         let eips = self.eips.into_iter().map(|(name, public_ip)| {
-            (EipName::new(name), Eip { public_ip, association: None, tags: BTreeMap::new() })
+            (
+                EipName::new(name),
+                Eip { home: Home::default(), public_ip, association: None, tags: BTreeMap::new() },
+            )
         });
         let interfaces = self.network_interfaces.into_iter();
         Topology {

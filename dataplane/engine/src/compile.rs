@@ -454,7 +454,12 @@ fn table<I: Position, T>(entries: impl Iterator<Item = T>) -> Table<I, T> {
 }
 
 fn compile_vpc(name: &model::VpcName, vpc: &model::Vpc) -> Vpc {
-    Vpc { name: name.clone(), cidr_blocks: vpc.cidr_blocks().collect(), resolver: plus(vpc.cidr_block, 2) }
+    Vpc {
+        name: name.clone(),
+        home: vpc.home.clone(),
+        cidr_blocks: vpc.cidr_blocks().collect(),
+        resolver: plus(vpc.cidr_block, 2),
+    }
 }
 
 fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) -> NetworkAcl {

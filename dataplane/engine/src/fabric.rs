@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use vpclab_model::{
-    EgressOnlyInternetGatewayName, InstanceName, InternetGatewayName, InternetHostName, NatGatewayName,
+    EgressOnlyInternetGatewayName, Home, InstanceName, InternetGatewayName, InternetHostName, NatGatewayName,
     NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState, RouteTableName, RuleAction,
     SecurityGroupName, Settings, SubnetName, Traffic, VpcName, VpcPeeringConnectionName,
 };
@@ -123,6 +123,8 @@ pub struct Fabric {
 pub struct Vpc {
     /// Its name.
     pub name: VpcName,
+    /// Where it lives and whose it is.
+    pub home: Home,
     /// Its blocks, the primary one first.
     pub cidr_blocks: Vec<IpNet>,
     /// Where the Amazon resolver is: base plus two of the primary block (ADDR-29).

@@ -33,7 +33,10 @@ pub struct TcpDial {
     pub source_port: Option<u16>,
     /// What the caller says and the other end echoes.
     pub payload: Vec<u8>,
-    /// Whether the destination's guest listens on the port for the time of the conversation.
+    /// Who is to answer, and by which of its own addresses; by default whoever has the destination in the sender's VPC, or
+    /// behind a public address.
+    pub server: Option<(Port, IpAddr)>,
+    /// Whether whoever is to answer listens on the port for the time of the conversation.
     pub listen: bool,
     /// How long opening may take, then the conversation, then closing: each.
     pub deadline: Duration,
@@ -136,6 +139,7 @@ impl TcpDial {
             source: None,
             source_port: None,
             payload: Vec::new(),
+            server: None,
             listen: true,
             deadline: TCP_DEADLINE,
         }
@@ -208,7 +212,7 @@ impl Lab {
         let source = source.filter(|_| !dial.destination.ip().is_multicast());
         let Some((port, address)) = source else { return Err(ConnectError::from(TcpOutcome::NoAddress)) };
         let local = SocketAddr::new(address, dial.source_port.unwrap_or_else(|| self.ephemeral_port()));
-        let owner = self.owner_of(port, dial.destination.ip());
+        let owner = self.server_of(port, dial.destination.ip(), dial.server);
         let server = owner
             .filter(|_| dial.listen)
             .and_then(|(port, address)| self.listen(port, SocketAddr::new(address, dial.destination.port())));

@@ -36,7 +36,10 @@ pub struct UdpDial {
     pub source_port: Option<u16>,
     /// What to send, at most [`LARGEST_PAYLOAD`] bytes.
     pub payload: Vec<u8>,
-    /// Whether the destination's guest listens on the port for the time of the exchange.
+    /// Who is to answer, and by which of its own addresses; by default whoever has the destination in the sender's VPC, or
+    /// behind a public address.
+    pub server: Option<(Port, IpAddr)>,
+    /// Whether whoever is to answer listens on the port for the time of the exchange.
     pub listen: bool,
     /// How long the answer may take.
     pub deadline: Duration,
@@ -73,6 +76,9 @@ pub struct Ping {
     pub destination: IpAddr,
     /// The asker's address; by default its first one of the family.
     pub source: Option<IpAddr>,
+    /// Who is to answer, and by which of its own addresses; by default whoever has the destination in the sender's VPC, or
+    /// behind a public address.
+    pub server: Option<(Port, IpAddr)>,
     /// Bytes of data, at most [`LARGEST_PAYLOAD`].
     pub size: usize,
     /// How long the reply may take.
@@ -116,6 +122,7 @@ impl UdpDial {
             source: None,
             source_port: None,
             payload: payload.into(),
+            server: None,
             listen: true,
             deadline: EXCHANGE_DEADLINE,
         }
@@ -125,7 +132,7 @@ impl UdpDial {
 impl Ping {
     /// An echo request to `destination` with 56 bytes of data, as `ping` sends it.
     pub fn new(destination: IpAddr) -> Self {
-        Self { destination, source: None, size: 56, deadline: EXCHANGE_DEADLINE }
+        Self { destination, source: None, server: None, size: 56, deadline: EXCHANGE_DEADLINE }
     }
 }
 
@@ -156,7 +163,7 @@ impl Lab {
         };
         let local = SocketAddr::new(address, dial.source_port.unwrap_or_else(|| self.ephemeral_port()));
         let Some(client) = self.bind_udp(port, local) else { return Ok(UdpOutcome::NoAddress) };
-        let owner = self.owner_of(port, dial.destination.ip());
+        let owner = self.server_of(port, dial.destination.ip(), dial.server);
         let server = owner.filter(|_| dial.listen).and_then(|(port, address)| {
             self.bind_udp(port, SocketAddr::new(address, dial.destination.port()))
                 .map(|handle| (port, handle))
@@ -217,7 +224,7 @@ impl Lab {
         };
         let Some(client) = self.open_raw(port, address, &request) else { return Ok(PingOutcome::NoAddress) };
         let protocol = if address.is_ipv4() { Protocol::ICMP } else { Protocol::ICMPV6 };
-        let owner = self.owner_of(port, ping.destination).map(|(port, _)| port);
+        let owner = self.server_of(port, ping.destination, ping.server).map(|(port, _)| port);
         let watch = self.watch(port, owner, protocol, local, SocketAddr::new(ping.destination, 0));
         let asked_at = self.now();
         self.touch(port);

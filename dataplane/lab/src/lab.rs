@@ -380,6 +380,32 @@ impl Lab {
         self.stations.get(&port).is_some_and(|station| station.serial == serial)
     }
 
+    /// Where a guest answers at `address`, one of its own, as a dial's `server` takes it; none if it has no such address.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::NoSuchGuest`].
+    pub fn answers_at(
+        &self,
+        guest: GuestRef<'_>,
+        address: IpAddr,
+    ) -> Result<Option<(Port, IpAddr)>, LabError> {
+        self.source_of(guest, address, Some(address))
+    }
+
+    /// Who answers a dial: `server`, or whoever has the destination.
+    pub(crate) fn server_of(
+        &self,
+        client: Port,
+        destination: IpAddr,
+        server: Option<(Port, IpAddr)>,
+    ) -> Option<(Port, IpAddr)> {
+        match server {
+            Some(server) => self.stations.contains_key(&server.0).then_some(server),
+            None => self.owner_of(client, destination),
+        }
+    }
+
     /// The guest that has `destination` as `client` sees it, and the address it has itself: its private one.
     pub(crate) fn owner_of(&self, client: Port, destination: IpAddr) -> Option<(Port, IpAddr)> {
         let vpc = match client {

@@ -103,7 +103,9 @@ impl Watch {
 
     /// Both ends of a packet that may be the client's request.
     fn request_ends(&self, ip: &IpHeaders) -> Option<Ends> {
-        if ip.protocol != self.protocol {
+        // NAT64 makes one ICMP of the other.
+        let is_icmp = |protocol| matches!(protocol, Protocol::ICMP | Protocol::ICMPV6);
+        if ip.protocol != self.protocol && !(is_icmp(ip.protocol) && is_icmp(self.protocol)) {
             return None;
         }
         let (source_port, destination_port) = match ip.transport {

@@ -5,6 +5,7 @@
 
 mod filters;
 mod gateways;
+mod home;
 mod hosts;
 mod network;
 mod not_modelled;
@@ -19,6 +20,7 @@ pub(crate) use filters::{
 pub(crate) use gateways::{
     DeclaredEgressOnlyInternetGateway, DeclaredNatGateway, DeclaredVpcPeeringConnection,
 };
+pub(crate) use home::DeclaredHome;
 pub(crate) use hosts::{
     DeclaredEip, DeclaredInstance, DeclaredInterface, DeclaredInternetHost, DeclaredNetworkInterface,
 };
@@ -28,6 +30,7 @@ pub(crate) use network::{
 pub(crate) use not_modelled::{DeclaredNotModelled, DeclaredNotModelledResources};
 
 use crate::document::Document;
+use crate::home::DEFAULT_REGION;
 use crate::log::{Log, Place};
 use crate::name::{
     EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
@@ -36,7 +39,7 @@ use crate::name::{
 };
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
-use crate::shape::{clip, describe};
+use crate::shape::{Region, clip};
 
 /// The word for a VPC's main route table inside the VPC, and the end of its qualified name.
 pub(crate) const MAIN: &str = "main";
@@ -85,7 +88,7 @@ impl Declared {
         for (key, what) in LACKING {
             reader.lacking(&[key], what);
         }
-        let region = read_region(&mut reader, log);
+        let region = read_region(&mut reader);
         let settings =
             reader.object(&["settings"], "a set of settings").map(read_settings).unwrap_or_default();
         let declared = Self {
@@ -152,29 +155,13 @@ fn with_article(noun: &str) -> String {
     format!("{article} {noun}")
 }
 
-fn read_region(top: &mut Reader<'_>, log: &Log) -> Option<String> {
-    const DEFAULT_REGION: &str = "us-east-1";
-    let given = top.take::<String>(&["region"]);
+fn read_region(top: &mut Reader<'_>) -> Option<String> {
+    let given = top.take::<Region>(&["region"]);
     if given.is_absent() {
-        return Some(DEFAULT_REGION.to_owned());
+        Some(DEFAULT_REGION.to_owned())
+    } else {
+        given.value().map(|region| region.0.clone())
     }
-    let region = given.written()?;
-    let mut words = region.value.rsplit('-');
-    let ends_in_number =
-        words.next().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
-    let before: Vec<&str> = words.collect();
-    let lower_case = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
-    if ends_in_number && before.len() >= 2 && before.iter().all(lower_case) {
-        return Some(region.value.clone());
-    }
-    let problem = format!("{} is not a region", describe(&region.value.as_str().into()));
-    log.report(
-        &region.at,
-        "InvalidParameterValue",
-        problem,
-        format!("give a region such as {DEFAULT_REGION}"),
-    );
-    None
 }
 
 fn read_settings(mut reader: Reader<'_>) -> Settings {

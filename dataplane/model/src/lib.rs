@@ -2,6 +2,7 @@
 
 mod declared;
 mod document;
+mod home;
 mod log;
 mod lookup;
 mod mistake;
@@ -18,6 +19,7 @@ mod space;
 mod traffic;
 
 pub use document::{Document, DocumentError, Syntax};
+pub use home::{DEFAULT_OWNER, DEFAULT_REGION, Home};
 pub use lookup::resolve;
 
 pub use mistake::{Mistake, Mistakes};

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::declared::{DEFAULT, Declared, MAIN, owner_in_name};
+use crate::home::Home;
 use crate::log::{Log, Place};
 use crate::name::{Kind, Name, RouteTableName, SubnetName, VpcName, kind};
 use crate::nearest::nearest;
@@ -48,6 +49,14 @@ pub(crate) struct Context<'a> {
     pub(crate) declared: &'a Declared,
     pub(crate) registers: &'a Registers,
     pub(crate) previous: Option<&'a Topology>,
+}
+
+impl Context<'_> {
+    /// Where a VPC lives and whose it is, and with it everything inside. Nothing when there is no such VPC, or when that
+    /// of it has been reported.
+    pub(crate) fn home_of(&self, vpc: Option<&VpcName>) -> Option<Home> {
+        self.declared.vpcs.get(vpc?)?.home.settle(self)
+    }
 }
 
 impl<K: Kind> Register<K> {

@@ -31,6 +31,14 @@ pub(crate) enum Protocol {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mac(pub(crate) [u8; 6]);
 
+/// An AWS region, such as `us-east-1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Region(pub(crate) String);
+
+/// An AWS account: twelve digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Account(pub(crate) String);
+
 /// `value` in a sentence: `the number 12`, `a list`.
 pub(crate) fn describe(value: &Value) -> String {
     match value {
@@ -67,6 +75,36 @@ impl Shape for String {
             _ => wrong(value, at, log, "a text", "give a text"),
         }
     }
+}
+
+impl Shape for Region {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let text = String::read(value, at, log)?;
+        let mut words = text.rsplit('-');
+        let ends_in_number =
+            words.next().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
+        let before: Vec<&str> = words.collect();
+        let lower_case = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+        if ends_in_number && before.len() >= 2 && before.iter().all(lower_case) {
+            return Some(Self(text));
+        }
+        wrong(value, at, log, "a region", "give a region such as us-east-1")
+    }
+}
+
+impl Shape for Account {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let text = String::read(value, at, log)?;
+        if is_account(&text) {
+            return Some(Self(text));
+        }
+        wrong(value, at, log, "an account", "give twelve digits in quotes, such as \"123456789012\"")
+    }
+}
+
+/// Whether `text` is an account's number.
+pub(crate) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 impl Shape for bool {

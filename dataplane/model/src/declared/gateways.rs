@@ -5,6 +5,7 @@ use crate::log::{Log, Place};
 use crate::name::{EgressOnlyInternetGatewayName, NatGatewayName, VpcPeeringConnectionName};
 use crate::reader::{Given, List, Reader};
 use crate::resources::{ConnectivityType, PeeringState, Tags};
+use crate::shape::{Account, Region};
 
 /// An egress-only internet gateway as written.
 #[derive(Debug)]
@@ -55,6 +56,8 @@ pub(crate) struct DeclaredVpcPeeringConnection {
     pub(crate) at: Place,
     pub(crate) vpc: Given<String>,
     pub(crate) peer_vpc: Given<String>,
+    pub(crate) peer_region: Given<Region>,
+    pub(crate) peer_owner: Given<Account>,
     pub(crate) auto_accept: Given<bool>,
     pub(crate) state: Given<PeeringState>,
     pub(crate) tags: Tags,
@@ -66,6 +69,8 @@ impl DeclaredVpcPeeringConnection {
             at: reader.at().clone(),
             vpc: reader.require(&["vpc", "vpc_id"], "the name of the VPC that asks"),
             peer_vpc: reader.require(&["peer_vpc", "peer_vpc_id"], "the name of the other VPC"),
+            peer_region: reader.take(&["peer_region"]),
+            peer_owner: reader.take(&["peer_owner", "peer_owner_id"]),
             auto_accept: reader.take(&["auto_accept"]),
             state: reader.take(&["state", "accept_status"]),
             tags: reader.tags(),

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::declared::DeclaredHome;
 use crate::log::{Log, Place};
 use crate::name::{EipName, InstanceName, InternetHostName, NetworkInterfaceName};
 use crate::reader::{Given, List, Reader};
@@ -67,6 +68,7 @@ pub(crate) struct DeclaredInstance {
 #[derive(Debug)]
 pub(crate) struct DeclaredEip {
     pub(crate) at: Place,
+    pub(crate) home: DeclaredHome,
     pub(crate) public_ip: Given<Ipv4Addr>,
     pub(crate) instance: Given<String>,
     pub(crate) network_interface: Given<String>,
@@ -242,6 +244,7 @@ impl DeclaredEip {
                 "private_ip",
                 "private_ip_address",
             ]),
+            home: DeclaredHome::read(reader),
             tags: reader.tags(),
         }
     }

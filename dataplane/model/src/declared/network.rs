@@ -2,7 +2,7 @@
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::declared::{MAIN, owner_in_name};
+use crate::declared::{DeclaredHome, MAIN, owner_in_name};
 use crate::log::{Log, Place};
 use crate::name::{InternetGatewayName, RouteTableName, SubnetName, VpcName};
 use crate::reader::{Given, List, Reader, Written};
@@ -12,6 +12,7 @@ use crate::resources::Tags;
 #[derive(Debug)]
 pub(crate) struct DeclaredVpc {
     pub(crate) at: Place,
+    pub(crate) home: DeclaredHome,
     pub(crate) cidr_block: Given<Ipv4Net>,
     pub(crate) secondary_cidr_blocks: List<Ipv4Net>,
     pub(crate) assign_generated_ipv6_cidr_block: bool,
@@ -29,6 +30,7 @@ impl DeclaredVpc {
             assign_generated_ipv6_cidr_block: reader.flag(&["assign_generated_ipv6_cidr_block"], false),
             ipv6_cidr_blocks: reader.list_or_one(&["ipv6_cidr_blocks"], &["ipv6_cidr_block"]),
             main_route_table: reader.take(&["main_route_table", "main_route_table_id"]),
+            home: DeclaredHome::read(reader),
             tags: reader.tags(),
         }
     }

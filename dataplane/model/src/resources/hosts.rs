@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::Serialize;
 
+use crate::home::Home;
 use crate::name::{
     EipName, InstanceName, NatGatewayName, NetworkInterfaceName, SecurityGroupName, SubnetName,
 };
@@ -113,6 +114,9 @@ pub struct Instance {
 /// An elastic IP address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Eip {
+    /// Where it lives and whose it is: it serves there only.
+    #[serde(flatten)]
+    pub home: Home,
     /// The address.
     pub public_ip: Ipv4Addr,
     /// The interface and private address it stands for.

@@ -5,6 +5,7 @@ use std::fmt;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
+use crate::home::Home;
 use crate::name::{
     EgressOnlyInternetGatewayName, InternetGatewayName, NatGatewayName, NetworkAclName, NetworkInterfaceName,
     RouteTableName, SecurityGroupName, VpcName, VpcPeeringConnectionName,
@@ -14,6 +15,9 @@ use crate::resources::Tags;
 /// A virtual private cloud (area ADDR).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Vpc {
+    /// Where it lives and whose it is, and with it everything inside.
+    #[serde(flatten)]
+    pub home: Home,
     /// The primary IPv4 block, /16 to /28 (ADDR-01).
     pub cidr_block: Ipv4Net,
     /// Further IPv4 blocks (ADDR-07..ADDR-14).

@@ -176,6 +176,25 @@ fn check_interfaces(
             "keep the interfaces of an instance in one availability zone",
         );
     }
+    // L2-17: and one account, that of the primary interface.
+    let mut homes = interfaces.iter().filter_map(|(index, eni)| {
+        Some((index, eni, cx.home_of(cx.registers.network_interfaces.owner(eni))?))
+    });
+    let first = homes.next();
+    for (index, other, home) in homes {
+        let Some((_, _, instance)) = &first else { break };
+        if home.region == instance.region && home.owner != instance.owner {
+            cx.log.report(
+                &at.attribute("network_interfaces"),
+                "InvalidNetworkInterfaceID.NotFound",
+                format!(
+                    "{other} at device index {index} is of account {}, the instance of account {}",
+                    home.owner, instance.owner
+                ),
+                "attach interfaces of the instance's own account",
+            );
+        }
+    }
     if interfaces.len() > 1 && declared.associate_public_ip_address.value() == Some(&true)
         || interfaces.len() > 1 && !declared.public_ip.is_absent()
     {

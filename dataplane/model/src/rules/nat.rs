@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::declared::DeclaredNatGateway;
-use crate::name::{EipName, NatGatewayName, NetworkInterfaceName, SubnetName};
+use crate::name::{EipName, NatGatewayName, NetworkInterfaceName, SubnetName, VpcName};
 use crate::register::{Context, interface_of};
 use crate::resources::{
     ConnectivityType, EipAssociation, NatGateway, NatGatewayState, NetworkInterface, Subnet,
 };
+use crate::rules::public;
 
 /// The most private addresses a NAT gateway has (NAT-05).
 const MOST_ADDRESSES: usize = 8;
@@ -27,8 +28,8 @@ pub(super) fn claims(
 ) -> Claims {
     let mut claims = Claims::default();
     for (name, declared) in &cx.declared.nat_gateways {
-        let wanted = allocations(cx, declared);
         let interface = interface_of(name);
+        let wanted = allocations(cx, declared, cx.registers.network_interfaces.owner(&interface));
         // Its subnet has been reported.
         let Some(eni) = interfaces.get(&interface) else { continue };
         let count = 1 + declared.interface.secondary_private_ip_count;
@@ -117,7 +118,7 @@ fn failed(code: &str, message: String) -> NatGatewayState {
 
 /// The elastic IPs a gateway names, the primary one first: one for each private address of a public gateway, none of a
 /// private one (NAT-01, NAT-02).
-fn allocations(cx: &Context<'_>, declared: &DeclaredNatGateway) -> Vec<EipName> {
+fn allocations(cx: &Context<'_>, declared: &DeclaredNatGateway, vpc: Option<&VpcName>) -> Vec<EipName> {
     let (primary, secondary) = (&declared.allocation, &declared.secondary_allocations);
     let at = &declared.interface.at;
     match connectivity(declared) {
@@ -152,7 +153,11 @@ fn allocations(cx: &Context<'_>, declared: &DeclaredNatGateway) -> Vec<EipName> 
     let mut names: Vec<EipName> = Vec::new();
     for reference in primary.written().into_iter().chain(&secondary.items) {
         let Some(name) = cx.registers.eips.resolve(cx.log, reference) else { continue };
-        if names.contains(&name) {
+        let elsewhere = cx.declared.eips.get(&name).and_then(|eip| public::elsewhere(cx, eip, vpc));
+        if let Some(problem) = elsewhere {
+            let remedy = "give the address the `region` and `owner` of the VPC";
+            cx.log.report(&reference.at, "InvalidAllocationID.NotFound", problem, remedy);
+        } else if names.contains(&name) {
             let problem = format!("the elastic IP address {name} is named twice");
             cx.log.report(&reference.at, "InvalidParameterValue", problem, "name each once");
         } else {

@@ -29,6 +29,7 @@ pub(super) fn build(
             );
             continue;
         }
+        check_homes(cx, declared, &vpc, &peer_vpc);
         let state = state(declared, vpcs.get(&vpc), vpcs.get(&peer_vpc));
         if let (Some(accepted), Some(state)) = (declared.auto_accept.written(), declared.state.written())
             && accepted.value != (state.value == PeeringState::Active)
@@ -59,6 +60,34 @@ pub(super) fn build(
         connections.insert(name.clone(), connection);
     }
     connections
+}
+
+/// What the connection says of its far end must be so; and only somebody in the account and region of both VPCs can
+/// accept it with the same call that asks for it.
+fn check_homes(cx: &Context<'_>, declared: &DeclaredVpcPeeringConnection, vpc: &VpcName, peer_vpc: &VpcName) {
+    let (Some(home), Some(peer_home)) = (cx.home_of(Some(vpc)), cx.home_of(Some(peer_vpc))) else { return };
+    let stated = [
+        declared.peer_region.written().map(|told| (&told.at, &told.value.0, &peer_home.region, "in region")),
+        declared.peer_owner.written().map(|told| (&told.at, &told.value.0, &peer_home.owner, "of account")),
+    ];
+    for (at, told, found, what) in stated.into_iter().flatten().filter(|(_, told, found, _)| told != found) {
+        cx.log.report(
+            at,
+            "InvalidVpcID.NotFound",
+            format!("VPC {peer_vpc} is {what} {found}, not {told}"),
+            "leave this out, or say what the VPC says",
+        );
+    }
+    if let (Some(written), Some([here, there])) = (declared.auto_accept.written(), home.apart(&peer_home))
+        && written.value
+    {
+        cx.log.report(
+            &written.at,
+            "InvalidParameterCombination",
+            format!("VPC {vpc} is {here} and VPC {peer_vpc} {there}, so that the other side has to accept"),
+            "say `\"state\": \"active\"` for one that it has accepted",
+        );
+    }
 }
 
 /// PCX-01: an overlap of any two blocks fails the connection, and that is no error. PCX-11: unaccepted it waits.

@@ -218,7 +218,8 @@ pub(super) fn assign(
             let public = PublicIp { address: public_ip, eip: Some(name.clone()) };
             interface.public_ips.insert(association.private_ip, public);
         }
-        built.insert(name, Eip { public_ip, association, tags: declared.tags.clone() });
+        let home = declared.home.settle(cx).unwrap_or_default();
+        built.insert(name, Eip { home, public_ip, association, tags: declared.tags.clone() });
     }
     for (name, automatic) in &automatic {
         let address = match chosen.get(name) {
@@ -270,6 +271,11 @@ fn association(
             "attach one to it before associating an elastic IP",
         );
     }
+    if let Some(problem) = elsewhere(cx, declared, vpc) {
+        let remedy = "give the address the `region` and `owner` of the VPC";
+        cx.log.report(at, "InvalidAllocationID.NotFound", problem, remedy);
+        return None;
+    }
     let interface = interfaces.get(&name)?;
     let private_ip = match chosen {
         None => interface.private_ip,
@@ -288,6 +294,12 @@ fn association(
         cx.log.report(at, "InvalidParameterCombination", problem, "choose an interface that has one");
     }
     Some(EipAssociation { network_interface: name, private_ip: private_ip? })
+}
+
+/// Why an elastic IP cannot serve in a VPC: it exists in its own region and account only.
+pub(super) fn elsewhere(cx: &Context<'_>, eip: &DeclaredEip, vpc: Option<&VpcName>) -> Option<String> {
+    let [there, here] = eip.home.settle(cx)?.apart(&cx.home_of(vpc)?)?;
+    Some(format!("the elastic IP address is {there}, the VPC {here}"))
 }
 
 fn is_ipv6_only(cx: &Context<'_>, interface: &NetworkInterface) -> bool {

@@ -36,7 +36,8 @@ pub(super) fn build(cx: &Context<'_>, vpcs: &BTreeMap<VpcName, Vpc>) -> BTreeMap
     let mut subnets = BTreeMap::new();
     let mut taken: BTreeMap<&VpcName, Vec<(IpNet, &SubnetName)>> = BTreeMap::new();
     for (name, written) in &declared.subnets {
-        let availability_zone = availability_zone(cx, written);
+        let vpc_home = cx.home_of(cx.registers.subnets.owner(name));
+        let availability_zone = availability_zone(cx, written, vpc_home.map(|home| home.region));
         let families = families(cx, written);
         let Some((vpc_name, vpc)) =
             cx.registers.subnets.owner(name).and_then(|owner| vpcs.get_key_value(owner))
@@ -93,9 +94,9 @@ pub(super) fn build(cx: &Context<'_>, vpcs: &BTreeMap<VpcName, Vpc>) -> BTreeMap
     subnets
 }
 
-/// The zone, by default the first one of the region (ADDR-26). Local Zones have longer names: us-west-2-lax-1a.
-fn availability_zone(cx: &Context<'_>, written: &DeclaredSubnet) -> Option<String> {
-    let region = cx.declared.region.as_ref()?;
+/// The zone, by default the first one of the VPC's region (ADDR-26). Local Zones have longer names: us-west-2-lax-1a.
+fn availability_zone(cx: &Context<'_>, written: &DeclaredSubnet, region: Option<String>) -> Option<String> {
+    let region = region?;
     let first = format!("{region}a");
     let zone = match &written.availability_zone {
         Given::Absent => return Some(first),

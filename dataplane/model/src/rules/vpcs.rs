@@ -34,6 +34,7 @@ pub(super) fn build(cx: &Context<'_>) -> BTreeMap<VpcName, Vpc> {
         vpcs.insert(
             name.clone(),
             Vpc {
+                home: declared.home.settle(cx).unwrap_or_default(),
                 cidr_block,
                 secondary_cidr_blocks,
                 ipv6_cidr_blocks,

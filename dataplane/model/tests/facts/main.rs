@@ -6,6 +6,7 @@
 mod addressing;
 mod filters;
 mod gateways;
+mod homes;
 mod hosts;
 mod naming;
 mod routing;
