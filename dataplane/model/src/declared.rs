@@ -53,6 +53,7 @@ const LACKING: &[(&str, &str)] = &[
     ("vpn_gateways", "virtual private gateways"),
     ("managed_prefix_lists", "managed prefix lists"),
     ("prefix_lists", "managed prefix lists"),
+    ("multicast_domains", "multicast domains"),
     ("quotas", "quotas"),
 ];
 
