@@ -82,6 +82,7 @@ pub fn group_permission<'a>(
     let peers = peers.into_iter().map(|peer| match peer {
         Peer::Cidr(block) => block.to_string(),
         Peer::Group(group) => group.to_string(),
+        Peer::PrefixList(list) => list.to_string(),
     });
     format!("{traffic} {} {}", preposition(way), peers.collect::<Vec<_>>().join(", "))
 }
@@ -105,8 +106,10 @@ fn preposition(way: Direction) -> &'static str {
 
 /// A declared route, as in `0.0.0.0/0 → igw`.
 pub fn route(route: &Route) -> String {
+    let list = route.prefix_list.as_ref().map(|list| format!(" ({list})")).unwrap_or_default();
     let state = if route.state == RouteState::Blackhole { " (blackhole)" } else { "" };
-    format!("{} → {}{state}", route.destination, route.target)
+    let unused = if route.overridden { " (unused: HIGHER_PRIORITY_ROUTE)" } else { "" };
+    format!("{}{list} → {}{state}{unused}", route.destination, route.target)
 }
 
 /// The groups of an interface.

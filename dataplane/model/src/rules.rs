@@ -14,6 +14,7 @@ mod interfaces;
 mod nat;
 mod not_modelled;
 mod peering;
+mod prefix_lists;
 mod public;
 mod routes;
 mod subnets;
@@ -41,6 +42,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let not_modelled = not_modelled::build(cx, &subnets, &network_interfaces);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
     let vpc_peering_connections = peering::build(cx, &vpcs);
+    let managed_prefix_lists = prefix_lists::build(cx);
     let around = routes::Resources {
         vpcs: &vpcs,
         subnets: &subnets,
@@ -48,8 +50,9 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         interfaces: &network_interfaces,
         nat_gateways: &nat_gateways,
         peerings: &vpc_peering_connections,
+        prefix_lists: &managed_prefix_lists,
     };
-    let route_tables = routes::build(cx, &around);
+    let route_tables = routes::build(cx, &around, &[]);
     Topology {
         region: cx.declared.region.clone().unwrap_or_default(),
         settings: cx.declared.settings,
@@ -60,6 +63,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         egress_only_internet_gateways,
         nat_gateways,
         vpc_peering_connections,
+        managed_prefix_lists,
         network_acls,
         security_groups,
         network_interfaces,

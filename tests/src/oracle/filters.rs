@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use vpclab_model::{NetworkAcl, NetworkInterface, Peer, RuleAction, SecurityGroupRule, Topology, Traffic};
 
 use super::Reason;
@@ -85,8 +86,12 @@ pub(super) fn speaks_of(traffic: &Traffic, subject: &Subject) -> bool {
 }
 
 /// SG-08: a reference means the private addresses of the group's interfaces.
-pub(super) fn is_meant(peer: &Peer, far: &Far<'_>) -> bool {
+pub(super) fn is_meant(topology: &Topology, peer: &Peer, far: &Far<'_>) -> bool {
     match peer {
+        // SG-25
+        Peer::PrefixList(list) => {
+            topology.managed_prefix_lists[list].entries.iter().any(|entry| entry.cidr.contains(&far.address))
+        }
         Peer::Cidr(block) => block.contains(&far.address),
         Peer::Group(group) => {
             far.member.is_some_and(|eni| eni.security_groups.contains(group) && has_address(eni, far.address))
@@ -102,7 +107,14 @@ pub(super) fn is_wide_open(
     subject: &Subject,
     far: IpAddr,
 ) -> bool {
-    let everyone = |rule: &&SecurityGroupRule| matches!(rule.peer, Peer::Cidr(block) if block.prefix_len() == 0 && block.contains(&far));
+    let is_all = |block: IpNet| block.prefix_len() == 0 && block.contains(&far);
+    let everyone = |rule: &&SecurityGroupRule| match &rule.peer {
+        Peer::Cidr(block) => is_all(*block),
+        Peer::PrefixList(list) => {
+            topology.managed_prefix_lists[list].entries.iter().any(|entry| is_all(entry.cidr))
+        }
+        Peer::Group(_) => false,
+    };
     let opening =
         rules(topology, eni, outbound).filter(everyone).any(|rule| speaks_of(&rule.traffic, subject));
     let response = rules(topology, eni, !outbound).filter(everyone).any(|rule| match rule.traffic {

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::Serialize;
 
-use crate::name::{SecurityGroupName, VpcName};
+use crate::name::{ManagedPrefixListName, SecurityGroupName, VpcName};
 use crate::resources::Tags;
 use crate::traffic::Traffic;
 
@@ -84,4 +84,6 @@ pub enum Peer {
     Cidr(IpNet),
     /// The private addresses of the group's interfaces (SG-08).
     Group(SecurityGroupName),
+    /// The entries of a managed prefix list as they are now (SG-25).
+    PrefixList(ManagedPrefixListName),
 }

@@ -137,6 +137,7 @@ fn flatten(
                 let whom = match &peer {
                     Peer::Cidr(block) => block.to_string(),
                     Peer::Group(group) => format!("group {group}"),
+                    Peer::PrefixList(list) => format!("prefix list {list}"),
                 };
                 cx.log.report(
                     &at,
@@ -170,10 +171,15 @@ fn peers(
         };
         peers.extend(group.map(|group| (reference.at.clone(), Peer::Group(group))));
     }
+    for reference in &rule.prefix_lists.items {
+        let list = cx.registers.managed_prefix_lists.resolve(cx.log, reference);
+        peers.extend(list.map(|list| (reference.at.clone(), Peer::PrefixList(list))));
+    }
     let to_itself = rule.to_itself.written().filter(|written| written.value);
     peers.extend(to_itself.map(|written| (written.at.clone(), Peer::Group(name.clone()))));
 
-    let wrong = rule.lacking
+    let wrong = !rule.prefix_lists.complete
+        || !rule.prefix_lists.items.is_empty()
         || !rule.cidr_blocks.complete
         || !rule.ipv6_cidr_blocks.complete
         || !rule.security_groups.complete
@@ -184,7 +190,7 @@ fn peers(
             &rule.at,
             "MissingParameter",
             "the rule names no other end",
-            "give `cidr_blocks`, `ipv6_cidr_blocks`, `security_groups` or `self: true`",
+            "give `cidr_blocks`, `ipv6_cidr_blocks`, `security_groups`, `prefix_lists` or `self: true`",
         );
     }
     peers
