@@ -231,9 +231,7 @@ fn agrees(net: &Net, expected: &Verdict, plan: &Plan) -> bool {
                 (Place::Interface(name), Egress::Interface(eni, _)) => {
                     net.fabric().enis[eni].name.as_str() == name
                 }
-                (Place::Host(name), Egress::InternetHost(host)) => {
-                    net.fabric().hosts[host].name.as_str() == name
-                }
+                (Place::Host(name), Egress::Host(host)) => net.fabric().hosts[host].name.as_str() == name,
                 (Place::Internet, Egress::Internet(_)) => true,
                 _ => false,
             };

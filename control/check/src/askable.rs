@@ -140,6 +140,8 @@ impl Asked<'_> {
             instances,
             eips,
             internet_hosts,
+            customer_hosts,
+            customer_networks,
             not_modelled,
             region: _,
             settings: _,
@@ -160,6 +162,8 @@ impl Asked<'_> {
         names.extend(eips.keys().map(|name| name.as_str()));
         names.extend(internet_hosts.keys().map(|name| name.as_str()));
         names.extend(not_modelled.values().flat_map(|all| all.keys().map(String::as_str)));
+        names.extend(customer_networks.keys().map(|name| name.as_str()));
+        names.extend(customer_hosts.keys().map(|name| name.as_str()));
         names
     }
 

@@ -37,6 +37,8 @@ pub fn changes(before: &Topology, after: &Topology) -> Vec<Change> {
         let new = after.not_modelled.get(kind.plural).unwrap_or(&nothing);
         differences(old, new, |action, name| changes.push(change(action, kind.plural, name)));
     }
+    compare(&mut changes, &before.customer_networks, &after.customer_networks);
+    compare(&mut changes, &before.customer_hosts, &after.customer_hosts);
     changes
 }
 

@@ -63,8 +63,10 @@ indices! {
     EniIdx;
     /// A resource that is stored and not modelled.
     NotModelledIdx;
-    /// The slot of an internet host, stable over generations.
+    /// The slot of a host outside every VPC, stable over generations.
     HostIdx;
+    /// A compiled customer network.
+    CustomerNetworkIdx;
 }
 
 /// A dense table, entered by its own kind of index.

@@ -10,6 +10,7 @@ mod hosts;
 mod network;
 mod not_modelled;
 mod prefix_lists;
+mod private;
 
 use std::collections::BTreeMap;
 
@@ -30,14 +31,15 @@ pub(crate) use network::{
 };
 pub(crate) use not_modelled::{DeclaredNotModelled, DeclaredNotModelledResources};
 pub(crate) use prefix_lists::DeclaredManagedPrefixList;
+pub(crate) use private::{DeclaredCustomerHost, DeclaredCustomerNetwork};
 
 use crate::document::Document;
 use crate::home::DEFAULT_REGION;
 use crate::log::{Log, Place};
 use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind,
-    ManagedPrefixListName, Name, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
-    SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
+    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
+    InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
@@ -78,6 +80,8 @@ pub(crate) struct Declared {
     pub(crate) eips: BTreeMap<EipName, DeclaredEip>,
     pub(crate) internet_hosts: BTreeMap<InternetHostName, DeclaredInternetHost>,
     pub(crate) not_modelled: DeclaredNotModelledResources,
+    pub(crate) customer_networks: BTreeMap<CustomerNetworkName, DeclaredCustomerNetwork>,
+    pub(crate) customer_hosts: BTreeMap<CustomerHostName, DeclaredCustomerHost>,
 }
 
 impl Declared {
@@ -116,6 +120,8 @@ impl Declared {
             eips: resources(&mut reader, log, None, DeclaredEip::read),
             internet_hosts: resources(&mut reader, log, None, DeclaredInternetHost::read),
             not_modelled: not_modelled::read(&mut reader, log),
+            customer_networks: resources(&mut reader, log, None, DeclaredCustomerNetwork::read),
+            customer_hosts: resources(&mut reader, log, None, DeclaredCustomerHost::read),
         };
         reader.finish();
         declared
