@@ -19,8 +19,8 @@ use vpclab_wire::MacAddr;
 
 use crate::index::{
     Arena, AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx,
-    InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx, PolicyIdx, RouteTableIdx, SecurityGroupIdx,
-    SubnetIdx, Table, TransitIdx, TransitTableIdx, VpcIdx,
+    InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, RouteTableIdx,
+    SecurityGroupIdx, SubnetIdx, Table, TransitIdx, TransitTableIdx, VpcIdx,
 };
 
 /// A hash map keyed with a secret of this process, as packets choose the keys.
@@ -103,6 +103,12 @@ pub struct Fabric {
     pub transit_attachments: Table<AttachmentIdx, TransitAttachment>,
     /// Their route tables.
     pub transit_tables: Table<TransitTableIdx, TransitTable>,
+    /// Resources that are stored and not modelled.
+    pub not_modelled: Table<NotModelledIdx, NotModelled>,
+    /// What may close VPCs to the internet, where the topology has such a thing (BPA-01).
+    pub block_public_access: Option<NotModelledIdx>,
+    /// What may forward multicast, where the topology has such a thing.
+    pub multicast: Option<NotModelledIdx>,
     /// Instances.
     pub instances: Arena<InstanceIdx, Instance>,
     /// Interfaces.
@@ -390,6 +396,21 @@ pub struct TransitRoute {
     pub attachments: Vec<AttachmentIdx>,
 }
 
+/// A resource that is stored and not modelled.
+#[derive(Debug)]
+pub struct NotModelled {
+    /// The key of its kind.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: Box<str>,
+    /// What is not modelled, in a sentence.
+    pub reason: &'static str,
+    /// Whether it takes TCP and UDP at its interfaces, so that the way to one of them is a question of its own.
+    pub takes: bool,
+    /// Whether it sends from its interfaces, so that the way from one of them is a question of its own.
+    pub sends: bool,
+}
+
 /// Whose an interface is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -399,6 +420,8 @@ pub enum Role {
     NatGateway(NatGatewayIdx),
     /// A transit gateway's, for an attachment.
     TransitGateway(AttachmentIdx),
+    /// That of a resource which is not modelled.
+    NotModelled(NotModelledIdx),
 }
 
 /// An instance.

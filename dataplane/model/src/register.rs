@@ -183,7 +183,13 @@ impl Registers {
         let services = declared.nat_gateways.iter().map(|(name, nat)| (interface_of(name), &nat.interface));
         let attached =
             attachment_interfaces(declared, &subnets).map(|(name, _, interface)| (name, interface));
-        for (name, interface) in implied.chain(own).chain(services).chain(attached) {
+        let not_modelled = declared.not_modelled.values().flatten().flat_map(|(owner, resource)| {
+            resource.interfaces.iter().filter_map(|interface| {
+                let subnet = interface.subnet.value()?;
+                Some((name_in(&subnets, resource.kind.id_prefix, owner, subnet), interface))
+            })
+        });
+        for (name, interface) in implied.chain(own).chain(services).chain(not_modelled).chain(attached) {
             let subnet = interface.subnet.written().and_then(|subnet| subnets.resolve(log, subnet));
             let owner = subnet.as_ref().and_then(|subnet| subnets.owner(subnet)).cloned();
             interface_owners.insert(name.clone(), owner);
@@ -258,6 +264,11 @@ impl Registers {
         note(&mut ids, self.instances.owners.keys());
         note(&mut ids, declared.eips.keys());
         note(&mut ids, declared.internet_hosts.keys());
+        for (kind, name) in
+            declared.not_modelled.values().flat_map(|all| all.iter().map(|(name, r)| (r.kind, name)))
+        {
+            ids.insert(kind.id(name), format!("{} {name}", kind.noun));
+        }
         note(&mut ids, declared.customer_networks.keys());
         note(&mut ids, declared.customer_hosts.keys());
         fn refuse<'a, K: Kind + 'a>(
@@ -307,8 +318,7 @@ pub(crate) fn interface_of<K: Kind>(service: &Name<K>) -> Name<kind::NetworkInte
 }
 
 /// The interfaces that attachments of VPCs put into their subnets: each with its name, such as
-/// `tgw-attach/shop/private-a`, and the attachment it belongs to. One whose subnet does not exist has the name that is
-/// written there.
+/// `tgw-attach/shop/private-a`, and the attachment it belongs to.
 pub(crate) fn attachment_interfaces<'a>(
     declared: &'a Declared,
     subnets: &Register<kind::Subnet>,
@@ -317,16 +327,11 @@ pub(crate) fn attachment_interfaces<'a>(
 > {
     declared.transit_gateway_vpc_attachments.iter().flat_map(move |(name, attachment)| {
         attachment.interfaces.iter().filter_map(move |interface| {
-            let written = interface.subnet.value()?;
-            let subnet = subnets.find(written).map_or(written.as_str(), Name::as_str);
-            Some((interface_in(name, subnet), name, interface))
+            let subnet = interface.subnet.value()?;
+            let prefix = kind::TransitGatewayVpcAttachment::ID_PREFIX;
+            Some((name_in(subnets, prefix, name.as_str(), subnet), name, interface))
         })
     })
-}
-
-/// The name of an attachment's interface in one of its subnets.
-pub(crate) fn interface_in<K: Kind>(attachment: &Name<K>, subnet: &str) -> Name<kind::NetworkInterface> {
-    Name::new(format!("{}/{subnet}", interface_of(attachment)))
 }
 
 /// The route tables of transit gateways, declared ones and those that AWS makes with a gateway (TGW-03).
@@ -340,6 +345,26 @@ fn transit_gateway_route_tables(
         }
     }
     tables
+}
+
+/// The name of the interface that the service `owner` puts into the subnet that `subnet` refers to.
+pub(crate) fn interface_in(
+    registers: &Registers,
+    prefix: &str,
+    owner: &str,
+    subnet: &str,
+) -> Name<kind::NetworkInterface> {
+    name_in(&registers.subnets, prefix, owner, subnet)
+}
+
+fn name_in(
+    subnets: &Register<kind::Subnet>,
+    prefix: &str,
+    owner: &str,
+    subnet: &str,
+) -> Name<kind::NetworkInterface> {
+    let subnet = subnets.find(subnet).map_or(subnet, Name::as_str);
+    Name::new(format!("{prefix}/{owner}/{subnet}"))
 }
 
 /// The qualified name of what AWS makes with a VPC, such as `shop/main`.

@@ -11,7 +11,7 @@ use crate::name::{
 };
 use crate::reader::{Given, List, Reader, Written};
 use crate::resources::{AttachmentState, Tags};
-use crate::shape::{Account, Region, Switch};
+use crate::shape::{Account, Region};
 
 /// A transit gateway as written.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub(crate) struct DeclaredTransitGateway {
     pub(crate) default_route_table_propagation: bool,
     pub(crate) vpn_ecmp_support: bool,
     pub(crate) dns_support: bool,
+    pub(crate) multicast_support: bool,
     pub(crate) security_group_referencing_support: bool,
     pub(crate) cidr_blocks: List<IpNet>,
     pub(crate) tags: Tags,
@@ -86,14 +87,9 @@ pub(crate) struct DeclaredTransitGatewayRoute {
 }
 
 impl DeclaredTransitGateway {
-    pub(super) fn read(reader: &mut Reader<'_>, log: &Log, _: &TransitGatewayName) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &TransitGatewayName) -> Self {
         /// What fits into four bytes; which of them are right is for the rules to say.
         const ASN: std::ops::RangeInclusive<i64> = 1..=4_294_967_295;
-        let multicast = reader.take::<Switch>(&["multicast_support"]);
-        if let Some(Written { at, value: Switch(true) }) = multicast.written() {
-            let problem = "this version has no multicast domains";
-            log.report(at, "UnsupportedOperation", problem, "leave it out, or say \"disable\"");
-        }
         Self {
             home: DeclaredHome::read(reader),
             amazon_side_asn: reader.number(&["amazon_side_asn"], ASN),
@@ -102,6 +98,7 @@ impl DeclaredTransitGateway {
             default_route_table_propagation: reader.switch("default_route_table_propagation", true),
             vpn_ecmp_support: reader.switch("vpn_ecmp_support", true),
             dns_support: reader.switch("dns_support", true),
+            multicast_support: reader.switch("multicast_support", false),
             security_group_referencing_support: reader.switch("security_group_referencing_support", false),
             cidr_blocks: reader.list(&["transit_gateway_cidr_blocks"]),
             tags: reader.tags(),

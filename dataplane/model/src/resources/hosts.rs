@@ -61,6 +61,13 @@ pub enum InterfaceType {
     NatGateway(NatGatewayName),
     /// A transit gateway's, for this attachment (TGW-12).
     TransitGateway(TransitGatewayVpcAttachmentName),
+    /// That of a resource which is stored and not modelled.
+    NotModelled {
+        /// The key of its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
 }
 
 /// A public IPv4 address of an interface.

@@ -33,6 +33,8 @@ pub struct TransitGateway {
     pub vpn_ecmp_support: bool,
     /// Whether names of instances resolve to private addresses across it (TGW-29).
     pub dns_support: bool,
+    /// Whether it may have multicast domains, which are not modelled.
+    pub multicast_support: bool,
     /// Whether security group rules may refer to groups of other attached VPCs (SG-11).
     pub security_group_referencing_support: bool,
     /// Its own blocks, for Connect peers (TGW-39).

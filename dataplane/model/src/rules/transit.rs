@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use crate::declared::{DeclaredJoins, DeclaredTransitGatewayRoute, DeclaredTransitGatewayVpcAttachment};
 use crate::log::Place;
 use crate::name::{
-    SubnetName, TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
-    TransitGatewayVpcAttachmentName, VpcName,
+    Kind, NetworkInterfaceName, SubnetName, TransitGatewayName, TransitGatewayPeeringAttachmentName,
+    TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName, VpcName, kind,
 };
 use crate::nearest::nearest;
 use crate::reader::{Given, Written};
@@ -25,6 +25,9 @@ const INVALID: &str = "InvalidParameterValue";
 
 /// The code for an attachment that is not there (ERR-27).
 const NO_ATTACHMENT: &str = "InvalidTransitGatewayAttachmentID.NotFound";
+
+/// What names of attachments' interfaces begin with.
+const ATTACHMENT: &str = kind::TransitGatewayVpcAttachment::ID_PREFIX;
 
 /// Everything of transit gateways that exists.
 #[derive(Debug, Default)]
@@ -119,6 +122,7 @@ fn gateways(cx: &Context<'_>) -> BTreeMap<TransitGatewayName, TransitGateway> {
             default_route_table: (association || propagation).then(|| default_table_of(name)),
             vpn_ecmp_support: declared.vpn_ecmp_support,
             dns_support: declared.dns_support,
+            multicast_support: declared.multicast_support,
             security_group_referencing_support: declared.security_group_referencing_support,
             transit_gateway_cidr_blocks: declared.cidr_blocks.items.iter().map(|b| b.value).collect(),
             tags: declared.tags.clone(),
@@ -165,7 +169,7 @@ fn vpc_attachments(
             .written()
             .and_then(|written| cx.registers.transit_gateways.resolve(cx.log, written));
         let vpc = cx.registers.transit_gateway_vpc_attachments.owner(name);
-        let chosen = subnets_of(cx, declared, vpc, subnets);
+        let chosen = subnets_of(cx, name, declared, vpc, subnets);
         let (Some(gateway), Some(vpc)) = (gateway, vpc.cloned()) else { continue };
         let state = state_of(cx, declared, &gateway, &vpc, gateways);
         let twin = attachments.iter().find(|(_, other)| {
@@ -183,13 +187,7 @@ fn vpc_attachments(
             TransitGatewayVpcAttachment {
                 transit_gateway: gateway,
                 vpc,
-                subnets: chosen
-                    .into_iter()
-                    .map(|subnet| {
-                        let interface = interface_in(name, subnet.as_str());
-                        (subnet, interface)
-                    })
-                    .collect(),
+                subnets: chosen,
                 appliance_mode_support: declared.appliance_mode_support,
                 ipv6_support: declared.ipv6_support,
                 dns_support: declared.dns_support,
@@ -246,10 +244,11 @@ fn lives(state: AttachmentState) -> bool {
 /// The subnets of an attachment: of its VPC, one in each zone at most (TGW-12), with IPv4 and in no Local Zone (TGW-31).
 fn subnets_of(
     cx: &Context<'_>,
+    name: &TransitGatewayVpcAttachmentName,
     declared: &DeclaredTransitGatewayVpcAttachment,
     vpc: Option<&VpcName>,
     subnets: &BTreeMap<SubnetName, Subnet>,
-) -> Vec<SubnetName> {
+) -> BTreeMap<SubnetName, NetworkInterfaceName> {
     if declared.subnets.items.is_empty() && declared.subnets.complete {
         let problem = "a VPC is attached by at least one subnet";
         cx.log.report(
@@ -259,7 +258,7 @@ fn subnets_of(
             "name one in each zone to be served",
         );
     }
-    let mut chosen: Vec<SubnetName> = Vec::new();
+    let mut chosen: BTreeMap<SubnetName, NetworkInterfaceName> = BTreeMap::new();
     let mut zones: BTreeMap<&str, &SubnetName> = BTreeMap::new();
     for Written { at, value } in &declared.subnets.items {
         // What does not exist has been reported with the interfaces.
@@ -282,7 +281,8 @@ fn subnets_of(
             let problem = format!("the subnet {subnet} lies in the Local Zone {zone}");
             cx.log.report(at, INVALID, problem, "name a subnet in an availability zone");
         } else {
-            chosen.push(subnet.clone());
+            let interface = interface_in(cx.registers, ATTACHMENT, name.as_str(), subnet.as_str());
+            chosen.insert(subnet.clone(), interface);
         }
     }
     chosen
