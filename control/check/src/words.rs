@@ -79,10 +79,7 @@ pub fn group_permission<'a>(
     traffic: &Traffic,
     peers: impl IntoIterator<Item = &'a Peer>,
 ) -> String {
-    let peers = peers.into_iter().map(|peer| match peer {
-        Peer::Cidr(block) => block.to_string(),
-        Peer::Group(group) => group.to_string(),
-    });
+    let peers = peers.into_iter().map(ToString::to_string);
     format!("{traffic} {} {}", preposition(way), peers.collect::<Vec<_>>().join(", "))
 }
 

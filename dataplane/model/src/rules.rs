@@ -14,6 +14,7 @@ mod interfaces;
 mod nat;
 mod peering;
 mod public;
+mod references;
 mod routes;
 mod subnets;
 mod traffic;
@@ -27,7 +28,8 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let vpcs = vpcs::build(cx);
     let internet_gateways = gateways::build(cx);
     let network_acls = acls::build(cx, &vpcs);
-    let security_groups = groups::build(cx, &vpcs);
+    let vpc_peering_connections = peering::build(cx, &vpcs);
+    let security_groups = groups::build(cx, &vpcs, &vpc_peering_connections);
     let subnets = subnets::build(cx, &vpcs);
     let (instances, attachments) = instances::build(cx, &subnets);
     let mut network_interfaces = interfaces::build(cx, &subnets, &attachments);
@@ -38,7 +40,6 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         public::assign(cx, &vpcs, &subnets, &instances, &internet_hosts, wanted, &mut network_interfaces);
     let nat_gateways = nat::build(cx, &subnets, claims);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
-    let vpc_peering_connections = peering::build(cx, &vpcs);
     let around = routes::Resources {
         vpcs: &vpcs,
         subnets: &subnets,

@@ -88,6 +88,7 @@ pub(super) fn speaks_of(traffic: &Traffic, subject: &Subject) -> bool {
 pub(super) fn is_meant(peer: &Peer, far: &Far<'_>) -> bool {
     match peer {
         Peer::Cidr(block) => block.contains(&far.address),
+        Peer::UnknownGroup(_) => false,
         Peer::Group(group) => {
             far.member.is_some_and(|eni| eni.security_groups.contains(group) && has_address(eni, far.address))
         }
