@@ -8,13 +8,12 @@
 mod addresses;
 mod filters;
 mod memory;
+mod routes;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vpclab_model::{
-    MidStreamTcp, OutboundSmtp, Route, RouteState, RouteTarget, SubnetName, Topology, VpcName,
-};
+use vpclab_model::{MidStreamTcp, OutboundSmtp, RouteState, RouteTarget, SubnetName, Topology, VpcName};
 
 use self::addresses::{
     behind_public, belongs_to_aws, has_address, is_for_the_link_or_a_group, is_never_forwarded,
@@ -22,6 +21,7 @@ use self::addresses::{
 };
 use self::filters::{Far, Subject, acl, is_meant, is_wide_open, rules, speaks_of};
 use self::memory::{Flow, Passage, Remembered, remembered};
+use self::routes::route;
 use crate::packet::{Body, Flags, Packet};
 
 /// Where a packet enters.
@@ -151,7 +151,7 @@ impl Oracle {
         if let Some(neighbor) = neighbor {
             return self.enter(walk, neighbor, &From::Neighbor);
         }
-        let found = route(&topology.route_tables[&subnet.route_table].routes, dst);
+        let found = route(topology, &topology.route_tables[&subnet.route_table].routes, dst);
         // PIPE-16, NACL-06: what the router hands over inside the subnet does not leave it, unless it is steered away.
         let is_local = found.is_some_and(|route| route.target == RouteTarget::Local);
         let stays_inside = is_local && subnet.cidr_blocks().any(|block| block.contains(&dst));
@@ -282,7 +282,7 @@ impl Oracle {
         };
         let allowed = |outbound: bool, subject: &Subject, far: &Far<'_>| {
             rules(topology, eni, outbound)
-                .any(|rule| speaks_of(&rule.traffic, subject) && is_meant(&rule.peer, far))
+                .any(|rule| speaks_of(&rule.traffic, subject) && is_meant(topology, &rule.peer, far))
         };
         let subject = Subject::of(packet);
         let own_rules =
@@ -350,15 +350,4 @@ enum From<'a> {
     Subnet(&'a SubnetName),
     /// A gateway.
     Outside,
-}
-
-/// RT-05: the longest of those that match; RT-13 and RT-14 are asked before.
-fn route(routes: &[Route], destination: IpAddr) -> Option<&Route> {
-    let mut best: Option<&Route> = None;
-    for route in routes.iter().filter(|route| route.destination.contains(&destination)) {
-        if best.is_none_or(|best| route.destination.prefix_len() > best.destination.prefix_len()) {
-            best = Some(route);
-        }
-    }
-    best
 }

@@ -133,6 +133,7 @@ impl Asked<'_> {
             egress_only_internet_gateways,
             nat_gateways,
             vpc_peering_connections,
+            managed_prefix_lists,
             network_acls,
             security_groups,
             network_interfaces,
@@ -150,6 +151,7 @@ impl Asked<'_> {
         names.extend(egress_only_internet_gateways.keys().map(|name| name.as_str()));
         names.extend(nat_gateways.keys().map(|name| name.as_str()));
         names.extend(vpc_peering_connections.keys().map(|name| name.as_str()));
+        names.extend(managed_prefix_lists.keys().map(|name| name.as_str()));
         names.extend(network_acls.keys().map(|name| name.as_str()));
         names.extend(security_groups.keys().map(|name| name.as_str()));
         names.extend(network_interfaces.keys().map(|name| name.as_str()));

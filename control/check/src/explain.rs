@@ -333,15 +333,24 @@ impl Telling<'_> {
                     let detail = Some("no route matches".to_owned());
                     return Step { detail, ..plain("route_table", table.name.to_string(), "deny") };
                 };
-                let is_blackhole = table
-                    .routes
-                    .iter()
-                    .any(|route| route.destination == destination && route.state == RouteState::Blackhole);
+                let to = || table.routes.iter().filter(|route| route.destination == destination);
+                let route = to().find(|route| !route.overridden);
+                let is_blackhole = route.is_some_and(|route| route.state == RouteState::Blackhole);
+                let list = route.and_then(|route| route.prefix_list.as_ref());
+                let list = list.map(|list| format!(", by prefix list {list}")).unwrap_or_default();
+                // RT-06: what lost is still there.
+                let lost: Vec<_> = to().filter(|route| route.overridden).map(|r| r.target).collect();
+                let lost = lost.iter().map(|&target| words::target(fabric, target)).collect::<Vec<_>>();
+                let lost = if lost.is_empty() {
+                    String::new()
+                } else {
+                    format!(", before {} by HIGHER_PRIORITY_ROUTE", lost.join(", "))
+                };
                 let target = words::target(fabric, target);
                 let (action, detail) = if is_blackhole {
-                    ("deny", format!("{target}, a blackhole"))
+                    ("deny", format!("{target}, a blackhole{list}{lost}"))
                 } else {
-                    ("forward", target)
+                    ("forward", format!("{target}{list}{lost}"))
                 };
                 Step {
                     rule: Some(RuleReference::Text(destination.to_string())),

@@ -236,7 +236,8 @@ impl Marks {
         let mut next = 0;
         let mut tables = Vec::new();
         for &table in &met.route_tables {
-            let routes = &fabric.route_tables[table].routes;
+            let all = &fabric.route_tables[table].routes;
+            let routes: Vec<_> = all.iter().filter(|route| !route.overridden).collect();
             let does = |place: usize| (routes[place].target, routes[place].state);
             tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
         }

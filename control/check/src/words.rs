@@ -102,8 +102,10 @@ fn preposition(way: Direction) -> &'static str {
 
 /// A declared route, as in `0.0.0.0/0 → igw`.
 pub fn route(route: &Route) -> String {
+    let list = route.prefix_list.as_ref().map(|list| format!(" ({list})")).unwrap_or_default();
     let state = if route.state == RouteState::Blackhole { " (blackhole)" } else { "" };
-    format!("{} → {}{state}", route.destination, route.target)
+    let unused = if route.overridden { " (unused: HIGHER_PRIORITY_ROUTE)" } else { "" };
+    format!("{}{list} → {}{state}{unused}", route.destination, route.target)
 }
 
 /// The groups of an interface.

@@ -45,6 +45,8 @@ kinds! {
         ["vpc", "availability_zone", "cidr_block", "ipv6_cidr_block", "route_table", "network_acl"];
     RouteTable, "InvalidRouteTableID.NotFound", ["vpc", "main", "routes"];
     InternetGateway, "InvalidInternetGatewayID.NotFound", ["vpc"];
+    ManagedPrefixList, "InvalidPrefixListID.NotFound",
+        ["address_family", "owner", "max_entries", "version", "entries"];
     NetworkAcl, "InvalidNetworkAclID.NotFound", ["vpc", "default", "ingress", "egress"];
     SecurityGroup, "InvalidGroup.NotFound", ["vpc", "description", "ingress", "egress"];
     NetworkInterface, "InvalidNetworkInterfaceID.NotFound",

@@ -18,6 +18,7 @@ macro_rules! by_kind {
             kind::Subnet::PLURAL => by_kind!(@ topology.subnets, $resources, $read),
             kind::RouteTable::PLURAL => by_kind!(@ topology.route_tables, $resources, $read),
             kind::InternetGateway::PLURAL => by_kind!(@ topology.internet_gateways, $resources, $read),
+            kind::ManagedPrefixList::PLURAL => by_kind!(@ topology.managed_prefix_lists, $resources, $read),
             kind::NetworkAcl::PLURAL => by_kind!(@ topology.network_acls, $resources, $read),
             kind::SecurityGroup::PLURAL => by_kind!(@ topology.security_groups, $resources, $read),
             kind::NetworkInterface::PLURAL => by_kind!(@ topology.network_interfaces, $resources, $read),
@@ -81,6 +82,7 @@ fn not_found_code(plural: &str) -> &'static str {
         kind::Subnet::PLURAL => "InvalidSubnetID.NotFound",
         kind::RouteTable::PLURAL => "InvalidRouteTableID.NotFound",
         kind::InternetGateway::PLURAL => "InvalidInternetGatewayID.NotFound",
+        kind::ManagedPrefixList::PLURAL => "InvalidPrefixListID.NotFound",
         kind::NetworkAcl::PLURAL => "InvalidNetworkAclID.NotFound",
         kind::SecurityGroup::PLURAL => "InvalidGroup.NotFound",
         kind::NetworkInterface::PLURAL => "InvalidNetworkInterfaceID.NotFound",
@@ -94,7 +96,7 @@ fn unknown_kind(plural: &str) -> ApiError {
     ApiError::new(
         "InvalidAction",
         format!(
-            "there is no kind of resource named {plural}; the kinds are vpcs, subnets, route_tables, internet_gateways, network_acls, security_groups, network_interfaces, instances, eips and internet_hosts"
+            "there is no kind of resource named {plural}; the kinds are vpcs, subnets, route_tables, internet_gateways, managed_prefix_lists, network_acls, security_groups, network_interfaces, instances, eips and internet_hosts"
         ),
     )
 }
@@ -128,6 +130,7 @@ mod tests {
             ("subnets", "InvalidSubnetID.NotFound"),
             ("route_tables", "InvalidRouteTableID.NotFound"),
             ("internet_gateways", "InvalidInternetGatewayID.NotFound"),
+            ("managed_prefix_lists", "InvalidPrefixListID.NotFound"),
             ("network_acls", "InvalidNetworkAclID.NotFound"),
             ("security_groups", "InvalidGroup.NotFound"),
             ("network_interfaces", "InvalidNetworkInterfaceID.NotFound"),

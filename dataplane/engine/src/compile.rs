@@ -284,10 +284,13 @@ impl<'a> Compiler<'a> {
             ipv6: PrefixMap::new(),
         };
         for (position, route) in (0u32..).zip(&declared.routes) {
-            match route.destination {
-                IpNet::V4(destination) => compiled.ipv4.insert(destination, position),
-                IpNet::V6(destination) => compiled.ipv6.insert(destination, position),
-            };
+            // What another route decides for is shown, and no packet finds it (RT-06).
+            if !route.overridden {
+                match route.destination {
+                    IpNet::V4(destination) => compiled.ipv4.insert(destination, position),
+                    IpNet::V6(destination) => compiled.ipv6.insert(destination, position),
+                };
+            }
             compiled.routes.push(Route {
                 destination: route.destination,
                 target: match &route.target {
@@ -310,6 +313,8 @@ impl<'a> Compiler<'a> {
                 },
                 state: route.state,
                 origin: route.origin,
+                prefix_list: route.prefix_list.clone(),
+                overridden: route.overridden,
             });
         }
         compiled
@@ -373,20 +378,33 @@ impl<'a> Compiler<'a> {
             if !groups.contains(&index) {
                 continue;
             }
-            let compile = |rule: &model::SecurityGroupRule| PolicyRule {
-                traffic: rule.traffic,
-                peer: match &rule.peer {
-                    model::Peer::Cidr(cidr) => Peer::Cidr((*cidr).into()),
-                    model::Peer::Group(group) => Peer::Group(self.security_groups.of(group)),
-                    model::Peer::UnknownGroup(_) => Peer::Nobody,
-                },
-                group: index,
-                declared_at: rule.declared_at,
+            let compile = |rule: &model::SecurityGroupRule| {
+                let with = |peer| PolicyRule {
+                    traffic: rule.traffic,
+                    peer,
+                    group: index,
+                    declared_at: rule.declared_at,
+                };
+                self.peers(&rule.peer).into_iter().map(with).collect::<Vec<_>>()
             };
-            policy.inbound.rules.extend(group.ingress.iter().map(compile));
-            policy.outbound.rules.extend(group.egress.iter().map(compile));
+            policy.inbound.rules.extend(group.ingress.iter().flat_map(compile));
+            policy.outbound.rules.extend(group.egress.iter().flat_map(compile));
         }
         policy
+    }
+
+    /// Whom a rule means: a prefix list stands for its entries as they are now (SG-25).
+    fn peers(&self, peer: &model::Peer) -> Vec<Peer> {
+        match peer {
+            model::Peer::Cidr(cidr) => vec![Peer::Cidr((*cidr).into())],
+            model::Peer::Group(group) => vec![Peer::Group(self.security_groups.of(group))],
+            model::Peer::UnknownGroup(_) => vec![Peer::Nobody],
+            model::Peer::PrefixList(list) => {
+                let list = self.topology.managed_prefix_lists.get(list);
+                let blocks = list.into_iter().flat_map(model::ManagedPrefixList::blocks);
+                blocks.map(|block| Peer::Cidr(block.into())).collect()
+            }
+        }
     }
 }
 

@@ -10,9 +10,10 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use vpclab_model::{
-    EgressOnlyInternetGatewayName, Home, InstanceName, InternetGatewayName, InternetHostName, NatGatewayName,
-    NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState, RouteTableName, RuleAction,
-    SecurityGroupName, Settings, SubnetName, Traffic, VpcName, VpcPeeringConnectionName,
+    EgressOnlyInternetGatewayName, Home, InstanceName, InternetGatewayName, InternetHostName,
+    ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState,
+    RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, VpcName,
+    VpcPeeringConnectionName,
 };
 use vpclab_wire::MacAddr;
 
@@ -181,6 +182,10 @@ pub struct Route {
     pub state: RouteState,
     /// How the route came to be.
     pub origin: RouteOrigin,
+    /// The prefix list it is an entry of.
+    pub prefix_list: Option<ManagedPrefixListName>,
+    /// Whether another route decides in its place (RT-06).
+    pub overridden: bool,
 }
 
 /// A block of addresses, ready to be compared with many packets.

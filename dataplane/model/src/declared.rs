@@ -8,6 +8,7 @@ mod gateways;
 mod home;
 mod hosts;
 mod network;
+mod prefix_lists;
 
 use std::collections::BTreeMap;
 
@@ -26,14 +27,15 @@ pub(crate) use hosts::{
 pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
 };
+pub(crate) use prefix_lists::DeclaredManagedPrefixList;
 
 use crate::document::Document;
 use crate::home::DEFAULT_REGION;
 use crate::log::{Log, Place};
 use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
-    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    VpcName, VpcPeeringConnectionName,
+    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind,
+    ManagedPrefixListName, Name, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
+    SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
@@ -49,8 +51,6 @@ const LACKING: &[(&str, &str)] = &[
     ("transit_gateways", "transit gateways"),
     ("vpc_endpoints", "VPC endpoints"),
     ("vpn_gateways", "virtual private gateways"),
-    ("managed_prefix_lists", "managed prefix lists"),
-    ("prefix_lists", "managed prefix lists"),
     ("load_balancers", "load balancers"),
     ("multicast_domains", "multicast domains"),
     ("quotas", "quotas"),
@@ -69,6 +69,7 @@ pub(crate) struct Declared {
         BTreeMap<EgressOnlyInternetGatewayName, DeclaredEgressOnlyInternetGateway>,
     pub(crate) nat_gateways: BTreeMap<NatGatewayName, DeclaredNatGateway>,
     pub(crate) vpc_peering_connections: BTreeMap<VpcPeeringConnectionName, DeclaredVpcPeeringConnection>,
+    pub(crate) managed_prefix_lists: BTreeMap<ManagedPrefixListName, DeclaredManagedPrefixList>,
     pub(crate) network_acls: BTreeMap<NetworkAclName, DeclaredNetworkAcl>,
     pub(crate) security_groups: BTreeMap<SecurityGroupName, DeclaredSecurityGroup>,
     pub(crate) network_interfaces: BTreeMap<NetworkInterfaceName, DeclaredNetworkInterface>,
@@ -105,6 +106,7 @@ impl Declared {
             ),
             nat_gateways: resources(&mut reader, log, None, DeclaredNatGateway::read),
             vpc_peering_connections: resources(&mut reader, log, None, DeclaredVpcPeeringConnection::read),
+            managed_prefix_lists: resources(&mut reader, log, None, DeclaredManagedPrefixList::read),
             network_acls: resources(&mut reader, log, Some(DEFAULT), DeclaredNetworkAcl::read),
             security_groups: resources(&mut reader, log, Some(DEFAULT), DeclaredSecurityGroup::read),
             network_interfaces: resources(&mut reader, log, None, DeclaredNetworkInterface::read),
@@ -185,6 +187,8 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         network_acl_within_subnet_via_router: reader
             .flag(&["network_acl_within_subnet_via_router"], default.network_acl_within_subnet_via_router),
         connection_limit_per_instance,
+        local_routes_over_propagated: reader
+            .flag(&["local_routes_over_propagated"], default.local_routes_over_propagated),
         outbound_smtp: reader.take(&["outbound_smtp"]).value().copied().unwrap_or(default.outbound_smtp),
     };
     reader.finish();

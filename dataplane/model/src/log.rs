@@ -10,7 +10,7 @@ use crate::mistake::{Mistake, Mistakes};
 use crate::name::{Kind, Name, kind};
 
 /// The order in which kinds are reported: that of [`crate::Topology`]'s fields.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     kind::Vpc::PLURAL,
     kind::Subnet::PLURAL,
     kind::RouteTable::PLURAL,
@@ -18,6 +18,7 @@ const ORDER: [&str; 13] = [
     kind::EgressOnlyInternetGateway::PLURAL,
     kind::NatGateway::PLURAL,
     kind::VpcPeeringConnection::PLURAL,
+    kind::ManagedPrefixList::PLURAL,
     kind::NetworkAcl::PLURAL,
     kind::SecurityGroup::PLURAL,
     kind::NetworkInterface::PLURAL,

@@ -7,14 +7,14 @@ use crate::document::Document;
 use crate::log::Log;
 use crate::mistake::Mistakes;
 use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind, Name,
-    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    VpcName, VpcPeeringConnectionName,
+    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind,
+    ManagedPrefixListName, Name, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
+    SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
 use crate::register::{Context, Registers};
 use crate::resources::{
-    EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost, NatGateway, NetworkAcl,
-    NetworkInterface, RouteTable, SecurityGroup, Subnet, Topology, Vpc, VpcPeeringConnection,
+    EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost, ManagedPrefixList, NatGateway,
+    NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Topology, Vpc, VpcPeeringConnection,
 };
 use crate::rules;
 
@@ -74,6 +74,7 @@ find! {
     find_nat_gateway, nat_gateways, NatGatewayName, NatGateway, "NAT gateway";
     find_vpc_peering_connection, vpc_peering_connections, VpcPeeringConnectionName, VpcPeeringConnection,
         "VPC peering connection";
+    find_managed_prefix_list, managed_prefix_lists, ManagedPrefixListName, ManagedPrefixList, "managed prefix list";
     find_network_acl, network_acls, NetworkAclName, NetworkAcl, "network ACL";
     find_security_group, security_groups, SecurityGroupName, SecurityGroup, "security group";
     find_interface, network_interfaces, NetworkInterfaceName, NetworkInterface, "network interface";

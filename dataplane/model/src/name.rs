@@ -57,6 +57,8 @@ kinds! {
     NatGateway, NatGatewayName, "nat_gateways", "NAT gateway", "nat";
     /// A VPC peering connection.
     VpcPeeringConnection, VpcPeeringConnectionName, "vpc_peering_connections", "VPC peering connection", "pcx";
+    /// A managed prefix list.
+    ManagedPrefixList, ManagedPrefixListName, "managed_prefix_lists", "managed prefix list", "pl";
     /// A network ACL.
     NetworkAcl, NetworkAclName, "network_acls", "network ACL", "acl";
     /// A security group.

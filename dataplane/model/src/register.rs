@@ -32,6 +32,7 @@ pub(crate) struct Registers {
     pub(crate) nat_gateways: Register<kind::NatGateway>,
     pub(crate) vpc_peering_connections: Register<kind::VpcPeeringConnection>,
     pub(crate) eips: Register<kind::Eip>,
+    pub(crate) managed_prefix_lists: Register<kind::ManagedPrefixList>,
     pub(crate) network_acls: Register<kind::NetworkAcl>,
     pub(crate) security_groups: Register<kind::SecurityGroup>,
     pub(crate) network_interfaces: Register<kind::NetworkInterface>,
@@ -196,6 +197,7 @@ impl Registers {
             nat_gateways: Register::new(nat_gateways),
             vpc_peering_connections: Register::new(owners(&declared.vpc_peering_connections, |_| None)),
             eips: Register::new(owners(&declared.eips, |_| None)),
+            managed_prefix_lists: Register::new(owners(&declared.managed_prefix_lists, |_| None)),
             subnets,
             route_tables,
             internet_gateways,
@@ -227,6 +229,7 @@ impl Registers {
         note(&mut ids, self.egress_only_internet_gateways.owners.keys());
         note(&mut ids, self.nat_gateways.owners.keys());
         note(&mut ids, self.vpc_peering_connections.owners.keys());
+        note(&mut ids, self.managed_prefix_lists.owners.keys());
         note(&mut ids, self.network_acls.owners.keys());
         note(&mut ids, self.security_groups.owners.keys());
         note(&mut ids, self.network_interfaces.owners.keys());
@@ -257,6 +260,7 @@ impl Registers {
         refuse(log, &ids, declared.egress_only_internet_gateways.keys());
         refuse(log, &ids, declared.nat_gateways.keys());
         refuse(log, &ids, declared.vpc_peering_connections.keys());
+        refuse(log, &ids, declared.managed_prefix_lists.keys());
         refuse(log, &ids, declared.network_acls.keys());
         refuse(log, &ids, declared.security_groups.keys());
         refuse(log, &ids, declared.network_interfaces.keys());
@@ -324,6 +328,7 @@ fn not_found(plural: &str) -> &'static str {
         "egress_only_internet_gateways" => "InvalidGatewayID.NotFound",
         "nat_gateways" => "InvalidNatGatewayID.NotFound",
         "vpc_peering_connections" => "InvalidVpcPeeringConnectionID.NotFound",
+        "managed_prefix_lists" => "InvalidPrefixListID.NotFound",
         "eips" => "InvalidAllocationID.NotFound",
         "network_acls" => "InvalidNetworkAclID.NotFound",
         "security_groups" => "InvalidGroup.NotFound",

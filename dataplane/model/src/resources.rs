@@ -8,6 +8,7 @@ mod filters;
 mod gateways;
 mod hosts;
 mod network;
+mod prefix_lists;
 
 use std::collections::BTreeMap;
 
@@ -22,12 +23,14 @@ pub use hosts::{
     Attachment, ConnectionTracking, Eip, EipAssociation, Instance, InterfaceType, InternetHost,
     NetworkInterface, PublicIp,
 };
-pub use network::{Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub use network::{Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub(crate) use prefix_lists::weight_of_aws_list;
+pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};
 
 use crate::name::{
     EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName,
-    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    VpcName, VpcPeeringConnectionName,
+    ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
+    SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
 use crate::settings::Settings;
 
@@ -55,6 +58,8 @@ pub struct Topology {
     pub nat_gateways: BTreeMap<NatGatewayName, NatGateway>,
     /// VPC peering connections.
     pub vpc_peering_connections: BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection>,
+    /// Managed prefix lists, the customer's and AWS's.
+    pub managed_prefix_lists: BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
     /// Network ACLs, default ones included.
     pub network_acls: BTreeMap<NetworkAclName, NetworkAcl>,
     /// Security groups, default ones included.

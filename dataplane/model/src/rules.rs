@@ -13,6 +13,7 @@ mod instances;
 mod interfaces;
 mod nat;
 mod peering;
+mod prefix_lists;
 mod public;
 mod references;
 mod routes;
@@ -40,6 +41,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         public::assign(cx, &vpcs, &subnets, &instances, &internet_hosts, wanted, &mut network_interfaces);
     let nat_gateways = nat::build(cx, &subnets, claims);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
+    let managed_prefix_lists = prefix_lists::build(cx);
     let around = routes::Resources {
         vpcs: &vpcs,
         subnets: &subnets,
@@ -47,8 +49,9 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         interfaces: &network_interfaces,
         nat_gateways: &nat_gateways,
         peerings: &vpc_peering_connections,
+        prefix_lists: &managed_prefix_lists,
     };
-    let route_tables = routes::build(cx, &around);
+    let route_tables = routes::build(cx, &around, &[]);
     Topology {
         region: cx.declared.region.clone().unwrap_or_default(),
         settings: cx.declared.settings,
@@ -59,6 +62,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         egress_only_internet_gateways,
         nat_gateways,
         vpc_peering_connections,
+        managed_prefix_lists,
         network_acls,
         security_groups,
         network_interfaces,

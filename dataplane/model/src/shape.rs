@@ -5,11 +5,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::Value;
 
 use crate::log::{Log, Place};
-use crate::resources::{ConnectivityType, PeeringState, RuleAction, Tags};
+use crate::resources::{AddressFamily, ConnectivityType, PeeringState, RuleAction, Tags};
 use crate::settings::{MidStreamTcp, OutboundSmtp};
 
 /// What an attribute can hold.
@@ -168,6 +168,29 @@ impl Shape for Ipv6Net {
             _ => "give an address and a prefix length, as in 2001:db8::/56".to_owned(),
         };
         wrong(value, at, log, "a valid IPv6 CIDR block", &remedy)
+    }
+}
+
+/// A block of either family.
+impl Shape for IpNet {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str().and_then(|text| text.parse::<Self>().ok()) {
+            Some(block) => Some(block.trunc()),
+            None => {
+                let remedy = "give an address and a prefix length, as in 10.0.0.0/16 or 2001:db8::/56";
+                wrong(value, at, log, "a valid CIDR block", remedy)
+            }
+        }
+    }
+}
+
+impl Shape for AddressFamily {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("IPv4") => Some(Self::Ipv4),
+            Some("IPv6") => Some(Self::Ipv6),
+            _ => wrong(value, at, log, "an address family", "write IPv4 or IPv6"),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use vpclab_model::{NetworkAcl, NetworkInterface, Peer, RuleAction, SecurityGroupRule, Topology, Traffic};
 
 use super::Reason;
@@ -85,8 +86,12 @@ pub(super) fn speaks_of(traffic: &Traffic, subject: &Subject) -> bool {
 }
 
 /// SG-08: a reference means the private addresses of the group's interfaces.
-pub(super) fn is_meant(peer: &Peer, far: &Far<'_>) -> bool {
+pub(super) fn is_meant(topology: &Topology, peer: &Peer, far: &Far<'_>) -> bool {
     match peer {
+        // SG-25
+        Peer::PrefixList(list) => {
+            topology.managed_prefix_lists[list].entries.iter().any(|entry| entry.cidr.contains(&far.address))
+        }
         Peer::Cidr(block) => block.contains(&far.address),
         Peer::UnknownGroup(_) => false,
         Peer::Group(group) => {
@@ -103,7 +108,14 @@ pub(super) fn is_wide_open(
     subject: &Subject,
     far: IpAddr,
 ) -> bool {
-    let everyone = |rule: &&SecurityGroupRule| matches!(rule.peer, Peer::Cidr(block) if block.prefix_len() == 0 && block.contains(&far));
+    let is_all = |block: IpNet| block.prefix_len() == 0 && block.contains(&far);
+    let everyone = |rule: &&SecurityGroupRule| match &rule.peer {
+        Peer::Cidr(block) => is_all(*block),
+        Peer::PrefixList(list) => {
+            topology.managed_prefix_lists[list].entries.iter().any(|entry| is_all(entry.cidr))
+        }
+        Peer::Group(_) | Peer::UnknownGroup(_) => false,
+    };
     let opening =
         rules(topology, eni, outbound).filter(everyone).any(|rule| speaks_of(&rule.traffic, subject));
     let response = rules(topology, eni, !outbound).filter(everyone).any(|rule| match rule.traffic {

@@ -65,8 +65,7 @@ pub(crate) struct DeclaredGroupRule {
     pub(crate) security_groups: List<String>,
     pub(crate) to_itself: Given<bool>,
     pub(crate) description: Option<String>,
-    /// Whether it names a peer AWS has and this version does not.
-    pub(crate) lacking: bool,
+    pub(crate) prefix_lists: List<String>,
 }
 
 /// Both directions of a filter.
@@ -127,10 +126,6 @@ impl DeclaredSecurityGroup {
 
 impl DeclaredGroupRule {
     fn read(reader: &mut Reader<'_>) -> Self {
-        let lacking = reader.lacking(
-            &["prefix_lists", "prefix_list_ids", "prefix_list", "prefix_list_id"],
-            "managed prefix lists",
-        );
         Self {
             at: reader.at().clone(),
             traffic: DeclaredTraffic::read(reader, false),
@@ -142,7 +137,8 @@ impl DeclaredGroupRule {
             ),
             to_itself: reader.take(&["self"]),
             description: reader.take(&["description"]).value().cloned(),
-            lacking,
+            prefix_lists: reader
+                .list_or_one(&["prefix_lists", "prefix_list_ids"], &["prefix_list", "prefix_list_id"]),
         }
     }
 }

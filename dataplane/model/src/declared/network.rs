@@ -76,6 +76,8 @@ pub(crate) struct DeclaredRouteTable {
     pub(crate) vpc: Given<String>,
     pub(crate) routes: Vec<DeclaredRoute>,
     pub(crate) subnets: List<String>,
+    /// The virtual private gateways whose routes it takes (RT-34).
+    pub(crate) propagating_vgws: List<String>,
     pub(crate) tags: Tags,
 }
 
@@ -85,6 +87,7 @@ pub(crate) struct DeclaredRoute {
     pub(crate) at: Place,
     pub(crate) cidr_block: Given<Ipv4Net>,
     pub(crate) ipv6_cidr_block: Given<Ipv6Net>,
+    pub(crate) prefix_list: Given<String>,
     pub(crate) gateway: Given<String>,
     pub(crate) network_interface: Given<String>,
     pub(crate) instance: Given<String>,
@@ -106,6 +109,7 @@ impl DeclaredRouteTable {
                 .map(|(at, object)| DeclaredRoute::read(Reader::new(log, at, object, "a route")))
                 .collect(),
             subnets: reader.list(&["subnets", "subnet_ids"]),
+            propagating_vgws: reader.list(&["propagating_vgws"]),
             tags: reader.tags(),
         }
     }
@@ -120,10 +124,6 @@ impl DeclaredRoute {
             (&["local_gateway", "local_gateway_id"], "local gateways"),
             (&["core_network", "core_network_arn"], "core networks"),
             (&["odb_network", "odb_network_arn"], "ODB networks"),
-            (
-                &["prefix_list", "prefix_list_id", "destination_prefix_list", "destination_prefix_list_id"],
-                "managed prefix lists",
-            ),
         ]
         .into_iter()
         .fold(false, |any, (names, what)| reader.lacking(names, what) || any);
@@ -131,6 +131,12 @@ impl DeclaredRoute {
             at: reader.at().clone(),
             cidr_block: reader.take(&["cidr_block", "destination_cidr_block"]),
             ipv6_cidr_block: reader.take(&["ipv6_cidr_block", "destination_ipv6_cidr_block"]),
+            prefix_list: reader.take(&[
+                "destination_prefix_list",
+                "destination_prefix_list_id",
+                "prefix_list",
+                "prefix_list_id",
+            ]),
             gateway: reader.take(&["gateway", "gateway_id"]),
             network_interface: reader.take(&["network_interface", "network_interface_id"]),
             instance: reader.take(&["instance", "instance_id"]),

@@ -5,7 +5,7 @@ use std::fmt;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use crate::name::{SecurityGroupName, VpcName};
+use crate::name::{ManagedPrefixListName, SecurityGroupName, VpcName};
 use crate::resources::Tags;
 use crate::traffic::Traffic;
 
@@ -94,15 +94,18 @@ pub enum Peer {
     Group(SecurityGroupName),
     /// Nobody: a group of another account of which nothing is known but `account/sg-id` (SG-14, SG-24).
     UnknownGroup(String),
+    /// The entries of a managed prefix list as they are now (SG-25).
+    PrefixList(ManagedPrefixListName),
 }
 
-/// The addresses, the group's name, or `account/sg-id`.
+/// The addresses, the name of the group or list, or `account/sg-id`.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cidr(block) => block.fmt(f),
             Self::Group(group) => group.fmt(f),
             Self::UnknownGroup(reference) => f.write_str(reference),
+            Self::PrefixList(list) => list.fmt(f),
         }
     }
 }

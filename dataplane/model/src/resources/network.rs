@@ -1,5 +1,6 @@
 //! VPCs, subnets and route tables.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -7,8 +8,9 @@ use serde::Serialize;
 
 use crate::home::Home;
 use crate::name::{
-    EgressOnlyInternetGatewayName, InternetGatewayName, NatGatewayName, NetworkAclName, NetworkInterfaceName,
-    RouteTableName, SecurityGroupName, VpcName, VpcPeeringConnectionName,
+    EgressOnlyInternetGatewayName, InternetGatewayName, ManagedPrefixListName, NatGatewayName,
+    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, VpcName,
+    VpcPeeringConnectionName,
 };
 use crate::resources::Tags;
 
@@ -83,8 +85,11 @@ pub struct RouteTable {
     pub vpc: VpcName,
     /// Whether it is the VPC's main table.
     pub main: bool,
-    /// Its routes, local ones first (RT-01), destinations unique.
+    /// Its routes, local ones first (RT-01). Of those with one destination, one is in use.
     pub routes: Vec<Route>,
+    /// The prefix lists that its routes name, whether or not they have entries.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub prefix_lists: BTreeSet<ManagedPrefixListName>,
     /// Labels.
     pub tags: Tags,
 }
@@ -100,6 +105,13 @@ pub struct Route {
     pub origin: RouteOrigin,
     /// Whether the target can take packets (RT-25).
     pub state: RouteState,
+    /// The prefix list that it is an entry of, for a route that names one (RT-20).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_list: Option<ManagedPrefixListName>,
+    /// Whether another route decides in its place: to the same destination (RT-06, RT-07, RT-19), or the local one that
+    /// contains it (RT-08). It is shown, and no packet takes it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub overridden: bool,
 }
 
 /// Where a route sends a packet (RT-30).
@@ -140,8 +152,22 @@ impl fmt::Display for RouteTarget {
 pub enum RouteOrigin {
     /// Made with the table.
     CreateRouteTable,
-    /// Declared by the user.
+    /// Declared by the user, or made with a gateway endpoint.
     CreateRoute,
+    /// Propagated by a virtual private gateway.
+    EnableVgwRoutePropagation(Propagation),
+}
+
+/// Where a virtual private gateway knows a route from. The order is that of priority, the first one wins (RT-07).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Propagation {
+    /// From BGP over Direct Connect.
+    DirectConnect,
+    /// From the static routes of a VPN connection.
+    VpnStatic,
+    /// From BGP over a VPN connection.
+    VpnBgp,
 }
 
 /// Whether a route's target can take packets (RT-25).

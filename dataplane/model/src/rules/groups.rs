@@ -142,6 +142,7 @@ fn flatten(
                 let whom = match &peer {
                     Peer::Cidr(block) => block.to_string(),
                     Peer::Group(_) | Peer::UnknownGroup(_) => format!("group {peer}"),
+                    Peer::PrefixList(list) => format!("prefix list {list}"),
                 };
                 cx.log.report(
                     &at,
@@ -170,10 +171,15 @@ fn peers(
         let meant = references::of_rule(cx, peerings, owner, reference);
         peers.extend(meant.map(|(peer, stale)| (reference.at.clone(), peer, stale)));
     }
+    for reference in &rule.prefix_lists.items {
+        let list = cx.registers.managed_prefix_lists.resolve(cx.log, reference);
+        peers.extend(list.map(|list| (reference.at.clone(), Peer::PrefixList(list), false)));
+    }
     let to_itself = rule.to_itself.written().filter(|written| written.value);
     peers.extend(to_itself.map(|written| (written.at.clone(), Peer::Group(name.clone()), false)));
 
-    let wrong = rule.lacking
+    let wrong = !rule.prefix_lists.complete
+        || !rule.prefix_lists.items.is_empty()
         || !rule.cidr_blocks.complete
         || !rule.ipv6_cidr_blocks.complete
         || !rule.security_groups.complete
@@ -184,7 +190,7 @@ fn peers(
             &rule.at,
             "MissingParameter",
             "the rule names no other end",
-            "give `cidr_blocks`, `ipv6_cidr_blocks`, `security_groups` or `self: true`",
+            "give `cidr_blocks`, `ipv6_cidr_blocks`, `security_groups`, `prefix_lists` or `self: true`",
         );
     }
     peers

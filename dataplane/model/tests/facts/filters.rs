@@ -156,7 +156,7 @@ fn security_groups() {
         (
             "ERR-35",
             rule(json!({"prefix_list_ids": ["pl-1"], "cidr_blocks": null})),
-            &["UnsupportedOperation security_groups.n.ingress[0].prefix_list_ids"],
+            &["InvalidPrefixListID.NotFound security_groups.n.ingress[0].prefix_list_ids[0]"],
         ),
         (
             "SG-28",

@@ -9,6 +9,7 @@ mod gateways;
 mod homes;
 mod hosts;
 mod naming;
+mod prefix_lists;
 mod routing;
 
 use serde_json::{Value, json};

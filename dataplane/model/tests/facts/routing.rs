@@ -76,7 +76,7 @@ fn routes() {
             route(json!({"destination_prefix_list_id": "pl-1", "vpc_endpoint_id": "vpce-1"})),
             &[
                 "UnsupportedOperation route_tables.t.routes[0].vpc_endpoint_id",
-                "UnsupportedOperation route_tables.t.routes[0].destination_prefix_list_id",
+                "InvalidPrefixListID.NotFound route_tables.t.routes[0].destination_prefix_list_id",
             ],
         ),
     ]);

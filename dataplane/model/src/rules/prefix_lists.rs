@@ -1,0 +1,100 @@
+//! What may a managed prefix list hold, and which version of it is this? (RT-22, RT-23)
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::declared::DeclaredManagedPrefixList;
+use crate::log::Place;
+use crate::name::ManagedPrefixListName;
+use crate::register::Context;
+use crate::resources::{
+    AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner, weight_of_aws_list,
+};
+
+/// The code for a value that is not allowed.
+const INVALID: &str = "InvalidParameterValue";
+
+/// The lists. One whose name is AWS's stands for the list that AWS manages, with its weight.
+pub(super) fn build(cx: &Context<'_>) -> BTreeMap<ManagedPrefixListName, ManagedPrefixList> {
+    let mut lists = BTreeMap::new();
+    for (name, declared) in &cx.declared.managed_prefix_lists {
+        let Some(&address_family) = declared.address_family.value() else { continue };
+        let entries = entries(cx, declared, address_family);
+        let owner = weight_of_aws_list(name)
+            .map_or(PrefixListOwner::Customer, |weight| PrefixListOwner::Aws { weight });
+        let max_entries = max_entries(cx, declared, owner, entries.len());
+        let version = version(cx, name, declared, &entries);
+        let tags = declared.tags.clone();
+        let list = ManagedPrefixList { address_family, owner, max_entries, entries, version, tags };
+        lists.insert(name.clone(), list);
+    }
+    lists
+}
+
+/// Entries of one family, none twice.
+fn entries(
+    cx: &Context<'_>,
+    declared: &DeclaredManagedPrefixList,
+    family: AddressFamily,
+) -> Vec<PrefixListEntry> {
+    let mut entries: Vec<PrefixListEntry> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for entry in &declared.entries {
+        let Some(written) = entry.cidr.written() else { continue };
+        let cidr = written.value;
+        if !family.has(&cidr) {
+            let problem = format!("{cidr} is of the other address family than the list");
+            cx.log.report(&written.at, INVALID, problem, "make a list for each family");
+        } else if seen.insert(cidr) {
+            entries.push(PrefixListEntry { cidr, description: entry.description.clone() });
+        } else {
+            let problem = format!("the list already has {cidr}");
+            cx.log.report(&written.at, INVALID, problem, "remove one of the two");
+        }
+    }
+    entries.sort_by_key(|entry| entry.cidr);
+    entries
+}
+
+/// The customer says how many entries there may be at most; AWS's lists have what they have.
+fn max_entries(
+    cx: &Context<'_>,
+    declared: &DeclaredManagedPrefixList,
+    owner: PrefixListOwner,
+    count: usize,
+) -> u32 {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let Some(written) = declared.max_entries.written() else {
+        if owner == PrefixListOwner::Customer && declared.max_entries.is_absent() {
+            let at = declared.at.attribute("max_entries");
+            let problem = "a managed prefix list needs `max_entries`";
+            cx.log.report(&at, "MissingParameter", problem, "give the most entries it may ever have");
+        }
+        return count;
+    };
+    let most = u32::try_from(written.value).unwrap_or(count);
+    if count > most {
+        let problem = format!("the list has {count} entries and may have {most}");
+        let remedy = format!("give {count} or more, or remove entries");
+        cx.log.report(&written.at, INVALID, problem, remedy);
+    }
+    most
+}
+
+/// Changed entries make the next version; a stated version must not be one that the lab has gone past.
+fn version(
+    cx: &Context<'_>,
+    name: &ManagedPrefixListName,
+    declared: &DeclaredManagedPrefixList,
+    entries: &[PrefixListEntry],
+) -> u64 {
+    let before = cx.previous.and_then(|topology| topology.managed_prefix_lists.get(name));
+    let next = before.map_or(1, |list| if list.entries == entries { list.version } else { list.version + 1 });
+    let Some(written) = declared.version.written() else { return next };
+    let stated = u64::try_from(written.value).unwrap_or(next);
+    if stated < next {
+        let at: &Place = &written.at;
+        let problem = format!("this is version {stated}, and the next one is {next}");
+        cx.log.report(at, "PrefixListVersionMismatch", problem, format!("say {next}, or leave it out"));
+    }
+    stated.max(next)
+}

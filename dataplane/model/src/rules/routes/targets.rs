@@ -1,0 +1,152 @@
+//! Where does a written route lead, and can packets go there? (RT-15, RT-17, RT-25, RT-30, RT-33, RT-44)
+
+use crate::declared::DeclaredRoute;
+use crate::name::{Kind, Name, NetworkInterfaceName};
+use crate::reader::Written;
+use crate::register::{Context, Register};
+use crate::resources::{InterfaceType, NatGatewayState, PeeringState, RouteState, RouteTarget};
+use crate::rules::public::only_interface;
+use crate::rules::routes::{INVALID, Surroundings, Target};
+
+/// Exactly one target (RT-15).
+pub(super) fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroundings<'_>) -> Option<Target> {
+    let targets = [
+        &written.gateway,
+        &written.network_interface,
+        &written.instance,
+        &written.nat_gateway,
+        &written.egress_only_gateway,
+        &written.vpc_peering_connection,
+    ];
+    let given: Vec<_> = targets.into_iter().filter(|target| !target.is_absent()).collect();
+    match given.as_slice() {
+        [] if written.lacking => None,
+        [] => {
+            let remedy = "give `gateway`, `nat_gateway`, `egress_only_gateway`, `vpc_peering_connection`, \
+                          `network_interface` or `instance`";
+            cx.log.report(&written.at, "MissingParameter", "the route has no target", remedy);
+            None
+        }
+        [_] if written.lacking => None,
+        [_] => {
+            if let Some(reference) = written.gateway.written() {
+                gateway(cx, reference, around)
+            } else if let Some(reference) = written.network_interface.written() {
+                let name = cx.registers.network_interfaces.resolve(cx.log, reference)?;
+                interface(cx, name, reference, around)
+            } else if let Some(reference) = written.nat_gateway.written() {
+                nat_gateway(cx, reference, around)
+            } else if let Some(reference) = written.egress_only_gateway.written() {
+                egress_only(cx, reference, around)
+            } else if let Some(reference) = written.vpc_peering_connection.written() {
+                peering(cx, reference, around)
+            } else {
+                let reference = written.instance.written()?;
+                let instance =
+                    around.all.instances.get(&cx.registers.instances.resolve(cx.log, reference)?)?;
+                // RT-17
+                let name = only_interface(cx, instance, reference)?;
+                interface(cx, name, reference, around)
+            }
+        }
+        _ => {
+            let remedy = "keep one of them, or make several routes of it";
+            cx.log.report(&written.at, "InvalidParameterCombination", "a route has one target", remedy);
+            None
+        }
+    }
+}
+
+/// An internet gateway, attached here or nowhere (RT-25, RT-33), or the word `local` (RT-44).
+fn gateway(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<'_>) -> Option<Target> {
+    const LOCAL: &str = "local";
+    const NOT_FOUND: &str = "InvalidGatewayID.NotFound";
+    let at = reference.at.clone();
+    let gateways = &cx.registers.internet_gateways;
+    if reference.value == LOCAL && gateways.find(LOCAL).is_none() {
+        return Some((RouteTarget::Local, at, RouteState::Active));
+    }
+    let name = gateways.resolve_or(cx.log, reference, NOT_FOUND)?;
+    match (gateways.owner(&name), around.name) {
+        (Some(there), Some(here)) if there != here => {
+            let problem =
+                format!("the internet gateway {name} is attached to VPC {there}, not to VPC {here}");
+            cx.log.report(&at, NOT_FOUND, problem, format!("use the one of VPC {here}"));
+            None
+        }
+        (Some(_), _) => Some((RouteTarget::InternetGateway(name), at, RouteState::Active)),
+        (None, _) => Some((RouteTarget::InternetGateway(name), at, RouteState::Blackhole)),
+    }
+}
+
+/// An interface of this VPC; unattached it is a black hole (RT-25).
+fn interface(
+    cx: &Context<'_>,
+    name: NetworkInterfaceName,
+    reference: &Written<String>,
+    around: &Surroundings<'_>,
+) -> Option<Target> {
+    if let (Some(there), Some(here)) = (cx.registers.network_interfaces.owner(&name), around.name)
+        && there != here
+    {
+        let problem = format!("the network interface {name} lies in VPC {there}, not in VPC {here}");
+        cx.log.report(&reference.at, INVALID, problem, format!("use one of VPC {here}"));
+        return None;
+    }
+    let interface = around.all.interfaces.get(&name)?;
+    if interface.interface_type != InterfaceType::Interface {
+        let problem = format!("the network interface {name} is a service's own");
+        cx.log.report(&reference.at, INVALID, problem, "name the service as the target");
+        return None;
+    }
+    let state = if interface.attachment.is_some() { RouteState::Active } else { RouteState::Blackhole };
+    Some((RouteTarget::NetworkInterface(name), reference.at.clone(), state))
+}
+
+/// A NAT gateway of this VPC (RT-33); one that has failed is a black hole (RT-25).
+fn nat_gateway(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<'_>) -> Option<Target> {
+    let name = inside(cx, &cx.registers.nat_gateways, reference, around, INVALID)?;
+    let works = around.all.nat_gateways.get(&name)?.state == NatGatewayState::Available;
+    let state = if works { RouteState::Active } else { RouteState::Blackhole };
+    Some((RouteTarget::NatGateway(name), reference.at.clone(), state))
+}
+
+/// An egress-only internet gateway of this VPC (RT-33).
+fn egress_only(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<'_>) -> Option<Target> {
+    let register = &cx.registers.egress_only_internet_gateways;
+    let name = inside(cx, register, reference, around, "InvalidGatewayID.NotFound")?;
+    Some((RouteTarget::EgressOnlyInternetGateway(name), reference.at.clone(), RouteState::Active))
+}
+
+/// A peering connection that has this VPC at one end (RT-33); unless it is active it is a black hole (PCX-11, PCX-22).
+fn peering(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<'_>) -> Option<Target> {
+    let name = cx.registers.vpc_peering_connections.resolve(cx.log, reference)?;
+    let connection = around.all.peerings.get(&name)?;
+    if let Some(here) = around.name
+        && *here != connection.vpc
+        && *here != connection.peer_vpc
+    {
+        let (a, b) = (&connection.vpc, &connection.peer_vpc);
+        let problem = format!("the VPC peering connection {name} joins VPCs {a} and {b}, not VPC {here}");
+        let code = "InvalidVpcPeeringConnectionID.NotFound";
+        cx.log.report(&reference.at, code, problem, format!("use one of VPC {here}"));
+        return None;
+    }
+    let active = connection.state == PeeringState::Active;
+    let state = if active { RouteState::Active } else { RouteState::Blackhole };
+    Some((RouteTarget::VpcPeeringConnection(name), reference.at.clone(), state))
+}
+
+/// The resource a reference stands for, which must belong to the table's VPC.
+fn inside<K: Kind>(
+    cx: &Context<'_>,
+    register: &Register<K>,
+    reference: &Written<String>,
+    around: &Surroundings<'_>,
+    foreign: &'static str,
+) -> Option<Name<K>> {
+    match around.name {
+        Some(vpc) => register.resolve_inside(cx.log, reference, vpc, None, foreign),
+        None => register.resolve(cx.log, reference),
+    }
+}
