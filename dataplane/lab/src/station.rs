@@ -21,8 +21,6 @@ use crate::offload::{is_right, offloaded};
 
 /// The MTU of an instance's interface (MTU-01).
 pub(crate) const INSTANCE_MTU: usize = 9001;
-/// The MTU of an internet host (MTU-03).
-pub(crate) const HOST_MTU: usize = 1500;
 
 /// The most addresses smoltcp keeps (its feature `iface-max-addr-count-8`); with more it accepts all that
 /// [`Station::receive`] lets pass.
@@ -172,7 +170,7 @@ impl Configuration {
                     gateway_v4: host.addresses.iter().find_map(peer),
                     gateway_v6: has_v6.then_some(HOST_GATEWAY),
                     gateway_mac: vpclab_engine::INTERNET_MAC,
-                    mtu: HOST_MTU,
+                    mtu: host.mtu.into(),
                 })
             }
         }
