@@ -13,6 +13,7 @@ mod layer2;
 mod network_acls;
 mod networks;
 mod peer_groups;
+mod not_modelled;
 mod pipeline;
 mod register;
 mod route_tables;
