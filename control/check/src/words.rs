@@ -319,6 +319,10 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
         DropReason::MidStreamTcp { eni } | DropReason::ConnectionLimit { eni } => {
             plain(Some(eni_name(eni)), reason.to_string())
         }
+        DropReason::NotModelled(resource) => {
+            let resource = &fabric.not_modelled[resource];
+            plain(Some(resource.name.to_string()), resource.reason.to_owned())
+        }
         ref other => plain(None, other.to_string()),
     }
 }

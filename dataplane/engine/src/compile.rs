@@ -14,13 +14,14 @@ use vpclab_wire::MacAddr;
 
 use crate::fabric::{
     Both, CustomerNetwork, EgressOnlyInternetGateway, Eni, Fabric, Host, Instance, InternetGateway, KeyedMap,
-    NatGateway, NetworkAcl, NetworkAclEntry, Peer, Peering, Policy, PolicyRule, PublicMapping, Role, Route,
-    RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc, eui64_link_local,
+    NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule, PublicMapping,
+    Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
+    eui64_link_local,
 };
 use crate::index::{
     Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx,
-    NetworkAclIdx, PeeringIdx, PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table,
-    VpcIdx,
+    NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx,
+    SubnetIdx, Table, VpcIdx,
 };
 use crate::stop::internet::INTERNET_MTU;
 
@@ -43,6 +44,7 @@ struct Compiler<'a> {
     egress_only: Numbering<'a, EgressOnlyIdx>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     peerings: Arena<PeeringIdx, Peering>,
+    not_modelled: NotModelledTable<'a>,
     instances: Arena<InstanceIdx, Instance>,
     enis: Arena<EniIdx, Eni>,
 }
@@ -88,6 +90,7 @@ impl<'a> Compiler<'a> {
                 previous.map(|fabric| &fabric.peerings),
                 topology.vpc_peering_connections.keys().map(|name| name.as_str().into()),
             ),
+            not_modelled: NotModelledTable::of(topology),
             instances: Arena::with_names(
                 previous.map(|fabric| &fabric.instances),
                 topology.instances.keys().map(|name| name.as_str().into()),
@@ -145,6 +148,9 @@ impl<'a> Compiler<'a> {
             })),
             nat_gateways: self.nat_gateways,
             peerings: self.peerings,
+            block_public_access: self.not_modelled.block_public_access,
+            multicast: self.not_modelled.multicast,
+            not_modelled: self.not_modelled.table,
             instances: self.instances,
             enis: self.enis,
             customer_networks: table(
@@ -327,6 +333,9 @@ impl<'a> Compiler<'a> {
             role: match &eni.interface_type {
                 model::InterfaceType::Interface => Role::Guest,
                 model::InterfaceType::NatGateway(gateway) => Role::NatGateway(self.nat_index(gateway)),
+                model::InterfaceType::NotModelled { kind, name } => {
+                    Role::NotModelled(self.not_modelled.of_name(kind, name))
+                }
             },
             subnet: self.subnets.of(&eni.subnet),
             vpc: self.vpcs.of(&self.topology.subnets[&eni.subnet].vpc),
@@ -391,6 +400,50 @@ impl<'a> Compiler<'a> {
                 blocks.map(|block| Peer::Cidr(block.into())).collect()
             }
         }
+    }
+}
+
+/// What is stored and not modelled, numbered.
+struct NotModelledTable<'a> {
+    table: Table<NotModelledIdx, NotModelled>,
+    by_name: HashMap<(&'a str, &'a str), NotModelledIdx>,
+    block_public_access: Option<NotModelledIdx>,
+    multicast: Option<NotModelledIdx>,
+}
+
+impl<'a> NotModelledTable<'a> {
+    fn of(topology: &'a Topology) -> Self {
+        let mut all =
+            Self { table: Table::new(), by_name: HashMap::new(), block_public_access: None, multicast: None };
+        for (plural, resources) in &topology.not_modelled {
+            let Some(kind) = model::NotModelledKind::of(plural) else { continue };
+            for (name, resource) in resources {
+                let is_balancer = kind.plural == model::LOAD_BALANCERS;
+                let index = all.table.push(NotModelled {
+                    kind: kind.plural,
+                    name: name.as_str().into(),
+                    reason: kind.reason,
+                    takes: is_balancer && resource.says("load_balancer_type") != Some("gateway"),
+                    sends: is_balancer || kind.plural == model::CLIENT_VPN_ENDPOINTS,
+                });
+                all.by_name.insert((kind.plural, name), index);
+                if kind.plural == model::BLOCK_PUBLIC_ACCESS
+                    && resource.says("internet_gateway_block_mode") != Some("off")
+                {
+                    all.block_public_access = Some(index);
+                }
+                if kind.plural == model::MULTICAST_DOMAINS {
+                    all.multicast = Some(index);
+                }
+            }
+        }
+        all
+    }
+
+    /// The index of a resource, which validation has found to exist.
+    #[allow(clippy::expect_used)]
+    fn of_name(&self, kind: &str, name: &str) -> NotModelledIdx {
+        *self.by_name.get(&(kind, name)).expect("a validated topology has no dangling reference")
     }
 }
 

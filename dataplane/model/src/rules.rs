@@ -12,6 +12,7 @@ mod groups;
 mod instances;
 mod interfaces;
 mod nat;
+mod not_modelled;
 mod peering;
 mod prefix_lists;
 mod private;
@@ -41,6 +42,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let eips =
         public::assign(cx, &vpcs, &subnets, &instances, &internet_hosts, wanted, &mut network_interfaces);
     let nat_gateways = nat::build(cx, &subnets, claims);
+    let not_modelled = not_modelled::build(cx, &subnets, &network_interfaces);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
     let vpc_peering_connections = peering::build(cx, &vpcs);
     let managed_prefix_lists = prefix_lists::build(cx);
@@ -71,7 +73,8 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         instances,
         eips,
         internet_hosts,
-        customer_networks,
         customer_hosts,
+        customer_networks,
+        not_modelled,
     }
 }

@@ -12,6 +12,7 @@ mod internet_gateway;
 mod layer2;
 mod network_acls;
 mod networks;
+mod not_modelled;
 mod pipeline;
 mod register;
 mod route_tables;
