@@ -90,6 +90,7 @@ fn subnet(topology: &Topology, name: &SubnetName) -> Branch {
 fn interface(name: &NetworkInterfaceName, eni: &NetworkInterface) -> Vec<String> {
     let label = match (&eni.interface_type, &eni.attachment) {
         (InterfaceType::NatGateway(gateway), _) => format!("NAT gateway {gateway}"),
+        (InterfaceType::NotModelled { kind, .. }, _) => format!("{name} ({kind}, not modelled)"),
         (InterfaceType::Interface, Some(attachment)) if eni.implied => attachment.instance.to_string(),
         (InterfaceType::Interface, Some(attachment)) => {
             format!("{name} ({} eth{})", attachment.instance, attachment.device_index)
