@@ -133,7 +133,7 @@ impl<'a> Compiler<'a> {
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
             settings: self.topology.settings,
-            vpcs: table(self.topology.vpcs.iter().map(|(name, vpc)| compile_vpc(name, vpc))),
+            vpcs: table(self.topology.vpcs.iter().map(|(name, vpc)| self.vpc(name, vpc))),
             subnets: table(self.topology.subnets.iter().map(|(name, subnet)| self.subnet(name, subnet))),
             route_tables: table(self.topology.route_tables.iter().map(|(name, t)| self.route_table(name, t))),
             network_acls: table(
@@ -244,6 +244,25 @@ impl<'a> Compiler<'a> {
     #[allow(clippy::expect_used)]
     fn instance_index(&self, name: &model::InstanceName) -> InstanceIdx {
         self.instances.find(name.as_str()).expect("a validated topology has no dangling reference")
+    }
+
+    fn vpc(&self, name: &model::VpcName, vpc: &model::Vpc) -> Vpc {
+        let peerings = self.topology.vpc_peering_connections.values();
+        let peers =
+            peerings.filter(|peering| peering.state == model::PeeringState::Active).filter_map(|peering| {
+                let other = match (&peering.vpc, &peering.peer_vpc) {
+                    (one, other) | (other, one) if one == name => other,
+                    _ => return None,
+                };
+                (self.topology.vpcs[other].home.region == vpc.home.region).then(|| self.vpcs.of(other))
+            });
+        Vpc {
+            name: name.clone(),
+            home: vpc.home.clone(),
+            cidr_blocks: vpc.cidr_blocks().collect(),
+            peers: peers.collect(),
+            resolver: plus(vpc.cidr_block, 2),
+        }
     }
 
     fn subnet(&self, name: &model::SubnetName, subnet: &model::Subnet) -> Subnet {
@@ -407,6 +426,7 @@ impl<'a> Compiler<'a> {
         match peer {
             model::Peer::Cidr(cidr) => vec![Peer::Cidr((*cidr).into())],
             model::Peer::Group(group) => vec![Peer::Group(self.security_groups.of(group))],
+            model::Peer::UnknownGroup(_) => vec![Peer::Nobody],
             model::Peer::PrefixList(list) => {
                 let list = self.topology.managed_prefix_lists.get(list);
                 let blocks = list.into_iter().flat_map(model::ManagedPrefixList::blocks);
@@ -488,15 +508,6 @@ fn table<I: Position, T>(entries: impl Iterator<Item = T>) -> Table<I, T> {
         table.push(entry);
     }
     table
-}
-
-fn compile_vpc(name: &model::VpcName, vpc: &model::Vpc) -> Vpc {
-    Vpc {
-        name: name.clone(),
-        home: vpc.home.clone(),
-        cidr_blocks: vpc.cidr_blocks().collect(),
-        resolver: plus(vpc.cidr_block, 2),
-    }
 }
 
 fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) -> NetworkAcl {

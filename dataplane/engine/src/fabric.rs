@@ -138,6 +138,8 @@ pub struct Vpc {
     pub home: Home,
     /// Its blocks, the primary one first.
     pub cidr_blocks: Vec<IpNet>,
+    /// The VPCs of the region that active peering connections lead to, whose groups are known here (PCX-17).
+    pub peers: Vec<VpcIdx>,
     /// Where the Amazon resolver is: base plus two of the primary block (ADDR-29).
     pub resolver: Ipv4Addr,
 }
@@ -287,6 +289,8 @@ pub enum Peer {
     Cidr(Block),
     /// Members of a group, known by their interface (SG-08).
     Group(SecurityGroupIdx),
+    /// Nobody: members of a group that is not known (SG-24).
+    Nobody,
 }
 
 /// An internet gateway.

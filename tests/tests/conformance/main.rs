@@ -13,6 +13,7 @@ mod layer2;
 mod network_acls;
 mod networks;
 mod not_modelled;
+mod peer_groups;
 mod pipeline;
 mod register;
 mod route_tables;

@@ -243,7 +243,7 @@ fn named_prefixes(fabric: &Fabric) -> impl Iterator<Item = IpNet> + '_ {
     let rules = fabric.policies.iter().flat_map(|(_, policy)| {
         policy.inbound.rules.iter().chain(&policy.outbound.rules).filter_map(|rule| match rule.peer {
             Peer::Cidr(cidr) => Some(cidr.net()),
-            Peer::Group(_) => None,
+            Peer::Group(_) | Peer::Nobody => None,
         })
     });
     let blocks = fabric.vpcs.iter().flat_map(|(_, vpc)| vpc.cidr_blocks.iter().copied());

@@ -10,7 +10,8 @@ use crate::name::{SecurityGroupName, VpcName};
 use crate::reader::Given;
 use crate::register::{Context, is_made_by_aws};
 use crate::resources::{Peer, SecurityGroup, SecurityGroupRule, Vpc};
-use crate::rules::{traffic, transit};
+use crate::rules::references::{self, Peerings};
+use crate::rules::traffic;
 use crate::shape::clip;
 use crate::traffic::Traffic;
 
@@ -18,6 +19,7 @@ use crate::traffic::Traffic;
 pub(super) fn build(
     cx: &Context<'_>,
     vpcs: &BTreeMap<VpcName, Vpc>,
+    peerings: &Peerings,
 ) -> BTreeMap<SecurityGroupName, SecurityGroup> {
     let mut groups = BTreeMap::new();
     let mut names: BTreeMap<(&VpcName, String), &SecurityGroupName> = BTreeMap::new();
@@ -37,7 +39,8 @@ pub(super) fn build(
             );
         }
         let direction = |rules: Option<&Vec<DeclaredGroupRule>>, inbound: bool| {
-            rules.map(|rules| flatten(cx, name, owner, rules, inbound))
+            let from = references::From { peerings, vpc: owner, inbound };
+            rules.map(|rules| flatten(cx, &from, name, rules))
         };
         let ingress = direction(declared.and_then(|group| group.ingress.as_ref()), true);
         let egress = direction(declared.and_then(|group| group.egress.as_ref()), false);
@@ -48,6 +51,7 @@ pub(super) fn build(
             name.clone(),
             SecurityGroup {
                 vpc: owner.clone(),
+                vpc_associations: references::associations(cx, name, Some(owner)),
                 group_name: group_name.unwrap_or_default(),
                 description: declared
                     .and_then(|group| group.description.clone())
@@ -74,7 +78,7 @@ fn everywhere(ipv6: bool) -> Vec<SecurityGroupRule> {
 }
 
 fn allow_all(declared_at: usize, peer: Peer) -> SecurityGroupRule {
-    SecurityGroupRule { traffic: Traffic::All, peer, declared_at, description: None }
+    SecurityGroupRule { traffic: Traffic::All, peer, declared_at, stale: false, description: None }
 }
 
 /// The name AWS shows: `name`, else the resource's own (SG-05).
@@ -119,26 +123,25 @@ fn group_name(
 /// One rule for each peer of each declared rule.
 fn flatten(
     cx: &Context<'_>,
+    from: &references::From<'_>,
     name: &SecurityGroupName,
-    owner: Option<&VpcName>,
     written: &[DeclaredGroupRule],
-    inbound: bool,
 ) -> Vec<SecurityGroupRule> {
     let mut rules = Vec::new();
     let mut seen: BTreeSet<(Traffic, Peer)> = BTreeSet::new();
     for (declared_at, rule) in written.iter().enumerate() {
         let traffic = traffic::of_group_rule(cx, &rule.traffic);
-        let peers = peers(cx, name, owner, rule, inbound);
+        let peers = peers(cx, from, name, rule);
         let Some(traffic) = traffic else { continue };
-        for (at, peer) in peers {
+        for (at, peer, stale) in peers {
             if seen.insert((traffic, peer.clone())) {
                 let description = rule.description.clone();
-                rules.push(SecurityGroupRule { traffic, peer, declared_at, description });
+                rules.push(SecurityGroupRule { traffic, peer, declared_at, stale, description });
             } else {
                 // SG-19
                 let whom = match &peer {
                     Peer::Cidr(block) => block.to_string(),
-                    Peer::Group(group) => format!("group {group}"),
+                    Peer::Group(_) | Peer::UnknownGroup(_) => format!("group {peer}"),
                     Peer::PrefixList(list) => format!("prefix list {list}"),
                 };
                 cx.log.report(
@@ -155,38 +158,24 @@ fn flatten(
 
 fn peers(
     cx: &Context<'_>,
+    from: &references::From<'_>,
     name: &SecurityGroupName,
-    owner: Option<&VpcName>,
     rule: &DeclaredGroupRule,
-    inbound: bool,
-) -> Vec<(Place, Peer)> {
-    let mut peers: Vec<(Place, Peer)> = Vec::new();
-    peers.extend(rule.cidr_blocks.items.iter().map(|b| (b.at.clone(), Peer::Cidr(IpNet::V4(b.value)))));
-    peers.extend(rule.ipv6_cidr_blocks.items.iter().map(|b| (b.at.clone(), Peer::Cidr(IpNet::V6(b.value)))));
+) -> Vec<(Place, Peer, bool)> {
+    let mut peers: Vec<(Place, Peer, bool)> = Vec::new();
+    let ipv4 = rule.cidr_blocks.items.iter().map(|block| (&block.at, IpNet::V4(block.value)));
+    let ipv6 = rule.ipv6_cidr_blocks.items.iter().map(|block| (&block.at, IpNet::V6(block.value)));
+    peers.extend(ipv4.chain(ipv6).map(|(at, block)| (at.clone(), Peer::Cidr(block), false)));
     for reference in &rule.security_groups.items {
-        let groups = &cx.registers.security_groups;
-        let foreign = groups.find(&reference.value).filter(|group| {
-            // SG-10: across a transit gateway inbound rules only.
-            let pair = owner.zip(groups.owner(group));
-            inbound
-                && pair.is_some_and(|(here, there)| here != there && transit::joins_groups(cx, here, there))
-        });
-        let group = match owner {
-            Some(_) if foreign.is_some() => foreign.cloned(),
-            Some(vpc) => {
-                groups.resolve_inside(cx.log, reference, vpc, Some(DEFAULT), "InvalidGroup.NotFound")
-            }
-            None if reference.value == DEFAULT => None,
-            None => groups.resolve(cx.log, reference),
-        };
-        peers.extend(group.map(|group| (reference.at.clone(), Peer::Group(group))));
+        let meant = references::of_rule(cx, from, reference);
+        peers.extend(meant.map(|(peer, stale)| (reference.at.clone(), peer, stale)));
     }
     for reference in &rule.prefix_lists.items {
         let list = cx.registers.managed_prefix_lists.resolve(cx.log, reference);
-        peers.extend(list.map(|list| (reference.at.clone(), Peer::PrefixList(list))));
+        peers.extend(list.map(|list| (reference.at.clone(), Peer::PrefixList(list), false)));
     }
     let to_itself = rule.to_itself.written().filter(|written| written.value);
-    peers.extend(to_itself.map(|written| (written.at.clone(), Peer::Group(name.clone()))));
+    peers.extend(to_itself.map(|written| (written.at.clone(), Peer::Group(name.clone()), false)));
 
     let wrong = !rule.prefix_lists.complete
         || !rule.prefix_lists.items.is_empty()

@@ -8,6 +8,7 @@ use crate::register::{Context, attachment_interfaces, interface_in, interface_of
 use crate::resources::{InterfaceType, NetworkInterface, Subnet, Tags};
 use crate::rules::addresses;
 use crate::rules::instances::Attachments;
+use crate::rules::references;
 
 /// An interface on its way: declared by itself, or implied by an instance.
 pub(super) struct Draft<'a> {
@@ -110,13 +111,10 @@ fn security_groups(
     let written = &declared.security_groups;
     let mut groups = Vec::new();
     for reference in &written.items {
-        let register = &cx.registers.security_groups;
         let group = match vpc {
-            Some(vpc) => {
-                register.resolve_inside(cx.log, reference, vpc, Some(DEFAULT), "InvalidGroup.NotFound")
-            }
+            Some(vpc) => references::of_interface(cx, vpc, reference),
             None if reference.value == DEFAULT => None,
-            None => register.resolve(cx.log, reference),
+            None => cx.registers.security_groups.resolve(cx.log, reference),
         };
         groups.extend(group.filter(|group| !groups.contains(group)));
     }
