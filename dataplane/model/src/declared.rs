@@ -11,6 +11,7 @@ mod network;
 mod not_modelled;
 mod prefix_lists;
 mod private;
+mod quotas;
 mod transit;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ use crate::name::{
     TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
     VpcName, VpcPeeringConnectionName,
 };
+use crate::quotas::Quotas;
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
 use crate::shape::{Region, clip};
@@ -62,7 +64,6 @@ const LACKING: &[(&str, &str)] = &[
     ("vpc_endpoints", "VPC endpoints"),
     ("vpn_gateways", "virtual private gateways"),
     ("multicast_domains", "multicast domains"),
-    ("quotas", "quotas"),
 ];
 
 /// The whole document, read.
@@ -70,6 +71,7 @@ const LACKING: &[(&str, &str)] = &[
 pub(crate) struct Declared {
     pub(crate) region: Option<String>,
     pub(crate) settings: Settings,
+    pub(crate) quotas: Quotas,
     pub(crate) vpcs: BTreeMap<VpcName, DeclaredVpc>,
     pub(crate) subnets: BTreeMap<SubnetName, DeclaredSubnet>,
     pub(crate) route_tables: BTreeMap<RouteTableName, DeclaredRouteTable>,
@@ -110,9 +112,11 @@ impl Declared {
         let region = read_region(&mut reader);
         let settings =
             reader.object(&["settings"], "a set of settings").map(read_settings).unwrap_or_default();
+        let quotas = reader.take(&["quotas"]).value().cloned().unwrap_or_default();
         let declared = Self {
             region,
             settings,
+            quotas,
             vpcs: resources(&mut reader, log, None, DeclaredVpc::read),
             subnets: resources(&mut reader, log, None, DeclaredSubnet::read),
             route_tables: resources(&mut reader, log, Some(MAIN), DeclaredRouteTable::read),
@@ -232,6 +236,11 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         connection_limit_per_instance,
         local_routes_over_propagated: reader
             .flag(&["local_routes_over_propagated"], default.local_routes_over_propagated),
+        network_acl_quota_counts: reader
+            .take(&["network_acl_quota_counts"])
+            .value()
+            .copied()
+            .unwrap_or(default.network_acl_quota_counts),
         outbound_smtp: reader.take(&["outbound_smtp"]).value().copied().unwrap_or(default.outbound_smtp),
     };
     reader.finish();
