@@ -10,9 +10,7 @@ use serde_json::Value;
 
 use crate::log::{Log, Place};
 use crate::resources::{AddressFamily, AttachmentState, ConnectivityType, PeeringState, RuleAction, Tags};
-use crate::resources::{AddressFamily, ConnectivityType, PeeringState, RuleAction, Tags};
 use crate::settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp};
-use crate::settings::{MidStreamTcp, OutboundSmtp};
 
 /// What an attribute can hold.
 pub(crate) trait Shape: Sized {
