@@ -172,7 +172,7 @@ fn peers(
         peers.extend(meant.map(|(peer, stale)| (reference.at.clone(), peer, stale)));
     }
     for reference in &rule.prefix_lists.items {
-        let list = prefix_lists::resolve(cx, reference, owner);
+        let list = prefix_lists::resolve(cx, reference, from.vpc);
         peers.extend(list.map(|list| (reference.at.clone(), Peer::PrefixList(list), false)));
     }
     let to_itself = rule.to_itself.written().filter(|written| written.value);
