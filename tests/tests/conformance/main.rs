@@ -21,4 +21,7 @@ mod register;
 mod route_tables;
 mod security_groups;
 mod transit_gateway;
+mod transit_network_acls;
 mod transit_networks;
+mod transit_paths;
+mod transit_zones;
