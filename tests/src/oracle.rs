@@ -173,6 +173,7 @@ impl Oracle {
             RouteTarget::InternetGateway(_) => self.out_of_gateway(walk, &subnet.vpc),
             RouteTarget::EgressOnlyInternetGateway(_)
             | RouteTarget::NatGateway(_)
+            | RouteTarget::VpnGateway(_)
             | RouteTarget::VpcPeeringConnection(_) => Err(Reason::Gateway),
         }
     }

@@ -3,6 +3,8 @@
 //! Compilation cannot fail: a [`Topology`] is valid by construction. Given the fabric before, interfaces and hosts that
 //! survive keep their slots, so that devices and connections stay attached.
 
+mod links;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -13,14 +15,14 @@ use vpclab_model::{self as model, HostName, Kind, Name, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::fabric::{
-    Both, CustomerNetwork, EgressOnlyInternetGateway, Eni, Fabric, Host, Instance, InternetGateway, KeyedMap,
-    NatGateway, NetworkAcl, NetworkAclEntry, Peer, Peering, Policy, PolicyRule, PublicMapping, Role, Route,
-    RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc, eui64_link_local,
+    Both, EgressOnlyInternetGateway, Eni, Fabric, Host, Instance, InternetGateway, KeyedMap, NatGateway,
+    NetworkAcl, NetworkAclEntry, Peer, Peering, Policy, PolicyRule, PublicMapping, Role, Route, RouteTable,
+    RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc, eui64_link_local,
 };
 use crate::index::{
     Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx,
     NetworkAclIdx, PeeringIdx, PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table,
-    VpcIdx,
+    VpcIdx, VpnGatewayIdx,
 };
 use crate::stop::internet::INTERNET_MTU;
 
@@ -40,6 +42,7 @@ struct Compiler<'a> {
     network_acls: Numbering<'a, NetworkAclIdx>,
     security_groups: Numbering<'a, SecurityGroupIdx>,
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
+    vpn_gateways: Numbering<'a, VpnGatewayIdx>,
     egress_only: Numbering<'a, EgressOnlyIdx>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     peerings: Arena<PeeringIdx, Peering>,
@@ -79,6 +82,7 @@ impl<'a> Compiler<'a> {
             network_acls: Numbering::new(&topology.network_acls),
             security_groups: Numbering::new(&topology.security_groups),
             internet_gateways: Numbering::new(&topology.internet_gateways),
+            vpn_gateways: Numbering::new(&topology.vpn_gateways),
             egress_only: Numbering::new(&topology.egress_only_internet_gateways),
             nat_gateways: Arena::with_names(
                 previous.map(|fabric| &fabric.nat_gateways),
@@ -123,6 +127,7 @@ impl<'a> Compiler<'a> {
             self.instances.fill(self.instance_index(name), Instance { name: name.clone(), interfaces });
         }
         self.fill_gateways();
+        let links = links::compile(self.topology, &self.vpcs);
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
             settings: self.topology.settings,
@@ -147,9 +152,9 @@ impl<'a> Compiler<'a> {
             peerings: self.peerings,
             instances: self.instances,
             enis: self.enis,
-            customer_networks: table(
-                self.topology.customer_networks.iter().map(|(name, n)| compile_customer_network(name, n)),
-            ),
+            vpn_gateways: links.vpn_gateways,
+            links: links.links,
+            customer_networks: links.customer_networks,
             hosts: compile_hosts(self.topology, previous),
             addresses: KeyedMap::default(),
             macs: KeyedMap::default(),
@@ -293,6 +298,9 @@ impl<'a> Compiler<'a> {
                     }
                     model::RouteTarget::NatGateway(gateway) => {
                         RouteTarget::NatGateway(self.nat_index(gateway))
+                    }
+                    model::RouteTarget::VpnGateway(gateway) => {
+                        RouteTarget::VpnGateway(self.vpn_gateways.of(gateway))
                     }
                     model::RouteTarget::VpcPeeringConnection(peering) => {
                         RouteTarget::Peering(self.peering_index(peering))
@@ -451,13 +459,6 @@ fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) ->
         name: name.clone(),
         entries: Both { inbound: compile(&acl.ingress), outbound: compile(&acl.egress) },
     }
-}
-
-fn compile_customer_network(
-    name: &model::CustomerNetworkName,
-    network: &model::CustomerNetwork,
-) -> CustomerNetwork {
-    CustomerNetwork { name: name.clone(), blocks: network.blocks().collect(), mtu: network.mtu }
 }
 
 /// The hosts of every side. No two of them have the same name.

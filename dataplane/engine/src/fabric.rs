@@ -3,6 +3,8 @@
 //! The [`Fabric`] is a topology compiled for packets: names are indices, lookups are tables, references are resolved.
 //! It is immutable, and a packet sees exactly one. Everything a stop asks, it asks here.
 
+mod links;
+
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -10,18 +12,19 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use vpclab_model::{
-    CustomerNetworkName, EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName,
-    ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState,
-    RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, VpcName,
-    VpcPeeringConnectionName,
+    EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName, ManagedPrefixListName,
+    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState, RouteTableName,
+    RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, VpcName, VpcPeeringConnectionName,
 };
 use vpclab_wire::MacAddr;
 
 use crate::index::{
-    Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx,
+    Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx, LinkIdx,
     NatGatewayIdx, NetworkAclIdx, PeeringIdx, PolicyIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table,
-    VpcIdx,
+    VpcIdx, VpnGatewayIdx,
 };
+
+pub use links::{AwsEnd, CustomerNetwork, Link, LinkRoute, LinkTable, VpnGateway};
 
 /// A hash map keyed with a secret of this process, as packets choose the keys.
 pub type KeyedMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -101,6 +104,10 @@ pub struct Fabric {
     pub instances: Arena<InstanceIdx, Instance>,
     /// Interfaces.
     pub enis: Arena<EniIdx, Eni>,
+    /// Virtual private gateways.
+    pub vpn_gateways: Table<VpnGatewayIdx, VpnGateway>,
+    /// VPN connections and virtual interfaces.
+    pub links: Table<LinkIdx, Link>,
     /// Customer networks.
     pub customer_networks: Table<CustomerNetworkIdx, CustomerNetwork>,
     /// Hosts outside every VPC.
@@ -211,6 +218,8 @@ pub enum RouteTarget {
     EgressOnly(EgressOnlyIdx),
     /// To a NAT gateway.
     NatGateway(NatGatewayIdx),
+    /// To a virtual private gateway.
+    VpnGateway(VpnGatewayIdx),
     /// To the VPC at the other end.
     Peering(PeeringIdx),
 }
@@ -383,17 +392,6 @@ pub struct Timeouts {
     pub icmp: Duration,
     /// Any other protocol: 600 seconds (CT-02).
     pub other: Duration,
-}
-
-/// A network of the user's own, at the other end of private links.
-#[derive(Debug)]
-pub struct CustomerNetwork {
-    /// Its name.
-    pub name: CustomerNetworkName,
-    /// Its blocks.
-    pub blocks: Vec<IpNet>,
-    /// The largest IP packet inside it, in bytes.
-    pub mtu: u16,
 }
 
 /// A host outside every VPC. It has one neighbour, which takes whatever it sends.

@@ -63,6 +63,10 @@ indices! {
     EniIdx;
     /// The slot of a host outside every VPC, stable over generations.
     HostIdx;
+    /// A compiled virtual private gateway.
+    VpnGatewayIdx;
+    /// A compiled private link.
+    LinkIdx;
     /// A compiled customer network.
     CustomerNetworkIdx;
 }

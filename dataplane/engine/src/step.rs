@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use crate::fabric::{Direction, RouteTarget};
 use crate::flow::Tracking;
 use crate::index::{
-    EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx,
-    RouteTableIdx, SecurityGroupIdx, SubnetIdx, VpcIdx,
+    CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, LinkIdx, NatGatewayIdx,
+    NetworkAclIdx, PeeringIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, VpcIdx, VpnGatewayIdx,
 };
 use crate::reason::DropReason;
 
@@ -97,6 +97,29 @@ pub enum Step {
         peering: PeeringIdx,
         /// The VPC at the other end.
         to: VpcIdx,
+    },
+    /// A virtual private gateway.
+    VpnGateway {
+        /// The gateway.
+        gateway: VpnGatewayIdx,
+        /// Out to the customer or in from it.
+        direction: Direction,
+        /// The link that it takes, or came by.
+        link: LinkIdx,
+    },
+    /// A VPN connection or a virtual interface.
+    PrivateLink {
+        /// The link.
+        link: LinkIdx,
+        /// Out to the customer or in from it.
+        direction: Direction,
+    },
+    /// A customer network looked up its routes.
+    CustomerNetwork {
+        /// The network.
+        network: CustomerNetworkIdx,
+        /// The destination that matched, and the link there.
+        matched: Option<(IpNet, LinkIdx)>,
     },
     /// The packet reaches an interface's guest.
     Arrive {

@@ -7,6 +7,7 @@ mod filters;
 mod gateways;
 mod home;
 mod hosts;
+mod links;
 mod network;
 mod prefix_lists;
 mod private;
@@ -25,6 +26,10 @@ pub(crate) use home::DeclaredHome;
 pub(crate) use hosts::{
     DeclaredEip, DeclaredInstance, DeclaredInterface, DeclaredInternetHost, DeclaredNetworkInterface,
 };
+pub(crate) use links::{
+    DeclaredBgpRoute, DeclaredCustomerGateway, DeclaredDxGateway, DeclaredDxGatewayAssociation,
+    DeclaredVirtualInterface, DeclaredVpnConnection, DeclaredVpnGateway,
+};
 pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
 };
@@ -35,9 +40,11 @@ use crate::document::Document;
 use crate::home::DEFAULT_REGION;
 use crate::log::{Log, Place};
 use crate::name::{
-    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
-    InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
+    CustomerGatewayName, CustomerHostName, CustomerNetworkName, DxGatewayAssociationName, DxGatewayName,
+    DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, EgressOnlyInternetGatewayName, EipName,
+    InstanceName, InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName,
+    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName,
+    VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
 };
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
@@ -52,7 +59,6 @@ pub(crate) const DEFAULT: &str = "default";
 const LACKING: &[(&str, &str)] = &[
     ("transit_gateways", "transit gateways"),
     ("vpc_endpoints", "VPC endpoints"),
-    ("vpn_gateways", "virtual private gateways"),
     ("load_balancers", "load balancers"),
     ("multicast_domains", "multicast domains"),
     ("quotas", "quotas"),
@@ -78,6 +84,15 @@ pub(crate) struct Declared {
     pub(crate) instances: BTreeMap<InstanceName, DeclaredInstance>,
     pub(crate) eips: BTreeMap<EipName, DeclaredEip>,
     pub(crate) internet_hosts: BTreeMap<InternetHostName, DeclaredInternetHost>,
+    pub(crate) vpn_gateways: BTreeMap<VpnGatewayName, DeclaredVpnGateway>,
+    pub(crate) customer_gateways: BTreeMap<CustomerGatewayName, DeclaredCustomerGateway>,
+    pub(crate) vpn_connections: BTreeMap<VpnConnectionName, DeclaredVpnConnection>,
+    pub(crate) dx_gateways: BTreeMap<DxGatewayName, DeclaredDxGateway>,
+    pub(crate) dx_gateway_associations: BTreeMap<DxGatewayAssociationName, DeclaredDxGatewayAssociation>,
+    pub(crate) dx_private_virtual_interfaces:
+        BTreeMap<DxPrivateVirtualInterfaceName, DeclaredVirtualInterface>,
+    pub(crate) dx_transit_virtual_interfaces:
+        BTreeMap<DxTransitVirtualInterfaceName, DeclaredVirtualInterface>,
     pub(crate) customer_networks: BTreeMap<CustomerNetworkName, DeclaredCustomerNetwork>,
     pub(crate) customer_hosts: BTreeMap<CustomerHostName, DeclaredCustomerHost>,
 }
@@ -117,6 +132,13 @@ impl Declared {
             instances: resources(&mut reader, log, None, DeclaredInstance::read),
             eips: resources(&mut reader, log, None, DeclaredEip::read),
             internet_hosts: resources(&mut reader, log, None, DeclaredInternetHost::read),
+            vpn_gateways: resources(&mut reader, log, None, DeclaredVpnGateway::read),
+            customer_gateways: resources(&mut reader, log, None, DeclaredCustomerGateway::read),
+            vpn_connections: resources(&mut reader, log, None, DeclaredVpnConnection::read),
+            dx_gateways: resources(&mut reader, log, None, DeclaredDxGateway::read),
+            dx_gateway_associations: resources(&mut reader, log, None, DeclaredDxGatewayAssociation::read),
+            dx_private_virtual_interfaces: resources(&mut reader, log, None, DeclaredVirtualInterface::read),
+            dx_transit_virtual_interfaces: resources(&mut reader, log, None, DeclaredVirtualInterface::read),
             customer_networks: resources(&mut reader, log, None, DeclaredCustomerNetwork::read),
             customer_hosts: resources(&mut reader, log, None, DeclaredCustomerHost::read),
         };

@@ -23,19 +23,22 @@ pub use lookup::resolve;
 
 pub use mistake::{Mistake, Mistakes};
 pub use name::{
-    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, HostName, InstanceName,
-    InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
-    kind,
+    CustomerGatewayName, CustomerHostName, CustomerNetworkName, DxGatewayAssociationName, DxGatewayName,
+    DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, EgressOnlyInternetGatewayName, EipName,
+    HostName, InstanceName, InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name,
+    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
+    TransitGatewayName, VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName, kind,
 };
 pub use nearest::nearest;
 pub use resources::{
-    AddressFamily, Attachment, ConnectionTracking, ConnectivityType, CustomerHost, CustomerNetwork,
-    EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType, InternetGateway, InternetHost,
-    ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface, Peer,
-    PeeringState, PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState,
-    RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
-    VpcPeeringConnection,
+    AddressFamily, Attachment, AwsEnd, BgpRoute, ConnectionTracking, ConnectivityType, CustomerGateway,
+    CustomerHost, CustomerNetwork, CustomerRoute, DxGateway, DxGatewayAssociation, EgressOnlyInternetGateway,
+    Eip, EipAssociation, Instance, InterfaceType, InternetGateway, InternetHost, LearnedRoute, LinkName,
+    LinkState, LocalPreference, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry,
+    NetworkInterface, Peer, PeeringState, PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route,
+    RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet,
+    Tags, Topology, TunnelEncryption, VirtualInterface, VirtualInterfaceEnd, Vpc, VpcPeeringConnection,
+    VpnConnection, VpnGateway,
 };
 pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};

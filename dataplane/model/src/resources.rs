@@ -7,6 +7,7 @@
 mod filters;
 mod gateways;
 mod hosts;
+mod links;
 mod network;
 mod prefix_lists;
 mod private;
@@ -16,9 +17,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::name::{
-    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
-    InternetGatewayName, InternetHostName, ManagedPrefixListName, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
+    CustomerGatewayName, CustomerHostName, CustomerNetworkName, DxGatewayAssociationName, DxGatewayName,
+    DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, EgressOnlyInternetGatewayName, EipName,
+    InstanceName, InternetGatewayName, InternetHostName, ManagedPrefixListName, NatGatewayName,
+    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName,
+    VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
 };
 use crate::settings::Settings;
 pub use filters::{NetworkAcl, NetworkAclEntry, Peer, RuleAction, SecurityGroup, SecurityGroupRule};
@@ -30,10 +33,14 @@ pub use hosts::{
     Attachment, ConnectionTracking, Eip, EipAssociation, Instance, InterfaceType, InternetHost,
     NetworkInterface, PublicIp,
 };
+pub use links::{
+    AwsEnd, BgpRoute, CustomerGateway, DxGateway, DxGatewayAssociation, LearnedRoute, LinkName, LinkState,
+    LocalPreference, TunnelEncryption, VirtualInterface, VirtualInterfaceEnd, VpnConnection, VpnGateway,
+};
 pub use network::{Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
 pub(crate) use prefix_lists::weight_of_aws_list;
 pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};
-pub use private::{CustomerHost, CustomerNetwork};
+pub use private::{CustomerHost, CustomerNetwork, CustomerRoute};
 
 /// Free-form labels.
 pub type Tags = BTreeMap<String, String>;
@@ -73,6 +80,20 @@ pub struct Topology {
     pub eips: BTreeMap<EipName, Eip>,
     /// Hosts of the internet.
     pub internet_hosts: BTreeMap<InternetHostName, InternetHost>,
+    /// Virtual private gateways.
+    pub vpn_gateways: BTreeMap<VpnGatewayName, VpnGateway>,
+    /// Customer gateways.
+    pub customer_gateways: BTreeMap<CustomerGatewayName, CustomerGateway>,
+    /// VPN connections.
+    pub vpn_connections: BTreeMap<VpnConnectionName, VpnConnection>,
+    /// Direct Connect gateways.
+    pub dx_gateways: BTreeMap<DxGatewayName, DxGateway>,
+    /// What is associated with them.
+    pub dx_gateway_associations: BTreeMap<DxGatewayAssociationName, DxGatewayAssociation>,
+    /// Private virtual interfaces.
+    pub dx_private_virtual_interfaces: BTreeMap<DxPrivateVirtualInterfaceName, VirtualInterface>,
+    /// Transit virtual interfaces.
+    pub dx_transit_virtual_interfaces: BTreeMap<DxTransitVirtualInterfaceName, VirtualInterface>,
     /// The user's own networks.
     pub customer_networks: BTreeMap<CustomerNetworkName, CustomerNetwork>,
     /// Hosts in them.

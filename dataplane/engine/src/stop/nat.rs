@@ -162,7 +162,7 @@ fn come_back(cx: &Context<'_>, gateway: NatGatewayIdx, draft: &mut Draft) -> Res
     }
     // From a peer or over a private link a connection cannot start at the gateway (NAT-15, NAT-45).
     let unknown = match draft.path {
-        Path::Peering(_) => DropReason::NatForeignClient { gateway },
+        Path::Peering(_) | Path::VpnGateway(_) => DropReason::NatForeignClient { gateway },
         Path::Inside => DropReason::NatNoMapping { gateway, side: NatSide::Outside },
     };
     let IpAddr::V4(remote) = draft.headers.src else { return Err(unknown) };

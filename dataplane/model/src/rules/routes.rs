@@ -86,7 +86,6 @@ pub(super) fn build(
         let around = Surroundings { name: owner, vpc: owner.and_then(|vpc| all.vpcs.get(vpc)), all: *all };
         let mut filling = Filling::of_local_routes(&around);
         if let Some(table) = declared {
-            no_propagation_yet(cx, table);
             filling.add_written(cx, table, &around);
         }
         for supplied in supplied.iter().filter(|supplied| supplied.table == *name) {
@@ -237,14 +236,6 @@ impl Filling {
                 overridden: false,
             }),
         }
-    }
-}
-
-/// Nothing can be propagated before there are virtual private gateways (RT-34).
-fn no_propagation_yet(cx: &Context<'_>, declared: &DeclaredRouteTable) {
-    for reference in &declared.propagating_vgws.items {
-        let problem = format!("there is no virtual private gateway \"{}\"", reference.value);
-        cx.log.report(&reference.at, "InvalidVpnGatewayID.NotFound", problem, "remove it");
     }
 }
 
