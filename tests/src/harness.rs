@@ -182,7 +182,7 @@ impl Net {
     /// addresses turned round.
     pub fn converses(&mut self, name: &str, packet: &Packet) -> bool {
         let Some((receiver, seen)) = self.send(name, packet).delivered() else { return false };
-        let observed = Packet { src: seen.src, dst: seen.dst, body: packet.body };
+        let observed = Packet::of(seen.src, seen.dst, packet.body);
         let answer = observed.answer().expect("a packet that is answered");
         match self.send(&receiver, &answer).delivered() {
             Some((back, seen)) => back == name && (seen.src, seen.dst) == (packet.dst, packet.src),

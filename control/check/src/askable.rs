@@ -149,6 +149,7 @@ impl Asked<'_> {
             dx_transit_virtual_interfaces,
             customer_networks,
             customer_hosts,
+            not_modelled,
             region: _,
             settings: _,
         } = self.topology;
@@ -174,6 +175,7 @@ impl Asked<'_> {
         names.extend(dx_gateway_associations.keys().map(|name| name.as_str()));
         names.extend(dx_private_virtual_interfaces.keys().map(|name| name.as_str()));
         names.extend(dx_transit_virtual_interfaces.keys().map(|name| name.as_str()));
+        names.extend(not_modelled.values().flat_map(|all| all.keys().map(String::as_str)));
         names.extend(customer_networks.keys().map(|name| name.as_str()));
         names.extend(customer_hosts.keys().map(|name| name.as_str()));
         names

@@ -9,6 +9,7 @@ mod home;
 mod hosts;
 mod links;
 mod network;
+mod not_modelled;
 mod prefix_lists;
 mod private;
 
@@ -33,6 +34,7 @@ pub(crate) use links::{
 pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
 };
+pub(crate) use not_modelled::{DeclaredNotModelled, DeclaredNotModelledResources};
 pub(crate) use prefix_lists::DeclaredManagedPrefixList;
 pub(crate) use private::{DeclaredCustomerHost, DeclaredCustomerNetwork};
 
@@ -59,7 +61,6 @@ pub(crate) const DEFAULT: &str = "default";
 const LACKING: &[(&str, &str)] = &[
     ("transit_gateways", "transit gateways"),
     ("vpc_endpoints", "VPC endpoints"),
-    ("load_balancers", "load balancers"),
     ("multicast_domains", "multicast domains"),
     ("quotas", "quotas"),
 ];
@@ -93,6 +94,7 @@ pub(crate) struct Declared {
         BTreeMap<DxPrivateVirtualInterfaceName, DeclaredVirtualInterface>,
     pub(crate) dx_transit_virtual_interfaces:
         BTreeMap<DxTransitVirtualInterfaceName, DeclaredVirtualInterface>,
+    pub(crate) not_modelled: DeclaredNotModelledResources,
     pub(crate) customer_networks: BTreeMap<CustomerNetworkName, DeclaredCustomerNetwork>,
     pub(crate) customer_hosts: BTreeMap<CustomerHostName, DeclaredCustomerHost>,
 }
@@ -139,6 +141,7 @@ impl Declared {
             dx_gateway_associations: resources(&mut reader, log, None, DeclaredDxGatewayAssociation::read),
             dx_private_virtual_interfaces: resources(&mut reader, log, None, DeclaredVirtualInterface::read),
             dx_transit_virtual_interfaces: resources(&mut reader, log, None, DeclaredVirtualInterface::read),
+            not_modelled: not_modelled::read(&mut reader, log),
             customer_networks: resources(&mut reader, log, None, DeclaredCustomerNetwork::read),
             customer_hosts: resources(&mut reader, log, None, DeclaredCustomerHost::read),
         };
@@ -224,10 +227,18 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
 }
 
 fn check_name<K: Kind>(name: &Name<K>, word: Option<&str>, at: &Place, log: &Log) {
-    const LONGEST: usize = 255;
-    let text = name.as_str();
     let owner = word.and_then(|word| owner_in_name(name, word));
-    let plain = owner.as_ref().map_or(text, VpcName::as_str);
+    let qualified = word.map(|word| format!("; only VPC/{word} has a slash")).unwrap_or_default();
+    check_text(name.as_str(), owner.as_ref().map_or(name.as_str(), VpcName::as_str), &qualified, at, log);
+}
+
+/// Checks the name of a resource whose kind has no names of AWS's own.
+fn check_plain_name(name: &str, at: &Place, log: &Log) {
+    check_text(name, name, "", at, log);
+}
+
+fn check_text(text: &str, plain: &str, qualified: &str, at: &Place, log: &Log) {
+    const LONGEST: usize = 255;
     let problem = if plain.is_empty() {
         "a name cannot be empty".to_owned()
     } else if text.chars().count() > LONGEST {
@@ -242,7 +253,6 @@ fn check_name<K: Kind>(name: &Name<K>, word: Option<&str>, at: &Place, log: &Log
     } else {
         return;
     };
-    let qualified = word.map(|word| format!("; only VPC/{word} has a slash")).unwrap_or_default();
     log.report(
         at,
         "InvalidParameterValue",

@@ -8,6 +8,7 @@ mod lookup;
 mod mistake;
 mod name;
 mod nearest;
+mod not_modelled;
 mod reader;
 mod register;
 mod resources;
@@ -30,15 +31,19 @@ pub use name::{
     TransitGatewayName, VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName, kind,
 };
 pub use nearest::nearest;
+pub use not_modelled::{
+    BLOCK_PUBLIC_ACCESS, CLIENT_VPN_ENDPOINTS, LOAD_BALANCERS, MULTICAST_DOMAINS, NETWORK_FIREWALLS,
+    NOT_MODELLED, NotModelledKind, Puts,
+};
 pub use resources::{
     AddressFamily, Attachment, AwsEnd, BgpRoute, ConnectionTracking, ConnectivityType, CustomerGateway,
     CustomerHost, CustomerNetwork, CustomerRoute, DxGateway, DxGatewayAssociation, EgressOnlyInternetGateway,
     Eip, EipAssociation, Instance, InterfaceType, InternetGateway, InternetHost, LearnedRoute, LinkName,
     LinkState, LocalPreference, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry,
-    NetworkInterface, Peer, PeeringState, PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route,
-    RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet,
-    Tags, Topology, TunnelEncryption, VirtualInterface, VirtualInterfaceEnd, Vpc, VpcPeeringConnection,
-    VpnConnection, VpnGateway,
+    NetworkInterface, NotModelled, NotModelledResources, Peer, PeeringState, PrefixListEntry,
+    PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget,
+    RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, TunnelEncryption, VirtualInterface,
+    VirtualInterfaceEnd, Vpc, VpcPeeringConnection, VpnConnection, VpnGateway,
 };
 pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};

@@ -13,12 +13,13 @@ use crate::name::{
     NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName,
     VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
 };
+use crate::not_modelled::NotModelledKind;
 use crate::register::{Context, Registers};
 use crate::resources::{
     CustomerGateway, CustomerHost, CustomerNetwork, DxGateway, DxGatewayAssociation,
     EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost, ManagedPrefixList, NatGateway,
-    NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Topology, VirtualInterface, Vpc,
-    VpcPeeringConnection, VpnConnection, VpnGateway,
+    NetworkAcl, NetworkInterface, NotModelled, RouteTable, SecurityGroup, Subnet, Topology, VirtualInterface,
+    Vpc, VpcPeeringConnection, VpnConnection, VpnGateway,
 };
 use crate::rules;
 
@@ -51,6 +52,19 @@ impl Topology {
         let topology =
             rules::topology(&Context { log: &log, declared: &declared, registers: &registers, previous });
         log.finish().map(|()| topology)
+    }
+}
+
+impl Topology {
+    /// The resource of this name or id that is stored and not modelled, with its kind.
+    pub fn find_not_modelled(
+        &self,
+        reference: &str,
+    ) -> Option<(&'static NotModelledKind, &str, &NotModelled)> {
+        let all =
+            self.not_modelled.iter().filter_map(|(plural, all)| Some((NotModelledKind::of(plural)?, all)));
+        all.flat_map(|(kind, all)| all.iter().map(move |(name, resource)| (kind, name.as_str(), resource)))
+            .find(|(kind, name, _)| *name == reference || kind.id(name) == reference)
     }
 }
 

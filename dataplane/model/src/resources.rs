@@ -9,6 +9,7 @@ mod gateways;
 mod hosts;
 mod links;
 mod network;
+mod not_modelled;
 mod prefix_lists;
 mod private;
 
@@ -38,6 +39,7 @@ pub use links::{
     LocalPreference, TunnelEncryption, VirtualInterface, VirtualInterfaceEnd, VpnConnection, VpnGateway,
 };
 pub use network::{Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub use not_modelled::{NotModelled, NotModelledResources};
 pub(crate) use prefix_lists::weight_of_aws_list;
 pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};
 pub use private::{CustomerHost, CustomerNetwork, CustomerRoute};
@@ -94,6 +96,9 @@ pub struct Topology {
     pub dx_private_virtual_interfaces: BTreeMap<DxPrivateVirtualInterfaceName, VirtualInterface>,
     /// Transit virtual interfaces.
     pub dx_transit_virtual_interfaces: BTreeMap<DxTransitVirtualInterfaceName, VirtualInterface>,
+    /// Resources of kinds that are stored and not modelled, each kind under its own key.
+    #[serde(flatten)]
+    pub not_modelled: NotModelledResources,
     /// The user's own networks.
     pub customer_networks: BTreeMap<CustomerNetworkName, CustomerNetwork>,
     /// Hosts in them.

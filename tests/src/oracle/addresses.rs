@@ -81,6 +81,14 @@ pub(super) fn is_never_forwarded(topology: &Topology, eni: &NetworkInterface, ds
         }
 }
 
+/// RT-13, RT-14.
+pub(super) fn is_reserved(dst: IpAddr) -> bool {
+    match dst {
+        IpAddr::V4(dst) => matches!(dst.octets(), [169, 254, 168..=171, _]),
+        IpAddr::V6(dst) => dst.segments()[..2] == [0xfd00, 0x0ec2],
+    }
+}
+
 pub(super) fn is_for_the_link_or_a_group(dst: IpAddr) -> bool {
     match dst {
         IpAddr::V4(dst) => dst.is_multicast() || dst.is_link_local() || dst.is_broadcast(),

@@ -29,6 +29,9 @@ fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
         Step::EgressOnly { .. } => "egress-only",
         Step::NatGateway { .. } => "nat",
         Step::Peering { .. } => "peering",
+        Step::VpnGateway { .. } => "vpn gateway",
+        Step::PrivateLink { .. } => "link",
+        Step::CustomerNetwork { .. } => "customer network",
         Step::Arrive { .. } => "arrive",
         Step::Outside { .. } => "outside",
     };
