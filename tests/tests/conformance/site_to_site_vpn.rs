@@ -123,7 +123,8 @@ fn the_room_in_a_tunnel_depends_on_what_it_encrypts_with() {
 
 #[test]
 fn of_a_packet_that_does_not_fit_nobody_hears_and_one_that_may_be_cut_is() {
-    // proves: VPN-06, MTU-03, MTU-05, MTU-08
+    // proves: VPN-06, MTU-03
+    // The part of VPN in MTU-05 and MTU-08.
     let mut net = with(|_| {});
     let request = packet(APP, DESK, ping(1));
     let jumbo = sized(&net, "app", &request, 9001, true);
