@@ -26,6 +26,8 @@ use crate::index::{
 };
 use crate::stop::internet::INTERNET_MTU;
 
+mod transit;
+
 impl Fabric {
     /// Compiles `topology`. `previous` is the fabric that it replaces, if there is one.
     pub fn compile(topology: &Topology, previous: Option<&Fabric>) -> Fabric {
@@ -44,6 +46,7 @@ struct Compiler<'a> {
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
     vpn_gateways: Numbering<'a, VpnGatewayIdx>,
     egress_only: Numbering<'a, EgressOnlyIdx>,
+    transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     peerings: Arena<PeeringIdx, Peering>,
     not_modelled: NotModelledTable<'a>,
@@ -85,6 +88,7 @@ impl<'a> Compiler<'a> {
             internet_gateways: Numbering::new(&topology.internet_gateways),
             vpn_gateways: Numbering::new(&topology.vpn_gateways),
             egress_only: Numbering::new(&topology.egress_only_internet_gateways),
+            transit: transit::Numbers::of(topology),
             nat_gateways: Arena::with_names(
                 previous.map(|fabric| &fabric.nat_gateways),
                 topology.nat_gateways.keys().map(|name| name.as_str().into()),
@@ -150,6 +154,9 @@ impl<'a> Compiler<'a> {
             egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
                 EgressOnlyInternetGateway { name: name.clone(), vpc: self.vpcs.of(&gateway.vpc) }
             })),
+            transit_gateways: self.transit_gateways(),
+            transit_attachments: self.transit_attachments(),
+            transit_tables: self.transit_tables(),
             nat_gateways: self.nat_gateways,
             peerings: self.peerings,
             block_public_access: self.not_modelled.block_public_access,
@@ -329,6 +336,9 @@ impl<'a> Compiler<'a> {
                     model::RouteTarget::VpcPeeringConnection(peering) => {
                         RouteTarget::Peering(self.peering_index(peering))
                     }
+                    model::RouteTarget::TransitGateway(gateway) => {
+                        RouteTarget::TransitGateway(self.transit.of_vpc(gateway, &declared.vpc))
+                    }
                 },
                 state: route.state,
                 origin: route.origin,
@@ -359,6 +369,9 @@ impl<'a> Compiler<'a> {
             role: match &eni.interface_type {
                 model::InterfaceType::Interface => Role::Guest,
                 model::InterfaceType::NatGateway(gateway) => Role::NatGateway(self.nat_index(gateway)),
+                model::InterfaceType::TransitGateway(attachment) => {
+                    Role::TransitGateway(self.transit.of_attachment(attachment))
+                }
                 model::InterfaceType::NotModelled { kind, name } => {
                     Role::NotModelled(self.not_modelled.of_name(kind, name))
                 }

@@ -11,8 +11,9 @@ use ipnet::IpNet;
 use crate::fabric::{Direction, RouteTarget};
 use crate::flow::Tracking;
 use crate::index::{
-    CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, LinkIdx, NatGatewayIdx,
-    NetworkAclIdx, PeeringIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, VpcIdx, VpnGatewayIdx,
+    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, LinkIdx,
+    NatGatewayIdx, NetworkAclIdx, PeeringIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, TransitTableIdx,
+    VpcIdx, VpnGatewayIdx,
 };
 use crate::reason::DropReason;
 
@@ -120,6 +121,24 @@ pub enum Step {
         network: CustomerNetworkIdx,
         /// The destination that matched, and the link there.
         matched: Option<(IpNet, LinkIdx)>,
+    },
+    /// A transit gateway's route table was looked up (TGW-04).
+    TransitRoute {
+        /// The attachment that the packet came in by.
+        attachment: AttachmentIdx,
+        /// The table.
+        table: TransitTableIdx,
+        /// The route that matched.
+        matched: Option<IpNet>,
+    },
+    /// A transit gateway sends the packet out.
+    TransitGateway {
+        /// The attachment that the packet came in by.
+        from: AttachmentIdx,
+        /// The attachment that it leaves by.
+        to: AttachmentIdx,
+        /// The subnet whose interface it leaves by, into a VPC (TGW-20, TGW-22).
+        subnet: Option<SubnetIdx>,
     },
     /// The packet reaches an interface's guest.
     Arrive {

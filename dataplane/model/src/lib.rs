@@ -9,6 +9,7 @@ mod mistake;
 mod name;
 mod nearest;
 mod not_modelled;
+mod quotas;
 mod reader;
 mod register;
 mod resources;
@@ -28,23 +29,29 @@ pub use name::{
     DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, EgressOnlyInternetGatewayName, EipName,
     HostName, InstanceName, InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name,
     NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
-    TransitGatewayName, VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName, kind,
+    TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
+    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
+    kind,
 };
 pub use nearest::nearest;
 pub use not_modelled::{
     BLOCK_PUBLIC_ACCESS, CLIENT_VPN_ENDPOINTS, LOAD_BALANCERS, MULTICAST_DOMAINS, NETWORK_FIREWALLS,
     NOT_MODELLED, NotModelledKind, Puts,
 };
+pub use quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 pub use resources::{
-    AddressFamily, Attachment, AwsEnd, BgpRoute, ConnectionTracking, ConnectivityType, CustomerGateway,
-    CustomerHost, CustomerNetwork, CustomerRoute, DxGateway, DxGatewayAssociation, EgressOnlyInternetGateway,
-    Eip, EipAssociation, Instance, InterfaceType, InternetGateway, InternetHost, LearnedRoute, LinkName,
-    LinkState, LocalPreference, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry,
-    NetworkInterface, NotModelled, NotModelledResources, Peer, PeeringState, PrefixListEntry,
-    PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget,
-    RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, TunnelEncryption, VirtualInterface,
-    VirtualInterfaceEnd, Vpc, VpcPeeringConnection, VpnConnection, VpnGateway,
+    AddressFamily, Attachment, AttachmentName, AttachmentState, AwsEnd, BgpRoute, ConnectionTracking,
+    ConnectivityType, CustomerGateway, CustomerHost, CustomerNetwork, CustomerRoute, DxGateway,
+    DxGatewayAssociation, EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType,
+    InternetGateway, InternetHost, LearnedRoute, LinkName, LinkState, LocalPreference, ManagedPrefixList,
+    NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface, NotModelled,
+    NotModelledResources, Peer, PeeringState, PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route,
+    RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet,
+    Tags, Topology, TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRoute,
+    TransitGatewayRouteSource, TransitGatewayRouteState, TransitGatewayRouteTable,
+    TransitGatewayVpcAttachment, TunnelEncryption, VirtualInterface, VirtualInterfaceEnd, Vpc,
+    VpcPeeringConnection, VpnConnection, VpnGateway,
 };
-pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
+pub use settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
 pub use traffic::{IcmpMatch, PortRange, Traffic};

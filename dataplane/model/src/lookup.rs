@@ -10,15 +10,17 @@ use crate::name::{
     CustomerGatewayName, CustomerHostName, CustomerNetworkName, DxGatewayAssociationName, DxGatewayName,
     DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, EgressOnlyInternetGatewayName, EipName,
     InstanceName, InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName,
-    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName,
-    VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
+    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
 };
 use crate::not_modelled::NotModelledKind;
 use crate::register::{Context, Registers};
 use crate::resources::{
     CustomerGateway, CustomerHost, CustomerNetwork, DxGateway, DxGatewayAssociation,
     EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost, ManagedPrefixList, NatGateway,
-    NetworkAcl, NetworkInterface, NotModelled, RouteTable, SecurityGroup, Subnet, Topology, VirtualInterface,
+    NetworkAcl, NetworkInterface, NotModelled, RouteTable, SecurityGroup, Subnet, Topology, TransitGateway,
+    TransitGatewayPeeringAttachment, TransitGatewayRouteTable, TransitGatewayVpcAttachment, VirtualInterface,
     Vpc, VpcPeeringConnection, VpnConnection, VpnGateway,
 };
 use crate::rules;
@@ -92,6 +94,13 @@ find! {
     find_nat_gateway, nat_gateways, NatGatewayName, NatGateway, "NAT gateway";
     find_vpc_peering_connection, vpc_peering_connections, VpcPeeringConnectionName, VpcPeeringConnection,
         "VPC peering connection";
+    find_transit_gateway, transit_gateways, TransitGatewayName, TransitGateway, "transit gateway";
+    find_transit_gateway_vpc_attachment, transit_gateway_vpc_attachments, TransitGatewayVpcAttachmentName,
+        TransitGatewayVpcAttachment, "transit gateway VPC attachment";
+    find_transit_gateway_peering_attachment, transit_gateway_peering_attachments,
+        TransitGatewayPeeringAttachmentName, TransitGatewayPeeringAttachment, "transit gateway peering attachment";
+    find_transit_gateway_route_table, transit_gateway_route_tables, TransitGatewayRouteTableName,
+        TransitGatewayRouteTable, "transit gateway route table";
     find_managed_prefix_list, managed_prefix_lists, ManagedPrefixListName, ManagedPrefixList, "managed prefix list";
     find_network_acl, network_acls, NetworkAclName, NetworkAcl, "network ACL";
     find_security_group, security_groups, SecurityGroupName, SecurityGroup, "security group";

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::log::{Log, Place};
 use crate::resources::{
-    AddressFamily, ConnectivityType, LinkState, LocalPreference, PeeringState, RuleAction, Tags,
-    TunnelEncryption,
+    AddressFamily, AttachmentState, ConnectivityType, LinkState, LocalPreference, PeeringState, RuleAction,
+    Tags, TunnelEncryption,
 };
-use crate::settings::{MidStreamTcp, OutboundSmtp};
+use crate::settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp};
 
 /// What an attribute can hold.
 pub(crate) trait Shape: Sized {
@@ -41,6 +41,10 @@ pub(crate) struct Region(pub(crate) String);
 /// An AWS account: twelve digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Account(pub(crate) String);
+
+/// What Terraform writes as "enable" or "disable", and others as a boolean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Switch(pub(crate) bool);
 
 /// `value` in a sentence: `the number 12`, `a list`.
 pub(crate) fn describe(value: &Value) -> String {
@@ -197,6 +201,36 @@ impl Shape for AddressFamily {
     }
 }
 
+impl Shape for Switch {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value {
+            Value::Bool(flag) => Some(Self(*flag)),
+            Value::String(text) if text == "enable" => Some(Self(true)),
+            Value::String(text) if text == "disable" => Some(Self(false)),
+            _ => wrong(value, at, log, "a switch", "give \"enable\" or \"disable\", or true or false"),
+        }
+    }
+}
+
+impl Shape for AttachmentState {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("available") => Some(Self::Available),
+            Some("pendingAcceptance" | "pending-acceptance") => Some(Self::PendingAcceptance),
+            Some("rejected") => Some(Self::Rejected),
+            Some("failed") => Some(Self::Failed),
+            Some("deleted") => Some(Self::Deleted),
+            _ => wrong(
+                value,
+                at,
+                log,
+                "a state of an attachment",
+                "give available, pendingAcceptance, rejected, failed or deleted",
+            ),
+        }
+    }
+}
+
 impl Shape for Ipv4Addr {
     fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
         let address = value.as_str().and_then(|text| text.parse().ok());
@@ -349,6 +383,20 @@ impl Shape for TunnelEncryption {
                 "a choice",
                 "give aes-gcm, aes-cbc-sha1, aes-cbc-sha256, aes-cbc-sha384 or aes-cbc-sha512",
             ),
+        }
+    }
+}
+
+impl Shape for NetworkAclQuota {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("each_family") => Some(Self::EachFamily),
+            Some("each_family_and_default_rule") => Some(Self::EachFamilyAndDefaultRule),
+            Some("both_families") => Some(Self::BothFamilies),
+            _ => {
+                let remedy = "give each_family, each_family_and_default_rule or both_families";
+                wrong(value, at, log, "a choice", remedy)
+            }
         }
     }
 }

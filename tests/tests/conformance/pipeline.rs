@@ -33,6 +33,8 @@ fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
         Step::PrivateLink { .. } => "link",
         Step::CustomerNetwork { .. } => "customer network",
         Step::Arrive { .. } => "arrive",
+        Step::TransitRoute { .. } => "transit gateway route",
+        Step::TransitGateway { .. } => "transit gateway",
         Step::Outside { .. } => "outside",
     };
     recorder.steps.iter().map(place).collect()

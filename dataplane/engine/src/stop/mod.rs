@@ -11,4 +11,5 @@ pub(crate) mod peering;
 pub(crate) mod private_link;
 pub(crate) mod security_group;
 pub(crate) mod subnet;
+pub(crate) mod transit;
 pub(crate) mod vpn_gateway;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::home::Home;
 use crate::name::{
     EgressOnlyInternetGatewayName, InternetGatewayName, ManagedPrefixListName, NatGatewayName,
-    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, VpcName,
+    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, TransitGatewayName, VpcName,
     VpcPeeringConnectionName, VpnGatewayName,
 };
 use crate::resources::Tags;
@@ -132,6 +132,8 @@ pub enum RouteTarget {
     VpnGateway(VpnGatewayName),
     /// To the VPC at the other end.
     VpcPeeringConnection(VpcPeeringConnectionName),
+    /// To a transit gateway, by the VPC's attachment (TGW-16).
+    TransitGateway(TransitGatewayName),
 }
 
 /// `local`, or the target's name.
@@ -145,6 +147,7 @@ impl fmt::Display for RouteTarget {
             Self::NatGateway(gateway) => gateway.fmt(f),
             Self::VpnGateway(gateway) => gateway.fmt(f),
             Self::VpcPeeringConnection(peering) => peering.fmt(f),
+            Self::TransitGateway(gateway) => gateway.fmt(f),
         }
     }
 }

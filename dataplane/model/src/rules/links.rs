@@ -227,9 +227,7 @@ fn aws_end(
             cx.registers.vpn_gateways.resolve(cx.log, reference).map(AwsEnd::VpnGateway)
         }
         (Given::Absent, Given::Right(reference)) => {
-            let problem = format!("there is no transit gateway \"{}\"", reference.value);
-            cx.log.report(&reference.at, "InvalidTransitGatewayID.NotFound", problem, "remove it");
-            None
+            cx.registers.transit_gateways.resolve(cx.log, reference).map(AwsEnd::TransitGateway)
         }
         (Given::Wrong, _) | (_, Given::Wrong) => None,
         (Given::Right(_), Given::Right(other)) => {

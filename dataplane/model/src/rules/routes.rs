@@ -17,12 +17,12 @@ use crate::declared::DeclaredRouteTable;
 use crate::log::Place;
 use crate::name::{
     InstanceName, ManagedPrefixListName, NatGatewayName, NetworkInterfaceName, RouteTableName, SubnetName,
-    VpcName, VpcPeeringConnectionName,
+    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
 };
 use crate::register::Context;
 use crate::resources::{
     Instance, ManagedPrefixList, NatGateway, NetworkInterface, Propagation, Route, RouteOrigin, RouteState,
-    RouteTable, RouteTarget, Subnet, Vpc, VpcPeeringConnection,
+    RouteTable, RouteTarget, Subnet, TransitGatewayVpcAttachment, Vpc, VpcPeeringConnection,
 };
 
 use constraints::Destination;
@@ -39,6 +39,8 @@ pub(super) struct Resources<'a> {
     pub(super) interfaces: &'a BTreeMap<NetworkInterfaceName, NetworkInterface>,
     pub(super) nat_gateways: &'a BTreeMap<NatGatewayName, NatGateway>,
     pub(super) peerings: &'a BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection>,
+    pub(super) transit_attachments:
+        &'a BTreeMap<TransitGatewayVpcAttachmentName, TransitGatewayVpcAttachment>,
     pub(super) prefix_lists: &'a BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
 }
 
@@ -129,7 +131,7 @@ impl Filling {
 
     fn add_written(&mut self, cx: &Context<'_>, declared: &DeclaredRouteTable, around: &Surroundings<'_>) {
         for written in &declared.routes {
-            let destination = constraints::destination(cx, written);
+            let destination = constraints::destination(cx, written, around.name);
             let target = targets::target(cx, written, around);
             let (Some((destination, at)), Some(target)) = (destination, target) else { continue };
             match destination {
