@@ -12,9 +12,9 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use vpclab_model::{
-    CustomerNetworkName, EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName,
-    ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState,
-    RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, TransitGatewayName,
+    EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName, ManagedPrefixListName,
+    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState, RouteTableName,
+    RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, TransitGatewayName,
     TransitGatewayRouteTableName, VpcName, VpcPeeringConnectionName,
 };
 use vpclab_wire::MacAddr;
