@@ -13,9 +13,9 @@ use vpclab_model::{self as model, Kind, Name, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::fabric::{
-    Both, EgressOnlyInternetGateway, Eni, Fabric, Host, Instance, InternetGateway, KeyedMap, NatGateway,
-    NetworkAcl, NetworkAclEntry, Peer, Peering, Policy, PolicyRule, PublicMapping, Role, Route, RouteTable,
-    RouteTarget, Router, SecurityGroup, Subnet, Timeouts, Vpc, eui64_link_local,
+    Both, EgressOnlyInternetGateway, Eni, Fabric, Forwards, Host, Instance, InternetGateway, KeyedMap,
+    NatGateway, NetworkAcl, NetworkAclEntry, Peer, Peering, Policy, PolicyRule, PublicMapping, Role, Route,
+    RouteTable, RouteTarget, Router, SecurityGroup, Subnet, Timeouts, Vpc, eui64_link_local,
 };
 use crate::index::{
     Arena, EgressOnlyIdx, EniIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx,
@@ -118,7 +118,18 @@ impl<'a> Compiler<'a> {
                 .iter()
                 .map(|(&device, eni)| (device, self.eni_index(eni)))
                 .collect();
-            self.instances.fill(self.instance_index(name), Instance { name: name.clone(), interfaces });
+            let compiled = Instance {
+                name: name.clone(),
+                interfaces,
+                running: instance.state.is_running(),
+                forwards: match &instance.forwards {
+                    model::Forwards::SameInterface => Forwards::SameInterface,
+                    model::Forwards::Interface(eni) => Forwards::Interface(self.eni_index(eni)),
+                    model::Forwards::Nat => Forwards::Nat,
+                    model::Forwards::None => Forwards::None,
+                },
+            };
+            self.instances.fill(self.instance_index(name), compiled);
         }
         self.fill_gateways();
         let mut fabric = Fabric {
@@ -136,7 +147,13 @@ impl<'a> Compiler<'a> {
             })),
             policies: policies.table,
             internet_gateways: table(self.topology.internet_gateways.iter().map(|(name, gateway)| {
-                InternetGateway { name: name.clone(), vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)) }
+                let edge = self.edge_table(&model::EdgeGateway::InternetGateway(name.clone()));
+                InternetGateway {
+                    name: name.clone(),
+                    vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)),
+                    route_table: edge.map(|(table, _)| self.route_tables.of(table)),
+                    pools: edge.into_iter().flat_map(|(_, table)| table.public_ipv4_pools.clone()).collect(),
+                }
             })),
             egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
                 EgressOnlyInternetGateway { name: name.clone(), vpc: self.vpcs.of(&gateway.vpc) }
@@ -210,6 +227,14 @@ impl<'a> Compiler<'a> {
             };
             self.peerings.fill(self.peering_index(name), compiled);
         }
+    }
+
+    /// The route table of a gateway (RT-35).
+    fn edge_table(
+        &self,
+        gateway: &model::EdgeGateway,
+    ) -> Option<(&'a model::RouteTableName, &'a model::RouteTable)> {
+        self.topology.route_tables.iter().find(|(_, table)| table.gateways.contains(gateway))
     }
 
     #[allow(clippy::expect_used)]

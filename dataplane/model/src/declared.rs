@@ -187,6 +187,8 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         network_acl_within_subnet_via_router: reader
             .flag(&["network_acl_within_subnet_via_router"], default.network_acl_within_subnet_via_router),
         connection_limit_per_instance,
+        stopped_instance_blackhole: reader
+            .flag(&["stopped_instance_blackhole"], default.stopped_instance_blackhole),
         local_routes_over_propagated: reader
             .flag(&["local_routes_over_propagated"], default.local_routes_over_propagated),
         outbound_smtp: reader.take(&["outbound_smtp"]).value().copied().unwrap_or(default.outbound_smtp),

@@ -29,11 +29,12 @@ pub use name::{
 };
 pub use nearest::nearest;
 pub use resources::{
-    AddressFamily, Attachment, ConnectionTracking, ConnectivityType, EgressOnlyInternetGateway, Eip,
-    EipAssociation, Instance, InterfaceType, InternetGateway, InternetHost, ManagedPrefixList, NatGateway,
-    NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface, Peer, PeeringState, PrefixListEntry,
-    PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget,
-    RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc, VpcPeeringConnection,
+    AddressFamily, Attachment, ConnectionTracking, ConnectivityType, EdgeGateway, EgressOnlyInternetGateway,
+    Eip, EipAssociation, Forwards, Instance, InstanceState, InterfaceType, InternetGateway, InternetHost,
+    ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface, Peer,
+    PeeringState, PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState,
+    RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
+    VpcPeeringConnection,
 };
 pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
