@@ -10,10 +10,8 @@ use etherparse::{
 };
 use vpclab_wire::{FrameBuf, MacAddr, VnetFlags, VnetHeader};
 
-use crate::packet::{Body, ErrorKind, Packet, QuotedTransport};
-
-/// The TTL and hop limit that guests send with.
-pub const TTL: u8 = 64;
+pub use crate::packet::TTL;
+use crate::packet::{Body, ErrorKind, Packet, Piece, QuotedTransport};
 
 /// A frame as its receiver sees it, checksums found right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +34,10 @@ pub struct Seen {
     pub ttl: u8,
     /// Addresses of the packet that an ICMP error quotes.
     pub quoted: Option<(IpAddr, IpAddr)>,
+    /// Its ports; the identifier twice for a quoted echo.
+    pub quoted_ports: Option<(u16, u16)>,
+    /// The control bits of TCP: FIN 1, SYN 2, RST 4, ACK 16.
+    pub tcp_flags: Option<u8>,
     /// The next hop's MTU, in an ICMP error that says so.
     pub mtu: Option<u32>,
     /// Bytes of the IP packet.
@@ -52,8 +54,7 @@ pub fn ethernet(packet: &Packet, src_mac: MacAddr, dst_mac: MacAddr, payload: &[
     let transport = transport(packet, payload);
     let ether_type = if packet.is_ipv6() { EtherType::IPV6 } else { EtherType::IPV4 };
     let link = Ethernet2Header { source: src_mac.0, destination: dst_mac.0, ether_type };
-    [&link.to_bytes()[..], &ip(packet.src, packet.dst, packet.protocol(), transport.len()), &transport]
-        .concat()
+    [&link.to_bytes()[..], &network(packet, &transport)].concat()
 }
 
 /// The frame of `packet` as a TAP hands it over, with an empty virtio header.
@@ -145,6 +146,13 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
     let Some(etherparse::LinkHeader::Ethernet2(link)) = packet.link.clone() else { return None };
     let payload = packet.payload.slice().to_vec();
     let net = packet.net.as_ref()?;
+    let starts = match net {
+        NetHeaders::Ipv4(ip, _) => ip.is_fragmenting_payload() && ip.fragment_offset.value() == 0,
+        NetHeaders::Ipv6(_, extensions) => {
+            extensions.fragment.as_ref().is_some_and(|fragment| fragment.fragment_offset.value() == 0)
+        }
+        NetHeaders::Arp(_) => false,
+    };
     let (src, dst, protocol, ttl, packet_len, fragmented) = match net {
         NetHeaders::Ipv4(ip, _) => {
             assert_eq!(ip.header_checksum, ip.calc_header_checksum(), "IPv4 checksum");
@@ -154,7 +162,9 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
         }
         NetHeaders::Ipv6(ip, extensions) => {
             let addresses = (IpAddr::from(ip.source), IpAddr::from(ip.destination));
-            let protocol = packet.transport.as_ref().map_or(ip.next_header.0, protocol_of);
+            let inner =
+                extensions.fragment.as_ref().map_or(ip.next_header.0, |fragment| fragment.next_header.0);
+            let protocol = packet.transport.as_ref().map_or(inner, protocol_of);
             let length = 40 + usize::from(ip.payload_length);
             let fragmented = extensions.fragment.is_some();
             (addresses.0, addresses.1, protocol, ip.hop_limit, length, fragmented)
@@ -165,8 +175,12 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
         check_transport(&packet, &payload);
     }
     let (mut ports, mut icmp, mut quoted, mut mtu) = ((0, 0), None, None, None);
+    let (mut quoted_ports, mut tcp_flags) = (None, None);
     match &packet.transport {
-        Some(TransportHeader::Tcp(tcp)) => ports = (tcp.source_port, tcp.destination_port),
+        Some(TransportHeader::Tcp(tcp)) => {
+            ports = (tcp.source_port, tcp.destination_port);
+            tcp_flags = tcp.to_bytes().get(13).copied();
+        }
         Some(TransportHeader::Udp(udp)) => ports = (udp.source_port, udp.destination_port),
         Some(TransportHeader::Icmpv4(header)) => {
             let bytes = header.to_bytes();
@@ -181,6 +195,7 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
                         <[u8; 4]>::try_from(&payload[12..16]).unwrap().into(),
                         <[u8; 4]>::try_from(&payload[16..20]).unwrap().into(),
                     ));
+                    quoted_ports = ports_of(payload[9], &payload[20..]);
                 }
                 _ => {}
             }
@@ -199,10 +214,12 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
                         <[u8; 16]>::try_from(&payload[8..24]).unwrap().into(),
                         <[u8; 16]>::try_from(&payload[24..40]).unwrap().into(),
                     ));
+                    quoted_ports = ports_of(payload[6], &payload[40..]);
                 }
                 _ => {}
             }
         }
+        None if starts => ports = ports_of(protocol, &payload).unwrap_or_default(),
         Some(TransportHeader::Igmp(_)) | None => {}
     }
     Some(Seen {
@@ -215,11 +232,23 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
         icmp,
         ttl,
         quoted,
+        quoted_ports,
+        tcp_flags,
         mtu,
         packet_len,
         fragmented,
         payload,
     })
+}
+
+/// The ports of a quoted transport header of `protocol`; the identifier twice for echo.
+fn ports_of(protocol: u8, transport: &[u8]) -> Option<(u16, u16)> {
+    let word = |at: usize| Some(u16::from_be_bytes([*transport.get(at)?, *transport.get(at + 1)?]));
+    match protocol {
+        6 | 17 => Some((word(0)?, word(2)?)),
+        1 | 58 => Some((word(4)?, word(4)?)),
+        _ => None,
+    }
 }
 
 fn identifier_twice(icmp: &[u8]) -> (u16, u16) {
@@ -258,6 +287,51 @@ fn check_transport(packet: &PacketHeaders<'_>, payload: &[u8]) {
         _ => return,
     };
     assert_eq!(written, right, "transport checksum of {packet:?}");
+}
+
+/// The IP packet of `packet` with this transport header and payload, or the piece of it that is meant.
+fn network(packet: &Packet, transport: &[u8]) -> Vec<u8> {
+    let first = Piece::FIRST_LEN.min(transport.len());
+    let (identification, more, bytes) = match packet.piece {
+        Piece::Whole => {
+            let header = ip(packet.src, packet.dst, packet.protocol(), transport.len());
+            return [set(packet, header), transport.to_vec()].concat();
+        }
+        Piece::First(identification) => (identification, true, &transport[..first]),
+        Piece::Later(identification) => (identification, false, &transport[first..]),
+    };
+    let offset = if more { 0 } else { u16::try_from(Piece::FIRST_LEN / 8).unwrap() };
+    if packet.is_ipv6() {
+        let offset = etherparse::IpFragOffset::try_new(offset).unwrap();
+        let fragment = etherparse::Ipv6FragmentHeader::new(
+            IpNumber(packet.protocol()),
+            offset,
+            more,
+            identification.into(),
+        );
+        let header = ip(packet.src, packet.dst, 44, 8 + bytes.len());
+        return [set(packet, header), fragment.to_bytes().to_vec(), bytes.to_vec()].concat();
+    }
+    let mut header = ip(packet.src, packet.dst, packet.protocol(), bytes.len());
+    header[4..6].copy_from_slice(&identification.to_be_bytes());
+    header[6..8].copy_from_slice(&(u16::from(more) << 13 | offset).to_be_bytes());
+    [set(packet, header), bytes.to_vec()].concat()
+}
+
+/// The IP header with the packet's TTL, and with "don't fragment" taken off where it may be cut.
+fn set(packet: &Packet, mut header: Vec<u8>) -> Vec<u8> {
+    if packet.is_ipv6() {
+        header[7] = packet.ttl;
+        return header;
+    }
+    header[8] = packet.ttl;
+    if packet.may_be_cut {
+        header[6] &= !0x40;
+    }
+    header[10..12].fill(0);
+    let checksum = vpclab_wire::Sum::new().bytes(&header).checksum();
+    header[10..12].copy_from_slice(&checksum.to_be_bytes());
+    header
 }
 
 /// An IP header in front of `length` bytes.
@@ -332,9 +406,10 @@ fn transport(packet: &Packet, payload: &[u8]) -> Vec<u8> {
                 QuotedTransport::Tcp(src, dst) => (6, ports(src, dst)),
                 QuotedTransport::Udp(src, dst) => (17, ports(src, dst)),
                 QuotedTransport::Echo { id, reply } => {
-                    let asked = Packet { src: about.src, dst: about.dst, body: Body::Echo { id, reply } };
+                    let asked = Packet::of(about.src, about.dst, Body::Echo { id, reply });
                     (asked.protocol(), transport(&asked, &[]))
                 }
+                QuotedTransport::Other(number) => (number, Vec::new()),
             };
             let quoted = [&ip(about.src, about.dst, protocol, quoted.len())[..], &quoted, payload].concat();
             let rest = match (kind, packet.is_ipv6()) {

@@ -4,6 +4,8 @@
 //! packets meet. Packets are biased towards what happened before: answers, errors about what arrived, the middle of
 //! connections that may be forgotten, forwarding by whoever got a packet that was not for it.
 
+mod routing;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -12,10 +14,14 @@ use vpclab_model::{NetworkInterface, Topology};
 
 use crate::harness::topology;
 use crate::oracle::{Entry, Place, Verdict};
-use crate::packet::{Body, ErrorKind, Flags, Packet};
+use crate::packet::{Body, ErrorKind, Flags, Packet, Piece};
 
 /// Ports that rules and packets share.
 const PORTS: [u16; 6] = [22, 25, 80, 443, 5432, 40_000];
+
+/// Public addresses of a customer's own, and those of them that have a route (RT-51).
+const POOL: &str = "100.20.0.0/24";
+const ROUTED_PART_OF_POOL: &str = "100.20.0.0/25";
 
 /// SplitMix64: the same numbers from the same seed.
 #[derive(Debug, Clone)]
@@ -63,21 +69,40 @@ impl Past {
     /// Takes note of a packet and of what the oracle says became of it.
     pub fn record(&mut self, entry: &Entry, packet: &Packet, verdict: &Verdict) {
         self.sent.push((entry.clone(), packet.clone()));
-        if let Verdict::Delivered(place, seen) = verdict {
-            self.arrived.push((place.clone(), seen.clone()));
+        match verdict {
+            Verdict::Delivered(place, seen) | Verdict::Told(_, Some((place, seen))) => {
+                self.arrived.push((place.clone(), seen.clone()));
+            }
+            _ => {}
         }
     }
 }
 
 /// A document that declares a valid network.
 pub fn network(rng: &mut Rng) -> Value {
-    let mut kinds: [Map<String, Value>; 10] = Default::default();
-    let [vpcs, gateways, subnets, tables, acls, groups, interfaces, instances, eips, hosts] = &mut kinds;
+    let mut kinds: [Map<String, Value>; 12] = Default::default();
+    let [
+        vpcs,
+        gateways,
+        subnets,
+        tables,
+        acls,
+        groups,
+        interfaces,
+        instances,
+        eips,
+        hosts,
+        egress_only,
+        peerings,
+    ] = &mut kinds;
     let amount = 1 + rng.below(3);
-    for v in 0..amount {
+    // Alike on purpose, now and then: address spaces overlap.
+    let seconds: Vec<usize> = (0..amount).map(|v| if rng.chance(60) { v } else { 0 }).collect();
+    let peered = peerings_among(rng, &seconds, peerings);
+    for (v, second) in seconds.iter().enumerate() {
         let ipv6 = rng.chance(70);
-        // Alike on purpose: address spaces overlap.
-        let mut vpc = json!({ "cidr_block": "10.0.0.0/16" });
+        let net = format!("10.{second}");
+        let mut vpc = json!({ "cidr_block": format!("{net}.0.0/16") });
         if ipv6 {
             vpc["ipv6_cidr_block"] = json!(format!("2001:db8:{}::/56", v + 1));
         }
@@ -85,6 +110,10 @@ pub fn network(rng: &mut Rng) -> Value {
         let gateway = rng.chance(85);
         if gateway {
             gateways.insert(format!("g{v}"), json!({ "vpc": format!("v{v}") }));
+        }
+        let outbound_only = ipv6 && rng.chance(45);
+        if outbound_only {
+            egress_only.insert(format!("e{v}"), json!({ "vpc": format!("v{v}") }));
         }
         let group_names: Vec<String> = (0..2 + rng.below(2)).map(|g| format!("v{v}-group{g}")).collect();
         for name in &group_names {
@@ -94,7 +123,7 @@ pub fn network(rng: &mut Rng) -> Value {
         for s in 1..=1 + rng.below(3) {
             let subnet_name = format!("v{v}-s{s}");
             let zone = if rng.chance(70) { "us-east-1a" } else { "us-east-1b" };
-            let mut subnet = json!({ "vpc": format!("v{v}"), "cidr_block": format!("10.0.{s}.0/24"), "availability_zone": zone });
+            let mut subnet = json!({ "vpc": format!("v{v}"), "cidr_block": format!("{net}.{s}.0/24"), "availability_zone": zone });
             if ipv6 {
                 subnet["ipv6_cidr_block"] = json!(format!("2001:db8:{}:{s}::/64", v + 1));
             }
@@ -107,12 +136,12 @@ pub fn network(rng: &mut Rng) -> Value {
                 let name = format!("v{v}-s{s}-i{i}");
                 let mut instance = json!({
                     "subnet": subnet_name,
-                    "private_ip": format!("10.0.{s}.{}", 10 + i),
+                    "private_ip": format!("{net}.{s}.{}", 10 + i),
                     "source_dest_check": rng.chance(70),
                     "security_groups": some_of(rng, &group_names),
                 });
                 if rng.chance(25) {
-                    instance["secondary_private_ips"] = json!([format!("10.0.{s}.{}", 20 + i)]);
+                    instance["secondary_private_ips"] = json!([format!("{net}.{s}.{}", 20 + i)]);
                 }
                 if ipv6 && rng.chance(75) {
                     instance["ipv6_addresses"] = json!([format!("2001:db8:{}:{s}::{}", v + 1, 10 + i)]);
@@ -122,7 +151,7 @@ pub fn network(rng: &mut Rng) -> Value {
                     2 if gateway => {
                         let mut eip = json!({ "network_interface": name });
                         if !instance["secondary_private_ips"].is_null() && rng.chance(50) {
-                            eip["associate_with_private_ip"] = json!(format!("10.0.{s}.{}", 20 + i));
+                            eip["associate_with_private_ip"] = json!(format!("{net}.{s}.{}", 20 + i));
                         }
                         eips.insert(format!("{name}-eip"), eip);
                     }
@@ -135,7 +164,7 @@ pub fn network(rng: &mut Rng) -> Value {
         // Attached nowhere: what leads there is a black hole.
         interfaces.insert(
             format!("v{v}-spare"),
-            json!({ "subnet": format!("v{v}-s1"), "private_ip": "10.0.1.30", "security_groups": [group_names[0]] }),
+            json!({ "subnet": format!("v{v}-s1"), "private_ip": format!("{net}.1.30"), "security_groups": [group_names[0]] }),
         );
         names.push(format!("v{v}-spare"));
         if gateway && rng.chance(30) {
@@ -149,7 +178,17 @@ pub fn network(rng: &mut Rng) -> Value {
         for name in &subnet_names {
             if rng.chance(80) {
                 let table = format!("{name}-table");
-                tables.insert(table.clone(), route_table(rng, v, gateway, ipv6, &names, subnet_names.len()));
+                let around = Around {
+                    v,
+                    net: &net,
+                    gateway,
+                    ipv6,
+                    outbound_only,
+                    interfaces: &names,
+                    subnets: subnet_names.len(),
+                    peered: &peered,
+                };
+                tables.insert(table.clone(), route_table(rng, &around));
                 subnets[name]["route_table"] = json!(table);
             }
         }
@@ -161,12 +200,28 @@ pub fn network(rng: &mut Rng) -> Value {
         "network_acl_within_subnet_via_router": rng.chance(30),
         "outbound_smtp": if rng.chance(50) { "blocked" } else { "allowed" },
     });
-    let [vpcs, gateways, subnets, tables, acls, groups, interfaces, instances, eips, hosts] = kinds;
-    json!({
+    let [
+        vpcs,
+        gateways,
+        subnets,
+        tables,
+        acls,
+        groups,
+        interfaces,
+        instances,
+        eips,
+        hosts,
+        egress_only,
+        peerings,
+    ] = kinds;
+    let mut document = json!({
+        "egress_only_internet_gateways": egress_only, "vpc_peering_connections": peerings,
         "settings": settings, "vpcs": vpcs, "internet_gateways": gateways, "subnets": subnets,
         "route_tables": tables, "network_acls": acls, "security_groups": groups,
         "network_interfaces": interfaces, "instances": instances, "eips": eips, "internet_hosts": hosts,
-    })
+    });
+    routing::enrich(rng, &mut document);
+    document
 }
 
 /// A valid document that differs from `document` in one thing: rules, entries, or an instance that goes and comes.
@@ -223,9 +278,11 @@ pub fn packet(rng: &mut Rng, topology: &Topology, past: &Past) -> Option<(Entry,
                 Place::Host(_) => true,
                 Place::Internet => return None,
             };
-            let packet = match rng.below(10) {
+            let mut packet = match rng.below(10) {
                 // A middlebox passes on what is not for it.
                 _ if !is_for_it && rng.chance(75) => seen.clone(),
+                // The rest of a datagram.
+                _ if seen.piece != Piece::Whole && rng.chance(50) => return rest(rng, topology, past),
                 0 => seen.error(*rng.pick(&[
                     ErrorKind::PortUnreachable,
                     ErrorKind::TooBig,
@@ -234,22 +291,39 @@ pub fn packet(rng: &mut Rng, topology: &Topology, past: &Past) -> Option<(Entry,
                 1 => with_flags(seen.answer()?, *rng.pick(&[Flags::Fin, Flags::Rst, Flags::Ack])),
                 _ => seen.answer()?,
             };
+            if !matches!(packet.body, Body::Error { .. }) && is_for_it {
+                shape(rng, &mut packet);
+            }
             Some((entry_of(&packet, rng)?, packet))
         }
-        40..55 => {
+        40..45 => rest(rng, topology, past),
+        45..57 => {
             let (entry, packet) = past.sent[recent(rng, past.sent.len())?].clone();
-            let gone = match &entry {
-                Entry::Host(_) => false,
-                Entry::ToRouter(from) => !topology.network_interfaces.contains_key(from.as_str()),
-                Entry::ToNeighbor(from, to) => {
-                    [from, to].iter().any(|name| !topology.network_interfaces.contains_key(name.as_str()))
-                }
-            };
             let flags = *rng.pick(&[Flags::Syn, Flags::Ack, Flags::Ack, Flags::Fin, Flags::Rst]);
-            (!gone).then(|| (entry, with_flags(packet, flags)))
+            can_enter(topology, &entry).then(|| (entry, with_flags(packet, flags)))
         }
         _ => fresh(rng, topology),
     }
+}
+
+/// Whether who sent a packet is still there.
+fn can_enter(topology: &Topology, entry: &Entry) -> bool {
+    let exists = |name: &String| topology.network_interfaces.contains_key(name.as_str());
+    match entry {
+        Entry::Host(_) => true,
+        Entry::ToRouter(from) => exists(from),
+        Entry::ToNeighbor(from, to) => exists(from) && exists(to),
+    }
+}
+
+/// The later piece of a datagram whose first one was sent not long ago.
+fn rest(rng: &mut Rng, topology: &Topology, past: &Past) -> Option<(Entry, Packet)> {
+    let firsts = past.sent.iter().rev().take(8).filter(|(_, packet)| matches!(packet.piece, Piece::First(_)));
+    let firsts: Vec<_> = firsts.collect();
+    let (entry, first) =
+        firsts.get(rng.below(firsts.len())).filter(|(entry, _)| can_enter(topology, entry))?;
+    let Piece::First(id) = first.piece else { return None };
+    Some((entry.clone(), Packet { piece: Piece::Later(id), ..first.clone() }))
 }
 
 /// A packet that refers to nothing before it.
@@ -286,8 +360,25 @@ fn fresh(rng: &mut Rng, topology: &Topology) -> Option<(Entry, Packet)> {
     if source == destination {
         return None;
     }
-    let packet = Packet { src: source, dst: destination, body };
+    let mut packet = Packet::of(source, destination, body);
+    shape(rng, &mut packet);
     Some((entry(rng, topology, &place, destination)?, packet))
+}
+
+/// Makes a packet large, or a piece, or one that has come far.
+fn shape(rng: &mut Rng, packet: &mut Packet) {
+    if rng.chance(12) {
+        packet.payload = *rng.pick(&[1400, 1452, 1453, 2500, 8440, 8480, 8700]);
+        packet.may_be_cut = rng.chance(50);
+    } else if rng.chance(12) {
+        packet.payload = 100;
+        packet.may_be_cut = true;
+        let id = 7 + u16::try_from(rng.below(2)).unwrap();
+        packet.piece = if rng.chance(60) { Piece::First(id) } else { Piece::Later(id) };
+    }
+    if rng.chance(10) {
+        packet.ttl = *rng.pick(&[1, 2, 3]);
+    }
 }
 
 /// Whom the guest at `place` addresses a frame for `destination` to: now and then somebody unexpected.
@@ -337,6 +428,8 @@ fn destination(rng: &mut Rng, topology: &Topology, ipv6: bool) -> Option<IpAddr>
                 "100.64.0.1",
                 "8.8.8.8",
                 "169.254.168.5",
+                "100.20.0.5",
+                "100.20.0.200",
             ];
             all.extend(odd.map(|text| text.parse::<IpAddr>().unwrap()));
             all.extend(
@@ -475,14 +568,45 @@ fn acl_entries(rng: &mut Rng) -> Vec<Value> {
     entries
 }
 
-fn route_table(
+/// Connections between VPCs whose blocks begin with these second octets; each with the VPCs it joins and their blocks.
+fn peerings_among(
     rng: &mut Rng,
+    seconds: &[usize],
+    peerings: &mut Map<String, Value>,
+) -> Vec<(String, [(usize, usize); 2])> {
+    let mut made = Vec::new();
+    for a in 0..seconds.len() {
+        for b in a + 1..seconds.len() {
+            if rng.chance(60) {
+                let name = format!("p{a}{b}");
+                let mut peering = json!({ "vpc": format!("v{a}"), "peer_vpc": format!("v{b}") });
+                // Unaccepted it waits, and where blocks overlap it fails.
+                if rng.chance(80) {
+                    peering["auto_accept"] = json!(true);
+                }
+                peerings.insert(name.clone(), peering);
+                made.push((name, [(a, seconds[a]), (b, seconds[b])]));
+            }
+        }
+    }
+    made
+}
+
+/// What routes of one VPC can lead to.
+struct Around<'a> {
     v: usize,
+    /// The first two octets of its block.
+    net: &'a str,
     gateway: bool,
     ipv6: bool,
-    interfaces: &[String],
+    outbound_only: bool,
+    interfaces: &'a [String],
     subnets: usize,
-) -> Value {
+    peered: &'a [(String, [(usize, usize); 2])],
+}
+
+fn route_table(rng: &mut Rng, around: &Around<'_>) -> Value {
+    let Around { v, net, gateway, ipv6, interfaces, .. } = *around;
     let mut routes = Vec::new();
     if rng.chance(85) {
         let target = if gateway && rng.chance(85) {
@@ -492,7 +616,9 @@ fn route_table(
         };
         routes.push(target);
     }
-    if ipv6 && gateway && rng.chance(75) {
+    if around.outbound_only && rng.chance(60) {
+        routes.push(json!({ "ipv6_cidr_block": "::/0", "egress_only_gateway": format!("e{v}") }));
+    } else if ipv6 && gateway && rng.chance(75) {
         routes.push(json!({ "ipv6_cidr_block": "::/0", "gateway": format!("g{v}") }));
     }
     if rng.chance(15) {
@@ -502,11 +628,36 @@ fn route_table(
         routes.push(json!({ "cidr_block": "198.51.100.0/24", "network_interface": rng.pick(interfaces) }));
     }
     if rng.chance(20) {
-        let block = format!("10.0.{}.0/24", 1 + rng.below(subnets));
+        let block = format!("{net}.{}.0/24", 1 + rng.below(around.subnets));
         routes.push(json!({ "cidr_block": block, "network_interface": rng.pick(interfaces) }));
     }
     if rng.chance(5) {
-        routes.push(json!({ "cidr_block": "10.0.0.0/16", "network_interface": rng.pick(interfaces) }));
+        let block = format!("{net}.0.0/16");
+        routes.push(json!({ "cidr_block": block, "network_interface": rng.pick(interfaces) }));
+    }
+    for (name, ends) in around.peered {
+        let Some((other, second)) =
+            ends.iter().position(|(end, _)| *end == v).map(|position| ends[1 - position])
+        else {
+            continue;
+        };
+        let blocks = [
+            (75, format!("10.{second}.0.0/16")),
+            (15, format!("10.{second}.1.0/24")),
+            (15, format!("10.{second}.1.10/32")),
+            (8, "203.0.113.0/24".to_owned()),
+        ];
+        for (percent, block) in blocks {
+            let inside = block.starts_with(&format!("{net}."));
+            let taken = routes.iter().any(|route| route["cidr_block"] == *block);
+            if rng.chance(percent) && !inside && !taken {
+                routes.push(json!({ "cidr_block": block, "vpc_peering_connection": name }));
+            }
+        }
+        if ipv6 && rng.chance(60) {
+            let block = format!("2001:db8:{}::/56", other + 1);
+            routes.push(json!({ "ipv6_cidr_block": block, "vpc_peering_connection": name }));
+        }
     }
     json!({ "vpc": format!("v{v}"), "routes": routes })
 }

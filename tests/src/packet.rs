@@ -4,6 +4,12 @@
 
 use std::net::IpAddr;
 
+/// The TTL and hop limit that guests send with.
+pub const TTL: u8 = 64;
+
+/// How many bytes a packet carries behind its transport header unless it says otherwise.
+const PAYLOAD: usize = 7;
+
 /// A packet by its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
@@ -13,6 +19,30 @@ pub struct Packet {
     pub dst: IpAddr,
     /// What it carries.
     pub body: Body,
+    /// TTL or hop limit.
+    pub ttl: u8,
+    /// How many bytes it carries behind its transport header; of a fragmented datagram, all of them.
+    pub payload: usize,
+    /// IPv4: whether it may be cut on its way. Nothing in IPv6.
+    pub may_be_cut: bool,
+    /// Which part of a datagram it is.
+    pub piece: Piece,
+}
+
+/// Which part of a datagram a packet is. A datagram in pieces has two, cut behind [`Piece::FIRST_LEN`] bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// All of it.
+    Whole,
+    /// The first of two, with the transport header, of the datagram with this identification.
+    First(u16),
+    /// The second of two, without one.
+    Later(u16),
+}
+
+impl Piece {
+    /// How many bytes of the datagram, its transport header included, the first of two pieces has.
+    pub const FIRST_LEN: usize = 24;
 }
 
 /// What a packet carries.
@@ -103,13 +133,37 @@ pub enum QuotedTransport {
         /// Whether it answers.
         reply: bool,
     },
+    /// Another protocol, by number.
+    Other(u8),
 }
 
 impl Packet {
     /// A packet; both addresses are written as text.
     pub fn new(src: &str, dst: &str, body: Body) -> Self {
         let address = |text: &str| text.parse().unwrap_or_else(|_| panic!("{text} is no address"));
-        Self { src: address(src), dst: address(dst), body }
+        Self::of(address(src), address(dst), body)
+    }
+
+    /// A packet as guests send it: in one piece, which may not be cut.
+    pub fn of(src: IpAddr, dst: IpAddr, body: Body) -> Self {
+        Self { src, dst, body, ttl: TTL, payload: PAYLOAD, may_be_cut: false, piece: Piece::Whole }
+    }
+
+    /// How many bytes the IP packet has.
+    pub fn len(&self) -> usize {
+        let header = if self.is_ipv6() { 40 } else { 20 };
+        let fragment = if self.is_ipv6() { 8 } else { 0 };
+        let datagram = self.body.header_len(self.is_ipv6()) + self.payload;
+        match self.piece {
+            Piece::Whole => header + datagram,
+            Piece::First(_) => header + fragment + Piece::FIRST_LEN,
+            Piece::Later(_) => header + fragment + datagram - Piece::FIRST_LEN,
+        }
+    }
+
+    /// Whether it is empty, which no packet is.
+    pub fn is_empty(&self) -> bool {
+        false
     }
 
     /// Whether it is IPv6.
@@ -157,19 +211,43 @@ impl Packet {
             Body::Echo { reply: true, .. } | Body::Error { .. } => return None,
             Body::Other(number) => Body::Other(number),
         };
-        Some(Self { src: self.dst, dst: self.src, body })
+        Some(Self::of(self.dst, self.src, body))
     }
 
-    /// The error that its receiver sends about it; none about an error or about a protocol without ports.
+    /// The error that its receiver, or a router, sends about it; none about an error.
     pub fn error(&self, kind: ErrorKind) -> Option<Self> {
         let transport = match self.body {
             Body::Tcp { src, dst, .. } => QuotedTransport::Tcp(src, dst),
             Body::Udp { src, dst } => QuotedTransport::Udp(src, dst),
             Body::Echo { id, reply } => QuotedTransport::Echo { id, reply },
-            Body::Error { .. } | Body::Other(_) => return None,
+            Body::Other(number) => QuotedTransport::Other(number),
+            Body::Error { .. } => return None,
         };
         let about = Quoted { src: self.src, dst: self.dst, transport };
-        Some(Self { src: self.dst, dst: self.src, body: Body::Error { kind, about } })
+        Some(Self::of(self.dst, self.src, Body::Error { kind, about }))
+    }
+}
+
+impl Quoted {
+    /// The ports; the identifier twice for echo, none without a transport header.
+    pub fn ports(&self) -> Option<(u16, u16)> {
+        match self.transport {
+            QuotedTransport::Tcp(src, dst) | QuotedTransport::Udp(src, dst) => Some((src, dst)),
+            QuotedTransport::Echo { id, .. } => Some((id, id)),
+            QuotedTransport::Other(_) => None,
+        }
+    }
+}
+
+impl Body {
+    /// How many bytes its header has; of an ICMP error, with what it quotes.
+    fn header_len(&self, ipv6: bool) -> usize {
+        match self {
+            Self::Tcp { .. } => 20,
+            Self::Udp { .. } | Self::Echo { .. } => 8,
+            Self::Error { .. } => 8 + if ipv6 { 40 } else { 20 } + 8,
+            Self::Other(_) => 0,
+        }
     }
 }
 

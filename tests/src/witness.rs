@@ -4,17 +4,21 @@
 //! disagreement is cut down to the steps that it needs, and shown with its seed.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::Value;
 use vpclab_engine::plan::{Egress, Plan, Verdict as Planned};
 use vpclab_engine::{DropReason, Outcome};
 
-use crate::frames;
+use crate::frames::{self, Seen};
 use crate::generate::{self, Past, Rng};
 use crate::harness::{Net, topology};
-use crate::oracle::{Entry, Oracle, Place, Reason, Verdict};
-use crate::packet::{Body, Packet};
+use crate::oracle::{Entry, Oracle, Place, ROUTER_LINK_LOCAL, Reason, Verdict};
+use crate::packet::{Body, Packet, Piece};
+
+/// What every payload ends with.
+const WITNESS: &[u8] = b"witness";
 
 /// A network and what happens in it.
 #[derive(Debug, Clone)]
@@ -51,7 +55,11 @@ pub struct Tally {
     /// Delivered.
     pub delivered: usize,
     /// Dropped, in the order of [`Reason`].
-    pub dropped: [usize; 8],
+    pub dropped: [usize; Reason::COUNT],
+    /// Dropped with a word to the sender, which arrived.
+    pub told: usize,
+    /// Delivered in pieces.
+    pub cut: usize,
 }
 
 /// Plays a generated case and confronts the witnesses at each packet.
@@ -138,7 +146,9 @@ pub fn frame(net: &Net, entry: &Entry, packet: &Packet) -> (String, Vec<u8>) {
         Entry::Host(from) | Entry::ToRouter(from) => (from, net.router_mac(from)),
         Entry::ToNeighbor(from, to) => (from, net.mac(to)),
     };
-    (from.clone(), frames::frame(packet, net.mac(from), dst_mac, b"witness"))
+    let mut payload = vec![0x77; packet.payload.saturating_sub(WITNESS.len())];
+    payload.extend_from_slice(WITNESS);
+    (from.clone(), frames::frame(packet, net.mac(from), dst_mac, &payload))
 }
 
 /// One packet before all three witnesses.
@@ -182,37 +192,44 @@ pub fn confront(
                 return told("a drop leaves a trace", &fate);
             }
         }
+        (Verdict::Told(_, arrived), Outcome::Dropped(_)) => {
+            let right = match (arrived, fate.sent.as_slice()) {
+                (None, []) => true,
+                (Some((place, seen)), [(at, frame)]) => {
+                    let got = frames::read(frame);
+                    got.is_some_and(|got| is_at(net, place, at, &got) && looks_like(&got, seen))
+                }
+                _ => false,
+            };
+            if !right {
+                return told("what the sender is told", &fate);
+            }
+        }
         (Verdict::Delivered(place, seen), Outcome::Forwarded(_)) => {
             let Some((at, got)) = fate.delivered() else { return told("frames", &fate) };
-            let name = match place {
-                Place::Interface(name) | Place::Host(name) => name,
-                Place::Internet => return told("frames", &fate),
-            };
-            let ports = match seen.body {
-                Body::Tcp { src, dst, .. } | Body::Udp { src, dst } => (src, dst),
-                Body::Echo { id, .. } => (id, id),
-                Body::Error { .. } | Body::Other(_) => (0, 0),
-            };
-            let quoted = match seen.body {
-                Body::Error { about, .. } => Some((about.src, about.dst)),
-                _ => None,
-            };
-            let expected_src_mac = match entry {
-                Entry::ToNeighbor(..) => net.mac(&from),
-                _ => net.router_mac(name),
-            };
-            let alike = at == *name
-                && (got.src, got.dst) == (seen.src, seen.dst)
-                && got.protocol == packet.protocol()
-                && got.ports == ports
-                && got.icmp == packet.icmp()
-                && got.quoted == quoted
-                && got.ttl == frames::TTL
-                && got.dst_mac == net.mac(name)
-                && got.src_mac == expected_src_mac
-                && got.payload.ends_with(b"witness");
-            if !alike {
+            let by_neighbor = matches!(entry, Entry::ToNeighbor(_, to) if *to == at);
+            let right_mac = !by_neighbor || got.src_mac == net.mac(&from);
+            let payload = matches!(seen.piece, Piece::First(_)) || got.payload.ends_with(WITNESS);
+            let alike = right_mac && (by_neighbor || is_at(net, place, &at, &got)) && looks_like(&got, seen);
+            if !alike || !payload {
                 return told("frame", &(at, got));
+            }
+        }
+        (Verdict::Cut(place, seen, limit), Outcome::Forwarded(_)) => {
+            let pieces: Option<Vec<_>> =
+                fate.sent.iter().map(|(at, frame)| Some((at, frames::read(frame)?))).collect();
+            let pieces = pieces.unwrap_or_default();
+            let bytes: usize = pieces.iter().map(|(_, piece)| piece.packet_len - 20).sum();
+            let alike = pieces.len() > 1
+                && bytes == seen.len() - 20
+                && pieces.iter().all(|(at, got)| {
+                    is_at(net, place, at, got)
+                        && (got.src, got.dst, got.ttl) == (seen.src, seen.dst, seen.ttl)
+                        && got.packet_len <= *limit
+                        && got.fragmented
+                });
+            if !alike {
+                return told("pieces", &fate);
             }
         }
         _ => return told("engine", &fate.outcome),
@@ -220,24 +237,71 @@ pub fn confront(
     Ok(expected)
 }
 
+/// Whether a frame is at `place`, from that guest's router.
+fn is_at(net: &Net, place: &Place, at: &str, got: &Seen) -> bool {
+    match place {
+        Place::Interface(name) | Place::Host(name) => {
+            at == name && got.dst_mac == net.mac(name) && got.src_mac == net.router_mac(name)
+        }
+        Place::Internet => false,
+    }
+}
+
+/// Whether a frame says what the oracle expects, link addresses aside.
+fn looks_like(got: &Seen, seen: &Packet) -> bool {
+    let ports = match seen.body {
+        _ if matches!(seen.piece, Piece::Later(_)) => (0, 0),
+        Body::Tcp { src, dst, .. } | Body::Udp { src, dst } => (src, dst),
+        Body::Echo { id, .. } => (id, id),
+        Body::Error { .. } | Body::Other(_) => (0, 0),
+    };
+    let (quoted, quoted_ports) = match seen.body {
+        Body::Error { about, .. } => (Some((about.src, about.dst)), about.ports()),
+        _ => (None, None),
+    };
+    let tcp_flags = match seen.body {
+        Body::Tcp { flags, .. } => Some(flags.bits()),
+        _ => None,
+    };
+    let is_piece = seen.piece != Piece::Whole;
+    let right_source = got.src == seen.src
+        || seen.src == IpAddr::V6(ROUTER_LINK_LOCAL)
+            && matches!(got.src, IpAddr::V6(src) if src.is_unicast_link_local());
+    right_source
+        && got.dst == seen.dst
+        && got.protocol == seen.protocol()
+        && got.ports == ports
+        && (is_piece || got.icmp == seen.icmp())
+        && (is_piece || got.tcp_flags.map(|flags| flags & 0x17) == tcp_flags)
+        && got.quoted == quoted
+        && got.quoted_ports == quoted_ports
+        && got.ttl == seen.ttl
+        && got.fragmented == is_piece
+}
+
 fn agrees(net: &Net, expected: &Verdict, plan: &Plan) -> bool {
     match (expected, &plan.verdict) {
         (Verdict::Answered, Planned::Reply(_)) => true,
+        (Verdict::Told(reason, _), Planned::Drop(why)) => alike(*reason, coarse(why)) && plan.born.is_some(),
         (Verdict::Dropped(reason), Planned::Drop(why)) => {
-            alike(*reason, coarse(why)) && plan.effects.is_empty()
+            alike(*reason, coarse(why)) && plan.effects.is_empty() && plan.born.is_none()
         }
-        (Verdict::Delivered(place, seen), Planned::Forward(forward)) => {
+        (Verdict::Delivered(place, seen) | Verdict::Cut(place, seen, _), Planned::Forward(forward)) => {
             let same_place = match (place, forward.egress) {
                 (Place::Interface(name), Egress::Interface(eni, _)) => {
                     net.fabric().enis[eni].name.as_str() == name
                 }
-                (Place::Host(name), Egress::InternetHost(host)) => {
-                    net.fabric().hosts[host].name.as_str() == name
-                }
+                (Place::Host(name), Egress::Host(host)) => net.fabric().hosts[host].name.as_str() == name,
                 (Place::Internet, Egress::Internet(_)) => true,
                 _ => false,
             };
-            same_place && (forward.headers.src, forward.headers.dst) == (seen.src, seen.dst)
+            let limit = match expected {
+                Verdict::Cut(_, _, limit) => Some(*limit),
+                _ => None,
+            };
+            same_place
+                && forward.fragment_to.map(usize::from) == limit
+                && (forward.headers.src, forward.headers.dst) == (seen.src, seen.dst)
         }
         _ => false,
     }
@@ -268,7 +332,12 @@ fn coarse(reason: &DropReason) -> Reason {
         | DropReason::ForeignSource
         | DropReason::NoPublicMapping { .. }
         | DropReason::NoSuchInternetHost
+        | DropReason::EgressOnlyIpv6 { .. }
+        | DropReason::EgressOnlyUnsolicited { .. }
+        | DropReason::PeeringInactive { .. }
+        | DropReason::PeeringForeignDestination { .. }
         | DropReason::OutboundSmtp => Reason::Gateway,
+        DropReason::MtuExceeded { .. } => Reason::TooLarge,
         _ => Reason::NotForwarded,
     }
 }
@@ -286,6 +355,9 @@ impl Disagreement {
             }
         }
         for kind in [
+            "managed_prefix_lists",
+            "vpc_peering_connections",
+            "egress_only_internet_gateways",
             "eips",
             "instances",
             "network_interfaces",
@@ -328,6 +400,11 @@ impl Tally {
     fn count(&mut self, verdict: &Verdict) {
         match verdict {
             Verdict::Dropped(reason) => self.dropped[*reason as usize] += 1,
+            Verdict::Told(reason, arrived) => {
+                self.dropped[*reason as usize] += 1;
+                self.told += usize::from(arrived.is_some());
+            }
+            Verdict::Cut(..) => self.cut += 1,
             Verdict::Delivered(..) | Verdict::Answered => self.delivered += 1,
         }
     }
@@ -339,7 +416,12 @@ impl Tally {
         for (mine, theirs) in dropped.iter_mut().zip(other.dropped) {
             *mine += theirs;
         }
-        Self { delivered: self.delivered + other.delivered, dropped }
+        Self {
+            delivered: self.delivered + other.delivered,
+            dropped,
+            told: self.told + other.told,
+            cut: self.cut + other.cut,
+        }
     }
 }
 

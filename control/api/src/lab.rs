@@ -81,7 +81,7 @@ pub struct InstanceState {
     pub name: String,
     /// Its id.
     pub id: String,
-    /// `instance` or `internet_host`.
+    /// `instance`, `internet_host` or `customer_host`.
     pub kind: String,
     /// Whether what it runs in is still there.
     #[serde(default)]

@@ -140,6 +140,8 @@ impl Asked<'_> {
             instances,
             eips,
             internet_hosts,
+            customer_networks,
+            customer_hosts,
             region: _,
             settings: _,
         } = self.topology;
@@ -158,6 +160,8 @@ impl Asked<'_> {
         names.extend(instances.keys().map(|name| name.as_str()));
         names.extend(eips.keys().map(|name| name.as_str()));
         names.extend(internet_hosts.keys().map(|name| name.as_str()));
+        names.extend(customer_networks.keys().map(|name| name.as_str()));
+        names.extend(customer_hosts.keys().map(|name| name.as_str()));
         names
     }
 

@@ -12,7 +12,7 @@ use vpclab_api::{
 };
 use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
-use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, Service, explain as engine};
+use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, Service, Side, explain as engine};
 use vpclab_model::{RouteState, Topology, not_public};
 use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
@@ -48,8 +48,12 @@ pub(crate) fn answer_one(
 /// Ends that are addresses, where the addresses already tell that there is no such question.
 fn misplaced(fabric: &Fabric, from: End, to: End) -> Option<EndError> {
     let from_outside = match from {
-        End::Internet | End::Host(_) => true,
+        End::Internet => true,
         End::Interface(..) => false,
+        End::Host(host) => fabric.hosts[host].side == Side::Internet,
+        End::Address(address) if let Some(host) = fabric.only_host_at(address) => {
+            fabric.hosts[host].side == Side::Internet
+        }
         End::Address(address) => {
             let is_nobody = not_public(address).is_some() || fabric.public_mapping(address).is_some();
             if is_nobody {
@@ -358,9 +362,14 @@ impl Telling<'_> {
                     if translated.is_some() { "translate" } else { "pass" },
                 )
             },
-            Examined::Outside { address } => {
-                let host = fabric.host_at(address).map(|host| fabric.hosts[host].name.to_string());
-                plain("internet", host.unwrap_or_else(|| address.to_string()), "arrive")
+            Examined::Outside { host: None, address } => plain("internet", address.to_string(), "arrive"),
+            Examined::Outside { host: Some(host), .. } => {
+                let host = &fabric.hosts[host];
+                let component = match host.side {
+                    Side::Internet => "internet",
+                    Side::Customer(_) => "customer_host",
+                };
+                plain(component, host.name.to_string(), "arrive")
             }
         }
     }
@@ -387,14 +396,14 @@ impl Telling<'_> {
         let observed = forward.observed.as_ref().map(|headers| headers.dst)?;
         let is_meant = match (self.question.to.end, egress) {
             (End::Interface(meant, _), Egress::Interface(reached, _)) => meant == reached,
-            (End::Host(meant), Egress::InternetHost(reached)) => meant == reached,
+            (End::Host(meant), Egress::Host(reached)) => meant == reached,
             (End::Internet, Egress::Internet(_)) => true,
             // An address: whoever has it, here or behind its public face.
             (End::Address(_), Egress::Interface(reached, _)) => fabric.enis[reached].owns(observed),
             (End::Address(address), Egress::Internet(reached)) => {
                 [address, behind_nat64(address)].contains(&reached)
             }
-            (End::Address(address), Egress::InternetHost(host)) => {
+            (End::Address(address), Egress::Host(host)) => {
                 let own = &fabric.hosts[host].addresses;
                 own.contains(&address) || own.contains(&behind_nat64(address))
             }
@@ -405,7 +414,7 @@ impl Telling<'_> {
         }
         Some(match egress {
             Egress::Interface(eni, _) => fabric.enis[eni].name.to_string(),
-            Egress::InternetHost(host) => fabric.hosts[host].name.to_string(),
+            Egress::Host(host) => fabric.hosts[host].name.to_string(),
             Egress::Internet(_) => {
                 format!("a host of the internet with the address {}", ends.destination)
             }
@@ -478,7 +487,7 @@ impl Telling<'_> {
                 other.unwrap_or_default()
             );
             let assumption = Assumed { resource, assumption };
-            if !assumed.iter().any(|other| *other == assumption) {
+            if !assumed.contains(&assumption) {
                 assumed.push(assumption);
             }
         }
@@ -505,7 +514,7 @@ impl Telling<'_> {
             End::Interface(..) | End::Host(_) | End::Internet => true,
             End::Address(address) => {
                 self.fabric.public_mapping(address).is_some()
-                    || self.fabric.host_at(address).is_some()
+                    || self.fabric.only_host_at(address).is_some()
                     || self.is_undeclared(address)
             }
         }
@@ -523,7 +532,7 @@ impl Telling<'_> {
         let in_a_vpc = fabric.vpcs.iter().any(|(_, vpc)| vpc.contains(address));
         !in_a_vpc
             && not_public(address).is_none()
-            && fabric.host_at(address).is_none()
+            && fabric.only_host_at(address).is_none()
             && fabric.public_mapping(address).is_none()
     }
 }

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vpclab_api::{ApiError, Assumed, Blocker, Explanation, Unmodelled};
 use vpclab_engine::explain::{End, EndError, resolve};
-use vpclab_engine::{Direction, Fabric, Peer};
+use vpclab_engine::{Direction, Fabric, Peer, Side};
 use vpclab_model::{ANYBODY_V4, ANYBODY_V6, Topology, address_after, not_public, public_edges};
 
 use crate::codes::ONLY_SOME_ADDRESSES;
@@ -324,7 +324,11 @@ fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool) -> Vec<Ho
     let faces =
         fabric.enis.iter().flat_map(|(_, eni)| eni.public_addresses.iter().map(|(_, public)| *public));
     let elastic = topology.eips.values().map(|eip| eip.public_ip);
-    let hosts = fabric.hosts.iter().flat_map(|(_, host)| host.addresses.iter().copied());
+    let hosts = fabric
+        .hosts
+        .iter()
+        .filter(|(_, host)| host.side == Side::Internet)
+        .flat_map(|(_, host)| host.addresses.iter().copied());
     let single = faces.chain(elastic).map(IpAddr::V4).chain(hosts).chain([usual]).map(IpNet::from);
     // Between two neighbouring edges all addresses are alike.
     let mut starts: BTreeSet<IpAddr> = BTreeSet::new();

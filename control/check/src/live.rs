@@ -59,7 +59,7 @@ impl<'a> LiveProber<'a> {
     pub fn new(instances: &[InstanceState], counters: AskCounters<'a>) -> Self {
         let mut namespaces = BTreeMap::new();
         for instance in instances {
-            if instance.kind == "internet_host" {
+            if instance.kind != "instance" {
                 namespaces.insert(Guest::Host(instance.name.clone()), open(instance));
             } else {
                 for interface in &instance.interfaces {

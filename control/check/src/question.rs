@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use vpclab_api::{ApiError, ExplainRequest};
-use vpclab_engine::Fabric;
 use vpclab_engine::explain::{End, TrafficQuestion};
+use vpclab_engine::{Fabric, Side};
 use vpclab_model::{InstanceName, NetworkInterfaceName, Topology, not_public};
 use vpclab_wire::Protocol;
 
@@ -48,6 +48,8 @@ pub enum EndKind {
     NetworkInterface,
     /// A declared host of the internet.
     InternetHost,
+    /// A declared host of a customer network.
+    CustomerHost,
     /// Every public host.
     Internet,
     /// An address.
@@ -61,6 +63,7 @@ impl EndKind {
             Self::Instance => "instance",
             Self::NetworkInterface => "network_interface",
             Self::InternetHost => "internet_host",
+            Self::CustomerHost => "customer_host",
             Self::Internet => "internet",
             Self::Address => "address",
         }
@@ -123,7 +126,7 @@ pub fn parse(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -> 
     let is_said_apart = request.port.is_some() || asked.is_some();
     let (mut to, reading) = names.destination(&request.to, is_said_apart)?;
     if let End::Interface(_, Some(private @ IpAddr::V4(_))) = to.end
-        && is_outside(from.end)
+        && is_outside(fabric, from.end)
     {
         // Out there the address is what it is: only a name stands for its public face.
         to.end = End::Address(private);
@@ -157,8 +160,14 @@ pub fn parse(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -> 
 }
 
 /// Whether packets from here come from the internet.
-fn is_outside(end: End) -> bool {
-    matches!(end, End::Internet | End::Host(_) | End::Address(_))
+fn is_outside(fabric: &Fabric, end: End) -> bool {
+    let host = match end {
+        End::Internet => return true,
+        End::Interface(..) => return false,
+        End::Host(host) => Some(host),
+        End::Address(address) => fabric.only_host_at(address),
+    };
+    host.is_none_or(|host| fabric.hosts[host].side == Side::Internet)
 }
 
 /// A value that may be said in two places, but not differently.
@@ -322,6 +331,11 @@ impl Names<'_> {
             let end = NamedEnd { name: name.to_string(), kind: EndKind::InternetHost, end: End::Host(host) };
             found.push((end, format!("the internet host {}", name.id())));
         }
+        if let Some((name, _)) = self.topology.find_customer_host(text) {
+            let host = self.fabric.hosts.find(name.as_str()).ok_or(Refusal::Unknown)?;
+            let end = NamedEnd { name: name.to_string(), kind: EndKind::CustomerHost, end: End::Host(host) };
+            found.push((end, format!("the customer host {}", name.id())));
+        }
         if found.len() > 1 {
             let meanings: Vec<String> = found.into_iter().map(|(_, meaning)| meaning).collect();
             let message = format!("`{text}` can mean {}; give the id", meanings.join(" or "));
@@ -473,6 +487,7 @@ impl Names<'_> {
             .map(|name| name.as_str())
             .chain(topology.network_interfaces.keys().map(|name| name.as_str()))
             .chain(topology.internet_hosts.keys().map(|name| name.as_str()))
+            .chain(topology.customer_hosts.keys().map(|name| name.as_str()))
             .chain(["internet"])
             .collect();
         let remedy = names::remedy(text, known);

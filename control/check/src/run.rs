@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use vpclab_api::{ApiError, Blocker, Expected, Explanation, Level, Outcome, TestReport, TestResult};
 use vpclab_engine::explain::{End, TrafficQuestion};
-use vpclab_engine::{EniIdx, Fabric, HostIdx, Role};
+use vpclab_engine::{EniIdx, Fabric, HostIdx, Role, Side};
 use vpclab_model::Topology;
 use vpclab_wire::Protocol;
 
@@ -405,7 +405,7 @@ fn attempt(
         End::Host(host) => at_host(fabric, host, ipv6)?,
         End::Internet => at_host(fabric, stand_in(topology, fabric, question, explanation, ipv6)?, ipv6)?,
         End::Address(address) => {
-            let host = fabric.host_at(address).ok_or_else(|| nobody_there(address))?;
+            let host = fabric.only_host_at(address).ok_or_else(|| nobody_there(address))?;
             (Guest::Host(fabric.hosts[host].name.to_string()), address)
         }
     };
@@ -433,7 +433,8 @@ fn attempt(
             let guest = |eni: &EniIdx| fabric.enis[*eni].role == Role::Guest;
             let inside = fabric.public_mapping(meant).filter(|to| guest(&to.eni));
             let inside = inside.map(|to| (interface(fabric, to.eni), to.private));
-            let host = fabric.host_at(meant).map(|host| Guest::Host(fabric.hosts[host].name.to_string()));
+            let host =
+                fabric.only_host_at(meant).map(|host| Guest::Host(fabric.hosts[host].name.to_string()));
             let to = inside.or(host.map(|host| (host, meant)));
             let answers_itself =
                 explanation.forward.steps.last().is_some_and(|step| step.component == "router");
@@ -484,7 +485,9 @@ fn no_address(name: &str, ipv6: bool) -> String {
 }
 
 fn nobody_there(address: IpAddr) -> String {
-    format!("no host with the address {address} is there to answer; declare it under `internet_hosts`")
+    format!(
+        "no host with the address {address} is there to answer; declare it under `internet_hosts` or `customer_hosts`"
+    )
 }
 
 /// A declared host that plays the internet: one that fares as the answer says, for the same reasons, or it would bear
@@ -505,7 +508,7 @@ fn stand_in(
     };
     let meant = (explanation.reachable, reasons(explanation));
     let hosts = || {
-        fabric.hosts.iter().filter_map(|(index, host)| {
+        fabric.hosts.iter().filter(|(_, host)| host.side == Side::Internet).filter_map(|(index, host)| {
             let address = host.addresses.iter().copied().find(|address| address.is_ipv6() == ipv6)?;
             Some((index, host, address))
         })

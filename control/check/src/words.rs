@@ -325,6 +325,16 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             );
             plain(Some(name), message)
         }
+        DropReason::CustomerNoRoute { network } => {
+            let name = fabric.customer_networks[network].name.to_string();
+            let message = format!("customer network {name} has no route to the destination");
+            plain(Some(name), message)
+        }
+        DropReason::NoSuchCustomerHost { network, address } => {
+            let name = fabric.customer_networks[network].name.to_string();
+            let message = format!("no host of customer network {name} has the address {address}");
+            plain(Some(name), message)
+        }
         DropReason::MidStreamTcp { eni } | DropReason::ConnectionLimit { eni } => {
             plain(Some(eni_name(eni)), reason.to_string())
         }

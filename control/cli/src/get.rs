@@ -54,6 +54,8 @@ kinds! {
     Instance, "InvalidInstanceID.NotFound", ["network_interfaces"];
     Eip, "InvalidAllocationID.NotFound", ["public_ip", "association"];
     InternetHost, "InvalidInternetHostID.NotFound", ["address", "ipv6_address"];
+    CustomerNetwork, "InvalidCustomerNetworkID.NotFound", ["cidr_blocks", "ipv6_cidr_blocks", "mtu"];
+    CustomerHost, "InvalidCustomerHostID.NotFound", ["customer_network", "address", "ipv6_address"];
 }
 
 /// Shows a kind, or one resource.
@@ -92,7 +94,10 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
         output::json(&value)?;
         return Ok(Answer::Yes);
     }
-    let is_guest = matches!(kind.plural, kind::Instance::PLURAL | kind::InternetHost::PLURAL);
+    let is_guest = matches!(
+        kind.plural,
+        kind::Instance::PLURAL | kind::InternetHost::PLURAL | kind::CustomerHost::PLURAL
+    );
     let running = if is_guest && get.source.topology.is_none() {
         running::client(&get.source.lab.lab)?.instances().map_err(running::failed)?
     } else {

@@ -7,19 +7,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use vpclab_engine::{Eni, Fabric, Host, Port, Subnet};
-use vpclab_model::{InstanceName, InternetHostName, NetworkInterfaceName, Topology};
+use vpclab_model::{HostName, InstanceName, NetworkInterfaceName, Topology};
 use vpclab_tap::link::{LinkConfig, RouteConfig, SourceRule};
 use vpclab_wire::MacAddr;
 
 /// The largest packet in a VPC, in bytes (MTU-01).
 const VPC_MTU: u32 = 9001;
-/// The largest packet of an internet host, in bytes.
-const INTERNET_MTU: u32 = 1500;
 /// Frames a TAP holds for the worker: four times the kernel's default, as a full ring drops.
 const RING: u32 = 2000;
 /// The table of the interface with device index 0; the others count up from it.
 const FIRST_TABLE: u32 = 100;
-/// What internet hosts have as gateways. The engine answers for every address there.
+/// What hosts outside every VPC have as gateways. The engine answers for every address there.
 const INTERNET_GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
 const INTERNET_GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
@@ -27,14 +25,14 @@ const INTERNET_GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1)
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum GuestKey {
     Instance(InstanceName),
-    Host(InternetHostName),
+    Host(HostName),
 }
 
 /// All that one guest is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Blueprint {
     pub(crate) key: GuestKey,
-    /// The Amazon resolver and the domain to search; internet hosts have none.
+    /// The Amazon resolver and the domain to search; hosts outside every VPC have none.
     pub(crate) resolver: Option<Resolver>,
     pub(crate) devices: Vec<DeviceBlueprint>,
 }
@@ -85,7 +83,7 @@ impl GuestKey {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Instance(_) => "instance",
-            Self::Host(_) => "internet_host",
+            Self::Host(name) => name.kind(),
         }
     }
 }
@@ -119,7 +117,7 @@ pub(crate) fn alias_prefix(lab: &str) -> String {
     format!("vpclab:{lab}:")
 }
 
-/// Every guest that `topology`, compiled to `fabric`, declares: instances, then internet hosts, each by name.
+/// Every guest that `topology`, compiled to `fabric`, declares: instances, then hosts outside every VPC by kind, each by name.
 pub(crate) fn blueprints(lab: &str, topology: &Topology, fabric: &Fabric) -> Vec<Blueprint> {
     let prefix = alias_prefix(lab);
     let search = match topology.region.as_str() {
@@ -136,10 +134,12 @@ pub(crate) fn blueprints(lab: &str, topology: &Topology, fabric: &Fabric) -> Vec
         let resolver = nameserver.map(|nameserver| Resolver { nameserver, search: search.clone() });
         Blueprint { key: GuestKey::Instance(name.clone()), resolver, devices }
     });
-    let hosts = topology.internet_hosts.keys().filter_map(|name| {
-        let index = fabric.hosts.find(name.as_str())?;
-        let device = internet_host(&prefix, name, Port::Host(index), fabric.hosts.get(index)?);
-        Some(Blueprint { key: GuestKey::Host(name.clone()), resolver: None, devices: vec![device] })
+    let mut declared: Vec<_> = fabric.hosts.iter().collect();
+    declared.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
+    let hosts = declared.into_iter().map(|(index, host)| Blueprint {
+        key: GuestKey::Host(host.name.clone()),
+        resolver: None,
+        devices: vec![outside_host(&prefix, Port::Host(index), host)],
     });
     instances.chain(hosts).collect()
 }
@@ -185,7 +185,8 @@ fn interface(
     })
 }
 
-fn internet_host(prefix: &str, name: &InternetHostName, port: Port, host: &Host) -> DeviceBlueprint {
+fn outside_host(prefix: &str, port: Port, host: &Host) -> DeviceBlueprint {
+    let name = &host.name;
     let default = |&address: &IpAddr| {
         let gateway = match address {
             IpAddr::V4(_) => INTERNET_GATEWAY_V4.into(),
@@ -202,7 +203,7 @@ fn internet_host(prefix: &str, name: &InternetHostName, port: Port, host: &Host)
         config: LinkConfig {
             name: String::new(),
             mac: host.mac,
-            mtu: INTERNET_MTU,
+            mtu: host.mtu.into(),
             alias: format!("{prefix}{}", name.id()),
             txqueuelen: RING,
             addresses: host.addresses.iter().copied().map(IpNet::from).collect(),

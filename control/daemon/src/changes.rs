@@ -31,6 +31,8 @@ pub fn changes(before: &Topology, after: &Topology) -> Vec<Change> {
     compare(&mut changes, &before.instances, &after.instances);
     compare(&mut changes, &before.eips, &after.eips);
     compare(&mut changes, &before.internet_hosts, &after.internet_hosts);
+    compare(&mut changes, &before.customer_networks, &after.customer_networks);
+    compare(&mut changes, &before.customer_hosts, &after.customer_hosts);
     changes
 }
 

@@ -19,7 +19,7 @@ use vpclab_api::{
     PortCounters, RunState, Shutdown,
 };
 use vpclab_engine::{Engine, Fabric, Port};
-use vpclab_model::{Document, Topology, resolve};
+use vpclab_model::{Document, HostName, Topology, resolve};
 use vpclab_tap::link;
 
 use crate::blueprint::{Blueprint, GuestKey, blueprints};
@@ -178,14 +178,17 @@ impl Lab {
         }
     }
 
-    /// The guest of this name or id, an instance before an internet host.
+    /// The guest of this name or id, an instance before a host outside every VPC.
     pub(crate) fn find_guest(&self, state: &State, reference: &str) -> Result<GuestKey, ApiError> {
         let topology = &state.declared.topology;
         let instance =
             resolve(&topology.instances, reference).map(|(name, _)| GuestKey::Instance(name.clone()));
         let host =
-            || resolve(&topology.internet_hosts, reference).map(|(name, _)| GuestKey::Host(name.clone()));
-        instance.or_else(host).ok_or_else(|| no_such_guest(reference))
+            || resolve(&topology.internet_hosts, reference).map(|(name, _)| HostName::Internet(name.clone()));
+        let customer_host =
+            || resolve(&topology.customer_hosts, reference).map(|(name, _)| HostName::Customer(name.clone()));
+        let outside = || host().or_else(customer_host).map(GuestKey::Host);
+        instance.or_else(outside).ok_or_else(|| no_such_guest(reference))
     }
 
     /// How a guest runs.

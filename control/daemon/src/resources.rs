@@ -9,6 +9,23 @@ use serde_json::{Map, Value};
 use vpclab_api::ApiError;
 use vpclab_model::{Kind, Name, Topology, kind, resolve};
 
+/// Every kind, in the order of a topology's fields.
+const KINDS: &[&str] = &[
+    kind::Vpc::PLURAL,
+    kind::Subnet::PLURAL,
+    kind::RouteTable::PLURAL,
+    kind::InternetGateway::PLURAL,
+    kind::ManagedPrefixList::PLURAL,
+    kind::NetworkAcl::PLURAL,
+    kind::SecurityGroup::PLURAL,
+    kind::NetworkInterface::PLURAL,
+    kind::Instance::PLURAL,
+    kind::Eip::PLURAL,
+    kind::InternetHost::PLURAL,
+    kind::CustomerNetwork::PLURAL,
+    kind::CustomerHost::PLURAL,
+];
+
 /// Runs an expression over the map of the kind that a path names.
 macro_rules! by_kind {
     ($topology:expr, $plural:expr, |$resources:ident| $read:expr) => {{
@@ -25,6 +42,8 @@ macro_rules! by_kind {
             kind::Instance::PLURAL => by_kind!(@ topology.instances, $resources, $read),
             kind::Eip::PLURAL => by_kind!(@ topology.eips, $resources, $read),
             kind::InternetHost::PLURAL => by_kind!(@ topology.internet_hosts, $resources, $read),
+            kind::CustomerNetwork::PLURAL => by_kind!(@ topology.customer_networks, $resources, $read),
+            kind::CustomerHost::PLURAL => by_kind!(@ topology.customer_hosts, $resources, $read),
             unknown => Err(unknown_kind(unknown)),
         }
     }};
@@ -88,6 +107,8 @@ fn not_found_code(plural: &str) -> &'static str {
         kind::NetworkInterface::PLURAL => "InvalidNetworkInterfaceID.NotFound",
         kind::Eip::PLURAL => "InvalidAllocationID.NotFound",
         kind::InternetHost::PLURAL => "InvalidInternetHostID.NotFound",
+        kind::CustomerNetwork::PLURAL => "InvalidCustomerNetworkID.NotFound",
+        kind::CustomerHost::PLURAL => "InvalidCustomerHostID.NotFound",
         _ => "InvalidInstanceID.NotFound",
     }
 }
@@ -95,9 +116,7 @@ fn not_found_code(plural: &str) -> &'static str {
 fn unknown_kind(plural: &str) -> ApiError {
     ApiError::new(
         "InvalidAction",
-        format!(
-            "there is no kind of resource named {plural}; the kinds are vpcs, subnets, route_tables, internet_gateways, managed_prefix_lists, network_acls, security_groups, network_interfaces, instances, eips and internet_hosts"
-        ),
+        format!("there is no kind of resource named {plural}; the kinds are {}", KINDS.join(", ")),
     )
 }
 
@@ -137,6 +156,8 @@ mod tests {
             ("instances", "InvalidInstanceID.NotFound"),
             ("eips", "InvalidAllocationID.NotFound"),
             ("internet_hosts", "InvalidInternetHostID.NotFound"),
+            ("customer_networks", "InvalidCustomerNetworkID.NotFound"),
+            ("customer_hosts", "InvalidCustomerHostID.NotFound"),
             ("carrots", "InvalidAction"),
         ] {
             assert_eq!(get(&topology(), plural, "none").unwrap_err().error.code, code);

@@ -9,18 +9,21 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 use prefix_trie::PrefixMap;
-use vpclab_model::{self as model, Kind, Name, Topology};
+use vpclab_model::{self as model, HostName, Kind, Name, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::fabric::{
-    Both, EgressOnlyInternetGateway, Eni, Fabric, Forwards, Host, Instance, InternetGateway, KeyedMap,
-    NatGateway, NetworkAcl, NetworkAclEntry, Peer, Peering, Policy, PolicyRule, PublicMapping, Role, Route,
-    RouteTable, RouteTarget, Router, SecurityGroup, Subnet, Timeouts, Vpc, eui64_link_local,
+    Both, CustomerNetwork, EgressOnlyInternetGateway, Eni, Fabric, Forwards, Host, Instance, InternetGateway,
+    KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, Peer, Peering, Policy, PolicyRule, PublicMapping,
+    Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
+    eui64_link_local,
 };
 use crate::index::{
-    Arena, EgressOnlyIdx, EniIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx,
-    PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table, VpcIdx,
+    Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx,
+    NetworkAclIdx, PeeringIdx, PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table,
+    VpcIdx,
 };
+use crate::stop::internet::INTERNET_MTU;
 
 impl Fabric {
     /// Compiles `topology`. `previous` is the fabric that it replaces, if there is one.
@@ -162,12 +165,16 @@ impl<'a> Compiler<'a> {
             peerings: self.peerings,
             instances: self.instances,
             enis: self.enis,
+            customer_networks: table(
+                self.topology.customer_networks.iter().map(|(name, n)| compile_customer_network(name, n)),
+            ),
             hosts: compile_hosts(self.topology, previous),
             addresses: KeyedMap::default(),
             macs: KeyedMap::default(),
             public_addresses: KeyedMap::default(),
             owners_of_ipv6: KeyedMap::default(),
             hosts_by_address: KeyedMap::default(),
+            customer_hosts: KeyedMap::default(),
             elastic_addresses: self
                 .topology
                 .eips
@@ -472,28 +479,44 @@ fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) ->
     }
 }
 
+fn compile_customer_network(
+    name: &model::CustomerNetworkName,
+    network: &model::CustomerNetwork,
+) -> CustomerNetwork {
+    CustomerNetwork { name: name.clone(), blocks: network.blocks().collect(), mtu: network.mtu }
+}
+
+/// The hosts of every side. No two of them have the same name.
 fn compile_hosts(topology: &Topology, previous: Option<&Fabric>) -> Arena<crate::index::HostIdx, Host> {
-    let mut hosts = Arena::with_names(
-        previous.map(|fabric| &fabric.hosts),
-        topology.internet_hosts.keys().map(|name| name.as_str().into()),
-    );
-    for (name, host) in &topology.internet_hosts {
-        let Some(index) = hosts.find(name.as_str()) else { continue };
+    let networks: Numbering<'_, CustomerNetworkIdx> = Numbering::new(&topology.customer_networks);
+    let host = |name: HostName, side, addresses, mtu| {
         let mac = derived_mac(0x06, name.fingerprint());
-        hosts.fill(
-            index,
-            Host {
-                name: name.clone(),
-                mac,
-                addresses: host
-                    .address
-                    .map(IpAddr::V4)
-                    .into_iter()
-                    .chain(host.ipv6_address.map(IpAddr::V6))
-                    .collect(),
-                link_local: eui64_link_local(mac),
-            },
-        );
+        Host { name, side, mac, addresses, link_local: eui64_link_local(mac), mtu }
+    };
+    let on_the_internet = topology.internet_hosts.iter().map(|(name, declared)| {
+        let addresses = declared.address.map(IpAddr::V4).into_iter();
+        let addresses = addresses.chain(declared.ipv6_address.map(IpAddr::V6)).collect();
+        host(HostName::Internet(name.clone()), Side::Internet, addresses, INTERNET_MTU)
+    });
+    let of_customers = topology.customer_hosts.iter().map(|(name, declared)| {
+        let network = networks.of(&declared.customer_network);
+        let mtu = topology.customer_networks[&declared.customer_network].mtu;
+        let addresses = declared.addresses().collect();
+        host(HostName::Customer(name.clone()), Side::Customer(network), addresses, mtu)
+    });
+    let all: Vec<Host> = on_the_internet.chain(of_customers).collect();
+    let names = all.iter().map(|host| host.name.as_str().into());
+    let mut hosts = Arena::with_names(previous.map(|fabric| &fabric.hosts), names);
+    for host in all {
+        let Some(index) = hosts.find(host.name.as_str()) else { continue };
+        // Whoever comes back under the name of a host of another side is another host.
+        let moved = previous
+            .and_then(|fabric| fabric.hosts.get(index))
+            .is_some_and(|before| before.name.as_str() == host.name.as_str() && before.name != host.name);
+        if moved {
+            hosts.renew(index);
+        }
+        hosts.fill(index, host);
     }
     hosts
 }
@@ -526,7 +549,10 @@ fn index_addresses(fabric: &mut Fabric) {
     }
     for (index, host) in fabric.hosts.iter() {
         for &address in &host.addresses {
-            fabric.hosts_by_address.insert(address, index);
+            match host.side {
+                Side::Internet => fabric.hosts_by_address.insert(address, index),
+                Side::Customer(network) => fabric.customer_hosts.insert((network, address), index),
+            };
         }
     }
 }

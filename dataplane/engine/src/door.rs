@@ -172,7 +172,7 @@ fn admit_from_host<'a>(
             if headers.dst_mac != INTERNET_MAC && !headers.dst_mac.is_multicast() {
                 return Err(DropReason::UnknownMac);
             }
-            Ok(Admitted::Packet(Origin::Internet(Some(host)), packet))
+            Ok(Admitted::Packet(Origin::Host(host), packet))
         }
     }
 }

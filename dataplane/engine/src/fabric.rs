@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use vpclab_model::{
-    EgressOnlyInternetGatewayName, Home, InstanceName, InternetGatewayName, InternetHostName,
+    CustomerNetworkName, EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName,
     ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState,
     RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, VpcName,
     VpcPeeringConnectionName,
@@ -18,8 +18,9 @@ use vpclab_model::{
 use vpclab_wire::MacAddr;
 
 use crate::index::{
-    Arena, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx,
-    PeeringIdx, PolicyIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table, VpcIdx,
+    Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx,
+    NatGatewayIdx, NetworkAclIdx, PeeringIdx, PolicyIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table,
+    VpcIdx,
 };
 
 /// A hash map keyed with a secret of this process, as packets choose the keys.
@@ -100,13 +101,16 @@ pub struct Fabric {
     pub instances: Arena<InstanceIdx, Instance>,
     /// Interfaces.
     pub enis: Arena<EniIdx, Eni>,
-    /// Internet hosts.
+    /// Customer networks.
+    pub customer_networks: Table<CustomerNetworkIdx, CustomerNetwork>,
+    /// Hosts outside every VPC.
     pub hosts: Arena<HostIdx, Host>,
     pub(crate) addresses: KeyedMap<(VpcIdx, IpAddr), EniIdx>,
     pub(crate) macs: KeyedMap<(SubnetIdx, MacAddr), EniIdx>,
     pub(crate) public_addresses: KeyedMap<IpAddr, PublicMapping>,
     pub(crate) owners_of_ipv6: KeyedMap<IpAddr, EniIdx>,
     pub(crate) hosts_by_address: KeyedMap<IpAddr, HostIdx>,
+    pub(crate) customer_hosts: KeyedMap<(CustomerNetworkIdx, IpAddr), HostIdx>,
     /// Public IPv4 addresses of the topology, whether or not they stand for anybody.
     pub(crate) elastic_addresses: HashSet<Ipv4Addr, foldhash::fast::RandomState>,
     /// What documented random choices depend on (PIPE-15): the same in every generation.
@@ -402,17 +406,41 @@ pub struct Timeouts {
     pub other: Duration,
 }
 
-/// A host outside AWS.
+/// A network of the user's own, at the other end of private links.
+#[derive(Debug)]
+pub struct CustomerNetwork {
+    /// Its name.
+    pub name: CustomerNetworkName,
+    /// Its blocks.
+    pub blocks: Vec<IpNet>,
+    /// The largest IP packet inside it, in bytes.
+    pub mtu: u16,
+}
+
+/// A host outside every VPC. It has one neighbour, which takes whatever it sends.
 #[derive(Debug)]
 pub struct Host {
     /// Its name.
-    pub name: InternetHostName,
+    pub name: HostName,
+    /// Where it is.
+    pub side: Side,
     /// Its hardware address.
     pub mac: MacAddr,
-    /// Its public addresses.
+    /// Its addresses.
     pub addresses: Vec<IpAddr>,
     /// The EUI-64 link-local address of its hardware address.
     pub link_local: Ipv6Addr,
+    /// The largest IP packet on its link, in bytes.
+    pub mtu: u16,
+}
+
+/// Where a host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// On the internet, with public addresses.
+    Internet,
+    /// In a customer network, with addresses of that network.
+    Customer(CustomerNetworkIdx),
 }
 
 /// Whom a public address stands for.
@@ -499,9 +527,26 @@ impl Fabric {
         }
     }
 
+    /// The host that has `address` in a customer network. The key is the pair: address spaces overlap.
+    pub fn customer_host_at(&self, network: CustomerNetworkIdx, address: IpAddr) -> Option<HostIdx> {
+        self.customer_hosts.get(&(network, address)).copied()
+    }
+
     /// The internet host that has `address`.
     pub fn host_at(&self, address: IpAddr) -> Option<HostIdx> {
         self.hosts_by_address.get(&address).copied()
+    }
+
+    /// The host that an address means: the one of the internet that has it, else the only one of all customer networks.
+    pub fn only_host_at(&self, address: IpAddr) -> Option<HostIdx> {
+        let of_customers = || {
+            let owns =
+                |host: &Host| matches!(host.side, Side::Customer(_)) && host.addresses.contains(&address);
+            let mut owners = self.hosts.iter().filter(|(_, host)| owns(host)).map(|(index, _)| index);
+            let first = owners.next()?;
+            owners.next().is_none().then_some(first)
+        };
+        self.host_at(address).or_else(of_customers)
     }
 
     /// The rules that guard `eni` in `direction`.

@@ -126,8 +126,10 @@ pub enum TcpState {
 pub enum Ingress {
     /// An interface.
     Interface(Slot<EniIdx>),
-    /// The internet; none where no host is declared.
-    Internet(Option<Slot<HostIdx>>),
+    /// A host outside every VPC.
+    Host(Slot<HostIdx>),
+    /// The internet, where no host is declared.
+    Internet,
 }
 
 /// What a plan does to flow memory once it is committed.

@@ -206,7 +206,7 @@ impl Engine {
         let Body::Ip(packet) = &headers.body else { return };
         let ingress = match port {
             Port::Interface(eni) => Ingress::Interface(fabric.enis.slot(eni)),
-            Port::Host(host) => Ingress::Internet(Some(fabric.hosts.slot(host))),
+            Port::Host(host) => Ingress::Host(fabric.hosts.slot(host)),
         };
         let subnet = born.subnet;
         let origin = match born.packet {
@@ -264,7 +264,7 @@ fn send(
 ) -> Outcome {
     let port = match forward.egress {
         Egress::Interface(eni, _) => Port::Interface(eni),
-        Egress::InternetHost(host) => Port::Host(host),
+        Egress::Host(host) => Port::Host(host),
         Egress::Internet(_) => return Outcome::LeftForInternet,
     };
     let Body::Ip(packet) = &headers.body else { return Outcome::Forwarded(port) };

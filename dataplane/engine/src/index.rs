@@ -61,8 +61,10 @@ indices! {
     InstanceIdx;
     /// The slot of an elastic network interface, stable over generations.
     EniIdx;
-    /// The slot of an internet host, stable over generations.
+    /// The slot of a host outside every VPC, stable over generations.
     HostIdx;
+    /// A compiled customer network.
+    CustomerNetworkIdx;
 }
 
 /// A dense table, entered by its own kind of index.

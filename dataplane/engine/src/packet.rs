@@ -280,9 +280,16 @@ impl Draft {
         }
     }
 
-    /// Takes note of a packet that this one gives birth to when it dies.
+    /// Takes note of a packet that this one gives birth to when it dies. Nobody is told about an error, or about a later
+    /// fragment (RFC 1122 3.2.2).
     pub fn bear(&mut self, subnet: SubnetIdx, packet: BornPacket) {
-        self.born = Some(Born { subnet, packet });
+        let is_error = matches!(
+            self.headers.transport,
+            Transport::Icmp(IcmpHeader { message: IcmpMessage::Error { .. }, .. })
+        );
+        if !is_error && !self.is_later_fragment {
+            self.born = Some(Born { subnet, packet });
+        }
     }
 
     /// The packet that this one quotes, if it is an ICMP error.

@@ -9,15 +9,16 @@ use std::net::IpAddr;
 use arrayvec::ArrayVec;
 use vpclab_wire::{EmbeddedRewrite, IpHeaders, MacAddr, Rewrite};
 
-use crate::fabric::{Fabric, INTERNET_MAC};
+use crate::fabric::{Fabric, INTERNET_MAC, Side};
 use crate::flow::{DatagramKey, Effect, FirstFragment, FlowTable, FragmentLookup, Ingress, PassedFragment};
 use crate::index::{
-    EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, PeeringIdx, SubnetIdx, VpcIdx,
+    CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, PeeringIdx,
+    SubnetIdx, VpcIdx,
 };
 use crate::packet::{Born, Draft, MAX_EFFECTS};
 use crate::reason::DropReason;
 use crate::step::{NatSide, Probe, Step};
-use crate::stop::{egress_only, interface, internet, nat, peering, subnet};
+use crate::stop::{customer, egress_only, interface, internet, nat, peering, subnet};
 use crate::time::Timestamp;
 
 /// How many places a packet may visit. The longest path there is takes far fewer.
@@ -46,8 +47,10 @@ pub enum Origin {
         /// Whom the frame is addressed to.
         next_hop: NextHop,
     },
-    /// At a host of the internet; none where the topology declares no host.
-    Internet(Option<HostIdx>),
+    /// At a host outside every VPC.
+    Host(HostIdx),
+    /// On the internet, where the topology declares no host.
+    Internet,
     /// At a gateway in a subnet, which sends a packet about one that came in at `ingress`.
     Gateway {
         /// The subnet.
@@ -88,6 +91,8 @@ pub enum Location {
     Peering(PeeringIdx, VpcIdx),
     /// On the internet, on its way to its destination there.
     PublicInternet,
+    /// In a customer network, on its way to its destination from there.
+    CustomerNetwork(CustomerNetworkIdx),
     /// At an interface, about to enter.
     Interface(EniIdx, Arrival),
     /// Where it wanted to go.
@@ -110,8 +115,8 @@ pub enum Arrival {
 pub enum Egress {
     /// To an interface's guest, with the source hardware address it shall carry.
     Interface(EniIdx, MacAddr),
-    /// To a host of the internet.
-    InternetHost(HostIdx),
+    /// To a host outside every VPC.
+    Host(HostIdx),
     /// To an address of the internet where the topology declares no host.
     Internet(IpAddr),
 }
@@ -179,7 +184,8 @@ pub enum Answer {
 pub fn plan(cx: &Context<'_>, origin: Origin, headers: &IpHeaders, probe: &mut impl Probe) -> Plan {
     let ingress = match origin {
         Origin::Interface { eni, .. } => Ingress::Interface(cx.fabric.enis.slot(eni)),
-        Origin::Internet(host) => Ingress::Internet(host.map(|host| cx.fabric.hosts.slot(host))),
+        Origin::Host(host) => Ingress::Host(cx.fabric.hosts.slot(host)),
+        Origin::Internet => Ingress::Internet,
         Origin::Router { ingress, .. } | Origin::Gateway { ingress, .. } => ingress,
     };
     let mut draft = Draft::new(headers, ingress);
@@ -210,7 +216,11 @@ fn walk(
             interface::Left::For(location) => location,
             interface::Left::Answered(answer) => return Ok(Destination::Answer(answer)),
         },
-        Origin::Internet(host) => internet::depart(cx, host, draft)?,
+        Origin::Host(host) => match cx.fabric.hosts[host].side {
+            Side::Internet => internet::depart(cx, Some(host), draft)?,
+            Side::Customer(network) => customer::depart(cx, network, host, draft)?,
+        },
+        Origin::Internet => internet::depart(cx, None, draft)?,
         Origin::Router { subnet, .. } => subnet::originate(cx, subnet, draft)?,
         Origin::Gateway { subnet, .. } => Location::Subnet(subnet),
     };
@@ -222,6 +232,7 @@ fn walk(
             Location::Nat(gateway, side) => nat::translate(cx, gateway, side, draft, probe)?,
             Location::Peering(peering, from) => peering::cross(cx, peering, from, draft, probe)?,
             Location::PublicInternet => internet::arrive(cx, draft, probe)?,
+            Location::CustomerNetwork(network) => customer::route(cx, network, draft, probe)?,
             Location::Interface(eni, arrival) => interface::enter(cx, eni, arrival, draft, probe)?,
             Location::Outside(egress) => return Ok(Destination::Egress(egress)),
         };
@@ -269,7 +280,7 @@ impl Plan {
     fn forwarded(cx: &Context<'_>, egress: Egress, draft: Draft) -> Self {
         let (src_mac, dst_mac) = match egress {
             Egress::Interface(eni, src_mac) => (src_mac, cx.fabric.enis[eni].mac),
-            Egress::InternetHost(host) => (INTERNET_MAC, cx.fabric.hosts[host].mac),
+            Egress::Host(host) => (INTERNET_MAC, cx.fabric.hosts[host].mac),
             Egress::Internet(_) => (INTERNET_MAC, INTERNET_MAC),
         };
         let (src, dst) = draft.new_embedded;
@@ -316,7 +327,8 @@ pub(crate) fn deny(probe: &mut impl Probe, reason: DropReason) -> Result<(), Dro
 pub(crate) fn outside(egress: Egress, probe: &mut impl Probe, address: IpAddr) -> Location {
     probe.step(|| match egress {
         Egress::Interface(eni, _) => Step::Arrive { eni },
-        Egress::InternetHost(_) | Egress::Internet(_) => Step::Outside { address },
+        Egress::Host(host) => Step::Outside { host: Some(host), address },
+        Egress::Internet(_) => Step::Outside { host: None, address },
     });
     Location::Outside(egress)
 }

@@ -10,8 +10,8 @@ use vpclab_wire::{Malformed, Untranslatable};
 
 use crate::fabric::Direction;
 use crate::index::{
-    EgressOnlyIdx, EniIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx, RouteTableIdx,
-    SubnetIdx, VpcIdx,
+    CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx,
+    RouteTableIdx, SubnetIdx, VpcIdx,
 };
 use crate::step::NatSide;
 
@@ -273,6 +273,20 @@ pub enum DropReason {
     /// No internet host has the address.
     #[error("no internet host has the address")]
     NoSuchInternetHost,
+    /// The customer network knows no way to the destination.
+    #[error("the customer network has no route to the destination")]
+    CustomerNoRoute {
+        /// The network.
+        network: CustomerNetworkIdx,
+    },
+    /// No declared host of the customer network has the address.
+    #[error("no host of the customer network has the address")]
+    NoSuchCustomerHost {
+        /// The network.
+        network: CustomerNetworkIdx,
+        /// The address.
+        address: IpAddr,
+    },
     /// Larger than the path allows and not to be fragmented (MTU-05).
     #[error("larger than the path's {mtu} bytes and not to be fragmented")]
     MtuExceeded {
@@ -410,6 +424,8 @@ names! {
     Self::PeeringForeignDestination { .. } => "peering-foreign-destination", "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR";
     Self::TtlExpired => "ttl-expired", "TTL_EXPIRED";
     Self::NoSuchInternetHost => "no-such-internet-host", "NO_POSSIBLE_DESTINATION";
+    Self::CustomerNoRoute { .. } => "customer-no-route", "NO_ROUTE_TO_DESTINATION";
+    Self::NoSuchCustomerHost { .. } => "no-such-customer-host", "NO_POSSIBLE_DESTINATION";
     Self::MtuExceeded { .. } => "mtu-exceeded", "MTU_EXCEEDED";
     Self::MidStreamTcp { .. } => "mid-stream-tcp", "MID_STREAM_TCP";
     Self::ConnectionLimit { .. } => "conntrack-allowance-exceeded", "CONNTRACK_ALLOWANCE_EXCEEDED";

@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use crate::fabric::{Direction, RouteTarget};
 use crate::flow::Tracking;
 use crate::index::{
-    EgressOnlyIdx, EniIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx, RouteTableIdx,
-    SecurityGroupIdx, SubnetIdx, VpcIdx,
+    EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx,
+    RouteTableIdx, SecurityGroupIdx, SubnetIdx, VpcIdx,
 };
 use crate::reason::DropReason;
 
@@ -112,8 +112,10 @@ pub enum Step {
         /// The interface.
         eni: EniIdx,
     },
-    /// The packet leaves for a host of the internet.
+    /// The packet leaves for a host outside every VPC.
     Outside {
+        /// The host; none where the internet has one that the topology does not declare.
+        host: Option<HostIdx>,
         /// The host's address.
         address: IpAddr,
     },

@@ -77,7 +77,7 @@ pub enum GuestRef<'a> {
     Instance(&'a str),
     /// One interface of an instance.
     Interface(&'a str),
-    /// An internet host.
+    /// A host outside every VPC.
     Host(&'a str),
 }
 
@@ -87,7 +87,7 @@ pub enum LabError {
     /// The topology has nobody of this name, or nothing is attached to the interface.
     #[error("there is no {kind} \"{name}\" in the lab")]
     NoSuchGuest {
-        /// Instance, attached network interface, or internet host.
+        /// Instance, attached network interface, or host outside every VPC.
         kind: &'static str,
         /// The name asked for.
         name: String,
@@ -412,7 +412,14 @@ impl Lab {
                 let mapping = self.fabric.public_mapping(destination)?;
                 Some((Port::Interface(mapping.eni), mapping.private))
             })
-            .or_else(|| Some((Port::Host(self.fabric.host_at(destination)?), destination)))?;
+            .or_else(|| Some((Port::Host(self.fabric.only_host_at(destination)?), destination)))
+            .or_else(|| {
+                // A customer network knows VPCs by their private addresses.
+                let mut owners =
+                    self.fabric.vpcs.iter().filter_map(|(vpc, _)| self.fabric.interface_at(vpc, destination));
+                let first = owners.next()?;
+                owners.next().is_none().then_some((Port::Interface(first), destination))
+            })?;
         self.stations.contains_key(&owner.0).then_some(owner)
     }
 
@@ -605,7 +612,7 @@ impl GuestRef<'_> {
         let (kind, name) = match self {
             Self::Instance(name) => ("instance", name),
             Self::Interface(name) => ("attached network interface", name),
-            Self::Host(name) => ("internet host", name),
+            Self::Host(name) => ("host outside every VPC", name),
         };
         LabError::NoSuchGuest { kind, name: name.to_owned() }
     }

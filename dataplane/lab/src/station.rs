@@ -21,8 +21,6 @@ use crate::offload::{is_right, offloaded};
 
 /// The MTU of an instance's interface (MTU-01).
 pub(crate) const INSTANCE_MTU: usize = 9001;
-/// The MTU of an internet host (MTU-03).
-pub(crate) const HOST_MTU: usize = 1500;
 
 /// The most addresses smoltcp keeps (its feature `iface-max-addr-count-8`); with more it accepts all that
 /// [`Station::receive`] lets pass.
@@ -101,8 +99,11 @@ pub(crate) struct Station {
     /// The fragments received last, in case the datagram has to be received again.
     fragments: Vec<(DatagramId, Pending)>,
     translations: Translations,
-    forwards: Vec<(Option<Port>, Vec<u8>)>,
+    forwards: Vec<Sent>,
 }
+
+/// A frame on its way to the engine, by the station's own port or by another one of its instance.
+pub(crate) type Sent = (Option<Port>, Vec<u8>);
 
 /// What the fragments of a datagram have in common.
 type DatagramId = (IpAddr, IpAddr, u32);
@@ -165,7 +166,7 @@ impl Configuration {
                     gateway_v4: host.addresses.iter().find_map(peer),
                     gateway_v6: has_v6.then_some(HOST_GATEWAY),
                     gateway_mac: vpclab_engine::INTERNET_MAC,
-                    mtu: HOST_MTU,
+                    mtu: host.mtu.into(),
                     forwarding: None,
                 })
             }
@@ -285,7 +286,7 @@ impl Station {
 
     /// Lets the stack do what is due. Returns plain Ethernet frames, oldest first, as the stack sent them, and all of
     /// them and what is forwarded as frames on the wire, some by another port.
-    pub(crate) fn poll(&mut self, now: Timestamp) -> (Vec<Vec<u8>>, Vec<(Option<Port>, Vec<u8>)>) {
+    pub(crate) fn poll(&mut self, now: Timestamp) -> (Vec<Vec<u8>>, Vec<Sent>) {
         let instant = instant(now);
         for pending in std::mem::take(&mut self.inbox) {
             if pending.not_before > now {

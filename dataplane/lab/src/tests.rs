@@ -1,4 +1,5 @@
 mod conversations;
+mod customer;
 mod faults;
 mod frames;
 mod persistence;

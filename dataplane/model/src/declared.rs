@@ -9,6 +9,7 @@ mod home;
 mod hosts;
 mod network;
 mod prefix_lists;
+mod private;
 
 use std::collections::BTreeMap;
 
@@ -28,14 +29,15 @@ pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
 };
 pub(crate) use prefix_lists::DeclaredManagedPrefixList;
+pub(crate) use private::{DeclaredCustomerHost, DeclaredCustomerNetwork};
 
 use crate::document::Document;
 use crate::home::DEFAULT_REGION;
 use crate::log::{Log, Place};
 use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind,
-    ManagedPrefixListName, Name, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
-    SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
+    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
+    InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
@@ -76,6 +78,8 @@ pub(crate) struct Declared {
     pub(crate) instances: BTreeMap<InstanceName, DeclaredInstance>,
     pub(crate) eips: BTreeMap<EipName, DeclaredEip>,
     pub(crate) internet_hosts: BTreeMap<InternetHostName, DeclaredInternetHost>,
+    pub(crate) customer_networks: BTreeMap<CustomerNetworkName, DeclaredCustomerNetwork>,
+    pub(crate) customer_hosts: BTreeMap<CustomerHostName, DeclaredCustomerHost>,
 }
 
 impl Declared {
@@ -113,6 +117,8 @@ impl Declared {
             instances: resources(&mut reader, log, None, DeclaredInstance::read),
             eips: resources(&mut reader, log, None, DeclaredEip::read),
             internet_hosts: resources(&mut reader, log, None, DeclaredInternetHost::read),
+            customer_networks: resources(&mut reader, log, None, DeclaredCustomerNetwork::read),
+            customer_hosts: resources(&mut reader, log, None, DeclaredCustomerHost::read),
         };
         reader.finish();
         declared

@@ -23,18 +23,19 @@ pub use lookup::resolve;
 
 pub use mistake::{Mistake, Mistakes};
 pub use name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind,
-    ManagedPrefixListName, Name, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
-    SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName, kind,
+    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, HostName, InstanceName,
+    InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
+    kind,
 };
 pub use nearest::nearest;
 pub use resources::{
-    AddressFamily, Attachment, ConnectionTracking, ConnectivityType, EdgeGateway, EgressOnlyInternetGateway,
-    Eip, EipAssociation, Forwards, Instance, InstanceState, InterfaceType, InternetGateway, InternetHost,
-    ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface, Peer,
-    PeeringState, PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState,
-    RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
-    VpcPeeringConnection,
+    AddressFamily, Attachment, ConnectionTracking, ConnectivityType, CustomerHost, CustomerNetwork,
+    EdgeGateway, EgressOnlyInternetGateway, Eip, EipAssociation, Forwards, Instance, InstanceState,
+    InterfaceType, InternetGateway, InternetHost, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl,
+    NetworkAclEntry, NetworkInterface, Peer, PeeringState, PrefixListEntry, PrefixListOwner, Propagation,
+    PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup,
+    SecurityGroupRule, Subnet, Tags, Topology, Vpc, VpcPeeringConnection,
 };
 pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};

@@ -10,7 +10,7 @@ use crate::mistake::{Mistake, Mistakes};
 use crate::name::{Kind, Name, kind};
 
 /// The order in which kinds are reported: that of [`crate::Topology`]'s fields.
-const ORDER: [&str; 14] = [
+const ORDER: &[&str] = &[
     kind::Vpc::PLURAL,
     kind::Subnet::PLURAL,
     kind::RouteTable::PLURAL,
@@ -25,6 +25,8 @@ const ORDER: [&str; 14] = [
     kind::Instance::PLURAL,
     kind::Eip::PLURAL,
     kind::InternetHost::PLURAL,
+    kind::CustomerNetwork::PLURAL,
+    kind::CustomerHost::PLURAL,
 ];
 
 /// A place in the document: a resource, and an attribute within it.

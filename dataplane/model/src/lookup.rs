@@ -7,14 +7,15 @@ use crate::document::Document;
 use crate::log::Log;
 use crate::mistake::Mistakes;
 use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName, Kind,
-    ManagedPrefixListName, Name, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
-    SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
+    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
+    InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
 use crate::register::{Context, Registers};
 use crate::resources::{
-    EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost, ManagedPrefixList, NatGateway,
-    NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Topology, Vpc, VpcPeeringConnection,
+    CustomerHost, CustomerNetwork, EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost,
+    ManagedPrefixList, NatGateway, NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Topology,
+    Vpc, VpcPeeringConnection,
 };
 use crate::rules;
 
@@ -81,4 +82,6 @@ find! {
     find_instance, instances, InstanceName, Instance, "instance";
     find_eip, eips, EipName, Eip, "elastic IP address";
     find_internet_host, internet_hosts, InternetHostName, InternetHost, "internet host";
+    find_customer_network, customer_networks, CustomerNetworkName, CustomerNetwork, "customer network";
+    find_customer_host, customer_hosts, CustomerHostName, CustomerHost, "customer host";
 }

@@ -71,6 +71,10 @@ kinds! {
     Eip, EipName, "eips", "elastic IP address", "eipalloc";
     /// A host outside AWS with public addresses.
     InternetHost, InternetHostName, "internet_hosts", "internet host", "host";
+    /// A network of the user's own, at the other end of private links.
+    CustomerNetwork, CustomerNetworkName, "customer_networks", "customer network", "cnet";
+    /// A host in a customer network.
+    CustomerHost, CustomerHostName, "customer_hosts", "customer host", "chost";
 }
 
 /// The name of a resource of kind `K`, unique within its kind.
@@ -106,6 +110,63 @@ impl<K: Kind> Name<K> {
             .chain([0])
             .chain(self.text.bytes())
             .fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
+    }
+}
+
+/// The name of a host outside every VPC, with its kind. No two hosts have the same name, whatever their kinds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HostName {
+    /// A host of the internet.
+    Internet(InternetHostName),
+    /// A host in a customer network.
+    Customer(CustomerHostName),
+}
+
+impl HostName {
+    /// The name as written.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Internet(name) => name.as_str(),
+            Self::Customer(name) => name.as_str(),
+        }
+    }
+
+    /// The id of [`Name::id`].
+    pub fn id(&self) -> String {
+        match self {
+            Self::Internet(name) => name.id(),
+            Self::Customer(name) => name.id(),
+        }
+    }
+
+    /// The fingerprint of [`Name::fingerprint`].
+    pub fn fingerprint(&self) -> u128 {
+        match self {
+            Self::Internet(name) => name.fingerprint(),
+            Self::Customer(name) => name.fingerprint(),
+        }
+    }
+
+    /// The noun used in sentences.
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Internet(_) => kind::InternetHost::NOUN,
+            Self::Customer(_) => kind::CustomerHost::NOUN,
+        }
+    }
+
+    /// The kind as answers name it: `internet_host`, `customer_host`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Internet(_) => "internet_host",
+            Self::Customer(_) => "customer_host",
+        }
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) struct Registers {
     pub(crate) security_groups: Register<kind::SecurityGroup>,
     pub(crate) network_interfaces: Register<kind::NetworkInterface>,
     pub(crate) instances: Register<kind::Instance>,
+    pub(crate) customer_networks: Register<kind::CustomerNetwork>,
     /// The main route table of each VPC.
     pub(crate) main_tables: BTreeMap<VpcName, RouteTableName>,
     /// The subnet of each interface, as far as it resolves.
@@ -205,6 +206,7 @@ impl Registers {
             security_groups: Register::new(groups),
             network_interfaces: Register::new(interface_owners),
             instances: Register::new(owners(&declared.instances, |_| None)),
+            customer_networks: Register::new(owners(&declared.customer_networks, |_| None)),
             main_tables,
             interface_subnets,
             vpcs,
@@ -236,6 +238,8 @@ impl Registers {
         note(&mut ids, self.instances.owners.keys());
         note(&mut ids, declared.eips.keys());
         note(&mut ids, declared.internet_hosts.keys());
+        note(&mut ids, declared.customer_networks.keys());
+        note(&mut ids, declared.customer_hosts.keys());
         fn refuse<'a, K: Kind + 'a>(
             log: &Log,
             ids: &HashMap<String, String>,
@@ -267,6 +271,8 @@ impl Registers {
         refuse(log, &ids, declared.instances.keys());
         refuse(log, &ids, declared.eips.keys());
         refuse(log, &ids, declared.internet_hosts.keys());
+        refuse(log, &ids, declared.customer_networks.keys());
+        refuse(log, &ids, declared.customer_hosts.keys());
     }
 }
 
@@ -334,6 +340,7 @@ fn not_found(plural: &str) -> &'static str {
         "security_groups" => "InvalidGroup.NotFound",
         "network_interfaces" => "InvalidNetworkInterfaceID.NotFound",
         "instances" => "InvalidInstanceID.NotFound",
+        "customer_networks" => "InvalidCustomerNetworkID.NotFound",
         _ => "InvalidParameterValue",
     }
 }

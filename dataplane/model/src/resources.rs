@@ -9,11 +9,18 @@ mod gateways;
 mod hosts;
 mod network;
 mod prefix_lists;
+mod private;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::name::{
+    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
+    InternetGatewayName, InternetHostName, ManagedPrefixListName, NatGatewayName, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
+};
+use crate::settings::Settings;
 pub use filters::{NetworkAcl, NetworkAclEntry, Peer, RuleAction, SecurityGroup, SecurityGroupRule};
 pub use gateways::{
     ConnectivityType, EgressOnlyInternetGateway, InternetGateway, NatGateway, NatGatewayState, PeeringState,
@@ -28,13 +35,7 @@ pub use network::{
 };
 pub(crate) use prefix_lists::weight_of_aws_list;
 pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};
-
-use crate::name::{
-    EgressOnlyInternetGatewayName, EipName, InstanceName, InternetGatewayName, InternetHostName,
-    ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName,
-    SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
-};
-use crate::settings::Settings;
+pub use private::{CustomerHost, CustomerNetwork};
 
 /// Free-form labels.
 pub type Tags = BTreeMap<String, String>;
@@ -72,6 +73,10 @@ pub struct Topology {
     pub instances: BTreeMap<InstanceName, Instance>,
     /// Elastic IP addresses.
     pub eips: BTreeMap<EipName, Eip>,
-    /// Hosts outside AWS.
+    /// Hosts of the internet.
     pub internet_hosts: BTreeMap<InternetHostName, InternetHost>,
+    /// The user's own networks.
+    pub customer_networks: BTreeMap<CustomerNetworkName, CustomerNetwork>,
+    /// Hosts in them.
+    pub customer_hosts: BTreeMap<CustomerHostName, CustomerHost>,
 }

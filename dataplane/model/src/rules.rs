@@ -14,6 +14,7 @@ mod interfaces;
 mod nat;
 mod peering;
 mod prefix_lists;
+mod private;
 mod public;
 mod routes;
 mod subnets;
@@ -33,6 +34,8 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let (instances, attachments) = instances::build(cx, &subnets);
     let mut network_interfaces = interfaces::build(cx, &subnets, &attachments);
     let internet_hosts = public::internet_hosts(cx, &vpcs);
+    let customer_networks = private::customer_networks(cx);
+    let customer_hosts = private::customer_hosts(cx, &customer_networks);
     let claims = nat::claims(cx, &network_interfaces);
     let wanted = &claims.eips;
     let eips =
@@ -68,5 +71,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         instances,
         eips,
         internet_hosts,
+        customer_networks,
+        customer_hosts,
     }
 }

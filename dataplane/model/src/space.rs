@@ -125,6 +125,19 @@ pub(crate) fn reserved_v6(block: &Ipv6Net, address: Ipv6Addr) -> bool {
     offset < 4 || address == block.broadcast()
 }
 
+/// Why no host at all can have `address`, if so; to be read after the address.
+pub(crate) fn not_for_guests(address: IpAddr) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(address) => NOT_FOR_VPCS
+            .iter()
+            .any(|range| range.contains(&address))
+            .then_some("is loopback, link-local, multicast or this network")
+            .or_else(|| (address.octets()[0] >= 240).then_some("is reserved")),
+        IpAddr::V6(address) if GLOBAL_V6.contains(&address) || UNIQUE_LOCAL_V6.contains(&address) => None,
+        IpAddr::V6(_) => Some("is neither global unicast nor unique local"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

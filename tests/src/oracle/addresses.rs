@@ -56,7 +56,9 @@ pub(super) fn belongs_to_aws(topology: &Topology, address: IpAddr) -> bool {
     let assigned =
         topology.network_interfaces.values().flat_map(|eni| eni.public_ips.values().map(|p| p.address));
     let mut blocks = topology.vpcs.values().flat_map(|vpc| vpc.ipv6_cidr_blocks.iter().copied());
-    allocated.chain(assigned).any(|public| IpAddr::V4(public) == address)
+    let mut pools = topology.route_tables.values().flat_map(|table| table.public_ipv4_pools.iter().copied());
+    pools.any(|pool| IpNet::V4(pool).contains(&address))
+        || allocated.chain(assigned).any(|public| IpAddr::V4(public) == address)
         || blocks.any(|block| IpNet::V6(block).contains(&address))
 }
 
@@ -79,6 +81,14 @@ pub(super) fn is_never_forwarded(topology: &Topology, eni: &NetworkInterface, ds
             }
             IpAddr::V6(dst) => dst.segments()[..2] == [0xfd00, 0x0ec2],
         }
+}
+
+/// RT-13, RT-14.
+pub(super) fn is_reserved(dst: IpAddr) -> bool {
+    match dst {
+        IpAddr::V4(dst) => matches!(dst.octets(), [169, 254, 168..=171, _]),
+        IpAddr::V6(dst) => dst.segments()[..2] == [0xfd00, 0x0ec2],
+    }
 }
 
 pub(super) fn is_for_the_link_or_a_group(dst: IpAddr) -> bool {

@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use vpclab_model::Topology;
 
-use crate::packet::{Body, Flags, Packet, Quoted, QuotedTransport};
+use super::{Entry, Oracle, Reason, Walk};
+use crate::packet::{Body, Flags, Packet, Piece, Quoted, QuotedTransport};
+
+/// How long the pieces of a datagram may take.
+const PIECES_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A packet that has passed an interface.
 #[derive(Debug, Clone)]
@@ -19,6 +23,19 @@ pub(super) struct Passage {
     pub(super) at: Duration,
     /// Set on the packet that opened the flow: whether it is tracked.
     pub(super) opens: Option<bool>,
+    /// Set on a packet that opened a tracked flow by a gateway: the peering connection it came by.
+    pub(super) came_by: Option<String>,
+}
+
+/// A datagram in pieces of which one has passed: the first has what is known of the others.
+#[derive(Debug, Clone)]
+pub(super) struct Datagram {
+    pub(super) entry: Entry,
+    pub(super) src: IpAddr,
+    pub(super) dst: IpAddr,
+    pub(super) body: Body,
+    pub(super) piece: Piece,
+    pub(super) at: Duration,
 }
 
 /// A flow as an interface sees it: its own side first.
@@ -38,6 +55,7 @@ pub(super) struct Remembered {
     pub(super) opened_outbound: bool,
     pub(super) tracked: bool,
     pub(super) over: bool,
+    pub(super) came_by: Option<String>,
 }
 
 /// How a remembered flow has gone so far.
@@ -138,6 +156,7 @@ impl Flow {
             QuotedTransport::Echo { id, reply } => {
                 (if quoted.src.is_ipv6() { 58 } else { 1 }, id, id, outbound != reply)
             }
+            QuotedTransport::Other(number) => (number, 0, 0, false),
         };
         let (own_port, peer_port) = if outbound { (src, dst) } else { (dst, src) };
         Self { own, peer, protocol, own_port, peer_port, asks }
@@ -152,10 +171,13 @@ pub(super) fn remembered(
     flow: &Flow,
     now: Duration,
 ) -> Option<Remembered> {
-    let mut conn: Option<Story> = None;
+    let (mut conn, mut came_by): (Option<Story>, Option<String>) = (None, None);
     for passage in passages.iter().filter(|p| p.interface == interface && p.flow == *flow) {
         match (passage.opens, &mut conn) {
-            (Some(tracked), _) => conn = Some(Story::new(passage, tracked)),
+            (Some(tracked), _) => {
+                conn = Some(Story::new(passage, tracked));
+                came_by = passage.came_by.clone();
+            }
             (None, Some(story)) => story.goes_on(passage),
             (None, None) => unreachable!("a flow's first packet opens it"),
         }
@@ -166,5 +188,56 @@ pub(super) fn remembered(
         opened_outbound: story.outbound,
         tracked: story.tracked,
         over: story.is_over(),
+        came_by,
     })
+}
+
+impl Oracle {
+    /// NACL-27, OQ-15: a later piece fares as one with the first one's header would, and not without it.
+    pub(super) fn reassemble(&self, walk: &mut Walk<'_>, entry: &Entry) -> Result<(), Reason> {
+        let packet = &walk.packet;
+        let id = match packet.piece {
+            Piece::Whole => return Ok(()),
+            Piece::First(id) | Piece::Later(id) => id,
+        };
+        let fresh = Datagram {
+            entry: origin(entry),
+            src: packet.src,
+            dst: packet.dst,
+            body: packet.body,
+            piece: packet.piece,
+            at: walk.now,
+        };
+        if packet.piece == Piece::Later(id) {
+            let kin: Vec<_> = self.datagrams.iter().filter(|other| other.is_of(&fresh, id)).collect();
+            let begun = kin.iter().rposition(|other| matches!(other.piece, Piece::First(_)));
+            let begun = begun.ok_or(Reason::NotForwarded)?;
+            if kin.len() > begun + 1 || walk.now.saturating_sub(kin[begun].at) > PIECES_TIMEOUT {
+                // It has come before, or too late.
+                return Err(Reason::NotForwarded);
+            }
+            walk.packet.body = kin[begun].body;
+        }
+        walk.datagram = Some(fresh);
+        Ok(())
+    }
+}
+
+impl Datagram {
+    fn is_of(&self, other: &Self, id: u16) -> bool {
+        let same_id = matches!(self.piece, Piece::First(own) | Piece::Later(own) if own == id);
+        let ipv6 = self.src.is_ipv6();
+        let protocol = |body: &Body| Packet::of(self.src, self.dst, *body).protocol();
+        same_id
+            && (&self.entry, self.src, self.dst) == (&other.entry, other.src, other.dst)
+            && (ipv6 || protocol(&self.body) == protocol(&other.body))
+    }
+}
+
+/// Who sends: to whom its frame is addressed makes no other datagram of it.
+fn origin(entry: &Entry) -> Entry {
+    match entry {
+        Entry::ToRouter(name) | Entry::ToNeighbor(name, _) => Entry::ToRouter(name.clone()),
+        Entry::Host(name) => Entry::Host(name.clone()),
+    }
 }

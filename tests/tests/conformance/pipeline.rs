@@ -29,6 +29,7 @@ fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
         Step::EgressOnly { .. } => "egress-only",
         Step::NatGateway { .. } => "nat",
         Step::Peering { .. } => "peering",
+        Step::Forward { .. } => "forward",
         Step::Arrive { .. } => "arrive",
         Step::Outside { .. } => "outside",
     };

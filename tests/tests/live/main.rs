@@ -8,6 +8,7 @@
 
 mod change;
 mod containers;
+mod gateways;
 mod lifecycle;
 mod program;
 mod programs;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::shop::{OPEN_ACL, WEB_RULES, shop};
-use crate::support::{LiveLab, Turn, binary, text, vpclab, wait_until};
+use crate::support::{LiveLab, Turn, binary, note, text, vpclab, wait_until};
 
 /// Two tests of the shop: one of `web-1`, one of `web-2`.
 const TESTS: &str = r#"{ "topology": "topology.json", "tests": [
@@ -32,15 +32,21 @@ impl Drop for Held {
 }
 
 #[test]
-fn the_quickstart_tests_pass_live_in_a_lab_of_their_own() {
-    let Some(_turn) = Turn::take("quickstart") else { return };
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/quickstart.tests.json");
-    let output = vpclab(&["test", root, "--level", "live", "--json"]);
-    assert!(output.status.success(), "{}", text(&output));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let declared: Value = serde_json::from_str(&std::fs::read_to_string(root).unwrap()).unwrap();
-    assert_eq!(report["passed"], declared["tests"].as_array().unwrap().len(), "{report:#}");
-    assert_eq!((&report["level"], &report["failed"]), (&"live".into(), &0.into()), "{report:#}");
+fn every_topology_passes_its_tests_live_in_a_lab_of_its_own() {
+    let Some(_turn) = Turn::take("configs") else { return };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.filter(|path| path.to_string_lossy().ends_with(".tests.json")).collect();
+    files.sort();
+    for file in files {
+        note(&file.file_name().unwrap().to_string_lossy());
+        let output = vpclab(&["test", file.to_str().unwrap(), "--level", "live", "--json"]);
+        assert!(output.status.success(), "{}", text(&output));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let declared: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        assert_eq!(report["passed"], declared["tests"].as_array().unwrap().len(), "{report:#}");
+        assert_eq!((&report["level"], &report["failed"]), (&"live".into(), &0.into()), "{report:#}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vpclab_model::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
 
-use crate::fabric::{Fabric, Peer};
+use crate::fabric::{Fabric, Peer, Side};
 use crate::index::{EniIdx, HostIdx, VpcIdx};
 use crate::plan::NextHop;
 use crate::reason::DropReason;
@@ -17,7 +17,7 @@ use crate::reason::DropReason;
 pub enum End {
     /// An interface, by any of its addresses or by this one.
     Interface(EniIdx, Option<IpAddr>),
-    /// A declared host of the internet.
+    /// A declared host outside every VPC.
     Host(HostIdx),
     /// A public host that no rule or route names more specifically than /0.
     Internet,
@@ -41,8 +41,10 @@ pub struct Ends {
 pub enum Start {
     /// At an interface.
     Interface(EniIdx),
-    /// On the internet, at a declared host or anywhere.
-    Internet(Option<HostIdx>),
+    /// At a declared host outside every VPC.
+    Host(HostIdx),
+    /// Anywhere on the internet.
+    Internet,
 }
 
 /// Why two ends make no question.
@@ -104,9 +106,13 @@ fn destination(
     ipv6: bool,
 ) -> Result<Option<Result<IpAddr, EndError>>, EndError> {
     let from_outside = match from {
-        End::Internet | End::Host(_) => true,
+        End::Internet => true,
+        End::Host(host) => is_public(fabric, host),
         End::Interface(..) => false,
-        End::Address(address) => owner(fabric, address).is_none(),
+        End::Address(address) => {
+            owner(fabric, address).is_none()
+                && fabric.only_host_at(address).is_none_or(|host| is_public(fabric, host))
+        }
     };
     let address = match to {
         End::Interface(eni, Some(address)) if address.is_ipv6() == ipv6 => {
@@ -121,7 +127,8 @@ fn destination(
             Some(address) if from_outside => public_face(fabric, eni, address),
             address => address.map(Ok),
         },
-        End::Host(_) | End::Internet if from_outside => return Err(EndError::BothOutside),
+        End::Host(host) if from_outside && is_public(fabric, host) => return Err(EndError::BothOutside),
+        End::Internet if from_outside => return Err(EndError::BothOutside),
         End::Host(host) => fabric.hosts[host].addresses.iter().find(|a| a.is_ipv6() == ipv6).copied().map(Ok),
         End::Internet => Some(anonymous_address(fabric, ipv6).ok_or(EndError::NoAnonymousAddress)),
         End::Address(address) => (address.is_ipv6() == ipv6).then_some(Ok(address)),
@@ -156,17 +163,17 @@ fn source(fabric: &Fabric, from: End, ipv6: bool) -> Result<Option<(Start, IpAdd
             .addresses
             .iter()
             .find(|a| a.is_ipv6() == ipv6)
-            .map(|&address| (Start::Internet(Some(host)), address)),
+            .map(|&address| (Start::Host(host), address)),
         End::Internet => {
             let address = anonymous_address(fabric, ipv6).ok_or(EndError::NoAnonymousAddress)?;
-            Some((Start::Internet(None), address))
+            Some((Start::Internet, address))
         }
         End::Address(address) if address.is_ipv6() != ipv6 => None,
         End::Address(address) => Some(match owner(fabric, address) {
             Some(eni) => (Start::Interface(eni), address),
-            None if fabric.host_at(address).is_some() => (Start::Internet(fabric.host_at(address)), address),
+            None if let Some(host) = fabric.only_host_at(address) => (Start::Host(host), address),
             None if not_public(address).is_none() && fabric.public_mapping(address).is_none() => {
-                (Start::Internet(None), address)
+                (Start::Internet, address)
             }
             None => return Err(EndError::NobodyAt(address)),
         }),
@@ -178,6 +185,11 @@ fn owner(fabric: &Fabric, address: IpAddr) -> Option<EniIdx> {
     let mut owners = fabric.vpcs.iter().filter_map(|(vpc, _): (VpcIdx, _)| fabric.interface_at(vpc, address));
     let first = owners.next()?;
     owners.next().is_none().then_some(first)
+}
+
+/// Whether a host is on the internet, and sees of VPCs what is public.
+fn is_public(fabric: &Fabric, host: HostIdx) -> bool {
+    fabric.hosts[host].side == Side::Internet
 }
 
 /// Whom the guest behind `eni` hands a packet for `destination`: a neighbour on its subnet, else the router.

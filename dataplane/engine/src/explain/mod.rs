@@ -173,7 +173,8 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
             Ok(next_hop) => Ok(Origin::Interface { eni, next_hop }),
             Err(reason) => Err(reason),
         },
-        ends::Start::Internet(host) => Ok(Origin::Internet(host)),
+        ends::Start::Host(host) => Ok(Origin::Host(host)),
+        ends::Start::Internet => Ok(Origin::Internet),
     };
     let nat_port = match class {
         Class::Ports { nat_ports, .. } => Some(nat_ports.from),
@@ -190,8 +191,8 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
             Egress::Interface(eni, _) => {
                 guest_next_hop(fabric, eni, answer.dst).map(|next_hop| Origin::Interface { eni, next_hop })
             }
-            Egress::InternetHost(host) => Ok(Origin::Internet(Some(host))),
-            Egress::Internet(_) => Ok(Origin::Internet(None)),
+            Egress::Host(host) => Ok(Origin::Host(host)),
+            Egress::Internet(_) => Ok(Origin::Internet),
         };
         let (mut leg, more) = journey.walk(origin, &answer, true);
         denials.extend(more);
@@ -209,8 +210,8 @@ fn returned(ends: &Ends, leg: &Leg) -> bool {
     let Some(observed) = &leg.observed else { return false };
     let same_place = match (ends.from, leg.egress) {
         (ends::Start::Interface(asked), Some(Egress::Interface(reached, _))) => asked == reached,
-        (ends::Start::Internet(Some(asked)), Some(Egress::InternetHost(reached))) => asked == reached,
-        (ends::Start::Internet(None), Some(Egress::Internet(_))) => true,
+        (ends::Start::Host(asked), Some(Egress::Host(reached))) => asked == reached,
+        (ends::Start::Internet, Some(Egress::Internet(_))) => true,
         _ => false,
     };
     same_place && observed.dst == ends.source && observed.src == ends.destination

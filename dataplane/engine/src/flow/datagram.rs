@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn who_leaves_datagrams_unfinished_loses_his_own_oldest() {
         let mut datagrams = Datagrams::new(2);
-        let other = DatagramKey { ingress: Ingress::Internet(None), ..key(0) };
+        let other = DatagramKey { ingress: Ingress::Internet, ..key(0) };
         let fragment = PassedFragment { key: other, first: FIRST, start: 0, end: 8 };
         datagrams.remember(&fragment, Timestamp::ZERO);
         for identification in 0..100 {

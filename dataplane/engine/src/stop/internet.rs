@@ -163,7 +163,7 @@ pub(crate) fn arrive(
         return Err(DropReason::NonPublicDestination { address: destination });
     }
     if let Some(host) = cx.fabric.host_at(destination) {
-        return Ok(outside(Egress::InternetHost(host), probe, destination));
+        return Ok(outside(Egress::Host(host), probe, destination));
     }
     if let Some((gateway, eni)) = egress_only_of(cx, destination, source) {
         return egress_only::enter(cx, gateway, eni, draft, probe);

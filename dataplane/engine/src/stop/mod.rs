@@ -1,5 +1,6 @@
 //! Where can a packet be on its walk? One module for each place.
 
+pub(crate) mod customer;
 pub(crate) mod edge;
 pub(crate) mod egress_only;
 pub(crate) mod interface;

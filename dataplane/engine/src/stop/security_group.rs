@@ -116,19 +116,16 @@ fn open(
     let selector = draft.selector();
     let evaluation = evaluate(cx, eni, direction, direction, &selector, draft);
     let remembered = begins != Beginning::Nothing;
-    let auto_tracked = match direction {
+    let auto_tracked = || match direction {
         Direction::Inbound => draft.auto_tracked,
         Direction::Outbound => subnet::is_auto_tracked(cx, cx.fabric.enis[eni].subnet, draft.headers.dst),
     };
-    let tracking = if evaluation.first.is_some()
+    // The dearest question last: it looks up a route.
+    let untracked = evaluation.first.is_some()
         && evaluation.for_everybody
-        && !auto_tracked
         && answers_pass(cx, eni, direction, draft)
-    {
-        Tracking::Untracked
-    } else {
-        Tracking::Tracked
-    };
+        && !auto_tracked();
+    let tracking = if untracked { Tracking::Untracked } else { Tracking::Tracked };
     let is_stray = matches!(draft.headers.transport, Transport::Tcp(tcp) if !tcp.flags.is_opening());
     if is_stray && tracking == Tracking::Tracked && cx.fabric.settings.mid_stream_tcp == MidStreamTcp::Drop {
         return deny(probe, DropReason::MidStreamTcp { eni });

@@ -10,6 +10,7 @@ mod homes;
 mod hosts;
 mod naming;
 mod prefix_lists;
+mod private;
 mod routing;
 
 use serde_json::{Value, json};

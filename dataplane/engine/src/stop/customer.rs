@@ -1,0 +1,46 @@
+//! Where does a customer network send a packet? (areas VPN and DX)
+//!
+//! Its hosts are joined by a network of the user's own, about which nothing is known but its addresses and the largest
+//! packet inside it.
+
+use crate::index::{CustomerNetworkIdx, HostIdx};
+use crate::packet::Draft;
+use crate::plan::{Context, Egress, Location, outside};
+use crate::reason::DropReason;
+use crate::step::Probe;
+use crate::stop::mtu;
+
+/// A host of the network sends a packet.
+pub(crate) fn depart(
+    cx: &Context<'_>,
+    network: CustomerNetworkIdx,
+    host: HostIdx,
+    draft: &mut Draft,
+) -> Result<Location, DropReason> {
+    if draft.headers.dst.is_multicast() {
+        return Err(DropReason::Multicast);
+    }
+    if !cx.fabric.hosts[host].addresses.contains(&draft.headers.src) {
+        return Err(DropReason::ForeignSource);
+    }
+    Ok(Location::CustomerNetwork(network))
+}
+
+/// The network delivers a packet to a host of its own.
+pub(crate) fn route(
+    cx: &Context<'_>,
+    index: CustomerNetworkIdx,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let network = &cx.fabric.customer_networks[index];
+    let address = draft.headers.dst;
+    if !network.blocks.iter().any(|block| block.contains(&address)) {
+        return Err(DropReason::CustomerNoRoute { network: index });
+    }
+    let Some(host) = cx.fabric.customer_host_at(index, address) else {
+        return Err(DropReason::NoSuchCustomerHost { network: index, address });
+    };
+    mtu::fit(draft, network.mtu, mtu::Emitter::Router)?;
+    Ok(outside(Egress::Host(host), probe, address))
+}
