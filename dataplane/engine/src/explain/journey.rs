@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use vpclab_wire::IpHeaders;
 
-use super::{Leg, guest_next_hop};
-use crate::fabric::{Fabric, Forwards};
+use super::{Class, Leg, guest_next_hop};
+use crate::fabric::{Fabric, Forwards, Role};
 use crate::flow::{Effect, FlowTable};
 use crate::index::EniIdx;
 use crate::plan::{Context, Egress, Origin, Plan, Verdict, plan};
@@ -37,18 +37,20 @@ impl<'a> Journey<'a> {
         Self { fabric, flows, nat_port, translations: Vec::new() }
     }
 
-    /// The way of one packet, with every denial noted, until somebody keeps it.
+    /// The way of one packet, with every denial noted, until somebody keeps it. `asked` is what a request stands for; an
+    /// answer has none.
     pub(super) fn walk(
         &mut self,
         origin: Result<Origin, DropReason>,
         packet: &IpHeaders,
-        on_return: bool,
+        asked: Option<&Class>,
     ) -> (Leg, Denials) {
+        let on_return = asked.is_none();
         let mut whole = Leg { steps: Vec::new(), dropped: None, observed: None, egress: None };
         let mut denials: Denials = Vec::new();
         let (mut origin, mut packet) = (origin, *packet);
         for _ in 0..=MOST_FORWARDERS {
-            let (leg, more, effects) = self.survey(origin, &packet);
+            let (leg, more, effects) = self.survey(origin, &packet, asked);
             whole.steps.extend(leg.steps);
             (whole.observed, whole.egress) = (leg.observed, leg.egress);
             for reason in more {
@@ -116,6 +118,7 @@ impl<'a> Journey<'a> {
         &self,
         origin: Result<Origin, DropReason>,
         packet: &IpHeaders,
+        asked: Option<&Class>,
     ) -> (Leg, Vec<DropReason>, Vec<Effect>) {
         let Self { fabric, nat_port, .. } = *self;
         let cx = Context { fabric, flows: self.flows, now: Timestamp::ZERO, nat_port };
@@ -136,6 +139,18 @@ impl<'a> Journey<'a> {
         {
             denials.push(reason);
         }
+        if let Some(Egress::Interface(eni, _)) = egress
+            && let Role::NotModelled(resource) = fabric.enis[eni].role
+        {
+            // The interface is an end of the question, and the way to it is no unknown: what takes requests there takes
+            // this one, what has sent from there takes the answer.
+            let known = &fabric.not_modelled[resource];
+            let is_end = match asked {
+                Some(class) => known.takes && matches!(class, Class::Ports { .. }),
+                None => known.sends,
+            };
+            denials.retain(|reason| !(is_end && *reason == DropReason::NotModelled(resource)));
+        }
         let leg = Leg { steps: recorder.steps, dropped: None, observed, egress };
         (leg, denials, planned.effects.to_vec())
     }
@@ -148,6 +163,8 @@ fn note(denials: &mut Denials, on_return: bool, reason: DropReason) {
 }
 
 fn finish(mut leg: Leg, denials: Denials) -> (Leg, Denials) {
-    leg.dropped = denials.first().map(|(_, reason)| *reason);
+    // What denies it says more than what may deny it.
+    let mut reasons = denials.iter().map(|(_, reason)| *reason);
+    leg.dropped = reasons.clone().find(|reason| reason.unmodelled().is_none()).or(reasons.next());
     (leg, denials)
 }

@@ -26,7 +26,7 @@ use crate::fabric::Fabric;
 use crate::flow::{FlowTable, is_reply};
 use crate::index::EniIdx;
 use crate::plan::{Egress, Origin};
-use crate::reason::{DropReason, Service};
+use crate::reason::{DropReason, Unmodelled};
 use crate::step::Step;
 
 /// How often the classes are made finer. Each round finds new tables or ends the search; paths are far shorter.
@@ -56,8 +56,8 @@ pub struct Explanation {
     pub blockers: Vec<Blocker>,
     /// The packets that nothing denies, where others are denied. What is not modelled may still stop some of them.
     pub not_denied: Vec<Class>,
-    /// Services of the platform that the answer depends on.
-    pub unmodelled: Vec<Service>,
+    /// What the answer depends on and the engine does not model.
+    pub unmodelled: Vec<Unmodelled>,
     /// Whether the rules tell more packets apart than are walked, so that nothing is known of some.
     pub inexhaustive: bool,
 }
@@ -152,15 +152,11 @@ impl Fate {
     }
 
     fn is_denied(&self) -> bool {
-        self.denials.iter().any(|(_, reason)| !matches!(reason, DropReason::ServiceNotModelled(_)))
+        self.denials.iter().any(|(_, reason)| reason.unmodelled().is_none())
     }
 
-    fn unmodelled(&self) -> Option<Service> {
-        let dropped = [self.forward.dropped, self.back.as_ref().and_then(|leg| leg.dropped)];
-        dropped.into_iter().flatten().find_map(|reason| match reason {
-            DropReason::ServiceNotModelled(service) => Some(service),
-            _ => None,
-        })
+    fn unmodelled(&self) -> impl Iterator<Item = Unmodelled> {
+        self.denials.iter().filter_map(|(_, reason)| reason.unmodelled())
     }
 }
 
@@ -181,7 +177,7 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
         _ => None,
     };
     let mut journey = Journey::new(fabric, &mut flows, nat_port);
-    let (forward, mut denials) = journey.walk(origin, &request, false);
+    let (forward, mut denials) = journey.walk(origin, &request, Some(class));
     let mut back = None;
     if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed)
         // As if the request had been delivered, whatever denied it.
@@ -194,9 +190,10 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
             Egress::Host(host) => Ok(Origin::Host(host)),
             Egress::Internet(_) => Ok(Origin::Internet),
         };
-        let (mut leg, more) = journey.walk(origin, &answer, true);
+        let (mut leg, more) = journey.walk(origin, &answer, None);
         denials.extend(more);
-        if leg.dropped.is_none() && !returned(ends, &leg) {
+        let may_arrive = leg.dropped.is_none_or(|reason| reason.unmodelled().is_some());
+        if may_arrive && leg.observed.is_some() && !returned(ends, &leg) {
             leg.dropped = Some(DropReason::Misdelivered);
             denials.push((true, DropReason::Misdelivered));
         }
@@ -223,15 +220,15 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
     let mut unmodelled = Vec::new();
     for fate in &fates {
         for denial in &fate.denials {
-            let is_known = matches!(denial.1, DropReason::ServiceNotModelled(_)) || reasons.contains(denial);
-            if !is_known {
+            let is_new = denial.1.unmodelled().is_none() && !reasons.contains(denial);
+            if is_new {
                 reasons.push(*denial);
             }
         }
-        if let Some(service) = fate.unmodelled()
-            && !unmodelled.contains(&service)
-        {
-            unmodelled.push(service);
+        for what in fate.unmodelled() {
+            if !unmodelled.contains(&what) {
+                unmodelled.push(what);
+            }
         }
     }
     let blockers: Vec<Blocker> = reasons
@@ -254,7 +251,8 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
     let others = if blockers.is_empty() { &[] } else { fates.as_slice() };
     let not_denied = others.iter().filter(|fate| !fate.is_denied()).map(|fate| fate.class).collect();
     let not_denied = classes::merge(not_denied);
-    let shown = fates.iter().position(|fate| !fate.denials.is_empty()).unwrap_or(0);
+    let shown = fates.iter().position(Fate::is_denied);
+    let shown = shown.or_else(|| fates.iter().position(|fate| !fate.denials.is_empty())).unwrap_or(0);
     match fates.into_iter().nth(shown) {
         Some(fate) => Explanation {
             reachable,
