@@ -140,8 +140,9 @@ impl Asked<'_> {
             instances,
             eips,
             internet_hosts,
-            customer_networks,
             customer_hosts,
+            customer_networks,
+            not_modelled,
             region: _,
             settings: _,
         } = self.topology;
@@ -160,6 +161,7 @@ impl Asked<'_> {
         names.extend(instances.keys().map(|name| name.as_str()));
         names.extend(eips.keys().map(|name| name.as_str()));
         names.extend(internet_hosts.keys().map(|name| name.as_str()));
+        names.extend(not_modelled.values().flat_map(|all| all.keys().map(String::as_str)));
         names.extend(customer_networks.keys().map(|name| name.as_str()));
         names.extend(customer_hosts.keys().map(|name| name.as_str()));
         names

@@ -12,7 +12,7 @@ use vpclab_api::{
 };
 use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
-use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, Service, Side, explain as engine};
+use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, Side, explain as engine};
 use vpclab_model::{RouteState, Topology, not_public};
 use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
@@ -154,7 +154,8 @@ enum Astray {
 
 impl Telling<'_> {
     fn explanation(&self, told: engine::Explanation) -> Explanation {
-        let mut unmodelled: Vec<Unmodelled> = told.unmodelled.iter().copied().map(service).collect();
+        let mut unmodelled: Vec<Unmodelled> =
+            told.unmodelled.iter().map(|what| self.not_modelled(*what)).collect();
         if told.inexhaustive {
             unmodelled.push(Unmodelled {
                 resource: self.question.to.name.clone(),
@@ -255,7 +256,7 @@ impl Telling<'_> {
     fn leg(&self, leg: &engine::Leg, is_return: bool) -> Leg {
         let verdict = match leg.dropped {
             None => LegVerdict::Delivered,
-            Some(DropReason::ServiceNotModelled(_)) => LegVerdict::NotModelled,
+            Some(reason) if reason.unmodelled().is_some() => LegVerdict::NotModelled,
             Some(_) => LegVerdict::Dropped,
         };
         let router = self.router(leg).map(|router| Step {
@@ -453,6 +454,26 @@ impl Telling<'_> {
         }
     }
 
+    fn not_modelled(&self, what: vpclab_engine::Unmodelled) -> Unmodelled {
+        match what {
+            vpclab_engine::Unmodelled::Service(service) => Unmodelled {
+                resource: service.to_string(),
+                kind: "service".to_owned(),
+                reason:
+                    "the packet is addressed to a service of the platform that this version does not model"
+                        .to_owned(),
+            },
+            vpclab_engine::Unmodelled::Resource(resource) => {
+                let resource = &self.fabric.not_modelled[resource];
+                Unmodelled {
+                    resource: resource.name.to_string(),
+                    kind: resource.kind.strip_suffix('s').unwrap_or(resource.kind).to_owned(),
+                    reason: resource.reason.to_owned(),
+                }
+            }
+        }
+    }
+
     fn forwarder(&self, eni: EniIdx) -> Unmodelled {
         let resource = self.fabric.enis[eni].name.to_string();
         let reason = format!(
@@ -572,13 +593,4 @@ fn plain(component: &str, resource: String, action: &str) -> Step {
 /// Whether `eni` got a packet to forward rather than to keep.
 fn is_forwarder(fabric: &Fabric, eni: EniIdx, destination: IpAddr) -> bool {
     !fabric.enis[eni].source_dest_check && !fabric.enis[eni].owns(destination)
-}
-
-fn service(service: Service) -> Unmodelled {
-    Unmodelled {
-        resource: service.to_string(),
-        kind: "service".to_owned(),
-        reason: "the packet is addressed to a service of the platform that this version does not model"
-            .to_owned(),
-    }
 }

@@ -259,7 +259,7 @@ impl Marks {
                 let rules = &fabric.policy(eni, direction).rules;
                 let block = |place: usize| match rules[place].peer {
                     Peer::Cidr(block) => Some(block.net()),
-                    Peer::Group(_) => None,
+                    Peer::Group(_) | Peer::Nobody => None,
                 };
                 // A rule for everybody also decides about tracking (CT-03).
                 let does =

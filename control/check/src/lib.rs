@@ -20,6 +20,7 @@ pub mod report;
 mod run;
 pub mod style;
 mod testfile;
+mod tree;
 mod words;
 
 pub use answer::{answer, explain};

@@ -459,6 +459,10 @@ impl Names<'_> {
             (format!("the VPC {name}"), interfaces(&in_vpc))
         } else if let Some((name, _)) = topology.find_internet_gateway(text) {
             (format!("the internet gateway {name}"), String::new())
+        } else if let Some((kind, name, resource)) = topology.find_not_modelled(text) {
+            // What it does to packets is not modelled; the ways to and from its interfaces are.
+            let names = resource.network_interfaces.iter().map(ToString::to_string).collect();
+            (format!("the {} {name}, whose inside is not modelled", kind.noun), members(names))
         } else {
             return None;
         };

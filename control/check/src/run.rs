@@ -400,7 +400,7 @@ fn attempt(
     let (from, source) = match question.from.end {
         End::Interface(eni, address) => {
             let address = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
-            (interface(fabric, eni), address.ok_or_else(|| no_address(&question.from.name, ipv6))?)
+            (interface(fabric, eni)?, address.ok_or_else(|| no_address(&question.from.name, ipv6))?)
         }
         End::Host(host) => at_host(fabric, host, ipv6)?,
         End::Internet => at_host(fabric, stand_in(topology, fabric, question, explanation, ipv6)?, ipv6)?,
@@ -417,7 +417,7 @@ fn attempt(
             // the private address is all a packet could try.
             let destination =
                 explanation.to.address.as_deref().and_then(|address| address.parse().ok()).unwrap_or(own);
-            (Some((interface(fabric, eni), own)), destination)
+            (Some((interface(fabric, eni)?, own)), destination)
         }
         End::Host(host) => {
             let (guest, address) = at_host(fabric, host, ipv6)?;
@@ -432,7 +432,8 @@ fn attempt(
             let meant = behind_nat64(address);
             let guest = |eni: &EniIdx| fabric.enis[*eni].role == Role::Guest;
             let inside = fabric.public_mapping(meant).filter(|to| guest(&to.eni));
-            let inside = inside.map(|to| (interface(fabric, to.eni), to.private));
+            let inside =
+                inside.map(|to| interface(fabric, to.eni).map(|guest| (guest, to.private))).transpose()?;
             let host =
                 fabric.only_host_at(meant).map(|host| Guest::Host(fabric.hosts[host].name.to_string()));
             let to = inside.or(host.map(|host| (host, meant)));
@@ -469,8 +470,16 @@ fn sent(traffic: TrafficQuestion) -> Result<Sent, String> {
     }
 }
 
-fn interface(fabric: &Fabric, eni: EniIdx) -> Guest {
-    Guest::Interface(fabric.enis[eni].name.to_string())
+/// The guest behind an interface. What is not modelled has none whose packets could bear witness.
+fn interface(fabric: &Fabric, eni: EniIdx) -> Result<Guest, String> {
+    let interface = &fabric.enis[eni];
+    match interface.role {
+        Role::NotModelled(resource) => Err(format!(
+            "{} belongs to {}, whose inside is not modelled, so nothing is there to send or to answer; use --level explain",
+            interface.name, fabric.not_modelled[resource].name
+        )),
+        _ => Ok(Guest::Interface(interface.name.to_string())),
+    }
 }
 
 fn at_host(fabric: &Fabric, host: HostIdx, ipv6: bool) -> Result<(Guest, IpAddr), String> {

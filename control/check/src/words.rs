@@ -5,7 +5,9 @@
 
 use vpclab_engine::explain::Class;
 use vpclab_engine::{Direction, DropReason, EniIdx, Fabric, RouteTarget, SecurityGroupIdx};
-use vpclab_model::{NetworkAclEntry, Peer, Route, RouteState, RuleAction, Topology, Traffic, not_public};
+use vpclab_model::{
+    NetworkAclEntry, Peer, PeeringState, Route, RouteState, RuleAction, Topology, Traffic, not_public,
+};
 use vpclab_wire::Protocol;
 
 use vpclab_api::{Partial, RuleReference};
@@ -79,11 +81,7 @@ pub fn group_permission<'a>(
     traffic: &Traffic,
     peers: impl IntoIterator<Item = &'a Peer>,
 ) -> String {
-    let peers = peers.into_iter().map(|peer| match peer {
-        Peer::Cidr(block) => block.to_string(),
-        Peer::Group(group) => group.to_string(),
-        Peer::PrefixList(list) => list.to_string(),
-    });
+    let peers = peers.into_iter().map(ToString::to_string);
     format!("{traffic} {} {}", preposition(way), peers.collect::<Vec<_>>().join(", "))
 }
 
@@ -110,6 +108,18 @@ pub fn route(route: &Route) -> String {
     let state = if route.state == RouteState::Blackhole { " (blackhole)" } else { "" };
     let unused = if route.overridden { " (unused: HIGHER_PRIORITY_ROUTE)" } else { "" };
     format!("{}{list} → {}{state}{unused}", route.destination, route.target)
+}
+
+/// How far a peering connection has come.
+pub(crate) fn peering_state(state: PeeringState) -> &'static str {
+    match state {
+        PeeringState::Active => "active",
+        PeeringState::PendingAcceptance => "pending acceptance",
+        PeeringState::Failed => "failed",
+        PeeringState::Rejected => "rejected",
+        PeeringState::Expired => "expired",
+        PeeringState::Deleted => "deleted",
+    }
 }
 
 /// The groups of an interface.
@@ -304,6 +314,10 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
         }
         DropReason::MidStreamTcp { eni } | DropReason::ConnectionLimit { eni } => {
             plain(Some(eni_name(eni)), reason.to_string())
+        }
+        DropReason::NotModelled(resource) => {
+            let resource = &fabric.not_modelled[resource];
+            plain(Some(resource.name.to_string()), resource.reason.to_owned())
         }
         ref other => plain(None, other.to_string()),
     }

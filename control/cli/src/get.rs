@@ -5,7 +5,9 @@
 use serde_json::{Map, Value};
 use vpclab_api::{ApiError, Counters, InstanceState, RunState};
 use vpclab_check::style::{FAINT, STRONG, columns, paint};
-use vpclab_model::{DEFAULT_OWNER, DEFAULT_REGION, Kind as _, Name, Topology, kind};
+use vpclab_model::{
+    DEFAULT_OWNER, DEFAULT_REGION, Kind as _, NOT_MODELLED, Name, NotModelledKind, Topology, kind,
+};
 
 use crate::args::{Format, Get, Lab, Source};
 use crate::load;
@@ -23,18 +25,45 @@ pub(crate) struct Kind {
     not_found: &'static str,
     /// The attributes that a table shows.
     shown: &'static [&'static str],
-    id: fn(&str) -> String,
+    id: Id,
+}
+
+/// How the id of a resource is made from its name.
+#[derive(Debug, Clone, Copy)]
+enum Id {
+    Of(fn(&str) -> String),
+    NotModelled(&'static NotModelledKind),
+}
+
+impl Kind {
+    /// A kind that is stored and not modelled.
+    fn not_modelled(kind: &'static NotModelledKind) -> Self {
+        Self {
+            plural: kind.plural,
+            noun: kind.noun,
+            not_found: kind.not_found,
+            shown: &["vpc", "subnets", "network_interfaces"],
+            id: Id::NotModelled(kind),
+        }
+    }
+
+    fn id(&self, name: &str) -> String {
+        match self.id {
+            Id::Of(id) => id(name),
+            Id::NotModelled(kind) => kind.id(name),
+        }
+    }
 }
 
 macro_rules! kinds {
     ($($kind:ident, $not_found:literal, $shown:expr;)*) => {
         /// Every kind, in the order of a topology's fields.
-        pub(crate) const KINDS: &[Kind] = &[$(Kind {
+        const KINDS: &[Kind] = &[$(Kind {
             plural: kind::$kind::PLURAL,
             noun: kind::$kind::NOUN,
             not_found: $not_found,
             shown: &$shown,
-            id: |name| Name::<kind::$kind>::new(name).id(),
+            id: Id::Of(|name| Name::<kind::$kind>::new(name).id()),
         }),*];
     };
 }
@@ -58,6 +87,11 @@ kinds! {
     CustomerHost, "InvalidCustomerHostID.NotFound", ["customer_network", "address", "ipv6_address"];
 }
 
+/// Every kind, those that are stored and not modelled behind the others.
+pub(crate) fn all_kinds() -> impl Iterator<Item = Kind> {
+    KINDS.iter().copied().chain(NOT_MODELLED.iter().map(Kind::not_modelled))
+}
+
 /// Shows a kind, or one resource.
 pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
     if get.kind == "counters" {
@@ -73,7 +107,7 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
         }
         return counters(&get.source.lab, get.format);
     }
-    let kind = find_kind(&get.kind)?;
+    let kind = &find_kind(&get.kind)?;
     let name = get.name.as_deref();
     let value = match (&get.source.topology, name) {
         (Some(path), name) => {
@@ -182,7 +216,7 @@ pub(crate) fn resources(topology: &Topology, kind: &Kind) -> Value {
     let of_kind = all.as_ref().and_then(|all| all.get(kind.plural)).and_then(Value::as_object);
     let with_ids = of_kind.into_iter().flatten().map(|(name, resource)| {
         let mut object = Map::new();
-        object.insert("id".to_owned(), (kind.id)(name).into());
+        object.insert("id".to_owned(), kind.id(name).into());
         object.extend(resource.as_object().cloned().unwrap_or_default());
         (name.clone(), Value::Object(object))
     });
@@ -190,13 +224,12 @@ pub(crate) fn resources(topology: &Topology, kind: &Kind) -> Value {
 }
 
 /// A kind by its plural or singular, hyphens as good as underscores.
-fn find_kind(asked: &str) -> Result<&'static Kind, Failure> {
+fn find_kind(asked: &str) -> Result<Kind, Failure> {
     let word = asked.to_ascii_lowercase().replace('-', "_");
     let singular = |plural: &str| plural.strip_suffix('s').map(str::to_owned);
-    let found =
-        KINDS.iter().find(|kind| kind.plural == word || singular(kind.plural).as_ref() == Some(&word));
+    let found = all_kinds().find(|kind| kind.plural == word || singular(kind.plural).as_ref() == Some(&word));
     found.ok_or_else(|| {
-        let plurals: Vec<&str> = KINDS.iter().map(|kind| kind.plural).chain(["counters"]).collect();
+        let plurals: Vec<&str> = all_kinds().map(|kind| kind.plural).chain(["counters"]).collect();
         let remedy = vpclab_model::nearest(&word, plurals.iter().copied()).map_or_else(
             || format!("there are {}", plurals.join(", ")),
             |meant| format!("did you mean `{meant}`?"),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use vpclab_api::Change;
-use vpclab_model::{Kind, Name, Settings, Topology};
+use vpclab_model::{Kind, NOT_MODELLED, Name, Settings, Topology};
 
 /// What becomes different when `after` follows `before`: the region and each setting as an `update`, then resources in
 /// the order of a topology's kinds, by name.
@@ -31,6 +31,12 @@ pub fn changes(before: &Topology, after: &Topology) -> Vec<Change> {
     compare(&mut changes, &before.instances, &after.instances);
     compare(&mut changes, &before.eips, &after.eips);
     compare(&mut changes, &before.internet_hosts, &after.internet_hosts);
+    let nothing = BTreeMap::new();
+    for kind in NOT_MODELLED {
+        let old = before.not_modelled.get(kind.plural).unwrap_or(&nothing);
+        let new = after.not_modelled.get(kind.plural).unwrap_or(&nothing);
+        differences(old, new, |action, name| changes.push(change(action, kind.plural, name)));
+    }
     compare(&mut changes, &before.customer_networks, &after.customer_networks);
     compare(&mut changes, &before.customer_hosts, &after.customer_hosts);
     changes
@@ -41,7 +47,15 @@ fn compare<K: Kind, T: PartialEq>(
     before: &BTreeMap<Name<K>, T>,
     after: &BTreeMap<Name<K>, T>,
 ) {
-    let names: BTreeSet<&Name<K>> = before.keys().chain(after.keys()).collect();
+    differences(before, after, |action, name| changes.push(change(action, K::PLURAL, name.as_str())));
+}
+
+fn differences<N: Ord, T: PartialEq>(
+    before: &BTreeMap<N, T>,
+    after: &BTreeMap<N, T>,
+    mut differs: impl FnMut(&str, &N),
+) {
+    let names: BTreeSet<&N> = before.keys().chain(after.keys()).collect();
     for name in names {
         let action = match (before.get(name), after.get(name)) {
             (None, Some(_)) => "create",
@@ -49,7 +63,7 @@ fn compare<K: Kind, T: PartialEq>(
             (Some(before), Some(after)) if before != after => "update",
             _ => continue,
         };
-        changes.push(change(action, K::PLURAL, name.as_str()));
+        differs(action, name);
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use vpclab_api::ApiError;
-use vpclab_model::{Kind, Name, Topology, kind, resolve};
+use vpclab_model::{Kind, Name, NotModelledKind, Topology, kind, resolve};
 
 /// Every kind, in the order of a topology's fields.
 const KINDS: &[&str] = &[
@@ -55,12 +55,18 @@ macro_rules! by_kind {
 
 /// All resources of a kind, by name.
 pub(crate) fn list(topology: &Topology, plural: &str) -> Result<Value, ApiError> {
-    by_kind!(topology, plural, |resources| all(resources))
+    match NotModelledKind::of(plural) {
+        Some(kind) => all_not_modelled(topology, kind),
+        None => by_kind!(topology, plural, |resources| all(resources)),
+    }
 }
 
 /// The resource of a kind with this name or id.
 pub(crate) fn get(topology: &Topology, plural: &str, reference: &str) -> Result<Value, ApiError> {
-    by_kind!(topology, plural, |resources| one(resources, reference))
+    match NotModelledKind::of(plural) {
+        Some(kind) => one_not_modelled(topology, kind, reference),
+        None => by_kind!(topology, plural, |resources| one(resources, reference)),
+    }
 }
 
 fn all<K: Kind, T: Serialize>(resources: &BTreeMap<Name<K>, T>) -> Result<Value, ApiError> {
@@ -79,13 +85,36 @@ fn one<K: Kind, T: Serialize>(resources: &BTreeMap<Name<K>, T>, reference: &str)
     with_id(name, resource, true)
 }
 
+fn all_not_modelled(topology: &Topology, kind: &NotModelledKind) -> Result<Value, ApiError> {
+    let each = topology
+        .not_modelled
+        .get(kind.plural)
+        .into_iter()
+        .flatten()
+        .map(|(name, resource)| Ok((name.clone(), behind_id(kind.id(name), None, resource)?)));
+    each.collect::<Result<Map<_, _>, _>>().map(Value::Object)
+}
+
+fn one_not_modelled(topology: &Topology, kind: &NotModelledKind, reference: &str) -> Result<Value, ApiError> {
+    let mut all = topology.not_modelled.get(kind.plural).into_iter().flatten();
+    let found = all.find(|(name, _)| *name == reference || kind.id(name) == reference);
+    let (name, resource) = found.ok_or_else(|| {
+        let (noun, plural) = (kind.noun, kind.plural);
+        let sentence = format!("there is no {noun} named {reference}; `vpclab get {plural}` lists them");
+        ApiError::new(kind.not_found, sentence)
+    })?;
+    behind_id(kind.id(name), Some(name), resource)
+}
+
 /// The resource's attributes behind its id, and its name where the place does not say it.
 fn with_id<K: Kind>(name: &Name<K>, resource: &impl Serialize, named: bool) -> Result<Value, ApiError> {
+    behind_id(name.id(), named.then(|| name.as_str()), resource)
+}
+
+fn behind_id(id: String, name: Option<&str>, resource: &impl Serialize) -> Result<Value, ApiError> {
     let mut object = Map::new();
-    if named {
-        object.insert("name".to_owned(), name.as_str().into());
-    }
-    object.insert("id".to_owned(), name.id().into());
+    object.extend(name.map(|name| ("name".to_owned(), name.into())));
+    object.insert("id".to_owned(), id.into());
     match serde_json::to_value(resource) {
         Ok(Value::Object(attributes)) => object.extend(attributes),
         Ok(_) => {}
@@ -128,7 +157,7 @@ mod tests {
 
     fn topology() -> Topology {
         let text = r#"{"vpcs": {"shop": {"cidr_block": "10.0.0.0/16"}},
-            "subnets": {"a": {"vpc": "shop", "cidr_block": "10.0.1.0/24"}}, "instances": {"web": {"subnet": "a"}}}"#;
+            "subnets": {"a": {"vpc": "shop", "cidr_block": "10.0.1.0/24"}}, "instances": {"web": {"subnet": "a"}}, "load_balancers": {"front": {"subnets": ["a"]}}}"#;
         Topology::from_document(&Document::parse(text, Syntax::Json).unwrap(), None).unwrap()
     }
 
@@ -138,6 +167,9 @@ mod tests {
         let by_name = get(&topology, "vpcs", "shop").unwrap();
         assert_eq!(by_name["main_route_table"], "shop/main");
         assert_eq!(get(&topology, "vpcs", by_name["id"].as_str().unwrap()).unwrap(), by_name);
+        let balancer = get(&topology, "load_balancers", "front").unwrap();
+        assert_eq!(balancer["network_interfaces"], serde_json::json!(["elb/front/a"]));
+        assert_eq!(list(&topology, "load_balancers").unwrap()["front"]["id"], balancer["id"]);
         let all = list(&topology, "route_tables").unwrap();
         assert!(all["shop/main"]["id"].as_str().unwrap().starts_with("rtb-"), "{all}");
     }
@@ -156,6 +188,7 @@ mod tests {
             ("instances", "InvalidInstanceID.NotFound"),
             ("eips", "InvalidAllocationID.NotFound"),
             ("internet_hosts", "InvalidInternetHostID.NotFound"),
+            ("load_balancers", "LoadBalancerNotFound"),
             ("customer_networks", "InvalidCustomerNetworkID.NotFound"),
             ("customer_hosts", "InvalidCustomerHostID.NotFound"),
             ("carrots", "InvalidAction"),

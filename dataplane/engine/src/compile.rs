@@ -14,13 +14,14 @@ use vpclab_wire::MacAddr;
 
 use crate::fabric::{
     Both, CustomerNetwork, EgressOnlyInternetGateway, Eni, Fabric, Host, Instance, InternetGateway, KeyedMap,
-    NatGateway, NetworkAcl, NetworkAclEntry, Peer, Peering, Policy, PolicyRule, PublicMapping, Role, Route,
-    RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc, eui64_link_local,
+    NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule, PublicMapping,
+    Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
+    eui64_link_local,
 };
 use crate::index::{
     Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx,
-    NetworkAclIdx, PeeringIdx, PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table,
-    VpcIdx,
+    NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx,
+    SubnetIdx, Table, VpcIdx,
 };
 use crate::stop::internet::INTERNET_MTU;
 
@@ -43,6 +44,7 @@ struct Compiler<'a> {
     egress_only: Numbering<'a, EgressOnlyIdx>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     peerings: Arena<PeeringIdx, Peering>,
+    not_modelled: NotModelledTable<'a>,
     instances: Arena<InstanceIdx, Instance>,
     enis: Arena<EniIdx, Eni>,
 }
@@ -88,6 +90,7 @@ impl<'a> Compiler<'a> {
                 previous.map(|fabric| &fabric.peerings),
                 topology.vpc_peering_connections.keys().map(|name| name.as_str().into()),
             ),
+            not_modelled: NotModelledTable::of(topology),
             instances: Arena::with_names(
                 previous.map(|fabric| &fabric.instances),
                 topology.instances.keys().map(|name| name.as_str().into()),
@@ -126,7 +129,7 @@ impl<'a> Compiler<'a> {
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
             settings: self.topology.settings,
-            vpcs: table(self.topology.vpcs.iter().map(|(name, vpc)| compile_vpc(name, vpc))),
+            vpcs: table(self.topology.vpcs.iter().map(|(name, vpc)| self.vpc(name, vpc))),
             subnets: table(self.topology.subnets.iter().map(|(name, subnet)| self.subnet(name, subnet))),
             route_tables: table(self.topology.route_tables.iter().map(|(name, t)| self.route_table(name, t))),
             network_acls: table(
@@ -145,6 +148,9 @@ impl<'a> Compiler<'a> {
             })),
             nat_gateways: self.nat_gateways,
             peerings: self.peerings,
+            block_public_access: self.not_modelled.block_public_access,
+            multicast: self.not_modelled.multicast,
+            not_modelled: self.not_modelled.table,
             instances: self.instances,
             enis: self.enis,
             customer_networks: table(
@@ -263,6 +269,25 @@ impl<'a> Compiler<'a> {
         self.instances.find(name.as_str()).expect("a validated topology has no dangling reference")
     }
 
+    fn vpc(&self, name: &model::VpcName, vpc: &model::Vpc) -> Vpc {
+        let peerings = self.topology.vpc_peering_connections.values();
+        let peers =
+            peerings.filter(|peering| peering.state == model::PeeringState::Active).filter_map(|peering| {
+                let other = match (&peering.vpc, &peering.peer_vpc) {
+                    (one, other) | (other, one) if one == name => other,
+                    _ => return None,
+                };
+                (self.topology.vpcs[other].home.region == vpc.home.region).then(|| self.vpcs.of(other))
+            });
+        Vpc {
+            name: name.clone(),
+            home: vpc.home.clone(),
+            cidr_blocks: vpc.cidr_blocks().collect(),
+            peers: peers.collect(),
+            resolver: plus(vpc.cidr_block, 2),
+        }
+    }
+
     fn subnet(&self, name: &model::SubnetName, subnet: &model::Subnet) -> Subnet {
         let mac = self.router_mac(name);
         Subnet {
@@ -357,6 +382,9 @@ impl<'a> Compiler<'a> {
             role: match &eni.interface_type {
                 model::InterfaceType::Interface => Role::Guest,
                 model::InterfaceType::NatGateway(gateway) => Role::NatGateway(self.nat_index(gateway)),
+                model::InterfaceType::NotModelled { kind, name } => {
+                    Role::NotModelled(self.not_modelled.of_name(kind, name))
+                }
             },
             subnet: self.subnets.of(&eni.subnet),
             vpc: self.vpcs.of(&self.topology.subnets[&eni.subnet].vpc),
@@ -415,12 +443,57 @@ impl<'a> Compiler<'a> {
         match peer {
             model::Peer::Cidr(cidr) => vec![Peer::Cidr((*cidr).into())],
             model::Peer::Group(group) => vec![Peer::Group(self.security_groups.of(group))],
+            model::Peer::UnknownGroup(_) => vec![Peer::Nobody],
             model::Peer::PrefixList(list) => {
                 let list = self.topology.managed_prefix_lists.get(list);
                 let blocks = list.into_iter().flat_map(model::ManagedPrefixList::blocks);
                 blocks.map(|block| Peer::Cidr(block.into())).collect()
             }
         }
+    }
+}
+
+/// What is stored and not modelled, numbered.
+struct NotModelledTable<'a> {
+    table: Table<NotModelledIdx, NotModelled>,
+    by_name: HashMap<(&'a str, &'a str), NotModelledIdx>,
+    block_public_access: Option<NotModelledIdx>,
+    multicast: Option<NotModelledIdx>,
+}
+
+impl<'a> NotModelledTable<'a> {
+    fn of(topology: &'a Topology) -> Self {
+        let mut all =
+            Self { table: Table::new(), by_name: HashMap::new(), block_public_access: None, multicast: None };
+        for (plural, resources) in &topology.not_modelled {
+            let Some(kind) = model::NotModelledKind::of(plural) else { continue };
+            for (name, resource) in resources {
+                let is_balancer = kind.plural == model::LOAD_BALANCERS;
+                let index = all.table.push(NotModelled {
+                    kind: kind.plural,
+                    name: name.as_str().into(),
+                    reason: kind.reason,
+                    takes: is_balancer && resource.says("load_balancer_type") != Some("gateway"),
+                    sends: is_balancer || kind.plural == model::CLIENT_VPN_ENDPOINTS,
+                });
+                all.by_name.insert((kind.plural, name), index);
+                if kind.plural == model::BLOCK_PUBLIC_ACCESS
+                    && resource.says("internet_gateway_block_mode") != Some("off")
+                {
+                    all.block_public_access = Some(index);
+                }
+                if kind.plural == model::MULTICAST_DOMAINS {
+                    all.multicast = Some(index);
+                }
+            }
+        }
+        all
+    }
+
+    /// The index of a resource, which validation has found to exist.
+    #[allow(clippy::expect_used)]
+    fn of_name(&self, kind: &str, name: &str) -> NotModelledIdx {
+        *self.by_name.get(&(kind, name)).expect("a validated topology has no dangling reference")
     }
 }
 
@@ -452,15 +525,6 @@ fn table<I: Position, T>(entries: impl Iterator<Item = T>) -> Table<I, T> {
         table.push(entry);
     }
     table
-}
-
-fn compile_vpc(name: &model::VpcName, vpc: &model::Vpc) -> Vpc {
-    Vpc {
-        name: name.clone(),
-        home: vpc.home.clone(),
-        cidr_blocks: vpc.cidr_blocks().collect(),
-        resolver: plus(vpc.cidr_block, 2),
-    }
 }
 
 fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) -> NetworkAcl {

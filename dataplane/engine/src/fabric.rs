@@ -19,8 +19,8 @@ use vpclab_wire::MacAddr;
 
 use crate::index::{
     Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx,
-    NatGatewayIdx, NetworkAclIdx, PeeringIdx, PolicyIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table,
-    VpcIdx,
+    NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, RouteTableIdx, SecurityGroupIdx,
+    SubnetIdx, Table, VpcIdx,
 };
 
 /// A hash map keyed with a secret of this process, as packets choose the keys.
@@ -97,6 +97,12 @@ pub struct Fabric {
     pub nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     /// VPC peering connections.
     pub peerings: Arena<PeeringIdx, Peering>,
+    /// Resources that are stored and not modelled.
+    pub not_modelled: Table<NotModelledIdx, NotModelled>,
+    /// What may close VPCs to the internet, where the topology has such a thing (BPA-01).
+    pub block_public_access: Option<NotModelledIdx>,
+    /// What may forward multicast, where the topology has such a thing.
+    pub multicast: Option<NotModelledIdx>,
     /// Instances.
     pub instances: Arena<InstanceIdx, Instance>,
     /// Interfaces.
@@ -126,6 +132,8 @@ pub struct Vpc {
     pub home: Home,
     /// Its blocks, the primary one first.
     pub cidr_blocks: Vec<IpNet>,
+    /// The VPCs of the region that active peering connections lead to, whose groups are known here (PCX-17).
+    pub peers: Vec<VpcIdx>,
     /// Where the Amazon resolver is: base plus two of the primary block (ADDR-29).
     pub resolver: Ipv4Addr,
 }
@@ -273,6 +281,8 @@ pub enum Peer {
     Cidr(Block),
     /// Members of a group, known by their interface (SG-08).
     Group(SecurityGroupIdx),
+    /// Nobody: members of a group that is not known (SG-24).
+    Nobody,
 }
 
 /// An internet gateway.
@@ -317,6 +327,21 @@ pub struct Peering {
     pub active: bool,
 }
 
+/// A resource that is stored and not modelled.
+#[derive(Debug)]
+pub struct NotModelled {
+    /// The key of its kind.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: Box<str>,
+    /// What is not modelled, in a sentence.
+    pub reason: &'static str,
+    /// Whether it takes TCP and UDP at its interfaces, so that the way to one of them is a question of its own.
+    pub takes: bool,
+    /// Whether it sends from its interfaces, so that the way from one of them is a question of its own.
+    pub sends: bool,
+}
+
 /// Whose an interface is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -324,6 +349,8 @@ pub enum Role {
     Guest,
     /// A NAT gateway's.
     NatGateway(NatGatewayIdx),
+    /// That of a resource which is not modelled.
+    NotModelled(NotModelledIdx),
 }
 
 /// An instance.

@@ -22,6 +22,6 @@ pub use fabric::*;
 pub use forward::{Counters, Engine, Outcome, Outlet, trace};
 pub use index::*;
 pub use packet::{Born, Draft, Selector};
-pub use reason::{DropReason, Service};
+pub use reason::{DropReason, Service, Unmodelled};
 pub use step::{GroupDecision, NoProbe, Probe, Recorder, Step};
 pub use time::Timestamp;

@@ -10,8 +10,8 @@ use vpclab_wire::{Malformed, Untranslatable};
 
 use crate::fabric::Direction;
 use crate::index::{
-    CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx,
-    RouteTableIdx, SubnetIdx, VpcIdx,
+    CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx,
+    NotModelledIdx, PeeringIdx, RouteTableIdx, SubnetIdx, VpcIdx,
 };
 use crate::step::NatSide;
 
@@ -43,6 +43,9 @@ pub enum DropReason {
     /// A service of the platform that this version does not model.
     #[error("{0} is not modelled")]
     ServiceNotModelled(Service),
+    /// A resource that is stored and not modelled has a say in what becomes of the packet.
+    #[error("what becomes of it here is not modelled")]
+    NotModelled(NotModelledIdx),
     /// The source/destination check refused a foreign address (L2-12, L2-13).
     #[error("source/destination check")]
     SourceDestCheck {
@@ -291,6 +294,26 @@ pub enum DropReason {
     Stale,
 }
 
+/// What an answer depends on and the engine does not model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unmodelled {
+    /// A service of the platform.
+    Service(Service),
+    /// A resource of the topology.
+    Resource(NotModelledIdx),
+}
+
+impl DropReason {
+    /// What is not modelled, where the packet dies for that: nobody can say that AWS would drop it.
+    pub fn unmodelled(&self) -> Option<Unmodelled> {
+        match *self {
+            Self::ServiceNotModelled(service) => Some(Unmodelled::Service(service)),
+            Self::NotModelled(resource) => Some(Unmodelled::Resource(resource)),
+            _ => None,
+        }
+    }
+}
+
 /// A service of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
@@ -353,6 +376,7 @@ names! {
     Self::LinkLocal => "link-local", "LINK_LOCAL_NOT_ROUTED";
     Self::UnansweredResolution => "unanswered-resolution", "UNANSWERED_RESOLUTION";
     Self::ServiceNotModelled(_) => "service-not-modelled", "NOT_MODELLED";
+    Self::NotModelled(_) => "not-modelled", "NOT_MODELLED";
     Self::SourceDestCheck { .. } => "source-dest-check", "ENI_SOURCE_DEST_CHECK_RESTRICTION";
     Self::SecurityGroup { has_rules: true, .. } => "security-group", "ENI_SG_RULES_MISMATCH";
     Self::SecurityGroup { has_rules: false, .. } => "security-group", "SG_HAS_NO_RULES";

@@ -8,6 +8,7 @@ mod gateways;
 mod home;
 mod hosts;
 mod network;
+mod not_modelled;
 mod prefix_lists;
 mod private;
 
@@ -28,6 +29,7 @@ pub(crate) use hosts::{
 pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
 };
+pub(crate) use not_modelled::{DeclaredNotModelled, DeclaredNotModelledResources};
 pub(crate) use prefix_lists::DeclaredManagedPrefixList;
 pub(crate) use private::{DeclaredCustomerHost, DeclaredCustomerNetwork};
 
@@ -53,7 +55,6 @@ const LACKING: &[(&str, &str)] = &[
     ("transit_gateways", "transit gateways"),
     ("vpc_endpoints", "VPC endpoints"),
     ("vpn_gateways", "virtual private gateways"),
-    ("load_balancers", "load balancers"),
     ("multicast_domains", "multicast domains"),
     ("quotas", "quotas"),
 ];
@@ -78,6 +79,7 @@ pub(crate) struct Declared {
     pub(crate) instances: BTreeMap<InstanceName, DeclaredInstance>,
     pub(crate) eips: BTreeMap<EipName, DeclaredEip>,
     pub(crate) internet_hosts: BTreeMap<InternetHostName, DeclaredInternetHost>,
+    pub(crate) not_modelled: DeclaredNotModelledResources,
     pub(crate) customer_networks: BTreeMap<CustomerNetworkName, DeclaredCustomerNetwork>,
     pub(crate) customer_hosts: BTreeMap<CustomerHostName, DeclaredCustomerHost>,
 }
@@ -117,6 +119,7 @@ impl Declared {
             instances: resources(&mut reader, log, None, DeclaredInstance::read),
             eips: resources(&mut reader, log, None, DeclaredEip::read),
             internet_hosts: resources(&mut reader, log, None, DeclaredInternetHost::read),
+            not_modelled: not_modelled::read(&mut reader, log),
             customer_networks: resources(&mut reader, log, None, DeclaredCustomerNetwork::read),
             customer_hosts: resources(&mut reader, log, None, DeclaredCustomerHost::read),
         };
@@ -202,10 +205,18 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
 }
 
 fn check_name<K: Kind>(name: &Name<K>, word: Option<&str>, at: &Place, log: &Log) {
-    const LONGEST: usize = 255;
-    let text = name.as_str();
     let owner = word.and_then(|word| owner_in_name(name, word));
-    let plain = owner.as_ref().map_or(text, VpcName::as_str);
+    let qualified = word.map(|word| format!("; only VPC/{word} has a slash")).unwrap_or_default();
+    check_text(name.as_str(), owner.as_ref().map_or(name.as_str(), VpcName::as_str), &qualified, at, log);
+}
+
+/// Checks the name of a resource whose kind has no names of AWS's own.
+fn check_plain_name(name: &str, at: &Place, log: &Log) {
+    check_text(name, name, "", at, log);
+}
+
+fn check_text(text: &str, plain: &str, qualified: &str, at: &Place, log: &Log) {
+    const LONGEST: usize = 255;
     let problem = if plain.is_empty() {
         "a name cannot be empty".to_owned()
     } else if text.chars().count() > LONGEST {
@@ -220,7 +231,6 @@ fn check_name<K: Kind>(name: &Name<K>, word: Option<&str>, at: &Place, log: &Log
     } else {
         return;
     };
-    let qualified = word.map(|word| format!("; only VPC/{word} has a slash")).unwrap_or_default();
     log.report(
         at,
         "InvalidParameterValue",

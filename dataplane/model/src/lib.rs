@@ -8,6 +8,7 @@ mod lookup;
 mod mistake;
 mod name;
 mod nearest;
+mod not_modelled;
 mod reader;
 mod register;
 mod resources;
@@ -29,13 +30,17 @@ pub use name::{
     kind,
 };
 pub use nearest::nearest;
+pub use not_modelled::{
+    BLOCK_PUBLIC_ACCESS, CLIENT_VPN_ENDPOINTS, LOAD_BALANCERS, MULTICAST_DOMAINS, NETWORK_FIREWALLS,
+    NOT_MODELLED, NotModelledKind, Puts,
+};
 pub use resources::{
     AddressFamily, Attachment, ConnectionTracking, ConnectivityType, CustomerHost, CustomerNetwork,
     EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType, InternetGateway, InternetHost,
-    ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface, Peer,
-    PeeringState, PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState,
-    RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, Vpc,
-    VpcPeeringConnection,
+    ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface,
+    NotModelled, NotModelledResources, Peer, PeeringState, PrefixListEntry, PrefixListOwner, Propagation,
+    PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup,
+    SecurityGroupRule, Subnet, Tags, Topology, Vpc, VpcPeeringConnection,
 };
 pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};

@@ -47,6 +47,11 @@ impl Place {
         Self { resource: format!("{}.{name}", K::PLURAL).into(), attribute: String::new() }
     }
 
+    /// The resource called `name` of the kind with this key.
+    pub(crate) fn named(plural: &str, name: &str) -> Self {
+        Self { resource: format!("{plural}.{name}").into(), attribute: String::new() }
+    }
+
     /// An attribute of this place.
     pub(crate) fn attribute(&self, name: &str) -> Self {
         let attribute =

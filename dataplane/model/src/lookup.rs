@@ -11,11 +11,12 @@ use crate::name::{
     InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
     NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
+use crate::not_modelled::NotModelledKind;
 use crate::register::{Context, Registers};
 use crate::resources::{
     CustomerHost, CustomerNetwork, EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost,
-    ManagedPrefixList, NatGateway, NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Topology,
-    Vpc, VpcPeeringConnection,
+    ManagedPrefixList, NatGateway, NetworkAcl, NetworkInterface, NotModelled, RouteTable, SecurityGroup,
+    Subnet, Topology, Vpc, VpcPeeringConnection,
 };
 use crate::rules;
 
@@ -48,6 +49,19 @@ impl Topology {
         let topology =
             rules::topology(&Context { log: &log, declared: &declared, registers: &registers, previous });
         log.finish().map(|()| topology)
+    }
+}
+
+impl Topology {
+    /// The resource of this name or id that is stored and not modelled, with its kind.
+    pub fn find_not_modelled(
+        &self,
+        reference: &str,
+    ) -> Option<(&'static NotModelledKind, &str, &NotModelled)> {
+        let all =
+            self.not_modelled.iter().filter_map(|(plural, all)| Some((NotModelledKind::of(plural)?, all)));
+        all.flat_map(|(kind, all)| all.iter().map(move |(name, resource)| (kind, name.as_str(), resource)))
+            .find(|(kind, name, _)| *name == reference || kind.id(name) == reference)
     }
 }
 

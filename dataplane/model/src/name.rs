@@ -103,14 +103,19 @@ impl<K: Kind> Name<K> {
 
     /// 128 bits that depend on kind and name only (FNV-1a), the source of ids and of hardware addresses.
     pub fn fingerprint(&self) -> u128 {
-        const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-        const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-        K::ID_PREFIX
-            .bytes()
-            .chain([0])
-            .chain(self.text.bytes())
-            .fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
+        fingerprint(K::ID_PREFIX, &self.text)
     }
+}
+
+/// 128 bits that depend on the prefix of a kind's ids and a name only (FNV-1a).
+pub(crate) fn fingerprint(prefix: &str, name: &str) -> u128 {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    prefix
+        .bytes()
+        .chain([0])
+        .chain(name.bytes())
+        .fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
 }
 
 /// The name of a host outside every VPC, with its kind. No two hosts have the same name, whatever their kinds.

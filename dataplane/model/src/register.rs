@@ -177,7 +177,13 @@ impl Registers {
             .map(|(name, instance)| (Name::new(name.as_str()), &instance.interface));
         let own = declared.network_interfaces.iter().map(|(name, eni)| (name.clone(), &eni.interface));
         let services = declared.nat_gateways.iter().map(|(name, nat)| (interface_of(name), &nat.interface));
-        for (name, interface) in implied.chain(own).chain(services) {
+        let not_modelled = declared.not_modelled.values().flatten().flat_map(|(owner, resource)| {
+            resource.interfaces.iter().filter_map(|interface| {
+                let subnet = interface.subnet.value()?;
+                Some((name_in(&subnets, resource.kind.id_prefix, owner, subnet), interface))
+            })
+        });
+        for (name, interface) in implied.chain(own).chain(services).chain(not_modelled) {
             let subnet = interface.subnet.written().and_then(|subnet| subnets.resolve(log, subnet));
             let owner = subnet.as_ref().and_then(|subnet| subnets.owner(subnet)).cloned();
             interface_owners.insert(name.clone(), owner);
@@ -238,6 +244,11 @@ impl Registers {
         note(&mut ids, self.instances.owners.keys());
         note(&mut ids, declared.eips.keys());
         note(&mut ids, declared.internet_hosts.keys());
+        for (kind, name) in
+            declared.not_modelled.values().flat_map(|all| all.iter().map(|(name, r)| (r.kind, name)))
+        {
+            ids.insert(kind.id(name), format!("{} {name}", kind.noun));
+        }
         note(&mut ids, declared.customer_networks.keys());
         note(&mut ids, declared.customer_hosts.keys());
         fn refuse<'a, K: Kind + 'a>(
@@ -280,6 +291,26 @@ impl Registers {
 /// from every name a user can choose.
 pub(crate) fn interface_of<K: Kind>(service: &Name<K>) -> Name<kind::NetworkInterface> {
     Name::new(format!("{}/{service}", K::ID_PREFIX))
+}
+
+/// The name of the interface that the service `owner` puts into the subnet that `subnet` refers to.
+pub(crate) fn interface_in(
+    registers: &Registers,
+    prefix: &str,
+    owner: &str,
+    subnet: &str,
+) -> Name<kind::NetworkInterface> {
+    name_in(&registers.subnets, prefix, owner, subnet)
+}
+
+fn name_in(
+    subnets: &Register<kind::Subnet>,
+    prefix: &str,
+    owner: &str,
+    subnet: &str,
+) -> Name<kind::NetworkInterface> {
+    let subnet = subnets.find(subnet).map_or(subnet, Name::as_str);
+    Name::new(format!("{prefix}/{owner}/{subnet}"))
 }
 
 /// The qualified name of what AWS makes with a VPC, such as `shop/main`.

@@ -8,6 +8,7 @@ mod filters;
 mod gateways;
 mod hosts;
 mod network;
+mod not_modelled;
 mod prefix_lists;
 mod private;
 
@@ -31,6 +32,7 @@ pub use hosts::{
     NetworkInterface, PublicIp,
 };
 pub use network::{Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub use not_modelled::{NotModelled, NotModelledResources};
 pub(crate) use prefix_lists::weight_of_aws_list;
 pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};
 pub use private::{CustomerHost, CustomerNetwork};
@@ -73,6 +75,9 @@ pub struct Topology {
     pub eips: BTreeMap<EipName, Eip>,
     /// Hosts of the internet.
     pub internet_hosts: BTreeMap<InternetHostName, InternetHost>,
+    /// Resources of kinds that are stored and not modelled, each kind under its own key.
+    #[serde(flatten)]
+    pub not_modelled: NotModelledResources,
     /// The user's own networks.
     pub customer_networks: BTreeMap<CustomerNetworkName, CustomerNetwork>,
     /// Hosts in them.

@@ -12,10 +12,12 @@ mod groups;
 mod instances;
 mod interfaces;
 mod nat;
+mod not_modelled;
 mod peering;
 mod prefix_lists;
 mod private;
 mod public;
+mod references;
 mod routes;
 mod subnets;
 mod traffic;
@@ -29,7 +31,8 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let vpcs = vpcs::build(cx);
     let internet_gateways = gateways::build(cx);
     let network_acls = acls::build(cx, &vpcs);
-    let security_groups = groups::build(cx, &vpcs);
+    let vpc_peering_connections = peering::build(cx, &vpcs);
+    let security_groups = groups::build(cx, &vpcs, &vpc_peering_connections);
     let subnets = subnets::build(cx, &vpcs);
     let (instances, attachments) = instances::build(cx, &subnets);
     let mut network_interfaces = interfaces::build(cx, &subnets, &attachments);
@@ -41,8 +44,8 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let eips =
         public::assign(cx, &vpcs, &subnets, &instances, &internet_hosts, wanted, &mut network_interfaces);
     let nat_gateways = nat::build(cx, &subnets, claims);
+    let not_modelled = not_modelled::build(cx, &subnets, &network_interfaces);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
-    let vpc_peering_connections = peering::build(cx, &vpcs);
     let managed_prefix_lists = prefix_lists::build(cx);
     let around = routes::Resources {
         vpcs: &vpcs,
@@ -71,7 +74,8 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         instances,
         eips,
         internet_hosts,
-        customer_networks,
         customer_hosts,
+        customer_networks,
+        not_modelled,
     }
 }

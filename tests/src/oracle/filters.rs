@@ -93,6 +93,7 @@ pub(super) fn is_meant(topology: &Topology, peer: &Peer, far: &Far<'_>) -> bool 
             topology.managed_prefix_lists[list].entries.iter().any(|entry| entry.cidr.contains(&far.address))
         }
         Peer::Cidr(block) => block.contains(&far.address),
+        Peer::UnknownGroup(_) => false,
         Peer::Group(group) => {
             far.member.is_some_and(|eni| eni.security_groups.contains(group) && has_address(eni, far.address))
         }
@@ -113,7 +114,7 @@ pub(super) fn is_wide_open(
         Peer::PrefixList(list) => {
             topology.managed_prefix_lists[list].entries.iter().any(|entry| is_all(entry.cidr))
         }
-        Peer::Group(_) => false,
+        Peer::Group(_) | Peer::UnknownGroup(_) => false,
     };
     let opening =
         rules(topology, eni, outbound).filter(everyone).any(|rule| speaks_of(&rule.traffic, subject));

@@ -12,6 +12,8 @@ mod internet_gateway;
 mod layer2;
 mod network_acls;
 mod networks;
+mod not_modelled;
+mod peer_groups;
 mod pipeline;
 mod register;
 mod route_tables;

@@ -5,6 +5,7 @@
 mod answers;
 mod askable;
 mod levels;
+mod not_modelled;
 mod questions;
 mod reports;
 

@@ -11,7 +11,7 @@ use vpclab_daemon::changes;
 use vpclab_model::{Document, Topology};
 
 use crate::args::Apply;
-use crate::get::{KINDS, resources};
+use crate::get::{all_kinds, resources};
 use crate::output::{self, Answer, Failure, mistakes};
 use crate::running::difference::{self, brief};
 use crate::running::{client, failed, topology};
@@ -80,9 +80,9 @@ fn detailed(changes: Vec<Change>, current: &Topology, wanted: &Topology) -> Vec<
 
 /// The settings or the resources of a kind, by name. The region is one thing.
 fn things(topology: &Topology, kind: &str) -> Map<String, Value> {
-    let found = KINDS.iter().find(|known| known.plural == kind);
+    let found = all_kinds().find(|known| known.plural == kind);
     object(match (kind, found) {
-        (_, Some(found)) => Some(resources(topology, found)),
+        (_, Some(found)) => Some(resources(topology, &found)),
         (Change::SETTINGS, None) => serde_json::to_value(topology.settings).ok(),
         _ => None,
     })

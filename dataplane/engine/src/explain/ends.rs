@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vpclab_model::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
 
-use crate::fabric::{Fabric, Peer, Side};
+use crate::fabric::{Fabric, Peer, Role, Side};
 use crate::index::{EniIdx, HostIdx, VpcIdx};
 use crate::plan::NextHop;
 use crate::reason::DropReason;
@@ -153,7 +153,7 @@ fn public_face(fabric: &Fabric, eni: EniIdx, address: IpAddr) -> Option<Result<I
 fn source(fabric: &Fabric, from: End, ipv6: bool) -> Result<Option<(Start, IpAddr)>, EndError> {
     Ok(match from {
         End::Interface(eni, address) => {
-            if fabric.enis[eni].attachment.is_none() {
+            if fabric.enis[eni].attachment.is_none() && !sends(fabric, eni) {
                 return Err(EndError::NotAttached(eni));
             }
             let address = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
@@ -178,6 +178,11 @@ fn source(fabric: &Fabric, from: End, ipv6: bool) -> Result<Option<(Start, IpAdd
             None => return Err(EndError::NobodyAt(address)),
         }),
     })
+}
+
+/// Whether what is not modelled sends from this interface.
+fn sends(fabric: &Fabric, eni: EniIdx) -> bool {
+    matches!(fabric.enis[eni].role, Role::NotModelled(resource) if fabric.not_modelled[resource].sends)
 }
 
 /// The one interface that owns a private address, if exactly one VPC has it.
@@ -238,7 +243,7 @@ fn named_prefixes(fabric: &Fabric) -> impl Iterator<Item = IpNet> + '_ {
     let rules = fabric.policies.iter().flat_map(|(_, policy)| {
         policy.inbound.rules.iter().chain(&policy.outbound.rules).filter_map(|rule| match rule.peer {
             Peer::Cidr(cidr) => Some(cidr.net()),
-            Peer::Group(_) => None,
+            Peer::Group(_) | Peer::Nobody => None,
         })
     });
     let blocks = fabric.vpcs.iter().flat_map(|(_, vpc)| vpc.cidr_blocks.iter().copied());

@@ -20,11 +20,11 @@ use vpclab_wire::{
 pub use classes::{Class, PortSet, TrafficQuestion};
 pub use ends::{End, EndError, Ends, Start, anonymous_address, guest_next_hop, resolve};
 
-use crate::fabric::Fabric;
+use crate::fabric::{Fabric, Role};
 use crate::flow::{FlowTable, is_reply};
 use crate::index::EniIdx;
 use crate::plan::{Context, Egress, Origin, Plan, Verdict, plan};
-use crate::reason::{DropReason, Service};
+use crate::reason::{DropReason, Unmodelled};
 use crate::step::{Recorder, Step};
 use crate::time::Timestamp;
 
@@ -55,8 +55,8 @@ pub struct Explanation {
     pub blockers: Vec<Blocker>,
     /// The packets that nothing denies, where others are denied. What is not modelled may still stop some of them.
     pub not_denied: Vec<Class>,
-    /// Services of the platform that the answer depends on.
-    pub unmodelled: Vec<Service>,
+    /// What the answer depends on and the engine does not model.
+    pub unmodelled: Vec<Unmodelled>,
     /// Whether the rules tell more packets apart than are walked, so that nothing is known of some.
     pub inexhaustive: bool,
 }
@@ -151,15 +151,11 @@ impl Fate {
     }
 
     fn is_denied(&self) -> bool {
-        self.denials.iter().any(|(_, reason)| !matches!(reason, DropReason::ServiceNotModelled(_)))
+        self.denials.iter().any(|(_, reason)| reason.unmodelled().is_none())
     }
 
-    fn unmodelled(&self) -> Option<Service> {
-        let dropped = [self.forward.dropped, self.back.as_ref().and_then(|leg| leg.dropped)];
-        dropped.into_iter().flatten().find_map(|reason| match reason {
-            DropReason::ServiceNotModelled(service) => Some(service),
-            _ => None,
-        })
+    fn unmodelled(&self) -> impl Iterator<Item = Unmodelled> {
+        self.denials.iter().filter_map(|(_, reason)| reason.unmodelled())
     }
 }
 
@@ -180,7 +176,7 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
         _ => None,
     };
     let cx = Context { fabric, flows: &flows, now: Timestamp::ZERO, nat_port };
-    let (forward, mut denials, effects) = survey(&cx, origin, &request, false);
+    let (forward, mut denials, effects) = survey(&cx, origin, &request, Some(class), false);
     let mut back = None;
     if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed) {
         // As if the request had been delivered, whatever denied it.
@@ -194,9 +190,10 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
                 Egress::Internet(_) => Ok(Origin::Internet),
             };
             let cx = Context { fabric, flows: &flows, now: Timestamp::ZERO, nat_port };
-            let (mut leg, more, _) = survey(&cx, origin, &answer, true);
+            let (mut leg, more, _) = survey(&cx, origin, &answer, None, true);
             denials.extend(more);
-            if leg.dropped.is_none() && !returned(ends, &leg) {
+            let may_arrive = leg.dropped.is_none_or(|reason| reason.unmodelled().is_some());
+            if may_arrive && leg.observed.is_some() && !returned(ends, &leg) {
                 leg.dropped = Some(DropReason::Misdelivered);
                 denials.push((true, DropReason::Misdelivered));
             }
@@ -206,11 +203,13 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
     Fate { class: *class, forward, back, denials }
 }
 
-/// Plans a packet with every denial noted; returns the way, the denials and the effects.
+/// Plans a packet with every denial noted; returns the way, the denials and the effects. `asked` is what a request
+/// stands for; an answer has none.
 fn survey(
     cx: &Context<'_>,
     origin: Result<Origin, DropReason>,
     packet: &IpHeaders,
+    asked: Option<&Class>,
     on_return: bool,
 ) -> (Leg, Vec<(bool, DropReason)>, Vec<crate::flow::Effect>) {
     let mut recorder = Recorder { survey: true, ..Recorder::default() };
@@ -230,7 +229,21 @@ fn survey(
     {
         denials.push(reason);
     }
-    let leg = Leg { steps: recorder.steps, dropped: denials.first().copied(), observed, egress };
+    if let Some(Egress::Interface(eni, _)) = egress
+        && let Role::NotModelled(resource) = cx.fabric.enis[eni].role
+    {
+        // The interface is an end of the question, and the way to it is no unknown: what takes requests there takes
+        // this one, what has sent from there takes the answer.
+        let known = &cx.fabric.not_modelled[resource];
+        let is_end = match asked {
+            Some(class) => known.takes && matches!(class, Class::Ports { .. }),
+            None => known.sends,
+        };
+        denials.retain(|reason| !(is_end && *reason == DropReason::NotModelled(resource)));
+    }
+    // What denies it says more than what may deny it.
+    let dropped = denials.iter().find(|reason| reason.unmodelled().is_none()).or(denials.first()).copied();
+    let leg = Leg { steps: recorder.steps, dropped, observed, egress };
     (leg, denials.into_iter().map(|reason| (on_return, reason)).collect(), planned.effects.to_vec())
 }
 
@@ -252,15 +265,15 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
     let mut unmodelled = Vec::new();
     for fate in &fates {
         for denial in &fate.denials {
-            let is_known = matches!(denial.1, DropReason::ServiceNotModelled(_)) || reasons.contains(denial);
-            if !is_known {
+            let is_new = denial.1.unmodelled().is_none() && !reasons.contains(denial);
+            if is_new {
                 reasons.push(*denial);
             }
         }
-        if let Some(service) = fate.unmodelled()
-            && !unmodelled.contains(&service)
-        {
-            unmodelled.push(service);
+        for what in fate.unmodelled() {
+            if !unmodelled.contains(&what) {
+                unmodelled.push(what);
+            }
         }
     }
     let blockers: Vec<Blocker> = reasons
@@ -283,7 +296,8 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
     let others = if blockers.is_empty() { &[] } else { fates.as_slice() };
     let not_denied = others.iter().filter(|fate| !fate.is_denied()).map(|fate| fate.class).collect();
     let not_denied = classes::merge(not_denied);
-    let shown = fates.iter().position(|fate| !fate.denials.is_empty()).unwrap_or(0);
+    let shown = fates.iter().position(Fate::is_denied);
+    let shown = shown.or_else(|| fates.iter().position(|fate| !fate.denials.is_empty())).unwrap_or(0);
     match fates.into_iter().nth(shown) {
         Some(fate) => Explanation {
             reachable,

@@ -11,7 +11,7 @@ use crate::plan::{Arrival, Context, Location};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 use crate::stop::internet::INTERNET_MTU;
-use crate::stop::mtu;
+use crate::stop::{internet, mtu};
 
 /// A packet leaves its VPC.
 pub(crate) fn exit(
@@ -34,6 +34,7 @@ pub(crate) fn exit(
         return Err(DropReason::NonPublicDestination { address: draft.headers.dst });
     }
     probe.step(|| Step::EgressOnly { gateway, direction: Direction::Outbound });
+    internet::block_public_access(cx, probe)?;
     mtu::fit(draft, INTERNET_MTU, mtu::Emitter::Router)?;
     draft.onto_the_internet();
     Ok(Location::PublicInternet)
@@ -48,6 +49,7 @@ pub(crate) fn enter(
     probe: &mut impl Probe,
 ) -> Result<Location, DropReason> {
     probe.step(|| Step::EgressOnly { gateway, direction: Direction::Inbound });
+    internet::block_public_access(cx, probe)?;
     let slot = cx.fabric.enis.slot(eni);
     let timeouts = &cx.fabric.enis[eni].timeouts;
     let key = match draft.quoted() {

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vpclab_wire::{IcmpMessage, Protocol, Transport};
 
-use crate::fabric::{Direction, ROUTER_LINK_LOCAL, Role};
+use crate::fabric::{Direction, Eni, ROUTER_LINK_LOCAL, Role};
 use crate::index::EniIdx;
 use crate::packet::Draft;
 use crate::plan::{Answer, Arrival, Context, Egress, Location, NextHop, deny, outside};
@@ -38,6 +38,9 @@ pub(crate) fn leave(
     if let Some(service) = service(destination, cx.fabric.vpcs[interface.vpc].resolver, draft) {
         return Err(DropReason::ServiceNotModelled(service));
     }
+    if let Some(domain) = cx.fabric.multicast.filter(|_| destination.is_multicast()) {
+        return Err(DropReason::NotModelled(domain));
+    }
     if destination.is_multicast() {
         return Err(DropReason::Multicast);
     }
@@ -56,7 +59,9 @@ pub(crate) fn leave(
     }
     check_address(eni, Direction::Outbound, interface.source_dest_check, own, probe)?;
     draft.sender = own.then_some(eni);
-    security_group::guard(cx, eni, Direction::Outbound, draft, probe)?;
+    if has_groups(interface) {
+        security_group::guard(cx, eni, Direction::Outbound, draft, probe)?;
+    }
     Ok(Left::For(match next_hop {
         NextHop::Router => Location::Subnet(interface.subnet),
         NextHop::Neighbor(neighbor) => Location::Interface(neighbor, Arrival::Neighbor(interface.mac)),
@@ -86,14 +91,25 @@ pub(crate) fn enter(
     if let Role::NatGateway(gateway) = interface.role {
         return Ok(Location::Nat(gateway, NatSide::Outside));
     }
-    security_group::guard(cx, eni, Direction::Inbound, draft, probe)?;
+    if has_groups(interface) {
+        security_group::guard(cx, eni, Direction::Inbound, draft, probe)?;
+    }
     let own = interface.owns(draft.headers.dst);
     check_address(eni, Direction::Inbound, interface.source_dest_check, own, probe)?;
+    if let Role::NotModelled(resource) = interface.role {
+        // As far as here it is an interface like any other.
+        deny(probe, DropReason::NotModelled(resource))?;
+    }
     let src_mac = match arrival {
         Arrival::Neighbor(mac) => mac,
         Arrival::SameSubnet | Arrival::Outside => cx.fabric.router_of(eni).mac,
     };
     Ok(outside(Egress::Interface(eni, src_mac), probe, draft.headers.dst))
+}
+
+/// Whether groups filter what passes an interface: some services put interfaces without any into subnets.
+fn has_groups(interface: &Eni) -> bool {
+    interface.role == Role::Guest || !interface.security_groups.is_empty()
 }
 
 /// The source/destination check, written once for both directions (L2-12, L2-13).

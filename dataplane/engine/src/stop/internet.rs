@@ -75,6 +75,7 @@ pub(crate) fn exit(
         direction: Direction::Outbound,
         translated: public.map(|public| (source, public)),
     });
+    block_public_access(cx, probe)?;
     if blocks_smtp(cx, draft) {
         deny(probe, DropReason::OutboundSmtp)?;
     }
@@ -87,6 +88,11 @@ pub(crate) fn exit(
     }
     draft.onto_the_internet();
     Ok(Location::PublicInternet)
+}
+
+/// Block Public Access may stop what passes an internet gateway of either kind (BPA-01), and is not modelled.
+pub(crate) fn block_public_access(cx: &Context<'_>, probe: &mut impl Probe) -> Result<(), DropReason> {
+    cx.fabric.block_public_access.map_or(Ok(()), |option| deny(probe, DropReason::NotModelled(option)))
 }
 
 /// Whether this is mail that AWS keeps in, whatever rules say (L2-24).
@@ -152,6 +158,7 @@ pub(crate) fn arrive(
         direction: Direction::Inbound,
         translated,
     });
+    block_public_access(cx, probe)?;
     if translated.is_some() {
         if draft.quoted().is_some_and(|quoted| quoted.src == destination) {
             draft.set_quoted_source(mapping.private);

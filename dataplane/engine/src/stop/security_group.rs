@@ -12,7 +12,7 @@ use vpclab_wire::{IcmpMessage, Protocol, Transport};
 
 use crate::fabric::{Direction, Peer, PolicyRule};
 use crate::flow::{Conn, Effect, FlowKey, Room, Tracking, is_reply};
-use crate::index::{EniIdx, VpcIdx};
+use crate::index::{EniIdx, SecurityGroupIdx};
 use crate::packet::{Draft, Path, Selector};
 use crate::plan::{Context, deny};
 use crate::reason::DropReason;
@@ -116,19 +116,16 @@ fn open(
     let selector = draft.selector();
     let evaluation = evaluate(cx, eni, direction, direction, &selector, draft);
     let remembered = begins != Beginning::Nothing;
-    let auto_tracked = match direction {
+    let auto_tracked = || match direction {
         Direction::Inbound => draft.auto_tracked,
         Direction::Outbound => subnet::is_auto_tracked(cx, cx.fabric.enis[eni].subnet, draft.headers.dst),
     };
-    let tracking = if evaluation.first.is_some()
+    // The dearest question last: it looks up a route.
+    let untracked = evaluation.first.is_some()
         && evaluation.for_everybody
-        && !auto_tracked
         && answers_pass(cx, eni, direction, draft)
-    {
-        Tracking::Untracked
-    } else {
-        Tracking::Tracked
-    };
+        && !auto_tracked();
+    let tracking = if untracked { Tracking::Untracked } else { Tracking::Tracked };
     let is_stray = matches!(draft.headers.transport, Transport::Tcp(tcp) if !tcp.flags.is_opening());
     if is_stray && tracking == Tracking::Tracked && cx.fabric.settings.mid_stream_tcp == MidStreamTcp::Drop {
         return deny(probe, DropReason::MidStreamTcp { eni });
@@ -209,7 +206,6 @@ fn evaluate<'a>(
         Direction::Inbound => draft.headers.src,
         Direction::Outbound => draft.headers.dst,
     };
-    let member = far_interface(cx, eni, direction, far_end, draft);
     let mut evaluation = Evaluation { first: None, for_everybody: false };
     for rule in &cx.fabric.policy(eni, rules).rules {
         if !selector.is_covered_by(&rule.traffic) {
@@ -217,9 +213,8 @@ fn evaluate<'a>(
         }
         let is_meant = match rule.peer {
             Peer::Cidr(cidr) => cidr.contains(far_end),
-            Peer::Group(group) => {
-                member.is_some_and(|member| cx.fabric.enis[member].security_groups.contains(&group))
-            }
+            Peer::Group(group) => is_member(cx, eni, direction, far_end, draft, group),
+            Peer::Nobody => false,
         };
         if is_meant {
             evaluation.first.get_or_insert(rule);
@@ -229,19 +224,24 @@ fn evaluate<'a>(
     evaluation
 }
 
-/// The interface at the far end, as far as group references may know (SG-08): of an arriving packet the interface that
-/// sent it, of a leaving one the owner of its destination in the VPC.
-fn far_interface(
+/// Whether the interface at the far end is in `group`, as far as group references may know (SG-08): of an arriving packet
+/// the interface that sent it, of a leaving one the owner of its destination in the VPC or in a peer of it (SG-10).
+fn is_member(
     cx: &Context<'_>,
     eni: EniIdx,
     direction: Direction,
     far_end: IpAddr,
     draft: &Draft,
-) -> Option<EniIdx> {
-    let vpc: VpcIdx = cx.fabric.enis[eni].vpc;
+    group: SecurityGroupIdx,
+) -> bool {
+    let is_in_it = |member: EniIdx| cx.fabric.enis[member].security_groups.contains(&group);
     match direction {
-        Direction::Inbound => draft.sender,
-        Direction::Outbound => cx.fabric.interface_at(vpc, far_end),
+        Direction::Inbound => draft.sender.is_some_and(is_in_it),
+        Direction::Outbound => {
+            let own = cx.fabric.enis[eni].vpc;
+            let around = std::iter::once(&own).chain(&cx.fabric.vpcs[own].peers);
+            around.filter_map(|vpc| cx.fabric.interface_at(*vpc, far_end)).any(is_in_it)
+        }
     }
 }
 

@@ -39,12 +39,11 @@ pub(crate) fn route(
         return Ok(Location::Peering(peering, here.vpc));
     }
     let table = &cx.fabric.route_tables[here.route_table];
-    let stays = here.contains(destination)
-        && table.lookup(destination).is_some_and(|route| route.target == RouteTarget::Local);
+    let matched = table.lookup(destination);
+    let stays = here.contains(destination) && matched.is_some_and(|route| route.target == RouteTarget::Local);
     if !stays || cx.fabric.settings.network_acl_within_subnet_via_router {
         network_acl::guard(cx, subnet, Direction::Outbound, draft, probe)?;
     }
-    let matched = table.lookup(destination);
     probe.step(|| Step::Route {
         route_table: here.route_table,
         matched: matched.map(|route| (route.destination, route.target)),

@@ -47,6 +47,7 @@ pub(crate) struct DeclaredAclEntry {
 pub(crate) struct DeclaredSecurityGroup {
     pub(crate) at: Place,
     pub(crate) vpc: Given<String>,
+    pub(crate) vpc_associations: List<String>,
     pub(crate) group_name: Given<String>,
     pub(crate) description: Option<String>,
     pub(crate) ingress: Option<Vec<DeclaredGroupRule>>,
@@ -114,6 +115,7 @@ impl DeclaredSecurityGroup {
             at: reader.at().clone(),
             vpc,
             group_name: reader.take(&["name", "group_name"]),
+            vpc_associations: reader.list(&["vpc_associations"]),
             description: reader.take(&["description"]).value().cloned(),
             ingress,
             egress,

@@ -25,6 +25,10 @@ pub(crate) struct DeclaredInterface {
     pub(crate) ipv6_addresses: List<Ipv6Addr>,
     pub(crate) ipv6_address_count: Given<i64>,
     pub(crate) security_groups: List<String>,
+    /// Whether the VPC's default group guards it where no group is named (SG-06).
+    pub(crate) default_group: bool,
+    /// Whether it has IPv4 addresses where its subnet has.
+    pub(crate) ipv4: bool,
     pub(crate) source_dest_check: bool,
     pub(crate) connection_tracking: ConnectionTracking,
     pub(crate) mac_address: Given<Mac>,
@@ -113,6 +117,8 @@ impl DeclaredInterface {
                 "security_group_ids",
                 "vpc_security_group_ids",
             ]),
+            default_group: true,
+            ipv4: true,
             source_dest_check: reader.flag(&["source_dest_check"], true),
             connection_tracking: reader
                 .object(
@@ -129,7 +135,7 @@ impl DeclaredInterface {
 
 impl DeclaredInterface {
     /// An interface that a service puts into a subnet: nothing of it is the user's to say but what the service takes.
-    fn of_service(at: Place, subnet: Given<String>) -> Self {
+    pub(super) fn of_service(at: Place, subnet: Given<String>) -> Self {
         let nothing =
             |name: &str| List { at: at.attribute(name), given: false, complete: true, items: Vec::new() };
         Self {
@@ -141,6 +147,8 @@ impl DeclaredInterface {
             ipv6_addresses: List { at: at.clone(), given: true, complete: true, items: Vec::new() },
             ipv6_address_count: Given::Absent,
             security_groups: List { at: at.clone(), given: false, complete: true, items: Vec::new() },
+            default_group: false,
+            ipv4: true,
             source_dest_check: false,
             connection_tracking: ConnectionTracking::default(),
             mac_address: Given::Absent,

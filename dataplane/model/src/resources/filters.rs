@@ -1,5 +1,7 @@
 //! Network ACLs and security groups.
 
+use std::fmt;
+
 use ipnet::IpNet;
 use serde::Serialize;
 
@@ -50,6 +52,9 @@ pub enum RuleAction {
 pub struct SecurityGroup {
     /// The VPC it belongs to.
     pub vpc: VpcName,
+    /// Further VPCs of the region whose interfaces may be in it (SG-23).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vpc_associations: Vec<VpcName>,
     /// The group's name as AWS shows it.
     pub group_name: String,
     /// What it is for.
@@ -71,6 +76,9 @@ pub struct SecurityGroupRule {
     pub peer: Peer,
     /// The position in the declared list that this rule comes from, counted from 0.
     pub declared_at: usize,
+    /// Whether the peering connection to the group it names is gone, so that it matches nothing (SG-12).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -84,6 +92,20 @@ pub enum Peer {
     Cidr(IpNet),
     /// The private addresses of the group's interfaces (SG-08).
     Group(SecurityGroupName),
+    /// Nobody: a group of another account of which nothing is known but `account/sg-id` (SG-14, SG-24).
+    UnknownGroup(String),
     /// The entries of a managed prefix list as they are now (SG-25).
     PrefixList(ManagedPrefixListName),
+}
+
+/// The addresses, the name of the group or list, or `account/sg-id`.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cidr(block) => block.fmt(f),
+            Self::Group(group) => group.fmt(f),
+            Self::UnknownGroup(reference) => f.write_str(reference),
+            Self::PrefixList(list) => list.fmt(f),
+        }
+    }
 }

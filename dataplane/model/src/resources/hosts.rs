@@ -58,6 +58,13 @@ pub enum InterfaceType {
     Interface,
     /// A NAT gateway's.
     NatGateway(NatGatewayName),
+    /// That of a resource which is stored and not modelled.
+    NotModelled {
+        /// The key of its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
 }
 
 /// A public IPv4 address of an interface.

@@ -128,15 +128,16 @@ fn stated<'a>(
         None => usize::from(subnet.assign_ipv6_address_on_creation),
     };
     if count > 0 && subnet.ipv6_cidr_block.is_none() {
+        let at = declared.ipv6_address_count.written().map(|written| written.at.clone());
         cx.log.report(
-            &declared.at.attribute("ipv6_address_count"),
+            &at.unwrap_or_else(|| declared.at.attribute("ipv6_address_count")),
             "InvalidParameterCombination",
             format!("the subnet {} has no IPv6 block", draft.subnet),
             "give the subnet `ipv6_cidr_block`, or leave this out",
         );
     }
     let need = Need {
-        primary: primary.is_none() && !wrong && subnet.cidr_block.is_some(),
+        primary: primary.is_none() && !wrong && declared.ipv4 && subnet.cidr_block.is_some(),
         secondary: if subnet.cidr_block.is_some() {
             declared.secondary_private_ip_count.saturating_sub(own.secondary_private_ips.len())
         } else {
@@ -321,7 +322,10 @@ fn fresh<'a>(
         }
     }
     // A NAT gateway fails instead (NAT-17). One report for each subnet: every later interface in it fares alike.
-    if short && draft.interface_type == InterfaceType::Interface && ledger.full.insert(draft.subnet) {
+    if short
+        && !matches!(draft.interface_type, InterfaceType::NatGateway(_))
+        && ledger.full.insert(draft.subnet)
+    {
         cx.log.report(
             &draft.declared.at,
             "InsufficientFreeAddressesInSubnet",

@@ -10,6 +10,7 @@ use crate::name::{SecurityGroupName, VpcName};
 use crate::reader::Given;
 use crate::register::{Context, is_made_by_aws};
 use crate::resources::{Peer, SecurityGroup, SecurityGroupRule, Vpc};
+use crate::rules::references::{self, Peerings};
 use crate::rules::traffic;
 use crate::shape::clip;
 use crate::traffic::Traffic;
@@ -18,6 +19,7 @@ use crate::traffic::Traffic;
 pub(super) fn build(
     cx: &Context<'_>,
     vpcs: &BTreeMap<VpcName, Vpc>,
+    peerings: &Peerings,
 ) -> BTreeMap<SecurityGroupName, SecurityGroup> {
     let mut groups = BTreeMap::new();
     let mut names: BTreeMap<(&VpcName, String), &SecurityGroupName> = BTreeMap::new();
@@ -36,8 +38,9 @@ pub(super) fn build(
                 "choose another `name`; case makes no difference",
             );
         }
-        let direction =
-            |rules: Option<&Vec<DeclaredGroupRule>>| rules.map(|rules| flatten(cx, name, owner, rules));
+        let direction = |rules: Option<&Vec<DeclaredGroupRule>>| {
+            rules.map(|rules| flatten(cx, peerings, name, owner, rules))
+        };
         let ingress = direction(declared.and_then(|group| group.ingress.as_ref()));
         let egress = direction(declared.and_then(|group| group.egress.as_ref()));
         let Some(owner) = owner else { continue };
@@ -47,6 +50,7 @@ pub(super) fn build(
             name.clone(),
             SecurityGroup {
                 vpc: owner.clone(),
+                vpc_associations: references::associations(cx, name, Some(owner)),
                 group_name: group_name.unwrap_or_default(),
                 description: declared
                     .and_then(|group| group.description.clone())
@@ -73,7 +77,7 @@ fn everywhere(ipv6: bool) -> Vec<SecurityGroupRule> {
 }
 
 fn allow_all(declared_at: usize, peer: Peer) -> SecurityGroupRule {
-    SecurityGroupRule { traffic: Traffic::All, peer, declared_at, description: None }
+    SecurityGroupRule { traffic: Traffic::All, peer, declared_at, stale: false, description: None }
 }
 
 /// The name AWS shows: `name`, else the resource's own (SG-05).
@@ -118,6 +122,7 @@ fn group_name(
 /// One rule for each peer of each declared rule.
 fn flatten(
     cx: &Context<'_>,
+    peerings: &Peerings,
     name: &SecurityGroupName,
     owner: Option<&VpcName>,
     written: &[DeclaredGroupRule],
@@ -126,17 +131,17 @@ fn flatten(
     let mut seen: BTreeSet<(Traffic, Peer)> = BTreeSet::new();
     for (declared_at, rule) in written.iter().enumerate() {
         let traffic = traffic::of_group_rule(cx, &rule.traffic);
-        let peers = peers(cx, name, owner, rule);
+        let peers = peers(cx, peerings, name, owner, rule);
         let Some(traffic) = traffic else { continue };
-        for (at, peer) in peers {
+        for (at, peer, stale) in peers {
             if seen.insert((traffic, peer.clone())) {
                 let description = rule.description.clone();
-                rules.push(SecurityGroupRule { traffic, peer, declared_at, description });
+                rules.push(SecurityGroupRule { traffic, peer, declared_at, stale, description });
             } else {
                 // SG-19
                 let whom = match &peer {
                     Peer::Cidr(block) => block.to_string(),
-                    Peer::Group(group) => format!("group {group}"),
+                    Peer::Group(_) | Peer::UnknownGroup(_) => format!("group {peer}"),
                     Peer::PrefixList(list) => format!("prefix list {list}"),
                 };
                 cx.log.report(
@@ -153,30 +158,25 @@ fn flatten(
 
 fn peers(
     cx: &Context<'_>,
+    peerings: &Peerings,
     name: &SecurityGroupName,
     owner: Option<&VpcName>,
     rule: &DeclaredGroupRule,
-) -> Vec<(Place, Peer)> {
-    let mut peers: Vec<(Place, Peer)> = Vec::new();
-    peers.extend(rule.cidr_blocks.items.iter().map(|b| (b.at.clone(), Peer::Cidr(IpNet::V4(b.value)))));
-    peers.extend(rule.ipv6_cidr_blocks.items.iter().map(|b| (b.at.clone(), Peer::Cidr(IpNet::V6(b.value)))));
+) -> Vec<(Place, Peer, bool)> {
+    let mut peers: Vec<(Place, Peer, bool)> = Vec::new();
+    let ipv4 = rule.cidr_blocks.items.iter().map(|block| (&block.at, IpNet::V4(block.value)));
+    let ipv6 = rule.ipv6_cidr_blocks.items.iter().map(|block| (&block.at, IpNet::V6(block.value)));
+    peers.extend(ipv4.chain(ipv6).map(|(at, block)| (at.clone(), Peer::Cidr(block), false)));
     for reference in &rule.security_groups.items {
-        let groups = &cx.registers.security_groups;
-        let group = match owner {
-            Some(vpc) => {
-                groups.resolve_inside(cx.log, reference, vpc, Some(DEFAULT), "InvalidGroup.NotFound")
-            }
-            None if reference.value == DEFAULT => None,
-            None => groups.resolve(cx.log, reference),
-        };
-        peers.extend(group.map(|group| (reference.at.clone(), Peer::Group(group))));
+        let meant = references::of_rule(cx, peerings, owner, reference);
+        peers.extend(meant.map(|(peer, stale)| (reference.at.clone(), peer, stale)));
     }
     for reference in &rule.prefix_lists.items {
         let list = cx.registers.managed_prefix_lists.resolve(cx.log, reference);
-        peers.extend(list.map(|list| (reference.at.clone(), Peer::PrefixList(list))));
+        peers.extend(list.map(|list| (reference.at.clone(), Peer::PrefixList(list), false)));
     }
     let to_itself = rule.to_itself.written().filter(|written| written.value);
-    peers.extend(to_itself.map(|written| (written.at.clone(), Peer::Group(name.clone()))));
+    peers.extend(to_itself.map(|written| (written.at.clone(), Peer::Group(name.clone()), false)));
 
     let wrong = !rule.prefix_lists.complete
         || !rule.prefix_lists.items.is_empty()

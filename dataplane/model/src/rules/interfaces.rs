@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::declared::{DEFAULT, DeclaredInterface};
 use crate::name::{NetworkInterfaceName, SecurityGroupName, SubnetName};
-use crate::register::{Context, interface_of, made_by_aws};
+use crate::register::{Context, interface_in, interface_of, made_by_aws};
 use crate::resources::{InterfaceType, NetworkInterface, Subnet, Tags};
 use crate::rules::addresses;
 use crate::rules::instances::Attachments;
+use crate::rules::references;
 
 /// An interface on its way: declared by itself, or implied by an instance.
 pub(super) struct Draft<'a> {
@@ -28,10 +29,7 @@ pub(super) fn build(
     let mut addresses = addresses::assign(cx, subnets, &drafts);
     let mut interfaces = BTreeMap::new();
     for (name, draft) in drafts {
-        let security_groups = match draft.interface_type {
-            InterfaceType::Interface => security_groups(cx, &name, draft.declared),
-            InterfaceType::NatGateway(_) => Vec::new(),
-        };
+        let security_groups = security_groups(cx, &name, draft.declared);
         let Some(own) = addresses.remove(&name) else { continue };
         interfaces.insert(
             name.clone(),
@@ -72,15 +70,26 @@ fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
         let interface_type = InterfaceType::NatGateway(name.clone());
         (interface_of(name), &nat.interface, false, &nat.tags, interface_type)
     });
+    let not_modelled = cx.declared.not_modelled.iter().flat_map(|(kind, all)| {
+        all.iter().flat_map(move |(owner, declared)| {
+            declared.interfaces.iter().filter_map(move |interface| {
+                let subnet = interface.subnet.value()?;
+                let name = interface_in(cx.registers, declared.kind.id_prefix, owner, subnet);
+                let interface_type = InterfaceType::NotModelled { kind, name: owner.clone() };
+                Some((name, interface, false, &declared.tags, interface_type))
+            })
+        })
+    });
     let mut drafts = BTreeMap::new();
-    for (name, declared, implied, tags, interface_type) in implied.chain(declared).chain(nat) {
+    for (name, declared, implied, tags, interface_type) in
+        implied.chain(declared).chain(nat).chain(not_modelled)
+    {
         match cx.registers.interface_subnets.get(&name) {
             Some(subnet) => {
                 drafts.insert(name, Draft { declared, subnet, interface_type, implied, tags });
             }
             // Its subnet has been reported; its groups must exist all the same.
-            None if interface_type == InterfaceType::Interface => drop(security_groups(cx, &name, declared)),
-            None => {}
+            None => drop(security_groups(cx, &name, declared)),
         }
     }
     drafts
@@ -97,13 +106,10 @@ fn security_groups(
     let written = &declared.security_groups;
     let mut groups = Vec::new();
     for reference in &written.items {
-        let register = &cx.registers.security_groups;
         let group = match vpc {
-            Some(vpc) => {
-                register.resolve_inside(cx.log, reference, vpc, Some(DEFAULT), "InvalidGroup.NotFound")
-            }
+            Some(vpc) => references::of_interface(cx, vpc, reference),
             None if reference.value == DEFAULT => None,
-            None => register.resolve(cx.log, reference),
+            None => cx.registers.security_groups.resolve(cx.log, reference),
         };
         groups.extend(group.filter(|group| !groups.contains(group)));
     }
@@ -115,7 +121,7 @@ fn security_groups(
             format!("give one to {MOST}"),
         );
     }
-    if written.items.is_empty() {
+    if written.items.is_empty() && declared.default_group {
         groups.extend(vpc.map(|vpc| made_by_aws(vpc, DEFAULT)));
     }
     groups

@@ -8,11 +8,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use crate::declared::{DeclaredEip, DeclaredInstance};
+use crate::declared::DeclaredEip;
 use crate::log::Place;
 use crate::name::{EipName, InstanceName, InternetHostName, NetworkInterfaceName, SubnetName, VpcName};
-use crate::reader::Written;
-use crate::register::Context;
+use crate::reader::{Given, Written};
+use crate::register::{Context, interface_in};
 use crate::resources::{
     Eip, EipAssociation, Instance, InternetHost, NetworkInterface, PublicIp, Subnet, Vpc,
 };
@@ -119,12 +119,17 @@ impl Pool<'_> {
     }
 }
 
-/// An instance that gets a public address of its own accord (ADDR-36, L2-22), at its primary private address.
+/// An interface that gets a public address of its own accord, at its primary private address: that of an instance
+/// (ADDR-36, L2-22), or of a load balancer that faces the internet.
 struct Automatic<'a> {
-    declared: &'a DeclaredInstance,
-    interface: NetworkInterfaceName,
+    at: &'a Place,
+    public_ip: &'a Given<Ipv4Addr>,
+    owner: String,
     private_ip: Ipv4Addr,
 }
+
+/// Nobody chooses a load balancer's public address.
+const CHOSEN_BY_AWS: Given<Ipv4Addr> = Given::Absent;
 
 /// Assigns public addresses to elastic IPs and interfaces; gives the elastic IPs.
 pub(super) fn assign(
@@ -176,13 +181,11 @@ pub(super) fn assign(
         eips.insert(name.clone(), (address, association));
     }
     let automatic = automatic(cx, subnets, instances, interfaces, &associations);
-    let mut chosen: BTreeMap<&InstanceName, Ipv4Addr> = BTreeMap::new();
+    let mut chosen: BTreeMap<&NetworkInterfaceName, Ipv4Addr> = BTreeMap::new();
     for (name, automatic) in &automatic {
-        let stated = automatic.declared.public_ip.written();
+        let stated = automatic.public_ip.written();
         chosen.extend(
-            stated
-                .and_then(|w| pool.state(cx, w, format!("instance {name}")))
-                .map(|address| (*name, address)),
+            stated.and_then(|w| pool.state(cx, w, automatic.owner.clone())).map(|address| (name, address)),
         );
     }
     for (name, (address, _)) in &mut eips {
@@ -193,12 +196,11 @@ pub(super) fn assign(
         }
     }
     for (name, automatic) in &automatic {
-        if automatic.declared.public_ip.is_absent() {
-            let before =
-                cx.previous.and_then(|topology| topology.network_interfaces.get(&automatic.interface));
+        if automatic.public_ip.is_absent() {
+            let before = cx.previous.and_then(|topology| topology.network_interfaces.get(name));
             let before = before.and_then(|eni| eni.public_ips.values().find(|public| public.eip.is_none()));
-            let kept = pool.keep(before.map(|public| public.address), || format!("instance {name}"));
-            chosen.extend(kept.map(|address| (*name, address)));
+            let kept = pool.keep(before.map(|public| public.address), || automatic.owner.clone());
+            chosen.extend(kept.map(|address| (name, address)));
         }
     }
     let mut built = BTreeMap::new();
@@ -219,14 +221,12 @@ pub(super) fn assign(
         let home = declared.home.settle(cx).unwrap_or_default();
         built.insert(name, Eip { home, public_ip, association, tags: declared.tags.clone() });
     }
-    for (name, automatic) in automatic {
+    for (name, automatic) in &automatic {
         let address = match chosen.get(name) {
-            None if automatic.declared.public_ip.is_absent() => {
-                pool.fresh(cx, &automatic.declared.interface.at, format!("instance {name}"))
-            }
+            None if automatic.public_ip.is_absent() => pool.fresh(cx, automatic.at, automatic.owner.clone()),
             chosen => chosen.copied(),
         };
-        if let (Some(address), Some(interface)) = (address, interfaces.get_mut(&automatic.interface)) {
+        if let (Some(address), Some(interface)) = (address, interfaces.get_mut(name)) {
             interface.public_ips.insert(automatic.private_ip, PublicIp { address, eip: None });
         }
     }
@@ -337,7 +337,7 @@ fn automatic<'a>(
     instances: &BTreeMap<InstanceName, Instance>,
     interfaces: &BTreeMap<NetworkInterfaceName, NetworkInterface>,
     associations: &BTreeMap<(NetworkInterfaceName, Ipv4Addr), EipName>,
-) -> BTreeMap<&'a InstanceName, Automatic<'a>> {
+) -> BTreeMap<NetworkInterfaceName, Automatic<'a>> {
     let mut automatic = BTreeMap::new();
     for (name, declared) in &cx.declared.instances {
         let asked = declared.associate_public_ip_address.value().copied();
@@ -383,7 +383,21 @@ fn automatic<'a>(
             }
             continue;
         }
-        automatic.insert(name, Automatic { declared, interface, private_ip });
+        let (at, owner) = (&declared.interface.at, format!("instance {name}"));
+        automatic.insert(interface, Automatic { at, public_ip: &declared.public_ip, owner, private_ip });
+    }
+    let not_modelled = cx.declared.not_modelled.values().flatten();
+    for (owner, declared) in not_modelled.filter(|(_, declared)| declared.faces_internet) {
+        for interface in &declared.interfaces {
+            let Some(subnet) = interface.subnet.value() else { continue };
+            let name = interface_in(cx.registers, declared.kind.id_prefix, owner, subnet);
+            let Some(private_ip) = interfaces.get(&name).and_then(|eni| eni.private_ip) else { continue };
+            if !associations.contains_key(&(name.clone(), private_ip)) {
+                let owner = format!("{} {owner}", declared.kind.noun);
+                let (at, public_ip) = (&interface.at, &CHOSEN_BY_AWS);
+                automatic.insert(name, Automatic { at, public_ip, owner, private_ip });
+            }
+        }
     }
     automatic
 }

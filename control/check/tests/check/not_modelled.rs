@@ -1,0 +1,92 @@
+//! Is what is not modelled never a yes or a no?
+
+use vpclab_api::{Expected, LegVerdict, Outcome};
+use vpclab_check::{Because, Prober, TestCase, VirtualProber, run};
+
+use crate::{Network, request, yaml};
+
+/// A web server behind a load balancer, with Block Public Access on.
+fn network() -> Network {
+    yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
+         internet_gateways: {igw: {vpc: v}}\n\
+         route_tables: {v/main: {routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}}\n\
+         subnets: {a: {vpc: v, cidr_block: 10.0.1.0/24}, b: {vpc: v, cidr_block: 10.0.2.0/24}}\n\
+         security_groups: {open: {vpc: v, ingress: [{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [0.0.0.0/0]}]}}\n\
+         instances: {web: {subnet: a, security_groups: [open], associate_public_ip_address: true}, \
+           db: {subnet: b, security_groups: [open]}}\n\
+         load_balancers: {front: {subnets: [b], security_groups: [open], internal: true}}\n\
+         vpc_block_public_access_options: {bpa: {internet_gateway_block_mode: block-ingress}}\n\
+         internet_hosts: {client: {address: 198.51.100.7}}",
+    )
+}
+
+fn case(from: &str, to: &str, expected: Expected) -> TestCase {
+    TestCase {
+        name: format!("{from} → {to}"),
+        request: request(from, to),
+        expected,
+        because: Because::default(),
+        source_seen: None,
+    }
+}
+
+#[test]
+fn a_way_through_it_is_null_and_says_what_it_depends_on() {
+    let answer = network().explain("web", "client:443");
+    assert_eq!((answer.reachable, answer.forward.verdict), (None, LegVerdict::NotModelled));
+    assert!(answer.blockers.is_empty(), "{answer:#?}");
+    let [on] = answer.unmodelled.as_slice() else { panic!("{answer:#?}") };
+    assert_eq!((on.resource.as_str(), on.kind.as_str()), ("bpa", "vpc_block_public_access_option"));
+    assert!(on.reason.contains("Block Public Access"), "{}", on.reason);
+}
+
+#[test]
+fn the_internet_as_a_whole_is_as_unknown() {
+    let answer = network().explain("internet", "web:443");
+    assert_eq!(answer.reachable, None, "{answer:#?}");
+    let answer = network().explain("internet", "web:80");
+    assert_eq!(answer.reachable, Some(false), "the group denies it whatever the other says: {answer:#?}");
+    assert_eq!(answer.forward.verdict, LegVerdict::Dropped);
+}
+
+#[test]
+fn a_test_on_it_fails_whatever_it_expects_and_at_every_level() {
+    let network = network();
+    let tests = [
+        case("web", "client:443", Expected::Allowed),
+        case("web", "client:443", Expected::Denied),
+        case("internet", "web:443", Expected::Denied),
+    ];
+    let mut guests = VirtualProber::new(&network.topology);
+    for prober in [None, Some(&mut guests as &mut dyn Prober)] {
+        for result in run(&network.topology, &network.fabric, "a.tests.json", &tests, prober, |_| {}) {
+            assert!(!result.passed, "{} expecting {:?} at {:?}", result.name, result.expected, result.level);
+            assert!(result.failures[0].contains("explain cannot tell"), "{:?}", result.failures);
+        }
+    }
+}
+
+#[test]
+fn the_way_to_its_interface_passes_at_explain_and_cannot_be_tried_with_packets() {
+    let network = network();
+    let tests =
+        [case("web", "elb/front/b:443", Expected::Allowed), case("elb/front/b", "db:443", Expected::Allowed)];
+    for result in run(&network.topology, &network.fabric, "a.tests.json", &tests, None, |_| {}) {
+        assert!(result.passed, "{:?}", result.failures);
+        assert_eq!(result.outcome, Some(Outcome::Allowed));
+    }
+    let mut guests = VirtualProber::new(&network.topology);
+    let prober: &mut dyn Prober = &mut guests;
+    for result in run(&network.topology, &network.fabric, "a.tests.json", &tests, Some(prober), |_| {}) {
+        assert_eq!((result.passed, result.outcome), (false, None), "{:?}", result.failures);
+        assert!(result.failures[0].contains("not modelled"), "{:?}", result.failures);
+    }
+}
+
+#[test]
+fn a_load_balancer_as_a_whole_is_no_end_and_its_interfaces_are_named() {
+    let error = network().refusal("web", "front:443");
+    assert_eq!(error.error.code, "UnsupportedOperation");
+    assert!(error.error.message.contains("elb/front/b"), "{}", error.error.message);
+}

@@ -1,0 +1,246 @@
+//! What is stored and not modelled: listed, its interfaces filtered, and never a yes or a no through it.
+
+use serde_json::{Value, json};
+use vpclab_engine::explain::{End, Explanation, TrafficQuestion, ask};
+use vpclab_engine::{DropReason, Unmodelled};
+use vpclab_model::NOT_MODELLED;
+use vpclab_tests::harness::{Net, mistakes};
+use vpclab_tests::packet::{Body, syn, udp};
+use vpclab_wire::Protocol;
+
+use crate::networks::{
+    CLIENT, CLIENT_V6, DB, PEER, WEB, WEB_PUBLIC, WEB_V6, accepted, document, entry, packet, refused, tcp_of,
+    with,
+};
+
+/// The network with a load balancer in both subnets, which has these attributes beside them.
+fn balanced(attributes: Value) -> Net {
+    with(|d| {
+        d["subnets"]["private"]["availability_zone"] = json!("us-east-1b");
+        let mut balancer = json!({ "subnets": ["public", "private"], "security_groups": ["front"] });
+        balancer.as_object_mut().unwrap().extend(attributes.as_object().unwrap().clone());
+        d["security_groups"]["front"] = json!({ "vpc": "v", "ingress": [tcp_of(443, "0.0.0.0/0")],
+            "egress": [{ "protocol": "tcp", "from_port": 80, "to_port": 80, "security_groups": ["open"] }] });
+        d["load_balancers"] = json!({ "front": balancer });
+    })
+}
+
+fn address_of(net: &Net, interface: &str) -> String {
+    net.topology.find_interface(interface).unwrap().1.private_ip.unwrap().to_string()
+}
+
+fn tcp(port: u16) -> TrafficQuestion {
+    TrafficQuestion::Ports { protocol: Protocol::TCP, port: Some(port), source_port: None }
+}
+
+fn asked(net: &Net, from: &str, to: &str, traffic: TrafficQuestion) -> Explanation {
+    let end = |name: &str| match net.fabric().enis.find(name) {
+        Some(eni) => End::Interface(eni, None),
+        None => net.fabric().hosts.find(name).map_or(End::Internet, End::Host),
+    };
+    ask(net.fabric(), end(from), end(to), None, traffic).unwrap()
+}
+
+/// The names of what an answer depends on.
+fn depends_on(net: &Net, told: &Explanation) -> Vec<String> {
+    let name = |what: &Unmodelled| match what {
+        Unmodelled::Resource(resource) => net.fabric().not_modelled[*resource].name.to_string(),
+        Unmodelled::Service(service) => service.to_string(),
+    };
+    told.unmodelled.iter().map(name).collect()
+}
+
+#[test]
+fn every_such_kind_is_valid_and_nothing_of_it_is_lost() {
+    for kind in NOT_MODELLED {
+        let attributes = json!({ "vpc": "v", "subnets": ["public"], "internet_gateway_block_mode": "off",
+            "something_of_its_own": { "nested": [1, 2] }, "tags": { "team": "a" } });
+        let net = with(|d| d[kind.plural] = json!({ "x": attributes }));
+        let stored = &net.topology.not_modelled[kind.plural]["x"];
+        assert_eq!(stored.vpc.as_ref().unwrap().as_str(), "v");
+        assert_eq!(stored.subnets.len(), 1);
+        assert_eq!(stored.attributes["something_of_its_own"]["nested"][1], 2, "{}", kind.plural);
+        assert_eq!(stored.tags["team"], "a");
+        let listed = serde_json::to_value(&net.topology).unwrap();
+        assert_eq!(listed[kind.plural]["x"]["vpc"], "v", "under its own key");
+        for interface in &stored.network_interfaces {
+            assert!(net.topology.network_interfaces[interface].private_ip.is_some());
+        }
+    }
+}
+
+#[test]
+fn references_of_what_is_not_modelled_must_hold() {
+    for (attribute, value, code) in [
+        ("vpc", json!("nobody"), "InvalidVpcID.NotFound"),
+        ("subnets", json!(["nobody"]), "InvalidSubnetID.NotFound"),
+        ("security_groups", json!(["nobody"]), "InvalidGroup.NotFound"),
+        ("subnet_idz", json!(["public"]), "UnknownParameter"),
+    ] {
+        let mut changed = document();
+        changed["load_balancers"] = json!({ "front": { "subnets": ["public"] } });
+        changed["load_balancers"]["front"][attribute] = value;
+        let found = mistakes(&changed);
+        assert!(found.iter().any(|mistake| mistake.ends_with(code)), "{attribute}: {found:?}");
+    }
+    refused("target_groups.t.targets[0]", "InvalidTarget", |d| {
+        d["target_groups"] = json!({ "t": { "vpc": "v", "targets": ["nobody"] } });
+    });
+    accepted(|d| d["target_groups"] = json!({ "t": { "vpc": "v", "targets": ["web", "10.0.2.10"] } }));
+    refused("vpc_block_public_access_options.o.internet_gateway_block_mode", "InvalidParameterValue", |d| {
+        d["vpc_block_public_access_options"] = json!({ "o": {} });
+    });
+}
+
+#[test]
+fn a_packet_to_a_load_balancer_meets_its_filters_and_then_the_unknown() {
+    let mut net = balanced(json!({}));
+    let front = address_of(&net, "elb/front/private");
+    net.send("web", &packet(WEB, &front, syn(40_000, 443))).dies_of("not-modelled");
+    net.send("web", &packet(WEB, &front, syn(40_000, 80))).dies_of("security-group");
+    net.change(|d| {
+        d["network_acls"] = json!({ "acl": { "vpc": "v", "ingress": [], "egress": [] } });
+        d["subnets"]["private"]["network_acl"] = json!("acl");
+    });
+    net.send("web", &packet(WEB, &front, syn(40_000, 443))).dies_of("network-acl");
+    assert!(net.engine().flows().is_empty(), "what dies leaves no trace");
+}
+
+#[test]
+fn the_way_to_a_load_balancer_and_the_way_from_it_to_a_target_are_what_they_are() {
+    let net = balanced(json!({}));
+    let to = asked(&net, "web", "elb/front/private", tcp(443));
+    assert_eq!((to.reachable, to.unmodelled.as_slice()), (Some(true), &[][..]));
+    let refused = asked(&net, "web", "elb/front/private", tcp(80));
+    assert_eq!(refused.reachable, Some(false));
+    assert!(matches!(refused.blockers[0].reason, DropReason::SecurityGroup { .. }));
+    // What a load balancer makes of an echo request depends on its type and rules.
+    let net = with(|d| {
+        d["load_balancers"] = json!({ "front": { "subnets": ["private"], "security_groups": ["open"] } });
+    });
+    let ping = asked(&net, "web", "elb/front/private", TrafficQuestion::Echo);
+    assert_eq!((ping.reachable, depends_on(&net, &ping)), (None, vec!["front".to_owned()]));
+
+    let net = balanced(json!({}));
+    let from = asked(&net, "elb/front/private", "web", tcp(80));
+    assert_eq!((from.reachable, from.unmodelled.as_slice()), (Some(true), &[][..]));
+    assert_eq!(
+        asked(&net, "elb/front/private", "web", tcp(81)).reachable,
+        Some(false),
+        "its own outbound rules"
+    );
+}
+
+#[test]
+fn a_load_balancer_that_faces_the_internet_has_a_public_address_in_each_subnet() {
+    let mut net = balanced(json!({}));
+    let public = |net: &Net| {
+        let eni = net.topology.find_interface("elb/front/public").unwrap().1;
+        eni.public_ips.values().next().map(|public| public.address.to_string())
+    };
+    let address = public(&net).unwrap();
+    net.send("client", &packet(CLIENT, &address, syn(50_000, 443))).dies_of("not-modelled");
+    net.send("client", &packet(CLIENT, &address, syn(50_000, 80))).dies_of("security-group");
+    assert_eq!(asked(&net, "client", "elb/front/public", tcp(443)).reachable, Some(true));
+    assert_eq!(public(&balanced(json!({ "internal": true }))), None);
+}
+
+#[test]
+fn a_network_load_balancer_without_groups_has_none_and_a_gateway_one_never_has() {
+    for (lb_type, groups) in [("application", 1), ("network", 0), ("gateway", 0)] {
+        let net = with(|d| {
+            d["load_balancers"] =
+                json!({ "front": { "subnets": ["public"], "load_balancer_type": lb_type } });
+        });
+        let eni = net.topology.find_interface("elb/front/public").unwrap().1;
+        assert_eq!(eni.security_groups.len(), groups, "{lb_type}");
+        let told = asked(&net, "web", "elb/front/public", tcp(443));
+        let expected = match lb_type {
+            "application" => Some(false), // The default group admits its own members only.
+            "network" => Some(true),
+            _ => None,
+        };
+        assert_eq!(told.reachable, expected, "{lb_type}");
+    }
+}
+
+#[test]
+fn block_public_access_makes_a_yes_through_the_internet_gateway_unknown_and_leaves_a_no() {
+    for mode in ["block-bidirectional", "block-ingress", "off"] {
+        let mut net = with(|d| {
+            d["vpc_block_public_access_options"] = json!({ "bpa": { "internet_gateway_block_mode": mode } });
+            d["instances"]["peer"]["security_groups"] = json!(["v/default"]);
+            d["eips"] = json!({ "e": { "network_interface": "peer" } });
+        });
+        let yes = (mode == "off").then_some(true);
+        for (from, to) in [("web", "client"), ("client", "web")] {
+            let told = asked(&net, from, to, tcp(443));
+            assert_eq!(told.reachable, yes, "{mode}: {from} to {to}");
+            assert_eq!(depends_on(&net, &told).is_empty(), mode == "off");
+        }
+        // Its groups let nobody in, whatever the other says.
+        assert_eq!(asked(&net, "client", "peer", tcp(443)).reachable, Some(false), "{mode}");
+        // Private ways are untouched (BPA-03).
+        assert_eq!(asked(&net, "web", "db", tcp(443)).reachable, Some(true), "{mode}");
+        let out: [(&str, &str, &str, Body); 2] =
+            [("web", WEB, CLIENT, syn(1, 2)), ("client", CLIENT, WEB_PUBLIC, udp(1, 2))];
+        for (sender, src, dst, body) in out {
+            let fate = net.send(sender, &packet(src, dst, body));
+            if mode == "off" {
+                assert!(fate.delivered().is_some());
+            } else {
+                fate.dies_of("not-modelled");
+            }
+        }
+        if mode != "off" {
+            net.send("web", &packet(WEB_V6, CLIENT_V6, syn(1, 2))).dies_of("not-modelled");
+        }
+    }
+}
+
+#[test]
+fn a_denial_on_the_way_back_is_a_no_although_the_way_there_is_unknown() {
+    let net = with(|d| {
+        d["vpc_block_public_access_options"] =
+            json!({ "bpa": { "internet_gateway_block_mode": "block-ingress" } });
+        d["network_acls"] = json!({ "acl": { "vpc": "v", "ingress": [entry(100, "deny", "0.0.0.0/0")],
+            "egress": [entry(100, "allow", "0.0.0.0/0")] } });
+        d["subnets"]["public"]["network_acl"] = json!("acl");
+    });
+    let told = asked(&net, "web", "client", tcp(443));
+    assert_eq!(told.reachable, Some(false));
+    assert!(told.blockers.iter().all(|blocker| blocker.on_return), "{:?}", told.blockers);
+}
+
+#[test]
+fn an_egress_only_gateway_is_as_unknown_under_block_public_access() {
+    let mut net = with(|d| {
+        d["vpc_block_public_access_options"] =
+            json!({ "bpa": { "internet_gateway_block_mode": "block-bidirectional" } });
+        d["egress_only_internet_gateways"] = json!({ "out": { "vpc": "v" } });
+        d["route_tables"]["v/main"] =
+            json!({ "routes": [{ "ipv6_cidr_block": "::/0", "egress_only_gateway": "out" }] });
+    });
+    net.send("db", &packet(crate::networks::DB_V6, CLIENT_V6, syn(1, 2))).dies_of("not-modelled");
+}
+
+#[test]
+fn multicast_is_unknown_where_a_domain_may_forward_it() {
+    let mut net = with(|_| {});
+    net.send("web", &packet(WEB, "224.0.1.1", udp(1, 2))).dies_of("multicast");
+    net.change(|d| d["transit_gateway_multicast_domains"] = json!({ "m": {} }));
+    net.send("web", &packet(WEB, "224.0.1.1", udp(1, 2))).dies_of("not-modelled");
+}
+
+#[test]
+fn what_is_not_modelled_elsewhere_changes_nothing_here() {
+    let mut net = balanced(json!({}));
+    net.change(|d| {
+        d["network_firewalls"] = json!({ "f": { "vpc": "v", "subnets": ["private"] } });
+        d["client_vpn_endpoints"] = json!({ "c": { "vpc": "v", "subnets": ["private"] } });
+        d["carrier_gateways"] = json!({ "g": { "vpc": "v" } });
+    });
+    assert!(net.converses("web", &packet(WEB, DB, syn(1, 2))));
+    assert!(net.converses("web", &packet(WEB, PEER, syn(1, 2))));
+    assert!(net.converses("web", &packet(WEB, CLIENT, syn(1, 2))));
+}
