@@ -11,6 +11,7 @@ mod network;
 mod not_modelled;
 mod prefix_lists;
 mod private;
+mod quotas;
 
 use std::collections::BTreeMap;
 
@@ -41,6 +42,7 @@ use crate::name::{
     InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
     NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
+use crate::quotas::Quotas;
 use crate::reader::{Reader, object};
 use crate::settings::Settings;
 use crate::shape::{Region, clip};
@@ -56,7 +58,6 @@ const LACKING: &[(&str, &str)] = &[
     ("vpc_endpoints", "VPC endpoints"),
     ("vpn_gateways", "virtual private gateways"),
     ("multicast_domains", "multicast domains"),
-    ("quotas", "quotas"),
 ];
 
 /// The whole document, read.
@@ -64,6 +65,7 @@ const LACKING: &[(&str, &str)] = &[
 pub(crate) struct Declared {
     pub(crate) region: Option<String>,
     pub(crate) settings: Settings,
+    pub(crate) quotas: Quotas,
     pub(crate) vpcs: BTreeMap<VpcName, DeclaredVpc>,
     pub(crate) subnets: BTreeMap<SubnetName, DeclaredSubnet>,
     pub(crate) route_tables: BTreeMap<RouteTableName, DeclaredRouteTable>,
@@ -97,9 +99,11 @@ impl Declared {
         let region = read_region(&mut reader);
         let settings =
             reader.object(&["settings"], "a set of settings").map(read_settings).unwrap_or_default();
+        let quotas = reader.take(&["quotas"]).value().cloned().unwrap_or_default();
         let declared = Self {
             region,
             settings,
+            quotas,
             vpcs: resources(&mut reader, log, None, DeclaredVpc::read),
             subnets: resources(&mut reader, log, None, DeclaredSubnet::read),
             route_tables: resources(&mut reader, log, Some(MAIN), DeclaredRouteTable::read),
@@ -198,6 +202,11 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         connection_limit_per_instance,
         local_routes_over_propagated: reader
             .flag(&["local_routes_over_propagated"], default.local_routes_over_propagated),
+        network_acl_quota_counts: reader
+            .take(&["network_acl_quota_counts"])
+            .value()
+            .copied()
+            .unwrap_or(default.network_acl_quota_counts),
         outbound_smtp: reader.take(&["outbound_smtp"]).value().copied().unwrap_or(default.outbound_smtp),
     };
     reader.finish();

@@ -9,6 +9,7 @@ mod mistake;
 mod name;
 mod nearest;
 mod not_modelled;
+mod quotas;
 mod reader;
 mod register;
 mod resources;
@@ -34,6 +35,7 @@ pub use not_modelled::{
     BLOCK_PUBLIC_ACCESS, CLIENT_VPN_ENDPOINTS, LOAD_BALANCERS, MULTICAST_DOMAINS, NETWORK_FIREWALLS,
     NOT_MODELLED, NotModelledKind, Puts,
 };
+pub use quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 pub use resources::{
     AddressFamily, Attachment, ConnectionTracking, ConnectivityType, CustomerHost, CustomerNetwork,
     EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType, InternetGateway, InternetHost,
@@ -42,6 +44,6 @@ pub use resources::{
     PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup,
     SecurityGroupRule, Subnet, Tags, Topology, Vpc, VpcPeeringConnection,
 };
-pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
+pub use settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
 pub use traffic::{IcmpMatch, PortRange, Traffic};

@@ -84,7 +84,9 @@ impl<K: Kind> Register<K> {
 
     /// The resource a reference stands for, or a report with EC2's code for this kind (ERR-31).
     pub(crate) fn resolve(&self, log: &Log, reference: &Written<String>) -> Option<Name<K>> {
-        self.resolve_or(log, reference, not_found(K::PLURAL))
+        let code =
+            if is_ill_formed::<K>(&reference.value) { malformed(K::PLURAL) } else { not_found(K::PLURAL) };
+        self.resolve_or(log, reference, code)
     }
 
     /// The same with the code of the caller's situation.
@@ -374,6 +376,37 @@ fn not_found(plural: &str) -> &'static str {
         "customer_networks" => "InvalidCustomerNetworkID.NotFound",
         _ => "InvalidParameterValue",
     }
+}
+
+/// EC2's code for an id that cannot be one (ERR-08, ERR-20, ERR-31).
+fn malformed(plural: &str) -> &'static str {
+    match plural {
+        "vpcs" => "InvalidVpcID.Malformed",
+        "subnets" => "InvalidSubnetID.Malformed",
+        "route_tables" => "InvalidRouteTableID.Malformed",
+        "internet_gateways" => "InvalidInternetGatewayID.Malformed",
+        "egress_only_internet_gateways" => "InvalidGatewayID.Malformed",
+        "nat_gateways" => "NatGatewayMalformed",
+        "vpc_peering_connections" => "InvalidVpcPeeringConnectionID.Malformed",
+        "managed_prefix_lists" => "InvalidPrefixListID.Malformed",
+        "eips" => "InvalidAllocationID.Malformed",
+        "network_acls" => "InvalidNetworkAclID.Malformed",
+        "security_groups" => "InvalidGroupId.Malformed",
+        "network_interfaces" => "InvalidNetworkInterfaceID.Malformed",
+        "instances" => "InvalidInstanceID.Malformed",
+        _ => "InvalidParameterValue",
+    }
+}
+
+/// Whether a text is meant as an id and is too short or too long for one (ERR-43). A few hexadecimal digits may as well
+/// end a name, as in `subnet-a`.
+fn is_ill_formed<K: Kind>(text: &str) -> bool {
+    const FEWEST: usize = 6;
+    let digits = text.strip_prefix(K::ID_PREFIX).and_then(|rest| rest.strip_prefix('-'));
+    digits.is_some_and(|digits| {
+        let is_hexadecimal = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        is_hexadecimal && digits.len() >= FEWEST && !matches!(digits.len(), 8 | 17)
+    })
 }
 
 /// Whether `name` is the one AWS makes with a VPC: `shop/main`, `shop/default`.

@@ -17,6 +17,7 @@ mod peering;
 mod prefix_lists;
 mod private;
 mod public;
+mod quotas;
 mod references;
 mod routes;
 mod subnets;
@@ -57,7 +58,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         prefix_lists: &managed_prefix_lists,
     };
     let route_tables = routes::build(cx, &around, &[]);
-    Topology {
+    let topology = Topology {
         region: cx.declared.region.clone().unwrap_or_default(),
         settings: cx.declared.settings,
         vpcs,
@@ -77,5 +78,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         customer_hosts,
         customer_networks,
         not_modelled,
-    }
+    };
+    quotas::check(cx, &topology);
+    topology
 }

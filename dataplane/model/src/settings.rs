@@ -24,8 +24,22 @@ pub struct Settings {
     /// Whether a local route decides for the destinations inside it that a virtual private gateway propagates, although
     /// those are more specific (RT-08, OQ-13).
     pub local_routes_over_propagated: bool,
+    /// Which rules of a network ACL count together towards their quota, in each direction (NACL-16, OQ-02).
+    pub network_acl_quota_counts: NetworkAclQuota,
     /// What becomes of TCP to port 25 of public IPv4 addresses (L2-24). AWS lifts the block on request.
     pub outbound_smtp: OutboundSmtp,
+}
+
+/// Which rules of a network ACL count together towards their quota, in each direction (NACL-16, OQ-02).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkAclQuota {
+    /// The user's rules of each family.
+    EachFamily,
+    /// The same with the final `*`, which each family has.
+    EachFamilyAndDefaultRule,
+    /// The user's rules of both families.
+    BothFamilies,
 }
 
 /// What becomes of TCP to port 25 of public IPv4 addresses (L2-24).
@@ -58,6 +72,7 @@ impl Default for Settings {
             network_acl_within_subnet_via_router: false,
             connection_limit_per_instance: 1_000_000,
             local_routes_over_propagated: true,
+            network_acl_quota_counts: NetworkAclQuota::EachFamily,
             outbound_smtp: OutboundSmtp::Blocked,
         }
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::log::{Log, Place};
 use crate::resources::{AddressFamily, ConnectivityType, PeeringState, RuleAction, Tags};
-use crate::settings::{MidStreamTcp, OutboundSmtp};
+use crate::settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp};
 
 /// What an attribute can hold.
 pub(crate) trait Shape: Sized {
@@ -307,6 +307,20 @@ impl Shape for PeeringState {
                 "a state of a peering connection",
                 "give active, pending-acceptance, rejected, expired or deleted",
             ),
+        }
+    }
+}
+
+impl Shape for NetworkAclQuota {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("each_family") => Some(Self::EachFamily),
+            Some("each_family_and_default_rule") => Some(Self::EachFamilyAndDefaultRule),
+            Some("both_families") => Some(Self::BothFamilies),
+            _ => {
+                let remedy = "give each_family, each_family_and_default_rule or both_families";
+                wrong(value, at, log, "a choice", remedy)
+            }
         }
     }
 }

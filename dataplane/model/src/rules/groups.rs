@@ -10,6 +10,7 @@ use crate::name::{SecurityGroupName, VpcName};
 use crate::reader::Given;
 use crate::register::{Context, is_made_by_aws};
 use crate::resources::{Peer, SecurityGroup, SecurityGroupRule, Vpc};
+use crate::rules::prefix_lists;
 use crate::rules::references::{self, Peerings};
 use crate::rules::traffic;
 use crate::shape::clip;
@@ -172,7 +173,7 @@ fn peers(
         peers.extend(meant.map(|(peer, stale)| (reference.at.clone(), peer, stale)));
     }
     for reference in &rule.prefix_lists.items {
-        let list = cx.registers.managed_prefix_lists.resolve(cx.log, reference);
+        let list = prefix_lists::resolve(cx, reference, owner);
         peers.extend(list.map(|list| (reference.at.clone(), Peer::PrefixList(list), false)));
     }
     let to_itself = rule.to_itself.written().filter(|written| written.value);

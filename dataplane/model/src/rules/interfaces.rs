@@ -101,7 +101,8 @@ fn security_groups(
     name: &NetworkInterfaceName,
     declared: &DeclaredInterface,
 ) -> Vec<SecurityGroupName> {
-    const MOST: usize = 5;
+    /// The most that AWS grants (SG-16); five is a quota.
+    const MOST: usize = 16;
     let vpc = cx.registers.network_interfaces.owner(name);
     let written = &declared.security_groups;
     let mut groups = Vec::new();

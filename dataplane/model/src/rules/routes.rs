@@ -130,7 +130,7 @@ impl Filling {
 
     fn add_written(&mut self, cx: &Context<'_>, declared: &DeclaredRouteTable, around: &Surroundings<'_>) {
         for written in &declared.routes {
-            let destination = constraints::destination(cx, written);
+            let destination = constraints::destination(cx, written, around.name);
             let target = targets::target(cx, written, around);
             let (Some((destination, at)), Some(target)) = (destination, target) else { continue };
             match destination {
