@@ -191,7 +191,8 @@ fn come_back(cx: &Context<'_>, at: &Place<'_>, draft: &mut Draft) -> Result<(), 
     // From a peer or over a private link a connection cannot start at the gateway (NAT-15, NAT-45).
     let unknown = match draft.path {
         Path::Peering(_) => DropReason::NatForeignClient { gateway },
-        Path::Inside => DropReason::NatNoMapping { gateway, side: NatSide::Outside },
+        // A transit gateway's packets count as from inside.
+        Path::Inside | Path::Transit(_) => DropReason::NatNoMapping { gateway, side: NatSide::Outside },
     };
     let IpAddr::V4(remote) = draft.headers.src else { return Err(unknown) };
     let IpAddr::V4(address) = draft.headers.dst else { return Err(unknown) };
