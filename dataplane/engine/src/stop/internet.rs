@@ -91,7 +91,7 @@ pub(crate) fn exit(
         }
         draft.set_source(public);
     }
-    draft.sender = None;
+    draft.onto_the_internet();
     Ok(Location::PublicInternet)
 }
 
