@@ -15,9 +15,10 @@ use vpclab_model::{self as model, HostName, Kind, Name, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::fabric::{
-    Both, EgressOnlyInternetGateway, Eni, Fabric, Host, Instance, InternetGateway, KeyedMap, NatGateway,
-    NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule, PublicMapping, Role, Route,
-    RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc, eui64_link_local,
+    Both, EgressOnlyInternetGateway, Eni, Fabric, Forwards, Host, Instance, InternetGateway, KeyedMap,
+    NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule, PublicMapping,
+    Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
+    eui64_link_local,
 };
 use crate::index::{
     Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx,
@@ -130,7 +131,18 @@ impl<'a> Compiler<'a> {
                 .iter()
                 .map(|(&device, eni)| (device, self.eni_index(eni)))
                 .collect();
-            self.instances.fill(self.instance_index(name), Instance { name: name.clone(), interfaces });
+            let compiled = Instance {
+                name: name.clone(),
+                interfaces,
+                running: instance.state.is_running(),
+                forwards: match &instance.forwards {
+                    model::Forwards::SameInterface => Forwards::SameInterface,
+                    model::Forwards::Interface(eni) => Forwards::Interface(self.eni_index(eni)),
+                    model::Forwards::Nat => Forwards::Nat,
+                    model::Forwards::None => Forwards::None,
+                },
+            };
+            self.instances.fill(self.instance_index(name), compiled);
         }
         self.fill_gateways();
         let links = links::compile(self.topology, &self.vpcs);
@@ -149,7 +161,13 @@ impl<'a> Compiler<'a> {
             })),
             policies: policies.table,
             internet_gateways: table(self.topology.internet_gateways.iter().map(|(name, gateway)| {
-                InternetGateway { name: name.clone(), vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)) }
+                let edge = self.edge_table(&model::EdgeGateway::InternetGateway(name.clone()));
+                InternetGateway {
+                    name: name.clone(),
+                    vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)),
+                    route_table: edge.map(|(table, _)| self.route_tables.of(table)),
+                    pools: edge.into_iter().flat_map(|(_, table)| table.public_ipv4_pools.clone()).collect(),
+                }
             })),
             egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
                 EgressOnlyInternetGateway { name: name.clone(), vpc: self.vpcs.of(&gateway.vpc) }
@@ -206,6 +224,36 @@ impl<'a> Compiler<'a> {
                 self.enis.renew(index);
             }
         }
+        self.renew_gateways(previous);
+    }
+
+    /// A NAT gateway in another subnet, with another primary address or with another elastic IP for it is another one,
+    /// which AWS makes anew and which has none of the flows (NAT-41, NAT-47); so is a connection between other VPCs.
+    fn renew_gateways(&mut self, previous: &Fabric) {
+        for (name, nat) in &self.topology.nat_gateways {
+            let index = self.nat_index(name);
+            let Some(before) = previous.nat_gateways.get(index).filter(|before| before.name == *name) else {
+                continue;
+            };
+            let eni = &self.topology.network_interfaces[&nat.network_interface];
+            let old = &previous.enis[before.eni];
+            let primary = |address: Option<Ipv4Addr>| address.map(IpAddr::V4);
+            let same_address = old.addresses.first().copied() == primary(eni.private_ip);
+            let public_of = |address: &Ipv4Addr| eni.public_ips.get(address).map(|public| public.address);
+            let same_public = eni.private_ip.as_ref().and_then(public_of)
+                == eni.private_ip.and_then(|address| old.public_address_of(address));
+            if previous.subnets[before.subnet].name != nat.subnet || !same_address || !same_public {
+                self.nat_gateways.renew(index);
+            }
+        }
+        for (name, peering) in &self.topology.vpc_peering_connections {
+            let index = self.peering_index(name);
+            let ends = |before: &Peering| before.ends.map(|end| previous.vpcs[end].name.clone());
+            let before = previous.peerings.get(index).filter(|before| before.name == *name);
+            if before.is_some_and(|before| ends(before) != [peering.vpc.clone(), peering.peer_vpc.clone()]) {
+                self.peerings.renew(index);
+            }
+        }
     }
 
     #[allow(clippy::expect_used)]
@@ -233,6 +281,14 @@ impl<'a> Compiler<'a> {
             };
             self.peerings.fill(self.peering_index(name), compiled);
         }
+    }
+
+    /// The route table of a gateway (RT-35).
+    fn edge_table(
+        &self,
+        gateway: &model::EdgeGateway,
+    ) -> Option<(&'a model::RouteTableName, &'a model::RouteTable)> {
+        self.topology.route_tables.iter().find(|(_, table)| table.gateways.contains(gateway))
     }
 
     #[allow(clippy::expect_used)]

@@ -42,15 +42,15 @@ pub use quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 pub use resources::{
     AddressFamily, Attachment, AttachmentName, AttachmentState, AwsEnd, BgpRoute, ConnectionTracking,
     ConnectivityType, CustomerGateway, CustomerHost, CustomerNetwork, CustomerRoute, DxGateway,
-    DxGatewayAssociation, EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType,
-    InternetGateway, InternetHost, LearnedRoute, LinkName, LinkState, LocalPreference, ManagedPrefixList,
-    NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface, NotModelled,
-    NotModelledResources, Peer, PeeringState, PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route,
-    RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet,
-    Tags, Topology, TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRoute,
-    TransitGatewayRouteSource, TransitGatewayRouteState, TransitGatewayRouteTable,
-    TransitGatewayVpcAttachment, TunnelEncryption, VirtualInterface, VirtualInterfaceEnd, Vpc,
-    VpcPeeringConnection, VpnConnection, VpnGateway,
+    DxGatewayAssociation, EdgeGateway, EgressOnlyInternetGateway, Eip, EipAssociation, Forwards, Instance,
+    InstanceState, InterfaceType, InternetGateway, InternetHost, LearnedRoute, LinkName, LinkState,
+    LocalPreference, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry,
+    NetworkInterface, NotModelled, NotModelledResources, Peer, PeeringState, PrefixListEntry,
+    PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget,
+    RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, TransitGateway,
+    TransitGatewayPeeringAttachment, TransitGatewayRoute, TransitGatewayRouteSource,
+    TransitGatewayRouteState, TransitGatewayRouteTable, TransitGatewayVpcAttachment, TunnelEncryption,
+    VirtualInterface, VirtualInterfaceEnd, Vpc, VpcPeeringConnection, VpnConnection, VpnGateway,
 };
 pub use settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};

@@ -34,14 +34,16 @@ pub use gateways::{
     VpcPeeringConnection,
 };
 pub use hosts::{
-    Attachment, ConnectionTracking, Eip, EipAssociation, Instance, InterfaceType, InternetHost,
-    NetworkInterface, PublicIp,
+    Attachment, ConnectionTracking, Eip, EipAssociation, Forwards, Instance, InstanceState, InterfaceType,
+    InternetHost, NetworkInterface, PublicIp,
 };
 pub use links::{
     AwsEnd, BgpRoute, CustomerGateway, DxGateway, DxGatewayAssociation, LearnedRoute, LinkName, LinkState,
     LocalPreference, TunnelEncryption, VirtualInterface, VirtualInterfaceEnd, VpnConnection, VpnGateway,
 };
-pub use network::{Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub use network::{
+    EdgeGateway, Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc,
+};
 pub use not_modelled::{NotModelled, NotModelledResources};
 pub(crate) use prefix_lists::weight_of_aws_list;
 pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::log::{Log, Place};
 use crate::resources::{
-    AddressFamily, AttachmentState, ConnectivityType, LinkState, LocalPreference, PeeringState, RuleAction,
-    Tags, TunnelEncryption,
+    AddressFamily, AttachmentState, ConnectivityType, InstanceState, LinkState, LocalPreference,
+    PeeringState, RuleAction, Tags, TunnelEncryption,
 };
 use crate::settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp};
 
@@ -325,6 +325,16 @@ impl Shape for ConnectivityType {
             Some("public") => Some(Self::Public),
             Some("private") => Some(Self::Private),
             _ => wrong(value, at, log, "a choice", "give public or private"),
+        }
+    }
+}
+
+impl Shape for InstanceState {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("running") => Some(Self::Running),
+            Some("stopped") => Some(Self::Stopped),
+            _ => wrong(value, at, log, "a state of an instance", "give running or stopped"),
         }
     }
 }

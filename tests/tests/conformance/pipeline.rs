@@ -32,6 +32,7 @@ fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
         Step::VpnGateway { .. } => "vpn gateway",
         Step::PrivateLink { .. } => "link",
         Step::CustomerNetwork { .. } => "customer network",
+        Step::Forward { .. } => "forward",
         Step::Arrive { .. } => "arrive",
         Step::TransitRoute { .. } => "transit gateway route",
         Step::TransitGateway { .. } => "transit gateway",
