@@ -3,6 +3,8 @@
 //! Compilation cannot fail: a [`Topology`] is valid by construction. Given the fabric before, interfaces and hosts that
 //! survive keep their slots, so that devices and connections stay attached.
 
+mod links;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -13,7 +15,7 @@ use vpclab_model::{self as model, HostName, Kind, Name, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::fabric::{
-    Both, CustomerNetwork, EgressOnlyInternetGateway, Eni, Fabric, Host, Instance, InternetGateway, KeyedMap,
+    Both, EgressOnlyInternetGateway, Eni, Fabric, Forwards, Host, Instance, InternetGateway, KeyedMap,
     NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule, PublicMapping,
     Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
     eui64_link_local,
@@ -21,7 +23,7 @@ use crate::fabric::{
 use crate::index::{
     Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx,
     NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx,
-    SubnetIdx, Table, VpcIdx,
+    SubnetIdx, Table, VpcIdx, VpnGatewayIdx,
 };
 use crate::stop::internet::INTERNET_MTU;
 
@@ -43,6 +45,7 @@ struct Compiler<'a> {
     network_acls: Numbering<'a, NetworkAclIdx>,
     security_groups: Numbering<'a, SecurityGroupIdx>,
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
+    vpn_gateways: Numbering<'a, VpnGatewayIdx>,
     egress_only: Numbering<'a, EgressOnlyIdx>,
     transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
@@ -84,6 +87,7 @@ impl<'a> Compiler<'a> {
             network_acls: Numbering::new(&topology.network_acls),
             security_groups: Numbering::new(&topology.security_groups),
             internet_gateways: Numbering::new(&topology.internet_gateways),
+            vpn_gateways: Numbering::new(&topology.vpn_gateways),
             egress_only: Numbering::new(&topology.egress_only_internet_gateways),
             transit: transit::Numbers::of(topology),
             nat_gateways: Arena::with_names(
@@ -127,9 +131,21 @@ impl<'a> Compiler<'a> {
                 .iter()
                 .map(|(&device, eni)| (device, self.eni_index(eni)))
                 .collect();
-            self.instances.fill(self.instance_index(name), Instance { name: name.clone(), interfaces });
+            let compiled = Instance {
+                name: name.clone(),
+                interfaces,
+                running: instance.state.is_running(),
+                forwards: match &instance.forwards {
+                    model::Forwards::SameInterface => Forwards::SameInterface,
+                    model::Forwards::Interface(eni) => Forwards::Interface(self.eni_index(eni)),
+                    model::Forwards::Nat => Forwards::Nat,
+                    model::Forwards::None => Forwards::None,
+                },
+            };
+            self.instances.fill(self.instance_index(name), compiled);
         }
         self.fill_gateways();
+        let links = links::compile(self.topology, &self.vpcs);
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
             settings: self.topology.settings,
@@ -145,7 +161,13 @@ impl<'a> Compiler<'a> {
             })),
             policies: policies.table,
             internet_gateways: table(self.topology.internet_gateways.iter().map(|(name, gateway)| {
-                InternetGateway { name: name.clone(), vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)) }
+                let edge = self.edge_table(&model::EdgeGateway::InternetGateway(name.clone()));
+                InternetGateway {
+                    name: name.clone(),
+                    vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)),
+                    route_table: edge.map(|(table, _)| self.route_tables.of(table)),
+                    pools: edge.into_iter().flat_map(|(_, table)| table.public_ipv4_pools.clone()).collect(),
+                }
             })),
             egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
                 EgressOnlyInternetGateway { name: name.clone(), vpc: self.vpcs.of(&gateway.vpc) }
@@ -160,9 +182,9 @@ impl<'a> Compiler<'a> {
             not_modelled: self.not_modelled.table,
             instances: self.instances,
             enis: self.enis,
-            customer_networks: table(
-                self.topology.customer_networks.iter().map(|(name, n)| compile_customer_network(name, n)),
-            ),
+            vpn_gateways: links.vpn_gateways,
+            links: links.links,
+            customer_networks: links.customer_networks,
             hosts: compile_hosts(self.topology, previous),
             addresses: KeyedMap::default(),
             macs: KeyedMap::default(),
@@ -202,6 +224,36 @@ impl<'a> Compiler<'a> {
                 self.enis.renew(index);
             }
         }
+        self.renew_gateways(previous);
+    }
+
+    /// A NAT gateway in another subnet, with another primary address or with another elastic IP for it is another one,
+    /// which AWS makes anew and which has none of the flows (NAT-41, NAT-47); so is a connection between other VPCs.
+    fn renew_gateways(&mut self, previous: &Fabric) {
+        for (name, nat) in &self.topology.nat_gateways {
+            let index = self.nat_index(name);
+            let Some(before) = previous.nat_gateways.get(index).filter(|before| before.name == *name) else {
+                continue;
+            };
+            let eni = &self.topology.network_interfaces[&nat.network_interface];
+            let old = &previous.enis[before.eni];
+            let primary = |address: Option<Ipv4Addr>| address.map(IpAddr::V4);
+            let same_address = old.addresses.first().copied() == primary(eni.private_ip);
+            let public_of = |address: &Ipv4Addr| eni.public_ips.get(address).map(|public| public.address);
+            let same_public = eni.private_ip.as_ref().and_then(public_of)
+                == eni.private_ip.and_then(|address| old.public_address_of(address));
+            if previous.subnets[before.subnet].name != nat.subnet || !same_address || !same_public {
+                self.nat_gateways.renew(index);
+            }
+        }
+        for (name, peering) in &self.topology.vpc_peering_connections {
+            let index = self.peering_index(name);
+            let ends = |before: &Peering| before.ends.map(|end| previous.vpcs[end].name.clone());
+            let before = previous.peerings.get(index).filter(|before| before.name == *name);
+            if before.is_some_and(|before| ends(before) != [peering.vpc.clone(), peering.peer_vpc.clone()]) {
+                self.peerings.renew(index);
+            }
+        }
     }
 
     #[allow(clippy::expect_used)]
@@ -229,6 +281,14 @@ impl<'a> Compiler<'a> {
             };
             self.peerings.fill(self.peering_index(name), compiled);
         }
+    }
+
+    /// The route table of a gateway (RT-35).
+    fn edge_table(
+        &self,
+        gateway: &model::EdgeGateway,
+    ) -> Option<(&'a model::RouteTableName, &'a model::RouteTable)> {
+        self.topology.route_tables.iter().find(|(_, table)| table.gateways.contains(gateway))
     }
 
     #[allow(clippy::expect_used)]
@@ -325,6 +385,9 @@ impl<'a> Compiler<'a> {
                     }
                     model::RouteTarget::NatGateway(gateway) => {
                         RouteTarget::NatGateway(self.nat_index(gateway))
+                    }
+                    model::RouteTarget::VpnGateway(gateway) => {
+                        RouteTarget::VpnGateway(self.vpn_gateways.of(gateway))
                     }
                     model::RouteTarget::VpcPeeringConnection(peering) => {
                         RouteTarget::Peering(self.peering_index(peering))
@@ -528,13 +591,6 @@ fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) ->
         name: name.clone(),
         entries: Both { inbound: compile(&acl.ingress), outbound: compile(&acl.egress) },
     }
-}
-
-fn compile_customer_network(
-    name: &model::CustomerNetworkName,
-    network: &model::CustomerNetwork,
-) -> CustomerNetwork {
-    CustomerNetwork { name: name.clone(), blocks: network.blocks().collect(), mtu: network.mtu }
 }
 
 /// The hosts of every side. No two of them have the same name.

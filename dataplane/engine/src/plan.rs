@@ -7,18 +7,20 @@
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
-use vpclab_wire::{EmbeddedRewrite, IpHeaders, MacAddr, Rewrite};
+use vpclab_wire::{IpHeaders, MacAddr, Rewrite};
 
-use crate::fabric::{Fabric, INTERNET_MAC, Side};
+use crate::fabric::{Direction, Fabric, INTERNET_MAC, Side};
 use crate::flow::{DatagramKey, Effect, FirstFragment, FlowTable, FragmentLookup, Ingress, PassedFragment};
 use crate::index::{
-    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx,
-    PeeringIdx, SubnetIdx, VpcIdx,
+    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, LinkIdx,
+    NatGatewayIdx, PeeringIdx, SubnetIdx, VpcIdx, VpnGatewayIdx,
 };
-use crate::packet::{Born, Draft, MAX_EFFECTS};
+use crate::packet::{Became, Born, Draft, MAX_EFFECTS};
 use crate::reason::DropReason;
 use crate::step::{NatSide, Probe, Step};
-use crate::stop::{customer, egress_only, interface, internet, nat, peering, subnet, transit};
+use crate::stop::{
+    customer, egress_only, interface, internet, nat, peering, private_link, subnet, transit, vpn_gateway,
+};
 use crate::time::Timestamp;
 
 /// How many places a packet may visit. The longest path there is takes far fewer.
@@ -95,6 +97,12 @@ pub enum Location {
     OutOfTransit(SubnetIdx),
     /// On the internet, on its way to its destination there.
     PublicInternet,
+    /// At a virtual private gateway, out of its VPC, by a propagated route or another.
+    VpnGateway(VpnGatewayIdx, bool),
+    /// On a private link; outbound is towards the customer.
+    PrivateLink(LinkIdx, Direction),
+    /// At a virtual private gateway, out of a private link.
+    OutOfLink(VpnGatewayIdx, LinkIdx),
     /// In a customer network, on its way to its destination from there.
     CustomerNetwork(CustomerNetworkIdx),
     /// At an interface, about to enter.
@@ -240,6 +248,11 @@ fn walk(
             Location::Transit(attachment, subnet) => transit::switch(cx, attachment, subnet, draft, probe)?,
             Location::OutOfTransit(subnet) => subnet::route_out_of_transit(cx, subnet, draft, probe)?,
             Location::PublicInternet => internet::arrive(cx, draft, probe)?,
+            Location::VpnGateway(gateway, propagated) => {
+                vpn_gateway::leave(cx, gateway, propagated, draft, probe)?
+            }
+            Location::PrivateLink(link, direction) => private_link::cross(cx, link, direction, draft, probe)?,
+            Location::OutOfLink(gateway, link) => vpn_gateway::arrive(cx, gateway, link, draft, probe)?,
             Location::CustomerNetwork(network) => customer::route(cx, network, draft, probe)?,
             Location::Interface(eni, arrival) => interface::enter(cx, eni, arrival, draft, probe)?,
             Location::Outside(egress) => return Ok(Destination::Egress(egress)),
@@ -291,20 +304,7 @@ impl Plan {
             Egress::Host(host) => (INTERNET_MAC, cx.fabric.hosts[host].mac),
             Egress::Internet(_) => (INTERNET_MAC, INTERNET_MAC),
         };
-        let (src, dst) = draft.new_embedded;
-        let (src_port, dst_port) = draft.new_embedded_ports;
-        let embedded = EmbeddedRewrite { src, dst, src_port, dst_port };
-        let rewrite = Rewrite {
-            src_mac,
-            dst_mac,
-            src: draft.new_source,
-            dst: draft.new_destination,
-            src_port: draft.new_source_port,
-            dst_port: draft.new_destination_port,
-            ttl: draft.new_ttl,
-            max_segment_size: draft.max_segment_size,
-            embedded: (embedded != EmbeddedRewrite::default()).then_some(embedded),
-        };
+        let rewrite = Rewrite { src_mac, dst_mac, ..draft.rewrite() };
         let forward = Forward { egress, rewrite, fragment_to: draft.fragment_to, headers: draft.headers };
         Self { verdict: Verdict::Forward(forward), effects: draft.effects, born: None }
     }
@@ -320,9 +320,13 @@ impl Plan {
 
     /// A plan in which the packet dies on its way. It leaves no trace either, unless it gives birth to an error: then
     /// the sender's interface remembers the flow that the error is about, or it could not be let in (CT-17).
-    fn died(reason: DropReason, draft: Draft) -> Self {
-        let effects = if draft.born.is_some() { draft.effects } else { ArrayVec::new() };
-        Self { verdict: Verdict::Drop(reason), effects, born: draft.born }
+    fn died(reason: DropReason, mut draft: Draft) -> Self {
+        let Some(mut born) = draft.born.take() else { return Self::dropped(reason) };
+        let rewrite = draft.rewrite();
+        if rewrite != Rewrite::default() {
+            born.about = Some(Box::new(Became { rewrite, headers: draft.headers }));
+        }
+        Self { verdict: Verdict::Drop(reason), effects: draft.effects, born: Some(born) }
     }
 }
 
