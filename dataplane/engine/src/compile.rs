@@ -25,6 +25,8 @@ use crate::index::{
 };
 use crate::stop::internet::INTERNET_MTU;
 
+mod transit;
+
 impl Fabric {
     /// Compiles `topology`. `previous` is the fabric that it replaces, if there is one.
     pub fn compile(topology: &Topology, previous: Option<&Fabric>) -> Fabric {
@@ -42,6 +44,7 @@ struct Compiler<'a> {
     security_groups: Numbering<'a, SecurityGroupIdx>,
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
     egress_only: Numbering<'a, EgressOnlyIdx>,
+    transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     peerings: Arena<PeeringIdx, Peering>,
     not_modelled: NotModelledTable<'a>,
@@ -82,6 +85,7 @@ impl<'a> Compiler<'a> {
             security_groups: Numbering::new(&topology.security_groups),
             internet_gateways: Numbering::new(&topology.internet_gateways),
             egress_only: Numbering::new(&topology.egress_only_internet_gateways),
+            transit: transit::Numbers::of(topology),
             nat_gateways: Arena::with_names(
                 previous.map(|fabric| &fabric.nat_gateways),
                 topology.nat_gateways.keys().map(|name| name.as_str().into()),
@@ -146,6 +150,9 @@ impl<'a> Compiler<'a> {
             egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
                 EgressOnlyInternetGateway { name: name.clone(), vpc: self.vpcs.of(&gateway.vpc) }
             })),
+            transit_gateways: self.transit_gateways(),
+            transit_attachments: self.transit_attachments(),
+            transit_tables: self.transit_tables(),
             nat_gateways: self.nat_gateways,
             peerings: self.peerings,
             block_public_access: self.not_modelled.block_public_access,
@@ -322,6 +329,9 @@ impl<'a> Compiler<'a> {
                     model::RouteTarget::VpcPeeringConnection(peering) => {
                         RouteTarget::Peering(self.peering_index(peering))
                     }
+                    model::RouteTarget::TransitGateway(gateway) => {
+                        RouteTarget::TransitGateway(self.transit.of_vpc(gateway, &declared.vpc))
+                    }
                 },
                 state: route.state,
                 origin: route.origin,
@@ -352,6 +362,9 @@ impl<'a> Compiler<'a> {
             role: match &eni.interface_type {
                 model::InterfaceType::Interface => Role::Guest,
                 model::InterfaceType::NatGateway(gateway) => Role::NatGateway(self.nat_index(gateway)),
+                model::InterfaceType::TransitGateway(attachment) => {
+                    Role::TransitGateway(self.transit.of_attachment(attachment))
+                }
                 model::InterfaceType::NotModelled { kind, name } => {
                     Role::NotModelled(self.not_modelled.of_name(kind, name))
                 }

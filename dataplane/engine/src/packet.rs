@@ -12,7 +12,7 @@ use vpclab_wire::{
 };
 
 use crate::flow::{Effect, Ingress};
-use crate::index::{EniIdx, NatGatewayIdx, PeeringIdx, SubnetIdx};
+use crate::index::{AttachmentIdx, EniIdx, NatGatewayIdx, PeeringIdx, SubnetIdx};
 use crate::reason::DropReason;
 
 /// The most effects one packet can have: a fragment, a flow at each of two interfaces, and two NAT gateways between.
@@ -94,6 +94,8 @@ pub enum Path {
     Inside,
     /// Over a peering connection.
     Peering(PeeringIdx),
+    /// Out of a transit gateway, by this attachment.
+    Transit(AttachmentIdx),
 }
 
 /// What rules look at, addresses aside.

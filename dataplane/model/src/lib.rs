@@ -27,8 +27,9 @@ pub use mistake::{Mistake, Mistakes};
 pub use name::{
     CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, HostName, InstanceName,
     InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
-    kind,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, VpcPeeringConnectionName, kind,
 };
 pub use nearest::nearest;
 pub use not_modelled::{
@@ -37,12 +38,15 @@ pub use not_modelled::{
 };
 pub use quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 pub use resources::{
-    AddressFamily, Attachment, ConnectionTracking, ConnectivityType, CustomerHost, CustomerNetwork,
-    EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType, InternetGateway, InternetHost,
-    ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface,
-    NotModelled, NotModelledResources, Peer, PeeringState, PrefixListEntry, PrefixListOwner, Propagation,
-    PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup,
-    SecurityGroupRule, Subnet, Tags, Topology, Vpc, VpcPeeringConnection,
+    AddressFamily, Attachment, AttachmentName, AttachmentState, ConnectionTracking, ConnectivityType,
+    CustomerHost, CustomerNetwork, EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType,
+    InternetGateway, InternetHost, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl,
+    NetworkAclEntry, NetworkInterface, NotModelled, NotModelledResources, Peer, PeeringState,
+    PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState, RouteTable,
+    RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, TransitGateway,
+    TransitGatewayPeeringAttachment, TransitGatewayRoute, TransitGatewayRouteSource,
+    TransitGatewayRouteState, TransitGatewayRouteTable, TransitGatewayVpcAttachment, Vpc,
+    VpcPeeringConnection,
 };
 pub use settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};

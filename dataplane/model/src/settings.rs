@@ -19,6 +19,9 @@ pub struct Settings {
     /// Whether network ACLs are asked about a packet that is sent to the router although its destination lies in the
     /// sender's own subnet (PIPE-16, OQ-16).
     pub network_acl_within_subnet_via_router: bool,
+    /// Whether a transit gateway tells the sender of a packet that is too large, when it came in by a VPC attachment
+    /// (TGW-26, OQ-06).
+    pub transit_gateway_path_mtu_discovery: bool,
     /// Connections remembered at most for the interfaces of one instance, together (CT-15). AWS publishes no figure.
     pub connection_limit_per_instance: u32,
     /// Whether a local route decides for the destinations inside it that a virtual private gateway propagates, although
@@ -70,6 +73,7 @@ impl Default for Settings {
             tcp_closing_timeout: 60,
             icmp_timeout: 30,
             network_acl_within_subnet_via_router: false,
+            transit_gateway_path_mtu_discovery: true,
             connection_limit_per_instance: 1_000_000,
             local_routes_over_propagated: true,
             network_acl_quota_counts: NetworkAclQuota::EachFamily,

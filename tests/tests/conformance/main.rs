@@ -20,3 +20,5 @@ mod quotas;
 mod register;
 mod route_tables;
 mod security_groups;
+mod transit_gateway;
+mod transit_networks;

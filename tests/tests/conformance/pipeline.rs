@@ -32,6 +32,8 @@ fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
         Step::NatGateway { .. } => "nat",
         Step::Peering { .. } => "peering",
         Step::Arrive { .. } => "arrive",
+        Step::TransitRoute { .. } => "transit gateway route",
+        Step::TransitGateway { .. } => "transit gateway",
         Step::Outside { .. } => "outside",
     };
     recorder.steps.iter().map(place).collect()

@@ -6,7 +6,7 @@
 use crate::fabric::Direction;
 use crate::flow::FlowKey;
 use crate::index::{EgressOnlyIdx, EniIdx};
-use crate::packet::Draft;
+use crate::packet::{Draft, Path};
 use crate::plan::{Arrival, Context, Location};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
@@ -26,7 +26,7 @@ pub(crate) fn exit(
     if !source.is_ipv6() || !is_public(source) {
         return Err(DropReason::EgressOnlyIpv6 { gateway });
     }
-    if cx.fabric.interface_at(vpc, source).is_none() {
+    if cx.fabric.interface_at(vpc, source).is_none() || matches!(draft.path, Path::Transit(_)) {
         // It forwards for the interfaces of its VPC, as an internet gateway does (IGW-10).
         return Err(DropReason::EgressOnlyIpv6 { gateway });
     }

@@ -81,7 +81,7 @@ pub(crate) fn enter(
         return Err(DropReason::NotAttached { eni });
     }
     let asks_network_acl = match arrival {
-        Arrival::Neighbor(_) => false,
+        Arrival::Neighbor(_) | Arrival::SameSubnetTransit => false,
         Arrival::SameSubnet => cx.fabric.settings.network_acl_within_subnet_via_router,
         Arrival::Outside => true,
     };
@@ -90,6 +90,9 @@ pub(crate) fn enter(
     }
     if let Role::NatGateway(gateway) = interface.role {
         return Ok(Location::Nat(gateway, NatSide::Outside));
+    }
+    if let Role::TransitGateway(_) = interface.role {
+        return Err(DropReason::TransitInterface { eni });
     }
     if has_groups(interface) {
         security_group::guard(cx, eni, Direction::Inbound, draft, probe)?;
@@ -102,7 +105,7 @@ pub(crate) fn enter(
     }
     let src_mac = match arrival {
         Arrival::Neighbor(mac) => mac,
-        Arrival::SameSubnet | Arrival::Outside => cx.fabric.router_of(eni).mac,
+        Arrival::SameSubnet | Arrival::SameSubnetTransit | Arrival::Outside => cx.fabric.router_of(eni).mac,
     };
     Ok(outside(Egress::Interface(eni, src_mac), probe, draft.headers.dst))
 }

@@ -55,6 +55,8 @@ pub(crate) fn translate(
         NatSide::Outside => come_back(cx, gateway, draft)?,
     }
     draft.nat = Some(gateway);
+    // From here on it is the gateway's own packet.
+    draft.path = Path::Inside;
     draft.auto_tracked = true;
     probe.step(|| Step::NatGateway { gateway, side, before, after: (draft.headers.src, draft.headers.dst) });
     Ok(Location::Subnet(nat.subnet))
@@ -163,7 +165,8 @@ fn come_back(cx: &Context<'_>, gateway: NatGatewayIdx, draft: &mut Draft) -> Res
     // From a peer or over a private link a connection cannot start at the gateway (NAT-15, NAT-45).
     let unknown = match draft.path {
         Path::Peering(_) => DropReason::NatForeignClient { gateway },
-        Path::Inside => DropReason::NatNoMapping { gateway, side: NatSide::Outside },
+        // A transit gateway's packets count as from inside.
+        Path::Inside | Path::Transit(_) => DropReason::NatNoMapping { gateway, side: NatSide::Outside },
     };
     let IpAddr::V4(remote) = draft.headers.src else { return Err(unknown) };
     let IpAddr::V4(address) = draft.headers.dst else { return Err(unknown) };

@@ -94,6 +94,7 @@ pub(crate) struct DeclaredRoute {
     pub(crate) nat_gateway: Given<String>,
     pub(crate) egress_only_gateway: Given<String>,
     pub(crate) vpc_peering_connection: Given<String>,
+    pub(crate) transit_gateway: Given<String>,
     /// Whether its destination or target is one AWS has and this version does not.
     pub(crate) lacking: bool,
 }
@@ -118,8 +119,7 @@ impl DeclaredRouteTable {
 impl DeclaredRoute {
     fn read(mut reader: Reader<'_>) -> Self {
         let lacking = [
-            (&["transit_gateway", "transit_gateway_id"][..], "transit gateways"),
-            (&["vpc_endpoint", "vpc_endpoint_id"], "VPC endpoints"),
+            (&["vpc_endpoint", "vpc_endpoint_id"][..], "VPC endpoints"),
             (&["carrier_gateway", "carrier_gateway_id"], "carrier gateways"),
             (&["local_gateway", "local_gateway_id"], "local gateways"),
             (&["core_network", "core_network_arn"], "core networks"),
@@ -148,6 +148,7 @@ impl DeclaredRoute {
                 "egress_only_internet_gateway_id",
             ]),
             vpc_peering_connection: reader.take(&["vpc_peering_connection", "vpc_peering_connection_id"]),
+            transit_gateway: reader.take(&["transit_gateway", "transit_gateway_id"]),
             lacking,
         };
         reader.finish();

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::home::Home;
 use crate::name::{
     EipName, InstanceName, NatGatewayName, NetworkInterfaceName, SecurityGroupName, SubnetName,
+    TransitGatewayVpcAttachmentName,
 };
 use crate::resources::Tags;
 
@@ -58,6 +59,8 @@ pub enum InterfaceType {
     Interface,
     /// A NAT gateway's.
     NatGateway(NatGatewayName),
+    /// A transit gateway's, for this attachment (TGW-12).
+    TransitGateway(TransitGatewayVpcAttachmentName),
     /// That of a resource which is stored and not modelled.
     NotModelled {
         /// The key of its kind.

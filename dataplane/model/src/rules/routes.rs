@@ -17,12 +17,12 @@ use crate::declared::DeclaredRouteTable;
 use crate::log::Place;
 use crate::name::{
     InstanceName, ManagedPrefixListName, NatGatewayName, NetworkInterfaceName, RouteTableName, SubnetName,
-    VpcName, VpcPeeringConnectionName,
+    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
 };
 use crate::register::Context;
 use crate::resources::{
     Instance, ManagedPrefixList, NatGateway, NetworkInterface, Propagation, Route, RouteOrigin, RouteState,
-    RouteTable, RouteTarget, Subnet, Vpc, VpcPeeringConnection,
+    RouteTable, RouteTarget, Subnet, TransitGatewayVpcAttachment, Vpc, VpcPeeringConnection,
 };
 
 use constraints::Destination;
@@ -39,6 +39,8 @@ pub(super) struct Resources<'a> {
     pub(super) interfaces: &'a BTreeMap<NetworkInterfaceName, NetworkInterface>,
     pub(super) nat_gateways: &'a BTreeMap<NatGatewayName, NatGateway>,
     pub(super) peerings: &'a BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection>,
+    pub(super) transit_attachments:
+        &'a BTreeMap<TransitGatewayVpcAttachmentName, TransitGatewayVpcAttachment>,
     pub(super) prefix_lists: &'a BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
 }
 
