@@ -202,6 +202,36 @@ impl<'a> Compiler<'a> {
                 self.enis.renew(index);
             }
         }
+        self.renew_gateways(previous);
+    }
+
+    /// A NAT gateway in another subnet, with another primary address or with another elastic IP for it is another one,
+    /// which AWS makes anew and which has none of the flows (NAT-41, NAT-47); so is a connection between other VPCs.
+    fn renew_gateways(&mut self, previous: &Fabric) {
+        for (name, nat) in &self.topology.nat_gateways {
+            let index = self.nat_index(name);
+            let Some(before) = previous.nat_gateways.get(index).filter(|before| before.name == *name) else {
+                continue;
+            };
+            let eni = &self.topology.network_interfaces[&nat.network_interface];
+            let old = &previous.enis[before.eni];
+            let primary = |address: Option<Ipv4Addr>| address.map(IpAddr::V4);
+            let same_address = old.addresses.first().copied() == primary(eni.private_ip);
+            let public_of = |address: &Ipv4Addr| eni.public_ips.get(address).map(|public| public.address);
+            let same_public = eni.private_ip.as_ref().and_then(public_of)
+                == eni.private_ip.and_then(|address| old.public_address_of(address));
+            if previous.subnets[before.subnet].name != nat.subnet || !same_address || !same_public {
+                self.nat_gateways.renew(index);
+            }
+        }
+        for (name, peering) in &self.topology.vpc_peering_connections {
+            let index = self.peering_index(name);
+            let ends = |before: &Peering| before.ends.map(|end| previous.vpcs[end].name.clone());
+            let before = previous.peerings.get(index).filter(|before| before.name == *name);
+            if before.is_some_and(|before| ends(before) != [peering.vpc.clone(), peering.peer_vpc.clone()]) {
+                self.peerings.renew(index);
+            }
+        }
     }
 
     #[allow(clippy::expect_used)]

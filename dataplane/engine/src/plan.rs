@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
-use vpclab_wire::{EmbeddedRewrite, IpHeaders, MacAddr, Rewrite};
+use vpclab_wire::{IpHeaders, MacAddr, Rewrite};
 
 use crate::fabric::{Fabric, INTERNET_MAC, Side};
 use crate::flow::{DatagramKey, Effect, FirstFragment, FlowTable, FragmentLookup, Ingress, PassedFragment};
@@ -15,7 +15,7 @@ use crate::index::{
     AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx,
     PeeringIdx, SubnetIdx, VpcIdx,
 };
-use crate::packet::{Born, Draft, MAX_EFFECTS};
+use crate::packet::{Became, Born, Draft, MAX_EFFECTS};
 use crate::reason::DropReason;
 use crate::step::{NatSide, Probe, Step};
 use crate::stop::{customer, egress_only, interface, internet, nat, peering, subnet, transit};
@@ -291,20 +291,7 @@ impl Plan {
             Egress::Host(host) => (INTERNET_MAC, cx.fabric.hosts[host].mac),
             Egress::Internet(_) => (INTERNET_MAC, INTERNET_MAC),
         };
-        let (src, dst) = draft.new_embedded;
-        let (src_port, dst_port) = draft.new_embedded_ports;
-        let embedded = EmbeddedRewrite { src, dst, src_port, dst_port };
-        let rewrite = Rewrite {
-            src_mac,
-            dst_mac,
-            src: draft.new_source,
-            dst: draft.new_destination,
-            src_port: draft.new_source_port,
-            dst_port: draft.new_destination_port,
-            ttl: draft.new_ttl,
-            max_segment_size: draft.max_segment_size,
-            embedded: (embedded != EmbeddedRewrite::default()).then_some(embedded),
-        };
+        let rewrite = Rewrite { src_mac, dst_mac, ..draft.rewrite() };
         let forward = Forward { egress, rewrite, fragment_to: draft.fragment_to, headers: draft.headers };
         Self { verdict: Verdict::Forward(forward), effects: draft.effects, born: None }
     }
@@ -320,9 +307,13 @@ impl Plan {
 
     /// A plan in which the packet dies on its way. It leaves no trace either, unless it gives birth to an error: then
     /// the sender's interface remembers the flow that the error is about, or it could not be let in (CT-17).
-    fn died(reason: DropReason, draft: Draft) -> Self {
-        let effects = if draft.born.is_some() { draft.effects } else { ArrayVec::new() };
-        Self { verdict: Verdict::Drop(reason), effects, born: draft.born }
+    fn died(reason: DropReason, mut draft: Draft) -> Self {
+        let Some(mut born) = draft.born.take() else { return Self::dropped(reason) };
+        let rewrite = draft.rewrite();
+        if rewrite != Rewrite::default() {
+            born.about = Some(Box::new(Became { rewrite, headers: draft.headers }));
+        }
+        Self { verdict: Verdict::Drop(reason), effects: draft.effects, born: Some(born) }
     }
 }
 

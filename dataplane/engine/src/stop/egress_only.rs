@@ -36,7 +36,7 @@ pub(crate) fn exit(
     probe.step(|| Step::EgressOnly { gateway, direction: Direction::Outbound });
     internet::block_public_access(cx, probe)?;
     mtu::fit(draft, INTERNET_MTU, mtu::Emitter::Router)?;
-    draft.sender = None;
+    draft.onto_the_internet();
     Ok(Location::PublicInternet)
 }
 
@@ -53,7 +53,9 @@ pub(crate) fn enter(
     let slot = cx.fabric.enis.slot(eni);
     let timeouts = &cx.fabric.enis[eni].timeouts;
     let key = match draft.quoted() {
-        Some(quoted) => FlowKey::of_embedded(quoted, Direction::Inbound),
+        // It comes to whoever sent what it is about (RFC 4443 2.2).
+        Some(quoted) if quoted.src == draft.headers.dst => FlowKey::of_embedded(quoted, Direction::Inbound),
+        Some(_) => None,
         None => Some(FlowKey::of(&draft.headers, &draft.headers.transport, Direction::Inbound)),
     };
     let opened_inside = key

@@ -90,7 +90,7 @@ pub(crate) fn exit(
         }
         draft.set_source(public);
     }
-    draft.sender = None;
+    draft.onto_the_internet();
     Ok(Location::PublicInternet)
 }
 

@@ -62,7 +62,7 @@ fn route_from(
     if is_reserved(destination) {
         return Err(DropReason::ReservedDestination);
     }
-    if let Some(peering) = draft.return_path {
+    if let Some(peering) = draft.return_path.take() {
         // Back by the way the flow came, whatever the routes say; only an ACL can stop it (NAT-33).
         network_acl::guard(cx, subnet, Direction::Outbound, draft, probe)?;
         return Ok(Location::Peering(peering, here.vpc));
