@@ -6,6 +6,7 @@
 //! part of the list again.
 
 mod addresses;
+mod edge;
 mod filters;
 mod interface;
 mod internet;

@@ -188,7 +188,16 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!("network ACL {acl} rule {number} denies it on {verb} subnet {at}{why}");
             Told { resource: Some(acl), rule: Some(acl_rule(rule)), groups: Vec::new(), message }
         }
-        DropReason::SecurityGroup { eni, direction: way, has_rules } => {
+        DropReason::SecurityGroup { eni, lost_reference: true, .. } => {
+            let groups = groups(fabric, eni);
+            let name = eni_name(eni);
+            let message = format!(
+                "{name} refuses it: rules that refer to a security group do not match what another instance has \
+                 forwarded; allow the sender's block instead"
+            );
+            Told { resource: Some(name), rule: None, groups, message }
+        }
+        DropReason::SecurityGroup { eni, direction: way, has_rules, .. } => {
             let groups = groups(fabric, eni);
             let name = eni_name(eni);
             let (noun, verb) = match groups.len() {
@@ -207,6 +216,30 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
                 "{name} refuses it: its {end} is not {name}'s own address (source/destination check)"
             );
             plain(Some(name), message)
+        }
+        DropReason::InstanceStopped { eni } => {
+            let name = eni_name(eni);
+            let message = format!("the instance of {name} is stopped");
+            plain(Some(name), message)
+        }
+        DropReason::NotForwarded { eni } => {
+            let name = eni_name(eni);
+            let message = format!("{name} gets it and sends on nothing that is not its own (`forwards`)");
+            plain(Some(name), message)
+        }
+        DropReason::MiddleboxNotPublic { eni } => {
+            let name = eni_name(eni);
+            let message = format!("{name}, to which the gateway's route table leads, has no public address");
+            plain(Some(name), message)
+        }
+        DropReason::RedirectedSubnet { gateway, subnet, middlebox } => {
+            let gateway = fabric.internet_gateways[gateway].name.to_string();
+            let (subnet, middlebox) = (&fabric.subnets[subnet].name, eni_name(middlebox));
+            let message = format!(
+                "{gateway} takes nothing directly from subnet {subnet}: its route table sends what is for the subnet to \
+                 {middlebox}, so the way out must lead there too"
+            );
+            plain(Some(gateway), message)
         }
         DropReason::NoRoute { route_table } => {
             let table = fabric.route_tables[route_table].name.to_string();

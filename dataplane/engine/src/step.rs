@@ -98,6 +98,15 @@ pub enum Step {
         /// The VPC at the other end.
         to: VpcIdx,
     },
+    /// The guest of an interface sends a packet on that is not addressed to it. Explanations alone have this step.
+    Forward {
+        /// The interface by which it got the packet.
+        eni: EniIdx,
+        /// The interface by which it sends it.
+        out: EniIdx,
+        /// What it puts in place of the source, or of the destination of an answer.
+        translated: Option<(IpAddr, IpAddr)>,
+    },
     /// A transit gateway's route table was looked up (TGW-04).
     TransitRoute {
         /// The attachment that the packet came in by.

@@ -234,6 +234,8 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         transit_gateway_path_mtu_discovery: reader
             .flag(&["transit_gateway_path_mtu_discovery"], default.transit_gateway_path_mtu_discovery),
         connection_limit_per_instance,
+        stopped_instance_blackhole: reader
+            .flag(&["stopped_instance_blackhole"], default.stopped_instance_blackhole),
         local_routes_over_propagated: reader
             .flag(&["local_routes_over_propagated"], default.local_routes_over_propagated),
         network_acl_quota_counts: reader

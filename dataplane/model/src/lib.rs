@@ -39,12 +39,12 @@ pub use not_modelled::{
 pub use quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 pub use resources::{
     AddressFamily, Attachment, AttachmentName, AttachmentState, ConnectionTracking, ConnectivityType,
-    CustomerHost, CustomerNetwork, EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType,
-    InternetGateway, InternetHost, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl,
-    NetworkAclEntry, NetworkInterface, NotModelled, NotModelledResources, Peer, PeeringState,
-    PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState, RouteTable,
-    RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, TransitGateway,
-    TransitGatewayPeeringAttachment, TransitGatewayRoute, TransitGatewayRouteSource,
+    CustomerHost, CustomerNetwork, EdgeGateway, EgressOnlyInternetGateway, Eip, EipAssociation, Forwards,
+    Instance, InstanceState, InterfaceType, InternetGateway, InternetHost, ManagedPrefixList, NatGateway,
+    NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface, NotModelled, NotModelledResources, Peer,
+    PeeringState, PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState,
+    RouteTable, RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology,
+    TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRoute, TransitGatewayRouteSource,
     TransitGatewayRouteState, TransitGatewayRouteTable, TransitGatewayVpcAttachment, Vpc,
     VpcPeeringConnection,
 };

@@ -23,10 +23,12 @@ pub use gateways::{
     VpcPeeringConnection,
 };
 pub use hosts::{
-    Attachment, ConnectionTracking, Eip, EipAssociation, Instance, InterfaceType, InternetHost,
-    NetworkInterface, PublicIp,
+    Attachment, ConnectionTracking, Eip, EipAssociation, Forwards, Instance, InstanceState, InterfaceType,
+    InternetHost, NetworkInterface, PublicIp,
 };
-pub use network::{Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub use network::{
+    EdgeGateway, Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc,
+};
 pub use not_modelled::{NotModelled, NotModelledResources};
 pub(crate) use prefix_lists::weight_of_aws_list;
 pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};

@@ -9,7 +9,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::Value;
 
 use crate::log::{Log, Place};
-use crate::resources::{AddressFamily, AttachmentState, ConnectivityType, PeeringState, RuleAction, Tags};
+use crate::resources::{
+    AddressFamily, AttachmentState, ConnectivityType, InstanceState, PeeringState, RuleAction, Tags,
+};
 use crate::settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp};
 
 /// What an attribute can hold.
@@ -322,6 +324,16 @@ impl Shape for ConnectivityType {
             Some("public") => Some(Self::Public),
             Some("private") => Some(Self::Private),
             _ => wrong(value, at, log, "a choice", "give public or private"),
+        }
+    }
+}
+
+impl Shape for InstanceState {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("running") => Some(Self::Running),
+            Some("stopped") => Some(Self::Stopped),
+            _ => wrong(value, at, log, "a state of an instance", "give running or stopped"),
         }
     }
 }

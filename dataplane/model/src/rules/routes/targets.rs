@@ -5,7 +5,8 @@ use crate::name::{Kind, Name, NetworkInterfaceName};
 use crate::reader::Written;
 use crate::register::{Context, Register};
 use crate::resources::{
-    AttachmentState, InterfaceType, NatGatewayState, PeeringState, RouteState, RouteTarget,
+    Attachment, AttachmentState, InstanceState, InterfaceType, NatGatewayState, PeeringState, RouteState,
+    RouteTarget,
 };
 use crate::rules::public::only_interface;
 use crate::rules::routes::{INVALID, Surroundings, Target};
@@ -104,7 +105,14 @@ fn interface(
         cx.log.report(&reference.at, INVALID, problem, "name the service as the target");
         return None;
     }
-    let state = if interface.attachment.is_some() { RouteState::Active } else { RouteState::Blackhole };
+    let runs = |attachment: &Attachment| {
+        let instance = around.all.instances.get(&attachment.instance);
+        // OQ-27
+        !cx.declared.settings.stopped_instance_blackhole
+            || instance.is_none_or(|instance| instance.state == InstanceState::Running)
+    };
+    let works = interface.attachment.as_ref().is_some_and(runs);
+    let state = if works { RouteState::Active } else { RouteState::Blackhole };
     Some((RouteTarget::NetworkInterface(name), reference.at.clone(), state))
 }
 
