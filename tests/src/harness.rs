@@ -210,11 +210,7 @@ impl Net {
     /// `name` sends `packet`, and whoever gets it answers: whether the answer comes back, and to `name`, with the
     /// addresses turned round.
     pub fn converses(&mut self, name: &str, packet: &Packet) -> bool {
-<<<<<<< HEAD
         let Some((receiver, seen)) = self.carry(name, packet) else { return false };
-        let observed = Packet::of(seen.src, seen.dst, packet.body);
-=======
-        let Some((receiver, seen)) = self.send(name, packet).delivered() else { return false };
         // With the ports that it has there.
         let body = match packet.body {
             Body::Tcp { flags, .. } => Body::Tcp { src: seen.ports.0, dst: seen.ports.1, flags },
@@ -223,7 +219,6 @@ impl Net {
             other => other,
         };
         let observed = Packet::of(seen.src, seen.dst, body);
->>>>>>> gateways
         let answer = observed.answer().expect("a packet that is answered");
         match self.carry(&receiver, &answer) {
             Some((back, seen)) => back == name && (seen.src, seen.dst) == (packet.dst, packet.src),

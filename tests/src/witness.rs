@@ -380,11 +380,8 @@ impl Disagreement {
             }
         }
         for kind in [
-<<<<<<< HEAD
             "managed_prefix_lists",
-=======
             "nat_gateways",
->>>>>>> gateways
             "vpc_peering_connections",
             "egress_only_internet_gateways",
             "eips",

@@ -1,6 +1,6 @@
 //! May a packet leave an interface, or enter one? (areas L2, PIPE, SG and CT)
 
-use vpclab_model::{InstanceState, MidStreamTcp, NetworkInterface, RouteTarget, Topology, InterfaceType};
+use vpclab_model::{InstanceState, InterfaceType, MidStreamTcp, NetworkInterface, RouteTarget, Topology};
 
 use super::addresses::{has_address, is_never_forwarded, is_router_of, owner};
 use super::filters::{Far, Subject, acl, is_meant, is_wide_open, rules, speaks_of};

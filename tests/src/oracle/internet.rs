@@ -86,23 +86,16 @@ impl Oracle {
             return Err(Reason::NotForwarded);
         }
         let own = host.address.map(IpAddr::V4) == Some(src) || host.ipv6_address.map(IpAddr::V6) == Some(src);
-<<<<<<< HEAD
         // A forged private source gets as far as the gateway.
-=======
->>>>>>> gateways
         if !own && !is_private_or_shared(src) {
             return Err(Reason::Gateway);
         }
         walk.fit(INTERNET_MTU, None)?;
-<<<<<<< HEAD
-        if !own {
-=======
         if is_for_the_link_or_a_group(dst) {
             return Err(Reason::NotForwarded);
         }
         if !own {
             // IGW-08
->>>>>>> gateways
             return Err(Reason::Gateway);
         }
         self.across_the_internet(walk, false)
