@@ -95,6 +95,9 @@ fn interface(name: &NetworkInterfaceName, eni: &NetworkInterface) -> Vec<String>
         (InterfaceType::Interface, Some(attachment)) => {
             format!("{name} ({} eth{})", attachment.instance, attachment.device_index)
         }
+        (InterfaceType::TransitGateway(attachment), _) => {
+            format!("{name} (transit gateway attachment {attachment})")
+        }
         (InterfaceType::Interface, None) => format!("{name} (not attached)"),
     };
     let list = |addresses: Vec<String>| addresses.join(" ");

@@ -4,7 +4,7 @@
 //! word the user chose.
 
 use vpclab_engine::explain::Class;
-use vpclab_engine::{Direction, DropReason, EniIdx, Fabric, RouteTarget, SecurityGroupIdx};
+use vpclab_engine::{AttachmentIdx, Direction, DropReason, EniIdx, Fabric, RouteTarget, SecurityGroupIdx};
 use vpclab_model::{
     NetworkAclEntry, Peer, PeeringState, Route, RouteState, RuleAction, Topology, Traffic, not_public,
 };
@@ -51,7 +51,13 @@ pub(crate) fn target(fabric: &Fabric, target: RouteTarget) -> String {
         RouteTarget::EgressOnly(gateway) => fabric.egress_only[gateway].name.to_string(),
         RouteTarget::NatGateway(gateway) => fabric.nat_gateways[gateway].name.to_string(),
         RouteTarget::Peering(peering) => fabric.peerings[peering].name.to_string(),
+        RouteTarget::TransitGateway(attachment) => gateway_of(fabric, attachment),
     }
+}
+
+/// The transit gateway of an attachment.
+fn gateway_of(fabric: &Fabric, attachment: AttachmentIdx) -> String {
+    fabric.transit_gateways[fabric.transit_attachments[attachment].gateway].name.to_string()
 }
 
 /// A security group's rule, as in `web ingress[0]: tcp 443 from 0.0.0.0/0`. `about` is the family of the packet: a
@@ -182,7 +188,16 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!("network ACL {acl} rule {number} denies it on {verb} subnet {at}{why}");
             Told { resource: Some(acl), rule: Some(acl_rule(rule)), groups: Vec::new(), message }
         }
-        DropReason::SecurityGroup { eni, direction: way, has_rules } => {
+        DropReason::SecurityGroup { eni, lost_reference: true, .. } => {
+            let groups = groups(fabric, eni);
+            let name = eni_name(eni);
+            let message = format!(
+                "{name} refuses it: rules that refer to a security group do not match what another instance has \
+                 forwarded; allow the sender's block instead"
+            );
+            Told { resource: Some(name), rule: None, groups, message }
+        }
+        DropReason::SecurityGroup { eni, direction: way, has_rules, .. } => {
             let groups = groups(fabric, eni);
             let name = eni_name(eni);
             let (noun, verb) = match groups.len() {
@@ -201,6 +216,30 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
                 "{name} refuses it: its {end} is not {name}'s own address (source/destination check)"
             );
             plain(Some(name), message)
+        }
+        DropReason::InstanceStopped { eni } => {
+            let name = eni_name(eni);
+            let message = format!("the instance of {name} is stopped");
+            plain(Some(name), message)
+        }
+        DropReason::NotForwarded { eni } => {
+            let name = eni_name(eni);
+            let message = format!("{name} gets it and sends on nothing that is not its own (`forwards`)");
+            plain(Some(name), message)
+        }
+        DropReason::MiddleboxNotPublic { eni } => {
+            let name = eni_name(eni);
+            let message = format!("{name}, to which the gateway's route table leads, has no public address");
+            plain(Some(name), message)
+        }
+        DropReason::RedirectedSubnet { gateway, subnet, middlebox } => {
+            let gateway = fabric.internet_gateways[gateway].name.to_string();
+            let (subnet, middlebox) = (&fabric.subnets[subnet].name, eni_name(middlebox));
+            let message = format!(
+                "{gateway} takes nothing directly from subnet {subnet}: its route table sends what is for the subnet to \
+                 {middlebox}, so the way out must lead there too"
+            );
+            plain(Some(gateway), message)
         }
         DropReason::NoRoute { route_table } => {
             let table = fabric.route_tables[route_table].name.to_string();
@@ -300,6 +339,43 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!(
                 "VPC peering connection {name} leads into VPC {vpc} and no further, and the destination is not in it"
             );
+            plain(Some(name), message)
+        }
+        DropReason::TransitZone { attachment, subnet } => {
+            let gateway = gateway_of(fabric, attachment);
+            let name = &fabric.transit_attachments[attachment].name;
+            let subnet = &fabric.subnets[subnet];
+            let (zone, subnet) = (&subnet.availability_zone, &subnet.name);
+            let message = format!(
+                "transit gateway {gateway} cannot be used from subnet {subnet}: attachment {name} has no subnet in {zone}"
+            );
+            plain(Some(gateway), message)
+        }
+        DropReason::TransitNotAssociated { attachment } => {
+            let name = fabric.transit_attachments[attachment].name.to_string();
+            let gateway = gateway_of(fabric, attachment);
+            let message = format!("attachment {name} is associated with no route table of transit gateway {gateway}");
+            plain(Some(name), message)
+        }
+        DropReason::TransitNoRoute { table } => {
+            let table = fabric.transit_tables[table].name.to_string();
+            let message = format!("transit gateway route table {table} has no route to the destination");
+            plain(Some(table), message)
+        }
+        DropReason::TransitBlackhole { table, destination } => {
+            let table = fabric.transit_tables[table].name.to_string();
+            let message = format!("the route {destination} of transit gateway route table {table} is a blackhole");
+            let rule = Some(RuleReference::Text(destination.to_string()));
+            Told { resource: Some(table), rule, groups: Vec::new(), message }
+        }
+        DropReason::TransitTtlExpired { gateway } => {
+            let gateway = fabric.transit_gateways[gateway].name.to_string();
+            let message = format!("time to live exceeded at transit gateway {gateway}");
+            plain(Some(gateway), message)
+        }
+        DropReason::TransitInterface { eni } => {
+            let name = eni_name(eni);
+            let message = format!("{name} is a transit gateway's interface, which takes no packets for itself");
             plain(Some(name), message)
         }
         DropReason::CustomerNoRoute { network } => {

@@ -13,9 +13,9 @@ use vpclab_model::{self as model, HostName, Kind, Name, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::fabric::{
-    Both, CustomerNetwork, EgressOnlyInternetGateway, Eni, Fabric, Host, Instance, InternetGateway, KeyedMap,
-    NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule, PublicMapping,
-    Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
+    Both, CustomerNetwork, EgressOnlyInternetGateway, Eni, Fabric, Forwards, Host, Instance, InternetGateway,
+    KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule,
+    PublicMapping, Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
     eui64_link_local,
 };
 use crate::index::{
@@ -24,6 +24,8 @@ use crate::index::{
     SubnetIdx, Table, VpcIdx,
 };
 use crate::stop::internet::INTERNET_MTU;
+
+mod transit;
 
 impl Fabric {
     /// Compiles `topology`. `previous` is the fabric that it replaces, if there is one.
@@ -42,6 +44,7 @@ struct Compiler<'a> {
     security_groups: Numbering<'a, SecurityGroupIdx>,
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
     egress_only: Numbering<'a, EgressOnlyIdx>,
+    transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     peerings: Arena<PeeringIdx, Peering>,
     not_modelled: NotModelledTable<'a>,
@@ -82,6 +85,7 @@ impl<'a> Compiler<'a> {
             security_groups: Numbering::new(&topology.security_groups),
             internet_gateways: Numbering::new(&topology.internet_gateways),
             egress_only: Numbering::new(&topology.egress_only_internet_gateways),
+            transit: transit::Numbers::of(topology),
             nat_gateways: Arena::with_names(
                 previous.map(|fabric| &fabric.nat_gateways),
                 topology.nat_gateways.keys().map(|name| name.as_str().into()),
@@ -123,7 +127,18 @@ impl<'a> Compiler<'a> {
                 .iter()
                 .map(|(&device, eni)| (device, self.eni_index(eni)))
                 .collect();
-            self.instances.fill(self.instance_index(name), Instance { name: name.clone(), interfaces });
+            let compiled = Instance {
+                name: name.clone(),
+                interfaces,
+                running: instance.state.is_running(),
+                forwards: match &instance.forwards {
+                    model::Forwards::SameInterface => Forwards::SameInterface,
+                    model::Forwards::Interface(eni) => Forwards::Interface(self.eni_index(eni)),
+                    model::Forwards::Nat => Forwards::Nat,
+                    model::Forwards::None => Forwards::None,
+                },
+            };
+            self.instances.fill(self.instance_index(name), compiled);
         }
         self.fill_gateways();
         let mut fabric = Fabric {
@@ -141,11 +156,20 @@ impl<'a> Compiler<'a> {
             })),
             policies: policies.table,
             internet_gateways: table(self.topology.internet_gateways.iter().map(|(name, gateway)| {
-                InternetGateway { name: name.clone(), vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)) }
+                let edge = self.edge_table(&model::EdgeGateway::InternetGateway(name.clone()));
+                InternetGateway {
+                    name: name.clone(),
+                    vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)),
+                    route_table: edge.map(|(table, _)| self.route_tables.of(table)),
+                    pools: edge.into_iter().flat_map(|(_, table)| table.public_ipv4_pools.clone()).collect(),
+                }
             })),
             egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
                 EgressOnlyInternetGateway { name: name.clone(), vpc: self.vpcs.of(&gateway.vpc) }
             })),
+            transit_gateways: self.transit_gateways(),
+            transit_attachments: self.transit_attachments(),
+            transit_tables: self.transit_tables(),
             nat_gateways: self.nat_gateways,
             peerings: self.peerings,
             block_public_access: self.not_modelled.block_public_access,
@@ -195,6 +219,36 @@ impl<'a> Compiler<'a> {
                 self.enis.renew(index);
             }
         }
+        self.renew_gateways(previous);
+    }
+
+    /// A NAT gateway in another subnet, with another primary address or with another elastic IP for it is another one,
+    /// which AWS makes anew and which has none of the flows (NAT-41, NAT-47); so is a connection between other VPCs.
+    fn renew_gateways(&mut self, previous: &Fabric) {
+        for (name, nat) in &self.topology.nat_gateways {
+            let index = self.nat_index(name);
+            let Some(before) = previous.nat_gateways.get(index).filter(|before| before.name == *name) else {
+                continue;
+            };
+            let eni = &self.topology.network_interfaces[&nat.network_interface];
+            let old = &previous.enis[before.eni];
+            let primary = |address: Option<Ipv4Addr>| address.map(IpAddr::V4);
+            let same_address = old.addresses.first().copied() == primary(eni.private_ip);
+            let public_of = |address: &Ipv4Addr| eni.public_ips.get(address).map(|public| public.address);
+            let same_public = eni.private_ip.as_ref().and_then(public_of)
+                == eni.private_ip.and_then(|address| old.public_address_of(address));
+            if previous.subnets[before.subnet].name != nat.subnet || !same_address || !same_public {
+                self.nat_gateways.renew(index);
+            }
+        }
+        for (name, peering) in &self.topology.vpc_peering_connections {
+            let index = self.peering_index(name);
+            let ends = |before: &Peering| before.ends.map(|end| previous.vpcs[end].name.clone());
+            let before = previous.peerings.get(index).filter(|before| before.name == *name);
+            if before.is_some_and(|before| ends(before) != [peering.vpc.clone(), peering.peer_vpc.clone()]) {
+                self.peerings.renew(index);
+            }
+        }
     }
 
     #[allow(clippy::expect_used)]
@@ -222,6 +276,14 @@ impl<'a> Compiler<'a> {
             };
             self.peerings.fill(self.peering_index(name), compiled);
         }
+    }
+
+    /// The route table of a gateway (RT-35).
+    fn edge_table(
+        &self,
+        gateway: &model::EdgeGateway,
+    ) -> Option<(&'a model::RouteTableName, &'a model::RouteTable)> {
+        self.topology.route_tables.iter().find(|(_, table)| table.gateways.contains(gateway))
     }
 
     #[allow(clippy::expect_used)]
@@ -322,6 +384,9 @@ impl<'a> Compiler<'a> {
                     model::RouteTarget::VpcPeeringConnection(peering) => {
                         RouteTarget::Peering(self.peering_index(peering))
                     }
+                    model::RouteTarget::TransitGateway(gateway) => {
+                        RouteTarget::TransitGateway(self.transit.of_vpc(gateway, &declared.vpc))
+                    }
                 },
                 state: route.state,
                 origin: route.origin,
@@ -352,6 +417,9 @@ impl<'a> Compiler<'a> {
             role: match &eni.interface_type {
                 model::InterfaceType::Interface => Role::Guest,
                 model::InterfaceType::NatGateway(gateway) => Role::NatGateway(self.nat_index(gateway)),
+                model::InterfaceType::TransitGateway(attachment) => {
+                    Role::TransitGateway(self.transit.of_attachment(attachment))
+                }
                 model::InterfaceType::NotModelled { kind, name } => {
                     Role::NotModelled(self.not_modelled.of_name(kind, name))
                 }

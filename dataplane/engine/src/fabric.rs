@@ -12,15 +12,15 @@ use prefix_trie::PrefixMap;
 use vpclab_model::{
     CustomerNetworkName, EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName,
     ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState,
-    RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, VpcName,
-    VpcPeeringConnectionName,
+    RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, TransitGatewayName,
+    TransitGatewayRouteTableName, VpcName, VpcPeeringConnectionName,
 };
 use vpclab_wire::MacAddr;
 
 use crate::index::{
-    Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx,
-    NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, RouteTableIdx, SecurityGroupIdx,
-    SubnetIdx, Table, VpcIdx,
+    Arena, AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx,
+    InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, RouteTableIdx,
+    SecurityGroupIdx, SubnetIdx, Table, TransitIdx, TransitTableIdx, VpcIdx,
 };
 
 /// A hash map keyed with a secret of this process, as packets choose the keys.
@@ -97,6 +97,12 @@ pub struct Fabric {
     pub nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     /// VPC peering connections.
     pub peerings: Arena<PeeringIdx, Peering>,
+    /// Transit gateways.
+    pub transit_gateways: Table<TransitIdx, TransitGateway>,
+    /// What is attached to them; a peering attachment is there twice, once for each gateway.
+    pub transit_attachments: Table<AttachmentIdx, TransitAttachment>,
+    /// Their route tables.
+    pub transit_tables: Table<TransitTableIdx, TransitTable>,
     /// Resources that are stored and not modelled.
     pub not_modelled: Table<NotModelledIdx, NotModelled>,
     /// What may close VPCs to the internet, where the topology has such a thing (BPA-01).
@@ -221,6 +227,8 @@ pub enum RouteTarget {
     NatGateway(NatGatewayIdx),
     /// To the VPC at the other end.
     Peering(PeeringIdx),
+    /// To a transit gateway, by the VPC's attachment.
+    TransitGateway(AttachmentIdx),
 }
 
 /// A network ACL: entries of each direction in order of evaluation.
@@ -292,6 +300,10 @@ pub struct InternetGateway {
     pub name: InternetGatewayName,
     /// The VPC it is attached to.
     pub vpc: Option<VpcIdx>,
+    /// The table that routes what enters by it (RT-35); none leads straight to destinations.
+    pub route_table: Option<RouteTableIdx>,
+    /// Public blocks that the table has routes for (RT-51).
+    pub pools: Vec<Ipv4Net>,
 }
 
 /// An egress-only internet gateway.
@@ -327,6 +339,71 @@ pub struct Peering {
     pub active: bool,
 }
 
+/// A transit gateway.
+#[derive(Debug)]
+pub struct TransitGateway {
+    /// Its name.
+    pub name: TransitGatewayName,
+}
+
+/// What is attached to a transit gateway, as the gateway sees it.
+#[derive(Debug)]
+pub struct TransitAttachment {
+    /// Its name, which no other attachment has but the other side of the same one.
+    pub name: Box<str>,
+    /// The gateway.
+    pub gateway: TransitIdx,
+    /// The table that its packets are looked up in (TGW-04).
+    pub table: Option<TransitTableIdx>,
+    /// What is attached.
+    pub end: AttachmentEnd,
+}
+
+/// What an attachment leads to.
+#[derive(Debug)]
+pub enum AttachmentEnd {
+    /// A VPC.
+    Vpc(VpcAttachment),
+    /// Another transit gateway: the same attachment as that one sees it.
+    Peering(AttachmentIdx),
+}
+
+/// A VPC at a transit gateway.
+#[derive(Debug)]
+pub struct VpcAttachment {
+    /// The VPC.
+    pub vpc: VpcIdx,
+    /// The attachment's interfaces with their subnets, one in each zone that it serves (TGW-12).
+    pub doors: Vec<(SubnetIdx, EniIdx)>,
+    /// Whether both directions of a flow use the same interface (TGW-22).
+    pub appliance_mode: bool,
+    /// Whether zones have a say in which interface that is: only while something propagates to the attachment's table
+    /// (TGW-52, TGW-54).
+    pub knows_zones: bool,
+    /// Whether references to groups of other VPCs work across it (SG-11).
+    pub refers_to_groups: bool,
+}
+
+/// A route table of a transit gateway.
+#[derive(Debug)]
+pub struct TransitTable {
+    /// Its name.
+    pub name: TransitGatewayRouteTableName,
+    /// Its routes.
+    pub routes: Vec<TransitRoute>,
+    pub(crate) ipv4: PrefixMap<Ipv4Net, u32>,
+    pub(crate) ipv6: PrefixMap<Ipv6Net, u32>,
+}
+
+/// A compiled route of a transit gateway.
+#[derive(Debug, Clone)]
+pub struct TransitRoute {
+    /// Destinations.
+    pub destination: IpNet,
+    /// Where packets go: one attachment, or several that share the flows (TGW-19); none in a blackhole (TGW-08).
+    pub attachments: Vec<AttachmentIdx>,
+}
+
 /// A resource that is stored and not modelled.
 #[derive(Debug)]
 pub struct NotModelled {
@@ -349,6 +426,8 @@ pub enum Role {
     Guest,
     /// A NAT gateway's.
     NatGateway(NatGatewayIdx),
+    /// A transit gateway's, for an attachment.
+    TransitGateway(AttachmentIdx),
     /// That of a resource which is not modelled.
     NotModelled(NotModelledIdx),
 }
@@ -360,6 +439,23 @@ pub struct Instance {
     pub name: InstanceName,
     /// Its interfaces by device index.
     pub interfaces: Vec<(u8, EniIdx)>,
+    /// Whether it takes and sends packets.
+    pub running: bool,
+    /// What its guest does with packets for others.
+    pub forwards: Forwards,
+}
+
+/// What a guest does with packets that are not addressed to it, where an interface of its takes them (L2-12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwards {
+    /// It sends them on by the interface they came in.
+    SameInterface,
+    /// It sends them on by this interface.
+    Interface(EniIdx),
+    /// It sends them on by the interface they came in, from that interface's own address.
+    Nat,
+    /// It drops them.
+    None,
 }
 
 /// An elastic network interface.
@@ -506,11 +602,29 @@ impl Fabric {
         self.owners_of_ipv6.get(&address).copied()
     }
 
+    /// The internet gateway that takes packets for `address` because a pool has it (RT-51).
+    pub fn pool_gateway(&self, address: IpAddr) -> Option<InternetGatewayIdx> {
+        let IpAddr::V4(address) = address else { return None };
+        let has = |gateway: &InternetGateway| gateway.pools.iter().any(|pool| pool.contains(&address));
+        self.internet_gateways.iter().find(|(_, gateway)| has(gateway)).map(|(index, _)| index)
+    }
+
+    /// What the guest behind `eni` does with a packet for `destination`, which the interface takes although it is not its
+    /// own; none for what is addressed to the guest, as a pool's addresses are that are routed to it (RT-51).
+    pub fn forwards(&self, eni: EniIdx, destination: IpAddr) -> Option<Forwards> {
+        let interface = self.enis.get(eni)?;
+        let (instance, _) = interface.attachment?;
+        let is_foreign = !interface.owns(destination)
+            && destination != IpAddr::V6(interface.link_local)
+            && self.pool_gateway(destination).is_none();
+        is_foreign.then_some(self.instances[instance].forwards)
+    }
+
     /// Whether a public address is one of the topology's own, even if it stands for nobody now: an elastic IP, an
     /// interface's public address, an IPv6 address inside a VPC.
     pub fn belongs_to_aws(&self, address: IpAddr) -> bool {
         match address {
-            IpAddr::V4(address) => self.elastic_addresses.contains(&address),
+            IpAddr::V4(v4) => self.elastic_addresses.contains(&v4) || self.pool_gateway(address).is_some(),
             IpAddr::V6(_) => self.vpcs.iter().any(|(_, vpc)| vpc.contains(address)),
         }
     }
@@ -611,6 +725,17 @@ impl Router {
             IpAddr::V4(address) => self.ipv4 == Some(address),
             IpAddr::V6(address) => address == self.link_local || address == ROUTER_LINK_LOCAL,
         }
+    }
+}
+
+impl TransitTable {
+    /// The longest matching route (TGW-05).
+    pub fn lookup(&self, destination: IpAddr) -> Option<&TransitRoute> {
+        let position = match destination {
+            IpAddr::V4(address) => self.ipv4.get_lpm(&Ipv4Net::from(address)).map(|(_, position)| *position),
+            IpAddr::V6(address) => self.ipv6.get_lpm(&Ipv6Net::from(address)).map(|(_, position)| *position),
+        }?;
+        self.routes.get(position as usize)
     }
 }
 

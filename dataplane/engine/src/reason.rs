@@ -10,8 +10,8 @@ use vpclab_wire::{Malformed, Untranslatable};
 
 use crate::fabric::Direction;
 use crate::index::{
-    CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx,
-    NotModelledIdx, PeeringIdx, RouteTableIdx, SubnetIdx, VpcIdx,
+    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InternetGatewayIdx, NatGatewayIdx,
+    NetworkAclIdx, NotModelledIdx, PeeringIdx, RouteTableIdx, SubnetIdx, TransitIdx, TransitTableIdx, VpcIdx,
 };
 use crate::step::NatSide;
 
@@ -63,6 +63,9 @@ pub enum DropReason {
         direction: Direction,
         /// Whether the groups have any rule in that direction.
         has_rules: bool,
+        /// Whether a rule refers to a group of whoever has the source: a middlebox has forwarded the packet, and
+        /// references look at nothing that it forwards (SG-13).
+        lost_reference: bool,
     },
     /// A network ACL denies the packet (NACL-01, NACL-02).
     #[error("network ACL denies it")]
@@ -106,6 +109,34 @@ pub enum DropReason {
     NotAttached {
         /// The interface.
         eni: EniIdx,
+    },
+    /// The instance of the interface is stopped.
+    #[error("the instance is stopped")]
+    InstanceStopped {
+        /// The interface.
+        eni: EniIdx,
+    },
+    /// The guest is handed a packet that is not its own and does not forward.
+    #[error("the guest does not forward")]
+    NotForwarded {
+        /// The interface by which it got the packet.
+        eni: EniIdx,
+    },
+    /// A gateway's route table leads to a middlebox that has no public address (RT-39).
+    #[error("the middlebox has no public address")]
+    MiddleboxNotPublic {
+        /// The middlebox's interface.
+        eni: EniIdx,
+    },
+    /// The subnet's packets from the internet go to a middlebox, so that it cannot send there past it (RT-40).
+    #[error("the way in leads through a middlebox, so the direct way out is closed")]
+    RedirectedSubnet {
+        /// The gateway.
+        gateway: InternetGatewayIdx,
+        /// The subnet.
+        subnet: SubnetIdx,
+        /// The middlebox's interface.
+        middlebox: EniIdx,
     },
     /// The sender has no public address (IGW-04).
     #[error("the source has no public address")]
@@ -238,6 +269,52 @@ pub enum DropReason {
         peering: PeeringIdx,
         /// The VPC at the other end.
         vpc: VpcIdx,
+    },
+    /// No subnet of the VPC's attachment lies in the zone of the packet's (TGW-13).
+    #[error("the transit gateway is not attached in this availability zone")]
+    TransitZone {
+        /// The attachment.
+        attachment: AttachmentIdx,
+        /// The subnet that the packet is in.
+        subnet: SubnetIdx,
+    },
+    /// The attachment has no route table (TGW-02).
+    #[error("the attachment is associated with no transit gateway route table")]
+    TransitNotAssociated {
+        /// The attachment.
+        attachment: AttachmentIdx,
+    },
+    /// No route of the transit gateway's table matches (TGW-41).
+    #[error("the transit gateway has no route to the destination")]
+    TransitNoRoute {
+        /// The table.
+        table: TransitTableIdx,
+    },
+    /// The longest matching route of the transit gateway's table is a blackhole (TGW-08).
+    #[error("the transit gateway's route is a blackhole")]
+    TransitBlackhole {
+        /// The table.
+        table: TransitTableIdx,
+        /// The route's destination.
+        destination: IpNet,
+    },
+    /// Larger than an attachment allows (TGW-25).
+    #[error("larger than the transit gateway's {mtu} bytes")]
+    TransitMtuExceeded {
+        /// The limit in bytes of IP packet.
+        mtu: u16,
+    },
+    /// Time to live, or hop limit, ran out at the transit gateway (TGW-42).
+    #[error("time to live exceeded at the transit gateway")]
+    TransitTtlExpired {
+        /// The gateway.
+        gateway: TransitIdx,
+    },
+    /// A packet for an address of the transit gateway's own interfaces.
+    #[error("a transit gateway's interface takes no packets for itself")]
+    TransitInterface {
+        /// The interface.
+        eni: EniIdx,
     },
     /// Time to live, or hop limit, ran out at a gateway that is a hop (OQ-22).
     #[error("time to live exceeded")]
@@ -378,6 +455,7 @@ names! {
     Self::ServiceNotModelled(_) => "service-not-modelled", "NOT_MODELLED";
     Self::NotModelled(_) => "not-modelled", "NOT_MODELLED";
     Self::SourceDestCheck { .. } => "source-dest-check", "ENI_SOURCE_DEST_CHECK_RESTRICTION";
+    Self::SecurityGroup { lost_reference: true, .. } => "security-group", "SG_REFERENCES_NOT_PRESERVED";
     Self::SecurityGroup { has_rules: true, .. } => "security-group", "ENI_SG_RULES_MISMATCH";
     Self::SecurityGroup { has_rules: false, .. } => "security-group", "SG_HAS_NO_RULES";
     Self::NetworkAcl { .. } => "network-acl", "SUBNET_ACL_RESTRICTION";
@@ -386,6 +464,10 @@ names! {
     Self::ReservedDestination => "reserved-destination", "RESERVED_DESTINATION";
     Self::NoSuchAddress { .. } => "no-such-address", "NO_POSSIBLE_DESTINATION";
     Self::NotAttached { .. } => "not-attached", "BAD_STATE_ATTACHMENT";
+    Self::InstanceStopped { .. } => "instance-stopped", "BAD_STATE";
+    Self::NotForwarded { .. } => "not-forwarded", "GUEST_DOES_NOT_FORWARD";
+    Self::MiddleboxNotPublic { .. } => "middlebox-not-public", "INGRESS_RTB_NO_PUBLIC_IP";
+    Self::RedirectedSubnet { .. } => "redirected-subnet", "INGRESS_RTB_TRAFFIC_REDIRECTION";
     Self::NoPublicAddress { .. } => "no-public-address", "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS";
     Self::SpoofedSource { .. } => "spoofed-source", "GATEWAY_REJECTS_SPOOFED_TRAFFIC";
     Self::PrivateDestination { .. } => "private-destination", "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS";
@@ -410,6 +492,13 @@ names! {
     Self::NatUnavailable { .. } => "nat-unavailable", "BAD_STATE";
     Self::PeeringInactive { .. } => "peering-inactive", "BAD_STATE";
     Self::PeeringForeignDestination { .. } => "peering-foreign-destination", "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR";
+    Self::TransitZone { .. } => "transit-gateway-zone", "TGW_ROUTE_AZ_RESTRICTION";
+    Self::TransitNotAssociated { .. } => "transit-gateway-not-associated", "TGW_ATTACH_MISSING_TGW_RTB_ASSOCIATION";
+    Self::TransitNoRoute { .. } => "packets-lost-no-route", "TGW_RTB_NO_ROUTE_TO_TGW_ATTACHMENT";
+    Self::TransitBlackhole { .. } => "packets-lost-blackhole", "TGW_RTB_BAD_STATE_ROUTE";
+    Self::TransitMtuExceeded { .. } => "packets-lost-mtu-exceeded", "MTU_EXCEEDED";
+    Self::TransitTtlExpired { .. } => "packets-lost-ttl-expired", "TTL_EXPIRED";
+    Self::TransitInterface { .. } => "transit-gateway-interface", "NO_POSSIBLE_DESTINATION";
     Self::TtlExpired => "ttl-expired", "TTL_EXPIRED";
     Self::NoSuchInternetHost => "no-such-internet-host", "NO_POSSIBLE_DESTINATION";
     Self::CustomerNoRoute { .. } => "customer-no-route", "NO_ROUTE_TO_DESTINATION";

@@ -17,10 +17,12 @@ mod peering;
 mod prefix_lists;
 mod private;
 mod public;
+mod quotas;
 mod references;
 mod routes;
 mod subnets;
 mod traffic;
+mod transit;
 mod vpcs;
 
 use crate::register::Context;
@@ -46,6 +48,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let nat_gateways = nat::build(cx, &subnets, claims);
     let not_modelled = not_modelled::build(cx, &subnets, &network_interfaces);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
+    let transit = transit::build(cx, &vpcs, &subnets);
     let managed_prefix_lists = prefix_lists::build(cx);
     let around = routes::Resources {
         vpcs: &vpcs,
@@ -54,10 +57,11 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         interfaces: &network_interfaces,
         nat_gateways: &nat_gateways,
         peerings: &vpc_peering_connections,
+        transit_attachments: &transit.vpc_attachments,
         prefix_lists: &managed_prefix_lists,
     };
     let route_tables = routes::build(cx, &around, &[]);
-    Topology {
+    let topology = Topology {
         region: cx.declared.region.clone().unwrap_or_default(),
         settings: cx.declared.settings,
         vpcs,
@@ -67,6 +71,10 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         egress_only_internet_gateways,
         nat_gateways,
         vpc_peering_connections,
+        transit_gateways: transit.gateways,
+        transit_gateway_vpc_attachments: transit.vpc_attachments,
+        transit_gateway_peering_attachments: transit.peering_attachments,
+        transit_gateway_route_tables: transit.route_tables,
         managed_prefix_lists,
         network_acls,
         security_groups,
@@ -77,5 +85,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         customer_hosts,
         customer_networks,
         not_modelled,
-    }
+    };
+    quotas::check(cx, &topology);
+    topology
 }

@@ -19,13 +19,32 @@ pub struct Settings {
     /// Whether network ACLs are asked about a packet that is sent to the router although its destination lies in the
     /// sender's own subnet (PIPE-16, OQ-16).
     pub network_acl_within_subnet_via_router: bool,
+    /// Whether a transit gateway tells the sender of a packet that is too large, when it came in by a VPC attachment
+    /// (TGW-26, OQ-06).
+    pub transit_gateway_path_mtu_discovery: bool,
     /// Connections remembered at most for the interfaces of one instance, together (CT-15). AWS publishes no figure.
     pub connection_limit_per_instance: u32,
+    /// Whether routes to an interface of a stopped instance are black holes (OQ-27).
+    pub stopped_instance_blackhole: bool,
     /// Whether a local route decides for the destinations inside it that a virtual private gateway propagates, although
     /// those are more specific (RT-08, OQ-13).
     pub local_routes_over_propagated: bool,
+    /// Which rules of a network ACL count together towards their quota, in each direction (NACL-16, OQ-02).
+    pub network_acl_quota_counts: NetworkAclQuota,
     /// What becomes of TCP to port 25 of public IPv4 addresses (L2-24). AWS lifts the block on request.
     pub outbound_smtp: OutboundSmtp,
+}
+
+/// Which rules of a network ACL count together towards their quota, in each direction (NACL-16, OQ-02).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkAclQuota {
+    /// The user's rules of each family.
+    EachFamily,
+    /// The same with the final `*`, which each family has.
+    EachFamilyAndDefaultRule,
+    /// The user's rules of both families.
+    BothFamilies,
 }
 
 /// What becomes of TCP to port 25 of public IPv4 addresses (L2-24).
@@ -56,8 +75,11 @@ impl Default for Settings {
             tcp_closing_timeout: 60,
             icmp_timeout: 30,
             network_acl_within_subnet_via_router: false,
+            transit_gateway_path_mtu_discovery: true,
             connection_limit_per_instance: 1_000_000,
+            stopped_instance_blackhole: true,
             local_routes_over_propagated: true,
+            network_acl_quota_counts: NetworkAclQuota::EachFamily,
             outbound_smtp: OutboundSmtp::Blocked,
         }
     }

@@ -9,8 +9,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::Value;
 
 use crate::log::{Log, Place};
-use crate::resources::{AddressFamily, ConnectivityType, PeeringState, RuleAction, Tags};
-use crate::settings::{MidStreamTcp, OutboundSmtp};
+use crate::resources::{
+    AddressFamily, AttachmentState, ConnectivityType, InstanceState, PeeringState, RuleAction, Tags,
+};
+use crate::settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp};
 
 /// What an attribute can hold.
 pub(crate) trait Shape: Sized {
@@ -38,6 +40,10 @@ pub(crate) struct Region(pub(crate) String);
 /// An AWS account: twelve digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Account(pub(crate) String);
+
+/// What Terraform writes as "enable" or "disable", and others as a boolean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Switch(pub(crate) bool);
 
 /// `value` in a sentence: `the number 12`, `a list`.
 pub(crate) fn describe(value: &Value) -> String {
@@ -194,6 +200,36 @@ impl Shape for AddressFamily {
     }
 }
 
+impl Shape for Switch {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value {
+            Value::Bool(flag) => Some(Self(*flag)),
+            Value::String(text) if text == "enable" => Some(Self(true)),
+            Value::String(text) if text == "disable" => Some(Self(false)),
+            _ => wrong(value, at, log, "a switch", "give \"enable\" or \"disable\", or true or false"),
+        }
+    }
+}
+
+impl Shape for AttachmentState {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("available") => Some(Self::Available),
+            Some("pendingAcceptance" | "pending-acceptance") => Some(Self::PendingAcceptance),
+            Some("rejected") => Some(Self::Rejected),
+            Some("failed") => Some(Self::Failed),
+            Some("deleted") => Some(Self::Deleted),
+            _ => wrong(
+                value,
+                at,
+                log,
+                "a state of an attachment",
+                "give available, pendingAcceptance, rejected, failed or deleted",
+            ),
+        }
+    }
+}
+
 impl Shape for Ipv4Addr {
     fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
         let address = value.as_str().and_then(|text| text.parse().ok());
@@ -292,6 +328,16 @@ impl Shape for ConnectivityType {
     }
 }
 
+impl Shape for InstanceState {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("running") => Some(Self::Running),
+            Some("stopped") => Some(Self::Stopped),
+            _ => wrong(value, at, log, "a state of an instance", "give running or stopped"),
+        }
+    }
+}
+
 impl Shape for PeeringState {
     fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
         match value.as_str() {
@@ -307,6 +353,20 @@ impl Shape for PeeringState {
                 "a state of a peering connection",
                 "give active, pending-acceptance, rejected, expired or deleted",
             ),
+        }
+    }
+}
+
+impl Shape for NetworkAclQuota {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("each_family") => Some(Self::EachFamily),
+            Some("each_family_and_default_rule") => Some(Self::EachFamilyAndDefaultRule),
+            Some("both_families") => Some(Self::BothFamilies),
+            _ => {
+                let remedy = "give each_family, each_family_and_default_rule or both_families";
+                wrong(value, at, log, "a choice", remedy)
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use vpclab_model::{NetworkInterfaceName, OutboundSmtp, RouteTarget, Topology, VpcName};
+use vpclab_model::{InterfaceType, NetworkInterfaceName, OutboundSmtp, RouteTarget, Topology, VpcName};
 
 use super::addresses::{
     behind_public, belongs_to_aws, has_address, is_for_the_link_or_a_group, is_private_or_shared, is_public,
@@ -10,7 +10,7 @@ use super::addresses::{
 };
 use super::memory::{Flow, remembered};
 use super::routes::route;
-use super::{From, Oracle, Place, Reason, Walk};
+use super::{From, Oracle, Place, Reason, Walk, edge};
 use crate::packet::Body;
 
 /// MTU-03, IGW-12.
@@ -23,15 +23,22 @@ impl Oracle {
             return Err(Reason::Gateway);
         }
         let src = walk.packet.src;
-        let owner = owner(walk.topology, vpc, src).ok_or(Reason::Gateway)?;
-        let eni = &walk.topology.network_interfaces[owner];
-        let may_mail = walk.topology.settings.outbound_smtp == OutboundSmtp::Allowed;
-        let public = match src {
-            IpAddr::V4(private) => {
-                Some(IpAddr::V4(eni.public_ips.get(&private).ok_or(Reason::Gateway)?.address))
+        let public_of = |private: IpAddr| {
+            let owner = owner(walk.topology, vpc, private)?;
+            let eni = &walk.topology.network_interfaces[owner];
+            match private {
+                IpAddr::V4(private) => Some(Some(IpAddr::V4(eni.public_ips.get(&private)?.address))),
+                IpAddr::V6(_) => Some(None),
             }
-            IpAddr::V6(_) => None,
         };
+        let public = match edge::may_answer(walk.topology, vpc, src) {
+            true => None,
+            false => public_of(src).ok_or(Reason::Gateway)?,
+        };
+        if walk.router.is_some_and(|subnet| edge::is_shut_out(walk.topology, subnet, src)) {
+            return Err(Reason::Gateway);
+        }
+        let may_mail = walk.topology.settings.outbound_smtp == OutboundSmtp::Allowed;
         if src.is_ipv4() && matches!(walk.packet.body, Body::Tcp { dst: 25, .. }) && !may_mail {
             return Err(Reason::Gateway);
         }
@@ -67,6 +74,7 @@ impl Oracle {
         walk.sender = None;
         walk.auto_tracked = false;
         walk.came_by = None;
+        walk.nat.clear();
         self.across_the_internet(walk, true)
     }
 
@@ -74,13 +82,22 @@ impl Oracle {
     pub(super) fn leave_host(&self, walk: &mut Walk<'_>, name: &str) -> Result<Option<Place>, Reason> {
         let host = &walk.topology.internet_hosts[name];
         let (src, dst) = (walk.packet.src, walk.packet.dst);
-        if is_for_the_link_or_a_group(dst) {
+        if dst.is_multicast() {
             return Err(Reason::NotForwarded);
         }
-        if host.address.map(IpAddr::V4) != Some(src) && host.ipv6_address.map(IpAddr::V6) != Some(src) {
+        let own = host.address.map(IpAddr::V4) == Some(src) || host.ipv6_address.map(IpAddr::V6) == Some(src);
+        // A forged private source gets as far as the gateway.
+        if !own && !is_private_or_shared(src) {
             return Err(Reason::Gateway);
         }
         walk.fit(INTERNET_MTU, None)?;
+        if is_for_the_link_or_a_group(dst) {
+            return Err(Reason::NotForwarded);
+        }
+        if !own {
+            // IGW-08
+            return Err(Reason::Gateway);
+        }
         self.across_the_internet(walk, false)
     }
 
@@ -96,11 +113,20 @@ impl Oracle {
         if let Some(name) = behind_egress_only(topology, dst, src) {
             return self.by_egress_only_gateway(walk, name);
         }
+        if let Some(table) = edge::pool(topology, dst) {
+            if is_private_or_shared(src) {
+                return Err(Reason::Gateway);
+            }
+            let name = edge::by_pool(topology, table, dst)?;
+            return self.enter(walk, name.as_str(), &From::Outside);
+        }
         let Some((name, private)) = behind_public(topology, dst) else {
             let beyond = leaves_aws && !belongs_to_aws(topology, dst);
             return if beyond { Ok(Some(Place::Internet)) } else { Err(Reason::Gateway) };
         };
-        if is_private_or_shared(src) || topology.network_interfaces[name].attachment.is_none() {
+        let eni = &topology.network_interfaces[name];
+        let is_in_use = eni.attachment.is_some() || eni.interface_type != InterfaceType::Interface;
+        if is_private_or_shared(src) || !is_in_use {
             return Err(Reason::Gateway);
         }
         walk.packet.dst = private;
@@ -109,6 +135,8 @@ impl Oracle {
         {
             about.src = private;
         }
+        let vpc = &topology.subnets[&topology.network_interfaces[name].subnet].vpc;
+        let name = edge::diverted(topology, vpc, private)?.unwrap_or(name);
         self.enter(walk, name.as_str(), &From::Outside)
     }
 

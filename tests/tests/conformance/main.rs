@@ -7,6 +7,7 @@
 
 mod addressing;
 mod connection_tracking;
+mod errors;
 mod explain;
 mod internet_gateway;
 mod layer2;
@@ -15,6 +16,9 @@ mod networks;
 mod not_modelled;
 mod peer_groups;
 mod pipeline;
+mod quotas;
 mod register;
 mod route_tables;
 mod security_groups;
+mod transit_gateway;
+mod transit_networks;

@@ -29,7 +29,10 @@ fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
         Step::EgressOnly { .. } => "egress-only",
         Step::NatGateway { .. } => "nat",
         Step::Peering { .. } => "peering",
+        Step::Forward { .. } => "forward",
         Step::Arrive { .. } => "arrive",
+        Step::TransitRoute { .. } => "transit gateway route",
+        Step::TransitGateway { .. } => "transit gateway",
         Step::Outside { .. } => "outside",
     };
     recorder.steps.iter().map(place).collect()

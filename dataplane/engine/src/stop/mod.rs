@@ -1,6 +1,7 @@
 //! Where can a packet be on its walk? One module for each place.
 
 pub(crate) mod customer;
+pub(crate) mod edge;
 pub(crate) mod egress_only;
 pub(crate) mod interface;
 pub(crate) mod internet;
@@ -10,3 +11,4 @@ pub(crate) mod network_acl;
 pub(crate) mod peering;
 pub(crate) mod security_group;
 pub(crate) mod subnet;
+pub(crate) mod transit;

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::declared::DeclaredHome;
 use crate::log::{Log, Place};
 use crate::name::{EipName, InstanceName, InternetHostName, NetworkInterfaceName};
-use crate::reader::{Given, List, Reader};
-use crate::resources::{ConnectionTracking, Tags};
+use crate::reader::{Given, List, Reader, Written};
+use crate::resources::{ConnectionTracking, InstanceState, Tags};
 use crate::shape::Mac;
 
 /// The largest device index.
@@ -61,6 +61,8 @@ pub(crate) struct DeclaredInstance {
     pub(crate) associate_public_ip_address: Given<bool>,
     pub(crate) public_ip: Given<Ipv4Addr>,
     pub(crate) network_interfaces: Vec<DeclaredAttachment>,
+    pub(crate) state: Given<InstanceState>,
+    pub(crate) forwards: Given<String>,
     pub(crate) tags: Tags,
 }
 
@@ -157,6 +159,18 @@ impl DeclaredInterface {
         }
     }
 
+    /// The interface of a transit gateway's attachment in one of its subnets: one address of each family it serves
+    /// (TGW-12, TGW-55).
+    pub(super) fn of_attachment(at: Place, subnet: Written<String>, ipv6: bool) -> Self {
+        let count = Written { at: at.attribute("ipv6_support"), value: 1 };
+        let mut interface = Self::of_service(at, Given::Right(subnet));
+        if ipv6 {
+            interface.ipv6_addresses.given = false;
+            interface.ipv6_address_count = Given::Right(count);
+        }
+        interface
+    }
+
     /// The interface of a NAT gateway: one private address, and up to seven more (NAT-05).
     pub(super) fn of_nat_gateway(reader: &mut Reader<'_>) -> Self {
         const MOST_SECONDARY: i64 = 7;
@@ -227,6 +241,8 @@ impl DeclaredInstance {
             associate_public_ip_address: reader.take(&["associate_public_ip_address"]),
             public_ip: reader.take(&["public_ip"]),
             network_interfaces,
+            state: reader.take(&["state", "instance_state"]),
+            forwards: reader.take(&["forwards"]),
             tags: reader.tags(),
         }
     }

@@ -78,6 +78,10 @@ pub(crate) struct DeclaredRouteTable {
     pub(crate) subnets: List<String>,
     /// The virtual private gateways whose routes it takes (RT-34).
     pub(crate) propagating_vgws: List<String>,
+    /// The gateways whose arriving packets it routes (RT-35, RT-36).
+    pub(crate) gateways: List<String>,
+    /// The customer's own public blocks that it routes (RT-51).
+    pub(crate) public_ipv4_pools: List<Ipv4Net>,
     pub(crate) tags: Tags,
 }
 
@@ -94,6 +98,7 @@ pub(crate) struct DeclaredRoute {
     pub(crate) nat_gateway: Given<String>,
     pub(crate) egress_only_gateway: Given<String>,
     pub(crate) vpc_peering_connection: Given<String>,
+    pub(crate) transit_gateway: Given<String>,
     /// Whether its destination or target is one AWS has and this version does not.
     pub(crate) lacking: bool,
 }
@@ -110,6 +115,8 @@ impl DeclaredRouteTable {
                 .collect(),
             subnets: reader.list(&["subnets", "subnet_ids"]),
             propagating_vgws: reader.list(&["propagating_vgws"]),
+            gateways: reader.list_or_one(&["gateways", "gateway_ids"], &["gateway", "gateway_id"]),
+            public_ipv4_pools: reader.list_or_one(&["public_ipv4_pools"], &["public_ipv4_pool"]),
             tags: reader.tags(),
         }
     }
@@ -118,8 +125,7 @@ impl DeclaredRouteTable {
 impl DeclaredRoute {
     fn read(mut reader: Reader<'_>) -> Self {
         let lacking = [
-            (&["transit_gateway", "transit_gateway_id"][..], "transit gateways"),
-            (&["vpc_endpoint", "vpc_endpoint_id"], "VPC endpoints"),
+            (&["vpc_endpoint", "vpc_endpoint_id"][..], "VPC endpoints"),
             (&["carrier_gateway", "carrier_gateway_id"], "carrier gateways"),
             (&["local_gateway", "local_gateway_id"], "local gateways"),
             (&["core_network", "core_network_arn"], "core networks"),
@@ -148,6 +154,7 @@ impl DeclaredRoute {
                 "egress_only_internet_gateway_id",
             ]),
             vpc_peering_connection: reader.take(&["vpc_peering_connection", "vpc_peering_connection_id"]),
+            transit_gateway: reader.take(&["transit_gateway", "transit_gateway_id"]),
             lacking,
         };
         reader.finish();

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::declared::DeclaredManagedPrefixList;
 use crate::log::Place;
-use crate::name::ManagedPrefixListName;
+use crate::name::{ManagedPrefixListName, VpcName};
+use crate::reader::Written;
 use crate::register::Context;
 use crate::resources::{
     AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner, weight_of_aws_list,
@@ -19,15 +20,39 @@ pub(super) fn build(cx: &Context<'_>) -> BTreeMap<ManagedPrefixListName, Managed
     for (name, declared) in &cx.declared.managed_prefix_lists {
         let Some(&address_family) = declared.address_family.value() else { continue };
         let entries = entries(cx, declared, address_family);
-        let owner = weight_of_aws_list(name)
+        let managed_by = weight_of_aws_list(name)
             .map_or(PrefixListOwner::Customer, |weight| PrefixListOwner::Aws { weight });
-        let max_entries = max_entries(cx, declared, owner, entries.len());
+        let max_entries = max_entries(cx, declared, managed_by, entries.len());
         let version = version(cx, name, declared, &entries);
         let tags = declared.tags.clone();
-        let list = ManagedPrefixList { address_family, owner, max_entries, entries, version, tags };
+        let home = declared.home.settle(cx).unwrap_or_default();
+        let list =
+            ManagedPrefixList { home, address_family, managed_by, max_entries, entries, version, tags };
         lists.insert(name.clone(), list);
     }
     lists
+}
+
+/// The list that a route or a rule in `vpc` names: one of the VPC's region. One of another account is taken to be shared.
+pub(super) fn resolve(
+    cx: &Context<'_>,
+    reference: &Written<String>,
+    vpc: Option<&VpcName>,
+) -> Option<ManagedPrefixListName> {
+    let name = cx.registers.managed_prefix_lists.resolve(cx.log, reference)?;
+    let there = cx.declared.managed_prefix_lists.get(&name).and_then(|list| list.home.settle(cx));
+    if let (Some(there), Some(here)) = (there, cx.home_of(vpc))
+        && there.region != here.region
+    {
+        let problem = format!(
+            "the managed prefix list {name} is in region {}, the VPC in {}",
+            there.region, here.region
+        );
+        let remedy = "declare one in the VPC's region";
+        cx.log.report(&reference.at, "InvalidPrefixListID.NotFound", problem, remedy);
+        return None;
+    }
+    Some(name)
 }
 
 /// Entries of one family, none twice.

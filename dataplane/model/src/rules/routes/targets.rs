@@ -4,7 +4,10 @@ use crate::declared::DeclaredRoute;
 use crate::name::{Kind, Name, NetworkInterfaceName};
 use crate::reader::Written;
 use crate::register::{Context, Register};
-use crate::resources::{InterfaceType, NatGatewayState, PeeringState, RouteState, RouteTarget};
+use crate::resources::{
+    Attachment, AttachmentState, InstanceState, InterfaceType, NatGatewayState, PeeringState, RouteState,
+    RouteTarget,
+};
 use crate::rules::public::only_interface;
 use crate::rules::routes::{INVALID, Surroundings, Target};
 
@@ -17,13 +20,14 @@ pub(super) fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroun
         &written.nat_gateway,
         &written.egress_only_gateway,
         &written.vpc_peering_connection,
+        &written.transit_gateway,
     ];
     let given: Vec<_> = targets.into_iter().filter(|target| !target.is_absent()).collect();
     match given.as_slice() {
         [] if written.lacking => None,
         [] => {
             let remedy = "give `gateway`, `nat_gateway`, `egress_only_gateway`, `vpc_peering_connection`, \
-                          `network_interface` or `instance`";
+                          `transit_gateway`, `network_interface` or `instance`";
             cx.log.report(&written.at, "MissingParameter", "the route has no target", remedy);
             None
         }
@@ -40,6 +44,8 @@ pub(super) fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroun
                 egress_only(cx, reference, around)
             } else if let Some(reference) = written.vpc_peering_connection.written() {
                 peering(cx, reference, around)
+            } else if let Some(reference) = written.transit_gateway.written() {
+                transit_gateway(cx, reference, around)
             } else {
                 let reference = written.instance.written()?;
                 let instance =
@@ -99,7 +105,14 @@ fn interface(
         cx.log.report(&reference.at, INVALID, problem, "name the service as the target");
         return None;
     }
-    let state = if interface.attachment.is_some() { RouteState::Active } else { RouteState::Blackhole };
+    let runs = |attachment: &Attachment| {
+        let instance = around.all.instances.get(&attachment.instance);
+        // OQ-27
+        !cx.declared.settings.stopped_instance_blackhole
+            || instance.is_none_or(|instance| instance.state == InstanceState::Running)
+    };
+    let works = interface.attachment.as_ref().is_some_and(runs);
+    let state = if works { RouteState::Active } else { RouteState::Blackhole };
     Some((RouteTarget::NetworkInterface(name), reference.at.clone(), state))
 }
 
@@ -135,6 +148,29 @@ fn peering(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<
     let active = connection.state == PeeringState::Active;
     let state = if active { RouteState::Active } else { RouteState::Blackhole };
     Some((RouteTarget::VpcPeeringConnection(name), reference.at.clone(), state))
+}
+
+/// A transit gateway that this VPC is attached to; unless the attachment is available it is a black hole (RT-25).
+fn transit_gateway(
+    cx: &Context<'_>,
+    reference: &Written<String>,
+    around: &Surroundings<'_>,
+) -> Option<Target> {
+    let name = cx.registers.transit_gateways.resolve(cx.log, reference)?;
+    let here = around.name?;
+    let attachments = || {
+        let all = around.all.transit_attachments.values();
+        all.filter(|attachment| attachment.transit_gateway == name && attachment.vpc == *here)
+    };
+    if attachments().next().is_none() {
+        let problem = format!("VPC {here} is not attached to the transit gateway {name}");
+        let remedy = "attach it with one of `transit_gateway_vpc_attachments`";
+        cx.log.report(&reference.at, "InvalidTransitGatewayID.NotFound", problem, remedy);
+        return None;
+    }
+    let works = attachments().any(|attachment| attachment.state == AttachmentState::Available);
+    let state = if works { RouteState::Active } else { RouteState::Blackhole };
+    Some((RouteTarget::TransitGateway(name), reference.at.clone(), state))
 }
 
 /// The resource a reference stands for, which must belong to the table's VPC.
