@@ -81,6 +81,9 @@ pub(crate) fn enter(
     if interface.role == Role::Guest && interface.attachment.is_none() {
         return Err(DropReason::NotAttached { eni });
     }
+    if let Role::TransitGateway(_) = interface.role {
+        return Err(DropReason::TransitInterface { eni });
+    }
     runs(cx, eni)?;
     let asks_network_acl = match arrival {
         Arrival::Neighbor(_) | Arrival::SameSubnetTransit => false,
@@ -92,9 +95,6 @@ pub(crate) fn enter(
     }
     if let Role::NatGateway(gateway) = interface.role {
         return Ok(Location::Nat(gateway, NatSide::Outside));
-    }
-    if let Role::TransitGateway(_) = interface.role {
-        return Err(DropReason::TransitInterface { eni });
     }
     if has_groups(interface) {
         security_group::guard(cx, eni, Direction::Inbound, draft, probe)?;
