@@ -5,6 +5,7 @@
 //! connections that may be forgotten, forwarding by whoever got a packet that was not for it.
 
 mod routing;
+mod transit;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -226,6 +227,7 @@ pub fn network(rng: &mut Rng) -> Value {
         "network_interfaces": interfaces, "instances": instances, "eips": eips, "internet_hosts": hosts,
     });
     routing::enrich(rng, &mut document);
+    transit::enrich(rng, &mut document);
     document
 }
 

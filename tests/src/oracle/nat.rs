@@ -101,6 +101,7 @@ impl Oracle {
         walk.sender = None;
         walk.auto_tracked = true;
         walk.came_by = None;
+        walk.by_transit = false;
         self.at_router(walk, &nat.subnet)
     }
 
