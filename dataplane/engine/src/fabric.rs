@@ -379,7 +379,7 @@ pub enum AttachmentEnd {
     /// A VPN connection.
     Vpn(LinkIdx),
     /// A Direct Connect gateway, with what is behind its virtual interfaces.
-    DxGateway(LinkTable),
+    DxGateway(Box<LinkTable>),
 }
 
 /// A VPC at a transit gateway.

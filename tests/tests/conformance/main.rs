@@ -25,4 +25,5 @@ mod security_groups;
 mod site_to_site_vpn;
 mod transit_gateway;
 mod transit_networks;
+mod transit_private_links;
 mod virtual_private_gateway;

@@ -159,7 +159,7 @@ impl Compiler<'_> {
                 AttachmentEnd::Vpn(link)
             }
             AttachmentName::DxGateway(association) => {
-                AttachmentEnd::DxGateway(super::links::learned(self.topology, association))
+                AttachmentEnd::DxGateway(Box::new(super::links::learned(self.topology, association)))
             }
             AttachmentName::Peering(peering) => {
                 let attachment = &self.topology.transit_gateway_peering_attachments[peering];
