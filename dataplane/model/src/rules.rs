@@ -52,8 +52,8 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
     let mut links = links::build(cx, &customer_networks);
     knowledge::learn(&mut links);
-    let transit = transit::build(cx, &vpcs, &subnets, &links);
     let managed_prefix_lists = prefix_lists::build(cx);
+    let transit = transit::build(cx, &vpcs, &subnets, &links, &managed_prefix_lists);
     let around = routes::Resources {
         vpcs: &vpcs,
         subnets: &subnets,
