@@ -7,15 +7,18 @@
 
 mod addressing;
 mod connection_tracking;
+mod edge_routes;
 mod errors;
 mod explain;
 mod internet_gateway;
 mod layer2;
+mod middlebox;
 mod network_acls;
 mod networks;
 mod not_modelled;
 mod peer_groups;
 mod pipeline;
+mod prefix_lists;
 mod quotas;
 mod register;
 mod route_tables;
