@@ -286,7 +286,7 @@ impl Oracle {
                 acl(&topology.network_acls[&subnet.network_acl], &walk.packet, false)?;
                 self.through_nat(walk, name.as_str(), true)
             }
-            RouteTarget::TransitGateway(_) => Err(Reason::Gateway),
+            RouteTarget::VpnGateway(_) | RouteTarget::TransitGateway(_) => Err(Reason::Gateway),
         }
     }
 }

@@ -13,7 +13,7 @@ use vpclab_api::{
 use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
 use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, Side, explain as engine};
-use vpclab_model::{RouteState, Topology, not_public};
+use vpclab_model::{LinkName, RouteState, Topology, not_public};
 use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
 use crate::met::Met;
@@ -397,6 +397,32 @@ impl Telling<'_> {
                     if translated.is_some() { "translate" } else { "pass" },
                 )
             },
+            Examined::VpnGateway { gateway, direction, link } => Step {
+                direction: Some(words::direction(direction)),
+                detail: Some(fabric.links[link].name.to_string()),
+                ..plain("vpn_gateway", fabric.vpn_gateways[gateway].name.to_string(), "forward")
+            },
+            Examined::PrivateLink { link, direction } => {
+                let link = &fabric.links[link];
+                let component = match link.name {
+                    LinkName::Vpn(_) => "vpn_connection",
+                    LinkName::Private(_) | LinkName::Transit(_) => "virtual_interface",
+                };
+                let direction = Some(words::direction(direction));
+                Step { direction, ..plain(component, link.name.to_string(), "pass") }
+            }
+            Examined::CustomerNetwork { network, matched } => {
+                let name = fabric.customer_networks[network].name.to_string();
+                let Some((destination, link)) = matched else {
+                    let detail = Some("no route matches".to_owned());
+                    return Step { detail, ..plain("customer_network", name, "deny") };
+                };
+                Step {
+                    rule: Some(RuleReference::Text(destination.to_string())),
+                    detail: Some(fabric.links[link].name.to_string()),
+                    ..plain("customer_network", name, "forward")
+                }
+            }
             Examined::Outside { host: None, address } => plain("internet", address.to_string(), "arrive"),
             Examined::Outside { host: Some(host), .. } => {
                 let host = &fabric.hosts[host];

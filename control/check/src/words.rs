@@ -50,6 +50,7 @@ pub(crate) fn target(fabric: &Fabric, target: RouteTarget) -> String {
         RouteTarget::NetworkInterface(eni) => fabric.enis[eni].name.to_string(),
         RouteTarget::EgressOnly(gateway) => fabric.egress_only[gateway].name.to_string(),
         RouteTarget::NatGateway(gateway) => fabric.nat_gateways[gateway].name.to_string(),
+        RouteTarget::VpnGateway(gateway) => fabric.vpn_gateways[gateway].name.to_string(),
         RouteTarget::Peering(peering) => fabric.peerings[peering].name.to_string(),
         RouteTarget::TransitGateway(attachment) => gateway_of(fabric, attachment),
     }
@@ -339,6 +340,31 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!(
                 "VPC peering connection {name} leads into VPC {vpc} and no further, and the destination is not in it"
             );
+            plain(Some(name), message)
+        }
+        DropReason::VpnGatewayForeignSource { gateway }
+        | DropReason::VpnGatewayForeignDestination { gateway }
+        | DropReason::VpnGatewayNoRoute { gateway } => {
+            let name = fabric.vpn_gateways[gateway].name.to_string();
+            let why = match reason {
+                DropReason::VpnGatewayForeignSource { .. } => {
+                    "refuses a source that belongs to no interface of its VPC"
+                }
+                DropReason::VpnGatewayForeignDestination { .. } => {
+                    "leads to interfaces of its VPC and no further, and the destination is none of them"
+                }
+                _ => "has learnt no route to the destination",
+            };
+            let message = format!("virtual private gateway {name} {why}");
+            plain(Some(name), message)
+        }
+        DropReason::PrivateLinkNoRoute { link } | DropReason::UndeclaredCustomerNetwork { link } => {
+            let name = fabric.links[link].name.to_string();
+            let why = match reason {
+                DropReason::PrivateLinkNoRoute { .. } => "no gateway of AWS announces the destination",
+                _ => "no customer network is declared",
+            };
+            let message = format!("at the other end of private link {name} {why}");
             plain(Some(name), message)
         }
         DropReason::TransitZone { attachment, subnet } => {

@@ -3,6 +3,8 @@
 //! Compilation cannot fail: a [`Topology`] is valid by construction. Given the fabric before, interfaces and hosts that
 //! survive keep their slots, so that devices and connections stay attached.
 
+mod links;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -13,15 +15,15 @@ use vpclab_model::{self as model, HostName, Kind, Name, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::fabric::{
-    Both, CustomerNetwork, EgressOnlyInternetGateway, Eni, Fabric, Forwards, Host, Instance, InternetGateway,
-    KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule,
-    PublicMapping, Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
+    Both, EgressOnlyInternetGateway, Eni, Fabric, Forwards, Host, Instance, InternetGateway, KeyedMap,
+    NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule, PublicMapping,
+    Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
     eui64_link_local,
 };
 use crate::index::{
     Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx,
     NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx,
-    SubnetIdx, Table, VpcIdx,
+    SubnetIdx, Table, VpcIdx, VpnGatewayIdx,
 };
 use crate::stop::internet::INTERNET_MTU;
 
@@ -43,6 +45,7 @@ struct Compiler<'a> {
     network_acls: Numbering<'a, NetworkAclIdx>,
     security_groups: Numbering<'a, SecurityGroupIdx>,
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
+    vpn_gateways: Numbering<'a, VpnGatewayIdx>,
     egress_only: Numbering<'a, EgressOnlyIdx>,
     transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
@@ -84,6 +87,7 @@ impl<'a> Compiler<'a> {
             network_acls: Numbering::new(&topology.network_acls),
             security_groups: Numbering::new(&topology.security_groups),
             internet_gateways: Numbering::new(&topology.internet_gateways),
+            vpn_gateways: Numbering::new(&topology.vpn_gateways),
             egress_only: Numbering::new(&topology.egress_only_internet_gateways),
             transit: transit::Numbers::of(topology),
             nat_gateways: Arena::with_names(
@@ -141,6 +145,7 @@ impl<'a> Compiler<'a> {
             self.instances.fill(self.instance_index(name), compiled);
         }
         self.fill_gateways();
+        let links = links::compile(self.topology, &self.vpcs);
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
             settings: self.topology.settings,
@@ -177,9 +182,9 @@ impl<'a> Compiler<'a> {
             not_modelled: self.not_modelled.table,
             instances: self.instances,
             enis: self.enis,
-            customer_networks: table(
-                self.topology.customer_networks.iter().map(|(name, n)| compile_customer_network(name, n)),
-            ),
+            vpn_gateways: links.vpn_gateways,
+            links: links.links,
+            customer_networks: links.customer_networks,
             hosts: compile_hosts(self.topology, previous),
             addresses: KeyedMap::default(),
             macs: KeyedMap::default(),
@@ -380,6 +385,9 @@ impl<'a> Compiler<'a> {
                     }
                     model::RouteTarget::NatGateway(gateway) => {
                         RouteTarget::NatGateway(self.nat_index(gateway))
+                    }
+                    model::RouteTarget::VpnGateway(gateway) => {
+                        RouteTarget::VpnGateway(self.vpn_gateways.of(gateway))
                     }
                     model::RouteTarget::VpcPeeringConnection(peering) => {
                         RouteTarget::Peering(self.peering_index(peering))
@@ -583,13 +591,6 @@ fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) ->
         name: name.clone(),
         entries: Both { inbound: compile(&acl.ingress), outbound: compile(&acl.egress) },
     }
-}
-
-fn compile_customer_network(
-    name: &model::CustomerNetworkName,
-    network: &model::CustomerNetwork,
-) -> CustomerNetwork {
-    CustomerNetwork { name: name.clone(), blocks: network.blocks().collect(), mtu: network.mtu }
 }
 
 /// The hosts of every side. No two of them have the same name.

@@ -3,6 +3,8 @@
 //! The [`Fabric`] is a topology compiled for packets: names are indices, lookups are tables, references are resolved.
 //! It is immutable, and a packet sees exactly one. Everything a stop asks, it asks here.
 
+mod links;
+
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -10,18 +12,20 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use vpclab_model::{
-    CustomerNetworkName, EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName,
-    ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState,
-    RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, TransitGatewayName,
+    EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName, ManagedPrefixListName,
+    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState, RouteTableName,
+    RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, TransitGatewayName,
     TransitGatewayRouteTableName, VpcName, VpcPeeringConnectionName,
 };
 use vpclab_wire::MacAddr;
 
 use crate::index::{
     Arena, AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx,
-    InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, RouteTableIdx,
-    SecurityGroupIdx, SubnetIdx, Table, TransitIdx, TransitTableIdx, VpcIdx,
+    InternetGatewayIdx, LinkIdx, NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx,
+    RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table, TransitIdx, TransitTableIdx, VpcIdx, VpnGatewayIdx,
 };
+
+pub use links::{AwsEnd, CustomerNetwork, Link, LinkRoute, LinkTable, VpnGateway};
 
 /// A hash map keyed with a secret of this process, as packets choose the keys.
 pub type KeyedMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -113,6 +117,10 @@ pub struct Fabric {
     pub instances: Arena<InstanceIdx, Instance>,
     /// Interfaces.
     pub enis: Arena<EniIdx, Eni>,
+    /// Virtual private gateways.
+    pub vpn_gateways: Table<VpnGatewayIdx, VpnGateway>,
+    /// VPN connections and virtual interfaces.
+    pub links: Table<LinkIdx, Link>,
     /// Customer networks.
     pub customer_networks: Table<CustomerNetworkIdx, CustomerNetwork>,
     /// Hosts outside every VPC.
@@ -225,6 +233,8 @@ pub enum RouteTarget {
     EgressOnly(EgressOnlyIdx),
     /// To a NAT gateway.
     NatGateway(NatGatewayIdx),
+    /// To a virtual private gateway.
+    VpnGateway(VpnGatewayIdx),
     /// To the VPC at the other end.
     Peering(PeeringIdx),
     /// To a transit gateway, by the VPC's attachment.
@@ -506,17 +516,6 @@ pub struct Timeouts {
     pub icmp: Duration,
     /// Any other protocol: 600 seconds (CT-02).
     pub other: Duration,
-}
-
-/// A network of the user's own, at the other end of private links.
-#[derive(Debug)]
-pub struct CustomerNetwork {
-    /// Its name.
-    pub name: CustomerNetworkName,
-    /// Its blocks.
-    pub blocks: Vec<IpNet>,
-    /// The largest IP packet inside it, in bytes.
-    pub mtu: u16,
 }
 
 /// A host outside every VPC. It has one neighbour, which takes whatever it sends.

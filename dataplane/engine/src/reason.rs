@@ -10,8 +10,9 @@ use vpclab_wire::{Malformed, Untranslatable};
 
 use crate::fabric::Direction;
 use crate::index::{
-    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InternetGatewayIdx, NatGatewayIdx,
+    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InternetGatewayIdx, LinkIdx, NatGatewayIdx,
     NetworkAclIdx, NotModelledIdx, PeeringIdx, RouteTableIdx, SubnetIdx, TransitIdx, TransitTableIdx, VpcIdx,
+    VpnGatewayIdx,
 };
 use crate::step::NatSide;
 
@@ -322,6 +323,36 @@ pub enum DropReason {
     /// No internet host has the address.
     #[error("no internet host has the address")]
     NoSuchInternetHost,
+    /// A source that belongs to no attached interface of the VPC (VGW-02).
+    #[error("the virtual private gateway refuses a source that belongs to no interface of its VPC")]
+    VpnGatewayForeignSource {
+        /// The gateway.
+        gateway: VpnGatewayIdx,
+    },
+    /// A destination that belongs to no attached interface of the VPC (VGW-02, VGW-03).
+    #[error("the virtual private gateway refuses a destination that belongs to no interface of its VPC")]
+    VpnGatewayForeignDestination {
+        /// The gateway.
+        gateway: VpnGatewayIdx,
+    },
+    /// Nothing that the gateway has learnt leads to the destination (VGW-03).
+    #[error("the virtual private gateway has learnt no route to the destination")]
+    VpnGatewayNoRoute {
+        /// The gateway.
+        gateway: VpnGatewayIdx,
+    },
+    /// Nothing at AWS's end of the link leads to the destination (DX-06, DX-07).
+    #[error("no gateway at the end of the private link announces the destination")]
+    PrivateLinkNoRoute {
+        /// The link.
+        link: LinkIdx,
+    },
+    /// The topology declares no network at the customer's end of the link.
+    #[error("no customer network is declared at the end of the private link")]
+    UndeclaredCustomerNetwork {
+        /// The link.
+        link: LinkIdx,
+    },
     /// The customer network knows no way to the destination.
     #[error("the customer network has no route to the destination")]
     CustomerNoRoute {
@@ -501,6 +532,11 @@ names! {
     Self::TransitInterface { .. } => "transit-gateway-interface", "NO_POSSIBLE_DESTINATION";
     Self::TtlExpired => "ttl-expired", "TTL_EXPIRED";
     Self::NoSuchInternetHost => "no-such-internet-host", "NO_POSSIBLE_DESTINATION";
+    Self::VpnGatewayForeignSource { .. } => "vpn-gateway-foreign-source", "VGW_PRIVATE_IP_ASSOCIATION_FOR_EGRESS";
+    Self::VpnGatewayForeignDestination { .. } => "vpn-gateway-foreign-destination", "VGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS";
+    Self::VpnGatewayNoRoute { .. } => "vpn-gateway-no-route", "NO_ROUTE_TO_DESTINATION";
+    Self::PrivateLinkNoRoute { .. } => "private-link-no-route", "NO_ROUTE_TO_DESTINATION";
+    Self::UndeclaredCustomerNetwork { .. } => "undeclared-customer-network", "NO_POSSIBLE_DESTINATION";
     Self::CustomerNoRoute { .. } => "customer-no-route", "NO_ROUTE_TO_DESTINATION";
     Self::NoSuchCustomerHost { .. } => "no-such-customer-host", "NO_POSSIBLE_DESTINATION";
     Self::MtuExceeded { .. } => "mtu-exceeded", "MTU_EXCEEDED";

@@ -62,7 +62,7 @@ pub(crate) fn exit(
     };
     // What came into the VPC from elsewhere is no interface's own packet, whatever its source (IGW-11, IGW-28).
     let public = match draft.path {
-        Path::Transit(_) => Err(DropReason::SpoofedSource { gateway }),
+        Path::Transit(_) | Path::VpnGateway(_) => Err(DropReason::SpoofedSource { gateway }),
         Path::Inside | Path::Peering(_) => public_source(cx, gateway, vpc, source),
     };
     if let Some(reason) = refused_destination {

@@ -9,6 +9,8 @@ pub(crate) mod mtu;
 pub(crate) mod nat;
 pub(crate) mod network_acl;
 pub(crate) mod peering;
+pub(crate) mod private_link;
 pub(crate) mod security_group;
 pub(crate) mod subnet;
 pub(crate) mod transit;
+pub(crate) mod vpn_gateway;

@@ -10,7 +10,7 @@ use crate::home::Home;
 use crate::name::{
     EgressOnlyInternetGatewayName, InternetGatewayName, ManagedPrefixListName, NatGatewayName,
     NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, TransitGatewayName, VpcName,
-    VpcPeeringConnectionName,
+    VpcPeeringConnectionName, VpnGatewayName,
 };
 use crate::resources::Tags;
 
@@ -151,6 +151,8 @@ pub enum RouteTarget {
     EgressOnlyInternetGateway(EgressOnlyInternetGatewayName),
     /// To a NAT gateway (RT-32).
     NatGateway(NatGatewayName),
+    /// To a virtual private gateway, and over its links.
+    VpnGateway(VpnGatewayName),
     /// To the VPC at the other end.
     VpcPeeringConnection(VpcPeeringConnectionName),
     /// To a transit gateway, by the VPC's attachment (TGW-16).
@@ -166,6 +168,7 @@ impl fmt::Display for RouteTarget {
             Self::NetworkInterface(interface) => interface.fmt(f),
             Self::EgressOnlyInternetGateway(gateway) => gateway.fmt(f),
             Self::NatGateway(gateway) => gateway.fmt(f),
+            Self::VpnGateway(gateway) => gateway.fmt(f),
             Self::VpcPeeringConnection(peering) => peering.fmt(f),
             Self::TransitGateway(gateway) => gateway.fmt(f),
         }

@@ -92,7 +92,6 @@ pub(super) fn build(
         let edge = edges.remove(name);
         let mut filling = Filling::of_local_routes(&around);
         if let Some(table) = declared {
-            no_propagation_yet(cx, table);
             filling.add_written(cx, table, edge.as_ref(), &around);
         }
         for supplied in supplied.iter().filter(|supplied| supplied.table == *name) {
@@ -255,14 +254,6 @@ impl Filling {
                 overridden: false,
             }),
         }
-    }
-}
-
-/// Nothing can be propagated before there are virtual private gateways (RT-34).
-fn no_propagation_yet(cx: &Context<'_>, declared: &DeclaredRouteTable) {
-    for reference in &declared.propagating_vgws.items {
-        let problem = format!("there is no virtual private gateway \"{}\"", reference.value);
-        cx.log.report(&reference.at, "InvalidVpnGatewayID.NotFound", problem, "remove it");
     }
 }
 
