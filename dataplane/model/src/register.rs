@@ -257,6 +257,22 @@ impl Registers {
         registers
     }
 
+    /// The interface that a reference stands for, if it is the user's: one that a service has put into a subnet cannot be
+    /// attached or changed (L2-19).
+    pub(crate) fn own_interface(
+        &self,
+        log: &Log,
+        reference: &Written<String>,
+    ) -> Option<Name<kind::NetworkInterface>> {
+        let name = self.network_interfaces.resolve(log, reference)?;
+        if name.as_str().contains('/') {
+            let problem = format!("the network interface {name} belongs to a service");
+            log.report(&reference.at, "OperationNotPermitted", problem, "use an interface of your own");
+            return None;
+        }
+        Some(name)
+    }
+
     /// A name that is the id of another resource would make references ambiguous.
     fn refuse_names_that_are_ids(&self, declared: &Declared, log: &Log) {
         let mut ids: HashMap<String, String> = HashMap::new();

@@ -50,8 +50,8 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let nat_gateways = nat::build(cx, &subnets, claims);
     let not_modelled = not_modelled::build(cx, &subnets, &network_interfaces);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
-    let transit = transit::build(cx, &vpcs, &subnets);
     let managed_prefix_lists = prefix_lists::build(cx);
+    let transit = transit::build(cx, &vpcs, &subnets, &managed_prefix_lists);
     let around = routes::Resources {
         vpcs: &vpcs,
         subnets: &subnets,

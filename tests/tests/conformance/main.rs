@@ -27,5 +27,8 @@ mod route_tables;
 mod security_groups;
 mod site_to_site_vpn;
 mod transit_gateway;
+mod transit_network_acls;
 mod transit_networks;
+mod transit_paths;
+mod transit_zones;
 mod virtual_private_gateway;

@@ -116,6 +116,8 @@ pub struct TransitGatewayRoute {
 pub enum TransitGatewayRouteSource {
     /// Declared.
     Static,
+    /// An entry of a prefix list that the table refers to; AWS shows it as propagated (TGW-43).
+    PrefixList,
     /// Propagated by a VPC attachment.
     Vpc,
 }

@@ -7,16 +7,17 @@ use ipnet::IpNet;
 use crate::declared::{DeclaredJoins, DeclaredTransitGatewayRoute, DeclaredTransitGatewayVpcAttachment};
 use crate::log::Place;
 use crate::name::{
-    Kind, NetworkInterfaceName, SubnetName, TransitGatewayName, TransitGatewayPeeringAttachmentName,
-    TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName, VpcName, kind,
+    Kind, ManagedPrefixListName, NetworkInterfaceName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, kind,
 };
 use crate::nearest::nearest;
 use crate::reader::{Given, Written};
 use crate::register::{Context, interface_in};
 use crate::resources::{
-    AttachmentName, AttachmentState, Subnet, TransitGateway, TransitGatewayPeeringAttachment,
-    TransitGatewayRoute, TransitGatewayRouteSource, TransitGatewayRouteState, TransitGatewayRouteTable,
-    TransitGatewayVpcAttachment, Vpc, default_table_of,
+    AttachmentName, AttachmentState, ManagedPrefixList, Subnet, TransitGateway,
+    TransitGatewayPeeringAttachment, TransitGatewayRoute, TransitGatewayRouteSource,
+    TransitGatewayRouteState, TransitGatewayRouteTable, TransitGatewayVpcAttachment, Vpc, default_table_of,
 };
 use crate::space::LINK_LOCAL;
 
@@ -63,12 +64,13 @@ pub(super) fn build(
     cx: &Context<'_>,
     vpcs: &BTreeMap<VpcName, Vpc>,
     subnets: &BTreeMap<SubnetName, Subnet>,
+    lists: &BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
 ) -> Transit {
     let gateways = gateways(cx);
     let vpc_attachments = vpc_attachments(cx, &gateways, vpcs, subnets);
     let peering_attachments = peering_attachments(cx, &gateways);
     let sides = sides(cx, vpcs, &vpc_attachments, &peering_attachments);
-    let route_tables = route_tables(cx, &gateways, &sides);
+    let route_tables = route_tables(cx, &gateways, &sides, lists);
     Transit { gateways, vpc_attachments, peering_attachments, route_tables }
 }
 
@@ -420,6 +422,7 @@ fn route_tables(
     cx: &Context<'_>,
     gateways: &BTreeMap<TransitGatewayName, TransitGateway>,
     sides: &[Side<'_>],
+    lists: &BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
 ) -> BTreeMap<TransitGatewayRouteTableName, TransitGatewayRouteTable> {
     let register = &cx.registers.transit_gateway_route_tables;
     let mut owners: BTreeMap<&TransitGatewayRouteTableName, TransitGatewayName> = BTreeMap::new();
@@ -484,7 +487,7 @@ fn route_tables(
         }
         let mut candidates = Vec::new();
         for written in declared.iter().flat_map(|table| &table.routes) {
-            static_route(cx, written, gateway, sides, &mut candidates);
+            declared_route(cx, written, gateway, sides, lists, &mut candidates);
         }
         for side in own().filter(|side| propagations.contains(&side.name)) {
             let Some((source, blocks)) = &side.propagates else { continue };
@@ -562,68 +565,87 @@ fn joining_side<'a, 'b>(
     Some(side)
 }
 
-/// A declared route: to an attachment or into a blackhole, one for each destination (TGW-10).
-fn static_route(
+/// A declared route: to an attachment or into a blackhole, one for each destination (TGW-10); or a reference to a prefix
+/// list, which makes as many routes as the list has entries (TGW-43).
+fn declared_route(
     cx: &Context<'_>,
     written: &DeclaredTransitGatewayRoute,
     gateway: &TransitGatewayName,
     sides: &[Side<'_>],
+    lists: &BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
     candidates: &mut Vec<Candidate>,
 ) {
-    let destination = match &written.destination {
-        Given::Wrong => return,
-        Given::Right(destination) => destination,
-        Given::Absent => {
-            let remedy = "give `destination_cidr_block`";
-            cx.log.report(&written.at, "MissingParameter", "the route has no destination", remedy);
-            return;
+    let Some((attachment, state)) = target(cx, written, gateway, sides) else { return };
+    let candidate =
+        |destination, source| Candidate { destination, source, attachment: attachment.clone(), state };
+    match (&written.destination, &written.prefix_list) {
+        (Given::Right(destination), Given::Absent) => {
+            let source = TransitGatewayRouteSource::Static;
+            let mut declared = candidates.iter().filter(|other| other.source == source);
+            match declared.find(|other| other.destination == destination.value) {
+                // To say the same twice is no mistake (OQ-28).
+                Some(other) if other.attachment == attachment => {}
+                Some(_) => cx.log.report(
+                    &destination.at,
+                    "RouteAlreadyExists",
+                    format!("the table already has a route for {} with another target", destination.value),
+                    "keep one of the two",
+                ),
+                None => candidates.push(candidate(destination.value, source)),
+            }
         }
-    };
-    let attachment = match (&written.attachment, written.blackhole) {
-        (Given::Wrong, _) => return,
-        (Given::Absent, true) => None,
+        (Given::Absent, Given::Right(reference)) => {
+            let Some(name) = cx.registers.managed_prefix_lists.resolve(cx.log, reference) else { return };
+            let blocks = lists.get(&name).into_iter().flat_map(ManagedPrefixList::blocks);
+            candidates.extend(blocks.map(|block| candidate(block, TransitGatewayRouteSource::PrefixList)));
+        }
+        (Given::Right(_), Given::Right(reference)) => {
+            let problem = "a route has one destination";
+            cx.log.report(&reference.at, "InvalidParameterCombination", problem, "make two routes of it");
+        }
+        (Given::Absent, Given::Absent) => {
+            let remedy = "give `destination_cidr_block` or `prefix_list`";
+            cx.log.report(&written.at, "MissingParameter", "the route has no destination", remedy);
+        }
+        (Given::Wrong, _) | (_, Given::Wrong) => {}
+    }
+}
+
+/// Where a declared route leads; no attachment stands for a blackhole.
+fn target(
+    cx: &Context<'_>,
+    written: &DeclaredTransitGatewayRoute,
+    gateway: &TransitGatewayName,
+    sides: &[Side<'_>],
+) -> Option<(Option<AttachmentName>, TransitGatewayRouteState)> {
+    match (&written.attachment, written.blackhole) {
+        (Given::Wrong, _) => None,
+        (Given::Absent, true) => Some((None, TransitGatewayRouteState::Blackhole)),
         (Given::Right(reference), true) => {
             let problem = "a blackhole leads to no attachment";
             cx.log.report(&reference.at, "InvalidParameterCombination", problem, "give one of the two");
-            return;
+            None
         }
         (Given::Absent, false) => {
             let remedy = "give `attachment`, or `blackhole: true`";
             cx.log.report(&written.at, "MissingParameter", "the route leads nowhere", remedy);
-            return;
+            None
         }
         (Given::Right(reference), false) => {
-            let Some(side) = side(cx, reference, gateway, sides) else { return };
+            let side = side(cx, reference, gateway, sides)?;
             if side.state == AttachmentState::PendingAcceptance {
                 // TGW-58
                 let problem = format!("the attachment {} waits for acceptance", side.name);
                 let remedy = "have it accepted: `state: \"available\"`";
                 cx.log.report(&reference.at, "IncorrectState", problem, remedy);
-                return;
+                return None;
             }
-            Some(side)
+            // A route outlives its attachment, and leads nowhere then (TGW-09).
+            let works = side.state == AttachmentState::Available;
+            let state =
+                if works { TransitGatewayRouteState::Active } else { TransitGatewayRouteState::Blackhole };
+            Some((Some(side.name.clone()), state))
         }
-    };
-    // A route outlives its attachment, and leads nowhere then (TGW-09).
-    let works = attachment.is_some_and(|side| side.state == AttachmentState::Available);
-    let state = if works { TransitGatewayRouteState::Active } else { TransitGatewayRouteState::Blackhole };
-    let candidate = Candidate {
-        destination: destination.value,
-        source: TransitGatewayRouteSource::Static,
-        attachment: attachment.map(|side| side.name.clone()),
-        state,
-    };
-    let twin = candidates.iter().find(|other| other.destination == candidate.destination);
-    match twin {
-        // To say the same twice is no mistake (OQ-28).
-        Some(other) if other.attachment == candidate.attachment => {}
-        Some(_) => cx.log.report(
-            &destination.at,
-            "RouteAlreadyExists",
-            format!("the table already has a route for {} with another target", destination.value),
-            "keep one of the two",
-        ),
-        None => candidates.push(candidate),
     }
 }
 
