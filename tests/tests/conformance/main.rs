@@ -30,5 +30,6 @@ mod transit_gateway;
 mod transit_network_acls;
 mod transit_networks;
 mod transit_paths;
+mod transit_private_links;
 mod transit_zones;
 mod virtual_private_gateway;
