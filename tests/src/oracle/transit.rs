@@ -82,13 +82,15 @@ impl Oracle {
                 walk.sender = None;
                 self.switch(walk, other, &AttachmentName::Peering(name.clone()), None)
             }
+            // What lies beyond is another's to judge.
+            AttachmentName::Vpn(_) | AttachmentName::DxGateway(_) => Err(Reason::Gateway),
             AttachmentName::Vpc(name) => {
                 let attachment = &topology.transit_gateway_vpc_attachments[name];
                 let refers = match entered {
                     AttachmentName::Vpc(name) => {
                         topology.transit_gateway_vpc_attachments[name].security_group_referencing_support
                     }
-                    AttachmentName::Peering(_) => false,
+                    _ => false,
                 };
                 if !(refers && attachment.security_group_referencing_support) {
                     // SG-11
