@@ -338,7 +338,7 @@ impl Oracle {
                 acl(&topology.network_acls[&subnet.network_acl], &walk.packet, false)?;
                 self.through_nat(walk, name.as_str(), true)
             }
-            RouteTarget::TransitGateway(gateway) => self.into_transit(walk, subnet, gateway),
+            RouteTarget::TransitGateway(gateway) => self.enter_transit(walk, subnet, gateway),
             RouteTarget::VpnGateway(_) => Err(Reason::Gateway),
         }
     }

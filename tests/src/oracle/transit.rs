@@ -29,7 +29,7 @@ pub(super) struct Placed {
 
 impl Oracle {
     /// TGW-13, TGW-14, NACL-22, NACL-23: by the VPC's attachment, if it has a subnet in this one's zone.
-    pub(super) fn into_transit<'a>(
+    pub(super) fn enter_transit<'a>(
         &self,
         walk: &mut Walk<'a>,
         from: &'a SubnetName,
