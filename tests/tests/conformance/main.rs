@@ -7,14 +7,19 @@
 
 mod addressing;
 mod connection_tracking;
+mod egress_only;
 mod errors;
 mod explain;
 mod internet_gateway;
 mod layer2;
+mod mtu;
+mod nat_gateway;
+mod nat_networks;
 mod network_acls;
 mod networks;
 mod not_modelled;
 mod peer_groups;
+mod peering;
 mod pipeline;
 mod quotas;
 mod register;
