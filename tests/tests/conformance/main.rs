@@ -7,6 +7,7 @@
 
 mod addressing;
 mod connection_tracking;
+mod direct_connect;
 mod egress_only;
 mod errors;
 mod explain;
@@ -21,9 +22,12 @@ mod not_modelled;
 mod peer_groups;
 mod peering;
 mod pipeline;
+mod private_networks;
 mod quotas;
 mod register;
 mod route_tables;
 mod security_groups;
+mod site_to_site_vpn;
 mod transit_gateway;
 mod transit_networks;
+mod virtual_private_gateway;
