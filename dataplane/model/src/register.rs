@@ -45,6 +45,7 @@ pub(crate) struct Registers {
     pub(crate) customer_gateways: Register<kind::CustomerGateway>,
     pub(crate) vpn_connections: Register<kind::VpnConnection>,
     pub(crate) dx_gateways: Register<kind::DxGateway>,
+    pub(crate) dx_gateway_associations: Register<kind::DxGatewayAssociation>,
     pub(crate) dx_private_virtual_interfaces: Register<kind::DxPrivateVirtualInterface>,
     pub(crate) dx_transit_virtual_interfaces: Register<kind::DxTransitVirtualInterface>,
     pub(crate) customer_networks: Register<kind::CustomerNetwork>,
@@ -240,6 +241,7 @@ impl Registers {
             customer_gateways: Register::new(owners(&declared.customer_gateways, |_| None)),
             vpn_connections: Register::new(owners(&declared.vpn_connections, |_| None)),
             dx_gateways: Register::new(owners(&declared.dx_gateways, |_| None)),
+            dx_gateway_associations: Register::new(owners(&declared.dx_gateway_associations, |_| None)),
             dx_private_virtual_interfaces: Register::new(owners(
                 &declared.dx_private_virtual_interfaces,
                 |_| None,
@@ -255,6 +257,22 @@ impl Registers {
         };
         registers.refuse_names_that_are_ids(declared, log);
         registers
+    }
+
+    /// The interface that a reference stands for, if it is the user's: one that a service has put into a subnet cannot be
+    /// attached or changed (L2-19).
+    pub(crate) fn own_interface(
+        &self,
+        log: &Log,
+        reference: &Written<String>,
+    ) -> Option<Name<kind::NetworkInterface>> {
+        let name = self.network_interfaces.resolve(log, reference)?;
+        if name.as_str().contains('/') {
+            let problem = format!("the network interface {name} belongs to a service");
+            log.report(&reference.at, "OperationNotPermitted", problem, "use an interface of your own");
+            return None;
+        }
+        Some(name)
     }
 
     /// A name that is the id of another resource would make references ambiguous.

@@ -50,8 +50,10 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let nat_gateways = nat::build(cx, &subnets, claims);
     let not_modelled = not_modelled::build(cx, &subnets, &network_interfaces);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
-    let transit = transit::build(cx, &vpcs, &subnets);
+    let mut links = links::build(cx, &customer_networks);
+    knowledge::learn(&mut links);
     let managed_prefix_lists = prefix_lists::build(cx);
+    let transit = transit::build(cx, &vpcs, &subnets, &links, &managed_prefix_lists);
     let around = routes::Resources {
         vpcs: &vpcs,
         subnets: &subnets,
@@ -62,11 +64,10 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         transit_attachments: &transit.vpc_attachments,
         prefix_lists: &managed_prefix_lists,
     };
-    let mut links = links::build(cx, &customer_networks);
-    knowledge::learn(&mut links);
     let supplied = knowledge::propagate(cx, &links);
     let route_tables = routes::build(cx, &around, &supplied);
-    knowledge::tell_customers(cx, &mut customer_networks, &links, &vpcs);
+    let known = knowledge::Known { vpcs: &vpcs, transit_tables: &transit.route_tables };
+    knowledge::tell_customers(cx, &mut customer_networks, &links, &known);
     let topology = Topology {
         region: cx.declared.region.clone().unwrap_or_default(),
         settings: cx.declared.settings,

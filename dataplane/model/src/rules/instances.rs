@@ -129,7 +129,7 @@ fn claims(cx: &Context<'_>) -> (Vec<Claim>, Vec<InstanceName>) {
     for (name, declared) in &cx.declared.instances {
         for attachment in &declared.network_interfaces {
             let interface = attachment.to.written();
-            let interface = interface.and_then(|to| cx.registers.network_interfaces.resolve(cx.log, to));
+            let interface = interface.and_then(|to| cx.registers.own_interface(cx.log, to));
             match (interface, device_index(&attachment.device_index)) {
                 (Some(interface), Some(device_index)) => {
                     let at = attachment.at.clone();
