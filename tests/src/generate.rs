@@ -4,13 +4,14 @@
 //! packets meet. Packets are biased towards what happened before: answers, errors about what arrived, the middle of
 //! connections that may be forgotten, forwarding by whoever got a packet that was not for it.
 
+mod private;
 mod routing;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use vpclab_model::{NetworkInterface, Topology};
+use vpclab_model::{CustomerHost, NetworkInterface, Topology};
 
 use crate::harness::topology;
 use crate::oracle::{Entry, Place, Verdict};
@@ -226,6 +227,7 @@ pub fn network(rng: &mut Rng) -> Value {
         "network_interfaces": interfaces, "instances": instances, "eips": eips, "internet_hosts": hosts,
     });
     routing::enrich(rng, &mut document);
+    private::enrich(rng, &mut document);
     document
 }
 
@@ -394,10 +396,15 @@ fn fresh(rng: &mut Rng, topology: &Topology) -> Option<(Entry, Packet)> {
         topology.network_interfaces.iter().filter(|(_, eni)| eni.attachment.is_some()).collect();
     let destination = destination(rng, topology, ipv6)?;
     let (place, mut source) = if rng.chance(25) {
-        let hosts: Vec<_> = topology.internet_hosts.iter().collect();
-        let (name, host) = *rng.pick(&hosts);
-        let source = if ipv6 { host.ipv6_address.map(IpAddr::V6) } else { host.address.map(IpAddr::V4) };
-        (Place::Host(name.as_str().to_owned()), source?)
+        let public = topology.internet_hosts.iter().map(|(name, host)| {
+            (name.as_str(), host.address.map(IpAddr::V4), host.ipv6_address.map(IpAddr::V6))
+        });
+        let customers = topology.customer_hosts.iter().map(|(name, host)| {
+            (name.as_str(), host.address.map(IpAddr::V4), host.ipv6_address.map(IpAddr::V6))
+        });
+        let hosts: Vec<_> = public.chain(customers).collect();
+        let (name, v4, v6) = *rng.pick(&hosts);
+        (Place::Host(name.to_owned()), if ipv6 { v6 } else { v4 }?)
     } else {
         let (name, eni) = *interfaces.get(rng.below(interfaces.len()))?;
         let own: Vec<IpAddr> = addresses(eni).filter(|address| address.is_ipv6() == ipv6).collect();
@@ -482,9 +489,10 @@ fn destination(rng: &mut Rng, topology: &Topology, ipv6: bool) -> Option<IpAddr>
             let hosts = topology.internet_hosts.values().filter_map(|host| host.address.map(IpAddr::V4));
             all.extend(interfaces.chain(hosts).filter_map(in_ipv6));
         }
-        17..19 => all.extend(topology.internet_hosts.values().flat_map(|host| {
+        17 => all.extend(topology.internet_hosts.values().flat_map(|host| {
             host.address.map(IpAddr::V4).into_iter().chain(host.ipv6_address.map(IpAddr::V6))
         })),
+        18 => all.extend(topology.customer_hosts.values().flat_map(CustomerHost::addresses)),
         _ => {
             let odd = [
                 "10.0.1.1",
