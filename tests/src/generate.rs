@@ -101,12 +101,13 @@ pub fn network(rng: &mut Rng) -> Value {
     // Alike on purpose, now and then: address spaces overlap.
     let seconds: Vec<usize> = (0..amount).map(|v| if rng.chance(60) { v } else { 0 }).collect();
     let peered = peerings_among(rng, &seconds, peerings);
+    // The last one is elsewhere, now and then.
+    let far = (amount > 1 && rng.chance(35)).then_some(amount - 1);
     for (v, second) in seconds.iter().enumerate() {
         let ipv6 = rng.chance(70);
         let net = format!("10.{second}");
         let mut vpc = json!({ "cidr_block": format!("{net}.0.0/16") });
-        // The last one is elsewhere, now and then.
-        let elsewhere = v > 0 && v + 1 == amount && rng.chance(35);
+        let elsewhere = far == Some(v);
         if elsewhere {
             vpc["region"] = json!("eu-west-1");
         }
@@ -130,7 +131,8 @@ pub fn network(rng: &mut Rng) -> Value {
             v if v == *b => Some(a),
             _ => None,
         });
-        let peers: Vec<String> = ends.map(|other| format!("v{other}-group0")).collect();
+        let near = ends.filter(|other| (Some(**other) == far) == elsewhere);
+        let peers: Vec<String> = near.map(|other| format!("v{other}-group0")).collect();
         for name in &group_names {
             let known: Vec<String> = group_names.iter().chain(&peers).cloned().collect();
             groups.insert(name.clone(), group(rng, v, &known, ipv6));
@@ -269,7 +271,9 @@ pub fn changed(rng: &mut Rng, document: &Value, original: &Value) -> Option<Valu
                 let own = format!("v{v}");
                 if a == own { Some(b) } else { (b == own).then_some(a) }
             });
-            family.extend(ends.map(|other| format!("{other}-group0")));
+            let region = |vpc: &str| document["vpcs"][vpc]["region"].clone();
+            let near = ends.filter(|other| region(other) == region(&format!("v{v}")));
+            family.extend(near.map(|other| format!("{other}-group0")));
             next["security_groups"][name] = group(rng, v, &family, true);
         }
         2 => {

@@ -24,6 +24,7 @@ pub(super) fn enrich(rng: &mut Rng, document: &mut Value) {
 fn gateway(rng: &mut Rng, document: &mut Value, vpc: &str) {
     let vgw = format!("{vpc}-vgw");
     document["vpn_gateways"][&vgw] = json!({ "vpc": vpc });
+    document["vpn_gateways"][&vgw]["region"] = document["vpcs"][vpc]["region"].clone();
     let tables: Vec<String> = document["route_tables"]
         .as_object()
         .into_iter()
