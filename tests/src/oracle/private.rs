@@ -75,10 +75,10 @@ impl Oracle {
         let link = way_out(topology, network, walk.packet.dst).ok_or(Reason::Gateway)?;
         squeeze(walk, link.mtu)?;
         hop(walk)?;
-        self.into_vpn_gateway(walk, link)
+        self.by_vpn_gateway(walk, link)
     }
 
-    fn into_vpn_gateway(&self, walk: &mut Walk<'_>, from: Link<'_>) -> Result<Option<Place>, Reason> {
+    fn by_vpn_gateway(&self, walk: &mut Walk<'_>, from: Link<'_>) -> Result<Option<Place>, Reason> {
         let topology = walk.topology;
         let dst = walk.packet.dst;
         let vpc = topology.vpn_gateways[from.gateway].vpc.as_ref();
