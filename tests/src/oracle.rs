@@ -237,7 +237,8 @@ impl Oracle {
             RouteTarget::VpcPeeringConnection(peering) => {
                 self.cross_peering(walk, peering.as_str(), &here.vpc)
             }
-            RouteTarget::NatGateway(_) => Err(Reason::Gateway),
+            RouteTarget::NatGateway(_) | RouteTarget::VpcEndpoint(_) => Err(Reason::Gateway),
+            RouteTarget::NotModelled { .. } => Err(Reason::NotForwarded),
         }
     }
 }

@@ -142,6 +142,8 @@ impl Asked<'_> {
             internet_hosts,
             customer_hosts,
             customer_networks,
+            vpc_endpoints,
+            services,
             not_modelled,
             region: _,
             settings: _,
@@ -161,6 +163,8 @@ impl Asked<'_> {
         names.extend(instances.keys().map(|name| name.as_str()));
         names.extend(eips.keys().map(|name| name.as_str()));
         names.extend(internet_hosts.keys().map(|name| name.as_str()));
+        names.extend(vpc_endpoints.keys().map(|name| name.as_str()));
+        names.extend(services.keys().map(|name| name.as_str()));
         names.extend(not_modelled.values().flat_map(|all| all.keys().map(String::as_str)));
         names.extend(customer_networks.keys().map(|name| name.as_str()));
         names.extend(customer_hosts.keys().map(|name| name.as_str()));

@@ -144,7 +144,7 @@ Examples:
   vpclab get instances                  of the running lab")]
 pub(crate) struct Get {
     /// vpcs, subnets, route_tables, internet_gateways, managed_prefix_lists, network_acls, security_groups,
-    /// network_interfaces, instances, eips, internet_hosts, customer_networks, customer_hosts; the singular works too. In
+    /// network_interfaces, instances, eips, internet_hosts, customer_networks, customer_hosts, vpc_endpoints, services; the singular works too. In
     /// a running lab also counters
     pub kind: String,
     /// One resource, by name or id

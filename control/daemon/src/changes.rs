@@ -31,6 +31,8 @@ pub fn changes(before: &Topology, after: &Topology) -> Vec<Change> {
     compare(&mut changes, &before.instances, &after.instances);
     compare(&mut changes, &before.eips, &after.eips);
     compare(&mut changes, &before.internet_hosts, &after.internet_hosts);
+    compare(&mut changes, &before.vpc_endpoints, &after.vpc_endpoints);
+    compare(&mut changes, &before.services, &after.services);
     let nothing = BTreeMap::new();
     for kind in NOT_MODELLED {
         let old = before.not_modelled.get(kind.plural).unwrap_or(&nothing);

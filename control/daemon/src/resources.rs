@@ -24,6 +24,8 @@ const KINDS: &[&str] = &[
     kind::InternetHost::PLURAL,
     kind::CustomerNetwork::PLURAL,
     kind::CustomerHost::PLURAL,
+    kind::VpcEndpoint::PLURAL,
+    kind::Service::PLURAL,
 ];
 
 /// Runs an expression over the map of the kind that a path names.
@@ -44,6 +46,8 @@ macro_rules! by_kind {
             kind::InternetHost::PLURAL => by_kind!(@ topology.internet_hosts, $resources, $read),
             kind::CustomerNetwork::PLURAL => by_kind!(@ topology.customer_networks, $resources, $read),
             kind::CustomerHost::PLURAL => by_kind!(@ topology.customer_hosts, $resources, $read),
+            kind::VpcEndpoint::PLURAL => by_kind!(@ topology.vpc_endpoints, $resources, $read),
+            kind::Service::PLURAL => by_kind!(@ topology.services, $resources, $read),
             unknown => Err(unknown_kind(unknown)),
         }
     }};
@@ -138,6 +142,8 @@ fn not_found_code(plural: &str) -> &'static str {
         kind::InternetHost::PLURAL => "InvalidInternetHostID.NotFound",
         kind::CustomerNetwork::PLURAL => "InvalidCustomerNetworkID.NotFound",
         kind::CustomerHost::PLURAL => "InvalidCustomerHostID.NotFound",
+        kind::VpcEndpoint::PLURAL => "InvalidVpcEndpointId.NotFound",
+        kind::Service::PLURAL => "InvalidServiceName",
         _ => "InvalidInstanceID.NotFound",
     }
 }
@@ -188,6 +194,8 @@ mod tests {
             ("instances", "InvalidInstanceID.NotFound"),
             ("eips", "InvalidAllocationID.NotFound"),
             ("internet_hosts", "InvalidInternetHostID.NotFound"),
+            ("vpc_endpoints", "InvalidVpcEndpointId.NotFound"),
+            ("services", "InvalidServiceName"),
             ("load_balancers", "LoadBalancerNotFound"),
             ("customer_networks", "InvalidCustomerNetworkID.NotFound"),
             ("customer_hosts", "InvalidCustomerHostID.NotFound"),

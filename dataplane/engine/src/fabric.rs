@@ -12,7 +12,7 @@ use prefix_trie::PrefixMap;
 use vpclab_model::{
     CustomerNetworkName, EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName,
     ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState,
-    RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, VpcName,
+    RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, VpcEndpointName, VpcName,
     VpcPeeringConnectionName,
 };
 use vpclab_wire::MacAddr;
@@ -20,7 +20,7 @@ use vpclab_wire::MacAddr;
 use crate::index::{
     Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx,
     NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, RouteTableIdx, SecurityGroupIdx,
-    SubnetIdx, Table, VpcIdx,
+    SubnetIdx, Table, VpcEndpointIdx, VpcIdx,
 };
 
 /// A hash map keyed with a secret of this process, as packets choose the keys.
@@ -97,6 +97,10 @@ pub struct Fabric {
     pub nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     /// VPC peering connections.
     pub peerings: Arena<PeeringIdx, Peering>,
+    /// VPC endpoints whose services are declared.
+    pub vpc_endpoints: Arena<VpcEndpointIdx, VpcEndpoint>,
+    /// Whether some of them make interfaces count flows twice (CT-08).
+    pub counts_double: bool,
     /// Resources that are stored and not modelled.
     pub not_modelled: Table<NotModelledIdx, NotModelled>,
     /// What may close VPCs to the internet, where the topology has such a thing (BPA-01).
@@ -221,6 +225,10 @@ pub enum RouteTarget {
     NatGateway(NatGatewayIdx),
     /// To the VPC at the other end.
     Peering(PeeringIdx),
+    /// To a service, by a gateway endpoint.
+    Endpoint(VpcEndpointIdx),
+    /// To what is not modelled.
+    NotModelled(NotModelledIdx),
 }
 
 /// A network ACL: entries of each direction in order of evaluation.
@@ -327,6 +335,42 @@ pub struct Peering {
     pub active: bool,
 }
 
+/// A VPC endpoint.
+#[derive(Debug)]
+pub struct VpcEndpoint {
+    /// Its name.
+    pub name: VpcEndpointName,
+    /// Its VPC.
+    pub vpc: VpcIdx,
+    /// Whether it carries packets (EPI-17).
+    pub available: bool,
+    /// The service that it leads to.
+    pub service: HostIdx,
+    /// How it does so.
+    pub kind: EndpointKind,
+}
+
+/// How an endpoint leads to its service.
+#[derive(Debug)]
+pub enum EndpointKind {
+    /// By routes.
+    Gateway {
+        /// The ranges of its service.
+        blocks: Vec<IpNet>,
+        /// Whether flows through it are tracked whatever rules say, and count twice (CT-07, CT-08).
+        dynamodb: bool,
+    },
+    /// By interfaces.
+    Interface {
+        /// Whether its service takes TCP.
+        tcp: bool,
+        /// Whether it takes UDP.
+        udp: bool,
+        /// Whom the service sees (EPS-01).
+        nodes: (Ipv4Addr, Ipv6Addr),
+    },
+}
+
 /// A resource that is stored and not modelled.
 #[derive(Debug)]
 pub struct NotModelled {
@@ -349,6 +393,8 @@ pub enum Role {
     Guest,
     /// A NAT gateway's.
     NatGateway(NatGatewayIdx),
+    /// A VPC endpoint's.
+    Endpoint(VpcEndpointIdx),
     /// That of a resource which is not modelled.
     NotModelled(NotModelledIdx),
 }
@@ -447,6 +493,8 @@ pub enum Side {
     Internet,
     /// In a customer network, with addresses of that network.
     Customer(CustomerNetworkIdx),
+    /// Behind VPC endpoints, and on the internet where its address is public.
+    Service,
 }
 
 /// Whom a public address stands for.
@@ -535,6 +583,19 @@ impl Fabric {
             owners.next().is_none().then_some(first)
         };
         self.host_at(address).or_else(of_customers)
+    }
+
+    /// Whether a host is on the internet, and sees of VPCs what is public: internet hosts, and services with public
+    /// addresses.
+    pub fn is_on_internet(&self, host: HostIdx) -> bool {
+        let host = &self.hosts[host];
+        match host.side {
+            Side::Internet => true,
+            Side::Customer(_) => false,
+            Side::Service => {
+                host.addresses.iter().any(|address| vpclab_model::not_public(*address).is_none())
+            }
+        }
     }
 
     /// The rules that guard `eni` in `direction`.

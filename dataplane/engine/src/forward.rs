@@ -15,7 +15,8 @@ use vpclab_wire::{
 
 use crate::door::{Port, plan_frame};
 use crate::fabric::Fabric;
-use crate::flow::{Capacity, FlowTable, Ingress};
+use crate::flow::endpoint::EndpointFlow;
+use crate::flow::{Capacity, FlowTable, Ingress, NatBinding};
 use crate::index::{EniIdx, Slot, SubnetIdx};
 use crate::packet::{Born, BornPacket};
 use crate::plan::{Answer, Context, Egress, Forward, Origin, Plan, Verdict, plan};
@@ -129,11 +130,17 @@ impl Engine {
             (fabric.enis.slot(slot.index) == slot).then_some(&eni.timeouts)
         };
         let closing = fabric.nat_closing_timeout();
-        self.flows.sweep(now, SWEEP_SHARE, timeouts, |binding| {
+        let is_mapped = |binding: &NatBinding| {
             let gateway = binding.inside.gateway;
             let exists = fabric.nat_gateways.get(gateway.index).is_some();
             exists && fabric.nat_gateways.slot(gateway.index) == gateway && binding.is_live(closing, now)
-        });
+        };
+        let is_carried = |flow: &EndpointFlow| {
+            let endpoint = flow.client.endpoint;
+            let exists = fabric.vpc_endpoints.get(endpoint.index).is_some();
+            exists && fabric.vpc_endpoints.slot(endpoint.index) == endpoint && flow.is_live(closing, now)
+        };
+        self.flows.sweep(now, SWEEP_SHARE, timeouts, is_mapped, is_carried);
     }
 
     /// Plans and commits, again if memory changed in between.

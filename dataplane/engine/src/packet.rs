@@ -15,8 +15,9 @@ use crate::flow::{Effect, Ingress};
 use crate::index::{EniIdx, NatGatewayIdx, PeeringIdx, SubnetIdx};
 use crate::reason::DropReason;
 
-/// The most effects one packet can have: a fragment, a flow at each of two interfaces, and two NAT gateways between.
-pub(crate) const MAX_EFFECTS: usize = 5;
+/// The most effects one packet can have: a fragment, a flow at each of two interfaces, two NAT gateways between, and a VPC
+/// endpoint.
+pub(crate) const MAX_EFFECTS: usize = 6;
 
 /// The packet as it will look so far.
 #[derive(Debug, Clone)]

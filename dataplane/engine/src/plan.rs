@@ -13,12 +13,12 @@ use crate::fabric::{Fabric, INTERNET_MAC, Side};
 use crate::flow::{DatagramKey, Effect, FirstFragment, FlowTable, FragmentLookup, Ingress, PassedFragment};
 use crate::index::{
     CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, PeeringIdx,
-    SubnetIdx, VpcIdx,
+    SubnetIdx, VpcEndpointIdx, VpcIdx,
 };
 use crate::packet::{Born, Draft, MAX_EFFECTS};
 use crate::reason::DropReason;
 use crate::step::{NatSide, Probe, Step};
-use crate::stop::{customer, egress_only, interface, internet, nat, peering, subnet};
+use crate::stop::{customer, egress_only, endpoint, interface, internet, nat, peering, subnet};
 use crate::time::Timestamp;
 
 /// How many places a packet may visit. The longest path there is takes far fewer.
@@ -89,6 +89,8 @@ pub enum Location {
     Nat(NatGatewayIdx, NatSide),
     /// At a peering connection, from one of its VPCs.
     Peering(PeeringIdx, VpcIdx),
+    /// At a VPC endpoint, by a route or by this interface of it.
+    Endpoint(VpcEndpointIdx, Option<EniIdx>),
     /// On the internet, on its way to its destination there.
     PublicInternet,
     /// In a customer network, on its way to its destination from there.
@@ -219,6 +221,7 @@ fn walk(
         Origin::Host(host) => match cx.fabric.hosts[host].side {
             Side::Internet => internet::depart(cx, Some(host), draft)?,
             Side::Customer(network) => customer::depart(cx, network, host, draft)?,
+            Side::Service => endpoint::depart(cx, host, draft, probe)?,
         },
         Origin::Internet => internet::depart(cx, None, draft)?,
         Origin::Router { subnet, .. } => subnet::originate(cx, subnet, draft)?,
@@ -231,6 +234,7 @@ fn walk(
             Location::EgressOnly(gateway) => egress_only::exit(cx, gateway, draft, probe)?,
             Location::Nat(gateway, side) => nat::translate(cx, gateway, side, draft, probe)?,
             Location::Peering(peering, from) => peering::cross(cx, peering, from, draft, probe)?,
+            Location::Endpoint(index, interface) => endpoint::enter(cx, index, interface, draft, probe)?,
             Location::PublicInternet => internet::arrive(cx, draft, probe)?,
             Location::CustomerNetwork(network) => customer::route(cx, network, draft, probe)?,
             Location::Interface(eni, arrival) => interface::enter(cx, eni, arrival, draft, probe)?,

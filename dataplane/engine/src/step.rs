@@ -12,7 +12,7 @@ use crate::fabric::{Direction, RouteTarget};
 use crate::flow::Tracking;
 use crate::index::{
     EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx,
-    RouteTableIdx, SecurityGroupIdx, SubnetIdx, VpcIdx,
+    RouteTableIdx, SecurityGroupIdx, SubnetIdx, VpcEndpointIdx, VpcIdx,
 };
 use crate::reason::DropReason;
 
@@ -86,6 +86,17 @@ pub enum Step {
         gateway: NatGatewayIdx,
         /// Whose packet it is.
         side: NatSide,
+        /// Source and destination before.
+        before: (IpAddr, IpAddr),
+        /// Source and destination after.
+        after: (IpAddr, IpAddr),
+    },
+    /// A VPC endpoint.
+    Endpoint {
+        /// The endpoint.
+        endpoint: VpcEndpointIdx,
+        /// To the service or from it.
+        direction: Direction,
         /// Source and destination before.
         before: (IpAddr, IpAddr),
         /// Source and destination after.

@@ -3,6 +3,7 @@
 //! The first phase: shapes only. Each kind's attributes are taken one by one, under our spelling and Terraform's, and
 //! kept with their places for the phases behind. Nothing here looks at a second resource.
 
+mod endpoints;
 mod filters;
 mod gateways;
 mod home;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Map;
 
+pub(crate) use endpoints::{DeclaredService, DeclaredVpcEndpoint};
 pub(crate) use filters::{
     DeclaredAclEntry, DeclaredGroupRule, DeclaredNetworkAcl, DeclaredSecurityGroup, DeclaredTraffic,
 };
@@ -42,6 +44,7 @@ use crate::name::{
     NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
 };
 use crate::reader::{Reader, object};
+use crate::resources::VpcEndpointType;
 use crate::settings::Settings;
 use crate::shape::{Region, clip};
 
@@ -53,7 +56,6 @@ pub(crate) const DEFAULT: &str = "default";
 /// Kinds AWS has and this version does not, by their key and in words.
 const LACKING: &[(&str, &str)] = &[
     ("transit_gateways", "transit gateways"),
-    ("vpc_endpoints", "VPC endpoints"),
     ("vpn_gateways", "virtual private gateways"),
     ("multicast_domains", "multicast domains"),
     ("quotas", "quotas"),
@@ -79,6 +81,8 @@ pub(crate) struct Declared {
     pub(crate) instances: BTreeMap<InstanceName, DeclaredInstance>,
     pub(crate) eips: BTreeMap<EipName, DeclaredEip>,
     pub(crate) internet_hosts: BTreeMap<InternetHostName, DeclaredInternetHost>,
+    pub(crate) vpc_endpoints: BTreeMap<crate::name::VpcEndpointName, DeclaredVpcEndpoint>,
+    pub(crate) services: BTreeMap<crate::name::ServiceName, DeclaredService>,
     pub(crate) not_modelled: DeclaredNotModelledResources,
     pub(crate) customer_networks: BTreeMap<CustomerNetworkName, DeclaredCustomerNetwork>,
     pub(crate) customer_hosts: BTreeMap<CustomerHostName, DeclaredCustomerHost>,
@@ -119,12 +123,23 @@ impl Declared {
             instances: resources(&mut reader, log, None, DeclaredInstance::read),
             eips: resources(&mut reader, log, None, DeclaredEip::read),
             internet_hosts: resources(&mut reader, log, None, DeclaredInternetHost::read),
+            vpc_endpoints: resources(&mut reader, log, None, DeclaredVpcEndpoint::read),
+            services: resources(&mut reader, log, None, DeclaredService::read),
             not_modelled: not_modelled::read(&mut reader, log),
             customer_networks: resources(&mut reader, log, None, DeclaredCustomerNetwork::read),
             customer_hosts: resources(&mut reader, log, None, DeclaredCustomerHost::read),
         };
         reader.finish();
         declared
+    }
+}
+
+impl Declared {
+    /// The names of the services that are declared or that a gateway endpoint names.
+    pub(crate) fn gateway_services(&self) -> impl Iterator<Item = String> + '_ {
+        let named = self.vpc_endpoints.values().filter(|e| e.endpoint_type == VpcEndpointType::Gateway);
+        let named = named.filter_map(|endpoint| endpoint.service_name.value().cloned());
+        self.services.keys().map(|name| name.as_str().to_owned()).chain(named)
     }
 }
 
@@ -188,7 +203,13 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
     let icmp_timeout = number("icmp_timeout", LONGEST, default.icmp_timeout);
     let connection_limit_per_instance =
         number("connection_limit_per_instance", MOST_CONNECTIONS, default.connection_limit_per_instance);
+    let gateway_endpoint_mtu = reader
+        .number(&["gateway_endpoint_mtu"], 1280..=9001)
+        .value()
+        .and_then(|mtu| u16::try_from(*mtu).ok())
+        .unwrap_or(default.gateway_endpoint_mtu);
     let settings = Settings {
+        gateway_endpoint_mtu,
         mid_stream_tcp: reader.take(&["mid_stream_tcp"]).value().copied().unwrap_or(default.mid_stream_tcp),
         tcp_opening_timeout,
         tcp_closing_timeout,

@@ -29,6 +29,7 @@ pub use name::{
     NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
     kind,
 };
+pub use name::{ServiceName, VpcEndpointName};
 pub use nearest::nearest;
 pub use not_modelled::{
     BLOCK_PUBLIC_ACCESS, CLIENT_VPN_ENDPOINTS, LOAD_BALANCERS, MULTICAST_DOMAINS, NETWORK_FIREWALLS,
@@ -41,6 +42,9 @@ pub use resources::{
     NotModelled, NotModelledResources, Peer, PeeringState, PrefixListEntry, PrefixListOwner, Propagation,
     PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup,
     SecurityGroupRule, Subnet, Tags, Topology, Vpc, VpcPeeringConnection,
+};
+pub use resources::{
+    IpAddressType, Service, ServiceProtocol, VpcEndpoint, VpcEndpointState, VpcEndpointType,
 };
 pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};

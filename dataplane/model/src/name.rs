@@ -69,6 +69,10 @@ kinds! {
     Instance, InstanceName, "instances", "instance", "i";
     /// An elastic IP address.
     Eip, EipName, "eips", "elastic IP address", "eipalloc";
+    /// A VPC endpoint.
+    VpcEndpoint, VpcEndpointName, "vpc_endpoints", "VPC endpoint", "vpce";
+    /// A service that VPC endpoints lead to.
+    Service, ServiceName, "services", "service", "svc";
     /// A host outside AWS with public addresses.
     InternetHost, InternetHostName, "internet_hosts", "internet host", "host";
     /// A network of the user's own, at the other end of private links.
@@ -125,6 +129,8 @@ pub enum HostName {
     Internet(InternetHostName),
     /// A host in a customer network.
     Customer(CustomerHostName),
+    /// A service that VPC endpoints lead to.
+    Service(ServiceName),
 }
 
 impl HostName {
@@ -133,6 +139,7 @@ impl HostName {
         match self {
             Self::Internet(name) => name.as_str(),
             Self::Customer(name) => name.as_str(),
+            Self::Service(name) => name.as_str(),
         }
     }
 
@@ -141,6 +148,7 @@ impl HostName {
         match self {
             Self::Internet(name) => name.id(),
             Self::Customer(name) => name.id(),
+            Self::Service(name) => name.id(),
         }
     }
 
@@ -149,6 +157,7 @@ impl HostName {
         match self {
             Self::Internet(name) => name.fingerprint(),
             Self::Customer(name) => name.fingerprint(),
+            Self::Service(name) => name.fingerprint(),
         }
     }
 
@@ -157,6 +166,7 @@ impl HostName {
         match self {
             Self::Internet(_) => kind::InternetHost::NOUN,
             Self::Customer(_) => kind::CustomerHost::NOUN,
+            Self::Service(_) => kind::Service::NOUN,
         }
     }
 
@@ -165,6 +175,7 @@ impl HostName {
         match self {
             Self::Internet(_) => "internet_host",
             Self::Customer(_) => "customer_host",
+            Self::Service(_) => "service",
         }
     }
 }

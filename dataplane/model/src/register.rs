@@ -13,6 +13,7 @@ use crate::name::{Kind, Name, RouteTableName, SubnetName, VpcName, kind};
 use crate::nearest::nearest;
 use crate::reader::{Given, Written};
 use crate::resources::Topology;
+use crate::rules::endpoints;
 
 /// All resources of one kind: their VPCs, and their other spellings.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub(crate) struct Registers {
     pub(crate) vpc_peering_connections: Register<kind::VpcPeeringConnection>,
     pub(crate) eips: Register<kind::Eip>,
     pub(crate) managed_prefix_lists: Register<kind::ManagedPrefixList>,
+    pub(crate) vpc_endpoints: Register<kind::VpcEndpoint>,
     pub(crate) network_acls: Register<kind::NetworkAcl>,
     pub(crate) security_groups: Register<kind::SecurityGroup>,
     pub(crate) network_interfaces: Register<kind::NetworkInterface>,
@@ -183,7 +185,13 @@ impl Registers {
                 Some((name_in(&subnets, resource.kind.id_prefix, owner, subnet), interface))
             })
         });
-        for (name, interface) in implied.chain(own).chain(services).chain(not_modelled) {
+        let endpoints = declared.vpc_endpoints.iter().flat_map(|(owner, endpoint)| {
+            endpoint.interfaces.iter().filter_map(|interface| {
+                let subnet = interface.subnet.value()?;
+                Some((name_in(&subnets, "vpce", owner.as_str(), subnet), interface))
+            })
+        });
+        for (name, interface) in implied.chain(own).chain(services).chain(not_modelled).chain(endpoints) {
             let subnet = interface.subnet.written().and_then(|subnet| subnets.resolve(log, subnet));
             let owner = subnet.as_ref().and_then(|subnet| subnets.owner(subnet)).cloned();
             interface_owners.insert(name.clone(), owner);
@@ -204,7 +212,17 @@ impl Registers {
             nat_gateways: Register::new(nat_gateways),
             vpc_peering_connections: Register::new(owners(&declared.vpc_peering_connections, |_| None)),
             eips: Register::new(owners(&declared.eips, |_| None)),
-            managed_prefix_lists: Register::new(owners(&declared.managed_prefix_lists, |_| None)),
+            managed_prefix_lists: Register::new(
+                owners(&declared.managed_prefix_lists, |_| None)
+                    .into_iter()
+                    .chain(
+                        endpoints::prefix_lists(declared.gateway_services())
+                            .into_keys()
+                            .map(|name| (name, None)),
+                    )
+                    .collect(),
+            ),
+            vpc_endpoints: Register::new(owners(&declared.vpc_endpoints, |endpoint| inside(&endpoint.vpc))),
             subnets,
             route_tables,
             internet_gateways,
@@ -238,6 +256,8 @@ impl Registers {
         note(&mut ids, self.nat_gateways.owners.keys());
         note(&mut ids, self.vpc_peering_connections.owners.keys());
         note(&mut ids, self.managed_prefix_lists.owners.keys());
+        note(&mut ids, self.vpc_endpoints.owners.keys());
+        note(&mut ids, declared.services.keys());
         note(&mut ids, self.network_acls.owners.keys());
         note(&mut ids, self.security_groups.owners.keys());
         note(&mut ids, self.network_interfaces.owners.keys());
@@ -276,6 +296,8 @@ impl Registers {
         refuse(log, &ids, declared.nat_gateways.keys());
         refuse(log, &ids, declared.vpc_peering_connections.keys());
         refuse(log, &ids, declared.managed_prefix_lists.keys());
+        refuse(log, &ids, declared.vpc_endpoints.keys());
+        refuse(log, &ids, declared.services.keys());
         refuse(log, &ids, declared.network_acls.keys());
         refuse(log, &ids, declared.security_groups.keys());
         refuse(log, &ids, declared.network_interfaces.keys());
@@ -366,6 +388,8 @@ fn not_found(plural: &str) -> &'static str {
         "nat_gateways" => "InvalidNatGatewayID.NotFound",
         "vpc_peering_connections" => "InvalidVpcPeeringConnectionID.NotFound",
         "managed_prefix_lists" => "InvalidPrefixListID.NotFound",
+        "vpc_endpoints" => "InvalidVpcEndpointId.NotFound",
+        "services" => "InvalidServiceName",
         "eips" => "InvalidAllocationID.NotFound",
         "network_acls" => "InvalidNetworkAclID.NotFound",
         "security_groups" => "InvalidGroup.NotFound",

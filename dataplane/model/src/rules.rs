@@ -7,6 +7,7 @@
 mod acls;
 mod addresses;
 mod associations;
+pub(crate) mod endpoints;
 mod gateways;
 mod groups;
 mod instances;
@@ -39,6 +40,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let internet_hosts = public::internet_hosts(cx, &vpcs);
     let customer_networks = private::customer_networks(cx);
     let customer_hosts = private::customer_hosts(cx, &customer_networks);
+    let services = endpoints::services(cx, &vpcs, &internet_hosts);
     let claims = nat::claims(cx, &network_interfaces);
     let wanted = &claims.eips;
     let eips =
@@ -46,7 +48,8 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let nat_gateways = nat::build(cx, &subnets, claims);
     let not_modelled = not_modelled::build(cx, &subnets, &network_interfaces);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
-    let managed_prefix_lists = prefix_lists::build(cx);
+    let vpc_endpoints = endpoints::build(cx, &vpcs, &subnets, &network_interfaces, &services);
+    let managed_prefix_lists = prefix_lists::build(cx, &services);
     let around = routes::Resources {
         vpcs: &vpcs,
         subnets: &subnets,
@@ -55,8 +58,10 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         nat_gateways: &nat_gateways,
         peerings: &vpc_peering_connections,
         prefix_lists: &managed_prefix_lists,
+        endpoints: &vpc_endpoints,
+        not_modelled: &not_modelled,
     };
-    let route_tables = routes::build(cx, &around, &[]);
+    let route_tables = routes::build(cx, &around, &endpoints::supplied(&vpc_endpoints));
     Topology {
         region: cx.declared.region.clone().unwrap_or_default(),
         settings: cx.declared.settings,
@@ -76,6 +81,8 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         internet_hosts,
         customer_hosts,
         customer_networks,
+        vpc_endpoints,
+        services,
         not_modelled,
     }
 }

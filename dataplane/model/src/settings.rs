@@ -24,6 +24,9 @@ pub struct Settings {
     /// Whether a local route decides for the destinations inside it that a virtual private gateway propagates, although
     /// those are more specific (RT-08, OQ-13).
     pub local_routes_over_propagated: bool,
+    /// The largest packet that a gateway endpoint forwards, in bytes: AWS gives 8500 for "a VPC endpoint" without naming
+    /// kinds (EPG-17).
+    pub gateway_endpoint_mtu: u16,
     /// What becomes of TCP to port 25 of public IPv4 addresses (L2-24). AWS lifts the block on request.
     pub outbound_smtp: OutboundSmtp,
 }
@@ -58,6 +61,7 @@ impl Default for Settings {
             network_acl_within_subnet_via_router: false,
             connection_limit_per_instance: 1_000_000,
             local_routes_over_propagated: true,
+            gateway_endpoint_mtu: 8500,
             outbound_smtp: OutboundSmtp::Blocked,
         }
     }

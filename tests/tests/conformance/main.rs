@@ -8,6 +8,8 @@
 mod addressing;
 mod connection_tracking;
 mod explain;
+mod gateway_endpoints;
+mod interface_endpoints;
 mod internet_gateway;
 mod layer2;
 mod network_acls;

@@ -30,6 +30,7 @@ fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
         Step::NatGateway { .. } => "nat",
         Step::Peering { .. } => "peering",
         Step::Arrive { .. } => "arrive",
+        Step::Endpoint { .. } => "endpoint",
         Step::Outside { .. } => "outside",
     };
     recorder.steps.iter().map(place).collect()

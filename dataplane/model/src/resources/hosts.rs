@@ -58,6 +58,8 @@ pub enum InterfaceType {
     Interface,
     /// A NAT gateway's.
     NatGateway(NatGatewayName),
+    /// A VPC endpoint's.
+    VpcEndpoint(crate::name::VpcEndpointName),
     /// That of a resource which is stored and not modelled.
     NotModelled {
         /// The key of its kind.

@@ -80,9 +80,15 @@ fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
             })
         })
     });
+    let endpoints = cx.declared.vpc_endpoints.iter().flat_map(|(owner, declared)| {
+        declared.interfaces.iter().filter_map(move |interface| {
+            let name = interface_in(cx.registers, "vpce", owner.as_str(), interface.subnet.value()?);
+            Some((name, interface, false, &declared.tags, InterfaceType::VpcEndpoint(owner.clone())))
+        })
+    });
     let mut drafts = BTreeMap::new();
     for (name, declared, implied, tags, interface_type) in
-        implied.chain(declared).chain(nat).chain(not_modelled)
+        implied.chain(declared).chain(nat).chain(not_modelled).chain(endpoints)
     {
         match cx.registers.interface_subnets.get(&name) {
             Some(subnet) => {

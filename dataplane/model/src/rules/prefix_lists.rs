@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::declared::DeclaredManagedPrefixList;
 use crate::log::Place;
-use crate::name::ManagedPrefixListName;
+use crate::name::{ManagedPrefixListName, ServiceName};
 use crate::register::Context;
 use crate::resources::{
-    AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner, weight_of_aws_list,
+    AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner, Service, Tags, weight_of_aws_list,
 };
+use crate::rules::endpoints;
 
 /// The code for a value that is not allowed.
 const INVALID: &str = "InvalidParameterValue";
 
 /// The lists. One whose name is AWS's stands for the list that AWS manages, with its weight.
-pub(super) fn build(cx: &Context<'_>) -> BTreeMap<ManagedPrefixListName, ManagedPrefixList> {
+pub(super) fn build(
+    cx: &Context<'_>,
+    services: &BTreeMap<ServiceName, Service>,
+) -> BTreeMap<ManagedPrefixListName, ManagedPrefixList> {
     let mut lists = BTreeMap::new();
     for (name, declared) in &cx.declared.managed_prefix_lists {
         let Some(&address_family) = declared.address_family.value() else { continue };
@@ -26,6 +30,22 @@ pub(super) fn build(cx: &Context<'_>) -> BTreeMap<ManagedPrefixListName, Managed
         let tags = declared.tags.clone();
         let list = ManagedPrefixList { address_family, owner, max_entries, entries, version, tags };
         lists.insert(name.clone(), list);
+    }
+    for (name, (service, ipv6)) in endpoints::prefix_lists(cx.declared.gateway_services()) {
+        if cx.declared.managed_prefix_lists.contains_key(&name) {
+            continue;
+        }
+        let address_family = if ipv6 { AddressFamily::Ipv6 } else { AddressFamily::Ipv4 };
+        let blocks = services.get(service.as_str()).into_iter().flat_map(Service::blocks);
+        let of_family: BTreeSet<_> = blocks.filter(|block| address_family.has(block)).collect();
+        let entries: Vec<PrefixListEntry> =
+            of_family.into_iter().map(|cidr| PrefixListEntry { cidr, description: None }).collect();
+        let before = cx.previous.and_then(|topology| topology.managed_prefix_lists.get(&name));
+        let version = before.map_or(1, |list| list.version + u64::from(list.entries != entries));
+        let owner = PrefixListOwner::Aws { weight: weight_of_aws_list(&name).unwrap_or(1) };
+        let max_entries = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        let tags = Tags::new();
+        lists.insert(name, ManagedPrefixList { address_family, owner, max_entries, entries, version, tags });
     }
     lists
 }
