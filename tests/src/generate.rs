@@ -74,7 +74,7 @@ impl Past {
 
 /// A document that declares a valid network.
 pub fn network(rng: &mut Rng) -> Value {
-    let mut kinds: [Map<String, Value>; 12] = Default::default();
+    let mut kinds: [Map<String, Value>; 13] = Default::default();
     let [
         vpcs,
         gateways,
@@ -88,6 +88,7 @@ pub fn network(rng: &mut Rng) -> Value {
         hosts,
         egress_only,
         peerings,
+        nats,
     ] = &mut kinds;
     let amount = 1 + rng.below(3);
     // Alike on purpose, now and then: address spaces overlap.
@@ -169,10 +170,12 @@ pub fn network(rng: &mut Rng) -> Value {
         }
         let subnet_names: Vec<String> =
             subnets.keys().filter(|name| name.starts_with(&format!("v{v}-"))).cloned().collect();
+        let nat_names = nat_gateways(rng, v, &net, gateway, &subnet_names, nats, eips);
         for name in &subnet_names {
             if rng.chance(80) {
                 let table = format!("{name}-table");
                 let around = Around {
+                    nats: &nat_names,
                     v,
                     net: &net,
                     gateway,
@@ -207,9 +210,11 @@ pub fn network(rng: &mut Rng) -> Value {
         hosts,
         egress_only,
         peerings,
+        nats,
     ] = kinds;
     json!({
         "egress_only_internet_gateways": egress_only, "vpc_peering_connections": peerings,
+        "nat_gateways": nats,
         "settings": settings, "vpcs": vpcs, "internet_gateways": gateways, "subnets": subnets,
         "route_tables": tables, "network_acls": acls, "security_groups": groups,
         "network_interfaces": interfaces, "instances": instances, "eips": eips, "internet_hosts": hosts,
@@ -222,7 +227,9 @@ pub fn changed(rng: &mut Rng, document: &Value, original: &Value) -> Option<Valu
     let names = |kind: &str| -> Vec<String> {
         document[kind].as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default()
     };
-    match rng.below(4) {
+    match rng.below(8) {
+        4 | 5 => change_routes(rng, &mut next, original)?,
+        6 => change_gateway(rng, &mut next, original)?,
         0 | 1 => {
             let all = names("security_groups");
             let name = rng.pick(&all);
@@ -250,10 +257,64 @@ pub fn changed(rng: &mut Rng, document: &Value, original: &Value) -> Option<Valu
     topology(&next, None).is_ok().then_some(next)
 }
 
+/// A route goes or comes back, or leads elsewhere.
+fn change_routes(rng: &mut Rng, next: &mut Value, original: &Value) -> Option<()> {
+    let tables: Vec<String> = original["route_tables"].as_object()?.keys().cloned().collect();
+    let name = tables.get(rng.below(tables.len()))?;
+    let routes = next["route_tables"][name]["routes"].as_array_mut()?;
+    let at = rng.below(routes.len());
+    if rng.chance(50) && at < routes.len() {
+        routes.remove(at);
+    } else {
+        *routes = original["route_tables"][name]["routes"].as_array()?.clone();
+    }
+    Some(())
+}
+
+/// A peering connection is accepted or deleted; a NAT gateway goes, comes back, moves, or has an address more or less.
+fn change_gateway(rng: &mut Rng, next: &mut Value, original: &Value) -> Option<()> {
+    let peerings: Vec<String> = original["vpc_peering_connections"].as_object()?.keys().cloned().collect();
+    let nats: Vec<String> = original["nat_gateways"].as_object()?.keys().cloned().collect();
+    if rng.chance(35) {
+        let peering = &mut next["vpc_peering_connections"][peerings.get(rng.below(peerings.len()))?];
+        peering["auto_accept"] = json!(!peering["auto_accept"].as_bool().unwrap_or_default());
+        return Some(());
+    }
+    let name = nats.get(rng.below(nats.len()))?;
+    let old = &original["nat_gateways"][name];
+    let all = next["nat_gateways"].as_object_mut()?;
+    match (all.remove(name), rng.below(4)) {
+        (None, _) => {
+            all.insert(name.clone(), old.clone());
+            next["route_tables"] = original["route_tables"].clone();
+        }
+        (Some(_), 0) => {
+            for table in next["route_tables"].as_object_mut()?.values_mut() {
+                table["routes"].as_array_mut()?.retain(|route| route["nat_gateway"] != **name);
+            }
+        }
+        (Some(mut nat), 1) => {
+            // It has another address, so it is another gateway.
+            nat.as_object_mut()?.remove("private_ip");
+            all.insert(name.clone(), nat);
+        }
+        (Some(mut nat), _) => {
+            for attribute in ["secondary_private_ips", "secondary_allocations"] {
+                let had = nat.as_object_mut()?.remove(attribute).is_some();
+                if !had && !old[attribute].is_null() {
+                    nat[attribute] = old[attribute].clone();
+                }
+            }
+            all.insert(name.clone(), nat);
+        }
+    }
+    Some(())
+}
+
 /// How long it is until the next packet.
 pub fn pause(rng: &mut Rng) -> Duration {
     /// Around the documented timeouts, never on them, in milliseconds.
-    const LONG: [u64; 7] = [29_500, 30_500, 59_500, 60_500, 180_500, 600_500, 432_000_500];
+    const LONG: [u64; 9] = [29_500, 30_500, 59_500, 60_500, 180_500, 348_500, 350_500, 600_500, 432_000_500];
     let short = Duration::from_millis(rng.next_u64() % 1000);
     if rng.chance(85) { short } else { Duration::from_millis(*rng.pick(&LONG)) + short }
 }
@@ -408,7 +469,12 @@ fn destination(rng: &mut Rng, topology: &Topology, ipv6: bool) -> Option<IpAddr>
         11..16 => all.extend(
             interfaces.flat_map(|eni| eni.public_ips.values().map(|public| IpAddr::V4(public.address))),
         ),
-        16..19 => all.extend(topology.internet_hosts.values().flat_map(|host| {
+        16..17 => {
+            let interfaces = interfaces.flat_map(addresses);
+            let hosts = topology.internet_hosts.values().filter_map(|host| host.address.map(IpAddr::V4));
+            all.extend(interfaces.chain(hosts).filter_map(in_ipv6));
+        }
+        17..19 => all.extend(topology.internet_hosts.values().flat_map(|host| {
             host.address.map(IpAddr::V4).into_iter().chain(host.ipv6_address.map(IpAddr::V6))
         })),
         _ => {
@@ -432,6 +498,12 @@ fn destination(rng: &mut Rng, topology: &Topology, ipv6: bool) -> Option<IpAddr>
     }
     all.retain(|address| address.is_ipv6() == ipv6);
     all.get(rng.below(all.len())).copied()
+}
+
+/// The address that NAT64 makes of an IPv4 one.
+fn in_ipv6(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V4(address) = address else { return None };
+    format!("64:ff9b::{address}").parse().ok()
 }
 
 /// Whether a forged source is worth the while: groups and link-local addresses die at the door, whoever sends them.
@@ -582,6 +654,46 @@ fn peerings_among(
     made
 }
 
+/// NAT gateways of a VPC, public ones with an elastic IP for each of their addresses.
+fn nat_gateways(
+    rng: &mut Rng,
+    v: usize,
+    net: &str,
+    gateway: bool,
+    subnets: &[String],
+    nats: &mut Map<String, Value>,
+    eips: &mut Map<String, Value>,
+) -> Vec<String> {
+    let mut names = Vec::new();
+    for n in 0..rng.below(3) {
+        let name = format!("n{v}{n}");
+        let s = 1 + rng.below(subnets.len());
+        let public = rng.chance(65);
+        let mut nat =
+            json!({ "subnet": format!("v{v}-s{s}"), "private_ip": format!("{net}.{s}.{}", 200 + n) });
+        let second = rng.chance(30);
+        if second {
+            nat["secondary_private_ips"] = json!([format!("{net}.{s}.{}", 210 + n)]);
+        }
+        if public {
+            eips.insert(format!("{name}-eip"), json!({}));
+            nat["allocation"] = json!(format!("{name}-eip"));
+            if second {
+                eips.insert(format!("{name}-eip2"), json!({}));
+                nat["secondary_allocations"] = json!([format!("{name}-eip2")]);
+            }
+        } else {
+            nat["connectivity_type"] = json!("private");
+        }
+        // Without an internet gateway a public one fails.
+        if gateway || !public || rng.chance(30) {
+            nats.insert(name.clone(), nat);
+            names.push(name);
+        }
+    }
+    names
+}
+
 /// What routes of one VPC can lead to.
 struct Around<'a> {
     v: usize,
@@ -590,6 +702,7 @@ struct Around<'a> {
     gateway: bool,
     ipv6: bool,
     outbound_only: bool,
+    nats: &'a [String],
     interfaces: &'a [String],
     subnets: usize,
     peered: &'a [(String, [(usize, usize); 2])],
@@ -598,7 +711,20 @@ struct Around<'a> {
 fn route_table(rng: &mut Rng, around: &Around<'_>) -> Value {
     let Around { v, net, gateway, ipv6, interfaces, .. } = *around;
     let mut routes = Vec::new();
-    if rng.chance(85) {
+    if !around.nats.is_empty() && rng.chance(60) {
+        let nat = rng.pick(around.nats);
+        let block = *rng.pick(&["0.0.0.0/0", "0.0.0.0/0", "0.0.0.0/0", "198.51.100.0/24", "10.0.0.0/8"]);
+        routes.push(json!({ "cidr_block": block, "nat_gateway": nat }));
+    }
+    if ipv6 && !around.nats.is_empty() && rng.chance(60) {
+        routes.push(json!({ "ipv6_cidr_block": "64:ff9b::/96", "nat_gateway": rng.pick(around.nats) }));
+    }
+    if !around.nats.is_empty() && rng.chance(12) {
+        let block = format!("{net}.{}.0/24", 1 + rng.below(around.subnets));
+        routes.push(json!({ "cidr_block": block, "nat_gateway": rng.pick(around.nats) }));
+    }
+    let has_default = routes.iter().any(|route| route["cidr_block"] == "0.0.0.0/0");
+    if !has_default && rng.chance(85) {
         let target = if gateway && rng.chance(85) {
             json!({ "cidr_block": "0.0.0.0/0", "gateway": format!("g{v}") })
         } else {
@@ -621,6 +747,14 @@ fn route_table(rng: &mut Rng, around: &Around<'_>) -> Value {
         let block = format!("{net}.{}.0/24", 1 + rng.below(around.subnets));
         routes.push(json!({ "cidr_block": block, "network_interface": rng.pick(interfaces) }));
     }
+    // The first of those for one destination counts.
+    let mut seen: Vec<Value> = Vec::new();
+    routes.retain(|route| {
+        let destination = route["cidr_block"].clone();
+        let again = !destination.is_null() && seen.contains(&destination);
+        seen.push(destination);
+        !again
+    });
     if rng.chance(5) {
         let block = format!("{net}.0.0/16");
         routes.push(json!({ "cidr_block": block, "network_interface": rng.pick(interfaces) }));

@@ -15,7 +15,7 @@ use vpclab_model::{Document, Mistakes, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::frames::{self, Seen};
-use crate::packet::Packet;
+use crate::packet::{Body, Packet};
 
 /// A running network.
 #[derive(Debug)]
@@ -182,7 +182,14 @@ impl Net {
     /// addresses turned round.
     pub fn converses(&mut self, name: &str, packet: &Packet) -> bool {
         let Some((receiver, seen)) = self.send(name, packet).delivered() else { return false };
-        let observed = Packet::of(seen.src, seen.dst, packet.body);
+        // With the ports that it has there.
+        let body = match packet.body {
+            Body::Tcp { flags, .. } => Body::Tcp { src: seen.ports.0, dst: seen.ports.1, flags },
+            Body::Udp { .. } => Body::Udp { src: seen.ports.0, dst: seen.ports.1 },
+            Body::Echo { reply, .. } => Body::Echo { id: seen.ports.0, reply },
+            other => other,
+        };
+        let observed = Packet::of(seen.src, seen.dst, body);
         let answer = observed.answer().expect("a packet that is answered");
         match self.send(&receiver, &answer).delivered() {
             Some((back, seen)) => back == name && (seen.src, seen.dst) == (packet.dst, packet.src),

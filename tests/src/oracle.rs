@@ -10,6 +10,7 @@ mod filters;
 mod interface;
 mod internet;
 mod memory;
+mod nat;
 mod peering;
 mod routes;
 mod telling;
@@ -21,6 +22,8 @@ use vpclab_model::{RouteState, RouteTarget, SubnetName, Topology};
 use self::addresses::{is_reserved, owner};
 use self::filters::acl;
 use self::memory::{Datagram, Passage};
+pub use self::nat::Offer;
+use self::nat::{Lent, Mapping};
 use self::routes::route;
 pub(crate) use self::telling::ROUTER_LINK_LOCAL;
 use self::telling::Telling;
@@ -84,11 +87,13 @@ pub enum Reason {
     NotForwarded,
     /// Larger than the path ahead takes (area MTU).
     TooLarge,
+    /// Its TTL or hop limit ran out.
+    Expired,
 }
 
 impl Reason {
     /// How many there are.
-    pub const COUNT: usize = Self::TooLarge as usize + 1;
+    pub const COUNT: usize = Self::Expired as usize + 1;
 }
 
 /// The oracle, with what has passed so far.
@@ -96,6 +101,8 @@ impl Reason {
 pub struct Oracle {
     passages: Vec<Passage>,
     datagrams: Vec<Datagram>,
+    lent: Vec<Lent>,
+    objection: Option<String>,
 }
 
 /// A packet on its way.
@@ -115,6 +122,13 @@ struct Walk<'a> {
     router: Option<&'a SubnetName>,
     /// What it must be cut to.
     cut_to: Option<usize>,
+    /// The NAT gateways that it has passed since it was last on the internet.
+    nat: Vec<&'a str>,
+    /// What NAT gateways say they lend it.
+    offers: &'a [Offer],
+    lacks_an_offer: bool,
+    objection: Option<String>,
+    mapped: Vec<Mapping>,
     passed: Vec<Passage>,
     datagram: Option<Datagram>,
     /// What its sender is told when it dies.
@@ -143,6 +157,11 @@ impl<'a> Walk<'a> {
             back_by: None,
             router: None,
             cut_to: None,
+            nat: Vec::new(),
+            offers: &[],
+            lacks_an_offer: false,
+            objection: None,
+            mapped: Vec::new(),
             passed: Vec::new(),
             datagram: None,
             telling: None,
@@ -153,12 +172,28 @@ impl<'a> Walk<'a> {
 impl Oracle {
     /// What becomes of `packet`, which enters at `entry` at time `now`. What is delivered is remembered.
     pub fn judge(&mut self, topology: &Topology, entry: &Entry, packet: &Packet, now: Duration) -> Verdict {
-        let mut walk = Walk::new(topology, now, packet.clone());
+        self.judge_with(topology, entry, packet, now, &[])
+    }
+
+    /// The same where NAT gateways lend what they offer.
+    pub fn judge_with(
+        &mut self,
+        topology: &Topology,
+        entry: &Entry,
+        packet: &Packet,
+        now: Duration,
+        offers: &[Offer],
+    ) -> Verdict {
+        let mut walk = Walk { offers, ..Walk::new(topology, now, packet.clone()) };
         let ended = self.reassemble(&mut walk, entry).and_then(|()| match entry {
             Entry::ToRouter(interface) => self.leave(&mut walk, interface, None),
             Entry::ToNeighbor(interface, neighbor) => self.leave(&mut walk, interface, Some(neighbor)),
             Entry::Host(host) => self.leave_host(&mut walk, host),
         });
+        self.objection = walk.objection.take();
+        if walk.lacks_an_offer && (ended.is_ok() || walk.telling.is_some()) {
+            self.objection = Some("a NAT gateway lends nothing".to_owned());
+        }
         match ended {
             Ok(Some(place)) => {
                 let (packet, cut_to) = (walk.packet.clone(), walk.cut_to);
@@ -180,9 +215,15 @@ impl Oracle {
         }
     }
 
+    /// What was wrong with what a NAT gateway offered to the last packet.
+    pub fn objection(&self) -> Option<&str> {
+        self.objection.as_deref()
+    }
+
     /// Forgets what belongs to interfaces that `topology` no longer has: one made anew under an old name is another.
     pub fn forget_removed(&mut self, topology: &Topology) {
         self.passages.retain(|passage| topology.network_interfaces.contains_key(passage.interface.as_str()));
+        self.forget_lent(topology);
         for passage in &mut self.passages {
             let gone = |name: &String| !topology.vpc_peering_connections.contains_key(name.as_str());
             if passage.came_by.as_ref().is_some_and(gone) {
@@ -200,6 +241,7 @@ impl Oracle {
     fn remember(&mut self, walk: Walk<'_>) {
         self.passages.extend(walk.passed);
         self.datagrams.extend(walk.datagram);
+        self.map(walk.mapped);
     }
 
     /// The router of a subnet has a packet that leaves it (PIPE-01, PIPE-16).
@@ -237,8 +279,15 @@ impl Oracle {
             RouteTarget::VpcPeeringConnection(peering) => {
                 self.cross_peering(walk, peering.as_str(), &here.vpc)
             }
-            RouteTarget::NatGateway(_) | RouteTarget::VpcEndpoint(_) => Err(Reason::Gateway),
+            RouteTarget::VpcEndpoint(_) => Err(Reason::Gateway),
             RouteTarget::NotModelled { .. } => Err(Reason::NotForwarded),
+            RouteTarget::NatGateway(name) => {
+                // NAT-07, NACL-21: to the gateway's subnet, even from inside it.
+                let subnet = &topology.subnets[&topology.nat_gateways[name].subnet];
+                acl(&topology.network_acls[&subnet.network_acl], &walk.packet, false)?;
+                self.through_nat(walk, name.as_str(), true)
+            }
+            RouteTarget::TransitGateway(_) => Err(Reason::Gateway),
         }
     }
 }

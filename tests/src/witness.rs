@@ -8,13 +8,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::Value;
+use vpclab_engine::flow::Effect;
 use vpclab_engine::plan::{Egress, Plan, Verdict as Planned};
 use vpclab_engine::{DropReason, Outcome};
 
 use crate::frames::{self, Seen};
 use crate::generate::{self, Past, Rng};
 use crate::harness::{Net, topology};
-use crate::oracle::{Entry, Oracle, Place, ROUTER_LINK_LOCAL, Reason, Verdict};
+use crate::oracle::{Entry, Offer, Oracle, Place, ROUTER_LINK_LOCAL, Reason, Verdict};
 use crate::packet::{Body, Packet, Piece};
 
 /// What every payload ends with.
@@ -169,12 +170,15 @@ pub fn confront(
     if format!("{plan:?}") != format!("{again:?}") || net.engine().flows().len() != remembered {
         return Err(format!("planning twice gives {plan:?} and {again:?}"));
     }
-    let expected = oracle.judge(&net.topology, entry, packet, net.now());
+    let expected = oracle.judge_with(&net.topology, entry, packet, net.now(), &offers(net, &plan));
     let told = |who: &str, what: &dyn fmt::Debug| {
         Err(format!("{entry:?} {packet:?}\noracle: {expected:?}\n{who}: {what:?}"))
     };
     if !agrees(net, &expected, &plan) {
         return told("plan", &plan.verdict);
+    }
+    if let Some(objection) = oracle.objection() {
+        return Err(format!("{entry:?} {packet:?}\n{objection}\nplan: {plan:?}"));
     }
     let fate = net.send_frame(&from, &frame);
     match (&expected, fate.outcome) {
@@ -235,6 +239,19 @@ pub fn confront(
         _ => return told("engine", &fate.outcome),
     }
     Ok(expected)
+}
+
+/// What NAT gateways lend as the engine plans it.
+fn offers(net: &Net, plan: &Plan) -> Vec<Offer> {
+    let lent = plan.effects.iter().filter_map(|effect| match effect {
+        Effect::Map(binding) => Some(Offer {
+            gateway: net.fabric().nat_gateways[binding.inside.gateway.index].name.as_str().to_owned(),
+            address: binding.outside.pool.address,
+            port: binding.outside.port,
+        }),
+        _ => None,
+    });
+    lent.collect()
 }
 
 /// Whether a frame is at `place`, from that guest's router.
@@ -337,6 +354,14 @@ fn coarse(reason: &DropReason) -> Reason {
         | DropReason::PeeringInactive { .. }
         | DropReason::PeeringForeignDestination { .. }
         | DropReason::OutboundSmtp => Reason::Gateway,
+        DropReason::NatProtocol { .. }
+        | DropReason::NatFragment { .. }
+        | DropReason::NatIpv6 { .. }
+        | DropReason::NatNoMapping { .. }
+        | DropReason::NatForeignClient { .. }
+        | DropReason::NatPortAllocation { .. }
+        | DropReason::NatUnavailable { .. } => Reason::Gateway,
+        DropReason::TtlExpired => Reason::Expired,
         DropReason::MtuExceeded { .. } => Reason::TooLarge,
         _ => Reason::NotForwarded,
     }
@@ -355,6 +380,7 @@ impl Disagreement {
             }
         }
         for kind in [
+            "nat_gateways",
             "vpc_peering_connections",
             "egress_only_internet_gateways",
             "eips",

@@ -134,6 +134,10 @@ impl Asked<'_> {
             nat_gateways,
             vpc_peering_connections,
             managed_prefix_lists,
+            transit_gateway_peering_attachments,
+            transit_gateway_route_tables,
+            transit_gateway_vpc_attachments,
+            transit_gateways,
             network_acls,
             security_groups,
             network_interfaces,
@@ -156,6 +160,10 @@ impl Asked<'_> {
         names.extend(egress_only_internet_gateways.keys().map(|name| name.as_str()));
         names.extend(nat_gateways.keys().map(|name| name.as_str()));
         names.extend(vpc_peering_connections.keys().map(|name| name.as_str()));
+        names.extend(transit_gateways.keys().map(|name| name.as_str()));
+        names.extend(transit_gateway_vpc_attachments.keys().map(|name| name.as_str()));
+        names.extend(transit_gateway_peering_attachments.keys().map(|name| name.as_str()));
+        names.extend(transit_gateway_route_tables.keys().map(|name| name.as_str()));
         names.extend(managed_prefix_lists.keys().map(|name| name.as_str()));
         names.extend(network_acls.keys().map(|name| name.as_str()));
         names.extend(security_groups.keys().map(|name| name.as_str()));

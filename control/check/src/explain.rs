@@ -383,6 +383,40 @@ impl Telling<'_> {
                 detail: Some(fabric.vpcs[to].name.to_string()),
                 ..plain("vpc_peering_connection", fabric.peerings[peering].name.to_string(), "forward")
             },
+            Examined::TransitRoute { attachment: _, table, matched } => {
+                let table = &fabric.transit_tables[table];
+                let name = table.name.to_string();
+                let Some(destination) = matched else {
+                    let detail = Some("no route matches".to_owned());
+                    return Step { detail, ..plain("transit_gateway_route_table", name, "deny") };
+                };
+                let route = table.routes.iter().find(|route| route.destination == destination);
+                let mut targets = route.into_iter().flat_map(|route| &route.attachments).peekable();
+                let (action, detail) = match targets.peek() {
+                    None => ("deny", "a blackhole".to_owned()),
+                    Some(_) => {
+                        let names = targets.map(|to| &*fabric.transit_attachments[*to].name);
+                        ("forward", names.collect::<Vec<_>>().join(", "))
+                    }
+                };
+                Step {
+                    rule: Some(RuleReference::Text(destination.to_string())),
+                    detail: Some(detail),
+                    ..plain("transit_gateway_route_table", name, action)
+                }
+            }
+            Examined::TransitGateway { from, to, subnet } => {
+                let gateway = fabric.transit_attachments[from].gateway;
+                let attachment = &fabric.transit_attachments[to].name;
+                let detail = match subnet {
+                    Some(subnet) => format!("{attachment}, by subnet {}", fabric.subnets[subnet].name),
+                    None => attachment.to_string(),
+                };
+                Step {
+                    detail: Some(detail),
+                    ..plain("transit_gateway", fabric.transit_gateways[gateway].name.to_string(), "forward")
+                }
+            }
             Examined::InternetGateway { gateway, direction, translated } => Step {
                 direction: Some(words::direction(direction)),
                 detail: translated.map(|(before, after)| format!("{before} becomes {after}")),

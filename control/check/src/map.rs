@@ -96,6 +96,9 @@ fn interface(name: &NetworkInterfaceName, eni: &NetworkInterface) -> Vec<String>
             format!("{name} ({} eth{})", attachment.instance, attachment.device_index)
         }
         (InterfaceType::VpcEndpoint(endpoint), _) => format!("{name} (VPC endpoint {endpoint})"),
+        (InterfaceType::TransitGateway(attachment), _) => {
+            format!("{name} (transit gateway attachment {attachment})")
+        }
         (InterfaceType::Interface, None) => format!("{name} (not attached)"),
     };
     let list = |addresses: Vec<String>| addresses.join(" ");

@@ -4,7 +4,7 @@
 //! word the user chose.
 
 use vpclab_engine::explain::Class;
-use vpclab_engine::{Direction, DropReason, EniIdx, Fabric, RouteTarget, SecurityGroupIdx};
+use vpclab_engine::{AttachmentIdx, Direction, DropReason, EniIdx, Fabric, RouteTarget, SecurityGroupIdx};
 use vpclab_model::{
     NetworkAclEntry, Peer, PeeringState, Route, RouteState, RuleAction, Topology, Traffic, not_public,
 };
@@ -53,7 +53,13 @@ pub(crate) fn target(fabric: &Fabric, target: RouteTarget) -> String {
         RouteTarget::Endpoint(endpoint) => fabric.vpc_endpoints[endpoint].name.to_string(),
         RouteTarget::NotModelled(resource) => fabric.not_modelled[resource].name.to_string(),
         RouteTarget::Peering(peering) => fabric.peerings[peering].name.to_string(),
+        RouteTarget::TransitGateway(attachment) => gateway_of(fabric, attachment),
     }
+}
+
+/// The transit gateway of an attachment.
+fn gateway_of(fabric: &Fabric, attachment: AttachmentIdx) -> String {
+    fabric.transit_gateways[fabric.transit_attachments[attachment].gateway].name.to_string()
 }
 
 /// A security group's rule, as in `web ingress[0]: tcp 443 from 0.0.0.0/0`. `about` is the family of the packet: a
@@ -344,6 +350,43 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!(
                 "VPC peering connection {name} leads into VPC {vpc} and no further, and the destination is not in it"
             );
+            plain(Some(name), message)
+        }
+        DropReason::TransitZone { attachment, subnet } => {
+            let gateway = gateway_of(fabric, attachment);
+            let name = &fabric.transit_attachments[attachment].name;
+            let subnet = &fabric.subnets[subnet];
+            let (zone, subnet) = (&subnet.availability_zone, &subnet.name);
+            let message = format!(
+                "transit gateway {gateway} cannot be used from subnet {subnet}: attachment {name} has no subnet in {zone}"
+            );
+            plain(Some(gateway), message)
+        }
+        DropReason::TransitNotAssociated { attachment } => {
+            let name = fabric.transit_attachments[attachment].name.to_string();
+            let gateway = gateway_of(fabric, attachment);
+            let message = format!("attachment {name} is associated with no route table of transit gateway {gateway}");
+            plain(Some(name), message)
+        }
+        DropReason::TransitNoRoute { table } => {
+            let table = fabric.transit_tables[table].name.to_string();
+            let message = format!("transit gateway route table {table} has no route to the destination");
+            plain(Some(table), message)
+        }
+        DropReason::TransitBlackhole { table, destination } => {
+            let table = fabric.transit_tables[table].name.to_string();
+            let message = format!("the route {destination} of transit gateway route table {table} is a blackhole");
+            let rule = Some(RuleReference::Text(destination.to_string()));
+            Told { resource: Some(table), rule, groups: Vec::new(), message }
+        }
+        DropReason::TransitTtlExpired { gateway } => {
+            let gateway = fabric.transit_gateways[gateway].name.to_string();
+            let message = format!("time to live exceeded at transit gateway {gateway}");
+            plain(Some(gateway), message)
+        }
+        DropReason::TransitInterface { eni } => {
+            let name = eni_name(eni);
+            let message = format!("{name} is a transit gateway's interface, which takes no packets for itself");
             plain(Some(name), message)
         }
         DropReason::CustomerNoRoute { network } => {

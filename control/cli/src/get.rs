@@ -74,6 +74,13 @@ kinds! {
         ["vpc", "availability_zone", "cidr_block", "ipv6_cidr_block", "route_table", "network_acl"];
     RouteTable, "InvalidRouteTableID.NotFound", ["vpc", "main", "routes"];
     InternetGateway, "InvalidInternetGatewayID.NotFound", ["vpc"];
+    TransitGateway, "InvalidTransitGatewayID.NotFound", ["amazon_side_asn", "default_route_table"];
+    TransitGatewayVpcAttachment, "InvalidTransitGatewayAttachmentID.NotFound",
+        ["transit_gateway", "vpc", "subnets", "appliance_mode_support", "state"];
+    TransitGatewayPeeringAttachment, "InvalidTransitGatewayAttachmentID.NotFound",
+        ["transit_gateway", "peer_transit_gateway", "state"];
+    TransitGatewayRouteTable, "InvalidRouteTableID.NotFound",
+        ["transit_gateway", "associations", "propagations", "routes"];
     ManagedPrefixList, "InvalidPrefixListID.NotFound",
         ["address_family", "owner", "max_entries", "version", "entries"];
     NetworkAcl, "InvalidNetworkAclID.NotFound", ["vpc", "default", "ingress", "egress"];

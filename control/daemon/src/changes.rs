@@ -24,6 +24,14 @@ pub fn changes(before: &Topology, after: &Topology) -> Vec<Change> {
     compare(&mut changes, &before.subnets, &after.subnets);
     compare(&mut changes, &before.route_tables, &after.route_tables);
     compare(&mut changes, &before.internet_gateways, &after.internet_gateways);
+    compare(&mut changes, &before.transit_gateways, &after.transit_gateways);
+    compare(&mut changes, &before.transit_gateway_vpc_attachments, &after.transit_gateway_vpc_attachments);
+    compare(
+        &mut changes,
+        &before.transit_gateway_peering_attachments,
+        &after.transit_gateway_peering_attachments,
+    );
+    compare(&mut changes, &before.transit_gateway_route_tables, &after.transit_gateway_route_tables);
     compare(&mut changes, &before.managed_prefix_lists, &after.managed_prefix_lists);
     compare(&mut changes, &before.network_acls, &after.network_acls);
     compare(&mut changes, &before.security_groups, &after.security_groups);

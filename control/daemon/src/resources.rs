@@ -15,6 +15,10 @@ const KINDS: &[&str] = &[
     kind::Subnet::PLURAL,
     kind::RouteTable::PLURAL,
     kind::InternetGateway::PLURAL,
+    kind::TransitGateway::PLURAL,
+    kind::TransitGatewayVpcAttachment::PLURAL,
+    kind::TransitGatewayPeeringAttachment::PLURAL,
+    kind::TransitGatewayRouteTable::PLURAL,
     kind::ManagedPrefixList::PLURAL,
     kind::NetworkAcl::PLURAL,
     kind::SecurityGroup::PLURAL,
@@ -37,6 +41,16 @@ macro_rules! by_kind {
             kind::Subnet::PLURAL => by_kind!(@ topology.subnets, $resources, $read),
             kind::RouteTable::PLURAL => by_kind!(@ topology.route_tables, $resources, $read),
             kind::InternetGateway::PLURAL => by_kind!(@ topology.internet_gateways, $resources, $read),
+            kind::TransitGateway::PLURAL => by_kind!(@ topology.transit_gateways, $resources, $read),
+            kind::TransitGatewayVpcAttachment::PLURAL => {
+                by_kind!(@ topology.transit_gateway_vpc_attachments, $resources, $read)
+            }
+            kind::TransitGatewayPeeringAttachment::PLURAL => {
+                by_kind!(@ topology.transit_gateway_peering_attachments, $resources, $read)
+            }
+            kind::TransitGatewayRouteTable::PLURAL => {
+                by_kind!(@ topology.transit_gateway_route_tables, $resources, $read)
+            }
             kind::ManagedPrefixList::PLURAL => by_kind!(@ topology.managed_prefix_lists, $resources, $read),
             kind::NetworkAcl::PLURAL => by_kind!(@ topology.network_acls, $resources, $read),
             kind::SecurityGroup::PLURAL => by_kind!(@ topology.security_groups, $resources, $read),
@@ -134,6 +148,11 @@ fn not_found_code(plural: &str) -> &'static str {
         kind::Subnet::PLURAL => "InvalidSubnetID.NotFound",
         kind::RouteTable::PLURAL => "InvalidRouteTableID.NotFound",
         kind::InternetGateway::PLURAL => "InvalidInternetGatewayID.NotFound",
+        kind::TransitGateway::PLURAL => "InvalidTransitGatewayID.NotFound",
+        kind::TransitGatewayVpcAttachment::PLURAL | kind::TransitGatewayPeeringAttachment::PLURAL => {
+            "InvalidTransitGatewayAttachmentID.NotFound"
+        }
+        kind::TransitGatewayRouteTable::PLURAL => "InvalidRouteTableID.NotFound",
         kind::ManagedPrefixList::PLURAL => "InvalidPrefixListID.NotFound",
         kind::NetworkAcl::PLURAL => "InvalidNetworkAclID.NotFound",
         kind::SecurityGroup::PLURAL => "InvalidGroup.NotFound",
@@ -187,6 +206,10 @@ mod tests {
             ("subnets", "InvalidSubnetID.NotFound"),
             ("route_tables", "InvalidRouteTableID.NotFound"),
             ("internet_gateways", "InvalidInternetGatewayID.NotFound"),
+            ("transit_gateways", "InvalidTransitGatewayID.NotFound"),
+            ("transit_gateway_vpc_attachments", "InvalidTransitGatewayAttachmentID.NotFound"),
+            ("transit_gateway_peering_attachments", "InvalidTransitGatewayAttachmentID.NotFound"),
+            ("transit_gateway_route_tables", "InvalidRouteTableID.NotFound"),
             ("managed_prefix_lists", "InvalidPrefixListID.NotFound"),
             ("network_acls", "InvalidNetworkAclID.NotFound"),
             ("security_groups", "InvalidGroup.NotFound"),

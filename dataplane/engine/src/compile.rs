@@ -26,6 +26,8 @@ use crate::index::{
 use crate::stop::endpoint::INTERFACE_ENDPOINT_MTU;
 use crate::stop::internet::INTERNET_MTU;
 
+mod transit;
+
 impl Fabric {
     /// Compiles `topology`. `previous` is the fabric that it replaces, if there is one.
     pub fn compile(topology: &Topology, previous: Option<&Fabric>) -> Fabric {
@@ -43,6 +45,7 @@ struct Compiler<'a> {
     security_groups: Numbering<'a, SecurityGroupIdx>,
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
     egress_only: Numbering<'a, EgressOnlyIdx>,
+    transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     peerings: Arena<PeeringIdx, Peering>,
     vpc_endpoints: Arena<VpcEndpointIdx, VpcEndpoint>,
@@ -85,6 +88,7 @@ impl<'a> Compiler<'a> {
             security_groups: Numbering::new(&topology.security_groups),
             internet_gateways: Numbering::new(&topology.internet_gateways),
             egress_only: Numbering::new(&topology.egress_only_internet_gateways),
+            transit: transit::Numbers::of(topology),
             nat_gateways: Arena::with_names(
                 previous.map(|fabric| &fabric.nat_gateways),
                 topology.nat_gateways.keys().map(|name| name.as_str().into()),
@@ -158,6 +162,9 @@ impl<'a> Compiler<'a> {
             egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
                 EgressOnlyInternetGateway { name: name.clone(), vpc: self.vpcs.of(&gateway.vpc) }
             })),
+            transit_gateways: self.transit_gateways(),
+            transit_attachments: self.transit_attachments(),
+            transit_tables: self.transit_tables(),
             nat_gateways: self.nat_gateways,
             peerings: self.peerings,
             counts_double,
@@ -207,6 +214,36 @@ impl<'a> Compiler<'a> {
             });
             if moved {
                 self.enis.renew(index);
+            }
+        }
+        self.renew_gateways(previous);
+    }
+
+    /// A NAT gateway in another subnet, with another primary address or with another elastic IP for it is another one,
+    /// which AWS makes anew and which has none of the flows (NAT-41, NAT-47); so is a connection between other VPCs.
+    fn renew_gateways(&mut self, previous: &Fabric) {
+        for (name, nat) in &self.topology.nat_gateways {
+            let index = self.nat_index(name);
+            let Some(before) = previous.nat_gateways.get(index).filter(|before| before.name == *name) else {
+                continue;
+            };
+            let eni = &self.topology.network_interfaces[&nat.network_interface];
+            let old = &previous.enis[before.eni];
+            let primary = |address: Option<Ipv4Addr>| address.map(IpAddr::V4);
+            let same_address = old.addresses.first().copied() == primary(eni.private_ip);
+            let public_of = |address: &Ipv4Addr| eni.public_ips.get(address).map(|public| public.address);
+            let same_public = eni.private_ip.as_ref().and_then(public_of)
+                == eni.private_ip.and_then(|address| old.public_address_of(address));
+            if previous.subnets[before.subnet].name != nat.subnet || !same_address || !same_public {
+                self.nat_gateways.renew(index);
+            }
+        }
+        for (name, peering) in &self.topology.vpc_peering_connections {
+            let index = self.peering_index(name);
+            let ends = |before: &Peering| before.ends.map(|end| previous.vpcs[end].name.clone());
+            let before = previous.peerings.get(index).filter(|before| before.name == *name);
+            if before.is_some_and(|before| ends(before) != [peering.vpc.clone(), peering.peer_vpc.clone()]) {
+                self.peerings.renew(index);
             }
         }
     }
@@ -382,6 +419,9 @@ impl<'a> Compiler<'a> {
                     model::RouteTarget::NotModelled { kind, name } => {
                         RouteTarget::NotModelled(self.not_modelled.of_name(kind, name))
                     }
+                    model::RouteTarget::TransitGateway(gateway) => {
+                        RouteTarget::TransitGateway(self.transit.of_vpc(gateway, &declared.vpc))
+                    }
                 },
                 state: route.state,
                 origin: route.origin,
@@ -419,6 +459,9 @@ impl<'a> Compiler<'a> {
                     Some(index) => Role::Endpoint(index),
                     None => Role::NotModelled(self.not_modelled.of_name(VPC_ENDPOINTS, endpoint.as_str())),
                 },
+                model::InterfaceType::TransitGateway(attachment) => {
+                    Role::TransitGateway(self.transit.of_attachment(attachment))
+                }
                 model::InterfaceType::NotModelled { kind, name } => {
                     Role::NotModelled(self.not_modelled.of_name(kind, name))
                 }

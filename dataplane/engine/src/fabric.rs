@@ -12,15 +12,15 @@ use prefix_trie::PrefixMap;
 use vpclab_model::{
     CustomerNetworkName, EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName,
     ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState,
-    RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, VpcEndpointName, VpcName,
-    VpcPeeringConnectionName,
+    RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, TransitGatewayName,
+    TransitGatewayRouteTableName, VpcEndpointName, VpcName, VpcPeeringConnectionName,
 };
 use vpclab_wire::MacAddr;
 
 use crate::index::{
-    Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx,
-    NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, RouteTableIdx, SecurityGroupIdx,
-    SubnetIdx, Table, VpcEndpointIdx, VpcIdx,
+    Arena, AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx,
+    InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, RouteTableIdx,
+    SecurityGroupIdx, SubnetIdx, Table, TransitIdx, TransitTableIdx, VpcEndpointIdx, VpcIdx,
 };
 
 /// A hash map keyed with a secret of this process, as packets choose the keys.
@@ -101,6 +101,12 @@ pub struct Fabric {
     pub vpc_endpoints: Arena<VpcEndpointIdx, VpcEndpoint>,
     /// Whether some of them make interfaces count flows twice (CT-08).
     pub counts_double: bool,
+    /// Transit gateways.
+    pub transit_gateways: Table<TransitIdx, TransitGateway>,
+    /// What is attached to them; a peering attachment is there twice, once for each gateway.
+    pub transit_attachments: Table<AttachmentIdx, TransitAttachment>,
+    /// Their route tables.
+    pub transit_tables: Table<TransitTableIdx, TransitTable>,
     /// Resources that are stored and not modelled.
     pub not_modelled: Table<NotModelledIdx, NotModelled>,
     /// What may close VPCs to the internet, where the topology has such a thing (BPA-01).
@@ -229,6 +235,8 @@ pub enum RouteTarget {
     Endpoint(VpcEndpointIdx),
     /// To what is not modelled.
     NotModelled(NotModelledIdx),
+    /// To a transit gateway, by the VPC's attachment.
+    TransitGateway(AttachmentIdx),
 }
 
 /// A network ACL: entries of each direction in order of evaluation.
@@ -371,6 +379,71 @@ pub enum EndpointKind {
     },
 }
 
+/// A transit gateway.
+#[derive(Debug)]
+pub struct TransitGateway {
+    /// Its name.
+    pub name: TransitGatewayName,
+}
+
+/// What is attached to a transit gateway, as the gateway sees it.
+#[derive(Debug)]
+pub struct TransitAttachment {
+    /// Its name, which no other attachment has but the other side of the same one.
+    pub name: Box<str>,
+    /// The gateway.
+    pub gateway: TransitIdx,
+    /// The table that its packets are looked up in (TGW-04).
+    pub table: Option<TransitTableIdx>,
+    /// What is attached.
+    pub end: AttachmentEnd,
+}
+
+/// What an attachment leads to.
+#[derive(Debug)]
+pub enum AttachmentEnd {
+    /// A VPC.
+    Vpc(VpcAttachment),
+    /// Another transit gateway: the same attachment as that one sees it.
+    Peering(AttachmentIdx),
+}
+
+/// A VPC at a transit gateway.
+#[derive(Debug)]
+pub struct VpcAttachment {
+    /// The VPC.
+    pub vpc: VpcIdx,
+    /// The attachment's interfaces with their subnets, one in each zone that it serves (TGW-12).
+    pub doors: Vec<(SubnetIdx, EniIdx)>,
+    /// Whether both directions of a flow use the same interface (TGW-22).
+    pub appliance_mode: bool,
+    /// Whether zones have a say in which interface that is: only while something propagates to the attachment's table
+    /// (TGW-52, TGW-54).
+    pub knows_zones: bool,
+    /// Whether references to groups of other VPCs work across it (SG-11).
+    pub refers_to_groups: bool,
+}
+
+/// A route table of a transit gateway.
+#[derive(Debug)]
+pub struct TransitTable {
+    /// Its name.
+    pub name: TransitGatewayRouteTableName,
+    /// Its routes.
+    pub routes: Vec<TransitRoute>,
+    pub(crate) ipv4: PrefixMap<Ipv4Net, u32>,
+    pub(crate) ipv6: PrefixMap<Ipv6Net, u32>,
+}
+
+/// A compiled route of a transit gateway.
+#[derive(Debug, Clone)]
+pub struct TransitRoute {
+    /// Destinations.
+    pub destination: IpNet,
+    /// Where packets go: one attachment, or several that share the flows (TGW-19); none in a blackhole (TGW-08).
+    pub attachments: Vec<AttachmentIdx>,
+}
+
 /// A resource that is stored and not modelled.
 #[derive(Debug)]
 pub struct NotModelled {
@@ -395,6 +468,8 @@ pub enum Role {
     NatGateway(NatGatewayIdx),
     /// A VPC endpoint's.
     Endpoint(VpcEndpointIdx),
+    /// A transit gateway's, for an attachment.
+    TransitGateway(AttachmentIdx),
     /// That of a resource which is not modelled.
     NotModelled(NotModelledIdx),
 }
@@ -672,6 +747,17 @@ impl Router {
             IpAddr::V4(address) => self.ipv4 == Some(address),
             IpAddr::V6(address) => address == self.link_local || address == ROUTER_LINK_LOCAL,
         }
+    }
+}
+
+impl TransitTable {
+    /// The longest matching route (TGW-05).
+    pub fn lookup(&self, destination: IpAddr) -> Option<&TransitRoute> {
+        let position = match destination {
+            IpAddr::V4(address) => self.ipv4.get_lpm(&Ipv4Net::from(address)).map(|(_, position)| *position),
+            IpAddr::V6(address) => self.ipv6.get_lpm(&Ipv6Net::from(address)).map(|(_, position)| *position),
+        }?;
+        self.routes.get(position as usize)
     }
 }
 

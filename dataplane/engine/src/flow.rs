@@ -37,13 +37,20 @@ pub struct Capacity {
     pub connections: usize,
     /// Of these, how many the interfaces of one instance may have, so that it cannot take its neighbours' room.
     pub connections_per_instance: usize,
+    /// Flows of all NAT gateways together.
+    pub nat_flows: usize,
     /// Fragmented datagrams of each place where they come in. More push out the oldest of the same place.
     pub datagrams_per_ingress: usize,
 }
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self { connections: 4_000_000, connections_per_instance: 1_000_000, datagrams_per_ingress: 1024 }
+        Self {
+            connections: 4_000_000,
+            connections_per_instance: 1_000_000,
+            nat_flows: 4_000_000,
+            datagrams_per_ingress: 1024,
+        }
     }
 }
 
@@ -431,6 +438,11 @@ impl Conn {
 }
 
 impl ConnState {
+    /// Whether it is a connection that has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self, Self::Tcp(TcpState::Closing))
+    }
+
     /// Takes note of a packet, sent by the opener or by the other side.
     pub(crate) fn advance(&mut self, by_opener: bool, tcp_flags: Option<TcpFlags>) {
         match self {
@@ -496,6 +508,26 @@ impl FlowTable {
     /// What VPC endpoints carry.
     pub fn endpoints(&self) -> &EndpointTable {
         &self.endpoints
+    }
+
+    /// Whether another flow of a NAT gateway finds room, in the place of what `key` had before if it had.
+    pub fn has_room_for_mapping(&self, key: &InsideKey) -> bool {
+        self.nat.len() < self.capacity.nat_flows || self.nat.inside(key).is_some()
+    }
+
+    /// Looks for flows of NAT gateways that have expired where ports are scarce. Cheap when it was done before.
+    pub(crate) fn look_for_ports(
+        &mut self,
+        closing: Duration,
+        now: Timestamp,
+        is_mapped: impl Fn(&NatBinding) -> bool,
+    ) {
+        self.nat.look_into_full_pools(closing, now, is_mapped);
+    }
+
+    /// Takes note that another configuration is in force.
+    pub(crate) fn reconfigured(&mut self) {
+        self.nat.look_again();
     }
 
     /// The record of a flow. Whether it has expired is the reader's to say: idle times are the interface's.

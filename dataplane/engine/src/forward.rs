@@ -3,6 +3,7 @@
 //! Parse, plan, commit, apply: the same four steps for a TAP's frames, for the lab's, and for packets born on the way.
 //! [`Engine`] owns what changes, flow memory and counters; where frames go is an [`Outlet`]'s affair.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -22,6 +23,7 @@ use crate::packet::{Born, BornPacket};
 use crate::plan::{Answer, Context, Egress, Forward, Origin, Plan, Verdict, plan};
 use crate::reason::DropReason;
 use crate::step::{NoProbe, Probe};
+use crate::stop::nat;
 use crate::time::Timestamp;
 
 /// How often a packet is planned again when flow memory changed under its plan.
@@ -46,6 +48,8 @@ pub struct Engine {
     counters: Counters,
     /// When a packet was last refused for want of room.
     looked_for_room: Option<Timestamp>,
+    /// The configuration that the last packet met.
+    generation: u64,
 }
 
 /// What has happened so far, in frames: a superframe counts once.
@@ -79,7 +83,7 @@ pub enum Outcome {
 impl Engine {
     /// An engine with empty memory.
     pub fn new(capacity: Capacity) -> Self {
-        Self { flows: FlowTable::new(capacity), counters: Counters::default(), looked_for_room: None }
+        Self { flows: FlowTable::new(capacity), ..Self::default() }
     }
 
     /// The memory.
@@ -102,6 +106,10 @@ impl Engine {
         outlet: &mut impl Outlet,
     ) -> Outcome {
         self.counters.received += 1;
+        if self.generation != fabric.generation {
+            self.generation = fabric.generation;
+            self.flows.reconfigured();
+        }
         let outcome = match parse(frame) {
             Err(malformed) => Outcome::Dropped(DropReason::Malformed(malformed)),
             Ok(headers) => {
@@ -130,11 +138,7 @@ impl Engine {
             (fabric.enis.slot(slot.index) == slot).then_some(&eni.timeouts)
         };
         let closing = fabric.nat_closing_timeout();
-        let is_mapped = |binding: &NatBinding| {
-            let gateway = binding.inside.gateway;
-            let exists = fabric.nat_gateways.get(gateway.index).is_some();
-            exists && fabric.nat_gateways.slot(gateway.index) == gateway && binding.is_live(closing, now)
-        };
+        let is_mapped = |binding: &NatBinding| nat::is_live(fabric, binding, now);
         let is_carried = |flow: &EndpointFlow| {
             let endpoint = flow.client.endpoint;
             let exists = fabric.vpc_endpoints.get(endpoint.index).is_some();
@@ -159,6 +163,10 @@ impl Engine {
                 self.looked_for_room = Some(now);
                 self.sweep(fabric, now);
                 decided = plan(&Context { fabric, flows: &self.flows, now, nat_port: None });
+            }
+            if matches!(decided.verdict, Verdict::Drop(DropReason::NatPortAllocation { .. })) {
+                let closing = fabric.nat_closing_timeout();
+                self.flows.look_for_ports(closing, now, |binding| nat::is_live(fabric, binding, now));
             }
             let committed = self.flows.commit(&decided.effects, now).is_ok();
             if committed || attempt == MAX_ATTEMPTS {
@@ -189,25 +197,33 @@ impl Engine {
                 None => Outcome::Dropped(DropReason::UnansweredResolution),
             },
             Verdict::Drop(reason) => {
-                if let Some(born) = plan.born {
-                    self.bear(fabric, now, port, frame, born, outlet);
+                if let Some(born) = &plan.born {
+                    self.bear(fabric, now, port, frame, headers, born, outlet);
                 }
                 Outcome::Dropped(*reason)
             }
         }
     }
 
-    /// Sends an ICMP error about `frame` on a walk of its own.
+    /// Sends an ICMP error about `frame`, or rather about what it had become, on a walk of its own.
+    #[allow(clippy::too_many_arguments)]
     fn bear(
         &mut self,
         fabric: &Fabric,
         now: Timestamp,
         port: Port,
-        frame: &[u8],
-        born: Born,
+        frame: &mut [u8],
+        headers: &Headers,
+        born: &Born,
         outlet: &mut impl Outlet,
     ) {
-        let Some(error) = born_frame(fabric, frame, born) else { return };
+        let became = match (&born.about, &headers.body) {
+            (Some(about), Body::Ip(packet)) => {
+                rewritten(frame, packet, &about.rewrite, &about.headers, self.number())
+            }
+            _ => Ok(Cow::Borrowed(&*frame)),
+        };
+        let Ok(Some(error)) = became.map(|frame| born_frame(fabric, &frame, born)) else { return };
         let mut error = error.into_bytes();
         let Ok(headers) = parse(&error) else { return };
         let Body::Ip(packet) = &headers.body else { return };
@@ -275,20 +291,11 @@ fn send(
         Egress::Internet(_) => return Outcome::LeftForInternet,
     };
     let Body::Ip(packet) = &headers.body else { return Outcome::Forwarded(port) };
-    let translated;
-    let frame = if packet.is_ipv6() == forward.headers.is_ipv6() {
-        match FrameMut::new(frame) {
-            Ok(mut view) => rewrite(&mut view, packet, &forward.rewrite),
-            Err(malformed) => return Outcome::Dropped(DropReason::Malformed(malformed)),
-        }
-        &*frame
-    } else {
-        translated = match translate(frame, packet, forward, number) {
-            Ok(translated) => translated.into_bytes(),
-            Err(why) => return Outcome::Dropped(DropReason::Untranslatable(why)),
-        };
-        &translated
+    let frame = match rewritten(frame, packet, &forward.rewrite, &forward.headers, number) {
+        Ok(frame) => frame,
+        Err(reason) => return Outcome::Dropped(reason),
     };
+    let frame = &*frame;
     match forward.fragment_to {
         None => outlet.send(port, frame),
         Some(mtu) => match fragment_ipv4(frame, u32::from(mtu)) {
@@ -299,16 +306,36 @@ fn send(
     Outcome::Forwarded(port)
 }
 
+/// The frame with its changes: the same bytes, or new ones where it becomes one of the other address family.
+fn rewritten<'a>(
+    frame: &'a mut [u8],
+    packet: &IpHeaders,
+    change: &Rewrite,
+    headers: &IpHeaders,
+    number: u16,
+) -> Result<Cow<'a, [u8]>, DropReason> {
+    if packet.is_ipv6() == headers.is_ipv6() {
+        let mut view = FrameMut::new(frame).map_err(DropReason::Malformed)?;
+        rewrite(&mut view, packet, change);
+        Ok(Cow::Borrowed(frame))
+    } else {
+        let translated =
+            translate(frame, packet, change, headers, number).map_err(DropReason::Untranslatable)?;
+        Ok(Cow::Owned(translated.into_bytes()))
+    }
+}
+
 /// The frame of the other address family that NAT64 sends in place of `frame`.
 fn translate(
     frame: &[u8],
     packet: &IpHeaders,
-    forward: &Forward,
+    change: &Rewrite,
+    headers: &IpHeaders,
     number: u16,
 ) -> Result<FrameBuf, Untranslatable> {
-    let Rewrite { src_mac, dst_mac, src_port, dst_port, ttl, max_segment_size, .. } = forward.rewrite;
-    let ports = forward.rewrite.embedded.unwrap_or_default();
-    let quoted = match &forward.headers.transport {
+    let Rewrite { src_mac, dst_mac, src_port, dst_port, ttl, max_segment_size, .. } = *change;
+    let ports = change.embedded.unwrap_or_default();
+    let quoted = match &headers.transport {
         Transport::Icmp(IcmpHeader { message: IcmpMessage::Error { embedded }, .. }) => embedded.as_ref(),
         _ => None,
     };
@@ -335,7 +362,7 @@ fn translate(
             $translate(translation)
         }};
     }
-    match (forward.headers.src, forward.headers.dst) {
+    match (headers.src, headers.dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
             translation!(V4, |t| ipv6_to_ipv4(frame, packet, &t, number), src, dst)
         }
@@ -401,7 +428,7 @@ fn advertise_router(
 }
 
 /// The packet that `born` stands for, about `frame`.
-fn born_frame(fabric: &Fabric, frame: &[u8], born: Born) -> Option<FrameBuf> {
+fn born_frame(fabric: &Fabric, frame: &[u8], born: &Born) -> Option<FrameBuf> {
     let router = &fabric.subnets[born.subnet].router;
     match born.packet {
         BornPacket::Icmp { kind, source } => {

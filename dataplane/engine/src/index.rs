@@ -57,6 +57,12 @@ indices! {
     NatGatewayIdx;
     /// The slot of a VPC peering connection, stable over generations.
     PeeringIdx;
+    /// A compiled transit gateway.
+    TransitIdx;
+    /// One side of a compiled attachment: a transit gateway and what is attached to it there.
+    AttachmentIdx;
+    /// A compiled route table of a transit gateway.
+    TransitTableIdx;
     /// An instance.
     InstanceIdx;
     /// The slot of an elastic network interface, stable over generations.

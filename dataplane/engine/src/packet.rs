@@ -8,16 +8,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use arrayvec::ArrayVec;
 use vpclab_model::Traffic;
 use vpclab_wire::{
-    Embedded, IcmpErrorKind, IcmpHeader, IcmpMessage, IpHeaders, Protocol, TcpFlags, Transport,
+    Embedded, EmbeddedRewrite, IcmpErrorKind, IcmpHeader, IcmpMessage, IpHeaders, Protocol, Rewrite,
+    TcpFlags, Transport,
 };
 
 use crate::flow::{Effect, Ingress};
-use crate::index::{EniIdx, NatGatewayIdx, PeeringIdx, SubnetIdx};
+use crate::index::{AttachmentIdx, EniIdx, NatGatewayIdx, PeeringIdx, SubnetIdx};
 use crate::reason::DropReason;
 
 /// The most effects one packet can have: a fragment, a flow at each of two interfaces, two NAT gateways between, and a VPC
 /// endpoint.
 pub(crate) const MAX_EFFECTS: usize = 6;
+
+/// The most NAT gateways that a packet passes on end.
+const MAX_NAT_GATEWAYS: usize = 2;
 
 /// The packet as it will look so far.
 #[derive(Debug, Clone)]
@@ -51,8 +55,8 @@ pub struct Draft {
     pub max_segment_size: Option<u16>,
     /// How it came to the VPC it is in.
     pub path: Path,
-    /// The NAT gateway that has translated it.
-    pub nat: Option<NatGatewayIdx>,
+    /// The NAT gateways that have translated it since it was last on the internet.
+    pub nat: ArrayVec<NatGatewayIdx, MAX_NAT_GATEWAYS>,
     /// Whether it has passed a gateway whose flows are tracked whatever the rules say (CT-07).
     pub auto_tracked: bool,
     /// The way its flow came by, where answers keep to it (NAT-33, CT-26).
@@ -66,12 +70,23 @@ pub struct Draft {
 }
 
 /// A packet that a router or gateway sends about another. It starts a walk of its own and is filtered like any other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Born {
     /// The subnet in which it is sent.
     pub subnet: SubnetIdx,
     /// What it is.
     pub packet: BornPacket,
+    /// What the packet it is about had become by then; none if it was still as it came in.
+    pub about: Option<Box<Became>>,
+}
+
+/// What has become of a packet so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Became {
+    /// What has changed in it; its link addresses mean nothing.
+    pub rewrite: Rewrite,
+    /// Its headers.
+    pub headers: IpHeaders,
 }
 
 /// What a router or gateway sends about a packet.
@@ -95,6 +110,8 @@ pub enum Path {
     Inside,
     /// Over a peering connection.
     Peering(PeeringIdx),
+    /// Out of a transit gateway, by this attachment.
+    Transit(AttachmentIdx),
 }
 
 /// What rules look at, addresses aside.
@@ -126,7 +143,7 @@ impl Draft {
             new_ttl: None,
             max_segment_size: None,
             path: Path::Inside,
-            nat: None,
+            nat: ArrayVec::new(),
             auto_tracked: false,
             return_path: None,
             fragment_to: None,
@@ -289,8 +306,33 @@ impl Draft {
             Transport::Icmp(IcmpHeader { message: IcmpMessage::Error { .. }, .. })
         );
         if !is_error && !self.is_later_fragment {
-            self.born = Some(Born { subnet, packet });
+            self.born = Some(Born { subnet, packet, about: None });
         }
+    }
+
+    /// What changes in the packet, link addresses aside.
+    pub fn rewrite(&self) -> Rewrite {
+        let (src, dst) = self.new_embedded;
+        let (src_port, dst_port) = self.new_embedded_ports;
+        let embedded = EmbeddedRewrite { src, dst, src_port, dst_port };
+        Rewrite {
+            src: self.new_source,
+            dst: self.new_destination,
+            src_port: self.new_source_port,
+            dst_port: self.new_destination_port,
+            ttl: self.new_ttl,
+            max_segment_size: self.max_segment_size,
+            embedded: (embedded != EmbeddedRewrite::default()).then_some(embedded),
+            ..Rewrite::default()
+        }
+    }
+
+    /// Goes onto the internet, where nobody can know what it has passed before.
+    pub fn onto_the_internet(&mut self) {
+        self.sender = None;
+        self.auto_tracked = false;
+        self.path = Path::Inside;
+        self.nat.clear();
     }
 
     /// The packet that this one quotes, if it is an ICMP error.

@@ -7,18 +7,18 @@
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
-use vpclab_wire::{EmbeddedRewrite, IpHeaders, MacAddr, Rewrite};
+use vpclab_wire::{IpHeaders, MacAddr, Rewrite};
 
 use crate::fabric::{Fabric, INTERNET_MAC, Side};
 use crate::flow::{DatagramKey, Effect, FirstFragment, FlowTable, FragmentLookup, Ingress, PassedFragment};
 use crate::index::{
-    CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, PeeringIdx,
-    SubnetIdx, VpcEndpointIdx, VpcIdx,
+    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx,
+    PeeringIdx, SubnetIdx, VpcEndpointIdx, VpcIdx,
 };
-use crate::packet::{Born, Draft, MAX_EFFECTS};
+use crate::packet::{Became, Born, Draft, MAX_EFFECTS};
 use crate::reason::DropReason;
 use crate::step::{NatSide, Probe, Step};
-use crate::stop::{customer, egress_only, endpoint, interface, internet, nat, peering, subnet};
+use crate::stop::{customer, egress_only, endpoint, interface, internet, nat, peering, subnet, transit};
 use crate::time::Timestamp;
 
 /// How many places a packet may visit. The longest path there is takes far fewer.
@@ -91,6 +91,10 @@ pub enum Location {
     Peering(PeeringIdx, VpcIdx),
     /// At a VPC endpoint, by a route or by this interface of it.
     Endpoint(VpcEndpointIdx, Option<EniIdx>),
+    /// At a transit gateway, from an attachment: out of a VPC by the interface in this subnet.
+    Transit(AttachmentIdx, Option<SubnetIdx>),
+    /// At the router of an attachment's subnet, out of a transit gateway (TGW-15).
+    OutOfTransit(SubnetIdx),
     /// On the internet, on its way to its destination there.
     PublicInternet,
     /// In a customer network, on its way to its destination from there.
@@ -108,6 +112,8 @@ pub enum Arrival {
     Neighbor(MacAddr),
     /// By the router, from the same subnet (OQ-16).
     SameSubnet,
+    /// By the router, out of a transit gateway's interface in the same subnet: no ACL (NACL-22).
+    SameSubnetTransit,
     /// From outside the subnet (PIPE-02).
     Outside,
 }
@@ -235,6 +241,8 @@ fn walk(
             Location::Nat(gateway, side) => nat::translate(cx, gateway, side, draft, probe)?,
             Location::Peering(peering, from) => peering::cross(cx, peering, from, draft, probe)?,
             Location::Endpoint(index, interface) => endpoint::enter(cx, index, interface, draft, probe)?,
+            Location::Transit(attachment, subnet) => transit::switch(cx, attachment, subnet, draft, probe)?,
+            Location::OutOfTransit(subnet) => subnet::route_out_of_transit(cx, subnet, draft, probe)?,
             Location::PublicInternet => internet::arrive(cx, draft, probe)?,
             Location::CustomerNetwork(network) => customer::route(cx, network, draft, probe)?,
             Location::Interface(eni, arrival) => interface::enter(cx, eni, arrival, draft, probe)?,
@@ -287,20 +295,7 @@ impl Plan {
             Egress::Host(host) => (INTERNET_MAC, cx.fabric.hosts[host].mac),
             Egress::Internet(_) => (INTERNET_MAC, INTERNET_MAC),
         };
-        let (src, dst) = draft.new_embedded;
-        let (src_port, dst_port) = draft.new_embedded_ports;
-        let embedded = EmbeddedRewrite { src, dst, src_port, dst_port };
-        let rewrite = Rewrite {
-            src_mac,
-            dst_mac,
-            src: draft.new_source,
-            dst: draft.new_destination,
-            src_port: draft.new_source_port,
-            dst_port: draft.new_destination_port,
-            ttl: draft.new_ttl,
-            max_segment_size: draft.max_segment_size,
-            embedded: (embedded != EmbeddedRewrite::default()).then_some(embedded),
-        };
+        let rewrite = Rewrite { src_mac, dst_mac, ..draft.rewrite() };
         let forward = Forward { egress, rewrite, fragment_to: draft.fragment_to, headers: draft.headers };
         Self { verdict: Verdict::Forward(forward), effects: draft.effects, born: None }
     }
@@ -316,9 +311,13 @@ impl Plan {
 
     /// A plan in which the packet dies on its way. It leaves no trace either, unless it gives birth to an error: then
     /// the sender's interface remembers the flow that the error is about, or it could not be let in (CT-17).
-    fn died(reason: DropReason, draft: Draft) -> Self {
-        let effects = if draft.born.is_some() { draft.effects } else { ArrayVec::new() };
-        Self { verdict: Verdict::Drop(reason), effects, born: draft.born }
+    fn died(reason: DropReason, mut draft: Draft) -> Self {
+        let Some(mut born) = draft.born.take() else { return Self::dropped(reason) };
+        let rewrite = draft.rewrite();
+        if rewrite != Rewrite::default() {
+            born.about = Some(Box::new(Became { rewrite, headers: draft.headers }));
+        }
+        Self { verdict: Verdict::Drop(reason), effects: draft.effects, born: Some(born) }
     }
 }
 

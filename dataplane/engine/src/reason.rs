@@ -10,8 +10,9 @@ use vpclab_wire::{Malformed, Untranslatable};
 
 use crate::fabric::Direction;
 use crate::index::{
-    CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx,
-    NotModelledIdx, PeeringIdx, RouteTableIdx, SubnetIdx, VpcEndpointIdx, VpcIdx,
+    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx,
+    NetworkAclIdx, NotModelledIdx, PeeringIdx, RouteTableIdx, SubnetIdx, TransitIdx, TransitTableIdx,
+    VpcEndpointIdx, VpcIdx,
 };
 use crate::step::NatSide;
 
@@ -303,6 +304,52 @@ pub enum DropReason {
         /// The VPC at the other end.
         vpc: VpcIdx,
     },
+    /// No subnet of the VPC's attachment lies in the zone of the packet's (TGW-13).
+    #[error("the transit gateway is not attached in this availability zone")]
+    TransitZone {
+        /// The attachment.
+        attachment: AttachmentIdx,
+        /// The subnet that the packet is in.
+        subnet: SubnetIdx,
+    },
+    /// The attachment has no route table (TGW-02).
+    #[error("the attachment is associated with no transit gateway route table")]
+    TransitNotAssociated {
+        /// The attachment.
+        attachment: AttachmentIdx,
+    },
+    /// No route of the transit gateway's table matches (TGW-41).
+    #[error("the transit gateway has no route to the destination")]
+    TransitNoRoute {
+        /// The table.
+        table: TransitTableIdx,
+    },
+    /// The longest matching route of the transit gateway's table is a blackhole (TGW-08).
+    #[error("the transit gateway's route is a blackhole")]
+    TransitBlackhole {
+        /// The table.
+        table: TransitTableIdx,
+        /// The route's destination.
+        destination: IpNet,
+    },
+    /// Larger than an attachment allows (TGW-25).
+    #[error("larger than the transit gateway's {mtu} bytes")]
+    TransitMtuExceeded {
+        /// The limit in bytes of IP packet.
+        mtu: u16,
+    },
+    /// Time to live, or hop limit, ran out at the transit gateway (TGW-42).
+    #[error("time to live exceeded at the transit gateway")]
+    TransitTtlExpired {
+        /// The gateway.
+        gateway: TransitIdx,
+    },
+    /// A packet for an address of the transit gateway's own interfaces.
+    #[error("a transit gateway's interface takes no packets for itself")]
+    TransitInterface {
+        /// The interface.
+        eni: EniIdx,
+    },
     /// Time to live, or hop limit, ran out at a gateway that is a hop (OQ-22).
     #[error("time to live exceeded")]
     TtlExpired,
@@ -485,6 +532,13 @@ names! {
     Self::EndpointUnsolicited { .. } => "endpoint-unsolicited", "VPCE_INTRA_VPC_TRAFFIC";
     Self::PeeringInactive { .. } => "peering-inactive", "BAD_STATE";
     Self::PeeringForeignDestination { .. } => "peering-foreign-destination", "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR";
+    Self::TransitZone { .. } => "transit-gateway-zone", "TGW_ROUTE_AZ_RESTRICTION";
+    Self::TransitNotAssociated { .. } => "transit-gateway-not-associated", "TGW_ATTACH_MISSING_TGW_RTB_ASSOCIATION";
+    Self::TransitNoRoute { .. } => "packets-lost-no-route", "TGW_RTB_NO_ROUTE_TO_TGW_ATTACHMENT";
+    Self::TransitBlackhole { .. } => "packets-lost-blackhole", "TGW_RTB_BAD_STATE_ROUTE";
+    Self::TransitMtuExceeded { .. } => "packets-lost-mtu-exceeded", "MTU_EXCEEDED";
+    Self::TransitTtlExpired { .. } => "packets-lost-ttl-expired", "TTL_EXPIRED";
+    Self::TransitInterface { .. } => "transit-gateway-interface", "NO_POSSIBLE_DESTINATION";
     Self::TtlExpired => "ttl-expired", "TTL_EXPIRED";
     Self::NoSuchInternetHost => "no-such-internet-host", "NO_POSSIBLE_DESTINATION";
     Self::CustomerNoRoute { .. } => "customer-no-route", "NO_ROUTE_TO_DESTINATION";

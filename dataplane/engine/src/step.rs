@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use crate::fabric::{Direction, RouteTarget};
 use crate::flow::Tracking;
 use crate::index::{
-    EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, PeeringIdx,
-    RouteTableIdx, SecurityGroupIdx, SubnetIdx, VpcEndpointIdx, VpcIdx,
+    AttachmentIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx,
+    PeeringIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, TransitTableIdx, VpcEndpointIdx, VpcIdx,
 };
 use crate::reason::DropReason;
 
@@ -108,6 +108,24 @@ pub enum Step {
         peering: PeeringIdx,
         /// The VPC at the other end.
         to: VpcIdx,
+    },
+    /// A transit gateway's route table was looked up (TGW-04).
+    TransitRoute {
+        /// The attachment that the packet came in by.
+        attachment: AttachmentIdx,
+        /// The table.
+        table: TransitTableIdx,
+        /// The route that matched.
+        matched: Option<IpNet>,
+    },
+    /// A transit gateway sends the packet out.
+    TransitGateway {
+        /// The attachment that the packet came in by.
+        from: AttachmentIdx,
+        /// The attachment that it leaves by.
+        to: AttachmentIdx,
+        /// The subnet whose interface it leaves by, into a VPC (TGW-20, TGW-22).
+        subnet: Option<SubnetIdx>,
     },
     /// The packet reaches an interface's guest.
     Arrive {

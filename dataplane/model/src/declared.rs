@@ -12,6 +12,8 @@ mod network;
 mod not_modelled;
 mod prefix_lists;
 mod private;
+mod quotas;
+mod transit;
 
 use std::collections::BTreeMap;
 
@@ -34,6 +36,10 @@ pub(crate) use network::{
 pub(crate) use not_modelled::{DeclaredNotModelled, DeclaredNotModelledResources};
 pub(crate) use prefix_lists::DeclaredManagedPrefixList;
 pub(crate) use private::{DeclaredCustomerHost, DeclaredCustomerNetwork};
+pub(crate) use transit::{
+    DeclaredJoins, DeclaredTransitGateway, DeclaredTransitGatewayPeeringAttachment,
+    DeclaredTransitGatewayRoute, DeclaredTransitGatewayRouteTable, DeclaredTransitGatewayVpcAttachment,
+};
 
 use crate::document::Document;
 use crate::home::DEFAULT_REGION;
@@ -41,8 +47,11 @@ use crate::log::{Log, Place};
 use crate::name::{
     CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
     InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, VpcPeeringConnectionName,
 };
+use crate::quotas::Quotas;
 use crate::reader::{Reader, object};
 use crate::resources::VpcEndpointType;
 use crate::settings::Settings;
@@ -54,18 +63,15 @@ pub(crate) const MAIN: &str = "main";
 pub(crate) const DEFAULT: &str = "default";
 
 /// Kinds AWS has and this version does not, by their key and in words.
-const LACKING: &[(&str, &str)] = &[
-    ("transit_gateways", "transit gateways"),
-    ("vpn_gateways", "virtual private gateways"),
-    ("multicast_domains", "multicast domains"),
-    ("quotas", "quotas"),
-];
+const LACKING: &[(&str, &str)] =
+    &[("vpn_gateways", "virtual private gateways"), ("multicast_domains", "multicast domains")];
 
 /// The whole document, read.
 #[derive(Debug)]
 pub(crate) struct Declared {
     pub(crate) region: Option<String>,
     pub(crate) settings: Settings,
+    pub(crate) quotas: Quotas,
     pub(crate) vpcs: BTreeMap<VpcName, DeclaredVpc>,
     pub(crate) subnets: BTreeMap<SubnetName, DeclaredSubnet>,
     pub(crate) route_tables: BTreeMap<RouteTableName, DeclaredRouteTable>,
@@ -74,6 +80,13 @@ pub(crate) struct Declared {
         BTreeMap<EgressOnlyInternetGatewayName, DeclaredEgressOnlyInternetGateway>,
     pub(crate) nat_gateways: BTreeMap<NatGatewayName, DeclaredNatGateway>,
     pub(crate) vpc_peering_connections: BTreeMap<VpcPeeringConnectionName, DeclaredVpcPeeringConnection>,
+    pub(crate) transit_gateways: BTreeMap<TransitGatewayName, DeclaredTransitGateway>,
+    pub(crate) transit_gateway_vpc_attachments:
+        BTreeMap<TransitGatewayVpcAttachmentName, DeclaredTransitGatewayVpcAttachment>,
+    pub(crate) transit_gateway_peering_attachments:
+        BTreeMap<TransitGatewayPeeringAttachmentName, DeclaredTransitGatewayPeeringAttachment>,
+    pub(crate) transit_gateway_route_tables:
+        BTreeMap<TransitGatewayRouteTableName, DeclaredTransitGatewayRouteTable>,
     pub(crate) managed_prefix_lists: BTreeMap<ManagedPrefixListName, DeclaredManagedPrefixList>,
     pub(crate) network_acls: BTreeMap<NetworkAclName, DeclaredNetworkAcl>,
     pub(crate) security_groups: BTreeMap<SecurityGroupName, DeclaredSecurityGroup>,
@@ -101,9 +114,11 @@ impl Declared {
         let region = read_region(&mut reader);
         let settings =
             reader.object(&["settings"], "a set of settings").map(read_settings).unwrap_or_default();
+        let quotas = reader.take(&["quotas"]).value().cloned().unwrap_or_default();
         let declared = Self {
             region,
             settings,
+            quotas,
             vpcs: resources(&mut reader, log, None, DeclaredVpc::read),
             subnets: resources(&mut reader, log, None, DeclaredSubnet::read),
             route_tables: resources(&mut reader, log, Some(MAIN), DeclaredRouteTable::read),
@@ -116,6 +131,25 @@ impl Declared {
             ),
             nat_gateways: resources(&mut reader, log, None, DeclaredNatGateway::read),
             vpc_peering_connections: resources(&mut reader, log, None, DeclaredVpcPeeringConnection::read),
+            transit_gateways: resources(&mut reader, log, None, DeclaredTransitGateway::read),
+            transit_gateway_vpc_attachments: resources(
+                &mut reader,
+                log,
+                None,
+                DeclaredTransitGatewayVpcAttachment::read,
+            ),
+            transit_gateway_peering_attachments: resources(
+                &mut reader,
+                log,
+                None,
+                DeclaredTransitGatewayPeeringAttachment::read,
+            ),
+            transit_gateway_route_tables: resources(
+                &mut reader,
+                log,
+                Some(DEFAULT),
+                DeclaredTransitGatewayRouteTable::read,
+            ),
             managed_prefix_lists: resources(&mut reader, log, None, DeclaredManagedPrefixList::read),
             network_acls: resources(&mut reader, log, Some(DEFAULT), DeclaredNetworkAcl::read),
             security_groups: resources(&mut reader, log, Some(DEFAULT), DeclaredSecurityGroup::read),
@@ -216,9 +250,16 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         icmp_timeout,
         network_acl_within_subnet_via_router: reader
             .flag(&["network_acl_within_subnet_via_router"], default.network_acl_within_subnet_via_router),
+        transit_gateway_path_mtu_discovery: reader
+            .flag(&["transit_gateway_path_mtu_discovery"], default.transit_gateway_path_mtu_discovery),
         connection_limit_per_instance,
         local_routes_over_propagated: reader
             .flag(&["local_routes_over_propagated"], default.local_routes_over_propagated),
+        network_acl_quota_counts: reader
+            .take(&["network_acl_quota_counts"])
+            .value()
+            .copied()
+            .unwrap_or(default.network_acl_quota_counts),
         outbound_smtp: reader.take(&["outbound_smtp"]).value().copied().unwrap_or(default.outbound_smtp),
     };
     reader.finish();

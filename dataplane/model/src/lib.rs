@@ -9,6 +9,7 @@ mod mistake;
 mod name;
 mod nearest;
 mod not_modelled;
+mod quotas;
 mod reader;
 mod register;
 mod resources;
@@ -26,8 +27,9 @@ pub use mistake::{Mistake, Mistakes};
 pub use name::{
     CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, HostName, InstanceName,
     InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
-    kind,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, VpcPeeringConnectionName, kind,
 };
 pub use name::{ServiceName, VpcEndpointName};
 pub use nearest::nearest;
@@ -35,17 +37,21 @@ pub use not_modelled::{
     BLOCK_PUBLIC_ACCESS, CLIENT_VPN_ENDPOINTS, LOAD_BALANCERS, MULTICAST_DOMAINS, NETWORK_FIREWALLS,
     NOT_MODELLED, NotModelledKind, Puts,
 };
+pub use quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 pub use resources::{
-    AddressFamily, Attachment, ConnectionTracking, ConnectivityType, CustomerHost, CustomerNetwork,
-    EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType, InternetGateway, InternetHost,
-    ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry, NetworkInterface,
-    NotModelled, NotModelledResources, Peer, PeeringState, PrefixListEntry, PrefixListOwner, Propagation,
-    PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, RuleAction, SecurityGroup,
-    SecurityGroupRule, Subnet, Tags, Topology, Vpc, VpcPeeringConnection,
+    AddressFamily, Attachment, AttachmentName, AttachmentState, ConnectionTracking, ConnectivityType,
+    CustomerHost, CustomerNetwork, EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType,
+    InternetGateway, InternetHost, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl,
+    NetworkAclEntry, NetworkInterface, NotModelled, NotModelledResources, Peer, PeeringState,
+    PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState, RouteTable,
+    RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, TransitGateway,
+    TransitGatewayPeeringAttachment, TransitGatewayRoute, TransitGatewayRouteSource,
+    TransitGatewayRouteState, TransitGatewayRouteTable, TransitGatewayVpcAttachment, Vpc,
+    VpcPeeringConnection,
 };
 pub use resources::{
     IpAddressType, Service, ServiceProtocol, VpcEndpoint, VpcEndpointState, VpcEndpointType,
 };
-pub use settings::{MidStreamTcp, OutboundSmtp, Settings};
+pub use settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
 pub use traffic::{IcmpMatch, PortRange, Traffic};

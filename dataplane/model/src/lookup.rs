@@ -9,14 +9,17 @@ use crate::mistake::Mistakes;
 use crate::name::{
     CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
     InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, VpcPeeringConnectionName,
 };
 use crate::not_modelled::NotModelledKind;
 use crate::register::{Context, Registers};
 use crate::resources::{
     CustomerHost, CustomerNetwork, EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost,
     ManagedPrefixList, NatGateway, NetworkAcl, NetworkInterface, NotModelled, RouteTable, SecurityGroup,
-    Subnet, Topology, Vpc, VpcPeeringConnection,
+    Subnet, Topology, TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRouteTable,
+    TransitGatewayVpcAttachment, Vpc, VpcPeeringConnection,
 };
 use crate::rules;
 
@@ -89,6 +92,13 @@ find! {
     find_nat_gateway, nat_gateways, NatGatewayName, NatGateway, "NAT gateway";
     find_vpc_peering_connection, vpc_peering_connections, VpcPeeringConnectionName, VpcPeeringConnection,
         "VPC peering connection";
+    find_transit_gateway, transit_gateways, TransitGatewayName, TransitGateway, "transit gateway";
+    find_transit_gateway_vpc_attachment, transit_gateway_vpc_attachments, TransitGatewayVpcAttachmentName,
+        TransitGatewayVpcAttachment, "transit gateway VPC attachment";
+    find_transit_gateway_peering_attachment, transit_gateway_peering_attachments,
+        TransitGatewayPeeringAttachmentName, TransitGatewayPeeringAttachment, "transit gateway peering attachment";
+    find_transit_gateway_route_table, transit_gateway_route_tables, TransitGatewayRouteTableName,
+        TransitGatewayRouteTable, "transit gateway route table";
     find_managed_prefix_list, managed_prefix_lists, ManagedPrefixListName, ManagedPrefixList, "managed prefix list";
     find_vpc_endpoint, vpc_endpoints, crate::name::VpcEndpointName, crate::resources::VpcEndpoint, "VPC endpoint";
     find_service, services, crate::name::ServiceName, crate::resources::Service, "service";

@@ -57,6 +57,17 @@ kinds! {
     NatGateway, NatGatewayName, "nat_gateways", "NAT gateway", "nat";
     /// A VPC peering connection.
     VpcPeeringConnection, VpcPeeringConnectionName, "vpc_peering_connections", "VPC peering connection", "pcx";
+    /// A transit gateway.
+    TransitGateway, TransitGatewayName, "transit_gateways", "transit gateway", "tgw";
+    /// A VPC attached to a transit gateway.
+    TransitGatewayVpcAttachment, TransitGatewayVpcAttachmentName, "transit_gateway_vpc_attachments",
+        "transit gateway VPC attachment", "tgw-attach";
+    /// Two transit gateways joined.
+    TransitGatewayPeeringAttachment, TransitGatewayPeeringAttachmentName,
+        "transit_gateway_peering_attachments", "transit gateway peering attachment", "tgw-attach";
+    /// A route table of a transit gateway.
+    TransitGatewayRouteTable, TransitGatewayRouteTableName, "transit_gateway_route_tables",
+        "transit gateway route table", "tgw-rtb";
     /// A managed prefix list.
     ManagedPrefixList, ManagedPrefixListName, "managed_prefix_lists", "managed prefix list", "pl";
     /// A network ACL.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::log::{Log, Place};
 use crate::nearest::nearest;
 use crate::resources::Tags;
-use crate::shape::{Shape, describe};
+use crate::shape::{Shape, Switch, describe};
 
 /// A value and where it was written, in the user's own spelling.
 #[derive(Debug, Clone)]
@@ -119,6 +119,11 @@ impl<'a> Reader<'a> {
     /// A boolean with a default.
     pub(crate) fn flag(&mut self, names: &[&'static str], default: bool) -> bool {
         self.take(names).value().copied().unwrap_or(default)
+    }
+
+    /// A switch with a default.
+    pub(crate) fn switch(&mut self, name: &'static str, default: bool) -> bool {
+        self.take::<Switch>(&[name]).value().map_or(default, |switch| switch.0)
     }
 
     /// A whole number that must lie in `range`.

@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::declared::{DEFAULT, Declared, MAIN, owner_in_name};
+use crate::declared::{DEFAULT, Declared, DeclaredInterface, MAIN, owner_in_name};
 use crate::home::Home;
 use crate::log::{Log, Place};
 use crate::name::{Kind, Name, RouteTableName, SubnetName, VpcName, kind};
 use crate::nearest::nearest;
 use crate::reader::{Given, Written};
-use crate::resources::Topology;
+use crate::resources::{Topology, default_table_of};
 use crate::rules::endpoints;
 
 /// All resources of one kind: their VPCs, and their other spellings.
@@ -32,6 +32,10 @@ pub(crate) struct Registers {
     pub(crate) egress_only_internet_gateways: Register<kind::EgressOnlyInternetGateway>,
     pub(crate) nat_gateways: Register<kind::NatGateway>,
     pub(crate) vpc_peering_connections: Register<kind::VpcPeeringConnection>,
+    pub(crate) transit_gateways: Register<kind::TransitGateway>,
+    pub(crate) transit_gateway_vpc_attachments: Register<kind::TransitGatewayVpcAttachment>,
+    pub(crate) transit_gateway_peering_attachments: Register<kind::TransitGatewayPeeringAttachment>,
+    pub(crate) transit_gateway_route_tables: Register<kind::TransitGatewayRouteTable>,
     pub(crate) eips: Register<kind::Eip>,
     pub(crate) managed_prefix_lists: Register<kind::ManagedPrefixList>,
     pub(crate) vpc_endpoints: Register<kind::VpcEndpoint>,
@@ -86,7 +90,9 @@ impl<K: Kind> Register<K> {
 
     /// The resource a reference stands for, or a report with EC2's code for this kind (ERR-31).
     pub(crate) fn resolve(&self, log: &Log, reference: &Written<String>) -> Option<Name<K>> {
-        self.resolve_or(log, reference, not_found(K::PLURAL))
+        let code =
+            if is_ill_formed::<K>(&reference.value) { malformed(K::PLURAL) } else { not_found(K::PLURAL) };
+        self.resolve_or(log, reference, code)
     }
 
     /// The same with the code of the caller's situation.
@@ -179,6 +185,8 @@ impl Registers {
             .map(|(name, instance)| (Name::new(name.as_str()), &instance.interface));
         let own = declared.network_interfaces.iter().map(|(name, eni)| (name.clone(), &eni.interface));
         let services = declared.nat_gateways.iter().map(|(name, nat)| (interface_of(name), &nat.interface));
+        let attached =
+            attachment_interfaces(declared, &subnets).map(|(name, _, interface)| (name, interface));
         let not_modelled = declared.not_modelled.values().flatten().flat_map(|(owner, resource)| {
             resource.interfaces.iter().filter_map(|interface| {
                 let subnet = interface.subnet.value()?;
@@ -191,7 +199,9 @@ impl Registers {
                 Some((name_in(&subnets, "vpce", owner.as_str(), subnet), interface))
             })
         });
-        for (name, interface) in implied.chain(own).chain(services).chain(not_modelled).chain(endpoints) {
+        for (name, interface) in
+            implied.chain(own).chain(services).chain(not_modelled).chain(endpoints).chain(attached)
+        {
             let subnet = interface.subnet.written().and_then(|subnet| subnets.resolve(log, subnet));
             let owner = subnet.as_ref().and_then(|subnet| subnets.owner(subnet)).cloned();
             interface_owners.insert(name.clone(), owner);
@@ -211,6 +221,16 @@ impl Registers {
             )),
             nat_gateways: Register::new(nat_gateways),
             vpc_peering_connections: Register::new(owners(&declared.vpc_peering_connections, |_| None)),
+            transit_gateways: Register::new(owners(&declared.transit_gateways, |_| None)),
+            transit_gateway_vpc_attachments: Register::new(owners(
+                &declared.transit_gateway_vpc_attachments,
+                |attachment| inside(&attachment.vpc),
+            )),
+            transit_gateway_peering_attachments: Register::new(owners(
+                &declared.transit_gateway_peering_attachments,
+                |_| None,
+            )),
+            transit_gateway_route_tables: Register::new(transit_gateway_route_tables(declared)),
             eips: Register::new(owners(&declared.eips, |_| None)),
             managed_prefix_lists: Register::new(
                 owners(&declared.managed_prefix_lists, |_| None)
@@ -255,6 +275,10 @@ impl Registers {
         note(&mut ids, self.egress_only_internet_gateways.owners.keys());
         note(&mut ids, self.nat_gateways.owners.keys());
         note(&mut ids, self.vpc_peering_connections.owners.keys());
+        note(&mut ids, self.transit_gateways.owners.keys());
+        note(&mut ids, self.transit_gateway_vpc_attachments.owners.keys());
+        note(&mut ids, self.transit_gateway_peering_attachments.owners.keys());
+        note(&mut ids, self.transit_gateway_route_tables.owners.keys());
         note(&mut ids, self.managed_prefix_lists.owners.keys());
         note(&mut ids, self.vpc_endpoints.owners.keys());
         note(&mut ids, declared.services.keys());
@@ -295,6 +319,10 @@ impl Registers {
         refuse(log, &ids, declared.egress_only_internet_gateways.keys());
         refuse(log, &ids, declared.nat_gateways.keys());
         refuse(log, &ids, declared.vpc_peering_connections.keys());
+        refuse(log, &ids, declared.transit_gateways.keys());
+        refuse(log, &ids, declared.transit_gateway_vpc_attachments.keys());
+        refuse(log, &ids, declared.transit_gateway_peering_attachments.keys());
+        refuse(log, &ids, declared.transit_gateway_route_tables.keys());
         refuse(log, &ids, declared.managed_prefix_lists.keys());
         refuse(log, &ids, declared.vpc_endpoints.keys());
         refuse(log, &ids, declared.services.keys());
@@ -313,6 +341,36 @@ impl Registers {
 /// from every name a user can choose.
 pub(crate) fn interface_of<K: Kind>(service: &Name<K>) -> Name<kind::NetworkInterface> {
     Name::new(format!("{}/{service}", K::ID_PREFIX))
+}
+
+/// The interfaces that attachments of VPCs put into their subnets: each with its name, such as
+/// `tgw-attach/shop/private-a`, and the attachment it belongs to.
+pub(crate) fn attachment_interfaces<'a>(
+    declared: &'a Declared,
+    subnets: &Register<kind::Subnet>,
+) -> impl Iterator<
+    Item = (Name<kind::NetworkInterface>, &'a Name<kind::TransitGatewayVpcAttachment>, &'a DeclaredInterface),
+> {
+    declared.transit_gateway_vpc_attachments.iter().flat_map(move |(name, attachment)| {
+        attachment.interfaces.iter().filter_map(move |interface| {
+            let subnet = interface.subnet.value()?;
+            let prefix = kind::TransitGatewayVpcAttachment::ID_PREFIX;
+            Some((name_in(subnets, prefix, name.as_str(), subnet), name, interface))
+        })
+    })
+}
+
+/// The route tables of transit gateways, declared ones and those that AWS makes with a gateway (TGW-03).
+fn transit_gateway_route_tables(
+    declared: &Declared,
+) -> BTreeMap<Name<kind::TransitGatewayRouteTable>, Option<VpcName>> {
+    let mut tables = owners(&declared.transit_gateway_route_tables, |_| None);
+    for (name, gateway) in &declared.transit_gateways {
+        if gateway.default_route_table_association || gateway.default_route_table_propagation {
+            tables.entry(default_table_of(name)).or_insert(None);
+        }
+    }
+    tables
 }
 
 /// The name of the interface that the service `owner` puts into the subnet that `subnet` refers to.
@@ -387,6 +445,11 @@ fn not_found(plural: &str) -> &'static str {
         "egress_only_internet_gateways" => "InvalidGatewayID.NotFound",
         "nat_gateways" => "InvalidNatGatewayID.NotFound",
         "vpc_peering_connections" => "InvalidVpcPeeringConnectionID.NotFound",
+        "transit_gateways" => "InvalidTransitGatewayID.NotFound",
+        "transit_gateway_vpc_attachments" | "transit_gateway_peering_attachments" => {
+            "InvalidTransitGatewayAttachmentID.NotFound"
+        }
+        "transit_gateway_route_tables" => "InvalidRouteTableID.NotFound",
         "managed_prefix_lists" => "InvalidPrefixListID.NotFound",
         "vpc_endpoints" => "InvalidVpcEndpointId.NotFound",
         "services" => "InvalidServiceName",
@@ -398,6 +461,37 @@ fn not_found(plural: &str) -> &'static str {
         "customer_networks" => "InvalidCustomerNetworkID.NotFound",
         _ => "InvalidParameterValue",
     }
+}
+
+/// EC2's code for an id that cannot be one (ERR-08, ERR-20, ERR-31).
+fn malformed(plural: &str) -> &'static str {
+    match plural {
+        "vpcs" => "InvalidVpcID.Malformed",
+        "subnets" => "InvalidSubnetID.Malformed",
+        "route_tables" => "InvalidRouteTableID.Malformed",
+        "internet_gateways" => "InvalidInternetGatewayID.Malformed",
+        "egress_only_internet_gateways" => "InvalidGatewayID.Malformed",
+        "nat_gateways" => "NatGatewayMalformed",
+        "vpc_peering_connections" => "InvalidVpcPeeringConnectionID.Malformed",
+        "managed_prefix_lists" => "InvalidPrefixListID.Malformed",
+        "eips" => "InvalidAllocationID.Malformed",
+        "network_acls" => "InvalidNetworkAclID.Malformed",
+        "security_groups" => "InvalidGroupId.Malformed",
+        "network_interfaces" => "InvalidNetworkInterfaceID.Malformed",
+        "instances" => "InvalidInstanceID.Malformed",
+        _ => "InvalidParameterValue",
+    }
+}
+
+/// Whether a text is meant as an id and is too short or too long for one (ERR-43). A few hexadecimal digits may as well
+/// end a name, as in `subnet-a`.
+fn is_ill_formed<K: Kind>(text: &str) -> bool {
+    const FEWEST: usize = 6;
+    let digits = text.strip_prefix(K::ID_PREFIX).and_then(|rest| rest.strip_prefix('-'));
+    digits.is_some_and(|digits| {
+        let is_hexadecimal = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        is_hexadecimal && digits.len() >= FEWEST && !matches!(digits.len(), 8 | 17)
+    })
 }
 
 /// Whether `name` is the one AWS makes with a VPC: `shop/main`, `shop/default`.

@@ -12,17 +12,12 @@ mod network;
 mod not_modelled;
 mod prefix_lists;
 mod private;
+mod transit;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::name::{
-    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
-    InternetGatewayName, InternetHostName, ManagedPrefixListName, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, VpcName, VpcPeeringConnectionName,
-};
-use crate::settings::Settings;
 pub use endpoints::{
     IpAddressType, Service, ServiceProtocol, VpcEndpoint, VpcEndpointState, VpcEndpointType,
 };
@@ -40,6 +35,21 @@ pub use not_modelled::{NotModelled, NotModelledResources};
 pub(crate) use prefix_lists::weight_of_aws_list;
 pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};
 pub use private::{CustomerHost, CustomerNetwork};
+pub(crate) use transit::default_table_of;
+pub use transit::{
+    AttachmentName, AttachmentState, TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRoute,
+    TransitGatewayRouteSource, TransitGatewayRouteState, TransitGatewayRouteTable,
+    TransitGatewayVpcAttachment,
+};
+
+use crate::name::{
+    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
+    InternetGatewayName, InternetHostName, ManagedPrefixListName, NatGatewayName, NetworkAclName,
+    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, VpcPeeringConnectionName,
+};
+use crate::settings::Settings;
 
 /// Free-form labels.
 pub type Tags = BTreeMap<String, String>;
@@ -65,6 +75,16 @@ pub struct Topology {
     pub nat_gateways: BTreeMap<NatGatewayName, NatGateway>,
     /// VPC peering connections.
     pub vpc_peering_connections: BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection>,
+    /// Transit gateways.
+    pub transit_gateways: BTreeMap<TransitGatewayName, TransitGateway>,
+    /// VPCs attached to transit gateways.
+    pub transit_gateway_vpc_attachments:
+        BTreeMap<TransitGatewayVpcAttachmentName, TransitGatewayVpcAttachment>,
+    /// Transit gateways joined with each other.
+    pub transit_gateway_peering_attachments:
+        BTreeMap<TransitGatewayPeeringAttachmentName, TransitGatewayPeeringAttachment>,
+    /// Route tables of transit gateways, default ones included.
+    pub transit_gateway_route_tables: BTreeMap<TransitGatewayRouteTableName, TransitGatewayRouteTable>,
     /// Managed prefix lists, the customer's and AWS's.
     pub managed_prefix_lists: BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
     /// Network ACLs, default ones included.

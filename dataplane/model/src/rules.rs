@@ -18,10 +18,12 @@ mod peering;
 mod prefix_lists;
 mod private;
 mod public;
+mod quotas;
 mod references;
 mod routes;
 mod subnets;
 mod traffic;
+mod transit;
 mod vpcs;
 
 use crate::register::Context;
@@ -50,6 +52,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
     let vpc_endpoints = endpoints::build(cx, &vpcs, &subnets, &network_interfaces, &services);
     let managed_prefix_lists = prefix_lists::build(cx, &services);
+    let transit = transit::build(cx, &vpcs, &subnets);
     let around = routes::Resources {
         vpcs: &vpcs,
         subnets: &subnets,
@@ -57,12 +60,13 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         interfaces: &network_interfaces,
         nat_gateways: &nat_gateways,
         peerings: &vpc_peering_connections,
+        transit_attachments: &transit.vpc_attachments,
         prefix_lists: &managed_prefix_lists,
         endpoints: &vpc_endpoints,
         not_modelled: &not_modelled,
     };
     let route_tables = routes::build(cx, &around, &endpoints::supplied(&vpc_endpoints));
-    Topology {
+    let topology = Topology {
         region: cx.declared.region.clone().unwrap_or_default(),
         settings: cx.declared.settings,
         vpcs,
@@ -72,6 +76,10 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         egress_only_internet_gateways,
         nat_gateways,
         vpc_peering_connections,
+        transit_gateways: transit.gateways,
+        transit_gateway_vpc_attachments: transit.vpc_attachments,
+        transit_gateway_peering_attachments: transit.peering_attachments,
+        transit_gateway_route_tables: transit.route_tables,
         managed_prefix_lists,
         network_acls,
         security_groups,
@@ -84,5 +92,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         vpc_endpoints,
         services,
         not_modelled,
-    }
+    };
+    quotas::check(cx, &topology);
+    topology
 }

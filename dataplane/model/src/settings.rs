@@ -19,6 +19,9 @@ pub struct Settings {
     /// Whether network ACLs are asked about a packet that is sent to the router although its destination lies in the
     /// sender's own subnet (PIPE-16, OQ-16).
     pub network_acl_within_subnet_via_router: bool,
+    /// Whether a transit gateway tells the sender of a packet that is too large, when it came in by a VPC attachment
+    /// (TGW-26, OQ-06).
+    pub transit_gateway_path_mtu_discovery: bool,
     /// Connections remembered at most for the interfaces of one instance, together (CT-15). AWS publishes no figure.
     pub connection_limit_per_instance: u32,
     /// Whether a local route decides for the destinations inside it that a virtual private gateway propagates, although
@@ -27,8 +30,22 @@ pub struct Settings {
     /// The largest packet that a gateway endpoint forwards, in bytes: AWS gives 8500 for "a VPC endpoint" without naming
     /// kinds (EPG-17).
     pub gateway_endpoint_mtu: u16,
+    /// Which rules of a network ACL count together towards their quota, in each direction (NACL-16, OQ-02).
+    pub network_acl_quota_counts: NetworkAclQuota,
     /// What becomes of TCP to port 25 of public IPv4 addresses (L2-24). AWS lifts the block on request.
     pub outbound_smtp: OutboundSmtp,
+}
+
+/// Which rules of a network ACL count together towards their quota, in each direction (NACL-16, OQ-02).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkAclQuota {
+    /// The user's rules of each family.
+    EachFamily,
+    /// The same with the final `*`, which each family has.
+    EachFamilyAndDefaultRule,
+    /// The user's rules of both families.
+    BothFamilies,
 }
 
 /// What becomes of TCP to port 25 of public IPv4 addresses (L2-24).
@@ -59,9 +76,11 @@ impl Default for Settings {
             tcp_closing_timeout: 60,
             icmp_timeout: 30,
             network_acl_within_subnet_via_router: false,
+            transit_gateway_path_mtu_discovery: true,
             connection_limit_per_instance: 1_000_000,
             local_routes_over_propagated: true,
             gateway_endpoint_mtu: 8500,
+            network_acl_quota_counts: NetworkAclQuota::EachFamily,
             outbound_smtp: OutboundSmtp::Blocked,
         }
     }

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::log::{Log, Place};
 use crate::resources::{
-    AddressFamily, ConnectivityType, IpAddressType, PeeringState, RuleAction, ServiceProtocol, Tags,
-    VpcEndpointState, VpcEndpointType,
+    AddressFamily, AttachmentState, ConnectivityType, IpAddressType, PeeringState, RuleAction,
+    ServiceProtocol, Tags, VpcEndpointState, VpcEndpointType,
 };
-use crate::settings::{MidStreamTcp, OutboundSmtp};
+use crate::settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp};
 
 /// What an attribute can hold.
 pub(crate) trait Shape: Sized {
@@ -41,6 +41,10 @@ pub(crate) struct Region(pub(crate) String);
 /// An AWS account: twelve digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Account(pub(crate) String);
+
+/// What Terraform writes as "enable" or "disable", and others as a boolean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Switch(pub(crate) bool);
 
 /// `value` in a sentence: `the number 12`, `a list`.
 pub(crate) fn describe(value: &Value) -> String {
@@ -193,6 +197,36 @@ impl Shape for AddressFamily {
             Some("IPv4") => Some(Self::Ipv4),
             Some("IPv6") => Some(Self::Ipv6),
             _ => wrong(value, at, log, "an address family", "write IPv4 or IPv6"),
+        }
+    }
+}
+
+impl Shape for Switch {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value {
+            Value::Bool(flag) => Some(Self(*flag)),
+            Value::String(text) if text == "enable" => Some(Self(true)),
+            Value::String(text) if text == "disable" => Some(Self(false)),
+            _ => wrong(value, at, log, "a switch", "give \"enable\" or \"disable\", or true or false"),
+        }
+    }
+}
+
+impl Shape for AttachmentState {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("available") => Some(Self::Available),
+            Some("pendingAcceptance" | "pending-acceptance") => Some(Self::PendingAcceptance),
+            Some("rejected") => Some(Self::Rejected),
+            Some("failed") => Some(Self::Failed),
+            Some("deleted") => Some(Self::Deleted),
+            _ => wrong(
+                value,
+                at,
+                log,
+                "a state of an attachment",
+                "give available, pendingAcceptance, rejected, failed or deleted",
+            ),
         }
     }
 }
@@ -364,6 +398,20 @@ impl Shape for PeeringState {
                 "a state of a peering connection",
                 "give active, pending-acceptance, rejected, expired or deleted",
             ),
+        }
+    }
+}
+
+impl Shape for NetworkAclQuota {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("each_family") => Some(Self::EachFamily),
+            Some("each_family_and_default_rule") => Some(Self::EachFamilyAndDefaultRule),
+            Some("both_families") => Some(Self::BothFamilies),
+            _ => {
+                let remedy = "give each_family, each_family_and_default_rule or both_families";
+                wrong(value, at, log, "a choice", remedy)
+            }
         }
     }
 }

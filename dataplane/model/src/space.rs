@@ -31,6 +31,8 @@ pub(crate) const TEN_ZERO_15: Ipv4Net = v4(10, 0, 0, 0, 15);
 pub(crate) const TEN_ZERO_16: Ipv4Net = v4(10, 0, 0, 0, 16);
 /// ADDR-11: not as a further block.
 pub(crate) const DEFAULT_VPC: Ipv4Net = v4(172, 31, 0, 0, 16);
+/// Addresses that do not leave their link (RFC 3927).
+pub(crate) const LINK_LOCAL: Ipv4Net = v4(169, 254, 0, 0, 16);
 /// No route may lead here or further inside (RT-13).
 pub(crate) const LINK_LOCAL_SERVICES: Ipv4Net = v4(169, 254, 168, 0, 22);
 /// The same for IPv6 (RT-14).

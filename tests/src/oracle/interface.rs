@@ -1,6 +1,6 @@
 //! May a packet leave an interface, or enter one? (areas L2, PIPE, SG and CT)
 
-use vpclab_model::{MidStreamTcp, RouteTarget, Topology};
+use vpclab_model::{InterfaceType, MidStreamTcp, RouteTarget, Topology};
 
 use super::addresses::{has_address, is_never_forwarded, is_router_of, owner};
 use super::filters::{Far, Subject, acl, is_meant, is_wide_open, rules, speaks_of};
@@ -57,7 +57,11 @@ impl Oracle {
     ) -> Result<Option<Place>, Reason> {
         let topology = walk.topology;
         let eni = &topology.network_interfaces[name];
-        if eni.attachment.is_none() {
+        let nat = match &eni.interface_type {
+            InterfaceType::NatGateway(nat) => Some(nat),
+            _ => None,
+        };
+        if eni.attachment.is_none() && nat.is_none() {
             return Err(Reason::NoDestination);
         }
         let meets_acl = match from {
@@ -70,6 +74,9 @@ impl Oracle {
         if meets_acl {
             let subnet = &topology.subnets[&eni.subnet];
             acl(&topology.network_acls[&subnet.network_acl], &walk.packet, false)?;
+        }
+        if let Some(nat) = nat {
+            return self.through_nat(walk, nat.as_str(), false);
         }
         self.security_group(walk, name, false)?;
         if eni.source_dest_check && !has_address(eni, walk.packet.dst) {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use vpclab_model::{NetworkInterfaceName, OutboundSmtp, RouteTarget, Topology, VpcName};
+use vpclab_model::{InterfaceType, NetworkInterfaceName, OutboundSmtp, RouteTarget, Topology, VpcName};
 
 use super::addresses::{
     behind_public, belongs_to_aws, has_address, is_for_the_link_or_a_group, is_private_or_shared, is_public,
@@ -67,6 +67,7 @@ impl Oracle {
         walk.sender = None;
         walk.auto_tracked = false;
         walk.came_by = None;
+        walk.nat.clear();
         self.across_the_internet(walk, true)
     }
 
@@ -74,13 +75,21 @@ impl Oracle {
     pub(super) fn leave_host(&self, walk: &mut Walk<'_>, name: &str) -> Result<Option<Place>, Reason> {
         let host = &walk.topology.internet_hosts[name];
         let (src, dst) = (walk.packet.src, walk.packet.dst);
-        if is_for_the_link_or_a_group(dst) {
+        if dst.is_multicast() {
             return Err(Reason::NotForwarded);
         }
-        if host.address.map(IpAddr::V4) != Some(src) && host.ipv6_address.map(IpAddr::V6) != Some(src) {
+        let own = host.address.map(IpAddr::V4) == Some(src) || host.ipv6_address.map(IpAddr::V6) == Some(src);
+        if !own && !is_private_or_shared(src) {
             return Err(Reason::Gateway);
         }
         walk.fit(INTERNET_MTU, None)?;
+        if is_for_the_link_or_a_group(dst) {
+            return Err(Reason::NotForwarded);
+        }
+        if !own {
+            // IGW-08
+            return Err(Reason::Gateway);
+        }
         self.across_the_internet(walk, false)
     }
 
@@ -100,7 +109,9 @@ impl Oracle {
             let beyond = leaves_aws && !belongs_to_aws(topology, dst);
             return if beyond { Ok(Some(Place::Internet)) } else { Err(Reason::Gateway) };
         };
-        if is_private_or_shared(src) || topology.network_interfaces[name].attachment.is_none() {
+        let eni = &topology.network_interfaces[name];
+        let is_in_use = eni.attachment.is_some() || eni.interface_type != InterfaceType::Interface;
+        if is_private_or_shared(src) || !is_in_use {
             return Err(Reason::Gateway);
         }
         walk.packet.dst = private;

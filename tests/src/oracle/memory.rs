@@ -59,7 +59,7 @@ pub(super) struct Remembered {
 }
 
 /// How a remembered flow has gone so far.
-struct Story {
+pub(super) struct Story {
     outbound: bool,
     tracked: bool,
     last: Duration,
@@ -75,6 +75,14 @@ struct Story {
 }
 
 impl Story {
+    /// The story of a flow from its first packet on.
+    pub(super) fn of(turns: &[Passage]) -> Option<Self> {
+        let (first, others) = turns.split_first()?;
+        let mut story = Self::new(first, true);
+        others.iter().for_each(|turn| story.goes_on(turn));
+        Some(story)
+    }
+
     fn new(first: &Passage, tracked: bool) -> Self {
         Self {
             outbound: first.outbound,
@@ -115,7 +123,7 @@ impl Story {
         }
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.reset || (self.opener_finished && self.other_finished)
     }
 

@@ -178,7 +178,14 @@ fn an_interface_has_one_to_five_groups_and_one_eip_an_address() {
         }
     };
     accepted(groups(5));
-    refused("instances.web.security_groups", "SecurityGroupsPerInterfaceLimitExceeded", groups(6));
+    let too_many = ("instances.web.security_groups", "SecurityGroupsPerInterfaceLimitExceeded");
+    refused(too_many.0, too_many.1, |d| {
+        groups(6)(d);
+        d["quotas"] = json!("aws-default");
+    });
+    // Accounts that ask get sixteen, and nobody gets more.
+    accepted(groups(16));
+    refused(too_many.0, too_many.1, groups(17));
     accepted(|d| {
         d["instances"]["db"]["secondary_private_ips"] = json!(["10.0.2.20"]);
         d["eips"] = json!({ "a": { "network_interface": "db" },

@@ -7,6 +7,7 @@
 
 mod addressing;
 mod connection_tracking;
+mod errors;
 mod explain;
 mod gateway_endpoints;
 mod interface_endpoints;
@@ -17,6 +18,9 @@ mod networks;
 mod not_modelled;
 mod peer_groups;
 mod pipeline;
+mod quotas;
 mod register;
 mod route_tables;
 mod security_groups;
+mod transit_gateway;
+mod transit_networks;

@@ -31,6 +31,8 @@ fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
         Step::Peering { .. } => "peering",
         Step::Arrive { .. } => "arrive",
         Step::Endpoint { .. } => "endpoint",
+        Step::TransitRoute { .. } => "transit gateway route",
+        Step::TransitGateway { .. } => "transit gateway",
         Step::Outside { .. } => "outside",
     };
     recorder.steps.iter().map(place).collect()

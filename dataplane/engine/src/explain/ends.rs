@@ -186,7 +186,7 @@ fn sends(fabric: &Fabric, eni: EniIdx) -> bool {
         Role::NotModelled(resource) => fabric.not_modelled[resource].sends,
         // It sends nothing of its own accord, and the walk says so (EPI-13).
         Role::Endpoint(_) => true,
-        Role::Guest | Role::NatGateway(_) => false,
+        Role::Guest | Role::NatGateway(_) | Role::TransitGateway(_) => false,
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use vpclab_wire::{Protocol, TcpFlags};
 
 use crate::fabric::KeyedMap;
-use crate::flow::{ConnState, TcpState};
+use crate::flow::ConnState;
 use crate::index::{NatGatewayIdx, Slot};
 use crate::time::Timestamp;
 
@@ -75,6 +75,8 @@ pub struct NatBinding {
     pub inside: InsideKey,
     /// As the other side sees it.
     pub outside: OutsideKey,
+    /// The public address that stood for the gateway's when it was lent; none of a private gateway.
+    pub public: Option<Ipv4Addr>,
     /// How far it has come.
     pub state: ConnState,
     /// When the last packet passed.
@@ -87,6 +89,8 @@ pub struct NatTable {
     by_inside: KeyedMap<InsideKey, NatBinding>,
     by_outside: KeyedMap<OutsideKey, InsideKey>,
     in_pool: KeyedMap<Pool, u32>,
+    /// Full pools in which nothing expires before then, unless a connection ends.
+    full_until: KeyedMap<Pool, Timestamp>,
     /// Keys in order of arrival, for the sweep to go round.
     clock: VecDeque<InsideKey>,
 }
@@ -94,11 +98,11 @@ pub struct NatTable {
 impl NatBinding {
     /// Whether it is remembered at `now`; a TCP connection that has ended for `closing` only.
     pub fn is_live(&self, closing: Duration, now: Timestamp) -> bool {
-        let timeout = match self.state {
-            ConnState::Tcp(TcpState::Closing) => closing,
-            _ => NAT_IDLE_TIMEOUT,
-        };
-        now.since(self.last_seen) <= timeout
+        now.since(self.last_seen) <= self.timeout(closing)
+    }
+
+    fn timeout(&self, closing: Duration) -> Duration {
+        if self.state.is_over() { closing } else { NAT_IDLE_TIMEOUT }
     }
 }
 
@@ -116,6 +120,36 @@ impl NatTable {
     /// How many flows an address serves to one destination, expired ones that await the sweep included.
     pub fn in_pool(&self, pool: &Pool) -> u32 {
         self.in_pool.get(pool).copied().unwrap_or(0)
+    }
+
+    /// Until when a pool that is full is known to stay so. A short cut: time zero says to look.
+    pub fn is_full_until(&self, pool: &Pool) -> Timestamp {
+        self.full_until.get(pool).copied().unwrap_or(Timestamp::ZERO)
+    }
+
+    /// Looks once through each pool that is full, so that who asks a full one for a port does not have it looked through
+    /// every time. `expiry` says when a flow is over; `closing` is the idle time of a connection that has ended.
+    pub(super) fn look_into_full_pools(
+        &mut self,
+        closing: Duration,
+        now: Timestamp,
+        is_live: impl Fn(&NatBinding) -> bool,
+    ) {
+        let full: Vec<Pool> = self
+            .in_pool
+            .iter()
+            .filter(|(pool, count)| **count >= FLOWS_PER_DESTINATION && self.is_full_until(pool) <= now)
+            .map(|(pool, _)| *pool)
+            .collect();
+        for pool in full {
+            let ports = LOWEST_PORT..=u16::MAX;
+            let flows = ports.filter_map(|port| self.outside(&OutsideKey { pool, port }));
+            let earliest = flows
+                .map(|flow| if is_live(flow) { flow.last_seen + flow.timeout(closing) } else { now })
+                .min()
+                .unwrap_or(now);
+            self.full_until.insert(pool, earliest);
+        }
     }
 
     /// How many flows there are.
@@ -154,9 +188,18 @@ impl NatTable {
         now: Timestamp,
     ) {
         if let Some(binding) = self.by_inside.get_mut(key) {
+            let was_over = binding.state.is_over();
             binding.last_seen = now;
             binding.state.advance(from_inside, flags);
+            if binding.state.is_over() != was_over {
+                self.full_until.remove(&binding.outside.pool);
+            }
         }
+    }
+
+    /// Forgets what is known of full pools: with another configuration flows may be over before their time.
+    pub(super) fn look_again(&mut self) {
+        self.full_until.clear();
     }
 
     /// Forgets what has expired or whose gateway is gone, looking at no more than `share` flows.
@@ -174,6 +217,7 @@ impl NatTable {
     fn release(&mut self, key: &InsideKey) {
         let Some(binding) = self.by_inside.remove(key) else { return };
         self.by_outside.remove(&binding.outside);
+        self.full_until.remove(&binding.outside.pool);
         if let Entry::Occupied(mut count) = self.in_pool.entry(binding.outside.pool) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {

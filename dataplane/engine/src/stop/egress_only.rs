@@ -6,7 +6,7 @@
 use crate::fabric::Direction;
 use crate::flow::FlowKey;
 use crate::index::{EgressOnlyIdx, EniIdx};
-use crate::packet::Draft;
+use crate::packet::{Draft, Path};
 use crate::plan::{Arrival, Context, Location};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
@@ -26,7 +26,7 @@ pub(crate) fn exit(
     if !source.is_ipv6() || !is_public(source) {
         return Err(DropReason::EgressOnlyIpv6 { gateway });
     }
-    if cx.fabric.interface_at(vpc, source).is_none() {
+    if cx.fabric.interface_at(vpc, source).is_none() || matches!(draft.path, Path::Transit(_)) {
         // It forwards for the interfaces of its VPC, as an internet gateway does (IGW-10).
         return Err(DropReason::EgressOnlyIpv6 { gateway });
     }
@@ -36,7 +36,7 @@ pub(crate) fn exit(
     probe.step(|| Step::EgressOnly { gateway, direction: Direction::Outbound });
     internet::block_public_access(cx, probe)?;
     mtu::fit(draft, INTERNET_MTU, mtu::Emitter::Router)?;
-    draft.sender = None;
+    draft.onto_the_internet();
     Ok(Location::PublicInternet)
 }
 
@@ -53,7 +53,9 @@ pub(crate) fn enter(
     let slot = cx.fabric.enis.slot(eni);
     let timeouts = &cx.fabric.enis[eni].timeouts;
     let key = match draft.quoted() {
-        Some(quoted) => FlowKey::of_embedded(quoted, Direction::Inbound),
+        // It comes to whoever sent what it is about (RFC 4443 2.2).
+        Some(quoted) if quoted.src == draft.headers.dst => FlowKey::of_embedded(quoted, Direction::Inbound),
+        Some(_) => None,
         None => Some(FlowKey::of(&draft.headers, &draft.headers.transport, Direction::Inbound)),
     };
     let opened_inside = key

@@ -55,7 +55,7 @@ fn by_route(
 ) -> Result<(), DropReason> {
     let (source, destination) = (draft.headers.src, draft.headers.dst);
     // EPG-09: for its VPC's interfaces, of which a NAT gateway's is one.
-    let has_come_in = draft.path != Path::Inside && draft.nat.is_none();
+    let has_come_in = draft.path != Path::Inside && draft.nat.is_empty();
     if has_come_in || cx.fabric.interface_at(endpoint.vpc, source).is_none() {
         return Err(DropReason::EndpointForeignClient { endpoint: index });
     }

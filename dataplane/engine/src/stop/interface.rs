@@ -84,7 +84,7 @@ pub(crate) fn enter(
         return Err(DropReason::NotAttached { eni });
     }
     let asks_network_acl = match arrival {
-        Arrival::Neighbor(_) => false,
+        Arrival::Neighbor(_) | Arrival::SameSubnetTransit => false,
         Arrival::SameSubnet => cx.fabric.settings.network_acl_within_subnet_via_router,
         Arrival::Outside => true,
     };
@@ -96,6 +96,9 @@ pub(crate) fn enter(
     }
     // Whatever its rules say (EPI-15).
     draft.auto_tracked |= matches!(interface.role, Role::Endpoint(_));
+    if let Role::TransitGateway(_) = interface.role {
+        return Err(DropReason::TransitInterface { eni });
+    }
     if has_groups(interface) {
         security_group::guard(cx, eni, Direction::Inbound, draft, probe)?;
     }
@@ -110,7 +113,7 @@ pub(crate) fn enter(
     }
     let src_mac = match arrival {
         Arrival::Neighbor(mac) => mac,
-        Arrival::SameSubnet | Arrival::Outside => cx.fabric.router_of(eni).mac,
+        Arrival::SameSubnet | Arrival::SameSubnetTransit | Arrival::Outside => cx.fabric.router_of(eni).mac,
     };
     Ok(outside(Egress::Interface(eni, src_mac), probe, draft.headers.dst))
 }

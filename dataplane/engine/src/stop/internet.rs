@@ -11,7 +11,7 @@ use vpclab_wire::Transport;
 use crate::fabric::{Direction, RouteTarget};
 use crate::flow::Ingress;
 use crate::index::{EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, VpcIdx};
-use crate::packet::Draft;
+use crate::packet::{Draft, Path};
 use crate::plan::{Arrival, Context, Egress, Location, deny, outside};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
@@ -60,7 +60,11 @@ pub(crate) fn exit(
     } else {
         not_public(destination).map(|_| DropReason::NonPublicDestination { address: destination })
     };
-    let public = public_source(cx, gateway, vpc, source);
+    // What came into the VPC from elsewhere is no interface's own packet, whatever its source (IGW-11, IGW-28).
+    let public = match draft.path {
+        Path::Transit(_) => Err(DropReason::SpoofedSource { gateway }),
+        Path::Inside | Path::Peering(_) => public_source(cx, gateway, vpc, source),
+    };
     if let Some(reason) = refused_destination {
         // The gateway would refuse the source as well: say both, as either would have to change.
         if let Err(also) = public {
@@ -86,7 +90,7 @@ pub(crate) fn exit(
         }
         draft.set_source(public);
     }
-    draft.sender = None;
+    draft.onto_the_internet();
     Ok(Location::PublicInternet)
 }
 

@@ -11,3 +11,4 @@ pub(crate) mod network_acl;
 pub(crate) mod peering;
 pub(crate) mod security_group;
 pub(crate) mod subnet;
+pub(crate) mod transit;

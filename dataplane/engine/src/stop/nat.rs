@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
 
-use crate::fabric::NatGateway;
+use crate::fabric::{Fabric, NatGateway};
 use crate::flow::nat::{FLOWS_PER_DESTINATION, InsideKey, LOWEST_PORT, NatBinding, OutsideKey, PORTS, Pool};
 use crate::flow::{Conn, Effect, is_reply};
 use crate::index::NatGatewayIdx;
@@ -17,6 +17,7 @@ use crate::plan::{Context, Location};
 use crate::reason::DropReason;
 use crate::step::{NatSide, Probe, Step};
 use crate::stop::mtu;
+use crate::time::Timestamp;
 
 /// The largest IP packet a NAT gateway forwards (NAT-14, MTU-04).
 const NAT_MTU: u16 = 8500;
@@ -36,37 +37,48 @@ pub(crate) fn translate(
     if draft.headers.fragment.is_some() && draft.headers.protocol != Protocol::UDP {
         return Err(DropReason::NatFragment { gateway });
     }
-    if draft.nat == Some(gateway) {
-        // Its own subnet's table leads back to it (NAT-27).
+    if draft.nat.contains(&gateway) || draft.nat.is_full() {
+        // Its own subnet's table leads back to it (NAT-27), or that of the next one does.
         return Err(DropReason::ForwardingLoop);
     }
     let own = nat.addresses.first().copied().ok_or(DropReason::NatUnavailable { gateway })?;
-    // It is a hop, unlike the VPC's router (NAT-13, OQ-22).
-    draft.spend_hop().inspect_err(|_| {
-        draft.bear(
-            nat.subnet,
-            BornPacket::Icmp { kind: IcmpErrorKind::TimeExceeded, source: Some(own.into()) },
-        );
-    })?;
-    mtu::fit(draft, NAT_MTU, mtu::Emitter::Gateway(nat.subnet, own.into()))?;
+    let at = Place { gateway, nat, own };
     let before = (draft.headers.src, draft.headers.dst);
     match side {
-        NatSide::Inside => leave(cx, gateway, nat, draft)?,
-        NatSide::Outside => come_back(cx, gateway, draft)?,
+        NatSide::Inside => leave(cx, &at, draft)?,
+        NatSide::Outside => come_back(cx, &at, draft)?,
     }
-    draft.nat = Some(gateway);
+    draft.nat.push(gateway);
     draft.auto_tracked = true;
+    // What goes on from here is the gateway's, however it came to it.
+    draft.path = Path::Inside;
     probe.step(|| Step::NatGateway { gateway, side, before, after: (draft.headers.src, draft.headers.dst) });
     Ok(Location::Subnet(nat.subnet))
 }
 
-/// A client's packet, on its way out.
-fn leave(
-    cx: &Context<'_>,
+/// The gateway that has the packet.
+struct Place<'a> {
     gateway: NatGatewayIdx,
-    nat: &NatGateway,
-    draft: &mut Draft,
-) -> Result<(), DropReason> {
+    nat: &'a NatGateway,
+    /// Its primary address.
+    own: Ipv4Addr,
+}
+
+/// The gateway is a hop, unlike the VPC's router (NAT-13, OQ-22), with a limit of its own (NAT-14). Its errors come from
+/// its primary address; those to IPv6 from the address that NAT64 makes of it.
+fn pass(at: &Place<'_>, draft: &mut Draft) -> Result<(), DropReason> {
+    let own = if draft.headers.is_ipv6() { IpAddr::V6(nat64_address(at.own)) } else { IpAddr::V4(at.own) };
+    draft.spend_hop().inspect_err(|_| {
+        let error = BornPacket::Icmp { kind: IcmpErrorKind::TimeExceeded, source: Some(own) };
+        draft.bear(at.nat.subnet, error);
+    })?;
+    mtu::fit(draft, NAT_MTU, mtu::Emitter::Gateway(at.nat.subnet, own))
+}
+
+/// A client's packet, on its way out.
+fn leave(cx: &Context<'_>, at: &Place<'_>, draft: &mut Draft) -> Result<(), DropReason> {
+    let gateway = at.gateway;
+    pass(at, draft)?;
     if let Some(quoted) = draft.quoted().copied() {
         return leave_error(cx, gateway, draft, &quoted);
     }
@@ -80,14 +92,19 @@ fn leave(
         destination: draft.headers.dst,
         destination_port,
     };
-    let known = cx.flows.nat().inside(&inside).filter(|binding| is_live(cx, binding));
+    let opens_anew = |binding: &NatBinding| match draft.headers.transport {
+        Transport::Tcp(tcp) => binding.state.is_over() && tcp.flags.is_opening(),
+        _ => false,
+    };
+    let known = cx.flows.nat().inside(&inside);
+    let known = known.filter(|binding| is_live(cx.fabric, binding, cx.now) && !opens_anew(binding));
     let outside = match known {
-        Some(binding) if nat.addresses.contains(&binding.outside.pool.address) => {
+        Some(binding) => {
             let tcp_flags = draft.tcp_flags();
             draft.record(Effect::UseMapping { key: inside, from_inside: true, tcp_flags })?;
             binding.outside
         }
-        _ => open(cx, gateway, nat, inside, draft)?,
+        None => open(cx, at, inside, draft)?,
     };
     if draft.headers.is_ipv6() {
         draft.become_ipv4(outside.pool.address, outside.pool.remote);
@@ -102,11 +119,11 @@ fn leave(
 /// A client's packet that opens a flow.
 fn open(
     cx: &Context<'_>,
-    gateway: NatGatewayIdx,
-    nat: &NatGateway,
+    at: &Place<'_>,
     inside: InsideKey,
     draft: &mut Draft,
 ) -> Result<OutsideKey, DropReason> {
+    let Place { gateway, nat, .. } = *at;
     let unknown = DropReason::NatNoMapping { gateway, side: NatSide::Inside };
     match draft.headers.transport {
         Transport::Tcp(tcp) if !tcp.flags.is_opening() => {
@@ -123,9 +140,13 @@ fn open(
         IpAddr::V4(remote) => remote,
         IpAddr::V6(address) => embedded_ipv4(address).ok_or(DropReason::NatIpv6 { gateway })?,
     };
+    if !cx.flows.has_room_for_mapping(&inside) {
+        return Err(DropReason::FlowMemoryFull);
+    }
     let outside = lend(cx, nat, &inside, remote).ok_or(DropReason::NatPortAllocation { gateway })?;
     let state = Conn::opening_state(&draft.headers.transport);
-    let binding = NatBinding { inside, outside, state, last_seen: cx.now };
+    let public = cx.fabric.enis[nat.eni].public_address_of(outside.pool.address);
+    let binding = NatBinding { inside, outside, public, state, last_seen: cx.now };
     draft.record(Effect::Map(Box::new(binding)))?;
     Ok(outside)
 }
@@ -141,29 +162,37 @@ fn lend(cx: &Context<'_>, nat: &NatGateway, inside: &InsideKey, remote: Ipv4Addr
         let address = *nat.addresses.get((first + turn) % count)?;
         let pool =
             Pool { gateway: inside.gateway, protocol, address, remote, remote_port: inside.destination_port };
-        if cx.flows.nat().in_pool(&pool) >= FLOWS_PER_DESTINATION {
+        let table = cx.flows.nat();
+        // Those that have expired count until somebody takes their place.
+        let is_full = table.in_pool(&pool) >= FLOWS_PER_DESTINATION;
+        if is_full && table.is_full_until(&pool) > cx.now {
             return None;
         }
         if let Some(port) = cx.nat_port {
-            return Some(OutsideKey { pool, port });
+            return (!is_full).then_some(OutsideKey { pool, port });
         }
         let start = u16::try_from(hash % u64::from(PORTS)).unwrap_or(0);
         (0..PORTS)
             .map(|step| (u32::from(start) + u32::from(step)) % u32::from(PORTS) + u32::from(LOWEST_PORT))
             .filter_map(|port| Some(OutsideKey { pool, port: u16::try_from(port).ok()? }))
-            .find(|key| cx.flows.nat().outside(key).is_none_or(|binding| !is_live(cx, binding)))
+            .find(|key| match table.outside(key) {
+                None => !is_full,
+                Some(binding) => !is_live(cx.fabric, binding, cx.now),
+            })
     })
 }
 
 /// A packet to an address of the gateway: it belongs to a flow, or nobody wants it (NAT-11, NAT-12).
-fn come_back(cx: &Context<'_>, gateway: NatGatewayIdx, draft: &mut Draft) -> Result<(), DropReason> {
+fn come_back(cx: &Context<'_>, at: &Place<'_>, draft: &mut Draft) -> Result<(), DropReason> {
+    let gateway = at.gateway;
     if let Some(quoted) = draft.quoted().copied() {
-        return come_back_error(cx, gateway, draft, &quoted);
+        return come_back_error(cx, at, draft, &quoted);
     }
     // From a peer or over a private link a connection cannot start at the gateway (NAT-15, NAT-45).
     let unknown = match draft.path {
         Path::Peering(_) => DropReason::NatForeignClient { gateway },
-        Path::Inside => DropReason::NatNoMapping { gateway, side: NatSide::Outside },
+        // A transit gateway's packets count as from inside.
+        Path::Inside | Path::Transit(_) => DropReason::NatNoMapping { gateway, side: NatSide::Outside },
     };
     let IpAddr::V4(remote) = draft.headers.src else { return Err(unknown) };
     let IpAddr::V4(address) = draft.headers.dst else { return Err(unknown) };
@@ -183,8 +212,9 @@ fn come_back(cx: &Context<'_>, gateway: NatGatewayIdx, draft: &mut Draft) -> Res
         remote,
         remote_port,
     };
-    let binding = cx.flows.nat().outside(&OutsideKey { pool, port }).filter(|binding| is_live(cx, binding));
-    let inside = binding.ok_or(unknown)?.inside;
+    let binding = cx.flows.nat().outside(&OutsideKey { pool, port });
+    let inside = binding.filter(|binding| is_live(cx.fabric, binding, cx.now)).ok_or(unknown)?.inside;
+    pass(at, draft)?;
     let tcp_flags = draft.tcp_flags();
     draft.record(Effect::UseMapping { key: inside, from_inside: false, tcp_flags })?;
     match (inside.source, inside.destination) {
@@ -204,6 +234,9 @@ fn leave_error(
     quoted: &Embedded,
 ) -> Result<(), DropReason> {
     let unknown = DropReason::NatNoMapping { gateway, side: NatSide::Inside };
+    if draft.headers.dst != quoted.src {
+        return Err(unknown);
+    }
     let (remote_port, client_port) = quoted_ports(quoted).ok_or(unknown)?;
     let inside = InsideKey {
         gateway: cx.fabric.nat_gateways.slot(gateway),
@@ -213,7 +246,8 @@ fn leave_error(
         destination: quoted.src,
         destination_port: remote_port,
     };
-    let binding = cx.flows.nat().inside(&inside).filter(|binding| is_live(cx, binding)).ok_or(unknown)?;
+    let binding = cx.flows.nat().inside(&inside);
+    let binding = binding.filter(|binding| is_live(cx.fabric, binding, cx.now)).ok_or(unknown)?;
     let outside = binding.outside;
     if draft.headers.is_ipv6() {
         draft.become_ipv4(outside.pool.address, outside.pool.remote);
@@ -226,16 +260,20 @@ fn leave_error(
     Ok(())
 }
 
-/// An ICMP error about a packet that left through the gateway.
+/// An ICMP error about a packet that left through the gateway. It comes to the address that sent that (RFC 1122 3.2.2).
 fn come_back_error(
     cx: &Context<'_>,
-    gateway: NatGatewayIdx,
+    at: &Place<'_>,
     draft: &mut Draft,
     quoted: &Embedded,
 ) -> Result<(), DropReason> {
+    let gateway = at.gateway;
     let unknown = DropReason::NatNoMapping { gateway, side: NatSide::Outside };
     let (port, remote_port) = quoted_ports(quoted).ok_or(unknown)?;
     let (IpAddr::V4(address), IpAddr::V4(remote)) = (quoted.src, quoted.dst) else { return Err(unknown) };
+    if draft.headers.dst != quoted.src {
+        return Err(unknown);
+    }
     let pool = Pool {
         gateway: cx.fabric.nat_gateways.slot(gateway),
         protocol: quoted.protocol,
@@ -243,14 +281,13 @@ fn come_back_error(
         remote,
         remote_port,
     };
-    let binding = cx.flows.nat().outside(&OutsideKey { pool, port }).filter(|binding| is_live(cx, binding));
-    let inside = binding.ok_or(unknown)?.inside;
+    let binding = cx.flows.nat().outside(&OutsideKey { pool, port });
+    let inside = binding.filter(|binding| is_live(cx.fabric, binding, cx.now)).ok_or(unknown)?.inside;
+    pass(at, draft)?;
     match (inside.source, inside.destination, draft.headers.src) {
         (IpAddr::V6(client), IpAddr::V6(remote), IpAddr::V4(reporter)) => {
             // Whoever reports it is given an address of NAT64's too (RFC 7915 4.1).
-            let [a, b, c, d] = reporter.octets().map(u16::from);
-            let reporter = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, a << 8 | b, c << 8 | d);
-            draft.become_ipv6(reporter, client);
+            draft.become_ipv6(nat64_address(reporter), client);
             draft.set_quoted_destination(IpAddr::V6(remote));
         }
         _ => draft.set_destination(inside.source),
@@ -268,8 +305,21 @@ fn embedded_ipv4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-fn is_live(cx: &Context<'_>, binding: &NatBinding) -> bool {
-    binding.is_live(cx.fabric.nat_closing_timeout(), cx.now)
+/// The address that stands for an IPv4 one in IPv6 (RFC 6052, NAT-28).
+fn nat64_address(address: Ipv4Addr) -> Ipv6Addr {
+    let [a, b, c, d] = address.octets().map(u16::from);
+    Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, a << 8 | b, c << 8 | d)
+}
+
+/// Whether a gateway still has a flow: it and the address it lent are still there, that address has the public one it had
+/// then (NAT-47), and the flow has not been idle for too long.
+pub(crate) fn is_live(fabric: &Fabric, binding: &NatBinding, now: Timestamp) -> bool {
+    let slot = binding.inside.gateway;
+    let address = binding.outside.pool.address;
+    let nat = fabric.nat_gateways.get(slot.index).filter(|_| fabric.nat_gateways.slot(slot.index) == slot);
+    nat.is_some_and(|nat| {
+        nat.addresses.contains(&address) && fabric.enis[nat.eni].public_address_of(address) == binding.public
+    }) && binding.is_live(fabric.nat_closing_timeout(), now)
 }
 
 /// What stands for the ports of a packet; none for what a gateway keeps no flow of.

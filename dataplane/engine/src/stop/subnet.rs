@@ -8,12 +8,12 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use vpclab_model::RouteState;
 
 use crate::fabric::{Direction, EndpointKind, Role, RouteTarget};
-use crate::index::{SubnetIdx, VpcEndpointIdx};
+use crate::index::{EniIdx, SubnetIdx, VpcEndpointIdx};
 use crate::packet::Draft;
 use crate::plan::{Arrival, Context, Location};
 use crate::reason::DropReason;
 use crate::step::{NatSide, Probe, Step};
-use crate::stop::network_acl;
+use crate::stop::{network_acl, transit};
 
 /// Destinations that no route serves (RT-13).
 const RESERVED_IPV4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 168, 0), 22);
@@ -27,21 +27,62 @@ pub(crate) fn route(
     draft: &mut Draft,
     probe: &mut impl Probe,
 ) -> Result<Location, DropReason> {
+    route_from(cx, subnet, Source::Inside, draft, probe)
+}
+
+/// Routes a packet that comes out of a transit gateway by its interface in `subnet` (TGW-15).
+pub(crate) fn route_out_of_transit(
+    cx: &Context<'_>,
+    subnet: SubnetIdx,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    route_from(cx, subnet, Source::Transit, draft, probe)
+}
+
+/// Who hands a packet to a subnet's router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// Whoever is in the subnet.
+    Inside,
+    /// A transit gateway, by its interface there.
+    Transit,
+}
+
+fn route_from(
+    cx: &Context<'_>,
+    subnet: SubnetIdx,
+    source: Source,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
     let here = &cx.fabric.subnets[subnet];
     let destination = draft.headers.dst;
     draft.router = Some(subnet);
     if is_reserved(destination) {
         return Err(DropReason::ReservedDestination);
     }
-    if let Some(peering) = draft.return_path {
+    if let Some(peering) = draft.return_path.take() {
         // Back by the way the flow came, whatever the routes say; only an ACL can stop it (NAT-33).
         network_acl::guard(cx, subnet, Direction::Outbound, draft, probe)?;
         return Ok(Location::Peering(peering, here.vpc));
     }
     let table = &cx.fabric.route_tables[here.route_table];
     let matched = table.lookup(destination);
-    let stays = here.contains(destination) && matched.is_some_and(|route| route.target == RouteTarget::Local);
-    if !stays || cx.fabric.settings.network_acl_within_subnet_via_router {
+    let asks_network_acl = match source {
+        Source::Inside => {
+            let stays =
+                here.contains(destination) && matched.is_some_and(|route| route.target == RouteTarget::Local);
+            !stays || cx.fabric.settings.network_acl_within_subnet_via_router
+        }
+        // NACL-22, NACL-23: not by what goes to an interface in the same subnet.
+        Source::Transit => !match matched.map(|route| route.target) {
+            Some(RouteTarget::Local) => here.contains(destination),
+            Some(RouteTarget::NetworkInterface(eni)) => cx.fabric.enis[eni].subnet == subnet,
+            _ => false,
+        },
+    };
+    if asks_network_acl {
         network_acl::guard(cx, subnet, Direction::Outbound, draft, probe)?;
     }
     probe.step(|| Step::Route {
@@ -55,8 +96,8 @@ pub(crate) fn route(
         return Err(DropReason::Blackhole { route_table: here.route_table, destination: route.destination });
     }
     match route.target {
-        RouteTarget::Local => local(cx, subnet, destination),
-        RouteTarget::NetworkInterface(eni) => Ok(Location::Interface(eni, arrival(cx, subnet, eni))),
+        RouteTarget::Local => local(cx, subnet, source, destination),
+        RouteTarget::NetworkInterface(eni) => Ok(Location::Interface(eni, arrival(cx, subnet, source, eni))),
         RouteTarget::InternetGateway(gateway) => Ok(Location::Internet(gateway)),
         RouteTarget::EgressOnly(gateway) => Ok(Location::EgressOnly(gateway)),
         RouteTarget::NatGateway(gateway) => {
@@ -67,6 +108,12 @@ pub(crate) fn route(
         RouteTarget::Peering(peering) => Ok(Location::Peering(peering, here.vpc)),
         RouteTarget::Endpoint(endpoint) => Ok(Location::Endpoint(endpoint, None)),
         RouteTarget::NotModelled(resource) => Err(DropReason::NotModelled(resource)),
+        RouteTarget::TransitGateway(attachment) => {
+            let door = transit::door_in_zone_of(cx, attachment, subnet)?;
+            // NACL-22, NACL-23: into the attachment's subnet, even if it is this one.
+            network_acl::guard(cx, door, Direction::Inbound, draft, probe)?;
+            Ok(Location::Transit(attachment, Some(door)))
+        }
     }
 }
 
@@ -124,14 +171,23 @@ pub(crate) fn originate(
 }
 
 /// To whoever owns the destination inside the VPC.
-fn local(cx: &Context<'_>, subnet: SubnetIdx, address: IpAddr) -> Result<Location, DropReason> {
+fn local(
+    cx: &Context<'_>,
+    subnet: SubnetIdx,
+    source: Source,
+    address: IpAddr,
+) -> Result<Location, DropReason> {
     let vpc = cx.fabric.subnets[subnet].vpc;
     let eni = cx.fabric.interface_at(vpc, address).ok_or(DropReason::NoSuchAddress { vpc, address })?;
-    Ok(Location::Interface(eni, arrival(cx, subnet, eni)))
+    Ok(Location::Interface(eni, arrival(cx, subnet, source, eni)))
 }
 
-fn arrival(cx: &Context<'_>, from: SubnetIdx, eni: crate::index::EniIdx) -> Arrival {
-    if cx.fabric.enis[eni].subnet == from { Arrival::SameSubnet } else { Arrival::Outside }
+fn arrival(cx: &Context<'_>, from: SubnetIdx, source: Source, eni: EniIdx) -> Arrival {
+    match source {
+        _ if cx.fabric.enis[eni].subnet != from => Arrival::Outside,
+        Source::Inside => Arrival::SameSubnet,
+        Source::Transit => Arrival::SameSubnetTransit,
+    }
 }
 
 /// Whether no route, however large, forwards to `destination` (RT-13, RT-14).

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::declared::DeclaredHome;
 use crate::log::{Log, Place};
 use crate::name::{EipName, InstanceName, InternetHostName, NetworkInterfaceName};
-use crate::reader::{Given, List, Reader};
+use crate::reader::{Given, List, Reader, Written};
 use crate::resources::{ConnectionTracking, Tags};
 use crate::shape::Mac;
 
@@ -155,6 +155,18 @@ impl DeclaredInterface {
             first_given: None,
             at,
         }
+    }
+
+    /// The interface of a transit gateway's attachment in one of its subnets: one address of each family it serves
+    /// (TGW-12, TGW-55).
+    pub(super) fn of_attachment(at: Place, subnet: Written<String>, ipv6: bool) -> Self {
+        let count = Written { at: at.attribute("ipv6_support"), value: 1 };
+        let mut interface = Self::of_service(at, Given::Right(subnet));
+        if ipv6 {
+            interface.ipv6_addresses.given = false;
+            interface.ipv6_address_count = Given::Right(count);
+        }
+        interface
     }
 
     /// The interface of a NAT gateway: one private address, and up to seven more (NAT-05).

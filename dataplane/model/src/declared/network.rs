@@ -98,6 +98,7 @@ pub(crate) struct DeclaredRoute {
     pub(crate) carrier_gateway: Given<String>,
     pub(crate) local_gateway: Given<String>,
     pub(crate) core_network: Given<String>,
+    pub(crate) transit_gateway: Given<String>,
     /// Whether its destination or target is one AWS has and this version does not.
     pub(crate) lacking: bool,
 }
@@ -121,12 +122,9 @@ impl DeclaredRouteTable {
 
 impl DeclaredRoute {
     fn read(mut reader: Reader<'_>) -> Self {
-        let lacking = [
-            (&["transit_gateway", "transit_gateway_id"][..], "transit gateways"),
-            (&["odb_network", "odb_network_arn"], "ODB networks"),
-        ]
-        .into_iter()
-        .fold(false, |any, (names, what)| reader.lacking(names, what) || any);
+        let lacking = [(&["odb_network", "odb_network_arn"][..], "ODB networks")]
+            .into_iter()
+            .fold(false, |any, (names, what)| reader.lacking(names, what) || any);
         let route = Self {
             at: reader.at().clone(),
             cidr_block: reader.take(&["cidr_block", "destination_cidr_block"]),
@@ -152,6 +150,7 @@ impl DeclaredRoute {
             carrier_gateway: reader.take(&["carrier_gateway", "carrier_gateway_id"]),
             local_gateway: reader.take(&["local_gateway", "local_gateway_id"]),
             core_network: reader.take(&["core_network", "core_network_arn"]),
+            transit_gateway: reader.take(&["transit_gateway", "transit_gateway_id"]),
             lacking,
         };
         reader.finish();

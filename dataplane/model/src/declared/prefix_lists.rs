@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 
+use crate::declared::DeclaredHome;
 use crate::log::{Log, Place};
 use crate::name::ManagedPrefixListName;
 use crate::reader::{Given, Reader};
@@ -15,6 +16,7 @@ pub(crate) struct DeclaredManagedPrefixList {
     pub(crate) max_entries: Given<i64>,
     pub(crate) entries: Vec<DeclaredPrefixListEntry>,
     pub(crate) version: Given<i64>,
+    pub(crate) home: DeclaredHome,
     pub(crate) tags: Tags,
 }
 
@@ -44,6 +46,7 @@ impl DeclaredManagedPrefixList {
             max_entries: reader.number(&["max_entries"], 1..=MOST),
             entries: reader.objects(&["entries", "entry"]).into_iter().flatten().map(entry).collect(),
             version: reader.number(&["version"], 1..=i64::MAX),
+            home: DeclaredHome::read(reader),
             tags: reader.tags(),
         }
     }

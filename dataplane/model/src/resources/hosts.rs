@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::home::Home;
 use crate::name::{
     EipName, InstanceName, NatGatewayName, NetworkInterfaceName, SecurityGroupName, SubnetName,
+    TransitGatewayVpcAttachmentName,
 };
 use crate::resources::Tags;
 
@@ -60,6 +61,8 @@ pub enum InterfaceType {
     NatGateway(NatGatewayName),
     /// A VPC endpoint's.
     VpcEndpoint(crate::name::VpcEndpointName),
+    /// A transit gateway's, for this attachment (TGW-12).
+    TransitGateway(TransitGatewayVpcAttachmentName),
     /// That of a resource which is stored and not modelled.
     NotModelled {
         /// The key of its kind.

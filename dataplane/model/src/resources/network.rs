@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::home::Home;
 use crate::name::{
     EgressOnlyInternetGatewayName, InternetGatewayName, ManagedPrefixListName, NatGatewayName,
-    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, VpcName,
+    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, TransitGatewayName, VpcName,
     VpcPeeringConnectionName,
 };
 use crate::resources::Tags;
@@ -139,6 +139,8 @@ pub enum RouteTarget {
         /// Its name.
         name: String,
     },
+    /// To a transit gateway, by the VPC's attachment (TGW-16).
+    TransitGateway(TransitGatewayName),
 }
 
 /// `local`, or the target's name.
@@ -153,6 +155,7 @@ impl fmt::Display for RouteTarget {
             Self::EgressOnlyInternetGateway(gateway) => gateway.fmt(f),
             Self::NatGateway(gateway) => gateway.fmt(f),
             Self::VpcPeeringConnection(peering) => peering.fmt(f),
+            Self::TransitGateway(gateway) => gateway.fmt(f),
         }
     }
 }

@@ -3,16 +3,20 @@
 use ipnet::IpNet;
 use serde::Serialize;
 
+use crate::home::Home;
 use crate::name::ManagedPrefixListName;
 use crate::resources::Tags;
 
 /// A managed prefix list (RT-19..RT-24, SG-15, SG-25).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ManagedPrefixList {
+    /// Where it lives and whose it is: it serves in its own region only.
+    #[serde(flatten)]
+    pub home: Home,
     /// The family of all its entries (RT-23).
     pub address_family: AddressFamily,
     /// Whose it is.
-    pub owner: PrefixListOwner,
+    pub managed_by: PrefixListOwner,
     /// How many entries it may have.
     pub max_entries: u32,
     /// Its entries, sorted, none twice.
@@ -62,7 +66,7 @@ impl ManagedPrefixList {
     /// have, or its weight where AWS manages it (RT-21, SG-15).
     #[must_use]
     pub fn weight(&self) -> u32 {
-        match self.owner {
+        match self.managed_by {
             PrefixListOwner::Customer => self.max_entries,
             PrefixListOwner::Aws { weight } => weight,
         }

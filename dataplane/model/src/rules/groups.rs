@@ -10,6 +10,7 @@ use crate::name::{SecurityGroupName, VpcName};
 use crate::reader::Given;
 use crate::register::{Context, is_made_by_aws};
 use crate::resources::{Peer, SecurityGroup, SecurityGroupRule, Vpc};
+use crate::rules::prefix_lists;
 use crate::rules::references::{self, Peerings};
 use crate::rules::traffic;
 use crate::shape::clip;
@@ -38,11 +39,12 @@ pub(super) fn build(
                 "choose another `name`; case makes no difference",
             );
         }
-        let direction = |rules: Option<&Vec<DeclaredGroupRule>>| {
-            rules.map(|rules| flatten(cx, peerings, name, owner, rules))
+        let direction = |rules: Option<&Vec<DeclaredGroupRule>>, inbound: bool| {
+            let from = references::From { peerings, vpc: owner, inbound };
+            rules.map(|rules| flatten(cx, &from, name, rules))
         };
-        let ingress = direction(declared.and_then(|group| group.ingress.as_ref()));
-        let egress = direction(declared.and_then(|group| group.egress.as_ref()));
+        let ingress = direction(declared.and_then(|group| group.ingress.as_ref()), true);
+        let egress = direction(declared.and_then(|group| group.egress.as_ref()), false);
         let Some(owner) = owner else { continue };
         let ipv6 = vpcs.get(owner).is_some_and(|vpc| !vpc.ipv6_cidr_blocks.is_empty());
         let fallback = if default { "default VPC security group" } else { "" };
@@ -122,16 +124,15 @@ fn group_name(
 /// One rule for each peer of each declared rule.
 fn flatten(
     cx: &Context<'_>,
-    peerings: &Peerings,
+    from: &references::From<'_>,
     name: &SecurityGroupName,
-    owner: Option<&VpcName>,
     written: &[DeclaredGroupRule],
 ) -> Vec<SecurityGroupRule> {
     let mut rules = Vec::new();
     let mut seen: BTreeSet<(Traffic, Peer)> = BTreeSet::new();
     for (declared_at, rule) in written.iter().enumerate() {
         let traffic = traffic::of_group_rule(cx, &rule.traffic);
-        let peers = peers(cx, peerings, name, owner, rule);
+        let peers = peers(cx, from, name, rule);
         let Some(traffic) = traffic else { continue };
         for (at, peer, stale) in peers {
             if seen.insert((traffic, peer.clone())) {
@@ -158,9 +159,8 @@ fn flatten(
 
 fn peers(
     cx: &Context<'_>,
-    peerings: &Peerings,
+    from: &references::From<'_>,
     name: &SecurityGroupName,
-    owner: Option<&VpcName>,
     rule: &DeclaredGroupRule,
 ) -> Vec<(Place, Peer, bool)> {
     let mut peers: Vec<(Place, Peer, bool)> = Vec::new();
@@ -168,11 +168,11 @@ fn peers(
     let ipv6 = rule.ipv6_cidr_blocks.items.iter().map(|block| (&block.at, IpNet::V6(block.value)));
     peers.extend(ipv4.chain(ipv6).map(|(at, block)| (at.clone(), Peer::Cidr(block), false)));
     for reference in &rule.security_groups.items {
-        let meant = references::of_rule(cx, peerings, owner, reference);
+        let meant = references::of_rule(cx, from, reference);
         peers.extend(meant.map(|(peer, stale)| (reference.at.clone(), peer, stale)));
     }
     for reference in &rule.prefix_lists.items {
-        let list = cx.registers.managed_prefix_lists.resolve(cx.log, reference);
+        let list = prefix_lists::resolve(cx, reference, from.vpc);
         peers.extend(list.map(|list| (reference.at.clone(), Peer::PrefixList(list), false)));
     }
     let to_itself = rule.to_itself.written().filter(|written| written.value);

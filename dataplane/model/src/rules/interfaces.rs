@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::declared::{DEFAULT, DeclaredInterface};
 use crate::name::{NetworkInterfaceName, SecurityGroupName, SubnetName};
-use crate::register::{Context, interface_in, interface_of, made_by_aws};
+use crate::register::{Context, attachment_interfaces, interface_in, interface_of, made_by_aws};
 use crate::resources::{InterfaceType, NetworkInterface, Subnet, Tags};
 use crate::rules::addresses;
 use crate::rules::instances::Attachments;
@@ -86,9 +86,14 @@ fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
             Some((name, interface, false, &declared.tags, InterfaceType::VpcEndpoint(owner.clone())))
         })
     });
+    let transit =
+        attachment_interfaces(cx.declared, &cx.registers.subnets).map(|(name, attachment, interface)| {
+            let tags = &cx.declared.transit_gateway_vpc_attachments[attachment].tags;
+            (name, interface, false, tags, InterfaceType::TransitGateway(attachment.clone()))
+        });
     let mut drafts = BTreeMap::new();
     for (name, declared, implied, tags, interface_type) in
-        implied.chain(declared).chain(nat).chain(not_modelled).chain(endpoints)
+        implied.chain(declared).chain(nat).chain(not_modelled).chain(endpoints).chain(transit)
     {
         match cx.registers.interface_subnets.get(&name) {
             Some(subnet) => {
@@ -107,7 +112,8 @@ fn security_groups(
     name: &NetworkInterfaceName,
     declared: &DeclaredInterface,
 ) -> Vec<SecurityGroupName> {
-    const MOST: usize = 5;
+    /// The most that AWS grants (SG-16); five is a quota.
+    const MOST: usize = 16;
     let vpc = cx.registers.network_interfaces.owner(name);
     let written = &declared.security_groups;
     let mut groups = Vec::new();

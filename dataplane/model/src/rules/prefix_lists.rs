@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::declared::DeclaredManagedPrefixList;
+use crate::home::Home;
 use crate::log::Place;
-use crate::name::{ManagedPrefixListName, ServiceName};
+use crate::name::{ManagedPrefixListName, ServiceName, VpcName};
+use crate::reader::Written;
 use crate::register::Context;
 use crate::resources::{
     AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner, Service, Tags, weight_of_aws_list,
@@ -23,12 +25,14 @@ pub(super) fn build(
     for (name, declared) in &cx.declared.managed_prefix_lists {
         let Some(&address_family) = declared.address_family.value() else { continue };
         let entries = entries(cx, declared, address_family);
-        let owner = weight_of_aws_list(name)
+        let managed_by = weight_of_aws_list(name)
             .map_or(PrefixListOwner::Customer, |weight| PrefixListOwner::Aws { weight });
-        let max_entries = max_entries(cx, declared, owner, entries.len());
+        let max_entries = max_entries(cx, declared, managed_by, entries.len());
         let version = version(cx, name, declared, &entries);
         let tags = declared.tags.clone();
-        let list = ManagedPrefixList { address_family, owner, max_entries, entries, version, tags };
+        let home = declared.home.settle(cx).unwrap_or_default();
+        let list =
+            ManagedPrefixList { home, address_family, managed_by, max_entries, entries, version, tags };
         lists.insert(name.clone(), list);
     }
     for (name, (service, ipv6)) in endpoints::prefix_lists(cx.declared.gateway_services()) {
@@ -42,12 +46,48 @@ pub(super) fn build(
             of_family.into_iter().map(|cidr| PrefixListEntry { cidr, description: None }).collect();
         let before = cx.previous.and_then(|topology| topology.managed_prefix_lists.get(&name));
         let version = before.map_or(1, |list| list.version + u64::from(list.entries != entries));
-        let owner = PrefixListOwner::Aws { weight: weight_of_aws_list(&name).unwrap_or(1) };
+        let managed_by = PrefixListOwner::Aws { weight: weight_of_aws_list(&name).unwrap_or(1) };
         let max_entries = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         let tags = Tags::new();
-        lists.insert(name, ManagedPrefixList { address_family, owner, max_entries, entries, version, tags });
+        let region = region_of_aws_list(&name).unwrap_or_default().to_owned();
+        let home = Home { region, owner: "AWS".to_owned() };
+        let list =
+            ManagedPrefixList { home, address_family, managed_by, max_entries, entries, version, tags };
+        lists.insert(name, list);
     }
     lists
+}
+
+/// The region in the name of a list that AWS manages.
+fn region_of_aws_list(name: &ManagedPrefixListName) -> Option<&str> {
+    name.as_str().strip_prefix("com.amazonaws.")?.split('.').next()
+}
+
+/// The list that a route or a rule in `vpc` names: one of the VPC's region. One of another account is taken to be shared.
+pub(super) fn resolve(
+    cx: &Context<'_>,
+    reference: &Written<String>,
+    vpc: Option<&VpcName>,
+) -> Option<ManagedPrefixListName> {
+    let name = cx.registers.managed_prefix_lists.resolve(cx.log, reference)?;
+    let there = match cx.declared.managed_prefix_lists.get(&name) {
+        Some(list) => list.home.settle(cx),
+        None => {
+            region_of_aws_list(&name).map(|region| Home { region: region.to_owned(), owner: String::new() })
+        }
+    };
+    if let (Some(there), Some(here)) = (there, cx.home_of(vpc))
+        && there.region != here.region
+    {
+        let problem = format!(
+            "the managed prefix list {name} is in region {}, the VPC in {}",
+            there.region, here.region
+        );
+        let remedy = "declare one in the VPC's region";
+        cx.log.report(&reference.at, "InvalidPrefixListID.NotFound", problem, remedy);
+        return None;
+    }
+    Some(name)
 }
 
 /// Entries of one family, none twice.

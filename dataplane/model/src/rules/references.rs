@@ -7,6 +7,7 @@ use crate::name::{SecurityGroupName, VpcName, VpcPeeringConnectionName};
 use crate::reader::Written;
 use crate::register::{Context, is_made_by_aws};
 use crate::resources::{Peer, PeeringState, VpcPeeringConnection};
+use crate::rules::transit;
 use crate::shape::is_account;
 
 /// The code for a group that is not there, or not to be seen from here (ERR-08).
@@ -26,13 +27,23 @@ enum Between {
 /// The VPC peering connections, by which groups of other VPCs are known.
 pub(super) type Peerings = BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection>;
 
-/// Whom a reference in a rule of a group of `vpc` means, and whether the rule is stale.
+/// Where a rule stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct From<'a> {
+    pub(super) peerings: &'a Peerings,
+    /// The VPC of the rule's group.
+    pub(super) vpc: Option<&'a VpcName>,
+    /// Whether it is an inbound rule: only those know the groups of VPCs beyond a transit gateway (SG-10).
+    pub(super) inbound: bool,
+}
+
+/// Whom a reference in a rule means, and whether the rule is stale.
 pub(super) fn of_rule(
     cx: &Context<'_>,
-    peerings: &Peerings,
-    vpc: Option<&VpcName>,
+    from: &From<'_>,
     reference: &Written<String>,
 ) -> Option<(Peer, bool)> {
+    let From { peerings, vpc, inbound } = *from;
     let groups = &cx.registers.security_groups;
     let Some(vpc) = vpc else {
         // The VPC has been reported; the group must exist all the same.
@@ -71,6 +82,9 @@ pub(super) fn of_rule(
         let problem = format!("the security group {group} is {there}, VPC {vpc} {here}");
         cx.log.report(&reference.at, NOT_FOUND, problem, "name the addresses instead: `cidr_blocks`");
         return None;
+    }
+    if inbound && transit::joins_groups(cx, vpc, other) {
+        return Some((Peer::Group(group), false));
     }
     match between(peerings, vpc, other) {
         Between::Live => Some((Peer::Group(group), false)),

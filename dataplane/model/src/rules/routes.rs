@@ -17,13 +17,14 @@ use crate::declared::DeclaredRouteTable;
 use crate::log::Place;
 use crate::name::{
     InstanceName, ManagedPrefixListName, NatGatewayName, NetworkInterfaceName, RouteTableName, SubnetName,
-    VpcEndpointName, VpcName, VpcPeeringConnectionName,
+    TransitGatewayVpcAttachmentName, VpcEndpointName, VpcName, VpcPeeringConnectionName,
 };
 use crate::not_modelled::NETWORK_FIREWALLS;
 use crate::register::Context;
 use crate::resources::{
     Instance, ManagedPrefixList, NatGateway, NetworkInterface, NotModelledResources, Propagation, Route,
-    RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc, VpcEndpoint, VpcPeeringConnection,
+    RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, TransitGatewayVpcAttachment, Vpc, VpcEndpoint,
+    VpcPeeringConnection,
 };
 
 use constraints::Destination;
@@ -43,6 +44,8 @@ pub(super) struct Resources<'a> {
     pub(super) interfaces: &'a BTreeMap<NetworkInterfaceName, NetworkInterface>,
     pub(super) nat_gateways: &'a BTreeMap<NatGatewayName, NatGateway>,
     pub(super) peerings: &'a BTreeMap<VpcPeeringConnectionName, VpcPeeringConnection>,
+    pub(super) transit_attachments:
+        &'a BTreeMap<TransitGatewayVpcAttachmentName, TransitGatewayVpcAttachment>,
     pub(super) prefix_lists: &'a BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
     pub(super) endpoints: &'a BTreeMap<VpcEndpointName, VpcEndpoint>,
     pub(super) not_modelled: &'a NotModelledResources,
@@ -135,7 +138,7 @@ impl Filling {
 
     fn add_written(&mut self, cx: &Context<'_>, declared: &DeclaredRouteTable, around: &Surroundings<'_>) {
         for written in &declared.routes {
-            let destination = constraints::destination(cx, written);
+            let destination = constraints::destination(cx, written, around.name);
             let target = targets::target(cx, written, around);
             let (Some((destination, at)), Some(target)) = (destination, target) else { continue };
             match destination {

@@ -142,3 +142,26 @@ fn a_peering_connection_across_regions_or_accounts_is_accepted_by_the_other_side
     let waiting = lab(of_others(&peering(json!({}))));
     assert_eq!(waiting.vpc_peering_connections["p"].state, vpclab_model::PeeringState::PendingAcceptance);
 }
+
+#[test]
+fn a_prefix_list_serves_in_its_own_region() {
+    let list = |home: Value| {
+        let mut list = json!({"address_family": "IPv4", "max_entries": 2});
+        merge(&mut list, &home);
+        json!({
+            "managed_prefix_lists": {"l": list},
+            "route_tables": {"t": {"vpc": "w", "routes": [{"destination_prefix_list": "l", "gateway": "h"}]}},
+            "security_groups": {"s": {"vpc": "w", "ingress": [{"protocol": "-1", "prefix_lists": ["l"]}]}},
+        })
+    };
+    let foreign: &[&str] = &[
+        "InvalidPrefixListID.NotFound route_tables.t.routes[0].destination_prefix_list",
+        "InvalidPrefixListID.NotFound security_groups.s.ingress[0].prefix_lists[0]",
+    ];
+    check(vec![
+        ("region", in_ireland(&list(json!({}))), foreign),
+        ("region", in_ireland(&list(json!({"region": "eu-west-1"}))), &[]),
+        // It may be shared.
+        ("owner", of_others(&list(json!({}))), &[]),
+    ]);
+}

@@ -103,7 +103,7 @@ fn interfaces_and_instances() {
         ),
         (
             "L2-15",
-            json!({"security_groups": {"s1": {"vpc": "v"}, "s2": {"vpc": "v"}, "s3": {"vpc": "v"}, "s4": {"vpc": "v"}, "s5": {"vpc": "v"}, "s6": {"vpc": "v"}},
+            json!({"quotas": "aws-default", "security_groups": {"s1": {"vpc": "v"}, "s2": {"vpc": "v"}, "s3": {"vpc": "v"}, "s4": {"vpc": "v"}, "s5": {"vpc": "v"}, "s6": {"vpc": "v"}},
             "instances": {"n": {"subnet": "a", "security_groups": ["s1", "s2", "s3", "s4", "s5", "s6"]}}}),
             at("SecurityGroupsPerInterfaceLimitExceeded", "security_groups"),
         ),

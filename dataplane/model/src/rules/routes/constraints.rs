@@ -4,10 +4,11 @@ use ipnet::IpNet;
 
 use crate::declared::DeclaredRoute;
 use crate::log::Place;
-use crate::name::ManagedPrefixListName;
+use crate::name::{ManagedPrefixListName, VpcName};
 use crate::reader::Given;
 use crate::register::Context;
 use crate::resources::RouteTarget;
+use crate::rules::prefix_lists;
 use crate::rules::routes::{INVALID, Surroundings};
 use crate::space::{LINK_LOCAL_SERVICES, LINK_LOCAL_SERVICES_V6, NAT64};
 
@@ -21,7 +22,11 @@ pub(super) enum Destination {
 }
 
 /// Exactly one destination (RT-15), not among the link-local services (RT-13, RT-14).
-pub(super) fn destination(cx: &Context<'_>, written: &DeclaredRoute) -> Option<(Destination, Place)> {
+pub(super) fn destination(
+    cx: &Context<'_>,
+    written: &DeclaredRoute,
+    vpc: Option<&VpcName>,
+) -> Option<(Destination, Place)> {
     let (v4, v6, list) = (&written.cidr_block, &written.ipv6_cidr_block, &written.prefix_list);
     let given = [!v4.is_absent(), !v6.is_absent(), !list.is_absent()];
     match given.iter().filter(|given| **given).count() {
@@ -43,7 +48,7 @@ pub(super) fn destination(cx: &Context<'_>, written: &DeclaredRoute) -> Option<(
         (Given::Right(block), ..) => (IpNet::V4(block.value), &block.at),
         (_, Given::Right(block), _) => (IpNet::V6(block.value), &block.at),
         (.., Given::Right(list)) => {
-            let name = cx.registers.managed_prefix_lists.resolve(cx.log, list)?;
+            let name = prefix_lists::resolve(cx, list, vpc)?;
             return Some((Destination::List(name), list.at.clone()));
         }
         _ => return None,

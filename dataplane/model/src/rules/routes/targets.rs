@@ -6,7 +6,7 @@ use crate::not_modelled::{NETWORK_FIREWALLS, NotModelledKind};
 use crate::reader::Written;
 use crate::register::{Context, Register};
 use crate::resources::{
-    InterfaceType, NatGatewayState, PeeringState, RouteState, RouteTarget, VpcEndpointType,
+    AttachmentState, InterfaceType, NatGatewayState, PeeringState, RouteState, RouteTarget, VpcEndpointType,
 };
 use crate::rules::public::only_interface;
 use crate::rules::routes::{INVALID, Surroundings, Target, VPC_ENDPOINTS};
@@ -24,13 +24,14 @@ pub(super) fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroun
         &written.carrier_gateway,
         &written.local_gateway,
         &written.core_network,
+        &written.transit_gateway,
     ];
     let given: Vec<_> = targets.into_iter().filter(|target| !target.is_absent()).collect();
     match given.as_slice() {
         [] if written.lacking => None,
         [] => {
             let remedy = "give `gateway`, `nat_gateway`, `egress_only_gateway`, `vpc_peering_connection`, \
-                          `network_interface` or `instance`";
+                          `transit_gateway`, `network_interface` or `instance`";
             cx.log.report(&written.at, "MissingParameter", "the route has no target", remedy);
             None
         }
@@ -55,6 +56,8 @@ pub(super) fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroun
                 not_modelled(cx, "local_gateways", reference, around)
             } else if let Some(reference) = written.core_network.written() {
                 not_modelled(cx, "core_networks", reference, around)
+            } else if let Some(reference) = written.transit_gateway.written() {
+                transit_gateway(cx, reference, around)
             } else {
                 let reference = written.instance.written()?;
                 let instance =
@@ -198,6 +201,29 @@ fn not_modelled(
     }
     let target = RouteTarget::NotModelled { kind: kind.plural, name: name.clone() };
     Some((target, reference.at.clone(), RouteState::Active))
+}
+
+/// A transit gateway that this VPC is attached to; unless the attachment is available it is a black hole (RT-25).
+fn transit_gateway(
+    cx: &Context<'_>,
+    reference: &Written<String>,
+    around: &Surroundings<'_>,
+) -> Option<Target> {
+    let name = cx.registers.transit_gateways.resolve(cx.log, reference)?;
+    let here = around.name?;
+    let attachments = || {
+        let all = around.all.transit_attachments.values();
+        all.filter(|attachment| attachment.transit_gateway == name && attachment.vpc == *here)
+    };
+    if attachments().next().is_none() {
+        let problem = format!("VPC {here} is not attached to the transit gateway {name}");
+        let remedy = "attach it with one of `transit_gateway_vpc_attachments`";
+        cx.log.report(&reference.at, "InvalidTransitGatewayID.NotFound", problem, remedy);
+        return None;
+    }
+    let works = attachments().any(|attachment| attachment.state == AttachmentState::Available);
+    let state = if works { RouteState::Active } else { RouteState::Blackhole };
+    Some((RouteTarget::TransitGateway(name), reference.at.clone(), state))
 }
 
 /// The resource a reference stands for, which must belong to the table's VPC.

@@ -1,0 +1,487 @@
+//! Areas QUOTA and ERR: what is more than AWS grants?
+
+use serde_json::{Map, Value, json};
+use vpclab_model::QUOTAS;
+use vpclab_tests::harness::mistakes;
+
+/// A document with this many of what a quota counts.
+type Make = fn(usize) -> Value;
+
+/// A quota, as the sheet has it.
+struct Case {
+    name: &'static str,
+    default: u32,
+    most: Option<u32>,
+    /// What a document with three says where two are allowed.
+    refused: &'static str,
+    make: Make,
+}
+
+/// `prefix0`, `prefix1`, ... with what `make` makes of each number.
+fn many(prefix: &str, count: usize, make: impl Fn(usize) -> Value) -> Map<String, Value> {
+    (0..count).map(|n| (format!("{prefix}{n}"), make(n))).collect()
+}
+
+/// A list with what `make` makes of each number.
+fn list(count: usize, make: impl Fn(usize) -> Value) -> Vec<Value> {
+    (0..count).map(make).collect()
+}
+
+fn vpc(n: usize) -> Value {
+    json!({ "cidr_block": format!("10.{n}.0.0/16"), "ipv6_cidr_block": format!("2001:db8:{n}::/56") })
+}
+
+/// A network of one VPC with a subnet and an internet gateway, and `more`.
+fn one_vpc(kind: &str, more: impl Into<Value>) -> Value {
+    let mut d = json!({
+        "vpcs": { "v": vpc(0) },
+        "subnets": { "s": { "vpc": "v", "cidr_block": "10.0.0.0/24" } },
+        "internet_gateways": { "g": { "vpc": "v" } },
+    });
+    let more: Value = more.into();
+    match (&mut d[kind], more) {
+        (Value::Object(present), Value::Object(more)) => present.extend(more),
+        (present, more) => *present = more,
+    }
+    d
+}
+
+/// As many VPCs as there are, each with one of a kind.
+fn each_in_a_vpc(kind: &str, prefix: &str, count: usize) -> Value {
+    let mut d = json!({ "vpcs": many("v", count, vpc) });
+    d[kind] = many(prefix, count, |n| json!({ "vpc": format!("v{n}") })).into();
+    d
+}
+
+fn tcp(n: usize) -> Value {
+    json!({ "protocol": "tcp", "from_port": n, "to_port": n, "cidr_blocks": ["10.0.0.0/8"] })
+}
+
+fn acl_entry(n: usize, family: &str, block: &str) -> Value {
+    json!({ "rule_no": n + 1, "action": "allow", "protocol": "-1", family: block })
+}
+
+fn peerings(count: usize, state: &str) -> Value {
+    json!({
+        "vpcs": many("v", count + 1, vpc),
+        "vpc_peering_connections": many("p", count, |n| {
+            json!({ "vpc": "v0", "peer_vpc": format!("v{}", n + 1), "state": state })
+        }),
+    })
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "vpcs_per_region",
+        default: 5,
+        most: None,
+        refused: "vpcs.v2: VpcLimitExceeded",
+        make: |n| json!({ "vpcs": many("v", n, vpc) }),
+    },
+    Case {
+        name: "subnets_per_vpc",
+        default: 200,
+        most: None,
+        refused: "subnets.s2: SubnetLimitExceeded",
+        make: |n| {
+            json!({ "vpcs": { "v": vpc(0) },
+                "subnets": many("s", n, |n| json!({ "vpc": "v", "cidr_block": format!("10.0.{n}.0/24") })) })
+        },
+    },
+    Case {
+        name: "ipv4_cidr_blocks_per_vpc",
+        default: 5,
+        most: Some(50),
+        refused: "vpcs.v.secondary_cidr_blocks: CidrLimitExceeded",
+        make: |n| {
+            let secondary = list(n - 1, |n| json!(format!("10.{}.0.0/16", n + 2)));
+            json!({ "vpcs": { "v": { "cidr_block": "10.1.0.0/16", "secondary_cidr_blocks": secondary } } })
+        },
+    },
+    Case {
+        name: "ipv6_cidr_blocks_per_vpc",
+        default: 5,
+        most: Some(50),
+        refused: "vpcs.v.ipv6_cidr_blocks: CidrLimitExceeded",
+        make: |n| {
+            let blocks = list(n, |n| json!(format!("2001:db8:{n}::/56")));
+            json!({ "vpcs": { "v": { "cidr_block": "10.1.0.0/16", "ipv6_cidr_blocks": blocks } } })
+        },
+    },
+    Case {
+        name: "route_tables_per_vpc",
+        default: 200,
+        most: None,
+        // The main one is there first.
+        refused: "route_tables.t1: RouteTableLimitExceeded",
+        make: |n| one_vpc("route_tables", many("t", n - 1, |_| json!({ "vpc": "v" }))),
+    },
+    Case {
+        name: "routes_per_route_table",
+        default: 500,
+        most: Some(1000),
+        refused: "route_tables.t.routes: RouteLimitExceeded",
+        make: |n| {
+            let routes = list(
+                n,
+                |n| json!({ "cidr_block": format!("172.16.{}.{}/32", n / 256, n % 256), "gateway": "g" }),
+            );
+            one_vpc("route_tables", json!({ "t": { "vpc": "v", "routes": routes } }))
+        },
+    },
+    Case {
+        name: "internet_gateways_per_region",
+        default: 5,
+        most: None,
+        refused: "internet_gateways.g2: InternetGatewayLimitExceeded",
+        make: |n| json!({ "internet_gateways": many("g", n, |_| json!({})) }),
+    },
+    Case {
+        name: "egress_only_internet_gateways_per_region",
+        default: 5,
+        most: None,
+        refused: "egress_only_internet_gateways.e2: InternetGatewayLimitExceeded",
+        make: |n| each_in_a_vpc("egress_only_internet_gateways", "e", n),
+    },
+    Case {
+        name: "nat_gateways_per_availability_zone",
+        default: 5,
+        most: None,
+        refused: "nat_gateways.n2: NatGatewayLimitExceeded",
+        make: |n| {
+            one_vpc(
+                "nat_gateways",
+                many("n", n, |_| json!({ "subnet": "s", "connectivity_type": "private" })),
+            )
+        },
+    },
+    Case {
+        name: "eips_per_nat_gateway",
+        default: 2,
+        most: Some(8),
+        refused: "nat_gateways.n.secondary_allocations: AddressLimitExceeded",
+        make: |n| {
+            let mut d = one_vpc("eips", many("e", n, |_| json!({})));
+            let secondary = list(n - 1, |n| json!(format!("e{}", n + 1)));
+            d["nat_gateways"] =
+                json!({ "n": { "subnet": "s", "allocation": "e0", "secondary_allocation_ids": secondary } });
+            d
+        },
+    },
+    Case {
+        name: "active_vpc_peering_connections_per_vpc",
+        default: 50,
+        most: Some(125),
+        refused: "vpc_peering_connections.p2: ActiveVpcPeeringConnectionPerVpcLimitExceeded",
+        make: |n| peerings(n, "active"),
+    },
+    Case {
+        name: "outstanding_vpc_peering_connection_requests",
+        default: 25,
+        most: None,
+        refused: "vpc_peering_connections.p2: OutstandingVpcPeeringConnectionLimitExceeded",
+        make: |n| peerings(n, "pending-acceptance"),
+    },
+    Case {
+        name: "managed_prefix_lists_per_region",
+        default: 100,
+        most: None,
+        refused: "managed_prefix_lists.l2: PrefixListLimitExceeded",
+        make: |n| {
+            json!({ "managed_prefix_lists":
+                many("l", n, |_| json!({ "address_family": "IPv4", "max_entries": 1 })) })
+        },
+    },
+    Case {
+        name: "network_acls_per_vpc",
+        default: 200,
+        most: None,
+        refused: "network_acls.a1: NetworkAclLimitExceeded",
+        make: |n| one_vpc("network_acls", many("a", n - 1, |_| json!({ "vpc": "v" }))),
+    },
+    Case {
+        name: "rules_per_network_acl",
+        default: 20,
+        most: Some(40),
+        refused: "network_acls.a.egress: NetworkAclEntryLimitExceeded",
+        make: |n| {
+            let entries = list(n, |n| acl_entry(n, "cidr_block", "0.0.0.0/0"));
+            one_vpc("network_acls", json!({ "a": { "vpc": "v", "egress": entries } }))
+        },
+    },
+    Case {
+        name: "security_groups_per_region",
+        default: 2500,
+        most: None,
+        refused: "security_groups.g1: SecurityGroupLimitExceeded",
+        make: |n| one_vpc("security_groups", many("g", n - 1, |_| json!({ "vpc": "v" }))),
+    },
+    Case {
+        name: "rules_per_security_group",
+        default: 60,
+        most: Some(1000),
+        refused: "security_groups.g.ingress: RulesPerSecurityGroupLimitExceeded",
+        make: |n| one_vpc("security_groups", json!({ "g": { "vpc": "v", "ingress": list(n, tcp) } })),
+    },
+    Case {
+        name: "network_interfaces_per_region",
+        default: 5000,
+        most: None,
+        refused: "network_interfaces.i2: NetworkInterfaceLimitExceeded",
+        make: |n| one_vpc("network_interfaces", many("i", n, |_| json!({ "subnet": "s" }))),
+    },
+    Case {
+        name: "security_groups_per_network_interface",
+        default: 5,
+        most: Some(16),
+        refused: "network_interfaces.i.security_groups: SecurityGroupsPerInterfaceLimitExceeded",
+        make: |n| {
+            let mut d = one_vpc("security_groups", many("g", n, |_| json!({ "vpc": "v" })));
+            let names = list(n, |n| json!(format!("g{n}")));
+            d["network_interfaces"] = json!({ "i": { "subnet": "s", "security_groups": names } });
+            d
+        },
+    },
+    Case {
+        name: "eips_per_region",
+        default: 5,
+        most: None,
+        refused: "eips.e2: AddressLimitExceeded",
+        make: |n| json!({ "eips": many("e", n, |_| json!({})) }),
+    },
+    Case {
+        name: "network_address_usage_per_vpc",
+        default: 64_000,
+        most: Some(256_000),
+        refused: "vpcs.v: ResourceCountExceeded",
+        make: |n| one_vpc("network_interfaces", many("i", n, |_| json!({ "subnet": "s" }))),
+    },
+    Case {
+        name: "network_address_usage_with_peers",
+        default: 128_000,
+        most: Some(512_000),
+        refused: "vpcs.v0: ResourceCountExceeded",
+        make: |n| {
+            // All of them in the peer, which counts for both.
+            let mut d = peerings(1, "active");
+            d["subnets"] = json!({ "s": { "vpc": "v0", "cidr_block": "10.0.0.0/24" },
+                "t": { "vpc": "v1", "cidr_block": "10.1.0.0/24" } });
+            d["network_interfaces"] =
+                many("i", n, |n| json!({ "subnet": if n == 0 { "s" } else { "t" } })).into();
+            d
+        },
+    },
+];
+
+/// What is wrong with a document under these quotas.
+fn under(quotas: Value, mut document: Value) -> Vec<String> {
+    document["quotas"] = quotas;
+    mistakes(&document)
+}
+
+fn only(name: &str, limit: u32) -> Value {
+    json!({ name: limit })
+}
+
+#[test]
+fn quotas_are_what_the_sheet_says() {
+    // proves: QUOTA-01, QUOTA-02, QUOTA-03, QUOTA-04, QUOTA-06, QUOTA-09, QUOTA-16, NAT-20, PCX-20, IGW-25, ADDR-19
+    for case in CASES {
+        let quota = QUOTAS.iter().find(|quota| quota.name == case.name).expect(case.name);
+        assert_eq!((quota.default, quota.most), (case.default, case.most), "{}", case.name);
+        // AWS grants no more than that.
+        let most = quota.most.unwrap_or(u32::MAX);
+        assert_eq!(under(only(case.name, most), json!({})), [""; 0]);
+        if let Some(beyond) = most.checked_add(1) {
+            let refused = format!(".quotas.{}: InvalidParameterValue", case.name);
+            assert_eq!(under(only(case.name, beyond), json!({})), [refused]);
+        }
+    }
+}
+
+#[test]
+fn the_documentation_lists_every_quota() {
+    let guide = include_str!("../../../docs/topology.md");
+    for quota in QUOTAS {
+        let most = quota.most.map(|most| most.to_string()).unwrap_or_default();
+        let row =
+            format!("| `{}` | {} | {most} | `{}` | {} |", quota.name, quota.default, quota.code, quota.fact);
+        assert!(guide.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn one_more_than_a_quota_is_refused_with_its_code() {
+    // proves: ERR-05, ERR-10, ERR-20, ERR-22
+    for Case { name, refused, make, .. } in CASES {
+        assert_eq!(under(only(name, 2), make(2)), [""; 0], "{name}");
+        let found = under(only(name, 2), make(3));
+        let expected: &[&str] = match *name {
+            // Both VPCs have a peer, and both are over it.
+            "network_address_usage_with_peers" => {
+                &["vpcs.v0: ResourceCountExceeded", "vpcs.v1: ResourceCountExceeded"]
+            }
+            _ => std::slice::from_ref(refused),
+        };
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
+fn quotas_apply_only_where_they_are_asked_for() {
+    // proves: ERR-05
+    for Case { name, default, most, make, .. } in CASES.iter().filter(|case| case.default <= 60) {
+        let beyond = make(*default as usize + 1);
+        for free in [json!("none"), json!({}), Value::Null] {
+            assert_eq!(under(free, beyond.clone()), [""; 0], "{name}");
+        }
+        assert!(!under(json!("aws-default"), beyond.clone()).is_empty(), "{name}");
+        assert!(!under(only(name, *default), beyond.clone()).is_empty(), "{name}");
+        if most.is_some() {
+            assert_eq!(under(json!("aws-max"), beyond), [""; 0], "{name}");
+        }
+    }
+    assert_eq!(under(json!("aws"), json!({})), [".quotas: InvalidParameterValue"]);
+    assert_eq!(under(json!({ "vpcs": 3 }), json!({})), [".quotas.vpcs: UnknownParameter"]);
+}
+
+#[test]
+fn each_region_and_each_account_has_its_own() {
+    // proves: QUOTA-01
+    let vpcs = |third: Value| {
+        let mut vpcs = many("v", 2, vpc);
+        let mut other = vpc(2);
+        other.as_object_mut().unwrap().extend(third.as_object().unwrap().clone());
+        vpcs.insert("v2".into(), other);
+        json!({ "vpcs": vpcs })
+    };
+    let two = only("vpcs_per_region", 2);
+    assert_eq!(under(two.clone(), vpcs(json!({}))), ["vpcs.v2: VpcLimitExceeded"]);
+    assert_eq!(under(two.clone(), vpcs(json!({ "region": "eu-west-1" }))), [""; 0]);
+    assert_eq!(under(two, vpcs(json!({ "owner": "210987654321" }))), [""; 0]);
+}
+
+#[test]
+fn routes_count_by_family_and_prefix_lists_by_their_weight() {
+    // proves: RT-46, QUOTA-07, ERR-11
+    let table = |routes: Value| {
+        let mut d = one_vpc("route_tables", json!({ "t": { "vpc": "v", "routes": routes } }));
+        d["managed_prefix_lists"] = json!({ "l": { "address_family": "IPv4", "max_entries": 4,
+            "entries": [{ "cidr": "192.0.2.0/24" }, { "cidr": "198.51.100.0/24" }] } });
+        d
+    };
+    let ipv4 = |n: u8| json!({ "cidr_block": format!("172.16.{n}.0/24"), "gateway": "g" });
+    let ipv6 = |n: u8| json!({ "ipv6_cidr_block": format!("2001:db8:f{n}::/48"), "gateway": "g" });
+    let listed = json!({ "destination_prefix_list": "l", "gateway": "g" });
+    let five = only("routes_per_route_table", 5);
+    let too_many = "route_tables.t.routes: RouteLimitExceeded";
+    assert_eq!(
+        under(five.clone(), table(json!([ipv4(1), ipv4(2), ipv4(3), ipv4(4), ipv4(5), ipv6(1), ipv6(2)]))),
+        [""; 0]
+    );
+    assert_eq!(
+        under(five.clone(), table(json!([ipv4(1), ipv4(2), ipv4(3), ipv4(4), ipv4(5), ipv4(6)]))),
+        [too_many]
+    );
+    // Four, and not the two that there are, in its own family.
+    assert_eq!(under(five.clone(), table(json!([listed, ipv4(1)]))), [""; 0]);
+    assert_eq!(under(five.clone(), table(json!([listed, ipv4(1), ipv4(2)]))), [too_many]);
+    assert_eq!(under(five, table(json!([listed, ipv4(1), ipv6(1), ipv6(2), ipv6(3)]))), [""; 0]);
+}
+
+#[test]
+fn rules_of_a_network_acl_count_by_direction_and_as_the_lab_reads_the_quota() {
+    // proves: NACL-16, QUOTA-05, ERR-15
+    let entries = |ipv4: usize, ipv6: usize| {
+        let mut all = list(ipv4, |n| acl_entry(n, "cidr_block", "0.0.0.0/0"));
+        all.extend(list(ipv6, |n| acl_entry(100 + n, "ipv6_cidr_block", "::/0")));
+        all
+    };
+    let fits = |counts: &str, ipv4: usize, ipv6: usize| {
+        let acl = json!({ "a": { "vpc": "v", "ingress": entries(ipv4, ipv6), "egress": entries(1, 1) } });
+        let mut d = one_vpc("network_acls", acl);
+        d["settings"] = json!({ "network_acl_quota_counts": counts });
+        let found = under(json!("aws-default"), d);
+        assert!(found.is_empty() || found == ["network_acls.a.ingress: NetworkAclEntryLimitExceeded"]);
+        found.is_empty()
+    };
+    // Twenty of each family; with the final `*` among them; twenty in all.
+    for (counts, most, both) in
+        [("each_family", 20, true), ("each_family_and_default_rule", 19, true), ("both_families", 20, false)]
+    {
+        assert!(fits(counts, most, 0) && !fits(counts, most + 1, 0), "{counts}");
+        assert_eq!(fits(counts, most, most), both, "{counts}");
+    }
+}
+
+#[test]
+fn rules_of_a_security_group_count_by_direction_and_family() {
+    // proves: SG-15, QUOTA-08, VEC-19
+    let group = |ingress: Vec<Value>, egress: Vec<Value>| {
+        let mut d =
+            one_vpc("security_groups", json!({ "g": { "vpc": "v", "ingress": ingress, "egress": egress } }));
+        d["managed_prefix_lists"] = json!({ "l": { "address_family": "IPv4", "max_entries": 20 } });
+        d
+    };
+    let sixty = json!("aws-default");
+    let refused = |way: &str| [format!("security_groups.g.{way}: RulesPerSecurityGroupLimitExceeded")];
+    assert_eq!(under(sixty.clone(), group(list(60, tcp), list(60, tcp))), [""; 0]);
+    assert_eq!(under(sixty.clone(), group(list(61, tcp), vec![])), refused("ingress"));
+    assert_eq!(under(sixty.clone(), group(vec![], list(61, tcp))), refused("egress"));
+    let with = |mut rules: Vec<Value>, more: Value| {
+        rules.push(more);
+        rules
+    };
+    let ipv6 = json!({ "protocol": "-1", "ipv6_cidr_blocks": ["::/0"] });
+    let reference = json!({ "protocol": "-1", "self": true });
+    assert_eq!(under(sixty.clone(), group(with(list(60, tcp), ipv6), vec![])), [""; 0]);
+    assert_eq!(under(sixty.clone(), group(with(list(60, tcp), reference), vec![])), refused("ingress"));
+    // VEC-19: twenty by the list's most entries, and it has none.
+    let prefix_list = json!({ "protocol": "-1", "prefix_lists": ["l"] });
+    assert_eq!(under(sixty.clone(), group(with(list(40, tcp), prefix_list.clone()), vec![])), [""; 0]);
+    assert_eq!(under(sixty, group(with(list(41, tcp), prefix_list), vec![])), refused("ingress"));
+}
+
+#[test]
+fn groups_of_an_interface_times_rules_of_a_group_are_a_thousand_at_most() {
+    // proves: SG-16
+    let both = |groups: u32, rules: u32| json!({ "security_groups_per_network_interface": groups, "rules_per_security_group": rules });
+    assert_eq!(under(both(10, 100), json!({})), [""; 0]);
+    assert_eq!(under(both(10, 101), json!({})), [".quotas.rules_per_security_group: InvalidParameterValue"]);
+    // With the most of both, it is what an interface really has that counts.
+    let interface = |groups: usize, rules: usize| {
+        let mut d = one_vpc(
+            "security_groups",
+            many("g", groups, |_| json!({ "vpc": "v", "ingress": list(rules, tcp) })),
+        );
+        d["network_interfaces"] =
+            json!({ "i": { "subnet": "s", "security_groups": list(groups, |n| json!(format!("g{n}"))) } });
+        under(json!("aws-max"), d)
+    };
+    assert_eq!(interface(10, 100), [""; 0]);
+    assert_eq!(
+        interface(10, 101),
+        ["network_interfaces.i.security_groups: RulesPerSecurityGroupLimitExceeded"]
+    );
+}
+
+#[test]
+fn gateways_count_six_times_as_much_as_an_address() {
+    // proves: ADDR-38, QUOTA-14
+    let d = || {
+        let mut d =
+            one_vpc("nat_gateways", json!({ "n": { "subnet": "s", "connectivity_type": "private" } }));
+        d["subnets"]["s"]["ipv6_cidr_block"] = json!("2001:db8:0:1::/64");
+        d["instances"] = json!({ "i": { "subnet": "s", "secondary_private_ips": ["10.0.0.20"], "ipv6_address_count": 1 } });
+        d["network_interfaces"] =
+            json!({ "k": { "subnet": "s", "attachment": { "instance": "i", "device_index": 1 } } });
+        d
+    };
+    // Six of the gateway, three addresses of one interface, one of the other and the other itself.
+    let units = 6 + 3 + 1 + 1;
+    assert_eq!(under(only("network_address_usage_per_vpc", units), d()), [""; 0]);
+    assert_eq!(
+        under(only("network_address_usage_per_vpc", units - 1), d()),
+        ["vpcs.v: ResourceCountExceeded"]
+    );
+}
