@@ -378,7 +378,7 @@ fn usage(net: &Net, instance: &str) -> Usage {
 
 #[test]
 fn flows_to_dynamodb_are_tracked_and_count_twice_and_those_to_s3_are_neither() {
-    // proves: CT-07, CT-08
+    // proves: CT-08
     let mut net = net_with(|d| {
         d["vpc_endpoints"]["dynamodb"] =
             json!({ "vpc": "v", "service_name": DYNAMODB, "route_tables": ["main"] });

@@ -201,7 +201,7 @@ fn an_endpoint_opens_no_connection_into_its_vpc() {
 
 #[test]
 fn what_is_larger_than_8500_bytes_dies_in_silence_and_segments_are_clamped() {
-    // proves: EPI-10, VEC-16
+    // proves: EPI-10
     let mut net = net_with(|_| {});
     for (src, ipv6) in [(WEB, false), (WEB_V6, true)] {
         let to = endpoint_address(&net, ipv6);
@@ -242,7 +242,7 @@ fn peers_reach_it_like_any_interface() {
 
 #[test]
 fn its_flows_are_tracked_at_both_ends_whatever_rules_say() {
-    // proves: EPI-15, CT-07
+    // proves: EPI-15
     let mut net = net_with(|_| {});
     let to = endpoint_address(&net, false);
     // Rules for everybody both ways: with anybody else the flow would be untracked, and cut with its rule.

@@ -147,7 +147,7 @@ fn chosen_addresses(reader: &mut Reader<'_>, log: &Log) -> Vec<Chosen> {
     configurations
         .into_iter()
         .flatten()
-        .filter_map(|(at, object)| {
+        .map(|(at, object)| {
             let mut item = Reader::new(log, at, object, "a subnet configuration");
             let subnet: Given<String> = item.require(&["subnet", "subnet_id"], "the name of a subnet");
             let chosen = Chosen {
@@ -156,7 +156,7 @@ fn chosen_addresses(reader: &mut Reader<'_>, log: &Log) -> Vec<Chosen> {
                 ipv6: item.take(&["ipv6"]),
             };
             item.finish();
-            Some(chosen)
+            chosen
         })
         .collect()
 }
