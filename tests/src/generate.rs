@@ -4,6 +4,8 @@
 //! packets meet. Packets are biased towards what happened before: answers, errors about what arrived, the middle of
 //! connections that may be forgotten, forwarding by whoever got a packet that was not for it.
 
+mod routing;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -16,6 +18,10 @@ use crate::packet::{Body, ErrorKind, Flags, Packet, Piece};
 
 /// Ports that rules and packets share.
 const PORTS: [u16; 6] = [22, 25, 80, 443, 5432, 40_000];
+
+/// Public addresses of a customer's own, and those of them that have a route (RT-51).
+const POOL: &str = "100.20.0.0/24";
+const ROUTED_PART_OF_POOL: &str = "100.20.0.0/25";
 
 /// SplitMix64: the same numbers from the same seed.
 #[derive(Debug, Clone)]
@@ -212,13 +218,15 @@ pub fn network(rng: &mut Rng) -> Value {
         peerings,
         nats,
     ] = kinds;
-    json!({
+    let mut document = json!({
         "egress_only_internet_gateways": egress_only, "vpc_peering_connections": peerings,
         "nat_gateways": nats,
         "settings": settings, "vpcs": vpcs, "internet_gateways": gateways, "subnets": subnets,
         "route_tables": tables, "network_acls": acls, "security_groups": groups,
         "network_interfaces": interfaces, "instances": instances, "eips": eips, "internet_hosts": hosts,
-    })
+    });
+    routing::enrich(rng, &mut document);
+    document
 }
 
 /// A valid document that differs from `document` in one thing: rules, entries, or an instance that goes and comes.
@@ -486,6 +494,8 @@ fn destination(rng: &mut Rng, topology: &Topology, ipv6: bool) -> Option<IpAddr>
                 "100.64.0.1",
                 "8.8.8.8",
                 "169.254.168.5",
+                "100.20.0.5",
+                "100.20.0.200",
             ];
             all.extend(odd.map(|text| text.parse::<IpAddr>().unwrap()));
             all.extend(

@@ -11,7 +11,7 @@ use serde_json::Value;
 use vpclab_engine::plan::{NextHop, Plan};
 use vpclab_engine::{Engine, Fabric, INTERNET_MAC, NoProbe, Outcome, Port, Timestamp, explain, trace};
 use vpclab_lab::{Lab, LabOptions};
-use vpclab_model::{Document, Mistakes, Topology};
+use vpclab_model::{Document, Forwards, Mistakes, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::frames::{self, Seen};
@@ -178,10 +178,39 @@ impl Net {
         trace(self.fabric(), self.engine().flows(), self.timestamp(), self.port(name), frame, &mut NoProbe)
     }
 
+    /// `name` sends `packet`, and guests that get it for others send it on by the interface it came in: who keeps it, and
+    /// how it looks there.
+    pub fn carry(&mut self, name: &str, packet: &Packet) -> Option<(String, Seen)> {
+        const MOST_FORWARDERS: usize = 8;
+        let (mut at, mut packet) = (name.to_owned(), packet.clone());
+        for _ in 0..=MOST_FORWARDERS {
+            let (receiver, seen) = self.send(&at, &packet).delivered()?;
+            match self.forwards(&receiver, seen.dst) {
+                None => return Some((receiver, seen)),
+                Some(false) => return None,
+                Some(true) => (packet.src, packet.dst) = (seen.src, seen.dst),
+            }
+            at = receiver;
+        }
+        None
+    }
+
+    /// Whether a guest sends on what it gets for `destination`; none if it keeps it, as its own or of a pool (RT-51).
+    fn forwards(&self, name: &str, destination: IpAddr) -> Option<bool> {
+        let eni = self.topology.network_interfaces.get(name)?;
+        let mut own =
+            eni.private_ips().map(IpAddr::V4).chain(eni.ipv6_addresses.iter().copied().map(IpAddr::V6));
+        let mut pools = self.topology.route_tables.values().flat_map(|table| &table.public_ipv4_pools);
+        let is_own = own.any(|own| own == destination)
+            || pools.any(|pool| ipnet::IpNet::V4(*pool).contains(&destination));
+        let instance = &self.topology.instances[&eni.attachment.as_ref()?.instance];
+        (!is_own).then_some(instance.forwards == Forwards::SameInterface)
+    }
+
     /// `name` sends `packet`, and whoever gets it answers: whether the answer comes back, and to `name`, with the
     /// addresses turned round.
     pub fn converses(&mut self, name: &str, packet: &Packet) -> bool {
-        let Some((receiver, seen)) = self.send(name, packet).delivered() else { return false };
+        let Some((receiver, seen)) = self.carry(name, packet) else { return false };
         // With the ports that it has there.
         let body = match packet.body {
             Body::Tcp { flags, .. } => Body::Tcp { src: seen.ports.0, dst: seen.ports.1, flags },
@@ -191,7 +220,7 @@ impl Net {
         };
         let observed = Packet::of(seen.src, seen.dst, body);
         let answer = observed.answer().expect("a packet that is answered");
-        match self.send(&receiver, &answer).delivered() {
+        match self.carry(&receiver, &answer) {
             Some((back, seen)) => back == name && (seen.src, seen.dst) == (packet.dst, packet.src),
             None => false,
         }

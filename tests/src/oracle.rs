@@ -6,6 +6,7 @@
 //! part of the list again.
 
 mod addresses;
+mod edge;
 mod filters;
 mod interface;
 mod internet;
@@ -287,7 +288,7 @@ impl Oracle {
                 acl(&topology.network_acls[&subnet.network_acl], &walk.packet, false)?;
                 self.through_nat(walk, name.as_str(), true)
             }
-            RouteTarget::TransitGateway(_) => Err(Reason::Gateway),
+            RouteTarget::VpnGateway(_) | RouteTarget::TransitGateway(_) => Err(Reason::Gateway),
         }
     }
 }

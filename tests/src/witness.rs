@@ -380,6 +380,7 @@ impl Disagreement {
             }
         }
         for kind in [
+            "managed_prefix_lists",
             "nat_gateways",
             "vpc_peering_connections",
             "egress_only_internet_gateways",

@@ -17,7 +17,9 @@ fn scenarios() -> Vec<(PathBuf, PathBuf)> {
     let mut topologies: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| !path.to_string_lossy().contains(".tests."))
+        .filter(|path| {
+            path.extension().is_some_and(|e| e == "json") && !path.to_string_lossy().contains(".tests.")
+        })
         .collect();
     topologies.sort();
     topologies.into_iter().map(|path| (path.clone(), path.with_extension("tests.json"))).collect()

@@ -144,10 +144,17 @@ impl Asked<'_> {
             instances,
             eips,
             internet_hosts,
-            customer_hosts,
+            vpn_gateways,
+            customer_gateways,
+            vpn_connections,
+            dx_gateways,
+            dx_gateway_associations,
+            dx_private_virtual_interfaces,
+            dx_transit_virtual_interfaces,
             customer_networks,
-            vpc_endpoints,
+            customer_hosts,
             services,
+            vpc_endpoints,
             not_modelled,
             region: _,
             settings: _,
@@ -173,6 +180,13 @@ impl Asked<'_> {
         names.extend(internet_hosts.keys().map(|name| name.as_str()));
         names.extend(vpc_endpoints.keys().map(|name| name.as_str()));
         names.extend(services.keys().map(|name| name.as_str()));
+        names.extend(vpn_gateways.keys().map(|name| name.as_str()));
+        names.extend(customer_gateways.keys().map(|name| name.as_str()));
+        names.extend(vpn_connections.keys().map(|name| name.as_str()));
+        names.extend(dx_gateways.keys().map(|name| name.as_str()));
+        names.extend(dx_gateway_associations.keys().map(|name| name.as_str()));
+        names.extend(dx_private_virtual_interfaces.keys().map(|name| name.as_str()));
+        names.extend(dx_transit_virtual_interfaces.keys().map(|name| name.as_str()));
         names.extend(not_modelled.values().flat_map(|all| all.keys().map(String::as_str)));
         names.extend(customer_networks.keys().map(|name| name.as_str()));
         names.extend(customer_hosts.keys().map(|name| name.as_str()));

@@ -13,7 +13,7 @@ use vpclab_api::{
 use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
 use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, HostIdx, Role, Side, explain as engine};
-use vpclab_model::{RouteState, Topology, not_public};
+use vpclab_model::{LinkName, RouteState, Topology, not_public};
 use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
 use crate::met::Met;
@@ -142,14 +142,6 @@ pub(crate) fn behind_nat64(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Who got a packet that was meant for somebody else.
-enum Astray {
-    /// A guest whose source/destination check is off: it is to forward what is not its own.
-    Forwarder(EniIdx),
-    /// Somebody else with the same address.
-    Other(String),
-}
-
 impl Telling<'_> {
     fn explanation(&self, told: engine::Explanation) -> Explanation {
         let mut unmodelled: Vec<Unmodelled> =
@@ -167,36 +159,14 @@ impl Telling<'_> {
             told.not_denied.iter().map(|class| words::partial(class, self.ipv6)).collect();
         let mut forward = self.leg(&told.forward, false);
         let mut back = told.back.as_ref().map(|leg| self.leg(leg, true));
-        match self.astray(&told.forward) {
-            Some(astray) => {
-                // Who answers is not who was asked: what happens to that answer is no part of this one.
-                blockers.retain(|blocker| blocker.direction == "forward");
-                back = None;
-                match astray {
-                    Astray::Forwarder(eni) => {
-                        if forward.verdict == LegVerdict::Delivered {
-                            forward.verdict = LegVerdict::NotModelled;
-                        }
-                        unmodelled.push(self.forwarder(eni));
-                    }
-                    Astray::Other(name) => {
-                        forward.verdict = LegVerdict::Dropped;
-                        not_denied.clear();
-                        blockers.push(self.misdelivered(&name));
-                    }
-                }
-                forward.observed = None;
-            }
-            None => {
-                if let Some(eni) = told.back.as_ref().and_then(|leg| self.forwards_the_answer(leg)) {
-                    blockers.retain(|blocker| blocker.code != DropReason::Misdelivered.code());
-                    if let Some(back) = &mut back {
-                        back.verdict = LegVerdict::NotModelled;
-                        back.observed = None;
-                    }
-                    unmodelled.push(self.forwarder(eni));
-                }
-            }
+        if let Some(name) = self.astray(&told.forward) {
+            // Who answers is not who was asked: what happens to that answer is no part of this one.
+            blockers.retain(|blocker| blocker.direction == "forward");
+            back = None;
+            forward.verdict = LegVerdict::Dropped;
+            forward.observed = None;
+            not_denied.clear();
+            blockers.push(self.misdelivered(&name));
         }
         let reachable = match (blockers.is_empty(), unmodelled.is_empty()) {
             (false, _) => Some(false),
@@ -212,7 +182,7 @@ impl Telling<'_> {
             back,
             blockers,
             not_denied,
-            assumed: self.assumed(),
+            assumed: self.assumed(&told),
             unmodelled,
         }
     }
@@ -293,6 +263,15 @@ impl Telling<'_> {
         let eni_name = |eni: EniIdx| fabric.enis[eni].name.to_string();
         match *step {
             Examined::Leave { eni } => plain("network_interface", eni_name(eni), "leave"),
+            Examined::Forward { eni, out, translated } => {
+                let by = (out != eni).then(|| format!("by {}", eni_name(out)));
+                let change = translated.map(|(before, after)| format!("{before} becomes {after}"));
+                let detail: Vec<String> = by.into_iter().chain(change).collect();
+                Step {
+                    detail: (!detail.is_empty()).then(|| detail.join(", ")),
+                    ..plain("guest", eni_name(eni), "forward")
+                }
+            }
             Examined::Arrive { eni } => plain("network_interface", eni_name(eni), "arrive"),
             Examined::SourceDestCheck { eni, direction, enabled, passed } => {
                 let action = match (enabled, passed) {
@@ -426,6 +405,32 @@ impl Telling<'_> {
                     if translated.is_some() { "translate" } else { "pass" },
                 )
             },
+            Examined::VpnGateway { gateway, direction, link } => Step {
+                direction: Some(words::direction(direction)),
+                detail: Some(fabric.links[link].name.to_string()),
+                ..plain("vpn_gateway", fabric.vpn_gateways[gateway].name.to_string(), "forward")
+            },
+            Examined::PrivateLink { link, direction } => {
+                let link = &fabric.links[link];
+                let component = match link.name {
+                    LinkName::Vpn(_) => "vpn_connection",
+                    LinkName::Private(_) | LinkName::Transit(_) => "virtual_interface",
+                };
+                let direction = Some(words::direction(direction));
+                Step { direction, ..plain(component, link.name.to_string(), "pass") }
+            }
+            Examined::CustomerNetwork { network, matched } => {
+                let name = fabric.customer_networks[network].name.to_string();
+                let Some((destination, link)) = matched else {
+                    let detail = Some("no route matches".to_owned());
+                    return Step { detail, ..plain("customer_network", name, "deny") };
+                };
+                Step {
+                    rule: Some(RuleReference::Text(destination.to_string())),
+                    detail: Some(fabric.links[link].name.to_string()),
+                    ..plain("customer_network", name, "forward")
+                }
+            }
             Examined::Outside { host: None, address } => plain("internet", address.to_string(), "arrive"),
             Examined::Outside { host: Some(host), .. } => {
                 let host = &fabric.hosts[host];
@@ -455,7 +460,7 @@ impl Telling<'_> {
     }
 
     /// Who took the packet, if that is not who was meant.
-    fn astray(&self, forward: &engine::Leg) -> Option<Astray> {
+    fn astray(&self, forward: &engine::Leg) -> Option<String> {
         let (fabric, ends) = (self.fabric, self.ends?);
         let egress = forward.egress?;
         let observed = forward.observed.as_ref().map(|headers| headers.dst)?;
@@ -485,11 +490,10 @@ impl Telling<'_> {
             return None;
         }
         Some(match egress {
-            Egress::Interface(eni, _) if is_forwarder(fabric, eni, observed) => Astray::Forwarder(eni),
-            Egress::Interface(eni, _) => Astray::Other(fabric.enis[eni].name.to_string()),
-            Egress::Host(host) => Astray::Other(fabric.hosts[host].name.to_string()),
+            Egress::Interface(eni, _) => fabric.enis[eni].name.to_string(),
+            Egress::Host(host) => fabric.hosts[host].name.to_string(),
             Egress::Internet(_) => {
-                Astray::Other(format!("a host of the internet with the address {}", ends.destination))
+                format!("a host of the internet with the address {}", ends.destination)
             }
         })
     }
@@ -502,16 +506,6 @@ impl Telling<'_> {
             }
             _ => None,
         })
-    }
-
-    /// The guest that is to forward the answer, if the answer came to one.
-    fn forwards_the_answer(&self, back: &engine::Leg) -> Option<EniIdx> {
-        match (back.egress?, back.observed.as_ref()?.dst) {
-            (Egress::Interface(eni, _), destination) if is_forwarder(self.fabric, eni, destination) => {
-                Some(eni)
-            }
-            _ => None,
-        }
     }
 
     fn not_modelled(&self, what: vpclab_engine::Unmodelled) -> Unmodelled {
@@ -534,15 +528,6 @@ impl Telling<'_> {
         }
     }
 
-    fn forwarder(&self, eni: EniIdx) -> Unmodelled {
-        let resource = self.fabric.enis[eni].name.to_string();
-        let reason = format!(
-            "the packet is handed to {resource}, whose source/destination check is off, to be forwarded; what its guest \
-             does with it is not modelled"
-        );
-        Unmodelled { resource, kind: "network_interface".to_owned(), reason }
-    }
-
     fn misdelivered(&self, name: &str) -> Blocker {
         Blocker {
             code: DropReason::Misdelivered.code().to_owned(),
@@ -555,7 +540,7 @@ impl Telling<'_> {
         }
     }
 
-    fn assumed(&self) -> Vec<Assumed> {
+    fn assumed(&self, told: &engine::Explanation) -> Vec<Assumed> {
         let Question { from, to, traffic, .. } = self.question;
         let mut assumed = Vec::new();
         assumed.extend(self.interface_of(from, "it sends from"));
@@ -577,6 +562,7 @@ impl Telling<'_> {
             let assumption = format!("it sends from any of the ports {EPHEMERAL}, as Linux does");
             assumed.push(Assumed { resource: from.name.clone(), assumption });
         }
+        assumed.extend(self.forwarders(told));
         if !self.has_receiver() {
             return assumed;
         }
@@ -592,6 +578,26 @@ impl Telling<'_> {
             TrafficQuestion::Protocol(number) => format!("it answers protocol {number}"),
         };
         assumed.push(Assumed { resource: to.name.clone(), assumption: format!("{listens} {NO_FIREWALL}") });
+        assumed
+    }
+
+    /// What guests on the way are assumed to do with packets for others.
+    fn forwarders(&self, told: &engine::Explanation) -> Vec<Assumed> {
+        let mut assumed: Vec<Assumed> = Vec::new();
+        for step in told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps)) {
+            let vpclab_engine::Step::Forward { eni, out, translated } = *step else { continue };
+            let resource = self.fabric.enis[eni].name.to_string();
+            let other = (out != eni).then(|| format!(" by {}", self.fabric.enis[out].name));
+            let how = if translated.is_some() { "from its own address" } else { "unchanged" };
+            let assumption = format!(
+                "it sends on{} what is not addressed to it, {how}, {NO_FIREWALL}",
+                other.unwrap_or_default()
+            );
+            let assumption = Assumed { resource, assumption };
+            if !assumed.contains(&assumption) {
+                assumed.push(assumption);
+            }
+        }
         assumed
     }
 
@@ -648,9 +654,4 @@ fn plain(component: &str, resource: String, action: &str) -> Step {
         groups: Vec::new(),
         detail: None,
     }
-}
-
-/// Whether `eni` got a packet to forward rather than to keep.
-fn is_forwarder(fabric: &Fabric, eni: EniIdx, destination: IpAddr) -> bool {
-    !fabric.enis[eni].source_dest_check && !fabric.enis[eni].owns(destination)
 }

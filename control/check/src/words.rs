@@ -52,6 +52,7 @@ pub(crate) fn target(fabric: &Fabric, target: RouteTarget) -> String {
         RouteTarget::NatGateway(gateway) => fabric.nat_gateways[gateway].name.to_string(),
         RouteTarget::Endpoint(endpoint) => fabric.vpc_endpoints[endpoint].name.to_string(),
         RouteTarget::NotModelled(resource) => fabric.not_modelled[resource].name.to_string(),
+        RouteTarget::VpnGateway(gateway) => fabric.vpn_gateways[gateway].name.to_string(),
         RouteTarget::Peering(peering) => fabric.peerings[peering].name.to_string(),
         RouteTarget::TransitGateway(attachment) => gateway_of(fabric, attachment),
     }
@@ -190,7 +191,16 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!("network ACL {acl} rule {number} denies it on {verb} subnet {at}{why}");
             Told { resource: Some(acl), rule: Some(acl_rule(rule)), groups: Vec::new(), message }
         }
-        DropReason::SecurityGroup { eni, direction: way, has_rules } => {
+        DropReason::SecurityGroup { eni, lost_reference: true, .. } => {
+            let groups = groups(fabric, eni);
+            let name = eni_name(eni);
+            let message = format!(
+                "{name} refuses it: rules that refer to a security group do not match what another instance has \
+                 forwarded; allow the sender's block instead"
+            );
+            Told { resource: Some(name), rule: None, groups, message }
+        }
+        DropReason::SecurityGroup { eni, direction: way, has_rules, .. } => {
             let groups = groups(fabric, eni);
             let name = eni_name(eni);
             let (noun, verb) = match groups.len() {
@@ -209,6 +219,30 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
                 "{name} refuses it: its {end} is not {name}'s own address (source/destination check)"
             );
             plain(Some(name), message)
+        }
+        DropReason::InstanceStopped { eni } => {
+            let name = eni_name(eni);
+            let message = format!("the instance of {name} is stopped");
+            plain(Some(name), message)
+        }
+        DropReason::NotForwarded { eni } => {
+            let name = eni_name(eni);
+            let message = format!("{name} gets it and sends on nothing that is not its own (`forwards`)");
+            plain(Some(name), message)
+        }
+        DropReason::MiddleboxNotPublic { eni } => {
+            let name = eni_name(eni);
+            let message = format!("{name}, to which the gateway's route table leads, has no public address");
+            plain(Some(name), message)
+        }
+        DropReason::RedirectedSubnet { gateway, subnet, middlebox } => {
+            let gateway = fabric.internet_gateways[gateway].name.to_string();
+            let (subnet, middlebox) = (&fabric.subnets[subnet].name, eni_name(middlebox));
+            let message = format!(
+                "{gateway} takes nothing directly from subnet {subnet}: its route table sends what is for the subnet to \
+                 {middlebox}, so the way out must lead there too"
+            );
+            plain(Some(gateway), message)
         }
         DropReason::NoRoute { route_table } => {
             let table = fabric.route_tables[route_table].name.to_string();
@@ -350,6 +384,31 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!(
                 "VPC peering connection {name} leads into VPC {vpc} and no further, and the destination is not in it"
             );
+            plain(Some(name), message)
+        }
+        DropReason::VpnGatewayForeignSource { gateway }
+        | DropReason::VpnGatewayForeignDestination { gateway }
+        | DropReason::VpnGatewayNoRoute { gateway } => {
+            let name = fabric.vpn_gateways[gateway].name.to_string();
+            let why = match reason {
+                DropReason::VpnGatewayForeignSource { .. } => {
+                    "refuses a source that belongs to no interface of its VPC"
+                }
+                DropReason::VpnGatewayForeignDestination { .. } => {
+                    "leads to interfaces of its VPC and no further, and the destination is none of them"
+                }
+                _ => "has learnt no route to the destination",
+            };
+            let message = format!("virtual private gateway {name} {why}");
+            plain(Some(name), message)
+        }
+        DropReason::PrivateLinkNoRoute { link } | DropReason::UndeclaredCustomerNetwork { link } => {
+            let name = fabric.links[link].name.to_string();
+            let why = match reason {
+                DropReason::PrivateLinkNoRoute { .. } => "no gateway of AWS announces the destination",
+                _ => "no customer network is declared",
+            };
+            let message = format!("at the other end of private link {name} {why}");
             plain(Some(name), message)
         }
         DropReason::TransitZone { attachment, subnet } => {

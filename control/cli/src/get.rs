@@ -90,6 +90,20 @@ kinds! {
     Instance, "InvalidInstanceID.NotFound", ["network_interfaces"];
     Eip, "InvalidAllocationID.NotFound", ["public_ip", "association"];
     InternetHost, "InvalidInternetHostID.NotFound", ["address", "ipv6_address"];
+    VpnGateway, "InvalidVpnGatewayID.NotFound",
+        ["vpc", "amazon_side_asn", "routes"];
+    CustomerGateway, "InvalidCustomerGatewayID.NotFound",
+        ["bgp_asn", "ip_address", "customer_network"];
+    VpnConnection, "InvalidVpnConnectionID.NotFound",
+        ["vpn_gateway", "transit_gateway", "customer_gateway", "static_routes_only", "routes", "bgp_routes", "tunnels"];
+    DxGateway, "InvalidDirectConnectGatewayID.NotFound",
+        ["amazon_side_asn"];
+    DxGatewayAssociation, "InvalidDirectConnectGatewayAssociationID.NotFound",
+        ["dx_gateway", "vpn_gateway", "transit_gateway", "allowed_prefixes"];
+    DxPrivateVirtualInterface, "InvalidVirtualInterfaceID.NotFound",
+        ["vpn_gateway", "dx_gateway", "mtu", "bgp_routes", "state"];
+    DxTransitVirtualInterface, "InvalidVirtualInterfaceID.NotFound",
+        ["dx_gateway", "mtu", "bgp_routes", "state"];
     CustomerNetwork, "InvalidCustomerNetworkID.NotFound", ["cidr_blocks", "ipv6_cidr_blocks", "mtu"];
     CustomerHost, "InvalidCustomerHostID.NotFound", ["customer_network", "address", "ipv6_address"];
     VpcEndpoint, "InvalidVpcEndpointId.NotFound",

@@ -41,6 +41,13 @@ pub fn changes(before: &Topology, after: &Topology) -> Vec<Change> {
     compare(&mut changes, &before.internet_hosts, &after.internet_hosts);
     compare(&mut changes, &before.vpc_endpoints, &after.vpc_endpoints);
     compare(&mut changes, &before.services, &after.services);
+    compare(&mut changes, &before.vpn_gateways, &after.vpn_gateways);
+    compare(&mut changes, &before.customer_gateways, &after.customer_gateways);
+    compare(&mut changes, &before.vpn_connections, &after.vpn_connections);
+    compare(&mut changes, &before.dx_gateways, &after.dx_gateways);
+    compare(&mut changes, &before.dx_gateway_associations, &after.dx_gateway_associations);
+    compare(&mut changes, &before.dx_private_virtual_interfaces, &after.dx_private_virtual_interfaces);
+    compare(&mut changes, &before.dx_transit_virtual_interfaces, &after.dx_transit_virtual_interfaces);
     let nothing = BTreeMap::new();
     for kind in NOT_MODELLED {
         let old = before.not_modelled.get(kind.plural).unwrap_or(&nothing);

@@ -292,6 +292,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_failure_has_its_status() {
+        // proves: ERR-34
         for (code, status) in [
             ("InvalidTopology", 400),
             ("InvalidVpcID.NotFound", 404),

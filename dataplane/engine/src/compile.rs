@@ -3,6 +3,8 @@
 //! Compilation cannot fail: a [`Topology`] is valid by construction. Given the fabric before, interfaces and hosts that
 //! survive keep their slots, so that devices and connections stay attached.
 
+mod links;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -13,15 +15,15 @@ use vpclab_model::{self as model, HostName, Kind, Name, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::fabric::{
-    Both, CustomerNetwork, EgressOnlyInternetGateway, EndpointKind, Eni, Fabric, Host, Instance,
-    InternetGateway, KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy,
-    PolicyRule, PublicMapping, Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet,
-    Timeouts, Vpc, VpcEndpoint, eui64_link_local,
+    Both, EgressOnlyInternetGateway, EndpointKind, Eni, Fabric, Forwards, Host, Instance, InternetGateway,
+    KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule,
+    PublicMapping, Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
+    VpcEndpoint, eui64_link_local,
 };
 use crate::index::{
     Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx,
     NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, Position, RouteTableIdx,
-    SecurityGroupIdx, SubnetIdx, Table, VpcEndpointIdx, VpcIdx,
+    SecurityGroupIdx, SubnetIdx, Table, VpcEndpointIdx, VpcIdx, VpnGatewayIdx,
 };
 use crate::stop::endpoint::INTERFACE_ENDPOINT_MTU;
 use crate::stop::internet::INTERNET_MTU;
@@ -44,6 +46,7 @@ struct Compiler<'a> {
     network_acls: Numbering<'a, NetworkAclIdx>,
     security_groups: Numbering<'a, SecurityGroupIdx>,
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
+    vpn_gateways: Numbering<'a, VpnGatewayIdx>,
     egress_only: Numbering<'a, EgressOnlyIdx>,
     transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
@@ -87,6 +90,7 @@ impl<'a> Compiler<'a> {
             network_acls: Numbering::new(&topology.network_acls),
             security_groups: Numbering::new(&topology.security_groups),
             internet_gateways: Numbering::new(&topology.internet_gateways),
+            vpn_gateways: Numbering::new(&topology.vpn_gateways),
             egress_only: Numbering::new(&topology.egress_only_internet_gateways),
             transit: transit::Numbers::of(topology),
             nat_gateways: Arena::with_names(
@@ -135,13 +139,25 @@ impl<'a> Compiler<'a> {
                 .iter()
                 .map(|(&device, eni)| (device, self.eni_index(eni)))
                 .collect();
-            self.instances.fill(self.instance_index(name), Instance { name: name.clone(), interfaces });
+            let compiled = Instance {
+                name: name.clone(),
+                interfaces,
+                running: instance.state.is_running(),
+                forwards: match &instance.forwards {
+                    model::Forwards::SameInterface => Forwards::SameInterface,
+                    model::Forwards::Interface(eni) => Forwards::Interface(self.eni_index(eni)),
+                    model::Forwards::Nat => Forwards::Nat,
+                    model::Forwards::None => Forwards::None,
+                },
+            };
+            self.instances.fill(self.instance_index(name), compiled);
         }
         self.fill_gateways();
         let counts_double = self
             .vpc_endpoints
             .iter()
             .any(|(_, endpoint)| matches!(endpoint.kind, EndpointKind::Gateway { dynamodb: true, .. }));
+        let links = links::compile(self.topology, &self.vpcs);
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
             settings: self.topology.settings,
@@ -157,7 +173,13 @@ impl<'a> Compiler<'a> {
             })),
             policies: policies.table,
             internet_gateways: table(self.topology.internet_gateways.iter().map(|(name, gateway)| {
-                InternetGateway { name: name.clone(), vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)) }
+                let edge = self.edge_table(&model::EdgeGateway::InternetGateway(name.clone()));
+                InternetGateway {
+                    name: name.clone(),
+                    vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)),
+                    route_table: edge.map(|(table, _)| self.route_tables.of(table)),
+                    pools: edge.into_iter().flat_map(|(_, table)| table.public_ipv4_pools.clone()).collect(),
+                }
             })),
             egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
                 EgressOnlyInternetGateway { name: name.clone(), vpc: self.vpcs.of(&gateway.vpc) }
@@ -174,9 +196,9 @@ impl<'a> Compiler<'a> {
             not_modelled: self.not_modelled.table,
             instances: self.instances,
             enis: self.enis,
-            customer_networks: table(
-                self.topology.customer_networks.iter().map(|(name, n)| compile_customer_network(name, n)),
-            ),
+            vpn_gateways: links.vpn_gateways,
+            links: links.links,
+            customer_networks: links.customer_networks,
             hosts: self.hosts,
             addresses: KeyedMap::default(),
             macs: KeyedMap::default(),
@@ -310,6 +332,14 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// The route table of a gateway (RT-35).
+    fn edge_table(
+        &self,
+        gateway: &model::EdgeGateway,
+    ) -> Option<(&'a model::RouteTableName, &'a model::RouteTable)> {
+        self.topology.route_tables.iter().find(|(_, table)| table.gateways.contains(gateway))
+    }
+
     #[allow(clippy::expect_used)]
     fn nat_index(&self, name: &model::NatGatewayName) -> NatGatewayIdx {
         self.nat_gateways.find(name.as_str()).expect("a validated topology has no dangling reference")
@@ -404,6 +434,9 @@ impl<'a> Compiler<'a> {
                     }
                     model::RouteTarget::NatGateway(gateway) => {
                         RouteTarget::NatGateway(self.nat_index(gateway))
+                    }
+                    model::RouteTarget::VpnGateway(gateway) => {
+                        RouteTarget::VpnGateway(self.vpn_gateways.of(gateway))
                     }
                     model::RouteTarget::VpcPeeringConnection(peering) => {
                         RouteTarget::Peering(self.peering_index(peering))
@@ -660,13 +693,6 @@ fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) ->
         name: name.clone(),
         entries: Both { inbound: compile(&acl.ingress), outbound: compile(&acl.egress) },
     }
-}
-
-fn compile_customer_network(
-    name: &model::CustomerNetworkName,
-    network: &model::CustomerNetwork,
-) -> CustomerNetwork {
-    CustomerNetwork { name: name.clone(), blocks: network.blocks().collect(), mtu: network.mtu }
 }
 
 /// The hosts of every side. No two of them have the same name.

@@ -3,6 +3,8 @@
 //! The [`Fabric`] is a topology compiled for packets: names are indices, lookups are tables, references are resolved.
 //! It is immutable, and a packet sees exactly one. Everything a stop asks, it asks here.
 
+mod links;
+
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -10,18 +12,21 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use vpclab_model::{
-    CustomerNetworkName, EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName,
-    ManagedPrefixListName, NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState,
-    RouteTableName, RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, TransitGatewayName,
+    EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName, ManagedPrefixListName,
+    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState, RouteTableName,
+    RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, TransitGatewayName,
     TransitGatewayRouteTableName, VpcEndpointName, VpcName, VpcPeeringConnectionName,
 };
 use vpclab_wire::MacAddr;
 
 use crate::index::{
     Arena, AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx,
-    InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, RouteTableIdx,
-    SecurityGroupIdx, SubnetIdx, Table, TransitIdx, TransitTableIdx, VpcEndpointIdx, VpcIdx,
+    InternetGatewayIdx, LinkIdx, NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx,
+    RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table, TransitIdx, TransitTableIdx, VpcEndpointIdx, VpcIdx,
+    VpnGatewayIdx,
 };
+
+pub use links::{AwsEnd, CustomerNetwork, Link, LinkRoute, LinkTable, VpnGateway};
 
 /// A hash map keyed with a secret of this process, as packets choose the keys.
 pub type KeyedMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -117,6 +122,10 @@ pub struct Fabric {
     pub instances: Arena<InstanceIdx, Instance>,
     /// Interfaces.
     pub enis: Arena<EniIdx, Eni>,
+    /// Virtual private gateways.
+    pub vpn_gateways: Table<VpnGatewayIdx, VpnGateway>,
+    /// VPN connections and virtual interfaces.
+    pub links: Table<LinkIdx, Link>,
     /// Customer networks.
     pub customer_networks: Table<CustomerNetworkIdx, CustomerNetwork>,
     /// Hosts outside every VPC.
@@ -229,6 +238,8 @@ pub enum RouteTarget {
     EgressOnly(EgressOnlyIdx),
     /// To a NAT gateway.
     NatGateway(NatGatewayIdx),
+    /// To a virtual private gateway.
+    VpnGateway(VpnGatewayIdx),
     /// To the VPC at the other end.
     Peering(PeeringIdx),
     /// To a service, by a gateway endpoint.
@@ -308,6 +319,10 @@ pub struct InternetGateway {
     pub name: InternetGatewayName,
     /// The VPC it is attached to.
     pub vpc: Option<VpcIdx>,
+    /// The table that routes what enters by it (RT-35); none leads straight to destinations.
+    pub route_table: Option<RouteTableIdx>,
+    /// Public blocks that the table has routes for (RT-51).
+    pub pools: Vec<Ipv4Net>,
 }
 
 /// An egress-only internet gateway.
@@ -481,6 +496,23 @@ pub struct Instance {
     pub name: InstanceName,
     /// Its interfaces by device index.
     pub interfaces: Vec<(u8, EniIdx)>,
+    /// Whether it takes and sends packets.
+    pub running: bool,
+    /// What its guest does with packets for others.
+    pub forwards: Forwards,
+}
+
+/// What a guest does with packets that are not addressed to it, where an interface of its takes them (L2-12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwards {
+    /// It sends them on by the interface they came in.
+    SameInterface,
+    /// It sends them on by this interface.
+    Interface(EniIdx),
+    /// It sends them on by the interface they came in, from that interface's own address.
+    Nat,
+    /// It drops them.
+    None,
 }
 
 /// An elastic network interface.
@@ -531,17 +563,6 @@ pub struct Timeouts {
     pub icmp: Duration,
     /// Any other protocol: 600 seconds (CT-02).
     pub other: Duration,
-}
-
-/// A network of the user's own, at the other end of private links.
-#[derive(Debug)]
-pub struct CustomerNetwork {
-    /// Its name.
-    pub name: CustomerNetworkName,
-    /// Its blocks.
-    pub blocks: Vec<IpNet>,
-    /// The largest IP packet inside it, in bytes.
-    pub mtu: u16,
 }
 
 /// A host outside every VPC. It has one neighbour, which takes whatever it sends.
@@ -629,11 +650,29 @@ impl Fabric {
         self.owners_of_ipv6.get(&address).copied()
     }
 
+    /// The internet gateway that takes packets for `address` because a pool has it (RT-51).
+    pub fn pool_gateway(&self, address: IpAddr) -> Option<InternetGatewayIdx> {
+        let IpAddr::V4(address) = address else { return None };
+        let has = |gateway: &InternetGateway| gateway.pools.iter().any(|pool| pool.contains(&address));
+        self.internet_gateways.iter().find(|(_, gateway)| has(gateway)).map(|(index, _)| index)
+    }
+
+    /// What the guest behind `eni` does with a packet for `destination`, which the interface takes although it is not its
+    /// own; none for what is addressed to the guest, as a pool's addresses are that are routed to it (RT-51).
+    pub fn forwards(&self, eni: EniIdx, destination: IpAddr) -> Option<Forwards> {
+        let interface = self.enis.get(eni)?;
+        let (instance, _) = interface.attachment?;
+        let is_foreign = !interface.owns(destination)
+            && destination != IpAddr::V6(interface.link_local)
+            && self.pool_gateway(destination).is_none();
+        is_foreign.then_some(self.instances[instance].forwards)
+    }
+
     /// Whether a public address is one of the topology's own, even if it stands for nobody now: an elastic IP, an
     /// interface's public address, an IPv6 address inside a VPC.
     pub fn belongs_to_aws(&self, address: IpAddr) -> bool {
         match address {
-            IpAddr::V4(address) => self.elastic_addresses.contains(&address),
+            IpAddr::V4(v4) => self.elastic_addresses.contains(&v4) || self.pool_gateway(address).is_some(),
             IpAddr::V6(_) => self.vpcs.iter().any(|(_, vpc)| vpc.contains(address)),
         }
     }

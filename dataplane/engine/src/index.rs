@@ -73,6 +73,10 @@ indices! {
     NotModelledIdx;
     /// The slot of a host outside every VPC, stable over generations.
     HostIdx;
+    /// A compiled virtual private gateway.
+    VpnGatewayIdx;
+    /// A compiled private link.
+    LinkIdx;
     /// A compiled customer network.
     CustomerNetworkIdx;
 }

@@ -13,7 +13,7 @@ use vpclab_wire::{
 };
 
 use crate::flow::{Effect, Ingress};
-use crate::index::{AttachmentIdx, EniIdx, NatGatewayIdx, PeeringIdx, SubnetIdx};
+use crate::index::{AttachmentIdx, EniIdx, NatGatewayIdx, PeeringIdx, SubnetIdx, VpnGatewayIdx};
 use crate::reason::DropReason;
 
 /// The most effects one packet can have: a fragment, a flow at each of two interfaces, two NAT gateways between, and a VPC
@@ -110,6 +110,8 @@ pub enum Path {
     Inside,
     /// Over a peering connection.
     Peering(PeeringIdx),
+    /// Over a private link, by a virtual private gateway.
+    VpnGateway(VpnGatewayIdx),
     /// Out of a transit gateway, by this attachment.
     Transit(AttachmentIdx),
 }

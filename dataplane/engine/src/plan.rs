@@ -9,16 +9,19 @@ use std::net::IpAddr;
 use arrayvec::ArrayVec;
 use vpclab_wire::{IpHeaders, MacAddr, Rewrite};
 
-use crate::fabric::{Fabric, INTERNET_MAC, Side};
+use crate::fabric::{Direction, Fabric, INTERNET_MAC, Side};
 use crate::flow::{DatagramKey, Effect, FirstFragment, FlowTable, FragmentLookup, Ingress, PassedFragment};
 use crate::index::{
-    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx,
-    PeeringIdx, SubnetIdx, VpcEndpointIdx, VpcIdx,
+    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, LinkIdx,
+    NatGatewayIdx, PeeringIdx, SubnetIdx, VpcEndpointIdx, VpcIdx, VpnGatewayIdx,
 };
 use crate::packet::{Became, Born, Draft, MAX_EFFECTS};
 use crate::reason::DropReason;
 use crate::step::{NatSide, Probe, Step};
-use crate::stop::{customer, egress_only, endpoint, interface, internet, nat, peering, subnet, transit};
+use crate::stop::{
+    customer, egress_only, endpoint, interface, internet, nat, peering, private_link, subnet, transit,
+    vpn_gateway,
+};
 use crate::time::Timestamp;
 
 /// How many places a packet may visit. The longest path there is takes far fewer.
@@ -97,6 +100,12 @@ pub enum Location {
     OutOfTransit(SubnetIdx),
     /// On the internet, on its way to its destination there.
     PublicInternet,
+    /// At a virtual private gateway, out of its VPC, by a propagated route or another.
+    VpnGateway(VpnGatewayIdx, bool),
+    /// On a private link; outbound is towards the customer.
+    PrivateLink(LinkIdx, Direction),
+    /// At a virtual private gateway, out of a private link.
+    OutOfLink(VpnGatewayIdx, LinkIdx),
     /// In a customer network, on its way to its destination from there.
     CustomerNetwork(CustomerNetworkIdx),
     /// At an interface, about to enter.
@@ -244,6 +253,11 @@ fn walk(
             Location::Transit(attachment, subnet) => transit::switch(cx, attachment, subnet, draft, probe)?,
             Location::OutOfTransit(subnet) => subnet::route_out_of_transit(cx, subnet, draft, probe)?,
             Location::PublicInternet => internet::arrive(cx, draft, probe)?,
+            Location::VpnGateway(gateway, propagated) => {
+                vpn_gateway::leave(cx, gateway, propagated, draft, probe)?
+            }
+            Location::PrivateLink(link, direction) => private_link::cross(cx, link, direction, draft, probe)?,
+            Location::OutOfLink(gateway, link) => vpn_gateway::arrive(cx, gateway, link, draft, probe)?,
             Location::CustomerNetwork(network) => customer::route(cx, network, draft, probe)?,
             Location::Interface(eni, arrival) => interface::enter(cx, eni, arrival, draft, probe)?,
             Location::Outside(egress) => return Ok(Destination::Egress(egress)),

@@ -10,9 +10,9 @@ use vpclab_wire::{Malformed, Untranslatable};
 
 use crate::fabric::Direction;
 use crate::index::{
-    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx,
-    NetworkAclIdx, NotModelledIdx, PeeringIdx, RouteTableIdx, SubnetIdx, TransitIdx, TransitTableIdx,
-    VpcEndpointIdx, VpcIdx,
+    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, LinkIdx,
+    NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, RouteTableIdx, SubnetIdx, TransitIdx,
+    TransitTableIdx, VpcEndpointIdx, VpcIdx, VpnGatewayIdx,
 };
 use crate::step::NatSide;
 
@@ -64,6 +64,9 @@ pub enum DropReason {
         direction: Direction,
         /// Whether the groups have any rule in that direction.
         has_rules: bool,
+        /// Whether a rule refers to a group of whoever has the source: a middlebox has forwarded the packet, and
+        /// references look at nothing that it forwards (SG-13).
+        lost_reference: bool,
     },
     /// A network ACL denies the packet (NACL-01, NACL-02).
     #[error("network ACL denies it")]
@@ -107,6 +110,34 @@ pub enum DropReason {
     NotAttached {
         /// The interface.
         eni: EniIdx,
+    },
+    /// The instance of the interface is stopped.
+    #[error("the instance is stopped")]
+    InstanceStopped {
+        /// The interface.
+        eni: EniIdx,
+    },
+    /// The guest is handed a packet that is not its own and does not forward.
+    #[error("the guest does not forward")]
+    NotForwarded {
+        /// The interface by which it got the packet.
+        eni: EniIdx,
+    },
+    /// A gateway's route table leads to a middlebox that has no public address (RT-39).
+    #[error("the middlebox has no public address")]
+    MiddleboxNotPublic {
+        /// The middlebox's interface.
+        eni: EniIdx,
+    },
+    /// The subnet's packets from the internet go to a middlebox, so that it cannot send there past it (RT-40).
+    #[error("the way in leads through a middlebox, so the direct way out is closed")]
+    RedirectedSubnet {
+        /// The gateway.
+        gateway: InternetGatewayIdx,
+        /// The subnet.
+        subnet: SubnetIdx,
+        /// The middlebox's interface.
+        middlebox: EniIdx,
     },
     /// The sender has no public address (IGW-04).
     #[error("the source has no public address")]
@@ -356,6 +387,36 @@ pub enum DropReason {
     /// No internet host has the address.
     #[error("no internet host has the address")]
     NoSuchInternetHost,
+    /// A source that belongs to no attached interface of the VPC (VGW-02).
+    #[error("the virtual private gateway refuses a source that belongs to no interface of its VPC")]
+    VpnGatewayForeignSource {
+        /// The gateway.
+        gateway: VpnGatewayIdx,
+    },
+    /// A destination that belongs to no attached interface of the VPC (VGW-02, VGW-03).
+    #[error("the virtual private gateway refuses a destination that belongs to no interface of its VPC")]
+    VpnGatewayForeignDestination {
+        /// The gateway.
+        gateway: VpnGatewayIdx,
+    },
+    /// Nothing that the gateway has learnt leads to the destination (VGW-03).
+    #[error("the virtual private gateway has learnt no route to the destination")]
+    VpnGatewayNoRoute {
+        /// The gateway.
+        gateway: VpnGatewayIdx,
+    },
+    /// Nothing at AWS's end of the link leads to the destination (DX-06, DX-07).
+    #[error("no gateway at the end of the private link announces the destination")]
+    PrivateLinkNoRoute {
+        /// The link.
+        link: LinkIdx,
+    },
+    /// The topology declares no network at the customer's end of the link.
+    #[error("no customer network is declared at the end of the private link")]
+    UndeclaredCustomerNetwork {
+        /// The link.
+        link: LinkIdx,
+    },
     /// The customer network knows no way to the destination.
     #[error("the customer network has no route to the destination")]
     CustomerNoRoute {
@@ -489,6 +550,7 @@ names! {
     Self::ServiceNotModelled(_) => "service-not-modelled", "NOT_MODELLED";
     Self::NotModelled(_) => "not-modelled", "NOT_MODELLED";
     Self::SourceDestCheck { .. } => "source-dest-check", "ENI_SOURCE_DEST_CHECK_RESTRICTION";
+    Self::SecurityGroup { lost_reference: true, .. } => "security-group", "SG_REFERENCES_NOT_PRESERVED";
     Self::SecurityGroup { has_rules: true, .. } => "security-group", "ENI_SG_RULES_MISMATCH";
     Self::SecurityGroup { has_rules: false, .. } => "security-group", "SG_HAS_NO_RULES";
     Self::NetworkAcl { .. } => "network-acl", "SUBNET_ACL_RESTRICTION";
@@ -497,6 +559,10 @@ names! {
     Self::ReservedDestination => "reserved-destination", "RESERVED_DESTINATION";
     Self::NoSuchAddress { .. } => "no-such-address", "NO_POSSIBLE_DESTINATION";
     Self::NotAttached { .. } => "not-attached", "BAD_STATE_ATTACHMENT";
+    Self::InstanceStopped { .. } => "instance-stopped", "BAD_STATE";
+    Self::NotForwarded { .. } => "not-forwarded", "GUEST_DOES_NOT_FORWARD";
+    Self::MiddleboxNotPublic { .. } => "middlebox-not-public", "INGRESS_RTB_NO_PUBLIC_IP";
+    Self::RedirectedSubnet { .. } => "redirected-subnet", "INGRESS_RTB_TRAFFIC_REDIRECTION";
     Self::NoPublicAddress { .. } => "no-public-address", "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS";
     Self::SpoofedSource { .. } => "spoofed-source", "GATEWAY_REJECTS_SPOOFED_TRAFFIC";
     Self::PrivateDestination { .. } => "private-destination", "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS";
@@ -541,6 +607,11 @@ names! {
     Self::TransitInterface { .. } => "transit-gateway-interface", "NO_POSSIBLE_DESTINATION";
     Self::TtlExpired => "ttl-expired", "TTL_EXPIRED";
     Self::NoSuchInternetHost => "no-such-internet-host", "NO_POSSIBLE_DESTINATION";
+    Self::VpnGatewayForeignSource { .. } => "vpn-gateway-foreign-source", "VGW_PRIVATE_IP_ASSOCIATION_FOR_EGRESS";
+    Self::VpnGatewayForeignDestination { .. } => "vpn-gateway-foreign-destination", "VGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS";
+    Self::VpnGatewayNoRoute { .. } => "vpn-gateway-no-route", "NO_ROUTE_TO_DESTINATION";
+    Self::PrivateLinkNoRoute { .. } => "private-link-no-route", "NO_ROUTE_TO_DESTINATION";
+    Self::UndeclaredCustomerNetwork { .. } => "undeclared-customer-network", "NO_POSSIBLE_DESTINATION";
     Self::CustomerNoRoute { .. } => "customer-no-route", "NO_ROUTE_TO_DESTINATION";
     Self::NoSuchCustomerHost { .. } => "no-such-customer-host", "NO_POSSIBLE_DESTINATION";
     Self::MtuExceeded { .. } => "mtu-exceeded", "MTU_EXCEEDED";

@@ -11,8 +11,9 @@ use ipnet::IpNet;
 use crate::fabric::{Direction, RouteTarget};
 use crate::flow::Tracking;
 use crate::index::{
-    AttachmentIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx,
-    PeeringIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, TransitTableIdx, VpcEndpointIdx, VpcIdx,
+    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, LinkIdx,
+    NatGatewayIdx, NetworkAclIdx, PeeringIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, TransitTableIdx,
+    VpcEndpointIdx, VpcIdx, VpnGatewayIdx,
 };
 use crate::reason::DropReason;
 
@@ -108,6 +109,38 @@ pub enum Step {
         peering: PeeringIdx,
         /// The VPC at the other end.
         to: VpcIdx,
+    },
+    /// A virtual private gateway.
+    VpnGateway {
+        /// The gateway.
+        gateway: VpnGatewayIdx,
+        /// Out to the customer or in from it.
+        direction: Direction,
+        /// The link that it takes, or came by.
+        link: LinkIdx,
+    },
+    /// A VPN connection or a virtual interface.
+    PrivateLink {
+        /// The link.
+        link: LinkIdx,
+        /// Out to the customer or in from it.
+        direction: Direction,
+    },
+    /// A customer network looked up its routes.
+    CustomerNetwork {
+        /// The network.
+        network: CustomerNetworkIdx,
+        /// The destination that matched, and the link there.
+        matched: Option<(IpNet, LinkIdx)>,
+    },
+    /// The guest of an interface sends a packet on that is not addressed to it. Explanations alone have this step.
+    Forward {
+        /// The interface by which it got the packet.
+        eni: EniIdx,
+        /// The interface by which it sends it.
+        out: EniIdx,
+        /// What it puts in place of the source, or of the destination of an answer.
+        translated: Option<(IpAddr, IpAddr)>,
     },
     /// A transit gateway's route table was looked up (TGW-04).
     TransitRoute {

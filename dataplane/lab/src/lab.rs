@@ -18,7 +18,7 @@ use vpclab_wire::{FrameBuf, VNET_LEN, parse};
 
 use crate::connection::{Connection, ConnectionId};
 use crate::pcap::Capture;
-use crate::station::{Configuration, Forwarding, GuestCounters, Station};
+use crate::station::{Configuration, GuestCounters, Station};
 use crate::watch::Watch;
 
 /// The ports that guests choose from (Linux, `ip_local_port_range`).
@@ -291,20 +291,6 @@ impl Lab {
             }
         };
         if found.is_empty() { Err(guest.missing()) } else { Ok(found) }
-    }
-
-    /// What a guest does with packets that are not addressed to it, on all its interfaces. It stays so while they live.
-    ///
-    /// # Errors
-    ///
-    /// [`LabError::NoSuchGuest`].
-    pub fn set_forwarding(&mut self, guest: GuestRef<'_>, forwarding: Forwarding) -> Result<(), LabError> {
-        for port in self.ports(guest)? {
-            if let Some(station) = self.stations.get_mut(&port) {
-                station.forwarding = forwarding;
-            }
-        }
-        Ok(())
     }
 
     /// Puts a frame, virtio header first, into the engine now, as if the guest at `port` had sent it. What comes out is
@@ -592,7 +578,14 @@ impl Lab {
                 self.watches.values_mut().for_each(|watch| watch.sent(port, &headers));
             }
         }
-        for frame in wire {
+        for (by, frame) in wire {
+            let (port, serial) = match by {
+                None => (port, serial),
+                Some(other) => match self.stations.get(&other) {
+                    Some(station) => (other, station.serial),
+                    None => continue,
+                },
+            };
             self.transmit(Towards::Engine, port, serial, frame);
         }
         if let Some(next) = next {

@@ -23,6 +23,7 @@
 
 mod connection;
 mod exchange;
+mod forwarder;
 mod lab;
 mod nic;
 mod offload;
@@ -36,5 +37,5 @@ mod tests;
 pub use connection::{ConnectError, ConnectionId, Side, TCP_DEADLINE, TcpDial, TcpOutcome};
 pub use exchange::{EXCHANGE_DEADLINE, LARGEST_PAYLOAD, Ping, PingOutcome, UdpDial, UdpOutcome};
 pub use lab::{Faults, GuestRef, Lab, LabError, LabOptions, LinkCounters};
-pub use station::{Forwarding, GuestCounters};
+pub use station::GuestCounters;
 pub use watch::{Ends, IcmpError};

@@ -12,10 +12,10 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr};
 use vpclab_engine::{EniIdx, Fabric, HostIdx, Port, Slot, Timestamp};
 use vpclab_wire::{
-    Body, ETHERNET_LEN, FrameBuf, FrameMut, Headers, IcmpMessage, IpHeaders, MacAddr, Rewrite, Transport,
-    parse, rewrite, segments,
+    Body, ETHERNET_LEN, FrameBuf, Headers, IcmpMessage, IpHeaders, MacAddr, Transport, parse, segments,
 };
 
+use crate::forwarder::{Forwarding, Passage, Translations};
 use crate::nic::Nic;
 use crate::offload::{is_right, offloaded};
 
@@ -37,16 +37,6 @@ const MAX_FRAGMENTS: usize = 64;
 
 /// How often a stack is asked for more to send in one go; far more than any window holds.
 const MAX_EGRESS_ROUNDS: usize = 100_000;
-
-/// What a guest does with packets that are not addressed to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Forwarding {
-    /// It drops them.
-    #[default]
-    None,
-    /// It sends them to the subnet's router by the interface they came in, with the TTL decremented.
-    SameInterface,
-}
 
 /// What a guest's interface has counted, in frames as the stack sees them: after superframes are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,6 +79,8 @@ pub(crate) struct Configuration {
     gateway_v6: Option<Ipv6Addr>,
     gateway_mac: MacAddr,
     mtu: usize,
+    /// What it does with packets for others.
+    forwarding: Option<Forwarding>,
 }
 
 /// A stack plugged into a port.
@@ -96,7 +88,6 @@ pub(crate) struct Station {
     /// Never given to another station of the lab.
     pub(crate) serial: u64,
     pub(crate) configuration: Configuration,
-    pub(crate) forwarding: Forwarding,
     pub(crate) counters: GuestCounters,
     pub(crate) sockets: SocketSet<'static>,
     /// When the lab will look at it again.
@@ -107,8 +98,12 @@ pub(crate) struct Station {
     inbox: Vec<Pending>,
     /// The fragments received last, in case the datagram has to be received again.
     fragments: Vec<(DatagramId, Pending)>,
-    forwards: Vec<Vec<u8>>,
+    translations: Translations,
+    forwards: Vec<Sent>,
 }
+
+/// A frame on its way to the engine, by the station's own port or by another one of its instance.
+pub(crate) type Sent = (Option<Port>, Vec<u8>);
 
 /// What the fragments of a datagram have in common.
 type DatagramId = (IpAddr, IpAddr, u32);
@@ -149,6 +144,7 @@ impl Configuration {
                     gateway_v6: has_v6.then_some(subnet.router.link_local),
                     gateway_mac: subnet.router.mac,
                     mtu: INSTANCE_MTU,
+                    forwarding: Forwarding::of(fabric, port),
                 })
             }
             Port::Host(index) => {
@@ -171,6 +167,7 @@ impl Configuration {
                     gateway_v6: has_v6.then_some(HOST_GATEWAY),
                     gateway_mac: vpclab_engine::INTERNET_MAC,
                     mtu: host.mtu.into(),
+                    forwarding: None,
                 })
             }
         }
@@ -199,7 +196,7 @@ impl Station {
         let mut station = Self {
             serial,
             configuration,
-            forwarding: Forwarding::None,
+            translations: Translations::default(),
             counters: GuestCounters::default(),
             sockets: SocketSet::new(Vec::new()),
             wake: None,
@@ -253,9 +250,8 @@ impl Station {
         if let Body::Ip(ip) = headers.body
             && headers.dst_mac == self.configuration.mac
             && !ip.dst.is_multicast()
-            && !self.configuration.owns(ip.dst)
+            && self.is_passed_on(frame, &ip)
         {
-            self.forward(frame, &ip);
             return Vec::new();
         }
         let Ok(whole) = FrameBuf::from_bytes(frame.to_vec()) else { return Vec::new() };
@@ -289,8 +285,8 @@ impl Station {
     }
 
     /// Lets the stack do what is due. Returns plain Ethernet frames, oldest first, as the stack sent them, and all of
-    /// them and what is forwarded as frames on the wire.
-    pub(crate) fn poll(&mut self, now: Timestamp) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    /// them and what is forwarded as frames on the wire, some by another port.
+    pub(crate) fn poll(&mut self, now: Timestamp) -> (Vec<Vec<u8>>, Vec<Sent>) {
         let instant = instant(now);
         for pending in std::mem::take(&mut self.inbox) {
             if pending.not_before > now {
@@ -318,7 +314,7 @@ impl Station {
             sent.iter().map(|frame| FrameBuf::from_ethernet(frame)).collect()
         };
         let mut wire = std::mem::take(&mut self.forwards);
-        wire.extend(on_wire.into_iter().map(FrameBuf::into_bytes));
+        wire.extend(on_wire.into_iter().map(|frame| (None, frame.into_bytes())));
         (sent, wire)
     }
 
@@ -395,26 +391,22 @@ impl Station {
         }
     }
 
-    fn forward(&mut self, frame: &[u8], ip: &IpHeaders) {
-        if self.forwarding == Forwarding::None {
-            self.counters.not_addressed += 1;
-            return;
+    /// Whether the packet is for others; then it is on its way, or dropped.
+    fn is_passed_on(&mut self, frame: &[u8], ip: &IpHeaders) -> bool {
+        let Self { configuration, translations, counters, .. } = self;
+        let is_own = configuration.owns(ip.dst);
+        let same_family = |address: &IpAddr| address.is_ipv6() == ip.is_ipv6();
+        let own = configuration.addresses.iter().map(|(address, _)| *address).find(same_family);
+        match translations.pass(configuration.forwarding.as_ref(), frame, ip, is_own, own) {
+            Passage::Kept => return false,
+            Passage::Expired => counters.expired += 1,
+            Passage::Dropped => counters.not_addressed += 1,
+            Passage::SentOn(port, frame) => {
+                counters.forwarded += 1;
+                self.forwards.push((port, frame));
+            }
         }
-        if ip.ttl <= 1 {
-            self.counters.expired += 1;
-            return;
-        }
-        let mut forwarded = frame.to_vec();
-        let Ok(mut view) = FrameMut::new(&mut forwarded) else { return };
-        let change = Rewrite {
-            src_mac: self.configuration.mac,
-            dst_mac: self.configuration.gateway_mac,
-            ttl: Some(ip.ttl - 1),
-            ..Rewrite::default()
-        };
-        rewrite(&mut view, ip, &change);
-        self.counters.forwarded += 1;
-        self.forwards.push(forwarded);
+        true
     }
 }
 

@@ -8,6 +8,7 @@ mod filters;
 mod gateways;
 mod home;
 mod hosts;
+mod links;
 mod network;
 mod not_modelled;
 mod prefix_lists;
@@ -30,6 +31,10 @@ pub(crate) use home::DeclaredHome;
 pub(crate) use hosts::{
     DeclaredEip, DeclaredInstance, DeclaredInterface, DeclaredInternetHost, DeclaredNetworkInterface,
 };
+pub(crate) use links::{
+    DeclaredBgpRoute, DeclaredCustomerGateway, DeclaredDxGateway, DeclaredDxGatewayAssociation,
+    DeclaredVirtualInterface, DeclaredVpnConnection, DeclaredVpnGateway,
+};
 pub(crate) use network::{
     DeclaredInternetGateway, DeclaredRoute, DeclaredRouteTable, DeclaredSubnet, DeclaredVpc,
 };
@@ -45,11 +50,12 @@ use crate::document::Document;
 use crate::home::DEFAULT_REGION;
 use crate::log::{Log, Place};
 use crate::name::{
-    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
-    InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
+    CustomerGatewayName, CustomerHostName, CustomerNetworkName, DxGatewayAssociationName, DxGatewayName,
+    DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, EgressOnlyInternetGatewayName, EipName,
+    InstanceName, InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName,
+    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
     TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
-    VpcName, VpcPeeringConnectionName,
+    VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
 };
 use crate::quotas::Quotas;
 use crate::reader::{Reader, object};
@@ -63,8 +69,7 @@ pub(crate) const MAIN: &str = "main";
 pub(crate) const DEFAULT: &str = "default";
 
 /// Kinds AWS has and this version does not, by their key and in words.
-const LACKING: &[(&str, &str)] =
-    &[("vpn_gateways", "virtual private gateways"), ("multicast_domains", "multicast domains")];
+const LACKING: &[(&str, &str)] = &[("multicast_domains", "multicast domains")];
 
 /// The whole document, read.
 #[derive(Debug)]
@@ -96,6 +101,15 @@ pub(crate) struct Declared {
     pub(crate) internet_hosts: BTreeMap<InternetHostName, DeclaredInternetHost>,
     pub(crate) vpc_endpoints: BTreeMap<crate::name::VpcEndpointName, DeclaredVpcEndpoint>,
     pub(crate) services: BTreeMap<crate::name::ServiceName, DeclaredService>,
+    pub(crate) vpn_gateways: BTreeMap<VpnGatewayName, DeclaredVpnGateway>,
+    pub(crate) customer_gateways: BTreeMap<CustomerGatewayName, DeclaredCustomerGateway>,
+    pub(crate) vpn_connections: BTreeMap<VpnConnectionName, DeclaredVpnConnection>,
+    pub(crate) dx_gateways: BTreeMap<DxGatewayName, DeclaredDxGateway>,
+    pub(crate) dx_gateway_associations: BTreeMap<DxGatewayAssociationName, DeclaredDxGatewayAssociation>,
+    pub(crate) dx_private_virtual_interfaces:
+        BTreeMap<DxPrivateVirtualInterfaceName, DeclaredVirtualInterface>,
+    pub(crate) dx_transit_virtual_interfaces:
+        BTreeMap<DxTransitVirtualInterfaceName, DeclaredVirtualInterface>,
     pub(crate) not_modelled: DeclaredNotModelledResources,
     pub(crate) customer_networks: BTreeMap<CustomerNetworkName, DeclaredCustomerNetwork>,
     pub(crate) customer_hosts: BTreeMap<CustomerHostName, DeclaredCustomerHost>,
@@ -159,6 +173,13 @@ impl Declared {
             internet_hosts: resources(&mut reader, log, None, DeclaredInternetHost::read),
             vpc_endpoints: resources(&mut reader, log, None, DeclaredVpcEndpoint::read),
             services: resources(&mut reader, log, None, DeclaredService::read),
+            vpn_gateways: resources(&mut reader, log, None, DeclaredVpnGateway::read),
+            customer_gateways: resources(&mut reader, log, None, DeclaredCustomerGateway::read),
+            vpn_connections: resources(&mut reader, log, None, DeclaredVpnConnection::read),
+            dx_gateways: resources(&mut reader, log, None, DeclaredDxGateway::read),
+            dx_gateway_associations: resources(&mut reader, log, None, DeclaredDxGatewayAssociation::read),
+            dx_private_virtual_interfaces: resources(&mut reader, log, None, DeclaredVirtualInterface::read),
+            dx_transit_virtual_interfaces: resources(&mut reader, log, None, DeclaredVirtualInterface::read),
             not_modelled: not_modelled::read(&mut reader, log),
             customer_networks: resources(&mut reader, log, None, DeclaredCustomerNetwork::read),
             customer_hosts: resources(&mut reader, log, None, DeclaredCustomerHost::read),
@@ -253,6 +274,8 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         transit_gateway_path_mtu_discovery: reader
             .flag(&["transit_gateway_path_mtu_discovery"], default.transit_gateway_path_mtu_discovery),
         connection_limit_per_instance,
+        stopped_instance_blackhole: reader
+            .flag(&["stopped_instance_blackhole"], default.stopped_instance_blackhole),
         local_routes_over_propagated: reader
             .flag(&["local_routes_over_propagated"], default.local_routes_over_propagated),
         network_acl_quota_counts: reader

@@ -25,11 +25,13 @@ pub use lookup::resolve;
 
 pub use mistake::{Mistake, Mistakes};
 pub use name::{
-    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, HostName, InstanceName,
-    InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
-    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
-    VpcName, VpcPeeringConnectionName, kind,
+    CustomerGatewayName, CustomerHostName, CustomerNetworkName, DxGatewayAssociationName, DxGatewayName,
+    DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, EgressOnlyInternetGatewayName, EipName,
+    HostName, InstanceName, InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name,
+    NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
+    TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
+    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
+    kind,
 };
 pub use name::{ServiceName, VpcEndpointName};
 pub use nearest::nearest;
@@ -39,15 +41,17 @@ pub use not_modelled::{
 };
 pub use quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 pub use resources::{
-    AddressFamily, Attachment, AttachmentName, AttachmentState, ConnectionTracking, ConnectivityType,
-    CustomerHost, CustomerNetwork, EgressOnlyInternetGateway, Eip, EipAssociation, Instance, InterfaceType,
-    InternetGateway, InternetHost, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl,
-    NetworkAclEntry, NetworkInterface, NotModelled, NotModelledResources, Peer, PeeringState,
-    PrefixListEntry, PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState, RouteTable,
-    RouteTarget, RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, TransitGateway,
+    AddressFamily, Attachment, AttachmentName, AttachmentState, AwsEnd, BgpRoute, ConnectionTracking,
+    ConnectivityType, CustomerGateway, CustomerHost, CustomerNetwork, CustomerRoute, DxGateway,
+    DxGatewayAssociation, EdgeGateway, EgressOnlyInternetGateway, Eip, EipAssociation, Forwards, Instance,
+    InstanceState, InterfaceType, InternetGateway, InternetHost, LearnedRoute, LinkName, LinkState,
+    LocalPreference, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry,
+    NetworkInterface, NotModelled, NotModelledResources, Peer, PeeringState, PrefixListEntry,
+    PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget,
+    RuleAction, SecurityGroup, SecurityGroupRule, Subnet, Tags, Topology, TransitGateway,
     TransitGatewayPeeringAttachment, TransitGatewayRoute, TransitGatewayRouteSource,
-    TransitGatewayRouteState, TransitGatewayRouteTable, TransitGatewayVpcAttachment, Vpc,
-    VpcPeeringConnection,
+    TransitGatewayRouteState, TransitGatewayRouteTable, TransitGatewayVpcAttachment, TunnelEncryption,
+    VirtualInterface, VirtualInterfaceEnd, Vpc, VpcPeeringConnection, VpnConnection, VpnGateway,
 };
 pub use resources::{
     IpAddressType, Service, ServiceProtocol, VpcEndpoint, VpcEndpointState, VpcEndpointType,

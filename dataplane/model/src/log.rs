@@ -31,6 +31,13 @@ const ORDER: &[&str] = &[
     kind::Eip::PLURAL,
     kind::InternetHost::PLURAL,
     kind::Service::PLURAL,
+    kind::VpnGateway::PLURAL,
+    kind::CustomerGateway::PLURAL,
+    kind::VpnConnection::PLURAL,
+    kind::DxGateway::PLURAL,
+    kind::DxGatewayAssociation::PLURAL,
+    kind::DxPrivateVirtualInterface::PLURAL,
+    kind::DxTransitVirtualInterface::PLURAL,
     kind::CustomerNetwork::PLURAL,
     kind::CustomerHost::PLURAL,
 ];

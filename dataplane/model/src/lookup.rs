@@ -7,19 +7,21 @@ use crate::document::Document;
 use crate::log::Log;
 use crate::mistake::Mistakes;
 use crate::name::{
-    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
-    InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
+    CustomerGatewayName, CustomerHostName, CustomerNetworkName, DxGatewayAssociationName, DxGatewayName,
+    DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, EgressOnlyInternetGatewayName, EipName,
+    InstanceName, InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName,
+    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
     TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
-    VpcName, VpcPeeringConnectionName,
+    VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
 };
 use crate::not_modelled::NotModelledKind;
 use crate::register::{Context, Registers};
 use crate::resources::{
-    CustomerHost, CustomerNetwork, EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost,
-    ManagedPrefixList, NatGateway, NetworkAcl, NetworkInterface, NotModelled, RouteTable, SecurityGroup,
-    Subnet, Topology, TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRouteTable,
-    TransitGatewayVpcAttachment, Vpc, VpcPeeringConnection,
+    CustomerGateway, CustomerHost, CustomerNetwork, DxGateway, DxGatewayAssociation,
+    EgressOnlyInternetGateway, Eip, Instance, InternetGateway, InternetHost, ManagedPrefixList, NatGateway,
+    NetworkAcl, NetworkInterface, NotModelled, RouteTable, SecurityGroup, Subnet, Topology, TransitGateway,
+    TransitGatewayPeeringAttachment, TransitGatewayRouteTable, TransitGatewayVpcAttachment, VirtualInterface,
+    Vpc, VpcPeeringConnection, VpnConnection, VpnGateway,
 };
 use crate::rules;
 
@@ -108,6 +110,13 @@ find! {
     find_instance, instances, InstanceName, Instance, "instance";
     find_eip, eips, EipName, Eip, "elastic IP address";
     find_internet_host, internet_hosts, InternetHostName, InternetHost, "internet host";
+    find_vpn_gateway, vpn_gateways, VpnGatewayName, VpnGateway, "virtual private gateway";
+    find_customer_gateway, customer_gateways, CustomerGatewayName, CustomerGateway, "customer gateway";
+    find_vpn_connection, vpn_connections, VpnConnectionName, VpnConnection, "VPN connection";
+    find_dx_gateway, dx_gateways, DxGatewayName, DxGateway, "Direct Connect gateway";
+    find_dx_gateway_association, dx_gateway_associations, DxGatewayAssociationName, DxGatewayAssociation, "Direct Connect gateway association";
+    find_dx_private_virtual_interface, dx_private_virtual_interfaces, DxPrivateVirtualInterfaceName, VirtualInterface, "private virtual interface";
+    find_dx_transit_virtual_interface, dx_transit_virtual_interfaces, DxTransitVirtualInterfaceName, VirtualInterface, "transit virtual interface";
     find_customer_network, customer_networks, CustomerNetworkName, CustomerNetwork, "customer network";
     find_customer_host, customer_hosts, CustomerHostName, CustomerHost, "customer host";
 }

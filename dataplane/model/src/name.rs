@@ -86,6 +86,20 @@ kinds! {
     Service, ServiceName, "services", "service", "svc";
     /// A host outside AWS with public addresses.
     InternetHost, InternetHostName, "internet_hosts", "internet host", "host";
+    /// A virtual private gateway.
+    VpnGateway, VpnGatewayName, "vpn_gateways", "virtual private gateway", "vgw";
+    /// A customer gateway: the user's end of VPN connections.
+    CustomerGateway, CustomerGatewayName, "customer_gateways", "customer gateway", "cgw";
+    /// A VPN connection.
+    VpnConnection, VpnConnectionName, "vpn_connections", "VPN connection", "vpn";
+    /// A Direct Connect gateway.
+    DxGateway, DxGatewayName, "dx_gateways", "Direct Connect gateway", "dxgw";
+    /// A gateway of AWS at a Direct Connect gateway.
+    DxGatewayAssociation, DxGatewayAssociationName, "dx_gateway_associations", "Direct Connect gateway association", "dxassoc";
+    /// A private virtual interface of Direct Connect.
+    DxPrivateVirtualInterface, DxPrivateVirtualInterfaceName, "dx_private_virtual_interfaces", "private virtual interface", "dxvif";
+    /// A transit virtual interface of Direct Connect.
+    DxTransitVirtualInterface, DxTransitVirtualInterfaceName, "dx_transit_virtual_interfaces", "transit virtual interface", "dxtvif";
     /// A network of the user's own, at the other end of private links.
     CustomerNetwork, CustomerNetworkName, "customer_networks", "customer network", "cnet";
     /// A host in a customer network.

@@ -43,6 +43,12 @@ pub(crate) struct Registers {
     pub(crate) security_groups: Register<kind::SecurityGroup>,
     pub(crate) network_interfaces: Register<kind::NetworkInterface>,
     pub(crate) instances: Register<kind::Instance>,
+    pub(crate) vpn_gateways: Register<kind::VpnGateway>,
+    pub(crate) customer_gateways: Register<kind::CustomerGateway>,
+    pub(crate) vpn_connections: Register<kind::VpnConnection>,
+    pub(crate) dx_gateways: Register<kind::DxGateway>,
+    pub(crate) dx_private_virtual_interfaces: Register<kind::DxPrivateVirtualInterface>,
+    pub(crate) dx_transit_virtual_interfaces: Register<kind::DxTransitVirtualInterface>,
     pub(crate) customer_networks: Register<kind::CustomerNetwork>,
     /// The main route table of each VPC.
     pub(crate) main_tables: BTreeMap<VpcName, RouteTableName>,
@@ -250,6 +256,18 @@ impl Registers {
             security_groups: Register::new(groups),
             network_interfaces: Register::new(interface_owners),
             instances: Register::new(owners(&declared.instances, |_| None)),
+            vpn_gateways: Register::new(owners(&declared.vpn_gateways, |gateway| inside(&gateway.vpc))),
+            customer_gateways: Register::new(owners(&declared.customer_gateways, |_| None)),
+            vpn_connections: Register::new(owners(&declared.vpn_connections, |_| None)),
+            dx_gateways: Register::new(owners(&declared.dx_gateways, |_| None)),
+            dx_private_virtual_interfaces: Register::new(owners(
+                &declared.dx_private_virtual_interfaces,
+                |_| None,
+            )),
+            dx_transit_virtual_interfaces: Register::new(owners(
+                &declared.dx_transit_virtual_interfaces,
+                |_| None,
+            )),
             customer_networks: Register::new(owners(&declared.customer_networks, |_| None)),
             main_tables,
             interface_subnets,
@@ -257,6 +275,22 @@ impl Registers {
         };
         registers.refuse_names_that_are_ids(declared, log);
         registers
+    }
+
+    /// The interface that a reference stands for, if it is the user's: one that a service has put into a subnet cannot be
+    /// attached or changed (L2-19).
+    pub(crate) fn own_interface(
+        &self,
+        log: &Log,
+        reference: &Written<String>,
+    ) -> Option<Name<kind::NetworkInterface>> {
+        let name = self.network_interfaces.resolve(log, reference)?;
+        if name.as_str().contains('/') {
+            let problem = format!("the network interface {name} belongs to a service");
+            log.report(&reference.at, "OperationNotPermitted", problem, "use an interface of your own");
+            return None;
+        }
+        Some(name)
     }
 
     /// A name that is the id of another resource would make references ambiguous.
@@ -288,6 +322,13 @@ impl Registers {
         note(&mut ids, self.instances.owners.keys());
         note(&mut ids, declared.eips.keys());
         note(&mut ids, declared.internet_hosts.keys());
+        note(&mut ids, declared.vpn_gateways.keys());
+        note(&mut ids, declared.customer_gateways.keys());
+        note(&mut ids, declared.vpn_connections.keys());
+        note(&mut ids, declared.dx_gateways.keys());
+        note(&mut ids, declared.dx_gateway_associations.keys());
+        note(&mut ids, declared.dx_private_virtual_interfaces.keys());
+        note(&mut ids, declared.dx_transit_virtual_interfaces.keys());
         for (kind, name) in
             declared.not_modelled.values().flat_map(|all| all.iter().map(|(name, r)| (r.kind, name)))
         {
@@ -332,6 +373,13 @@ impl Registers {
         refuse(log, &ids, declared.instances.keys());
         refuse(log, &ids, declared.eips.keys());
         refuse(log, &ids, declared.internet_hosts.keys());
+        refuse(log, &ids, declared.vpn_gateways.keys());
+        refuse(log, &ids, declared.customer_gateways.keys());
+        refuse(log, &ids, declared.vpn_connections.keys());
+        refuse(log, &ids, declared.dx_gateways.keys());
+        refuse(log, &ids, declared.dx_gateway_associations.keys());
+        refuse(log, &ids, declared.dx_private_virtual_interfaces.keys());
+        refuse(log, &ids, declared.dx_transit_virtual_interfaces.keys());
         refuse(log, &ids, declared.customer_networks.keys());
         refuse(log, &ids, declared.customer_hosts.keys());
     }
@@ -458,6 +506,11 @@ fn not_found(plural: &str) -> &'static str {
         "security_groups" => "InvalidGroup.NotFound",
         "network_interfaces" => "InvalidNetworkInterfaceID.NotFound",
         "instances" => "InvalidInstanceID.NotFound",
+        "vpn_gateways" => "InvalidVpnGatewayID.NotFound",
+        "customer_gateways" => "InvalidCustomerGatewayID.NotFound",
+        "vpn_connections" => "InvalidVpnConnectionID.NotFound",
+        "dx_gateways" => "InvalidDirectConnectGatewayID.NotFound",
+        "dx_private_virtual_interfaces" => "InvalidVirtualInterfaceID.NotFound",
         "customer_networks" => "InvalidCustomerNetworkID.NotFound",
         _ => "InvalidParameterValue",
     }

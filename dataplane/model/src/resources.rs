@@ -8,6 +8,7 @@ mod endpoints;
 mod filters;
 mod gateways;
 mod hosts;
+mod links;
 mod network;
 mod not_modelled;
 mod prefix_lists;
@@ -18,6 +19,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::name::{
+    CustomerGatewayName, CustomerHostName, CustomerNetworkName, DxGatewayAssociationName, DxGatewayName,
+    DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, EgressOnlyInternetGatewayName, EipName,
+    InstanceName, InternetGatewayName, InternetHostName, ManagedPrefixListName, NatGatewayName,
+    NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
+};
+use crate::settings::Settings;
 pub use endpoints::{
     IpAddressType, Service, ServiceProtocol, VpcEndpoint, VpcEndpointState, VpcEndpointType,
 };
@@ -27,29 +37,26 @@ pub use gateways::{
     VpcPeeringConnection,
 };
 pub use hosts::{
-    Attachment, ConnectionTracking, Eip, EipAssociation, Instance, InterfaceType, InternetHost,
-    NetworkInterface, PublicIp,
+    Attachment, ConnectionTracking, Eip, EipAssociation, Forwards, Instance, InstanceState, InterfaceType,
+    InternetHost, NetworkInterface, PublicIp,
 };
-pub use network::{Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc};
+pub use links::{
+    AwsEnd, BgpRoute, CustomerGateway, DxGateway, DxGatewayAssociation, LearnedRoute, LinkName, LinkState,
+    LocalPreference, TunnelEncryption, VirtualInterface, VirtualInterfaceEnd, VpnConnection, VpnGateway,
+};
+pub use network::{
+    EdgeGateway, Propagation, Route, RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, Vpc,
+};
 pub use not_modelled::{NotModelled, NotModelledResources};
 pub(crate) use prefix_lists::weight_of_aws_list;
 pub use prefix_lists::{AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner};
-pub use private::{CustomerHost, CustomerNetwork};
+pub use private::{CustomerHost, CustomerNetwork, CustomerRoute};
 pub(crate) use transit::default_table_of;
 pub use transit::{
     AttachmentName, AttachmentState, TransitGateway, TransitGatewayPeeringAttachment, TransitGatewayRoute,
     TransitGatewayRouteSource, TransitGatewayRouteState, TransitGatewayRouteTable,
     TransitGatewayVpcAttachment,
 };
-
-use crate::name::{
-    CustomerHostName, CustomerNetworkName, EgressOnlyInternetGatewayName, EipName, InstanceName,
-    InternetGatewayName, InternetHostName, ManagedPrefixListName, NatGatewayName, NetworkAclName,
-    NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
-    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
-    VpcName, VpcPeeringConnectionName,
-};
-use crate::settings::Settings;
 
 /// Free-form labels.
 pub type Tags = BTreeMap<String, String>;
@@ -103,6 +110,20 @@ pub struct Topology {
     pub vpc_endpoints: BTreeMap<crate::name::VpcEndpointName, VpcEndpoint>,
     /// Services that VPC endpoints lead to.
     pub services: BTreeMap<crate::name::ServiceName, Service>,
+    /// Virtual private gateways.
+    pub vpn_gateways: BTreeMap<VpnGatewayName, VpnGateway>,
+    /// Customer gateways.
+    pub customer_gateways: BTreeMap<CustomerGatewayName, CustomerGateway>,
+    /// VPN connections.
+    pub vpn_connections: BTreeMap<VpnConnectionName, VpnConnection>,
+    /// Direct Connect gateways.
+    pub dx_gateways: BTreeMap<DxGatewayName, DxGateway>,
+    /// What is associated with them.
+    pub dx_gateway_associations: BTreeMap<DxGatewayAssociationName, DxGatewayAssociation>,
+    /// Private virtual interfaces.
+    pub dx_private_virtual_interfaces: BTreeMap<DxPrivateVirtualInterfaceName, VirtualInterface>,
+    /// Transit virtual interfaces.
+    pub dx_transit_virtual_interfaces: BTreeMap<DxTransitVirtualInterfaceName, VirtualInterface>,
     /// Resources of kinds that are stored and not modelled, each kind under its own key.
     #[serde(flatten)]
     pub not_modelled: NotModelledResources,

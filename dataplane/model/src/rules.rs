@@ -12,6 +12,8 @@ mod gateways;
 mod groups;
 mod instances;
 mod interfaces;
+mod knowledge;
+mod links;
 mod nat;
 mod not_modelled;
 mod peering;
@@ -40,7 +42,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let (instances, attachments) = instances::build(cx, &subnets);
     let mut network_interfaces = interfaces::build(cx, &subnets, &attachments);
     let internet_hosts = public::internet_hosts(cx, &vpcs);
-    let customer_networks = private::customer_networks(cx);
+    let mut customer_networks = private::customer_networks(cx);
     let customer_hosts = private::customer_hosts(cx, &customer_networks);
     let services = endpoints::services(cx, &vpcs, &internet_hosts);
     let claims = nat::claims(cx, &network_interfaces);
@@ -65,7 +67,12 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         endpoints: &vpc_endpoints,
         not_modelled: &not_modelled,
     };
-    let route_tables = routes::build(cx, &around, &endpoints::supplied(&vpc_endpoints));
+    let mut links = links::build(cx, &customer_networks);
+    knowledge::learn(&mut links);
+    let mut supplied = knowledge::propagate(cx, &links);
+    supplied.extend(endpoints::supplied(&vpc_endpoints));
+    let route_tables = routes::build(cx, &around, &supplied);
+    knowledge::tell_customers(cx, &mut customer_networks, &links, &vpcs);
     let topology = Topology {
         region: cx.declared.region.clone().unwrap_or_default(),
         settings: cx.declared.settings,
@@ -87,10 +94,17 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         instances,
         eips,
         internet_hosts,
-        customer_hosts,
+        vpn_gateways: links.vpn_gateways,
+        customer_gateways: links.customer_gateways,
+        vpn_connections: links.vpn_connections,
+        dx_gateways: links.dx_gateways,
+        dx_gateway_associations: links.dx_gateway_associations,
+        dx_private_virtual_interfaces: links.dx_private_virtual_interfaces,
+        dx_transit_virtual_interfaces: links.dx_transit_virtual_interfaces,
         customer_networks,
-        vpc_endpoints,
+        customer_hosts,
         services,
+        vpc_endpoints,
         not_modelled,
     };
     quotas::check(cx, &topology);

@@ -24,6 +24,8 @@ pub struct Settings {
     pub transit_gateway_path_mtu_discovery: bool,
     /// Connections remembered at most for the interfaces of one instance, together (CT-15). AWS publishes no figure.
     pub connection_limit_per_instance: u32,
+    /// Whether routes to an interface of a stopped instance are black holes (OQ-27).
+    pub stopped_instance_blackhole: bool,
     /// Whether a local route decides for the destinations inside it that a virtual private gateway propagates, although
     /// those are more specific (RT-08, OQ-13).
     pub local_routes_over_propagated: bool,
@@ -78,6 +80,7 @@ impl Default for Settings {
             network_acl_within_subnet_via_router: false,
             transit_gateway_path_mtu_discovery: true,
             connection_limit_per_instance: 1_000_000,
+            stopped_instance_blackhole: true,
             local_routes_over_propagated: true,
             gateway_endpoint_mtu: 8500,
             network_acl_quota_counts: NetworkAclQuota::EachFamily,

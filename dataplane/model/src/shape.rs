@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::log::{Log, Place};
 use crate::resources::{
-    AddressFamily, AttachmentState, ConnectivityType, IpAddressType, PeeringState, RuleAction,
-    ServiceProtocol, Tags, VpcEndpointState, VpcEndpointType,
+    AddressFamily, AttachmentState, ConnectivityType, InstanceState, IpAddressType, LinkState,
+    LocalPreference, PeeringState, RuleAction, ServiceProtocol, Tags, TunnelEncryption, VpcEndpointState,
+    VpcEndpointType,
 };
 use crate::settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp};
 
@@ -383,6 +384,16 @@ impl Shape for ConnectivityType {
     }
 }
 
+impl Shape for InstanceState {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("running") => Some(Self::Running),
+            Some("stopped") => Some(Self::Stopped),
+            _ => wrong(value, at, log, "a state of an instance", "give running or stopped"),
+        }
+    }
+}
+
 impl Shape for PeeringState {
     fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
         match value.as_str() {
@@ -397,6 +408,45 @@ impl Shape for PeeringState {
                 log,
                 "a state of a peering connection",
                 "give active, pending-acceptance, rejected, expired or deleted",
+            ),
+        }
+    }
+}
+
+impl Shape for LinkState {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str().map(str::to_ascii_lowercase).as_deref() {
+            Some("up") => Some(Self::Up),
+            Some("down") => Some(Self::Down),
+            _ => wrong(value, at, log, "a choice", "give up or down"),
+        }
+    }
+}
+
+impl Shape for LocalPreference {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("high" | "7224:7300") => Some(Self::High),
+            Some("medium" | "7224:7200") => Some(Self::Medium),
+            Some("low" | "7224:7100") => Some(Self::Low),
+            _ => wrong(value, at, log, "a local preference", "give 7224:7100, 7224:7200 or 7224:7300"),
+        }
+    }
+}
+
+impl Shape for TunnelEncryption {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("aes-gcm") => Some(Self::Gcm),
+            Some("aes-cbc-sha1" | "aes-cbc-sha256") => Some(Self::CbcSha256),
+            Some("aes-cbc-sha384") => Some(Self::CbcSha384),
+            Some("aes-cbc-sha512") => Some(Self::CbcSha512),
+            _ => wrong(
+                value,
+                at,
+                log,
+                "a choice",
+                "give aes-gcm, aes-cbc-sha1, aes-cbc-sha256, aes-cbc-sha384 or aes-cbc-sha512",
             ),
         }
     }

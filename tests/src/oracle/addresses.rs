@@ -56,7 +56,9 @@ pub(super) fn belongs_to_aws(topology: &Topology, address: IpAddr) -> bool {
     let assigned =
         topology.network_interfaces.values().flat_map(|eni| eni.public_ips.values().map(|p| p.address));
     let mut blocks = topology.vpcs.values().flat_map(|vpc| vpc.ipv6_cidr_blocks.iter().copied());
-    allocated.chain(assigned).any(|public| IpAddr::V4(public) == address)
+    let mut pools = topology.route_tables.values().flat_map(|table| table.public_ipv4_pools.iter().copied());
+    pools.any(|pool| IpNet::V4(pool).contains(&address))
+        || allocated.chain(assigned).any(|public| IpAddr::V4(public) == address)
         || blocks.any(|block| IpNet::V6(block).contains(&address))
 }
 

@@ -1,6 +1,6 @@
 //! May a packet leave an interface, or enter one? (areas L2, PIPE, SG and CT)
 
-use vpclab_model::{InterfaceType, MidStreamTcp, RouteTarget, Topology};
+use vpclab_model::{InstanceState, InterfaceType, MidStreamTcp, NetworkInterface, RouteTarget, Topology};
 
 use super::addresses::{has_address, is_never_forwarded, is_router_of, owner};
 use super::filters::{Far, Subject, acl, is_meant, is_wide_open, rules, speaks_of};
@@ -21,6 +21,9 @@ impl Oracle {
         let topology = walk.topology;
         let eni = &topology.network_interfaces[name];
         if eni.attachment.is_none() {
+            return Err(Reason::NoDestination);
+        }
+        if !is_running(topology, eni) {
             return Err(Reason::NoDestination);
         }
         let subnet = &topology.subnets[&eni.subnet];
@@ -62,6 +65,9 @@ impl Oracle {
             _ => None,
         };
         if eni.attachment.is_none() && nat.is_none() {
+            return Err(Reason::NoDestination);
+        }
+        if !is_running(topology, eni) {
             return Err(Reason::NoDestination);
         }
         let meets_acl = match from {
@@ -188,6 +194,12 @@ impl Oracle {
         });
         Ok(())
     }
+}
+
+/// Nothing passes the interfaces of a stopped instance.
+fn is_running(topology: &Topology, eni: &NetworkInterface) -> bool {
+    let instance = eni.attachment.as_ref().and_then(|at| topology.instances.get(&at.instance));
+    instance.is_none_or(|instance| instance.state == InstanceState::Running)
 }
 
 /// CT-07, IGW-24: whether what goes to the packet's destination from this interface's subnet passes a gateway whose flows

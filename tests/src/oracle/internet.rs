@@ -10,7 +10,7 @@ use super::addresses::{
 };
 use super::memory::{Flow, remembered};
 use super::routes::route;
-use super::{From, Oracle, Place, Reason, Walk};
+use super::{From, Oracle, Place, Reason, Walk, edge};
 use crate::packet::Body;
 
 /// MTU-03, IGW-12.
@@ -23,15 +23,22 @@ impl Oracle {
             return Err(Reason::Gateway);
         }
         let src = walk.packet.src;
-        let owner = owner(walk.topology, vpc, src).ok_or(Reason::Gateway)?;
-        let eni = &walk.topology.network_interfaces[owner];
-        let may_mail = walk.topology.settings.outbound_smtp == OutboundSmtp::Allowed;
-        let public = match src {
-            IpAddr::V4(private) => {
-                Some(IpAddr::V4(eni.public_ips.get(&private).ok_or(Reason::Gateway)?.address))
+        let public_of = |private: IpAddr| {
+            let owner = owner(walk.topology, vpc, private)?;
+            let eni = &walk.topology.network_interfaces[owner];
+            match private {
+                IpAddr::V4(private) => Some(Some(IpAddr::V4(eni.public_ips.get(&private)?.address))),
+                IpAddr::V6(_) => Some(None),
             }
-            IpAddr::V6(_) => None,
         };
+        let public = match edge::may_answer(walk.topology, vpc, src) {
+            true => None,
+            false => public_of(src).ok_or(Reason::Gateway)?,
+        };
+        if walk.router.is_some_and(|subnet| edge::is_shut_out(walk.topology, subnet, src)) {
+            return Err(Reason::Gateway);
+        }
+        let may_mail = walk.topology.settings.outbound_smtp == OutboundSmtp::Allowed;
         if src.is_ipv4() && matches!(walk.packet.body, Body::Tcp { dst: 25, .. }) && !may_mail {
             return Err(Reason::Gateway);
         }
@@ -79,6 +86,7 @@ impl Oracle {
             return Err(Reason::NotForwarded);
         }
         let own = host.address.map(IpAddr::V4) == Some(src) || host.ipv6_address.map(IpAddr::V6) == Some(src);
+        // A forged private source gets as far as the gateway.
         if !own && !is_private_or_shared(src) {
             return Err(Reason::Gateway);
         }
@@ -105,6 +113,13 @@ impl Oracle {
         if let Some(name) = behind_egress_only(topology, dst, src) {
             return self.by_egress_only_gateway(walk, name);
         }
+        if let Some(table) = edge::pool(topology, dst) {
+            if is_private_or_shared(src) {
+                return Err(Reason::Gateway);
+            }
+            let name = edge::by_pool(topology, table, dst)?;
+            return self.enter(walk, name.as_str(), &From::Outside);
+        }
         let Some((name, private)) = behind_public(topology, dst) else {
             let beyond = leaves_aws && !belongs_to_aws(topology, dst);
             return if beyond { Ok(Some(Place::Internet)) } else { Err(Reason::Gateway) };
@@ -120,6 +135,8 @@ impl Oracle {
         {
             about.src = private;
         }
+        let vpc = &topology.subnets[&topology.network_interfaces[name].subnet].vpc;
+        let name = edge::diverted(topology, vpc, private)?.unwrap_or(name);
         self.enter(walk, name.as_str(), &From::Outside)
     }
 

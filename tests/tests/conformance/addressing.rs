@@ -439,3 +439,42 @@ fn any_subnet_reaches_any_other_in_one_hop() {
     let seen = net.send("web", &packet(WEB, crate::networks::CLIENT, ping(1))).arrives_at("client");
     assert_eq!(seen.ttl, vpclab_tests::frames::TTL);
 }
+
+#[test]
+fn a_vpc_takes_no_block_that_a_connection_stands_against() {
+    // proves: ADDR-17, ADDR-18
+    let peers = |state: &str| {
+        let mut d = crate::peer_groups::peers();
+        d["vpc_peering_connections"]["p"]["state"] = json!(state);
+        d
+    };
+    let add = |before: &Value, vpc: &str, block: &str| {
+        let mut after = before.clone();
+        after["vpcs"][vpc]["secondary_cidr_blocks"] = json!([block]);
+        let previous = topology(before, None).unwrap();
+        match topology(&after, Some(&previous)) {
+            Ok(next) => format!("{:?}", next.vpc_peering_connections["p"].state),
+            Err(mistakes) => {
+                let [mistake] = mistakes.0.as_slice() else { panic!("{mistakes}") };
+                format!("{}: {}", mistake.resource, mistake.code)
+            }
+        }
+    };
+    // v has 10.0.0.0/16 and has asked; w has 10.1.0.0/16.
+    let active = peers("active");
+    assert_eq!(add(&active, "v", "10.2.0.0/16"), "Active");
+    assert_eq!(add(&active, "w", "10.2.0.0/16"), "Active");
+    assert_eq!(add(&active, "v", "10.1.128.0/17"), "vpcs.v: InvalidVpc.Range");
+    let waiting = peers("pending-acceptance");
+    assert_eq!(add(&waiting, "v", "10.2.0.0/16"), "vpcs.v: OperationNotPermitted");
+    assert_eq!(add(&waiting, "w", "10.2.0.0/16"), "PendingAcceptance");
+    // The one that is asked may add a block all the same; accepting then fails, and that is no error.
+    let mut asked = waiting.clone();
+    asked["vpcs"]["v"]["secondary_cidr_blocks"] = json!(["10.5.0.0/16"]);
+    let mut accepted = asked.clone();
+    accepted["vpcs"]["w"]["secondary_cidr_blocks"] = json!(["10.5.7.0/24"]);
+    accepted["vpc_peering_connections"]["p"]["state"] = json!("active");
+    let previous = topology(&asked, None).unwrap();
+    let next = topology(&accepted, Some(&previous)).unwrap();
+    assert_eq!(format!("{:?}", next.vpc_peering_connections["p"].state), "Failed");
+}

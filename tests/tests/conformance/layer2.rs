@@ -344,3 +344,24 @@ fn a_detached_interface_sends_nothing() {
     });
     net.send("spare", &packet("10.0.1.50", DB, syn(1, 2))).arrives_at("db");
 }
+
+#[test]
+fn an_interface_of_a_service_is_not_the_users_to_change() {
+    // proves: L2-19
+    let nat = |d: &mut serde_json::Value| {
+        d["nat_gateways"] = json!({ "n": { "subnet": "public", "connectivity_type": "private" } });
+    };
+    accepted(nat);
+    let id = vpclab_model::NetworkInterfaceName::new("nat/n").id();
+    for reference in ["nat/n", &id] {
+        refused("instances.db.network_interfaces[0].network_interface", "OperationNotPermitted", |d| {
+            nat(d);
+            d["instances"]["db"]["network_interfaces"] =
+                json!([{ "network_interface": reference, "device_index": 1 }]);
+        });
+        refused("eips.e.network_interface", "OperationNotPermitted", |d| {
+            nat(d);
+            d["eips"] = json!({ "e": { "network_interface": reference } });
+        });
+    }
+}

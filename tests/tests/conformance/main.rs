@@ -7,6 +7,7 @@
 
 mod addressing;
 mod connection_tracking;
+mod direct_connect;
 mod errors;
 mod explain;
 mod gateway_endpoints;
@@ -18,9 +19,12 @@ mod networks;
 mod not_modelled;
 mod peer_groups;
 mod pipeline;
+mod private_networks;
 mod quotas;
 mod register;
 mod route_tables;
 mod security_groups;
+mod site_to_site_vpn;
 mod transit_gateway;
 mod transit_networks;
+mod virtual_private_gateway;

@@ -8,13 +8,13 @@ use vpclab_tests::packet::syn;
 use crate::networks::{DB, DB_V6, WEB, WEB_V6, document, everything, packet};
 
 /// An instance of the VPC `w`, which a peering connection joins with `v`.
-const FAR: &str = "10.1.1.10";
-const FAR_V6: &str = "2001:db8:2:1::10";
+pub(crate) const FAR: &str = "10.1.1.10";
+pub(crate) const FAR_V6: &str = "2001:db8:2:1::10";
 /// A group nobody in the topology has declared.
 const UNKNOWN: &str = "210987654321/sg-0123456789abcdef0";
 
 /// `db` admits the group `far` of the VPC `w`, where `far` is in it and `other` is not.
-fn peers() -> Value {
+pub(crate) fn peers() -> Value {
     let mut d = document();
     d["vpcs"]["w"] = json!({ "cidr_block": "10.1.0.0/16", "ipv6_cidr_block": "2001:db8:2::/56" });
     d["vpc_peering_connections"] = json!({ "p": { "vpc": "v", "peer_vpc": "w", "state": "active" } });

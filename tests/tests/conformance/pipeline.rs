@@ -6,6 +6,8 @@ use vpclab_tests::frames;
 use vpclab_tests::harness::Net;
 use vpclab_tests::packet::{Flags, Packet, ping, syn, tcp, udp};
 
+use crate::peer_groups::{FAR, FAR_V6, peers};
+
 use crate::networks::{
     CLIENT, DB, DB_V6, PEER, WEB, WEB_PUBLIC, WEB_V6, acl_on, all_of, document, entry, everything, packet,
     web_with_rules, with,
@@ -29,6 +31,10 @@ fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
         Step::EgressOnly { .. } => "egress-only",
         Step::NatGateway { .. } => "nat",
         Step::Peering { .. } => "peering",
+        Step::VpnGateway { .. } => "vpn gateway",
+        Step::PrivateLink { .. } => "link",
+        Step::CustomerNetwork { .. } => "customer network",
+        Step::Forward { .. } => "forward",
         Step::Arrive { .. } => "arrive",
         Step::Endpoint { .. } => "endpoint",
         Step::TransitRoute { .. } => "transit gateway route",
@@ -54,6 +60,35 @@ fn a_leaving_packet_meets_group_acl_and_route_table_in_this_order() {
     let net = acl_on("public", json!([]), json!([]));
     let steps = journey(&net, "web", &packet(WEB, CLIENT, syn(40_000, 443)));
     assert_eq!(steps, ["leave", "check out", "group out", "acl out"]);
+}
+
+#[test]
+fn across_a_peering_connection_only_the_senders_route_table_is_asked() {
+    // proves: PIPE-05
+    let mut net = Net::new(peers());
+    net.change(|d| d["security_groups"]["db"]["ingress"] = json!([everything()]));
+    let expected = [
+        "leave",
+        "check out",
+        "group out",
+        "acl out",
+        "route",
+        "peering",
+        "acl in",
+        "group in",
+        "check in",
+        "arrive",
+    ];
+    for (from, to) in [(FAR, DB), (FAR_V6, DB_V6)] {
+        assert_eq!(journey(&net, "far", &packet(from, to, syn(40_000, 443))), expected);
+        assert!(net.converses("far", &packet(from, to, syn(40_000, 443))));
+    }
+    // The receiver's table matters to its answers only.
+    net.change(|d| d["route_tables"]["v/main"]["routes"] = json!([]));
+    for (from, to) in [(FAR, DB), (FAR_V6, DB_V6)] {
+        net.send("far", &packet(from, to, syn(40_001, 443))).arrives_at("db");
+        assert!(!net.converses("far", &packet(from, to, syn(40_002, 443))));
+    }
 }
 
 #[test]

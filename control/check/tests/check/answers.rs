@@ -119,19 +119,42 @@ fn somebody_else_with_the_same_address_is_not_who_was_asked_for() {
     assert_eq!((answer.reachable, answer.not_denied.as_slice()), (Some(false), &[][..]));
 }
 
+/// A private host whose way to the internet leads through an instance that forwards as `attribute` says.
+fn behind_nat_instance(attribute: &str) -> Network {
+    yaml(&format!(
+        "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\n\
+         internet_gateways: {{igw: {{vpc: v}}}}\n\
+         subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24, route_table: via}}, t: {{vpc: v, cidr_block: 10.0.1.0/24, route_table: out}}}}\n\
+         route_tables: {{via: {{vpc: v, routes: [{{cidr_block: 0.0.0.0/0, network_interface: nat}}]}},\n\
+           out: {{vpc: v, routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}]}}}}\n\
+         security_groups: {{open: {{vpc: v, ingress: [{{protocol: '-1', cidr_blocks: [10.0.0.0/16]}}]}}}}\n\
+         instances: {{a: {{subnet: s}}, nat: {{subnet: t, source_dest_check: false, security_groups: [open],\n\
+           associate_public_ip_address: true{attribute}}}}}\n"
+    ))
+}
+
 #[test]
-fn a_guest_that_is_to_forward_makes_the_answer_unknown() {
-    let network = yaml(
-        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
-         internet_gateways: {igw: {vpc: v}}\n\
-         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24, route_table: via}, t: {vpc: v, cidr_block: 10.0.1.0/24}}\n\
-         route_tables: {via: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, network_interface: nat}]}}\n\
-         instances: {a: {subnet: s}, nat: {subnet: t, source_dest_check: false}}\n",
-    );
-    let answer = network.explain("a", "internet:443");
-    assert_eq!(answer.reachable, None, "{:#?}", answer.blockers);
-    assert_eq!(answer.unmodelled[0].resource, "nat");
-    assert!(answer.back.is_none());
+fn a_guest_without_the_check_is_assumed_to_forward_as_it_declares() {
+    let ask = |attribute: &str| behind_nat_instance(attribute).explain("a", "internet:443");
+    let codes = |answer: &vpclab_api::Explanation| -> Vec<String> {
+        answer.blockers.iter().map(|blocker| blocker.code.clone()).collect()
+    };
+    let nat = ask(", forwards: nat");
+    assert_eq!((nat.reachable, codes(&nat)), (Some(true), Vec::new()));
+    let told = nat.assumed.iter().find(|assumed| assumed.resource == "nat").unwrap();
+    assert!(told.assumption.contains("from its own address"), "{}", told.assumption);
+    let seen = nat.forward.observed.unwrap().source.address;
+    assert!(!seen.starts_with("10."), "{seen}");
+    assert_eq!(nat.back.unwrap().observed.unwrap().destination.address, "10.0.0.4");
+    // As it is: the gateway has no public address for `a`.
+    let plain = ask("");
+    assert_eq!(codes(&plain), ["IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS"]);
+    assert_eq!(plain.reachable, Some(false));
+    let none = ask(", forwards: none");
+    assert_eq!((none.reachable, codes(&none)), (Some(false), vec!["GUEST_DOES_NOT_FORWARD".to_owned()]));
+    assert!(none.back.is_none());
+    let stopped = ask(", state: stopped");
+    assert_eq!(codes(&stopped), ["BAD_STATE_ROUTE"]);
 }
 
 #[test]

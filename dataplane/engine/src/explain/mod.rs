@@ -9,6 +9,7 @@
 
 mod classes;
 mod ends;
+mod journey;
 
 use std::net::IpAddr;
 
@@ -20,13 +21,13 @@ use vpclab_wire::{
 pub use classes::{Class, PortSet, TrafficQuestion};
 pub use ends::{End, EndError, Ends, Start, anonymous_address, guest_next_hop, resolve};
 
-use crate::fabric::{Fabric, Role};
+use self::journey::Journey;
+use crate::fabric::Fabric;
 use crate::flow::{FlowTable, is_reply};
 use crate::index::EniIdx;
-use crate::plan::{Context, Egress, Origin, Plan, Verdict, plan};
+use crate::plan::{Egress, Origin};
 use crate::reason::{DropReason, Unmodelled};
-use crate::step::{Recorder, Step};
-use crate::time::Timestamp;
+use crate::step::Step;
 
 /// How often the classes are made finer. Each round finds new tables or ends the search; paths are far shorter.
 const MAX_ROUNDS: usize = 16;
@@ -175,76 +176,30 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
         Class::Ports { nat_ports, .. } => Some(nat_ports.from),
         _ => None,
     };
-    let cx = Context { fabric, flows: &flows, now: Timestamp::ZERO, nat_port };
-    let (forward, mut denials, effects) = survey(&cx, origin, &request, Some(class), false);
+    let mut journey = Journey::new(fabric, &mut flows, nat_port);
+    let (forward, mut denials) = journey.walk(origin, &request, Some(class));
     let mut back = None;
-    if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed) {
+    if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed)
         // As if the request had been delivered, whatever denied it.
-        if flows.commit(&effects, Timestamp::ZERO).is_ok()
-            && let Some(answer) = answer(observed)
-        {
-            let origin = match egress {
-                Egress::Interface(eni, _) => guest_next_hop(fabric, eni, answer.dst)
-                    .map(|next_hop| Origin::Interface { eni, next_hop }),
-                Egress::Host(host) => Ok(Origin::Host(host)),
-                Egress::Internet(_) => Ok(Origin::Internet),
-            };
-            let cx = Context { fabric, flows: &flows, now: Timestamp::ZERO, nat_port };
-            let (mut leg, more, _) = survey(&cx, origin, &answer, None, true);
-            denials.extend(more);
-            let may_arrive = leg.dropped.is_none_or(|reason| reason.unmodelled().is_some());
-            if may_arrive && leg.observed.is_some() && !returned(ends, &leg) {
-                leg.dropped = Some(DropReason::Misdelivered);
-                denials.push((true, DropReason::Misdelivered));
+        && let Some(answer) = answer(observed)
+    {
+        let origin = match egress {
+            Egress::Interface(eni, _) => {
+                guest_next_hop(fabric, eni, answer.dst).map(|next_hop| Origin::Interface { eni, next_hop })
             }
-            back = Some(leg);
+            Egress::Host(host) => Ok(Origin::Host(host)),
+            Egress::Internet(_) => Ok(Origin::Internet),
+        };
+        let (mut leg, more) = journey.walk(origin, &answer, None);
+        denials.extend(more);
+        let may_arrive = leg.dropped.is_none_or(|reason| reason.unmodelled().is_some());
+        if may_arrive && leg.observed.is_some() && !returned(ends, &leg) {
+            leg.dropped = Some(DropReason::Misdelivered);
+            denials.push((true, DropReason::Misdelivered));
         }
+        back = Some(leg);
     }
     Fate { class: *class, forward, back, denials }
-}
-
-/// Plans a packet with every denial noted; returns the way, the denials and the effects. `asked` is what a request
-/// stands for; an answer has none.
-fn survey(
-    cx: &Context<'_>,
-    origin: Result<Origin, DropReason>,
-    packet: &IpHeaders,
-    asked: Option<&Class>,
-    on_return: bool,
-) -> (Leg, Vec<(bool, DropReason)>, Vec<crate::flow::Effect>) {
-    let mut recorder = Recorder { survey: true, ..Recorder::default() };
-    let planned = match origin {
-        Ok(origin) => plan(cx, origin, packet, &mut recorder),
-        Err(reason) => Plan::dropped(reason),
-    };
-    let mut denials = recorder.denials;
-    let (dropped, observed, egress) = match planned.verdict {
-        Verdict::Forward(forward) => (None, Some(forward.headers), Some(forward.egress)),
-        // The router answers for itself: delivered, and the answer is the return.
-        Verdict::Reply(_) => (None, Some(*packet), None),
-        Verdict::Drop(reason) => (Some(reason), None, None),
-    };
-    if let Some(reason) = dropped
-        && !denials.contains(&reason)
-    {
-        denials.push(reason);
-    }
-    if let Some(Egress::Interface(eni, _)) = egress
-        && let Role::NotModelled(resource) = cx.fabric.enis[eni].role
-    {
-        // The interface is an end of the question, and the way to it is no unknown: what takes requests there takes
-        // this one, what has sent from there takes the answer.
-        let known = &cx.fabric.not_modelled[resource];
-        let is_end = match asked {
-            Some(class) => known.takes && matches!(class, Class::Ports { .. }),
-            None => known.sends,
-        };
-        denials.retain(|reason| !(is_end && *reason == DropReason::NotModelled(resource)));
-    }
-    // What denies it says more than what may deny it.
-    let dropped = denials.iter().find(|reason| reason.unmodelled().is_none()).or(denials.first()).copied();
-    let leg = Leg { steps: recorder.steps, dropped, observed, egress };
-    (leg, denials.into_iter().map(|reason| (on_return, reason)).collect(), planned.effects.to_vec())
 }
 
 /// Whether an answer came back to who asked.

@@ -1,13 +1,14 @@
 //! Where does a customer network send a packet? (areas VPN and DX)
 //!
 //! Its hosts are joined by a network of the user's own, about which nothing is known but its addresses and the largest
-//! packet inside it.
+//! packet inside it, and what it has learnt over its private links. Its own addresses go before all else.
 
+use crate::fabric::Direction;
 use crate::index::{CustomerNetworkIdx, HostIdx};
 use crate::packet::Draft;
 use crate::plan::{Context, Egress, Location, outside};
 use crate::reason::DropReason;
-use crate::step::Probe;
+use crate::step::{Probe, Step};
 use crate::stop::mtu;
 
 /// A host of the network sends a packet.
@@ -26,7 +27,7 @@ pub(crate) fn depart(
     Ok(Location::CustomerNetwork(network))
 }
 
-/// The network delivers a packet to a host of its own.
+/// The network delivers a packet to a host of its own, or sends it over one of its links.
 pub(crate) fn route(
     cx: &Context<'_>,
     index: CustomerNetworkIdx,
@@ -36,7 +37,11 @@ pub(crate) fn route(
     let network = &cx.fabric.customer_networks[index];
     let address = draft.headers.dst;
     if !network.blocks.iter().any(|block| block.contains(&address)) {
-        return Err(DropReason::CustomerNoRoute { network: index });
+        let route = network.routes.lookup(address);
+        let matched = route.and_then(|route| Some((route.destination, *route.links.first()?)));
+        probe.step(|| Step::CustomerNetwork { network: index, matched });
+        let (_, link) = matched.ok_or(DropReason::CustomerNoRoute { network: index })?;
+        return Ok(Location::PrivateLink(link, Direction::Inbound));
     }
     let Some(host) = cx.fabric.customer_host_at(index, address) else {
         return Err(DropReason::NoSuchCustomerHost { network: index, address });

@@ -38,6 +38,7 @@ pub(crate) fn leave(
     if let Role::Endpoint(endpoint) = interface.role {
         return Err(DropReason::EndpointInitiates { endpoint });
     }
+    runs(cx, eni)?;
     if let Some(service) = service(destination, cx.fabric.vpcs[interface.vpc].resolver, draft) {
         return Err(DropReason::ServiceNotModelled(service));
     }
@@ -83,6 +84,7 @@ pub(crate) fn enter(
     if interface.role == Role::Guest && interface.attachment.is_none() {
         return Err(DropReason::NotAttached { eni });
     }
+    runs(cx, eni)?;
     let asks_network_acl = match arrival {
         Arrival::Neighbor(_) | Arrival::SameSubnetTransit => false,
         Arrival::SameSubnet => cx.fabric.settings.network_acl_within_subnet_via_router,
@@ -116,6 +118,16 @@ pub(crate) fn enter(
         Arrival::SameSubnet | Arrival::SameSubnetTransit | Arrival::Outside => cx.fabric.router_of(eni).mac,
     };
     Ok(outside(Egress::Interface(eni, src_mac), probe, draft.headers.dst))
+}
+
+/// A stopped instance keeps its interfaces, and nothing passes them.
+fn runs(cx: &Context<'_>, eni: EniIdx) -> Result<(), DropReason> {
+    match cx.fabric.enis[eni].attachment {
+        Some((instance, _)) if !cx.fabric.instances[instance].running => {
+            Err(DropReason::InstanceStopped { eni })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether groups filter what passes an interface: some services put interfaces without any into subnets.

@@ -10,12 +10,12 @@ use vpclab_wire::Transport;
 
 use crate::fabric::{Direction, RouteTarget};
 use crate::flow::Ingress;
-use crate::index::{EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, VpcIdx};
+use crate::index::{EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, RouteTableIdx, VpcIdx};
 use crate::packet::{Draft, Path};
 use crate::plan::{Arrival, Context, Egress, Location, deny, outside};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
-use crate::stop::{egress_only, mtu};
+use crate::stop::{edge, egress_only, mtu};
 
 /// The largest IP packet on the path through an internet gateway (MTU-03, IGW-12).
 pub(crate) const INTERNET_MTU: u16 = 1500;
@@ -62,7 +62,7 @@ pub(crate) fn exit(
     };
     // What came into the VPC from elsewhere is no interface's own packet, whatever its source (IGW-11, IGW-28).
     let public = match draft.path {
-        Path::Transit(_) => Err(DropReason::SpoofedSource { gateway }),
+        Path::Transit(_) | Path::VpnGateway(_) => Err(DropReason::SpoofedSource { gateway }),
         Path::Inside | Path::Peering(_) => public_source(cx, gateway, vpc, source),
     };
     if let Some(reason) = refused_destination {
@@ -74,6 +74,7 @@ pub(crate) fn exit(
         return Err(reason);
     }
     let public = public?;
+    follows_the_way_in(cx, gateway, draft, probe)?;
     probe.step(|| Step::InternetGateway {
         gateway,
         direction: Direction::Outbound,
@@ -112,6 +113,10 @@ fn public_source(
     vpc: VpcIdx,
     source: IpAddr,
 ) -> Result<Option<IpAddr>, DropReason> {
+    if is_of_pool(cx, gateway, source) {
+        // RT-52
+        return Ok(None);
+    }
     let eni = cx.fabric.interface_at(vpc, source).ok_or(DropReason::SpoofedSource { gateway })?;
     match source {
         IpAddr::V4(private) => match cx.fabric.enis[eni].public_address_of(private) {
@@ -120,6 +125,33 @@ fn public_source(
         },
         IpAddr::V6(_) if not_public(source).is_none() => Ok(None),
         IpAddr::V6(_) => Err(DropReason::NoPublicAddress { gateway, eni }),
+    }
+}
+
+/// Whether the gateway's table routes `source`, of a pool, to an interface: that one may answer from it (RT-52).
+fn is_of_pool(cx: &Context<'_>, gateway: InternetGatewayIdx, source: IpAddr) -> bool {
+    let table = cx.fabric.internet_gateways[gateway].route_table;
+    cx.fabric.pool_gateway(source) == Some(gateway)
+        && table.is_some_and(|table| edge::middlebox(cx.fabric, table, source).is_some())
+}
+
+/// Whether the packet's subnet may use the gateway directly: not if packets for it are handed to a middlebox, which then
+/// has to see both directions (RT-40). The middlebox's own packets and what it forwards are not meant.
+fn follows_the_way_in(
+    cx: &Context<'_>,
+    gateway: InternetGatewayIdx,
+    draft: &Draft,
+    probe: &mut impl Probe,
+) -> Result<(), DropReason> {
+    let source = draft.headers.src;
+    let here = draft.router.filter(|subnet| cx.fabric.subnets[*subnet].contains(source));
+    let table = cx.fabric.internet_gateways[gateway].route_table;
+    let Some((subnet, table)) = here.zip(table) else { return Ok(()) };
+    match edge::middlebox(cx.fabric, table, source) {
+        Some(middlebox) if !cx.fabric.enis[middlebox].owns(source) => {
+            deny(probe, DropReason::RedirectedSubnet { gateway, subnet, middlebox })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -146,6 +178,11 @@ pub(crate) fn arrive(
     if let Some((gateway, eni)) = egress_only_of(cx, destination, source) {
         return egress_only::enter(cx, gateway, eni, draft, probe);
     }
+    let pool = cx.fabric.pool_gateway(destination);
+    if let Some((gateway, table)) = pool.and_then(|g| Some((g, cx.fabric.internet_gateways[g].route_table?)))
+    {
+        return arrive_by_pool(cx, gateway, table, draft, probe);
+    }
     let Some(mapping) = cx.fabric.public_mapping(destination) else {
         // Nobody's address. What belongs to AWS is dropped there (IGW-09), and a declared host knows only what the
         // topology declares; anything else may exist outside.
@@ -169,7 +206,36 @@ pub(crate) fn arrive(
         }
         draft.set_destination(mapping.private);
     }
-    Ok(Location::Interface(mapping.eni, Arrival::Outside))
+    let table = cx.fabric.internet_gateways[mapping.gateway].route_table;
+    let middlebox = table.map(|table| edge::divert(cx, table, draft, probe)).transpose()?.flatten();
+    if let Some(middlebox) = middlebox {
+        has_public_address(cx, middlebox, draft.headers.is_ipv6())?;
+    }
+    Ok(Location::Interface(middlebox.unwrap_or(mapping.eni), Arrival::Outside))
+}
+
+/// RT-39: the internet reaches no middlebox that it cannot address, in the family of the packet.
+fn has_public_address(cx: &Context<'_>, eni: EniIdx, ipv6: bool) -> Result<(), DropReason> {
+    let interface = &cx.fabric.enis[eni];
+    let has = match ipv6 {
+        true => interface.addresses.iter().any(|a| a.is_ipv6() && not_public(*a).is_none()),
+        false => !interface.public_addresses.is_empty(),
+    };
+    if has { Ok(()) } else { Err(DropReason::MiddleboxNotPublic { eni }) }
+}
+
+/// A packet for an address of a pool: to the interface that the gateway's table names, untranslated (RT-51).
+fn arrive_by_pool(
+    cx: &Context<'_>,
+    gateway: InternetGatewayIdx,
+    table: RouteTableIdx,
+    draft: &Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    probe.step(|| Step::InternetGateway { gateway, direction: Direction::Inbound, translated: None });
+    let address = draft.headers.dst;
+    let eni = edge::divert(cx, table, draft, probe)?.ok_or(DropReason::NoPublicMapping { address })?;
+    Ok(Location::Interface(eni, Arrival::Outside))
 }
 
 /// The interface with a public IPv6 address and the egress-only internet gateway that its subnet's routes to `source`

@@ -15,6 +15,8 @@ use crate::reason::DropReason;
 pub(crate) enum Emitter {
     /// The router of the subnet that the packet was last in, if it was in one (MTU-06).
     Router,
+    /// Nobody.
+    Nobody,
     /// A gateway in a subnet, by its own address.
     Gateway(SubnetIdx, IpAddr),
 }
@@ -36,6 +38,7 @@ pub(crate) fn fit(draft: &mut Draft, mtu: u16, emitter: Emitter) -> Result<(), D
                     draft.bear(router, BornPacket::Icmp { kind, source: None });
                 }
             }
+            Emitter::Nobody => {}
             Emitter::Gateway(subnet, address) => {
                 let source = (address.is_ipv6() == draft.headers.is_ipv6()).then_some(address);
                 draft.bear(subnet, BornPacket::Icmp { kind, source });

@@ -190,7 +190,7 @@ fn come_back(cx: &Context<'_>, at: &Place<'_>, draft: &mut Draft) -> Result<(), 
     }
     // From a peer or over a private link a connection cannot start at the gateway (NAT-15, NAT-45).
     let unknown = match draft.path {
-        Path::Peering(_) => DropReason::NatForeignClient { gateway },
+        Path::Peering(_) | Path::VpnGateway(_) => DropReason::NatForeignClient { gateway },
         // A transit gateway's packets count as from inside.
         Path::Inside | Path::Transit(_) => DropReason::NatNoMapping { gateway, side: NatSide::Outside },
     };

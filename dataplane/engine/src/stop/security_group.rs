@@ -96,7 +96,7 @@ fn go_on_untracked(
                 },
             }),
             Some(_) => {}
-            None => refuse(cx, eni, rules, probe)?,
+            None => refuse(cx, eni, rules, direction, &selector, draft, probe)?,
         }
     }
     Ok(())
@@ -140,7 +140,7 @@ fn open(
                 tracking: remembered.then_some(tracking),
             },
         }),
-        None => refuse(cx, eni, direction, probe)?,
+        None => refuse(cx, eni, direction, direction, &selector, draft, probe)?,
     }
     if !remembered {
         return Ok(());
@@ -227,6 +227,26 @@ fn evaluate<'a>(
     evaluation
 }
 
+/// Whether a reference would let the packet in, had a middlebox not forwarded it (SG-13).
+fn lost_reference(
+    cx: &Context<'_>,
+    eni: EniIdx,
+    direction: Direction,
+    selector: &Selector,
+    draft: &Draft,
+) -> bool {
+    if direction == Direction::Outbound || draft.sender.is_some() {
+        return false;
+    }
+    let owner = cx.fabric.interface_at(cx.fabric.enis[eni].vpc, draft.headers.src);
+    let refers = |rule: &PolicyRule| {
+        matches!(rule.peer, Peer::Group(group)
+            if owner.is_some_and(|owner| cx.fabric.enis[owner].security_groups.contains(&group)))
+    };
+    let mut rules = cx.fabric.policy(eni, direction).rules.iter();
+    rules.any(|rule| refers(rule) && selector.is_covered_by(&rule.traffic))
+}
+
 /// Whether the interface at the far end is in `group`, as far as group references may know (SG-08): of an arriving packet
 /// the interface that sent it, of a leaving one the owner of its destination in the VPC or in a peer of it (SG-10).
 fn is_member(
@@ -273,8 +293,17 @@ fn covers_all_ports(rule: &PolicyRule, protocol: Protocol) -> bool {
 }
 
 /// Reports that no rule of direction `rules` allows the packet.
-fn refuse(cx: &Context<'_>, eni: EniIdx, rules: Direction, probe: &mut impl Probe) -> Result<(), DropReason> {
+fn refuse(
+    cx: &Context<'_>,
+    eni: EniIdx,
+    rules: Direction,
+    direction: Direction,
+    selector: &Selector,
+    draft: &Draft,
+    probe: &mut impl Probe,
+) -> Result<(), DropReason> {
     probe.step(|| Step::SecurityGroup { eni, direction: rules, decision: GroupDecision::Denied });
     let has_rules = !cx.fabric.policy(eni, rules).rules.is_empty();
-    deny(probe, DropReason::SecurityGroup { eni, direction: rules, has_rules })
+    let lost_reference = rules == direction && lost_reference(cx, eni, direction, selector, draft);
+    deny(probe, DropReason::SecurityGroup { eni, direction: rules, has_rules, lost_reference })
 }

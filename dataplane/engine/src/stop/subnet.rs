@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use vpclab_model::RouteState;
+use vpclab_model::{RouteOrigin, RouteState};
 
 use crate::fabric::{Direction, EndpointKind, Role, RouteTarget};
 use crate::index::{EniIdx, SubnetIdx, VpcEndpointIdx};
@@ -104,6 +104,10 @@ fn route_from(
             // A gateway is no neighbour: its subnet's ACL is asked even by senders in the same subnet (NACL-21).
             network_acl::guard(cx, cx.fabric.nat_gateways[gateway].subnet, Direction::Inbound, draft, probe)?;
             Ok(Location::Nat(gateway, NatSide::Inside))
+        }
+        RouteTarget::VpnGateway(gateway) => {
+            let propagated = matches!(route.origin, RouteOrigin::EnableVgwRoutePropagation(_));
+            Ok(Location::VpnGateway(gateway, propagated))
         }
         RouteTarget::Peering(peering) => Ok(Location::Peering(peering, here.vpc)),
         RouteTarget::Endpoint(endpoint) => Ok(Location::Endpoint(endpoint, None)),

@@ -6,7 +6,7 @@ use crate::declared::DeclaredHome;
 use crate::log::{Log, Place};
 use crate::name::{EipName, InstanceName, InternetHostName, NetworkInterfaceName};
 use crate::reader::{Given, List, Reader, Written};
-use crate::resources::{ConnectionTracking, Tags};
+use crate::resources::{ConnectionTracking, InstanceState, Tags};
 use crate::shape::Mac;
 
 /// The largest device index.
@@ -61,6 +61,8 @@ pub(crate) struct DeclaredInstance {
     pub(crate) associate_public_ip_address: Given<bool>,
     pub(crate) public_ip: Given<Ipv4Addr>,
     pub(crate) network_interfaces: Vec<DeclaredAttachment>,
+    pub(crate) state: Given<InstanceState>,
+    pub(crate) forwards: Given<String>,
     pub(crate) tags: Tags,
 }
 
@@ -239,6 +241,8 @@ impl DeclaredInstance {
             associate_public_ip_address: reader.take(&["associate_public_ip_address"]),
             public_ip: reader.take(&["public_ip"]),
             network_interfaces,
+            state: reader.take(&["state", "instance_state"]),
+            forwards: reader.take(&["forwards"]),
             tags: reader.tags(),
         }
     }

@@ -78,6 +78,10 @@ pub(crate) struct DeclaredRouteTable {
     pub(crate) subnets: List<String>,
     /// The virtual private gateways whose routes it takes (RT-34).
     pub(crate) propagating_vgws: List<String>,
+    /// The gateways whose arriving packets it routes (RT-35, RT-36).
+    pub(crate) gateways: List<String>,
+    /// The customer's own public blocks that it routes (RT-51).
+    pub(crate) public_ipv4_pools: List<Ipv4Net>,
     pub(crate) tags: Tags,
 }
 
@@ -115,6 +119,8 @@ impl DeclaredRouteTable {
                 .collect(),
             subnets: reader.list(&["subnets", "subnet_ids"]),
             propagating_vgws: reader.list(&["propagating_vgws"]),
+            gateways: reader.list_or_one(&["gateways", "gateway_ids"], &["gateway", "gateway_id"]),
+            public_ipv4_pools: reader.list_or_one(&["public_ipv4_pools"], &["public_ipv4_pool"]),
             tags: reader.tags(),
         }
     }

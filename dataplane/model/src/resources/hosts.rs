@@ -112,8 +112,55 @@ impl Default for ConnectionTracking {
 pub struct Instance {
     /// Its interfaces by device index; index 0 is the primary one.
     pub network_interfaces: BTreeMap<u8, NetworkInterfaceName>,
+    /// Whether it runs.
+    #[serde(skip_serializing_if = "InstanceState::is_running")]
+    pub state: InstanceState,
+    /// What it does with packets that are not addressed to it, where an interface of its takes them (L2-12).
+    #[serde(skip_serializing_if = "Forwards::is_default")]
+    pub forwards: Forwards,
     /// Labels.
     pub tags: Tags,
+}
+
+/// Whether an instance runs. States that AWS passes through within seconds are absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// It takes and sends packets.
+    #[default]
+    Running,
+    /// It does not, and keeps its interfaces and their addresses.
+    Stopped,
+}
+
+impl InstanceState {
+    /// Whether it takes and sends packets.
+    #[must_use]
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    pub fn is_running(&self) -> bool {
+        *self == Self::Running
+    }
+}
+
+/// What the guest of an instance does with packets that are not addressed to it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forwards {
+    /// It sends them on by the interface they came in, unchanged but for the time to live.
+    #[default]
+    SameInterface,
+    /// It sends them on by this interface.
+    Interface(NetworkInterfaceName),
+    /// It sends them on by the interface they came in, from that interface's own address, and the answers back.
+    Nat,
+    /// It drops them.
+    None,
+}
+
+impl Forwards {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An elastic IP address.

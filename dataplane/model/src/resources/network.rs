@@ -10,7 +10,7 @@ use crate::home::Home;
 use crate::name::{
     EgressOnlyInternetGatewayName, InternetGatewayName, ManagedPrefixListName, NatGatewayName,
     NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, TransitGatewayName, VpcName,
-    VpcPeeringConnectionName,
+    VpcPeeringConnectionName, VpnGatewayName,
 };
 use crate::resources::Tags;
 
@@ -90,8 +90,31 @@ pub struct RouteTable {
     /// The prefix lists that its routes name, whether or not they have entries.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub prefix_lists: BTreeSet<ManagedPrefixListName>,
+    /// The gateways whose arriving packets it routes (RT-35): a gateway, or edge, route table.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub gateways: BTreeSet<EdgeGateway>,
+    /// Public blocks of the customer's own that its internet gateway takes packets for (RT-51).
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub public_ipv4_pools: BTreeSet<Ipv4Net>,
     /// Labels.
     pub tags: Tags,
+}
+
+/// A gateway that can have a route table of its own for what enters by it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeGateway {
+    /// An internet gateway.
+    InternetGateway(InternetGatewayName),
+}
+
+/// The gateway's name.
+impl fmt::Display for EdgeGateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InternetGateway(gateway) => gateway.fmt(f),
+        }
+    }
 }
 
 /// One route.
@@ -128,6 +151,8 @@ pub enum RouteTarget {
     EgressOnlyInternetGateway(EgressOnlyInternetGatewayName),
     /// To a NAT gateway (RT-32).
     NatGateway(NatGatewayName),
+    /// To a virtual private gateway, and over its links.
+    VpnGateway(VpnGatewayName),
     /// To the VPC at the other end.
     VpcPeeringConnection(VpcPeeringConnectionName),
     /// To a service, by a gateway endpoint (EPG-01).
@@ -154,6 +179,7 @@ impl fmt::Display for RouteTarget {
             Self::NetworkInterface(interface) => interface.fmt(f),
             Self::EgressOnlyInternetGateway(gateway) => gateway.fmt(f),
             Self::NatGateway(gateway) => gateway.fmt(f),
+            Self::VpnGateway(gateway) => gateway.fmt(f),
             Self::VpcPeeringConnection(peering) => peering.fmt(f),
             Self::TransitGateway(gateway) => gateway.fmt(f),
         }

@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
 use crate::name::CustomerNetworkName;
-use crate::resources::Tags;
+use crate::resources::{LinkName, Tags};
 
 /// A network of the user's own: an office, a data centre.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -15,10 +15,25 @@ pub struct CustomerNetwork {
     pub cidr_blocks: Vec<Ipv4Net>,
     /// Its IPv6 blocks.
     pub ipv6_cidr_blocks: Vec<Ipv6Net>,
+    /// What it knows of the other ends of its links, the best of each destination first.
+    pub routes: Vec<CustomerRoute>,
     /// The largest packet inside it, in bytes.
     pub mtu: u16,
     /// Labels.
     pub tags: Tags,
+}
+
+/// A route of a customer network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CustomerRoute {
+    /// Destinations, host bits zero.
+    pub destination: IpNet,
+    /// Over which link.
+    pub link: LinkName,
+    /// Whether it is declared, not announced by AWS.
+    pub declared: bool,
+    /// Whether packets take it.
+    pub in_use: bool,
 }
 
 /// A host in a customer network.

@@ -9,7 +9,8 @@ use crate::log::Place;
 use crate::name::{InstanceName, NetworkInterfaceName, SubnetName};
 use crate::reader::Given;
 use crate::register::Context;
-use crate::resources::{Attachment, Instance, Subnet};
+use crate::resources::{Attachment, Forwards, Instance, Subnet};
+use crate::shape::clip;
 
 /// Where each attached interface is plugged in.
 pub(super) type Attachments = BTreeMap<NetworkInterfaceName, Attachment>;
@@ -32,7 +33,13 @@ pub(super) fn build(
         .instances
         .iter()
         .map(|(name, declared)| {
-            (name.clone(), Instance { network_interfaces: BTreeMap::new(), tags: declared.tags.clone() })
+            let instance = Instance {
+                network_interfaces: BTreeMap::new(),
+                state: declared.state.value().copied().unwrap_or_default(),
+                forwards: Forwards::default(),
+                tags: declared.tags.clone(),
+            };
+            (name.clone(), instance)
         })
         .collect();
     let mut attachments = Attachments::new();
@@ -66,11 +73,35 @@ pub(super) fn build(
         }
     }
     for (name, declared) in &cx.declared.instances {
-        if let Some(instance) = instances.get(name) {
+        if let Some(instance) = instances.get_mut(name) {
+            instance.forwards = forwards(cx, declared, instance, unclear.contains(name));
             check_interfaces(cx, name, declared, instance, unclear.contains(name), subnets);
         }
     }
     (instances, attachments)
+}
+
+/// What the guest does with packets for others; it can send by its own interfaces only.
+fn forwards(cx: &Context<'_>, declared: &DeclaredInstance, instance: &Instance, unclear: bool) -> Forwards {
+    let Some(written) = declared.forwards.written() else { return Forwards::default() };
+    match written.value.as_str() {
+        "same_interface" => return Forwards::SameInterface,
+        "nat" => return Forwards::Nat,
+        "none" => return Forwards::None,
+        _ => {}
+    }
+    let own: Vec<_> = instance.network_interfaces.values().collect();
+    let found = cx.registers.network_interfaces.find(&written.value);
+    if let Some(interface) = found.filter(|found| own.contains(found)) {
+        return Forwards::Interface(interface.clone());
+    }
+    if !unclear {
+        let problem = format!("the instance has no network interface \"{}\"", clip(&written.value));
+        let own = own.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        let remedy = format!("give same_interface, nat, none, or one of its interfaces: {own}");
+        cx.log.report(&written.at, "InvalidParameterValue", problem, remedy);
+    }
+    Forwards::default()
 }
 
 /// Every claim, the instances' own first; and the instances of which a claim could not be read.
@@ -98,7 +129,7 @@ fn claims(cx: &Context<'_>) -> (Vec<Claim>, Vec<InstanceName>) {
     for (name, declared) in &cx.declared.instances {
         for attachment in &declared.network_interfaces {
             let interface = attachment.to.written();
-            let interface = interface.and_then(|to| cx.registers.network_interfaces.resolve(cx.log, to));
+            let interface = interface.and_then(|to| cx.registers.own_interface(cx.log, to));
             match (interface, device_index(&attachment.device_index)) {
                 (Some(interface), Some(device_index)) => {
                     let at = attachment.at.clone();

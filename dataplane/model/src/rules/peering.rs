@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::declared::DeclaredVpcPeeringConnection;
+use crate::log::Place;
 use crate::name::{VpcName, VpcPeeringConnectionName};
 use crate::reader::Given;
 use crate::register::Context;
@@ -30,6 +31,7 @@ pub(super) fn build(
             continue;
         }
         check_homes(cx, declared, &vpc, &peer_vpc);
+        check_added_blocks(cx, name, [&vpc, &peer_vpc], vpcs);
         let state = state(declared, vpcs.get(&vpc), vpcs.get(&peer_vpc));
         if let (Some(accepted), Some(state)) = (declared.auto_accept.written(), declared.state.written())
             && accepted.value != (state.value == PeeringState::Active)
@@ -87,6 +89,39 @@ fn check_homes(cx: &Context<'_>, declared: &DeclaredVpcPeeringConnection, vpc: &
             format!("VPC {vpc} is {here} and VPC {peer_vpc} {there}, so that the other side has to accept"),
             "say `\"state\": \"active\"` for one that it has accepted",
         );
+    }
+}
+
+/// What a VPC cannot add while a connection of before still stands: a block that overlaps its peer's (ADDR-17); the one
+/// that asked, any block before the other has answered (ADDR-18).
+fn check_added_blocks(
+    cx: &Context<'_>,
+    name: &VpcPeeringConnectionName,
+    ends: [&VpcName; 2],
+    vpcs: &BTreeMap<VpcName, Vpc>,
+) {
+    let Some(previous) = cx.previous else { return };
+    let Some(before) = previous.vpc_peering_connections.get(name) else { return };
+    let [Some(vpc), Some(peer)] = ends.map(|end| vpcs.get(end)) else { return };
+    if [&before.vpc, &before.peer_vpc] != ends {
+        return;
+    }
+    for (end, now) in [(ends[0], vpc), (ends[1], peer)] {
+        let Some(then) = previous.vpcs.get(end) else { continue };
+        let has_grown = now.cidr_blocks().any(|block| !then.cidr_blocks().any(|other| other == block));
+        let (code, problem) = match before.state {
+            PeeringState::Active if has_grown && overlap(vpc, peer) => (
+                "InvalidVpc.Range",
+                format!("the peer at the other end of {name} has addresses of a new block"),
+            ),
+            PeeringState::PendingAcceptance if has_grown && end == ends[0] => (
+                "OperationNotPermitted",
+                format!("{name} waits to be accepted, and this VPC has asked for it"),
+            ),
+            _ => continue,
+        };
+        let remedy = "leave the new block out, or remove the connection first";
+        cx.log.report(&Place::resource(end), code, problem, remedy);
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn customer_networks(cx: &Context<'_>) -> BTreeMap<CustomerNetworkNam
         let network = CustomerNetwork {
             cidr_blocks: v4.items.iter().map(|written| written.value).collect(),
             ipv6_cidr_blocks: v6.items.iter().map(|written| written.value).collect(),
+            routes: Vec::new(),
             mtu,
             tags: declared.tags.clone(),
         };

@@ -255,7 +255,7 @@ fn association(
     }
     let chosen = declared.associate_with_private_ip.written();
     let (at, name) = if let Some(written) = interface {
-        (&written.at, cx.registers.network_interfaces.resolve(cx.log, written)?)
+        (&written.at, cx.registers.own_interface(cx.log, written)?)
     } else if let Some(written) = instance {
         let instance = instances.get(&cx.registers.instances.resolve(cx.log, written)?)?;
         (&written.at, only_interface(cx, instance, written)?)

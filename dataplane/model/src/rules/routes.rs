@@ -6,6 +6,7 @@
 //! always holds: of the routes to one destination exactly one is not overridden, and the rest stay visible (RT-06).
 
 mod constraints;
+mod edge;
 mod priority;
 mod targets;
 
@@ -28,6 +29,7 @@ use crate::resources::{
 };
 
 use constraints::Destination;
+use edge::Edge;
 
 /// The code for a value that is not allowed.
 const INVALID: &str = "InvalidParameterValue";
@@ -89,13 +91,14 @@ pub(super) fn build(
     supplied: &[Supplied],
 ) -> BTreeMap<RouteTableName, RouteTable> {
     let mut tables = BTreeMap::new();
+    let mut edges = edge::edges(cx);
     for (name, owner) in cx.registers.route_tables.iter() {
         let declared = cx.declared.route_tables.get(name);
         let around = Surroundings { name: owner, vpc: owner.and_then(|vpc| all.vpcs.get(vpc)), all: *all };
+        let edge = edges.remove(name);
         let mut filling = Filling::of_local_routes(&around);
         if let Some(table) = declared {
-            no_propagation_yet(cx, table);
-            filling.add_written(cx, table, &around);
+            filling.add_written(cx, table, edge.as_ref(), &around);
         }
         for supplied in supplied.iter().filter(|supplied| supplied.table == *name) {
             filling.add_supplied(cx, supplied, &around);
@@ -106,7 +109,10 @@ pub(super) fn build(
         if let Some(owner) = owner {
             let main = cx.registers.main_tables.get(owner) == Some(name);
             let tags = declared.map(|table| table.tags.clone()).unwrap_or_default();
-            tables.insert(name.clone(), RouteTable { vpc: owner.clone(), main, routes, prefix_lists, tags });
+            let Edge { gateways, pools: public_ipv4_pools } = edge.unwrap_or_default();
+            let vpc = owner.clone();
+            let table = RouteTable { vpc, main, routes, prefix_lists, gateways, public_ipv4_pools, tags };
+            tables.insert(name.clone(), table);
         }
     }
     tables
@@ -136,14 +142,23 @@ impl Filling {
         Self { replaced: vec![false; routes.len()], routes, prefix_lists: BTreeMap::new() }
     }
 
-    fn add_written(&mut self, cx: &Context<'_>, declared: &DeclaredRouteTable, around: &Surroundings<'_>) {
+    fn add_written(
+        &mut self,
+        cx: &Context<'_>,
+        declared: &DeclaredRouteTable,
+        edge: Option<&Edge>,
+        around: &Surroundings<'_>,
+    ) {
         for written in &declared.routes {
             let destination = constraints::destination(cx, written, around.name);
             let target = targets::target(cx, written, around);
             let (Some((destination, at)), Some(target)) = (destination, target) else { continue };
-            match destination {
-                Destination::Block(block) => self.add_block(cx, block, &at, target, around),
-                Destination::List(list) => self.add_list(cx, list, &at, target, around),
+            match (destination, edge) {
+                (Destination::Block(block), Some(edge))
+                    if !edge::allowed(cx, edge, block, &target.0, (&at, &target.1), around) => {}
+                (Destination::List(_), Some(_)) => edge::refuse_list(cx, &at),
+                (Destination::Block(block), _) => self.add_block(cx, block, &at, target, around),
+                (Destination::List(list), None) => self.add_list(cx, list, &at, target, around),
             }
         }
     }
@@ -262,14 +277,6 @@ impl Filling {
                 overridden: false,
             }),
         }
-    }
-}
-
-/// Nothing can be propagated before there are virtual private gateways (RT-34).
-fn no_propagation_yet(cx: &Context<'_>, declared: &DeclaredRouteTable) {
-    for reference in &declared.propagating_vgws.items {
-        let problem = format!("there is no virtual private gateway \"{}\"", reference.value);
-        cx.log.report(&reference.at, "InvalidVpnGatewayID.NotFound", problem, "remove it");
     }
 }
 

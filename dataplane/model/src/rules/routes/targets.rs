@@ -1,12 +1,13 @@
 //! Where does a written route lead, and can packets go there? (RT-15, RT-17, RT-25, RT-30, RT-33, RT-44)
 
 use crate::declared::DeclaredRoute;
-use crate::name::{Kind, Name, NetworkInterfaceName};
+use crate::name::{Kind, Name, NetworkInterfaceName, VpnGatewayName};
 use crate::not_modelled::{NETWORK_FIREWALLS, NotModelledKind};
 use crate::reader::Written;
 use crate::register::{Context, Register};
 use crate::resources::{
-    AttachmentState, InterfaceType, NatGatewayState, PeeringState, RouteState, RouteTarget, VpcEndpointType,
+    Attachment, AttachmentState, InstanceState, InterfaceType, NatGatewayState, PeeringState, RouteState,
+    RouteTarget, VpcEndpointType,
 };
 use crate::rules::public::only_interface;
 use crate::rules::routes::{INVALID, Surroundings, Target, VPC_ENDPOINTS};
@@ -84,6 +85,11 @@ fn gateway(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<
     if reference.value == LOCAL && gateways.find(LOCAL).is_none() {
         return Some((RouteTarget::Local, at, RouteState::Active));
     }
+    if gateways.find(&reference.value).is_none()
+        && let Some(name) = cx.registers.vpn_gateways.find(&reference.value)
+    {
+        return vpn_gateway(cx, name.clone(), reference, around);
+    }
     let name = gateways.resolve_or(cx.log, reference, NOT_FOUND)?;
     match (gateways.owner(&name), around.name) {
         (Some(there), Some(here)) if there != here => {
@@ -95,6 +101,27 @@ fn gateway(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<
         (Some(_), _) => Some((RouteTarget::InternetGateway(name), at, RouteState::Active)),
         (None, _) => Some((RouteTarget::InternetGateway(name), at, RouteState::Blackhole)),
     }
+}
+
+/// A virtual private gateway, attached here or nowhere (RT-25, RT-33).
+fn vpn_gateway(
+    cx: &Context<'_>,
+    name: VpnGatewayName,
+    reference: &Written<String>,
+    around: &Surroundings<'_>,
+) -> Option<Target> {
+    let state = match (cx.registers.vpn_gateways.owner(&name), around.name) {
+        (Some(there), Some(here)) if there != here => {
+            let problem =
+                format!("the virtual private gateway {name} is attached to VPC {there}, not to VPC {here}");
+            let code = "InvalidGatewayID.NotFound";
+            cx.log.report(&reference.at, code, problem, format!("use the one of VPC {here}"));
+            return None;
+        }
+        (Some(_), _) => RouteState::Active,
+        (None, _) => RouteState::Blackhole,
+    };
+    Some((RouteTarget::VpnGateway(name), reference.at.clone(), state))
 }
 
 /// An interface of this VPC; unattached it is a black hole (RT-25).
@@ -117,7 +144,14 @@ fn interface(
         cx.log.report(&reference.at, INVALID, problem, "name the service as the target");
         return None;
     }
-    let state = if interface.attachment.is_some() { RouteState::Active } else { RouteState::Blackhole };
+    let runs = |attachment: &Attachment| {
+        let instance = around.all.instances.get(&attachment.instance);
+        // OQ-27
+        !cx.declared.settings.stopped_instance_blackhole
+            || instance.is_none_or(|instance| instance.state == InstanceState::Running)
+    };
+    let works = interface.attachment.as_ref().is_some_and(runs);
+    let state = if works { RouteState::Active } else { RouteState::Blackhole };
     Some((RouteTarget::NetworkInterface(name), reference.at.clone(), state))
 }
 

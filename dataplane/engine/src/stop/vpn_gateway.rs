@@ -1,0 +1,105 @@
+//! What does a virtual private gateway let through? (area VGW)
+//!
+//! It stands between its VPC and private links, and between links: from the VPC it takes what interfaces send under their
+//! own addresses, into it what goes to an interface's private address (VGW-02), and nothing that only wants to pass. It
+//! is a hop (OQ-22); of a packet that was a hop too far nobody hears.
+
+use vpclab_model::Propagation;
+
+use crate::fabric::{Direction, Role};
+use crate::flow::FlowKey;
+use crate::index::{EniIdx, LinkIdx, VpcIdx, VpnGatewayIdx};
+use crate::packet::{Draft, Path};
+use crate::plan::{Arrival, Context, Location};
+use crate::reason::DropReason;
+use crate::step::{Probe, Step};
+use crate::stop::mtu;
+
+/// What Direct Connect carries on behalf of a static route (DX-01).
+const STATIC_ROUTE_MTU: u16 = 1500;
+
+/// A packet leaves its VPC, by a route that is propagated or not.
+pub(crate) fn leave(
+    cx: &Context<'_>,
+    index: VpnGatewayIdx,
+    propagated: bool,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let gateway = &cx.fabric.vpn_gateways[index];
+    let own = gateway.vpc.and_then(|vpc| interface(cx, vpc, draft.headers.src));
+    if own.is_none() {
+        return Err(DropReason::VpnGatewayForeignSource { gateway: index });
+    }
+    let link = choose(cx, index, draft).ok_or(DropReason::VpnGatewayNoRoute { gateway: index })?;
+    probe.step(|| Step::VpnGateway { gateway: index, direction: Direction::Outbound, link });
+    draft.spend_hop()?;
+    if !propagated && !cx.fabric.links[link].is_vpn() {
+        mtu::fit(draft, STATIC_ROUTE_MTU, mtu::Emitter::Nobody)?;
+    }
+    draft.sender = None;
+    Ok(Location::PrivateLink(link, Direction::Outbound))
+}
+
+/// A packet comes over a link.
+pub(crate) fn arrive(
+    cx: &Context<'_>,
+    index: VpnGatewayIdx,
+    from: LinkIdx,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let gateway = &cx.fabric.vpn_gateways[index];
+    let address = draft.headers.dst;
+    probe.step(|| Step::VpnGateway { gateway: index, direction: Direction::Inbound, link: from });
+    draft.spend_hop()?;
+    draft.path = Path::VpnGateway(index);
+    draft.router = None;
+    match gateway.vpc {
+        Some(vpc) if cx.fabric.vpcs[vpc].contains(address) => {
+            let eni = interface(cx, vpc, address)
+                .ok_or(DropReason::VpnGatewayForeignDestination { gateway: index })?;
+            Ok(Location::Interface(eni, Arrival::Outside))
+        }
+        _ => to_another_site(cx, index, from, draft, probe),
+    }
+}
+
+/// CloudHub: between sites that announce their networks by BGP over VPN connections of the gateway (VGW-09).
+fn to_another_site(
+    cx: &Context<'_>,
+    index: VpnGatewayIdx,
+    from: LinkIdx,
+    draft: &Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let refused = DropReason::VpnGatewayForeignDestination { gateway: index };
+    let route = cx.fabric.vpn_gateways[index].routes.lookup(draft.headers.dst).ok_or(refused)?;
+    let [to] = route.links.as_slice() else { return Err(refused) };
+    let comes_by_bgp = cx.fabric.links[from].is_dynamic_vpn();
+    if route.origin != Some(Propagation::VpnBgp) || !comes_by_bgp || *to == from {
+        return Err(refused);
+    }
+    probe.step(|| Step::VpnGateway { gateway: index, direction: Direction::Outbound, link: *to });
+    Ok(Location::PrivateLink(*to, Direction::Outbound))
+}
+
+/// The link over which a flow goes: of several equal ones always the same (VGW-05, DX-08, PIPE-15).
+fn choose(cx: &Context<'_>, index: VpnGatewayIdx, draft: &Draft) -> Option<LinkIdx> {
+    let gateway = &cx.fabric.vpn_gateways[index];
+    let links = gateway.routes.lookup(draft.headers.dst)?.links.as_slice();
+    if let [only] = links {
+        return Some(*only);
+    }
+    let flow = FlowKey::of(&draft.headers, &draft.headers.transport, Direction::Outbound);
+    let hash = cx.fabric.choice(&(gateway.name.as_str(), flow));
+    let count = u64::try_from(links.len()).ok().filter(|count| *count > 0)?;
+    links.get(usize::try_from(hash % count).ok()?).copied()
+}
+
+/// The interface in use that has a private address in the gateway's VPC.
+fn interface(cx: &Context<'_>, vpc: VpcIdx, address: std::net::IpAddr) -> Option<EniIdx> {
+    let eni = cx.fabric.interface_at(vpc, address)?;
+    let interface = &cx.fabric.enis[eni];
+    (interface.attachment.is_some() || interface.role != Role::Guest).then_some(eni)
+}

@@ -1,0 +1,288 @@
+//! Area VGW: what does a virtual private gateway let through, and by which link?
+
+use serde_json::{Value, json};
+use vpclab_tests::frames::TTL;
+use vpclab_tests::packet::{ping, syn, udp};
+
+use crate::networks::{everything, packet};
+use crate::private_networks::{
+    APP, APP_V6, DESK, DESK_V6, accepted, direct_connect, other_site, refused, twin, with,
+};
+
+#[test]
+fn a_vpc_has_at_most_one_gateway_and_a_gateway_one_vpc() {
+    // proves: VGW-01, ERR-23
+    refused("vpn_gateways.wgw.vpc", "InvalidVpcState", |d| d["vpn_gateways"]["wgw"] = json!({ "vpc": "v" }));
+    refused("vpn_gateways.vgw.vpc", "InvalidParameterValue", |d| {
+        d["vpn_gateways"]["vgw"]["vpc"] = json!(["v", "w"]);
+        d["route_tables"]["t"] = json!({ "vpc": "v" });
+    });
+    accepted(|d| d["vpn_gateways"]["idle"] = json!({}));
+}
+
+#[test]
+fn what_the_gateway_learns_appears_in_the_tables_that_take_it_and_goes_when_they_do_not() {
+    // proves: RT-34, VGW-03
+    let mut net = with(|_| {});
+    assert!(net.converses("app", &packet(APP, DESK, syn(40_000, 80))));
+    assert!(net.converses("desk", &packet(DESK, APP, syn(40_001, 80))));
+    let routes = serde_json::to_value(&net.topology.route_tables["t"].routes).unwrap();
+    let learned = routes.as_array().unwrap().iter().find(|r| r["destination"] == "192.168.0.0/16").unwrap();
+    assert_eq!(learned["target"]["vpn_gateway"], "vgw");
+    net.change(|d| d["route_tables"]["t"]["propagating_vgws"] = json!([]));
+    net.send("app", &packet(APP, DESK, syn(40_002, 80))).dies_of("no-route");
+    // What is written leads as far: the gateway knows the way by itself. Only to what it has learnt.
+    net.change(|d| {
+        d["route_tables"]["t"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "gateway": "vgw" }]);
+    });
+    net.send("app", &packet(APP, DESK, syn(40_003, 80))).arrives_at("desk");
+    net.send("app", &packet(APP, "192.169.0.7", syn(40_004, 80))).dies_of("vpn-gateway-no-route");
+    // A table of another VPC takes nothing from it.
+    refused("route_tables.u.propagating_vgws[0]", "Gateway.NotAttached", |d| {
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.1.0.0/16" });
+        d["route_tables"]["u"] = json!({ "vpc": "w", "propagating_vgws": ["vgw"] });
+    });
+    refused("route_tables.t.propagating_vgws[0]", "InvalidVpnGatewayID.NotFound", |d| {
+        d["route_tables"]["t"]["propagating_vgws"] = json!(["nobody"]);
+    });
+}
+
+#[test]
+fn only_interfaces_of_the_vpc_send_by_it_and_only_they_are_reached() {
+    // proves: VGW-02
+    let mut net = with(|d| d["instances"]["app"]["source_dest_check"] = json!(false));
+    net.send("app", &packet("10.0.1.77", DESK, udp(1, 2))).dies_of("vpn-gateway-foreign-source");
+    net.send("app", &packet("172.16.0.1", DESK, udp(1, 2))).dies_of("vpn-gateway-foreign-source");
+    net.send("app", &packet(APP, DESK, udp(1, 2))).arrives_at("desk");
+    net.send("desk", &packet(DESK, "10.0.1.77", udp(1, 2))).dies_of("vpn-gateway-foreign-destination");
+    net.send("desk", &packet(DESK, APP, udp(1, 2))).arrives_at("app");
+}
+
+/// A peer VPC, an internet gateway, a NAT gateway and an interface that is attached to nothing.
+fn surroundings(d: &mut Value) {
+    d["vpcs"]["w"] = json!({ "cidr_block": "10.1.0.0/16" });
+    d["vpc_peering_connections"] = json!({ "pcx": { "vpc": "v", "peer_vpc": "w", "auto_accept": true } });
+    d["internet_gateways"] = json!({ "igw": { "vpc": "v" } });
+    d["eips"] = json!({ "e": {} });
+    d["nat_gateways"] = json!({ "nat": { "subnet": "b", "allocation": "e", "private_ip": "10.0.2.20" } });
+    d["route_tables"]["b"] =
+        json!({ "vpc": "v", "routes": [{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }] });
+    d["route_tables"]["w"] = json!({ "vpc": "w", "routes": [
+        { "cidr_block": "10.0.0.0/16", "vpc_peering_connection": "pcx" },
+        { "cidr_block": "192.168.0.0/16", "vpc_peering_connection": "pcx" } ] });
+    d["subnets"]["b"] = json!({ "vpc": "v", "cidr_block": "10.0.2.0/24", "route_table": "b" });
+    d["subnets"]["x"] = json!({ "vpc": "w", "cidr_block": "10.1.1.0/24", "route_table": "w" });
+    d["security_groups"]["wide"] = json!({ "vpc": "w", "ingress": [everything()] });
+    d["instances"]["far"] = json!({ "subnet": "x", "private_ip": "10.1.1.10", "security_groups": ["wide"] });
+    d["network_interfaces"] = json!({ "loose": { "subnet": "a", "private_ip": "10.0.1.50" } });
+    d["internet_hosts"] = json!({ "client": { "address": "198.51.100.7" } });
+    d["route_tables"]["t"]["routes"] =
+        json!([{ "cidr_block": "10.1.0.0/16", "vpc_peering_connection": "pcx" }]);
+    // The customer's own routes lead everything to AWS: AWS has to refuse it.
+    d["customer_networks"]["office"]["routes"] =
+        json!([{ "cidr_block": "0.0.0.0/0", "vpn_connection": "vpn" }]);
+}
+
+#[test]
+fn nobody_passes_through_the_vpc_to_something_else() {
+    // proves: VGW-02, PCX-08, NAT-15, NAT-45
+    let mut net = with(surroundings);
+    net.send("desk", &packet(DESK, APP, udp(1, 2))).arrives_at("app");
+    // A peer, the internet, an interface that is attached to nothing.
+    for destination in ["10.1.1.10", "198.51.100.7", "10.0.1.50"] {
+        net.send("desk", &packet(DESK, destination, udp(1, 2))).dies_of("vpn-gateway-foreign-destination");
+    }
+    // The NAT gateway has an interface in the VPC, and serves nobody from there.
+    net.send("desk", &packet(DESK, "10.0.2.20", syn(1, 2))).dies_of("nat-foreign-client");
+    // A peer does not get to the customer either.
+    net.send("far", &packet("10.1.1.10", DESK, udp(1, 2))).dies_of("peering-foreign-destination");
+}
+
+#[test]
+fn of_several_paths_the_longest_prefix_then_the_kind_then_the_shorter_as_path_then_the_lower_med() {
+    // proves: VGW-04, DX-05, RT-07
+    let mut net = with(|d| {
+        twin(d);
+        direct_connect(d, "dc");
+    });
+    let mut goes_to = |change: &dyn Fn(&mut Value), expected: &str| {
+        net.change(|d| change(d));
+        net.send("app", &packet(APP, DESK, udp(1, 2))).arrives_at(expected);
+    };
+    let bgp = |cidr: &str, path: &[u32], med: Option<u32>| match med {
+        Some(med) => json!([{ "cidr_block": cidr, "as_path": path, "med": med }]),
+        None => json!([{ "cidr_block": cidr, "as_path": path }]),
+    };
+    // Direct Connect, though its AS path is the longest.
+    goes_to(
+        &|d| {
+            d["dx_private_virtual_interfaces"]["dc-vif"]["bgp_routes"] =
+                bgp("192.168.0.0/16", &[65010, 65011, 65012, 65013], None);
+        },
+        "dc-host",
+    );
+    // A longer prefix over VPN.
+    goes_to(&|d| d["vpn_connections"]["vpn2"]["bgp_routes"] = bgp("192.168.0.0/17", &[65002], None), "till");
+    // Without Direct Connect: static before BGP.
+    goes_to(
+        &|d| {
+            d["dx_private_virtual_interfaces"]["dc-vif"]["state"] = json!("down");
+            d["vpn_connections"]["vpn"] = json!({ "vpn_gateway": "vgw", "customer_gateway": "cgw",
+                "static_routes_only": true, "routes": ["192.168.0.0/16"] });
+            d["vpn_connections"]["vpn2"]["bgp_routes"] = bgp("192.168.0.0/16", &[65002], None);
+        },
+        "desk",
+    );
+    // Both by BGP: the shorter path, then the lower metric, one that is absent being 100.
+    goes_to(
+        &|d| {
+            d["vpn_connections"]["vpn"] = json!({ "vpn_gateway": "vgw", "customer_gateway": "cgw",
+                "bgp_routes": bgp("192.168.0.0/16", &[65001, 65003], Some(0)) });
+        },
+        "till",
+    );
+    goes_to(
+        &|d| d["vpn_connections"]["vpn"]["bgp_routes"] = bgp("192.168.0.0/16", &[65001], Some(99)),
+        "desk",
+    );
+    goes_to(
+        &|d| d["vpn_connections"]["vpn"]["bgp_routes"] = bgp("192.168.0.0/16", &[65001], Some(101)),
+        "till",
+    );
+    // A connection whose tunnels are both down is no path; with one of them up it is.
+    goes_to(&|d| d["vpn_connections"]["vpn2"]["tunnels"] = json!(["down", "down"]), "desk");
+    goes_to(&|d| d["vpn_connections"]["vpn2"]["tunnels"] = json!(["down", "up"]), "till");
+}
+
+#[test]
+fn equal_vpn_connections_do_not_share_the_flows_and_packets_may_come_in_by_any() {
+    // proves: VGW-05, VPN-12
+    let mut net = with(twin);
+    let mut receivers: Vec<String> = (0..64)
+        .map(|port| {
+            let fate = net.send("app", &packet(APP, DESK, udp(40_000 + port, 53)));
+            fate.delivered().expect("delivered").0
+        })
+        .collect();
+    receivers.dedup();
+    assert_eq!(receivers.len(), 1, "one connection of the gateway sends: {receivers:?}");
+    for from in ["desk", "till"] {
+        net.send(from, &packet(DESK, APP, udp(1, 2))).arrives_at("app");
+    }
+}
+
+#[test]
+fn ipv6_does_not_go_over_vpn_at_a_virtual_private_gateway() {
+    // proves: VGW-08
+    let mut net = with(|d| {
+        d["route_tables"]["t"]["routes"] = json!([{ "ipv6_cidr_block": "::/0", "gateway": "vgw" }]);
+    });
+    net.send("app", &packet(APP_V6, DESK_V6, udp(1, 2))).dies_of("vpn-gateway-no-route");
+    net.send("desk", &packet(DESK_V6, APP_V6, udp(1, 2))).dies_of("customer-no-route");
+    // Direct Connect carries both.
+    net.change(|d| direct_connect(d, "dc"));
+    assert!(net.converses("app", &packet(APP_V6, DESK_V6, syn(40_000, 80))));
+    refused("vpn_connections.vpn.bgp_routes[0].ipv6_cidr_block", "InvalidParameterValue", |d| {
+        d["vpn_connections"]["vpn"]["bgp_routes"] = json!([{ "ipv6_cidr_block": "fd12::/48" }]);
+    });
+}
+
+#[test]
+fn sites_reach_each_other_through_the_gateway_they_share_by_bgp() {
+    // proves: VGW-09
+    let request = packet(DESK, "172.16.0.7", syn(40_000, 80));
+    let mut net = with(other_site);
+    assert!(net.converses("desk", &request));
+    // Also where the gateway is attached to no VPC.
+    net.change(|d| {
+        d["vpn_gateways"]["vgw"] = json!({});
+        d["route_tables"]["t"]["propagating_vgws"] = json!([]);
+    });
+    assert!(net.converses("desk", &request));
+    // Each site needs a number of its own, as BGP takes no route that has come through oneself.
+    net.change(|d| d["customer_gateways"]["cgw2"]["bgp_asn"] = json!(65001));
+    net.send("desk", &request).dies_of("customer-no-route");
+    // A static connection hears of nobody, and nobody of it; own routes do not help.
+    net.change(|d| {
+        d["customer_gateways"]["cgw2"]["bgp_asn"] = json!(65002);
+        d["vpn_connections"]["vpn2"] = json!({ "vpn_gateway": "vgw", "customer_gateway": "cgw2",
+            "static_routes_only": true, "routes": ["172.16.0.0/16"] });
+    });
+    net.send("desk", &request).dies_of("customer-no-route");
+    net.change(|d| {
+        d["customer_networks"]["office"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "link": "vpn" }]);
+    });
+    net.send("desk", &request).dies_of("vpn-gateway-foreign-destination");
+}
+
+#[test]
+fn the_local_route_wins_over_a_propagated_one_that_is_more_specific() {
+    // proves: VGW-10
+    let mut net = with(|d| {
+        d["customer_networks"]["office"]["cidr_blocks"] = json!(["192.168.0.0/16", "10.0.1.128/25"]);
+        d["vpn_connections"]["vpn"]["bgp_routes"] =
+            json!([{ "cidr_block": "10.0.1.128/25" }, { "cidr_block": "192.168.0.0/16" }]);
+        d["customer_hosts"]["desk"]["address"] = json!("10.0.1.200");
+        d["subnets"]["b"] = json!({ "vpc": "v", "cidr_block": "10.0.2.0/24", "route_table": "t" });
+        d["instances"]["other"] =
+            json!({ "subnet": "b", "private_ip": "10.0.2.10", "security_groups": ["open"] });
+    });
+    net.send("other", &packet("10.0.2.10", "10.0.1.200", udp(1, 2))).dies_of("no-such-address");
+}
+
+#[test]
+fn a_written_route_goes_before_a_propagated_one_to_the_same_destination() {
+    // proves: RT-10
+    let mut net = with(|d| {
+        d["vpn_connections"]["vpn"]["bgp_routes"] = json!([{ "cidr_block": "198.51.100.0/24" }]);
+        d["customer_networks"]["office"]["cidr_blocks"] = json!(["198.51.100.0/24"]);
+        d["customer_hosts"]["desk"]["address"] = json!("198.51.100.77");
+        d["internet_gateways"] = json!({ "igw": { "vpc": "v" } });
+        d["instances"]["app"]["associate_public_ip_address"] = json!(true);
+        d["internet_hosts"] = json!({ "client": { "address": "198.51.100.7" } });
+    });
+    net.send("app", &packet(APP, "198.51.100.77", udp(1, 2))).arrives_at("desk");
+    net.change(|d| {
+        d["route_tables"]["t"]["routes"] = json!([{ "cidr_block": "198.51.100.0/24", "gateway": "igw" }]);
+    });
+    net.send("app", &packet(APP, "198.51.100.7", udp(1, 2))).arrives_at("client");
+}
+
+#[test]
+fn the_amazon_side_has_a_private_number_by_default_64512() {
+    // proves: VGW-11
+    let net = with(|_| {});
+    assert_eq!(net.topology.vpn_gateways["vgw"].amazon_side_asn, 64512);
+    for right in [64512_u32, 65534, 4_200_000_000, 7224] {
+        accepted(|d| d["vpn_gateways"]["vgw"]["amazon_side_asn"] = json!(right));
+    }
+    for wrong in [64511_u32, 65535, 1, 4_199_999_999] {
+        refused("vpn_gateways.vgw.amazon_side_asn", "InvalidParameterValue", |d| {
+            d["vpn_gateways"]["vgw"]["amazon_side_asn"] = json!(wrong);
+        });
+    }
+}
+
+#[test]
+fn the_gateway_is_a_hop_in_both_directions() {
+    // OQ-22
+    let mut net = with(|_| {});
+    assert_eq!(net.send("app", &packet(APP, DESK, ping(1))).arrives_at("desk").ttl, TTL - 1);
+    assert_eq!(net.send("desk", &packet(DESK, APP, ping(2))).arrives_at("app").ttl, TTL - 1);
+}
+
+#[test]
+fn a_route_to_a_gateway_that_is_detached_is_a_black_hole_and_one_of_another_vpc_is_refused() {
+    // proves: RT-25, RT-33
+    let mut net = with(|d| {
+        d["vpn_gateways"]["vgw"] = json!({});
+        d["route_tables"]["t"] =
+            json!({ "vpc": "v", "routes": [{ "cidr_block": "192.168.0.0/16", "gateway": "vgw" }] });
+    });
+    net.send("app", &packet(APP, DESK, udp(1, 2))).dies_of("blackhole");
+    refused("route_tables.u.routes[0].gateway", "InvalidGatewayID.NotFound", |d| {
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.1.0.0/16" });
+        d["route_tables"]["u"] =
+            json!({ "vpc": "w", "routes": [{ "cidr_block": "192.168.0.0/16", "gateway": "vgw" }] });
+    });
+}
