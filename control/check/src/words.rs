@@ -402,6 +402,11 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!("virtual private gateway {name} {why}");
             plain(Some(name), message)
         }
+        DropReason::PrivateLinkDown { link } => {
+            let name = fabric.links[link].name.to_string();
+            let message = format!("private link {name} is down");
+            plain(Some(name), message)
+        }
         DropReason::PrivateLinkNoRoute { link } | DropReason::UndeclaredCustomerNetwork { link } => {
             let name = fabric.links[link].name.to_string();
             let why = match reason {

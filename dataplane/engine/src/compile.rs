@@ -157,7 +157,7 @@ impl<'a> Compiler<'a> {
             .vpc_endpoints
             .iter()
             .any(|(_, endpoint)| matches!(endpoint.kind, EndpointKind::Gateway { dynamodb: true, .. }));
-        let links = links::compile(self.topology, &self.vpcs);
+        let links = links::compile(self.topology, &self.vpcs, &self.transit);
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
             settings: self.topology.settings,

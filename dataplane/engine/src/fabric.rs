@@ -421,6 +421,10 @@ pub enum AttachmentEnd {
     Vpc(VpcAttachment),
     /// Another transit gateway: the same attachment as that one sees it.
     Peering(AttachmentIdx),
+    /// A VPN connection.
+    Vpn(LinkIdx),
+    /// A Direct Connect gateway, with what is behind its virtual interfaces.
+    DxGateway(Box<LinkTable>),
 }
 
 /// A VPC at a transit gateway.

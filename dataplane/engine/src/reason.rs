@@ -411,6 +411,12 @@ pub enum DropReason {
         /// The link.
         link: LinkIdx,
     },
+    /// Both tunnels of the connection are down, or the virtual interface is.
+    #[error("the private link is down")]
+    PrivateLinkDown {
+        /// The link.
+        link: LinkIdx,
+    },
     /// The topology declares no network at the customer's end of the link.
     #[error("no customer network is declared at the end of the private link")]
     UndeclaredCustomerNetwork {
@@ -611,6 +617,7 @@ names! {
     Self::VpnGatewayForeignDestination { .. } => "vpn-gateway-foreign-destination", "VGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS";
     Self::VpnGatewayNoRoute { .. } => "vpn-gateway-no-route", "NO_ROUTE_TO_DESTINATION";
     Self::PrivateLinkNoRoute { .. } => "private-link-no-route", "NO_ROUTE_TO_DESTINATION";
+    Self::PrivateLinkDown { .. } => "private-link-down", "BAD_STATE";
     Self::UndeclaredCustomerNetwork { .. } => "undeclared-customer-network", "NO_POSSIBLE_DESTINATION";
     Self::CustomerNoRoute { .. } => "customer-no-route", "NO_ROUTE_TO_DESTINATION";
     Self::NoSuchCustomerHost { .. } => "no-such-customer-host", "NO_POSSIBLE_DESTINATION";

@@ -47,6 +47,7 @@ pub(crate) struct Registers {
     pub(crate) customer_gateways: Register<kind::CustomerGateway>,
     pub(crate) vpn_connections: Register<kind::VpnConnection>,
     pub(crate) dx_gateways: Register<kind::DxGateway>,
+    pub(crate) dx_gateway_associations: Register<kind::DxGatewayAssociation>,
     pub(crate) dx_private_virtual_interfaces: Register<kind::DxPrivateVirtualInterface>,
     pub(crate) dx_transit_virtual_interfaces: Register<kind::DxTransitVirtualInterface>,
     pub(crate) customer_networks: Register<kind::CustomerNetwork>,
@@ -260,6 +261,7 @@ impl Registers {
             customer_gateways: Register::new(owners(&declared.customer_gateways, |_| None)),
             vpn_connections: Register::new(owners(&declared.vpn_connections, |_| None)),
             dx_gateways: Register::new(owners(&declared.dx_gateways, |_| None)),
+            dx_gateway_associations: Register::new(owners(&declared.dx_gateway_associations, |_| None)),
             dx_private_virtual_interfaces: Register::new(owners(
                 &declared.dx_private_virtual_interfaces,
                 |_| None,

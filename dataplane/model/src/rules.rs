@@ -53,8 +53,10 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let not_modelled = not_modelled::build(cx, &subnets, &network_interfaces);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
     let vpc_endpoints = endpoints::build(cx, &vpcs, &subnets, &network_interfaces, &services);
+    let mut links = links::build(cx, &customer_networks);
+    knowledge::learn(&mut links);
     let managed_prefix_lists = prefix_lists::build(cx, &services);
-    let transit = transit::build(cx, &vpcs, &subnets);
+    let transit = transit::build(cx, &vpcs, &subnets, &links, &managed_prefix_lists);
     let around = routes::Resources {
         vpcs: &vpcs,
         subnets: &subnets,
@@ -67,12 +69,11 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         endpoints: &vpc_endpoints,
         not_modelled: &not_modelled,
     };
-    let mut links = links::build(cx, &customer_networks);
-    knowledge::learn(&mut links);
     let mut supplied = knowledge::propagate(cx, &links);
     supplied.extend(endpoints::supplied(&vpc_endpoints));
     let route_tables = routes::build(cx, &around, &supplied);
-    knowledge::tell_customers(cx, &mut customer_networks, &links, &vpcs);
+    let known = knowledge::Known { vpcs: &vpcs, transit_tables: &transit.route_tables };
+    knowledge::tell_customers(cx, &mut customer_networks, &links, &known);
     let topology = Topology {
         region: cx.declared.region.clone().unwrap_or_default(),
         settings: cx.declared.settings,

@@ -377,3 +377,87 @@ fn a_table_in_use_cannot_go() {
     );
     assert!(declared.route_tables.contains_key("v/main"), "the main table is always there");
 }
+
+#[test]
+fn a_table_leads_to_peers_to_the_internet_and_to_an_egress_only_gateway_at_once() {
+    // proves: VEC-01, RT-05, RT-31
+    let net = Net::new(json!({
+        "vpcs": { "v": { "cidr_block": "10.0.0.0/16", "ipv6_cidr_block": "2001:db8:1234:1a00::/56" },
+            "w": { "cidr_block": "172.31.0.0/16" } },
+        "internet_gateways": { "igw": { "vpc": "v" } },
+        "egress_only_internet_gateways": { "eigw": { "vpc": "v" } },
+        "vpc_peering_connections": { "pcx": { "vpc": "v", "peer_vpc": "w", "auto_accept": true } },
+        "subnets": { "a": { "vpc": "v", "cidr_block": "10.0.0.0/20", "ipv6_cidr_block": "2001:db8:1234:1a00::/64",
+            "route_table": "public" } },
+        "route_tables": { "public": { "vpc": "v", "routes": [
+            { "cidr_block": "172.31.0.0/16", "vpc_peering_connection": "pcx" },
+            { "cidr_block": "0.0.0.0/0", "gateway": "igw" },
+            { "ipv6_cidr_block": "::/0", "egress_only_gateway": "eigw" } ] } },
+        "instances": { "web": { "subnet": "a" } },
+    }));
+    for (address, target) in [
+        ("10.0.9.9", "local"),
+        ("172.31.5.5", "pcx"),
+        ("1.1.1.1", "igw"),
+        ("2001:db8:1234:1a05::1", "local"),
+        ("2600::1", "eigw"),
+    ] {
+        assert_eq!(lookup(&net, address), target, "{address}");
+    }
+    // Whichever target a family may have, the other may not.
+    let gateway = |d: &mut Value| d["egress_only_internet_gateways"] = json!({ "eigw": { "vpc": "v" } });
+    refused("route_tables.public.routes[0].egress_only_gateway", BAD, |d| {
+        gateway(d);
+        d["route_tables"]["public"]["routes"] =
+            json!([{ "cidr_block": "0.0.0.0/0", "egress_only_gateway": "eigw" }]);
+    });
+    accepted(routes(json!([{ "ipv6_cidr_block": "2600::/16", "gateway": "igw" }])));
+}
+
+#[test]
+fn of_two_peers_with_one_block_the_longer_prefix_chooses() {
+    // proves: VEC-05
+    let mut document = document();
+    document["vpcs"]["v"] = json!({ "cidr_block": "172.16.0.0/16" });
+    document["subnets"] =
+        json!({ "b": { "vpc": "v", "cidr_block": "172.16.1.0/24", "route_table": "public" } });
+    document["security_groups"]["open"] = json!({ "vpc": "v", "ingress": [crate::networks::everything()] });
+    document["instances"] =
+        json!({ "asker": { "subnet": "b", "private_ip": "172.16.1.4", "security_groups": ["open"] } });
+    document["vpc_peering_connections"] = json!({});
+    for name in ["a", "c"] {
+        document["vpcs"][name] = json!({ "cidr_block": "10.0.0.0/16" });
+        document["subnets"][name] = json!({ "vpc": name, "cidr_block": "10.0.1.0/24" });
+        document["security_groups"][name] =
+            json!({ "vpc": name, "ingress": [{ "protocol": "-1", "cidr_blocks": ["0.0.0.0/0"] }] });
+        document["vpc_peering_connections"][format!("pcx-{name}")] =
+            json!({ "vpc": "v", "peer_vpc": name, "auto_accept": true });
+        for last in [66, 67] {
+            document["instances"][format!("{name}-{last}")] =
+                json!({ "subnet": name, "private_ip": format!("10.0.1.{last}"), "security_groups": [name] });
+        }
+    }
+    document["route_tables"]["public"]["routes"] = json!([
+        { "cidr_block": "10.0.1.66/32", "vpc_peering_connection": "pcx-a" },
+        { "cidr_block": "10.0.0.0/16", "vpc_peering_connection": "pcx-c" } ]);
+    let mut net = Net::new(document);
+    net.send("asker", &packet("172.16.1.4", "10.0.1.66", syn(1, 80))).arrives_at("a-66");
+    net.send("asker", &packet("172.16.1.4", "10.0.1.67", syn(1, 80))).arrives_at("c-67");
+}
+
+#[test]
+fn a_nat_gateway_takes_ipv4_and_the_prefix_of_nat64() {
+    // proves: RT-32
+    let with_nat = |route: Value| {
+        move |d: &mut Value| {
+            d["nat_gateways"] = json!({ "nat": { "subnet": "private", "connectivity_type": "private" } });
+            d["route_tables"]["public"]["routes"] = json!([route]);
+        }
+    };
+    accepted(with_nat(json!({ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" })));
+    accepted(with_nat(json!({ "ipv6_cidr_block": "64:ff9b::/96", "nat_gateway": "nat" })));
+    let at = "route_tables.public.routes[0].nat_gateway";
+    for block in ["::/0", "2600::/16", "64:ff9b::/64"] {
+        refused(at, BAD, with_nat(json!({ "ipv6_cidr_block": block, "nat_gateway": "nat" })));
+    }
+}

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vpclab_model::{
-    self as model, CustomerNetworkName, LinkName, LinkState, Propagation, Topology, VirtualInterface,
-    VirtualInterfaceEnd,
+    self as model, AttachmentName, CustomerNetworkName, LinkName, LinkState, Propagation, Topology,
+    VirtualInterface, VirtualInterfaceEnd,
 };
 
 use crate::compile::Numbering;
+use crate::compile::transit::Numbers;
 use crate::fabric::{AwsEnd, CustomerNetwork, Link, LinkRoute, LinkTable, VpnGateway};
 use crate::index::{CustomerNetworkIdx, LinkIdx, Position, Table, VpcIdx, VpnGatewayIdx};
 
@@ -25,20 +26,33 @@ struct Names<'a> {
     vpn_gateways: Numbering<'a, VpnGatewayIdx>,
     customer_networks: Numbering<'a, CustomerNetworkIdx>,
     links: HashMap<LinkName, LinkIdx>,
+    transit: &'a Numbers<'a>,
 }
 
-/// Compiles them.
-pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>) -> Links {
+/// The links in the order of the table.
+pub(super) fn numbers(topology: &Topology) -> HashMap<LinkName, LinkIdx> {
     let vpns = topology.vpn_connections.keys().cloned().map(LinkName::Vpn);
     let private = topology.dx_private_virtual_interfaces.keys().cloned().map(LinkName::Private);
     let transit = topology.dx_transit_virtual_interfaces.keys().cloned().map(LinkName::Transit);
-    let names: Vec<LinkName> = vpns.chain(private).chain(transit).collect();
-    let numbered = names.into_iter().enumerate().map(|(place, name)| (name, LinkIdx::from_position(place)));
+    let all = vpns.chain(private).chain(transit).enumerate();
+    all.map(|(place, name)| (name, LinkIdx::from_position(place))).collect()
+}
+
+/// What a transit gateway has learnt by a Direct Connect gateway.
+pub(super) fn learned(topology: &Topology, association: &model::DxGatewayAssociationName) -> LinkTable {
+    let routes = topology.dx_gateway_associations[association].routes.iter().filter(|route| route.in_use);
+    let routes = routes.map(|route| (route.destination, &route.link, Some(route.origin)));
+    link_table(&numbers(topology), routes)
+}
+
+/// Compiles them.
+pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit: &Numbers<'_>) -> Links {
     let names = Names {
         topology,
         vpn_gateways: Numbering::new(&topology.vpn_gateways),
         customer_networks: Numbering::new(&topology.customer_networks),
-        links: numbered.collect(),
+        links: numbers(topology),
+        transit,
     };
     let mut links = Table::new();
     for (name, connection) in &topology.vpn_connections {
@@ -55,7 +69,7 @@ pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>) -> Link
         let in_use = gateway.routes.iter().filter(|route| route.in_use);
         let routes = in_use.map(|route| (route.destination, &route.link, Some(route.origin)));
         let vpc = gateway.vpc.as_ref().map(|vpc| vpcs.of(vpc));
-        vpn_gateways.push(VpnGateway { name: name.clone(), vpc, routes: names.table(routes) });
+        vpn_gateways.push(VpnGateway { name: name.clone(), vpc, routes: link_table(&names.links, routes) });
     }
     let mut customer_networks = Table::new();
     for (name, network) in &topology.customer_networks {
@@ -65,7 +79,7 @@ pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>) -> Link
             name: name.clone(),
             blocks: network.blocks().collect(),
             mtu: network.mtu,
-            routes: names.table(routes),
+            routes: link_table(&names.links, routes),
         });
     }
     Links { vpn_gateways, customer_networks, links }
@@ -79,28 +93,32 @@ impl Names<'_> {
             name: LinkName::Vpn(name.clone()),
             dynamic: !connection.static_routes_only,
             network: self.network(gateway.customer_network.as_ref()),
+            up: connection.is_up(),
             mtu,
             clamps_to: connection.mss_clamping.then_some(mtu),
-            ends: self.end(&connection.gateway).map(everywhere).unwrap_or_default(),
+            ends: self
+                .end(&connection.gateway, AttachmentName::Vpn(name.clone()))
+                .map(everywhere)
+                .unwrap_or_default(),
         }
     }
 
     fn virtual_interface(&self, name: LinkName, interface: &VirtualInterface) -> Link {
         let ends = match &interface.end {
-            _ if interface.state == LinkState::Down => Vec::new(),
             VirtualInterfaceEnd::VpnGateway(gateway) => {
                 everywhere(AwsEnd::VpnGateway(self.vpn_gateways.of(gateway)))
             }
             VirtualInterfaceEnd::DxGateway(dx) => {
-                let associations = self.topology.dx_gateway_associations.values();
-                let here = associations.filter(|association| association.dx_gateway == *dx);
-                here.flat_map(|association| self.announced(association)).collect()
+                let associations = self.topology.dx_gateway_associations.iter();
+                let here = associations.filter(|(_, association)| association.dx_gateway == *dx);
+                here.flat_map(|(name, association)| self.announced(name, association)).collect()
             }
         };
         Link {
             name,
             dynamic: true,
             network: self.network(interface.customer_network.as_ref()),
+            up: interface.state == LinkState::Up,
             mtu: interface.mtu,
             clamps_to: None,
             ends,
@@ -108,8 +126,13 @@ impl Names<'_> {
     }
 
     /// What a gateway announces by a Direct Connect gateway leads back to it (DX-06, DX-07).
-    fn announced(&self, association: &model::DxGatewayAssociation) -> Vec<(IpNet, AwsEnd)> {
-        let Some(end) = self.end(&association.gateway) else { return Vec::new() };
+    fn announced(
+        &self,
+        name: &model::DxGatewayAssociationName,
+        association: &model::DxGatewayAssociation,
+    ) -> Vec<(IpNet, AwsEnd)> {
+        let attachment = AttachmentName::DxGateway(name.clone());
+        let Some(end) = self.end(&association.gateway, attachment) else { return Vec::new() };
         let allowed = association.allowed_prefixes.as_deref();
         match &association.gateway {
             model::AwsEnd::VpnGateway(gateway) => {
@@ -126,32 +149,34 @@ impl Names<'_> {
         }
     }
 
-    fn end(&self, end: &model::AwsEnd) -> Option<AwsEnd> {
+    fn end(&self, end: &model::AwsEnd, attachment: AttachmentName) -> Option<AwsEnd> {
         match end {
             model::AwsEnd::VpnGateway(gateway) => Some(AwsEnd::VpnGateway(self.vpn_gateways.of(gateway))),
-            model::AwsEnd::TransitGateway(_) => None,
+            model::AwsEnd::TransitGateway(gateway) => {
+                self.transit.side(gateway, attachment).map(AwsEnd::Transit)
+            }
         }
     }
 
     fn network(&self, name: Option<&CustomerNetworkName>) -> Option<CustomerNetworkIdx> {
         name.map(|name| self.customer_networks.of(name))
     }
+}
 
-    /// Routes in order of destinations; those to one destination become one.
-    fn table<'r>(
-        &self,
-        routes: impl Iterator<Item = (IpNet, &'r LinkName, Option<Propagation>)>,
-    ) -> LinkTable {
-        let mut compiled: Vec<LinkRoute> = Vec::new();
-        for (destination, link, origin) in routes {
-            let Some(&link) = self.links.get(link) else { continue };
-            match compiled.last_mut() {
-                Some(last) if last.destination == destination => last.links.push(link),
-                _ => compiled.push(LinkRoute { destination, links: vec![link], origin }),
-            }
+/// Routes in order of destinations; those to one destination become one.
+fn link_table<'r>(
+    numbers: &HashMap<LinkName, LinkIdx>,
+    routes: impl Iterator<Item = (IpNet, &'r LinkName, Option<Propagation>)>,
+) -> LinkTable {
+    let mut compiled: Vec<LinkRoute> = Vec::new();
+    for (destination, link, origin) in routes {
+        let Some(&link) = numbers.get(link) else { continue };
+        match compiled.last_mut() {
+            Some(last) if last.destination == destination => last.links.push(link),
+            _ => compiled.push(LinkRoute { destination, links: vec![link], origin }),
         }
-        LinkTable::new(compiled)
     }
+    LinkTable::new(compiled)
 }
 
 /// Every destination leads to `end`.

@@ -25,7 +25,30 @@ pub(super) struct Numbers<'a> {
     tables: HashMap<&'a model::TransitGatewayRouteTableName, TransitTableIdx>,
 }
 
+/// The sides of VPN connections and of Direct Connect gateways.
+fn private_sides(topology: &Topology) -> impl Iterator<Item = Side<'_>> {
+    let vpns = topology.vpn_connections.iter().filter_map(|(name, vpn)| match &vpn.gateway {
+        model::AwsEnd::TransitGateway(gateway) => Some((gateway, AttachmentName::Vpn(name.clone()))),
+        model::AwsEnd::VpnGateway(_) => None,
+    });
+    let associations = topology.dx_gateway_associations.iter();
+    let associations = associations.filter_map(|(name, association)| match &association.gateway {
+        model::AwsEnd::TransitGateway(gateway) => Some((gateway, AttachmentName::DxGateway(name.clone()))),
+        model::AwsEnd::VpnGateway(_) => None,
+    });
+    vpns.chain(associations)
+}
+
 impl<'a> Numbers<'a> {
+    /// The attachment of this name as the gateway sees it.
+    pub(super) fn side(
+        &self,
+        gateway: &model::TransitGatewayName,
+        name: AttachmentName,
+    ) -> Option<AttachmentIdx> {
+        self.sides.get(&(gateway, name)).copied()
+    }
+
     pub(super) fn of(topology: &'a Topology) -> Self {
         let vpcs = topology
             .transit_gateway_vpc_attachments
@@ -35,8 +58,11 @@ impl<'a> Numbers<'a> {
             [&attachment.transit_gateway, &attachment.peer_transit_gateway]
                 .map(|gateway| (gateway, AttachmentName::Peering(name.clone())))
         });
-        let mut sides: BTreeMap<Side<'_>, AttachmentIdx> =
-            vpcs.chain(peerings).map(|side| (side, AttachmentIdx::from_position(0))).collect();
+        let mut sides: BTreeMap<Side<'_>, AttachmentIdx> = vpcs
+            .chain(peerings)
+            .chain(private_sides(topology))
+            .map(|side| (side, AttachmentIdx::from_position(0)))
+            .collect();
         for (position, index) in sides.values_mut().enumerate() {
             *index = AttachmentIdx::from_position(position);
         }
@@ -127,6 +153,13 @@ impl Compiler<'_> {
                     knows_zones: associated.is_some_and(|(_, table)| !table.propagations.is_empty()),
                     refers_to_groups: attachment.security_group_referencing_support,
                 })
+            }
+            AttachmentName::Vpn(vpn) => {
+                let link = super::links::numbers(self.topology).remove(&model::LinkName::Vpn(vpn.clone()))?;
+                AttachmentEnd::Vpn(link)
+            }
+            AttachmentName::DxGateway(association) => {
+                AttachmentEnd::DxGateway(Box::new(super::links::learned(self.topology, association)))
             }
             AttachmentName::Peering(peering) => {
                 let attachment = &self.topology.transit_gateway_peering_attachments[peering];

@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use vpclab_model::{CustomerNetworkName, LinkName, Propagation, VpnGatewayName};
 
-use crate::index::{CustomerNetworkIdx, LinkIdx, VpcIdx, VpnGatewayIdx};
+use crate::index::{AttachmentIdx, CustomerNetworkIdx, LinkIdx, VpcIdx, VpnGatewayIdx};
 
 /// A virtual private gateway.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Link {
     pub dynamic: bool,
     /// The network at the customer's end; none where the topology declares none.
     pub network: Option<CustomerNetworkIdx>,
+    /// Whether it carries packets.
+    pub up: bool,
     /// The largest IP packet it carries, in bytes (VPN-05, DX-01).
     pub mtu: u16,
     /// The size of IP packet that TCP's segments are lowered to, where the customer's device does that.
@@ -54,6 +56,8 @@ pub struct Link {
 pub enum AwsEnd {
     /// A virtual private gateway.
     VpnGateway(VpnGatewayIdx),
+    /// A transit gateway, by this attachment.
+    Transit(AttachmentIdx),
 }
 
 /// Destinations behind links.

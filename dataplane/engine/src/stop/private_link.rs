@@ -21,6 +21,9 @@ pub(crate) fn cross(
 ) -> Result<Location, DropReason> {
     let link = &cx.fabric.links[index];
     probe.step(|| Step::PrivateLink { link: index, direction });
+    if !link.up {
+        return Err(DropReason::PrivateLinkDown { link: index });
+    }
     if let Some(mtu) = link.clamps_to {
         draft.clamp_segment_size(mtu);
     }
@@ -33,6 +36,7 @@ pub(crate) fn cross(
         }
         Direction::Inbound => match link.end_for(draft.headers.dst) {
             Some(AwsEnd::VpnGateway(gateway)) => Ok(Location::OutOfLink(gateway, index)),
+            Some(AwsEnd::Transit(attachment)) => Ok(Location::Transit(attachment, None)),
             None => Err(DropReason::PrivateLinkNoRoute { link: index }),
         },
     }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
 
-use crate::fabric::{AttachmentEnd, TransitAttachment, TransitRoute, VpcAttachment};
+use crate::fabric::{AttachmentEnd, Direction, TransitAttachment, TransitRoute, VpcAttachment};
 use crate::index::{AttachmentIdx, EniIdx, SubnetIdx};
 use crate::packet::{BornPacket, Draft, Path};
 use crate::plan::{Context, Location};
@@ -18,6 +18,9 @@ use crate::step::{Probe, Step};
 
 /// The largest IP packet that VPC and peering attachments carry (TGW-25, MTU-04).
 const TRANSIT_MTU: u16 = 8500;
+
+/// The same for VPN attachments; inside the tunnels there is less room.
+const VPN_MTU: u16 = 1500;
 
 /// A packet has come in by an attachment; out of a VPC by the interface in the subnet `door`.
 pub(crate) fn switch(
@@ -59,6 +62,19 @@ pub(crate) fn switch(
             probe.step(|| Step::TransitGateway { from, to, subnet: None });
             Ok(Location::Transit(*there, None))
         }
+        AttachmentEnd::Vpn(link) => {
+            draft.sender = None;
+            probe.step(|| Step::TransitGateway { from, to, subnet: None });
+            Ok(Location::PrivateLink(*link, Direction::Outbound))
+        }
+        AttachmentEnd::DxGateway(behind) => {
+            draft.sender = None;
+            probe.step(|| Step::TransitGateway { from, to, subnet: None });
+            let hash = cx.fabric.choice(&(&*left.name, flow(draft)));
+            let links = behind.lookup(draft.headers.dst).map_or(&[][..], |route| &route.links);
+            let link = pick(hash, links).ok_or(DropReason::TransitBlackhole { table, destination })?;
+            Ok(Location::PrivateLink(*link, Direction::Outbound))
+        }
     }
 }
 
@@ -71,7 +87,7 @@ pub(crate) fn door_in_zone_of(
 ) -> Result<SubnetIdx, DropReason> {
     let doors = match &cx.fabric.transit_attachments[attachment].end {
         AttachmentEnd::Vpc(vpc) => vpc.doors.as_slice(),
-        AttachmentEnd::Peering(_) => &[],
+        AttachmentEnd::Peering(_) | AttachmentEnd::Vpn(_) | AttachmentEnd::DxGateway(_) => &[],
     };
     let zone = &cx.fabric.subnets[subnet].availability_zone;
     door_in(cx, doors, zone).ok_or(DropReason::TransitZone { attachment, subnet })
@@ -107,7 +123,8 @@ fn fit(
 /// The largest IP packet that an attachment carries (TGW-25).
 fn mtu(end: &AttachmentEnd) -> u16 {
     match end {
-        AttachmentEnd::Vpc(_) | AttachmentEnd::Peering(_) => TRANSIT_MTU,
+        AttachmentEnd::Vpc(_) | AttachmentEnd::Peering(_) | AttachmentEnd::DxGateway(_) => TRANSIT_MTU,
+        AttachmentEnd::Vpn(_) => VPN_MTU,
     }
 }
 

@@ -82,6 +82,7 @@ pub(crate) struct DeclaredTransitGatewayRouteTable {
 pub(crate) struct DeclaredTransitGatewayRoute {
     pub(crate) at: Place,
     pub(crate) destination: Given<IpNet>,
+    pub(crate) prefix_list: Given<String>,
     pub(crate) attachment: Given<String>,
     pub(crate) blackhole: bool,
 }
@@ -184,6 +185,7 @@ impl DeclaredTransitGatewayRoute {
         let route = Self {
             at: reader.at().clone(),
             destination: reader.take(&["destination_cidr_block", "cidr_block"]),
+            prefix_list: reader.take(&["prefix_list", "prefix_list_id", "destination_prefix_list"]),
             attachment: reader.take(&[
                 "attachment",
                 "transit_gateway_attachment",

@@ -125,6 +125,8 @@ pub struct DxGatewayAssociation {
     pub gateway: AwsEnd,
     /// A filter for the blocks of a VPC, or exactly what is announced for a transit gateway (DX-07). None is no filter.
     pub allowed_prefixes: Option<Vec<IpNet>>,
+    /// What a transit gateway has learnt by it, over virtual interfaces that are up, the best of each destination first.
+    pub routes: Vec<LearnedRoute>,
     /// Labels.
     pub tags: Tags,
 }

@@ -8,8 +8,9 @@ use serde::{Serialize, Serializer};
 
 use crate::home::Home;
 use crate::name::{
-    Name, NetworkInterfaceName, SubnetName, TransitGatewayName, TransitGatewayPeeringAttachmentName,
-    TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName, VpcName,
+    DxGatewayAssociationName, Name, NetworkInterfaceName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, VpnConnectionName,
 };
 use crate::resources::Tags;
 
@@ -116,8 +117,14 @@ pub struct TransitGatewayRoute {
 pub enum TransitGatewayRouteSource {
     /// Declared.
     Static,
+    /// An entry of a prefix list that the table refers to; AWS shows it as propagated (TGW-43).
+    PrefixList,
     /// Propagated by a VPC attachment.
     Vpc,
+    /// Announced over Direct Connect.
+    DxGateway,
+    /// Announced over a VPN connection.
+    Vpn,
 }
 
 /// Whether a route of a transit gateway's table can take packets (TGW-09). Pending and deleting ones are transient in
@@ -154,6 +161,10 @@ pub enum AttachmentName {
     Vpc(TransitGatewayVpcAttachmentName),
     /// Another transit gateway's.
     Peering(TransitGatewayPeeringAttachmentName),
+    /// A VPN connection's.
+    Vpn(VpnConnectionName),
+    /// A Direct Connect gateway's.
+    DxGateway(DxGatewayAssociationName),
 }
 
 impl AttachmentName {
@@ -162,6 +173,8 @@ impl AttachmentName {
         match self {
             Self::Vpc(name) => name.as_str(),
             Self::Peering(name) => name.as_str(),
+            Self::Vpn(name) => name.as_str(),
+            Self::DxGateway(name) => name.as_str(),
         }
     }
 }

@@ -8,11 +8,15 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use crate::declared::DeclaredRouteTable;
-use crate::name::{CustomerNetworkName, RouteTableName, VpcName, VpnGatewayName};
+use crate::name::{
+    CustomerNetworkName, DxGatewayName, RouteTableName, TransitGatewayRouteTableName, VpcName,
+    VpnConnectionName, VpnGatewayName,
+};
 use crate::register::Context;
 use crate::resources::{
-    AwsEnd, BgpRoute, CustomerNetwork, CustomerRoute, LearnedRoute, LinkName, LinkState, LocalPreference,
-    Propagation, RouteState, RouteTarget, VirtualInterfaceEnd, Vpc,
+    AttachmentName, AwsEnd, BgpRoute, CustomerNetwork, CustomerRoute, LearnedRoute, LinkName, LinkState,
+    LocalPreference, Propagation, RouteState, RouteTarget, TransitGatewayRouteState,
+    TransitGatewayRouteTable, VirtualInterfaceEnd, Vpc,
 };
 use crate::rules::links::{Links, link_named};
 use crate::rules::routes::{Supplied, SuppliedDestination};
@@ -22,26 +26,51 @@ const NO_MED_DX: u32 = 0;
 /// The same over VPN.
 const NO_MED_VPN: u32 = 100;
 
-/// Lets the virtual private gateways learn.
+/// Lets the gateways of AWS learn.
 pub(super) fn learn(links: &mut Links) {
-    let names: Vec<VpnGatewayName> = links.vpn_gateways.keys().cloned().collect();
-    for name in names {
-        let mut routes = learned_by(links, &name);
-        // VGW-04
-        routes.sort_by(|one, other| rank(one).cmp(&rank(other)));
-        for place in 0..routes.len() {
-            let first = routes.iter().position(|r| r.destination == routes[place].destination);
-            let in_use = first.is_some_and(|first| {
-                first == place
-                    || routes[place].origin == Propagation::DirectConnect
-                        && preference(&routes[first]) == preference(&routes[place])
-            });
-            routes[place].in_use = in_use;
-        }
+    let gateways: Vec<VpnGatewayName> = links.vpn_gateways.keys().cloned().collect();
+    for name in gateways {
+        let routes = settled(learned_by(links, &name));
         if let Some(gateway) = links.vpn_gateways.get_mut(&name) {
             gateway.routes = routes;
         }
     }
+    let associations: Vec<_> = links.dx_gateway_associations.keys().cloned().collect();
+    for name in associations {
+        let Some(association) = links.dx_gateway_associations.get(&name) else { continue };
+        if !matches!(association.gateway, AwsEnd::TransitGateway(_)) {
+            continue;
+        }
+        let routes = settled(learned_from(links, &association.dx_gateway));
+        if let Some(association) = links.dx_gateway_associations.get_mut(&name) {
+            association.routes = routes;
+        }
+    }
+}
+
+/// Routes in order of preference, those in use marked (VGW-04, VGW-05, DX-08).
+fn settled(mut routes: Vec<LearnedRoute>) -> Vec<LearnedRoute> {
+    routes.sort_by(|one, other| rank(one).cmp(&rank(other)));
+    for place in 0..routes.len() {
+        let first = routes.iter().position(|r| r.destination == routes[place].destination);
+        routes[place].in_use = first.is_some_and(|first| {
+            let equals = preference(&routes[first]) == preference(&routes[place]);
+            first == place || routes[place].origin == Propagation::DirectConnect && equals
+        });
+    }
+    routes
+}
+
+/// What customers announce over the transit virtual interfaces of a Direct Connect gateway.
+fn learned_from(links: &Links, dx: &DxGatewayName) -> Vec<LearnedRoute> {
+    let end = VirtualInterfaceEnd::DxGateway(dx.clone());
+    let here = links.dx_transit_virtual_interfaces.iter();
+    let up = here.filter(|(_, vif)| vif.end == end && vif.state == LinkState::Up);
+    let announced = up.flat_map(|(name, vif)| {
+        let link = LinkName::Transit(name.clone());
+        vif.bgp_routes.iter().map(move |r| of_bgp(r, &link, Propagation::DirectConnect, NO_MED_DX))
+    });
+    announced.collect()
 }
 
 /// What sets paths to one destination apart, the preferred first (VGW-04, DX-04).
@@ -145,12 +174,19 @@ fn propagating(
     gateways
 }
 
+/// What gateways of AWS have to announce.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) vpcs: &'a BTreeMap<VpcName, Vpc>,
+    pub(super) transit_tables: &'a BTreeMap<TransitGatewayRouteTableName, TransitGatewayRouteTable>,
+}
+
 /// Lets the customer networks learn.
 pub(super) fn tell_customers(
     cx: &Context<'_>,
     networks: &mut BTreeMap<CustomerNetworkName, CustomerNetwork>,
     links: &Links,
-    vpcs: &BTreeMap<VpcName, Vpc>,
+    known: &Known<'_>,
 ) {
     for (name, network) in networks.iter_mut() {
         let mut routes = Vec::new();
@@ -171,7 +207,7 @@ pub(super) fn tell_customers(
             }
         }
         for link in links_of(links, name) {
-            let told = announced_over(links, vpcs, &link, name);
+            let told = announced_over(links, known, &link, name);
             routes.extend(told.into_iter().map(|destination| CustomerRoute {
                 destination,
                 link: link.clone(),
@@ -227,12 +263,12 @@ fn is_up(links: &Links, link: &LinkName) -> bool {
 /// there the network knows the VPC's blocks all the same, as the sample configurations of AWS have it.
 fn announced_over(
     links: &Links,
-    vpcs: &BTreeMap<VpcName, Vpc>,
+    known: &Known<'_>,
     link: &LinkName,
     network: &CustomerNetworkName,
 ) -> Vec<IpNet> {
     let blocks_behind = |gateway: &VpnGatewayName| {
-        let vpc = links.vpn_gateways.get(gateway).and_then(|gateway| vpcs.get(gateway.vpc.as_ref()?));
+        let vpc = links.vpn_gateways.get(gateway).and_then(|gateway| known.vpcs.get(gateway.vpc.as_ref()?));
         vpc.into_iter().flat_map(Vpc::cidr_blocks)
     };
     match link {
@@ -243,7 +279,7 @@ fn announced_over(
                     let ipv4 = blocks_behind(gateway).filter(|block| matches!(block, IpNet::V4(_)));
                     ipv4.chain(other_sites(links, gateway, name, network)).collect()
                 }
-                AwsEnd::TransitGateway(_) => Vec::new(),
+                AwsEnd::TransitGateway(_) => routed_by_transit(links, known, name, network),
             }
         }
         LinkName::Private(name) => match links.dx_private_virtual_interfaces.get(name).map(|vif| &vif.end) {
@@ -281,7 +317,7 @@ fn announced_over(
 fn other_sites(
     links: &Links,
     gateway: &VpnGatewayName,
-    name: &crate::name::VpnConnectionName,
+    name: &VpnConnectionName,
     network: &CustomerNetworkName,
 ) -> Vec<IpNet> {
     let Some(vpn) = links.vpn_connections.get(name).filter(|vpn| !vpn.static_routes_only) else {
@@ -295,4 +331,26 @@ fn other_sites(
         .filter(|route| behind(links, &route.link) != Some(network))
         .map(|route| route.destination)
         .collect()
+}
+
+/// A transit gateway announces, over a dynamic connection, the routes of the table that the attachment is associated with
+/// (TGW-04), but for those that lead back to the same network.
+fn routed_by_transit(
+    links: &Links,
+    known: &Known<'_>,
+    name: &VpnConnectionName,
+    network: &CustomerNetworkName,
+) -> Vec<IpNet> {
+    if links.vpn_connections.get(name).is_none_or(|vpn| vpn.static_routes_only) {
+        return Vec::new();
+    }
+    let attachment = AttachmentName::Vpn(name.clone());
+    let associated = known.transit_tables.values().find(|table| table.associations.contains(&attachment));
+    let leads_back = |attachment: &AttachmentName| match attachment {
+        AttachmentName::Vpn(other) => behind(links, &LinkName::Vpn(other.clone())) == Some(network),
+        _ => false,
+    };
+    let routes = associated.into_iter().flat_map(|table| &table.routes);
+    let active = routes.filter(|route| route.state == TransitGatewayRouteState::Active);
+    active.filter(|route| !route.attachments.iter().all(leads_back)).map(|route| route.destination).collect()
 }

@@ -53,6 +53,7 @@ struct Behind {
 /// The links.
 pub(super) fn build(cx: &Context<'_>, networks: &BTreeMap<CustomerNetworkName, CustomerNetwork>) -> Links {
     names_apart(cx);
+    attachments_apart(cx);
     let behind = behind(cx);
     let mut links = Links {
         vpn_gateways: vpn_gateways(cx),
@@ -73,6 +74,24 @@ pub(super) fn build(cx: &Context<'_>, networks: &BTreeMap<CustomerNetworkName, C
         links.dx_transit_virtual_interfaces.extend(built.map(|built| (name.clone(), built)));
     }
     links
+}
+
+/// Attachments of a transit gateway have different names, whatever their kinds.
+fn attachments_apart(cx: &Context<'_>) {
+    let vpns = cx.declared.vpn_connections.iter();
+    let vpns = vpns.map(|(name, d)| (name.as_str(), &d.at, &d.transit_gateway));
+    let associations = cx.declared.dx_gateway_associations.iter();
+    let associations = associations.map(|(name, d)| (name.as_str(), &d.at, &d.transit_gateway));
+    let mut known: Vec<&str> = Vec::new();
+    known.extend(cx.declared.transit_gateway_vpc_attachments.keys().map(|name| name.as_str()));
+    known.extend(cx.declared.transit_gateway_peering_attachments.keys().map(|name| name.as_str()));
+    for (name, at, _) in vpns.chain(associations).filter(|(_, _, gateway)| !gateway.is_absent()) {
+        if known.contains(&name) {
+            let problem = format!("another attachment of a transit gateway is called {name} too");
+            cx.log.report(at, INVALID, problem, "give every attachment a name of its own");
+        }
+        known.push(name);
+    }
 }
 
 /// A customer network refers to virtual interfaces of either kind by one list, and routes to links of any kind.
@@ -261,6 +280,11 @@ fn vpn_connections(
             let problem = format!("both ends have the autonomous system number {customer_asn}");
             cx.log.report(&written.at, "AsnConflict", problem, "give the customer gateway another `bgp_asn`");
         }
+        if declared.static_routes_only && !is_virtual && declared.routes.given {
+            let problem = "a transit gateway's static routes are in its route tables";
+            let remedy = "give them in `transit_gateway_route_tables`";
+            cx.log.report(&declared.routes.at, "InvalidParameterCombination", problem, remedy);
+        }
         let tunnels = tunnels(cx, declared);
         let inside = inside_blocks(cx, declared, &gateway, &connections);
         if declared.static_routes_only && declared.bgp_routes.is_some() {
@@ -428,8 +452,10 @@ fn dx_gateway_associations(cx: &Context<'_>) -> BTreeMap<DxGatewayAssociationNam
         let allowed_prefixes =
             allowed.given.then(|| allowed.items.iter().map(|written| written.value).collect());
         let tags = declared.tags.clone();
-        associations
-            .insert(name.clone(), DxGatewayAssociation { dx_gateway, gateway, allowed_prefixes, tags });
+        associations.insert(
+            name.clone(),
+            DxGatewayAssociation { dx_gateway, gateway, allowed_prefixes, routes: Vec::new(), tags },
+        );
     }
     associations
 }

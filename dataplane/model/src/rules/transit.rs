@@ -7,17 +7,19 @@ use ipnet::IpNet;
 use crate::declared::{DeclaredJoins, DeclaredTransitGatewayRoute, DeclaredTransitGatewayVpcAttachment};
 use crate::log::Place;
 use crate::name::{
-    Kind, NetworkInterfaceName, SubnetName, TransitGatewayName, TransitGatewayPeeringAttachmentName,
-    TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName, VpcName, kind,
+    Kind, ManagedPrefixListName, NetworkInterfaceName, SubnetName, TransitGatewayName,
+    TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
+    VpcName, kind,
 };
 use crate::nearest::nearest;
 use crate::reader::{Given, Written};
 use crate::register::{Context, interface_in};
 use crate::resources::{
-    AttachmentName, AttachmentState, Subnet, TransitGateway, TransitGatewayPeeringAttachment,
-    TransitGatewayRoute, TransitGatewayRouteSource, TransitGatewayRouteState, TransitGatewayRouteTable,
-    TransitGatewayVpcAttachment, Vpc, default_table_of,
+    AttachmentName, AttachmentState, AwsEnd, ManagedPrefixList, Subnet, TransitGateway,
+    TransitGatewayPeeringAttachment, TransitGatewayRoute, TransitGatewayRouteSource,
+    TransitGatewayRouteState, TransitGatewayRouteTable, TransitGatewayVpcAttachment, Vpc, default_table_of,
 };
+use crate::rules::links::Links;
 use crate::space::LINK_LOCAL;
 
 /// The code for a value that is not allowed.
@@ -46,7 +48,15 @@ struct Side<'a> {
     state: AttachmentState,
     joins: DeclaredJoins,
     /// What it propagates, and what kind of route that makes; nothing for one that cannot propagate (TGW-18).
-    propagates: Option<(TransitGatewayRouteSource, Vec<IpNet>)>,
+    propagates: Option<(TransitGatewayRouteSource, Vec<Propagated>)>,
+}
+
+/// A block that an attachment propagates, with what BGP says about it; nothing of a VPC's.
+#[derive(Clone, Default)]
+struct Propagated {
+    destination: IpNet,
+    as_path: Vec<u32>,
+    med: u32,
 }
 
 /// A route that could be in force: of those for one destination the preferred one is.
@@ -56,6 +66,8 @@ struct Candidate {
     /// None in a blackhole.
     attachment: Option<AttachmentName>,
     state: TransitGatewayRouteState,
+    as_path: Vec<u32>,
+    med: u32,
 }
 
 /// The gateways, what is attached to them, and their tables.
@@ -63,12 +75,15 @@ pub(super) fn build(
     cx: &Context<'_>,
     vpcs: &BTreeMap<VpcName, Vpc>,
     subnets: &BTreeMap<SubnetName, Subnet>,
+    links: &Links,
+    lists: &BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
 ) -> Transit {
     let gateways = gateways(cx);
     let vpc_attachments = vpc_attachments(cx, &gateways, vpcs, subnets);
     let peering_attachments = peering_attachments(cx, &gateways);
-    let sides = sides(cx, vpcs, &vpc_attachments, &peering_attachments);
-    let route_tables = route_tables(cx, &gateways, &sides);
+    let mut sides = sides(cx, vpcs, &vpc_attachments, &peering_attachments);
+    sides.extend(private_sides(links));
+    let route_tables = route_tables(cx, &gateways, &sides, lists);
     Transit { gateways, vpc_attachments, peering_attachments, route_tables }
 }
 
@@ -392,6 +407,7 @@ fn sides<'a>(
         let propagated = blocks
             .filter(|block| attachment.ipv6_support || block.addr().is_ipv4())
             .filter(|block| !attachment.not_propagated.contains(block))
+            .map(|destination| Propagated { destination, ..Propagated::default() })
             .collect();
         sides.push(Side {
             gateway: &attachment.transit_gateway,
@@ -415,11 +431,51 @@ fn sides<'a>(
     sides
 }
 
+/// Attachments of VPN connections and Direct Connect gateways. A static connection propagates nothing: its routes are
+/// static ones of the table.
+fn private_sides(links: &Links) -> Vec<Side<'_>> {
+    let side = |gateway, name, source, routes: Vec<Propagated>| Side {
+        gateway,
+        name,
+        state: AttachmentState::Available,
+        joins: DeclaredJoins { association: true, propagation: true },
+        propagates: Some((source, routes)),
+    };
+    let mut sides = Vec::new();
+    for (name, connection) in &links.vpn_connections {
+        let AwsEnd::TransitGateway(gateway) = &connection.gateway else { continue };
+        // TGW-07
+        const NO_MED: u32 = 100;
+        let announced = connection.bgp_routes.iter().filter(|_| connection.is_up()).map(|route| Propagated {
+            destination: route.destination,
+            as_path: route.as_path.clone(),
+            med: route.med.unwrap_or(NO_MED),
+        });
+        let name = AttachmentName::Vpn(name.clone());
+        sides.push(side(gateway, name, TransitGatewayRouteSource::Vpn, announced.collect()));
+    }
+    for (name, association) in &links.dx_gateway_associations {
+        let AwsEnd::TransitGateway(gateway) = &association.gateway else { continue };
+        let mut announced: Vec<Propagated> = Vec::new();
+        for route in association.routes.iter().filter(|route| route.in_use) {
+            // Virtual interfaces that share a destination are one attachment.
+            if announced.iter().all(|other| other.destination != route.destination) {
+                let (destination, as_path, med) = (route.destination, route.as_path.clone(), route.med);
+                announced.push(Propagated { destination, as_path, med });
+            }
+        }
+        let name = AttachmentName::DxGateway(name.clone());
+        sides.push(side(gateway, name, TransitGatewayRouteSource::DxGateway, announced));
+    }
+    sides
+}
+
 /// The tables whose gateway exists.
 fn route_tables(
     cx: &Context<'_>,
     gateways: &BTreeMap<TransitGatewayName, TransitGateway>,
     sides: &[Side<'_>],
+    lists: &BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
 ) -> BTreeMap<TransitGatewayRouteTableName, TransitGatewayRouteTable> {
     let register = &cx.registers.transit_gateway_route_tables;
     let mut owners: BTreeMap<&TransitGatewayRouteTableName, TransitGatewayName> = BTreeMap::new();
@@ -484,15 +540,17 @@ fn route_tables(
         }
         let mut candidates = Vec::new();
         for written in declared.iter().flat_map(|table| &table.routes) {
-            static_route(cx, written, gateway, sides, &mut candidates);
+            declared_route(cx, written, gateway, sides, lists, &mut candidates);
         }
         for side in own().filter(|side| propagations.contains(&side.name)) {
             let Some((source, blocks)) = &side.propagates else { continue };
-            candidates.extend(blocks.iter().map(|destination| Candidate {
-                destination: *destination,
+            candidates.extend(blocks.iter().map(|propagated| Candidate {
+                destination: propagated.destination,
                 source: *source,
                 attachment: Some(side.name.clone()),
                 state: TransitGatewayRouteState::Active,
+                as_path: propagated.as_path.clone(),
+                med: propagated.med,
             }));
         }
         tables.insert(
@@ -505,7 +563,7 @@ fn route_tables(
                     .map(|((_, attachment), _)| attachment.clone())
                     .collect(),
                 propagations: propagations.into_iter().collect(),
-                routes: in_force(candidates),
+                routes: in_force(candidates, settings.is_some_and(|gateway| gateway.vpn_ecmp_support)),
                 tags: declared.map(|table| table.tags.clone()).unwrap_or_default(),
             },
         );
@@ -522,8 +580,14 @@ fn side<'a, 'b>(
 ) -> Option<&'b Side<'a>> {
     let vpc = cx.registers.transit_gateway_vpc_attachments.find(&written.value);
     let peering = cx.registers.transit_gateway_peering_attachments.find(&written.value);
-    let name =
-        vpc.cloned().map(AttachmentName::Vpc).or_else(|| peering.cloned().map(AttachmentName::Peering));
+    let vpn = cx.registers.vpn_connections.find(&written.value);
+    let dx = cx.registers.dx_gateway_associations.find(&written.value);
+    let name = vpc
+        .cloned()
+        .map(AttachmentName::Vpc)
+        .or_else(|| peering.cloned().map(AttachmentName::Peering))
+        .or_else(|| vpn.cloned().map(AttachmentName::Vpn))
+        .or_else(|| dx.cloned().map(AttachmentName::DxGateway));
     let Some(name) = name else {
         let names = || sides.iter().map(|side| side.name.as_str());
         let remedy = match nearest(&written.value, names()) {
@@ -562,83 +626,127 @@ fn joining_side<'a, 'b>(
     Some(side)
 }
 
-/// A declared route: to an attachment or into a blackhole, one for each destination (TGW-10).
-fn static_route(
+/// A declared route: to an attachment or into a blackhole, one for each destination (TGW-10); or a reference to a prefix
+/// list, which makes as many routes as the list has entries (TGW-43).
+fn declared_route(
     cx: &Context<'_>,
     written: &DeclaredTransitGatewayRoute,
     gateway: &TransitGatewayName,
     sides: &[Side<'_>],
+    lists: &BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
     candidates: &mut Vec<Candidate>,
 ) {
-    let destination = match &written.destination {
-        Given::Wrong => return,
-        Given::Right(destination) => destination,
-        Given::Absent => {
-            let remedy = "give `destination_cidr_block`";
-            cx.log.report(&written.at, "MissingParameter", "the route has no destination", remedy);
-            return;
-        }
+    let Some((attachment, state)) = target(cx, written, gateway, sides) else { return };
+    let candidate = |destination, source| Candidate {
+        destination,
+        source,
+        attachment: attachment.clone(),
+        state,
+        as_path: Vec::new(),
+        med: 0,
     };
-    let attachment = match (&written.attachment, written.blackhole) {
-        (Given::Wrong, _) => return,
-        (Given::Absent, true) => None,
+    match (&written.destination, &written.prefix_list) {
+        (Given::Right(destination), Given::Absent) => {
+            let source = TransitGatewayRouteSource::Static;
+            let mut declared = candidates.iter().filter(|other| other.source == source);
+            match declared.find(|other| other.destination == destination.value) {
+                // To say the same twice is no mistake (OQ-28).
+                Some(other) if other.attachment == attachment => {}
+                Some(_) => cx.log.report(
+                    &destination.at,
+                    "RouteAlreadyExists",
+                    format!("the table already has a route for {} with another target", destination.value),
+                    "keep one of the two",
+                ),
+                None => candidates.push(candidate(destination.value, source)),
+            }
+        }
+        (Given::Absent, Given::Right(reference)) => {
+            let Some(name) = cx.registers.managed_prefix_lists.resolve(cx.log, reference) else { return };
+            let blocks = lists.get(&name).into_iter().flat_map(ManagedPrefixList::blocks);
+            candidates.extend(blocks.map(|block| candidate(block, TransitGatewayRouteSource::PrefixList)));
+        }
+        (Given::Right(_), Given::Right(reference)) => {
+            let problem = "a route has one destination";
+            cx.log.report(&reference.at, "InvalidParameterCombination", problem, "make two routes of it");
+        }
+        (Given::Absent, Given::Absent) => {
+            let remedy = "give `destination_cidr_block` or `prefix_list`";
+            cx.log.report(&written.at, "MissingParameter", "the route has no destination", remedy);
+        }
+        (Given::Wrong, _) | (_, Given::Wrong) => {}
+    }
+}
+
+/// Where a declared route leads; no attachment stands for a blackhole.
+fn target(
+    cx: &Context<'_>,
+    written: &DeclaredTransitGatewayRoute,
+    gateway: &TransitGatewayName,
+    sides: &[Side<'_>],
+) -> Option<(Option<AttachmentName>, TransitGatewayRouteState)> {
+    match (&written.attachment, written.blackhole) {
+        (Given::Wrong, _) => None,
+        (Given::Absent, true) => Some((None, TransitGatewayRouteState::Blackhole)),
         (Given::Right(reference), true) => {
             let problem = "a blackhole leads to no attachment";
             cx.log.report(&reference.at, "InvalidParameterCombination", problem, "give one of the two");
-            return;
+            None
         }
         (Given::Absent, false) => {
             let remedy = "give `attachment`, or `blackhole: true`";
             cx.log.report(&written.at, "MissingParameter", "the route leads nowhere", remedy);
-            return;
+            None
         }
         (Given::Right(reference), false) => {
-            let Some(side) = side(cx, reference, gateway, sides) else { return };
+            let side = side(cx, reference, gateway, sides)?;
             if side.state == AttachmentState::PendingAcceptance {
                 // TGW-58
                 let problem = format!("the attachment {} waits for acceptance", side.name);
                 let remedy = "have it accepted: `state: \"available\"`";
                 cx.log.report(&reference.at, "IncorrectState", problem, remedy);
-                return;
+                return None;
             }
-            Some(side)
+            // A route outlives its attachment, and leads nowhere then (TGW-09).
+            let works = side.state == AttachmentState::Available;
+            let state =
+                if works { TransitGatewayRouteState::Active } else { TransitGatewayRouteState::Blackhole };
+            Some((Some(side.name.clone()), state))
         }
-    };
-    // A route outlives its attachment, and leads nowhere then (TGW-09).
-    let works = attachment.is_some_and(|side| side.state == AttachmentState::Available);
-    let state = if works { TransitGatewayRouteState::Active } else { TransitGatewayRouteState::Blackhole };
-    let candidate = Candidate {
-        destination: destination.value,
-        source: TransitGatewayRouteSource::Static,
-        attachment: attachment.map(|side| side.name.clone()),
-        state,
-    };
-    let twin = candidates.iter().find(|other| other.destination == candidate.destination);
-    match twin {
-        // To say the same twice is no mistake (OQ-28).
-        Some(other) if other.attachment == candidate.attachment => {}
-        Some(_) => cx.log.report(
-            &destination.at,
-            "RouteAlreadyExists",
-            format!("the table already has a route for {} with another target", destination.value),
-            "keep one of the two",
-        ),
-        None => candidates.push(candidate),
     }
 }
 
-/// Of the routes for each destination the preferred one (TGW-05, TGW-06), in the order of destinations.
-fn in_force(candidates: Vec<Candidate>) -> Vec<TransitGatewayRoute> {
-    let mut best: BTreeMap<IpNet, TransitGatewayRoute> = BTreeMap::new();
-    for Candidate { destination, source, attachment, state } in candidates {
-        let route =
-            TransitGatewayRoute { destination, attachments: attachment.into_iter().collect(), source, state };
-        match best.get(&destination) {
-            Some(other) if other.source <= source => {}
+/// Of the routes for each destination the preferred one (TGW-05..TGW-07), in the order of destinations. Equal ones of
+/// VPN connections, where the gateway says so, and of Direct Connect gateways share the flows; of the rest the
+/// first stays (TGW-19).
+fn in_force(mut candidates: Vec<Candidate>, vpn_shares: bool) -> Vec<TransitGatewayRoute> {
+    candidates.sort_by_key(|c| (c.destination, c.source, c.as_path.len(), c.med));
+    let mut routes: Vec<TransitGatewayRoute> = Vec::new();
+    let mut first: Option<Candidate> = None;
+    for candidate in candidates {
+        match (&first, routes.last_mut()) {
+            (Some(best), Some(route)) if best.destination == candidate.destination => {
+                let shares = match candidate.source {
+                    TransitGatewayRouteSource::Vpn => vpn_shares,
+                    TransitGatewayRouteSource::DxGateway => true,
+                    _ => false,
+                };
+                let equals = (best.source, best.med) == (candidate.source, candidate.med)
+                    && best.as_path == candidate.as_path;
+                if shares && equals {
+                    route.attachments.extend(candidate.attachment);
+                }
+            }
             _ => {
-                best.insert(destination, route);
+                routes.push(TransitGatewayRoute {
+                    destination: candidate.destination,
+                    attachments: candidate.attachment.iter().cloned().collect(),
+                    source: candidate.source,
+                    state: candidate.state,
+                });
+                first = Some(candidate);
             }
         }
     }
-    best.into_values().collect()
+    routes
 }

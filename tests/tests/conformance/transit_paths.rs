@@ -1,0 +1,427 @@
+//! Area TGW: what passes a transit gateway, and what lies behind it?
+
+use serde_json::{Value, json};
+use vpclab_model::AttachmentState;
+use vpclab_tests::frames;
+use vpclab_tests::harness::{Fate, Net};
+use vpclab_tests::packet::{Flags, Packet, ping, syn, tcp, udp};
+use vpclab_wire::{FrameBuf, Sum};
+
+use crate::networks::all_of;
+use crate::transit_networks::{add_vpc, hub_accepted, hub_refused, v4, v6, with_hub};
+
+/// The internet host of the networks.
+const CLIENT: &str = "198.51.100.7";
+
+/// `hub` in us-east-1 with a and b, `far` in eu-west-1 with the VPC d, and a peering attachment between them.
+fn two_regions(change: impl FnOnce(&mut Value)) -> Net {
+    with_hub(|d| {
+        add_vpc(d, "d", 4);
+        d["transit_gateways"]["far"] = json!({ "region": "eu-west-1" });
+        d["vpcs"]["d"]["region"] = json!("eu-west-1");
+        for subnet in ["d-one", "d-two", "d-door-one", "d-door-two"] {
+            let zone = if subnet.ends_with("one") { "eu-west-1a" } else { "eu-west-1b" };
+            d["subnets"][subnet]["availability_zone"] = json!(zone);
+        }
+        d["transit_gateway_vpc_attachments"]["d"]["transit_gateway"] = json!("far");
+        for route in d["route_tables"]["d"]["routes"].as_array_mut().unwrap() {
+            route["transit_gateway"] = json!("far");
+        }
+        d["transit_gateway_peering_attachments"]["pair"] = json!({ "transit_gateway": "hub",
+            "peer_transit_gateway": "far", "peer_region": "eu-west-1", "state": "available" });
+        let routes = |blocks: [&str; 2]| {
+            let route = |block: &str| json!({ "destination_cidr_block": block, "attachment": "pair" });
+            json!({ "routes": blocks.map(route) })
+        };
+        d["transit_gateway_route_tables"] = json!({
+            "hub/default": routes(["10.4.0.0/16", "2001:db8:4::/56"]),
+            "far/default": routes(["10.0.0.0/8", "2001:db8::/32"]),
+        });
+        change(d);
+    })
+}
+
+fn request(from: &str, to: &str) -> Packet {
+    Packet::new(&address(from), &address(to), syn(40_000, 443))
+}
+
+fn address(instance: &str) -> String {
+    match instance.strip_prefix("d-") {
+        Some(zone) => format!("10.4.{}.10", if zone == "one" { 1 } else { 2 }),
+        None => v4(instance),
+    }
+}
+
+#[test]
+fn gateways_of_two_regions_are_joined_by_static_routes_on_both_sides() {
+    // proves: TGW-18
+    let mut net = two_regions(|_| {});
+    assert!(net.converses("a-one", &request("a-one", "d-one")));
+    assert!(net.converses("d-two", &request("d-two", "b-two")));
+    assert!(net.converses("a-one", &Packet::new(&v6("a-one"), "2001:db8:4:1::10", ping(3))));
+    // Nothing propagates over it.
+    net.change(|d| d["transit_gateway_route_tables"]["hub/default"] = json!({}));
+    net.send("a-one", &request("a-one", "d-one")).dies_of("packets-lost-no-route");
+    // A route there is no route back.
+    let mut net = two_regions(|d| d["transit_gateway_route_tables"]["far/default"] = json!({}));
+    net.send("a-one", &request("a-one", "d-one")).arrives_at("d-one");
+    assert!(!net.converses("a-one", &request("a-one", "d-one")));
+    net.send("d-one", &request("d-one", "a-one")).dies_of("packets-lost-no-route");
+    let joined = |change: fn(&mut Value)| {
+        move |d: &mut Value| {
+            d["transit_gateways"]["far"] = json!({ "region": "eu-west-1" });
+            d["transit_gateway_peering_attachments"]["pair"] = json!({ "transit_gateway": "hub",
+                "peer_transit_gateway": "far", "state": "available" });
+            change(d);
+        }
+    };
+    hub_refused(
+        "transit_gateway_route_tables.hub/default.propagations[0]",
+        "InvalidParameterValue",
+        joined(|d| d["transit_gateway_route_tables"]["hub/default"] = json!({ "propagations": ["pair"] })),
+    );
+    hub_refused(
+        "transit_gateway_peering_attachments.pair.peer_region",
+        "InvalidTransitGatewayID.NotFound",
+        joined(|d| d["transit_gateway_peering_attachments"]["pair"]["peer_region"] = json!("us-west-2")),
+    );
+    hub_refused(
+        "transit_gateway_peering_attachments.pair.peer_transit_gateway",
+        "InvalidParameterValue",
+        joined(|d| d["transit_gateway_peering_attachments"]["pair"]["peer_transit_gateway"] = json!("hub")),
+    );
+    hub_refused(
+        "transit_gateway_peering_attachments.a",
+        "InvalidParameterValue",
+        joined(|d| {
+            let pair = d["transit_gateway_peering_attachments"]["pair"].take();
+            d["transit_gateway_peering_attachments"] = json!({ "a": pair });
+        }),
+    );
+}
+
+#[test]
+fn a_peering_attachment_waits_until_it_is_accepted() {
+    // proves: TGW-58
+    let pending = |d: &mut Value| {
+        d["transit_gateways"]["far"] = json!({ "region": "eu-west-1" });
+        d["transit_gateway_peering_attachments"]["pair"] =
+            json!({ "transit_gateway": "hub", "peer_transit_gateway": "far" });
+    };
+    let net = with_hub(pending);
+    let (_, attachment) = net.topology.find_transit_gateway_peering_attachment("pair").unwrap();
+    assert_eq!(attachment.state, AttachmentState::PendingAcceptance);
+    let route = json!({ "routes": [{ "destination_cidr_block": "10.4.0.0/16", "attachment": "pair" }] });
+    hub_refused("transit_gateway_route_tables.hub/default.routes[0].attachment", "IncorrectState", |d| {
+        pending(d);
+        d["transit_gateway_route_tables"]["hub/default"] = route.clone();
+    });
+    hub_refused("transit_gateway_route_tables.x.associations[0]", "IncorrectState", |d| {
+        pending(d);
+        d["transit_gateway_route_tables"]["x"] =
+            json!({ "transit_gateway": "hub", "associations": ["pair"] });
+    });
+    for accepted in [json!({ "auto_accept": true }), json!({ "state": "available" })] {
+        hub_accepted(|d| {
+            pending(d);
+            let pair = d["transit_gateway_peering_attachments"]["pair"].as_object_mut().unwrap();
+            pair.extend(accepted.as_object().unwrap().clone());
+            d["transit_gateway_route_tables"]["hub/default"] = route.clone();
+        });
+    }
+    hub_refused("transit_gateway_peering_attachments.pair.state", "InvalidParameterCombination", |d| {
+        pending(d);
+        d["transit_gateway_peering_attachments"]["pair"]["auto_accept"] = json!(false);
+        d["transit_gateway_peering_attachments"]["pair"]["state"] = json!("available");
+    });
+    // Gone again, it carries nothing.
+    let mut net = two_regions(|_| {});
+    net.send("a-one", &request("a-one", "d-one")).arrives_at("d-one");
+    net.change(|d| d["transit_gateway_peering_attachments"]["pair"]["state"] = json!("deleted"));
+    net.send("a-one", &request("a-one", "d-one")).dies_of("packets-lost-blackhole");
+}
+
+#[test]
+fn a_transit_gateway_is_a_hop() {
+    // proves: TGW-42
+    let mut net = two_regions(|_| {});
+    assert_eq!(net.send("a-one", &request("a-one", "b-one")).arrives_at("b-one").ttl, frames::TTL - 1);
+    assert_eq!(net.send("a-one", &request("a-one", "d-one")).arrives_at("d-one").ttl, frames::TTL - 2);
+    let packet = Packet::new(&v6("a-one"), &v6("b-one"), udp(1, 2));
+    assert_eq!(net.send("a-one", &packet).arrives_at("b-one").ttl, frames::TTL - 1);
+    let send = |net: &mut Net, to: &str, ttl: u8| {
+        let packet = request("a-one", to);
+        let mut ethernet = frames::ethernet(&packet, net.mac("a-one"), net.router_mac("a-one"), b"");
+        ethernet[22] = ttl;
+        with_checksum(&mut ethernet);
+        net.send_frame("a-one", FrameBuf::from_ethernet(&ethernet).bytes())
+    };
+    send(&mut net, "b-one", 1).dies_of("packets-lost-ttl-expired");
+    send(&mut net, "b-one", 2).arrives_at("b-one");
+    send(&mut net, "d-one", 2).dies_of("packets-lost-ttl-expired");
+    send(&mut net, "d-one", 3).arrives_at("d-one");
+}
+
+/// Mends the checksum of an IPv4 header.
+fn with_checksum(ethernet: &mut [u8]) {
+    ethernet[24..26].fill(0);
+    let checksum = Sum::new().bytes(&ethernet[14..34]).checksum();
+    ethernet[24..26].copy_from_slice(&checksum.to_be_bytes());
+}
+
+/// An instance sends a datagram of this many bytes in all.
+fn send_sized(net: &mut Net, from: &str, packet: &Packet, length: usize) -> Fate {
+    let headers = if packet.is_ipv6() { 48 } else { 28 };
+    net.send_to(from, net.router_mac(from), packet, &vec![7; length - headers])
+}
+
+#[test]
+fn the_way_by_a_transit_gateway_takes_8500_bytes() {
+    // proves: TGW-25, TGW-26
+    // VEC-16, MTU-04, MTU-05, MTU-08
+    let mut net = two_regions(|_| {});
+    let datagram = Packet::new(&v4("a-one"), &v4("b-one"), udp(40_000, 53));
+    assert_eq!(send_sized(&mut net, "a-one", &datagram, 8500).arrives_at("b-one").packet_len, 8500);
+    let told = |fate: &Fate| {
+        assert!(
+            matches!(fate.outcome, vpclab_engine::Outcome::Dropped(why) if why.name() == "packets-lost-mtu-exceeded"),
+            "{fate:?}"
+        );
+        let [(to, frame)] = fate.sent.as_slice() else { panic!("{fate:?}") };
+        let error = frames::read(frame).unwrap();
+        assert_eq!((to.as_str(), error.mtu), ("a-one", Some(8500)));
+        (error.src.to_string(), error.icmp)
+    };
+    let fate = send_sized(&mut net, "a-one", &datagram, 8501);
+    assert_eq!(told(&fate), ("10.1.1.1".to_owned(), Some((3, 4))));
+    let datagram_v6 = Packet::new(&v6("a-one"), &v6("b-one"), udp(40_000, 53));
+    assert_eq!(send_sized(&mut net, "a-one", &datagram_v6, 8500).arrives_at("b-one").packet_len, 8500);
+    let fate = send_sized(&mut net, "a-one", &datagram_v6, 8501);
+    assert_eq!(told(&fate).1, Some((2, 0)));
+    // To the other region the same; it enters by a VPC attachment.
+    let far = Packet::new(&v4("a-one"), "10.4.1.10", udp(40_000, 53));
+    assert_eq!(send_sized(&mut net, "a-one", &far, 8500).arrives_at("d-one").packet_len, 8500);
+    told(&send_sized(&mut net, "a-one", &far, 8501));
+    // Whoever lets it be cut hears nothing, and it is not cut.
+    let mut ethernet = frames::ethernet(&datagram, net.mac("a-one"), net.router_mac("a-one"), &[7; 8600]);
+    ethernet[20] = 0;
+    with_checksum(&mut ethernet);
+    net.send_frame("a-one", FrameBuf::from_ethernet(&ethernet).bytes()).dies_of("packets-lost-mtu-exceeded");
+    // As it was until 2023 (OQ-06).
+    net.change(|d| d["settings"] = json!({ "transit_gateway_path_mtu_discovery": false }));
+    send_sized(&mut net, "a-one", &datagram, 8501).dies_of("packets-lost-mtu-exceeded");
+    send_sized(&mut net, "a-one", &datagram_v6, 8501).dies_of("packets-lost-mtu-exceeded");
+}
+
+#[test]
+fn a_transit_gateway_lowers_the_segment_size_that_tcp_announces() {
+    // proves: TGW-26
+    // MTU-09
+    let mut net = with_hub(|_| {});
+    for (packet, fits) in [
+        (request("a-one", "b-one"), 8460u16),
+        (Packet::new(&v6("a-one"), &v6("b-one"), syn(40_000, 443)), 8440),
+    ] {
+        for (announced, arrives) in [(8961, fits), (1460, 1460), (fits, fits)] {
+            let seen = announce(&mut net, &packet, announced);
+            assert_eq!(seen, arrives, "{packet:?}");
+        }
+    }
+}
+
+/// Sends the opening of a connection with the option "maximum segment size"; gives what arrives.
+fn announce(net: &mut Net, packet: &Packet, size: u16) -> u16 {
+    let mut ethernet = frames::ethernet(packet, net.mac("a-one"), net.router_mac("a-one"), b"");
+    let (ip, tcp) = if packet.is_ipv6() { (14, 54) } else { (14, 34) };
+    let [high, low] = size.to_be_bytes();
+    ethernet.truncate(tcp + 20);
+    ethernet.extend([2, 4, high, low]);
+    ethernet[tcp + 12] = 6 << 4;
+    let length = u16::try_from(ethernet.len() - ip).unwrap();
+    let place = if packet.is_ipv6() { ip + 4 } else { ip + 2 };
+    let length = if packet.is_ipv6() { length - 40 } else { length };
+    ethernet[place..place + 2].copy_from_slice(&length.to_be_bytes());
+    if !packet.is_ipv6() {
+        with_checksum(&mut ethernet);
+    }
+    ethernet[tcp + 16..tcp + 18].fill(0);
+    let fate = net.send_frame("a-one", FrameBuf::from_ethernet(&ethernet).bytes());
+    let [(_, frame)] = fate.sent.as_slice() else { panic!("{fate:?}") };
+    // Behind the virtio header.
+    let option = frame.len() - 2;
+    u16::from_be_bytes([frame[option], frame[option + 1]])
+}
+
+/// The three VPCs, of which `c` has the way to the internet: NAT gateways in public subnets of their own.
+fn central_egress(change: impl FnOnce(&mut Value)) -> Net {
+    with_hub(|d| {
+        d["internet_gateways"] = json!({ "igw": { "vpc": "c" } });
+        d["subnets"]["c-public"] = json!({ "vpc": "c", "cidr_block": "10.3.50.0/24",
+            "availability_zone": "us-east-1a", "route_table": "c-public" });
+        d["eips"]["nat"] = json!({ "public_ip": "203.0.113.77" });
+        d["nat_gateways"]["nat"] = json!({ "subnet": "c-public", "allocation": "nat" });
+        d["route_tables"]["c-public"] = json!({ "vpc": "c", "routes": [
+            { "cidr_block": "0.0.0.0/0", "gateway": "igw" }, { "cidr_block": "10.0.0.0/8", "transit_gateway": "hub" },
+        ] });
+        d["route_tables"]["c-door"] =
+            json!({ "vpc": "c", "routes": [{ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" }] });
+        d["subnets"]["c-door-one"]["route_table"] = json!("c-door");
+        d["subnets"]["c-door-two"]["route_table"] = json!("c-door");
+        d["transit_gateway_route_tables"] = json!({
+            "spokes": { "transit_gateway": "hub", "associations": ["a", "b"], "routes": [
+                { "destination_cidr_block": "0.0.0.0/0", "attachment": "c" },
+                { "destination_cidr_block": "10.1.0.0/16", "blackhole": true },
+                { "destination_cidr_block": "10.2.0.0/16", "blackhole": true },
+            ] },
+        });
+        for vpc in ["a", "b"] {
+            d["route_tables"][vpc]["routes"] =
+                json!([{ "cidr_block": "0.0.0.0/0", "transit_gateway": "hub" }]);
+        }
+        change(d);
+    })
+}
+
+#[test]
+fn spokes_reach_the_internet_by_the_nat_gateway_of_another_vpc() {
+    // proves: TGW-33
+    // NAT-45
+    let mut net = central_egress(|_| {});
+    for from in ["a-one", "a-two", "b-one"] {
+        let seen = net.send(from, &Packet::new(&v4(from), CLIENT, syn(40_000, 443))).arrives_at("client");
+        assert_eq!(seen.src.to_string(), "203.0.113.77");
+        let back = net.send("client", &answer_to(&seen)).arrives_at(from);
+        assert_eq!((back.src.to_string(), back.ports), (CLIENT.to_owned(), (443, 40_000)));
+    }
+    net.send("a-one", &request("a-one", "b-one")).dies_of("packets-lost-blackhole");
+    // In a table that the egress VPC shares, the blackholes would kill the answers.
+    let mut net = central_egress(|d| {
+        d["transit_gateway_route_tables"]["spokes"]["associations"] = json!(["a", "b", "c"]);
+    });
+    let seen = net.send("a-one", &Packet::new(&v4("a-one"), CLIENT, syn(40_000, 443))).arrives_at("client");
+    net.send("client", &answer_to(&seen)).dies_of("packets-lost-blackhole");
+}
+
+/// The answer to the opening of a connection, as it was seen.
+fn answer_to(seen: &frames::Seen) -> Packet {
+    let body = tcp(seen.ports.1, seen.ports.0, Flags::SynAck);
+    Packet::new(&seen.dst.to_string(), &seen.src.to_string(), body)
+}
+
+#[test]
+fn an_attachment_in_a_public_subnet_leads_to_an_internet_gateway_that_drops() {
+    // proves: IGW-28
+    // IGW-11
+    let mut net = central_egress(|d| {
+        d["subnets"]["c-door-one"]["route_table"] = json!("c-public");
+    });
+    let request = Packet::new(&v4("a-one"), CLIENT, syn(40_000, 443));
+    net.send("a-one", &request).dies_of("spoofed-source");
+    // Not even in the name of somebody in the egress VPC who has a public address.
+    let mut net = central_egress(|d| {
+        d["subnets"]["c-door-one"]["route_table"] = json!("c-public");
+        d["vpcs"]["c"]["secondary_cidr_blocks"] = json!([]);
+        d["instances"]["a-one"]["source_dest_check"] = json!(false);
+        d["instances"]["c-one"]["associate_public_ip_address"] = json!(true);
+    });
+    let forged = Packet::new(&v4("c-one"), CLIENT, syn(40_000, 443));
+    net.send("a-one", &forged).dies_of("spoofed-source");
+    net.change(|d| {
+        d["route_tables"]["c"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }]);
+    });
+    net.send("c-one", &forged).arrives_at("client");
+}
+
+#[test]
+fn what_came_in_by_an_attachment_may_leave_by_it() {
+    // proves: TGW-50
+    let mut net = with_hub(|d| {
+        d["vpcs"]["a"]["secondary_cidr_blocks"] = json!(["10.77.0.0/16"]);
+        d["transit_gateway_route_tables"]["hub/default"] =
+            json!({ "routes": [{ "destination_cidr_block": "10.200.0.0/16", "attachment": "a" }] });
+        d["route_tables"]["back"] = json!({ "vpc": "a",
+            "routes": [{ "cidr_block": "10.200.0.0/16", "network_interface": "a-two" }] });
+        d["subnets"]["a-door-one"]["route_table"] = json!("back");
+        d["instances"]["a-two"]["source_dest_check"] = json!(false);
+    });
+    net.send("a-one", &Packet::new(&v4("a-one"), "10.200.0.1", udp(1, 2))).arrives_at("a-two");
+}
+
+#[test]
+fn inbound_rules_may_refer_to_groups_beyond_a_transit_gateway() {
+    // proves: TGW-40, SG-11
+    // SG-10
+    let referring = |d: &mut Value| {
+        d["transit_gateways"]["hub"] = json!({ "security_group_referencing_support": "enable" });
+        d["security_groups"]["b-open"]["ingress"] =
+            json!([{ "protocol": "-1", "security_groups": ["a-open"] }]);
+    };
+    let mut net = with_hub(referring);
+    assert!(net.converses("a-one", &request("a-one", "b-two")));
+    assert!(net.converses("a-one", &Packet::new(&v6("a-one"), &v6("b-two"), ping(9))));
+    net.send("c-one", &request("c-one", "b-two")).dies_of("security-group");
+    let place = "security_groups.b-open.ingress[0].security_groups[0]";
+    // The switches of the gateway and of both attachments must be on.
+    hub_refused(place, "InvalidGroup.NotFound", |d| {
+        referring(d);
+        d["transit_gateways"]["hub"] = json!({});
+    });
+    for vpc in ["a", "b"] {
+        hub_refused(place, "InvalidGroup.NotFound", |d| {
+            referring(d);
+            d["transit_gateway_vpc_attachments"][vpc]["security_group_referencing_support"] =
+                json!("disable");
+        });
+    }
+    // Outbound rules refer to no such group.
+    hub_refused("security_groups.b-open.egress[0].security_groups[0]", "InvalidGroup.NotFound", |d| {
+        referring(d);
+        d["security_groups"]["b-open"]["egress"] =
+            json!([{ "protocol": "-1", "security_groups": ["a-open"] }]);
+    });
+    // By another gateway, on which it is off, the reference means nobody.
+    let mut net = with_hub(|d| {
+        referring(d);
+        d["transit_gateways"]["off"] = json!({});
+        for vpc in ["a", "b"] {
+            d["transit_gateway_vpc_attachments"][format!("{vpc}-off")] =
+                json!({ "transit_gateway": "off", "vpc": vpc, "subnets": [format!("{vpc}-door-one")] });
+        }
+        d["route_tables"]["a"]["routes"] = json!([{ "cidr_block": "10.0.0.0/8", "transit_gateway": "off" }]);
+    });
+    net.send("a-one", &request("a-one", "b-two")).dies_of("security-group");
+    // Behind an appliance the sender is no longer known.
+    let mut net = with_hub(|d| {
+        referring(d);
+        d["route_tables"]["a"]["routes"][0] =
+            json!({ "cidr_block": "10.0.0.0/8", "network_interface": "a-two" });
+        d["route_tables"]["a-two"] =
+            json!({ "vpc": "a", "routes": [{ "cidr_block": "10.0.0.0/8", "transit_gateway": "hub" }] });
+        d["subnets"]["a-two"]["route_table"] = json!("a-two");
+        d["instances"]["a-two"]["source_dest_check"] = json!(false);
+    });
+    let packet = request("a-one", "b-two");
+    net.send("a-one", &packet).arrives_at("a-two");
+    net.send("a-two", &packet).dies_of("security-group");
+    // Not over peering attachments, whatever the rule admits.
+    let mut net = two_regions(|d| {
+        referring(d);
+        d["transit_gateways"]["far"]["security_group_referencing_support"] = json!("enable");
+        d["security_groups"]["b-open"]["ingress"] = json!([all_of("10.4.0.0/16")]);
+    });
+    net.send("d-one", &request("d-one", "b-two")).arrives_at("b-two");
+    hub_refused("security_groups.d-open.ingress[0].security_groups[0]", "InvalidGroup.NotFound", |d| {
+        referring(d);
+        add_vpc(d, "d", 4);
+        d["vpcs"]["d"]["region"] = json!("eu-west-1");
+        for (subnet, zone) in [("d-one", "a"), ("d-two", "b"), ("d-door-one", "a"), ("d-door-two", "b")] {
+            d["subnets"][subnet]["availability_zone"] = json!(format!("eu-west-1{zone}"));
+        }
+        d["transit_gateways"]["far"] =
+            json!({ "region": "eu-west-1", "security_group_referencing_support": "enable" });
+        d["transit_gateway_vpc_attachments"]["d"]["transit_gateway"] = json!("far");
+        d["route_tables"]["d"]["routes"] = json!([]);
+        d["security_groups"]["d-open"]["ingress"] =
+            json!([{ "protocol": "-1", "security_groups": ["a-open"] }]);
+    });
+}

@@ -1,0 +1,268 @@
+//! Area TGW: by which zone does a packet enter and leave a transit gateway?
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use vpclab_engine::{Recorder, Step, trace};
+use vpclab_tests::frames;
+use vpclab_tests::harness::Net;
+use vpclab_tests::packet::{Packet, syn};
+
+use crate::networks::everything;
+use crate::transit_networks::{v4, v6, with_hub};
+
+/// The subnets by whose interfaces a packet would come out of transit gateways.
+fn doors(net: &Net, from: &str, packet: &Packet) -> Vec<String> {
+    let frame = frames::frame(packet, net.mac(from), net.router_mac(from), b"");
+    let mut recorder = Recorder::default();
+    trace(net.fabric(), net.engine().flows(), net.timestamp(), net.port(from), &frame, &mut recorder);
+    let door = |step: &Step| match step {
+        Step::TransitGateway { subnet: Some(subnet), .. } => {
+            Some(net.fabric().subnets[*subnet].name.as_str().to_owned())
+        }
+        _ => None,
+    };
+    recorder.steps.iter().filter_map(door).collect()
+}
+
+/// The request of a flow, told from others by its port.
+fn request(from: &str, to: &str, port: u16) -> Packet {
+    Packet::new(&v4(from), &v4(to), syn(port, 443))
+}
+
+/// The three VPCs, of which `c` inspects what goes between the others and out: what comes from a and b goes into c, whose
+/// attachment has a table of its own.
+fn inspected(change: impl FnOnce(&mut Value)) -> Net {
+    with_hub(|d| {
+        d["transit_gateway_vpc_attachments"]["c"]["appliance_mode_support"] = json!("enable");
+        d["transit_gateway_route_tables"] = json!({
+            "spokes": { "transit_gateway": "hub", "associations": ["a", "b"], "routes": [
+                { "destination_cidr_block": "0.0.0.0/0", "attachment": "c" },
+                { "destination_cidr_block": "::/0", "attachment": "c" },
+            ] },
+            "inspection": { "transit_gateway": "hub", "associations": ["c"], "propagations": ["a", "b"] },
+        });
+        for (zone, appliance) in [("one", "c-one"), ("two", "c-two")] {
+            let table = format!("c-door-{zone}");
+            d["subnets"][&table]["route_table"] = json!(table);
+            d["route_tables"][table] = json!({ "vpc": "c", "routes": [
+                { "cidr_block": "0.0.0.0/0", "network_interface": appliance },
+                { "ipv6_cidr_block": "::/0", "network_interface": appliance },
+            ] });
+            d["instances"][appliance]["source_dest_check"] = json!(false);
+        }
+        for vpc in ["a", "b"] {
+            d["route_tables"][vpc]["routes"] = json!([
+                { "cidr_block": "0.0.0.0/0", "transit_gateway": "hub" },
+                { "ipv6_cidr_block": "::/0", "transit_gateway": "hub" },
+            ]);
+        }
+        change(d);
+    })
+}
+
+#[test]
+fn a_zone_without_a_subnet_of_the_attachment_does_not_reach_the_gateway() {
+    // proves: TGW-13, RT-49
+    let mut net = with_hub(|d| {
+        d["transit_gateway_vpc_attachments"]["a"]["subnets"] = json!(["a-door-one"]);
+    });
+    net.send("a-two", &request("a-two", "b-two", 1)).dies_of("transit-gateway-zone");
+    let packet = Packet::new(&v6("a-two"), &v6("b-two"), syn(1, 2));
+    net.send("a-two", &packet).dies_of("transit-gateway-zone");
+    net.send("a-one", &request("a-one", "b-one", 1)).arrives_at("b-one");
+    // Inwards there is a way to every zone (TGW-24); the answer has none back.
+    net.send("b-one", &request("b-one", "a-two", 1)).arrives_at("a-two");
+    assert!(!net.converses("b-one", &request("b-one", "a-two", 2)));
+}
+
+#[test]
+fn an_attachment_serves_every_subnet_of_its_zone() {
+    // proves: TGW-14
+    let mut net = with_hub(|d| {
+        d["subnets"]["a-more"] = json!({ "vpc": "a", "cidr_block": "10.1.3.0/24",
+            "availability_zone": "us-east-1a", "route_table": "a" });
+        d["instances"]["a-more"] =
+            json!({ "subnet": "a-more", "private_ip": "10.1.3.10", "security_groups": ["a-open"] });
+    });
+    // Neither lies in the attachment's own subnet.
+    for (from, source) in [("a-one", v4("a-one")), ("a-more", "10.1.3.10".to_owned())] {
+        assert!(net.converses(from, &Packet::new(&source, &v4("b-one"), syn(9, 10))), "{from}");
+    }
+    // Without a route there is no way, as anywhere.
+    net.change(|d| d["subnets"]["a-more"]["route_table"] = json!("a/main"));
+    net.send("a-more", &Packet::new("10.1.3.10", &v4("b-one"), syn(9, 10))).dies_of("no-route");
+}
+
+#[test]
+fn what_comes_out_is_routed_by_the_table_of_the_attachments_subnet() {
+    // proves: TGW-15, PIPE-06
+    let mut net = with_hub(|d| {
+        d["route_tables"]["steer"] = json!({ "vpc": "b", "routes": [
+            { "cidr_block": "10.2.1.0/24", "network_interface": "b-two" },
+            { "ipv6_cidr_block": "2001:db8:2:1::/64", "network_interface": "b-two" },
+        ] });
+        d["subnets"]["b-door-one"]["route_table"] = json!("steer");
+        d["instances"]["b-two"]["source_dest_check"] = json!(false);
+    });
+    net.send("a-one", &request("a-one", "b-one", 1)).arrives_at("b-two");
+    net.send("a-one", &Packet::new(&v6("a-one"), &v6("b-one"), syn(1, 2))).arrives_at("b-two");
+    // By the other zone's interface there is another table.
+    net.send("a-two", &request("a-two", "b-one", 1)).arrives_at("b-one");
+    // Three lookups: of the sender's subnet, of the gateway for its attachment, of the attachment's subnet.
+    let packet = request("a-one", "b-one", 2);
+    let frame = frames::frame(&packet, net.mac("a-one"), net.router_mac("a-one"), b"");
+    let mut recorder = Recorder::default();
+    trace(net.fabric(), net.engine().flows(), net.timestamp(), net.port("a-one"), &frame, &mut recorder);
+    let table = |step: &Step| match step {
+        Step::Route { route_table, .. } => Some(net.fabric().route_tables[*route_table].name.to_string()),
+        Step::TransitRoute { table, .. } => Some(net.fabric().transit_tables[*table].name.to_string()),
+        _ => None,
+    };
+    let tables: Vec<_> = recorder.steps.iter().filter_map(table).collect();
+    assert_eq!(tables, ["a", "hub/default", "steer"]);
+}
+
+#[test]
+fn traffic_keeps_to_its_zone_where_it_can() {
+    // proves: TGW-20
+    let net = with_hub(|_| {});
+    for port in 1..20 {
+        assert_eq!(doors(&net, "a-one", &request("a-one", "b-two", port)), ["b-door-one"]);
+        assert_eq!(doors(&net, "a-two", &request("a-two", "b-one", port)), ["b-door-two"]);
+        let packet = Packet::new(&v6("a-two"), &v6("b-one"), syn(port, 2));
+        assert_eq!(doors(&net, "a-two", &packet), ["b-door-two"]);
+    }
+}
+
+#[test]
+fn without_an_interface_in_the_zone_some_other_is_taken() {
+    // proves: TGW-24
+    let net = with_hub(|d| {
+        d["subnets"]["a-three"] = json!({ "vpc": "a", "cidr_block": "10.1.3.0/24",
+            "availability_zone": "us-east-1c", "route_table": "a",
+            "ipv6_cidr_block": "2001:db8:1:3::/64" });
+        d["instances"]["a-three"] =
+            json!({ "subnet": "a-three", "private_ip": "10.1.3.10", "security_groups": ["a-open"] });
+        d["transit_gateway_vpc_attachments"]["a"]["subnets"] = json!(["a-door-one", "a-door-two", "a-three"]);
+    });
+    let taken: BTreeSet<_> = (1..60)
+        .flat_map(|port| doors(&net, "a-three", &Packet::new("10.1.3.10", &v4("b-one"), syn(port, 2))))
+        .collect();
+    // Any of the attachment's, and always the same for the same flow.
+    assert_eq!(taken, BTreeSet::from(["b-door-one".to_owned(), "b-door-two".to_owned()]));
+    let packet = Packet::new("10.1.3.10", &v4("b-one"), syn(1, 2));
+    assert_eq!(doors(&net, "a-three", &packet), doors(&net, "a-three", &packet));
+}
+
+#[test]
+fn without_appliance_mode_the_two_directions_meet_different_appliances() {
+    // proves: TGW-21
+    let mut net = inspected(|d| {
+        d["transit_gateway_vpc_attachments"]["c"]["appliance_mode_support"] = json!("disable");
+        d["settings"] = json!({ "mid_stream_tcp": "drop" });
+        d["security_groups"]["c-open"]["ingress"] =
+            json!([{ "protocol": "-1", "cidr_blocks": ["10.1.0.0/16"] }]);
+    });
+    // The request goes by the client's zone, the answer by the server's.
+    let request = request("a-one", "b-two", 40_000);
+    net.send("a-one", &request).arrives_at("c-one");
+    net.send("c-one", &request).arrives_at("b-two");
+    let answer = request.answer().unwrap();
+    assert_eq!(doors(&net, "b-two", &answer), ["c-door-two"]);
+    // The other appliance knows nothing of the flow.
+    net.send("b-two", &answer).dies_of("mid-stream-tcp");
+}
+
+#[test]
+fn in_appliance_mode_both_directions_of_a_flow_use_the_same_zone() {
+    // proves: TGW-22, TGW-52, VEC-23
+    let net = inspected(|_| {});
+    let both_ways = |net: &Net, from: &str, to: &str, port: u16| {
+        let request = request(from, to, port);
+        let there = doors(net, from, &request);
+        let back = doors(net, to, &request.answer().unwrap());
+        assert_eq!(there, back, "{from} {to} {port}");
+        there
+    };
+    let mut mixed = BTreeSet::new();
+    for port in 1..60 {
+        // Source and destination in one zone: that one.
+        assert_eq!(both_ways(&net, "a-one", "b-one", port), ["c-door-one"]);
+        assert_eq!(both_ways(&net, "a-two", "b-two", port), ["c-door-two"]);
+        mixed.extend(both_ways(&net, "a-one", "b-two", port));
+        // To the internet: the zone of the source.
+        let out = |from: &str| Packet::new(&v4(from), "198.51.100.7", syn(port, 443));
+        assert_eq!(doors(&net, "a-one", &out("a-one")), ["c-door-one"]);
+        assert_eq!(doors(&net, "a-two", &out("a-two")), ["c-door-two"]);
+        // In IPv6 the same.
+        let packet = Packet::new(&v6("b-two"), &v6("a-two"), syn(port, 443));
+        assert_eq!(doors(&net, "b-two", &packet), ["c-door-two"]);
+    }
+    // In different zones: now one, now the other.
+    assert_eq!(mixed, BTreeSet::from(["c-door-one".to_owned(), "c-door-two".to_owned()]));
+}
+
+#[test]
+fn a_stateful_appliance_sees_both_directions_in_appliance_mode() {
+    // proves: TGW-22
+    let mut net = inspected(|d| {
+        d["settings"] = json!({ "mid_stream_tcp": "drop" });
+        d["security_groups"]["c-open"]["ingress"] =
+            json!([{ "protocol": "-1", "cidr_blocks": ["10.1.0.0/16"] }]);
+    });
+    for port in 40_000..40_010 {
+        let request = request("a-one", "b-two", port);
+        let (appliance, _) = net.send("a-one", &request).delivered().unwrap();
+        net.send(&appliance, &request).arrives_at("b-two");
+        let answer = request.answer().unwrap();
+        net.send("b-two", &answer).arrives_at(&appliance);
+        net.send(&appliance, &answer).arrives_at("a-one");
+    }
+}
+
+#[test]
+fn in_appliance_mode_without_propagation_every_flow_is_placed_by_hash() {
+    // proves: TGW-54, VEC-23
+    let net = inspected(|d| {
+        d["transit_gateway_route_tables"]["inspection"] = json!({ "transit_gateway": "hub", "associations": ["c"],
+            "routes": [
+                { "destination_cidr_block": "10.1.0.0/16", "attachment": "a" },
+                { "destination_cidr_block": "10.2.0.0/16", "attachment": "b" },
+            ] });
+    });
+    let mut same_zone = BTreeSet::new();
+    for port in 1..60 {
+        let request = request("a-one", "b-one", port);
+        let there = doors(&net, "a-one", &request);
+        assert_eq!(there, doors(&net, "b-one", &request.answer().unwrap()));
+        same_zone.extend(there);
+    }
+    assert_eq!(same_zone, BTreeSet::from(["c-door-one".to_owned(), "c-door-two".to_owned()]));
+}
+
+#[test]
+fn two_gateways_choose_each_for_itself() {
+    // proves: TGW-53
+    let mut net = inspected(|d| {
+        d["transit_gateways"]["second"] = json!({});
+        d["transit_gateway_vpc_attachments"]["c-second"] = json!({ "transit_gateway": "second", "vpc": "c",
+            "subnets": ["c-door-one", "c-door-two"], "appliance_mode_support": "enable" });
+        d["transit_gateway_vpc_attachments"]["a-second"] = json!({ "transit_gateway": "second", "vpc": "a",
+            "subnets": ["a-door-one", "a-door-two"] });
+        d["transit_gateway_route_tables"]["second/default"] =
+            json!({ "routes": [{ "destination_cidr_block": "0.0.0.0/0", "attachment": "c-second" }] });
+        d["security_groups"]["c-open"]["ingress"] = json!([everything()]);
+    });
+    let choices = |net: &Net| -> Vec<_> {
+        (1..60).flat_map(|port| doors(net, "a-one", &request("a-one", "b-two", port))).collect()
+    };
+    let by_hub = choices(&net);
+    net.change(|d| {
+        d["route_tables"]["a"]["routes"] =
+            json!([{ "cidr_block": "0.0.0.0/0", "transit_gateway": "second" }]);
+    });
+    let by_second = choices(&net);
+    assert_eq!(by_hub.len(), by_second.len());
+    assert_ne!(by_hub, by_second);
+}
