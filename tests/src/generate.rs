@@ -104,6 +104,12 @@ pub fn network(rng: &mut Rng) -> Value {
         let ipv6 = rng.chance(70);
         let net = format!("10.{second}");
         let mut vpc = json!({ "cidr_block": format!("{net}.0.0/16") });
+        // The last one is elsewhere, now and then.
+        let elsewhere = v > 0 && v + 1 == amount && rng.chance(35);
+        if elsewhere {
+            vpc["region"] = json!("eu-west-1");
+        }
+        let region = if elsewhere { "eu-west-1" } else { "us-east-1" };
         if ipv6 {
             vpc["ipv6_cidr_block"] = json!(format!("2001:db8:{}::/56", v + 1));
         }
@@ -117,13 +123,21 @@ pub fn network(rng: &mut Rng) -> Value {
             egress_only.insert(format!("e{v}"), json!({ "vpc": format!("v{v}") }));
         }
         let group_names: Vec<String> = (0..2 + rng.below(2)).map(|g| format!("v{v}-group{g}")).collect();
+        // Every VPC has these, also one that comes later.
+        let ends = peered.iter().filter_map(|(_, [(a, _), (b, _)])| match v {
+            v if v == *a => Some(b),
+            v if v == *b => Some(a),
+            _ => None,
+        });
+        let peers: Vec<String> = ends.map(|other| format!("v{other}-group0")).collect();
         for name in &group_names {
-            groups.insert(name.clone(), group(rng, v, &group_names, ipv6));
+            let known: Vec<String> = group_names.iter().chain(&peers).cloned().collect();
+            groups.insert(name.clone(), group(rng, v, &known, ipv6));
         }
         let mut names = Vec::new();
         for s in 1..=1 + rng.below(3) {
             let subnet_name = format!("v{v}-s{s}");
-            let zone = if rng.chance(70) { "us-east-1a" } else { "us-east-1b" };
+            let zone = format!("{region}{}", if rng.chance(70) { "a" } else { "b" });
             let mut subnet = json!({ "vpc": format!("v{v}"), "cidr_block": format!("{net}.{s}.0/24"), "availability_zone": zone });
             if ipv6 {
                 subnet["ipv6_cidr_block"] = json!(format!("2001:db8:{}:{s}::/64", v + 1));
@@ -150,7 +164,7 @@ pub fn network(rng: &mut Rng) -> Value {
                 match rng.below(4) {
                     0 | 1 => instance["associate_public_ip_address"] = json!(true),
                     2 if gateway => {
-                        let mut eip = json!({ "network_interface": name });
+                        let mut eip = json!({ "network_interface": name, "region": region });
                         if !instance["secondary_private_ips"].is_null() && rng.chance(50) {
                             eip["associate_with_private_ip"] = json!(format!("{net}.{s}.{}", 20 + i));
                         }
@@ -169,14 +183,17 @@ pub fn network(rng: &mut Rng) -> Value {
         );
         names.push(format!("v{v}-spare"));
         if gateway && rng.chance(30) {
-            eips.insert(format!("v{v}-spare-eip"), json!({ "network_interface": format!("v{v}-spare") }));
+            eips.insert(
+                format!("v{v}-spare-eip"),
+                json!({ "network_interface": format!("v{v}-spare"), "region": region }),
+            );
         }
         if rng.chance(30) {
-            eips.insert(format!("v{v}-idle-eip"), json!({}));
+            eips.insert(format!("v{v}-idle-eip"), json!({ "region": region }));
         }
         let subnet_names: Vec<String> =
             subnets.keys().filter(|name| name.starts_with(&format!("v{v}-"))).cloned().collect();
-        let nat_names = nat_gateways(rng, v, &net, gateway, &subnet_names, nats, eips);
+        let nat_names = nat_gateways(rng, v, (&net, region), gateway, &subnet_names, nats, eips);
         for name in &subnet_names {
             if rng.chance(80) {
                 let table = format!("{name}-table");
@@ -201,6 +218,7 @@ pub fn network(rng: &mut Rng) -> Value {
     let settings = json!({
         "mid_stream_tcp": if rng.chance(30) { "drop" } else { "track" },
         "network_acl_within_subnet_via_router": rng.chance(30),
+        "inter_region_peering_mtu": if rng.chance(50) { 1500 } else { 8500 },
         "outbound_smtp": if rng.chance(50) { "blocked" } else { "allowed" },
     });
     let [
@@ -242,8 +260,14 @@ pub fn changed(rng: &mut Rng, document: &Value, original: &Value) -> Option<Valu
             let all = names("security_groups");
             let name = rng.pick(&all);
             let v = document["security_groups"][name]["vpc"].as_str()?[1..].parse().ok()?;
-            let family: Vec<String> =
+            let mut family: Vec<String> =
                 all.iter().filter(|n| n.starts_with(&format!("v{v}-"))).cloned().collect();
+            let ends = document["vpc_peering_connections"].as_object()?.values().filter_map(|peering| {
+                let (a, b) = (peering["vpc"].as_str()?, peering["peer_vpc"].as_str()?);
+                let own = format!("v{v}");
+                if a == own { Some(b) } else { (b == own).then_some(a) }
+            });
+            family.extend(ends.map(|other| format!("{other}-group0")));
             next["security_groups"][name] = group(rng, v, &family, true);
         }
         2 => {
@@ -285,7 +309,8 @@ fn change_gateway(rng: &mut Rng, next: &mut Value, original: &Value) -> Option<(
     let nats: Vec<String> = original["nat_gateways"].as_object()?.keys().cloned().collect();
     if rng.chance(35) {
         let peering = &mut next["vpc_peering_connections"][peerings.get(rng.below(peerings.len()))?];
-        peering["auto_accept"] = json!(!peering["auto_accept"].as_bool().unwrap_or_default());
+        let next = if peering["state"] == "active" { "pending-acceptance" } else { "active" };
+        peering["state"] = json!(next);
         return Some(());
     }
     let name = nats.get(rng.below(nats.len()))?;
@@ -654,7 +679,7 @@ fn peerings_among(
                 let mut peering = json!({ "vpc": format!("v{a}"), "peer_vpc": format!("v{b}") });
                 // Unaccepted it waits, and where blocks overlap it fails.
                 if rng.chance(80) {
-                    peering["auto_accept"] = json!(true);
+                    peering["state"] = json!("active");
                 }
                 peerings.insert(name.clone(), peering);
                 made.push((name, [(a, seconds[a]), (b, seconds[b])]));
@@ -668,7 +693,7 @@ fn peerings_among(
 fn nat_gateways(
     rng: &mut Rng,
     v: usize,
-    net: &str,
+    (net, region): (&str, &str),
     gateway: bool,
     subnets: &[String],
     nats: &mut Map<String, Value>,
@@ -686,10 +711,10 @@ fn nat_gateways(
             nat["secondary_private_ips"] = json!([format!("{net}.{s}.{}", 210 + n)]);
         }
         if public {
-            eips.insert(format!("{name}-eip"), json!({}));
+            eips.insert(format!("{name}-eip"), json!({ "region": region }));
             nat["allocation"] = json!(format!("{name}-eip"));
             if second {
-                eips.insert(format!("{name}-eip2"), json!({}));
+                eips.insert(format!("{name}-eip2"), json!({ "region": region }));
                 nat["secondary_allocations"] = json!([format!("{name}-eip2")]);
             }
         } else {

@@ -263,8 +263,11 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
         .value()
         .and_then(|mtu| u16::try_from(*mtu).ok())
         .unwrap_or(default.gateway_endpoint_mtu);
+    let inter_region_peering_mtu = reader.number(&["inter_region_peering_mtu"], 1280..=9001);
+    let inter_region_peering_mtu = inter_region_peering_mtu.value().and_then(|mtu| u16::try_from(*mtu).ok());
     let settings = Settings {
         gateway_endpoint_mtu,
+        inter_region_peering_mtu: inter_region_peering_mtu.unwrap_or(default.inter_region_peering_mtu),
         mid_stream_tcp: reader.take(&["mid_stream_tcp"]).value().copied().unwrap_or(default.mid_stream_tcp),
         tcp_opening_timeout,
         tcp_closing_timeout,

@@ -11,7 +11,7 @@ use vpclab_model::{
 use crate::compile::Numbering;
 use crate::compile::transit::Numbers;
 use crate::fabric::{AwsEnd, CustomerNetwork, Link, LinkRoute, LinkTable, VpnGateway};
-use crate::index::{CustomerNetworkIdx, LinkIdx, Position, Table, VpcIdx, VpnGatewayIdx};
+use crate::index::{CustomerNetworkIdx, LinkIdx, Position, RouteTableIdx, Table, VpcIdx, VpnGatewayIdx};
 
 /// The compiled links and what is at their ends.
 pub(super) struct Links {
@@ -54,6 +54,7 @@ pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit
         links: numbers(topology),
         transit,
     };
+    let tables_by_name: Numbering<'_, RouteTableIdx> = Numbering::new(&topology.route_tables);
     let mut links = Table::new();
     for (name, connection) in &topology.vpn_connections {
         links.push(names.vpn(name, connection));
@@ -69,7 +70,16 @@ pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit
         let in_use = gateway.routes.iter().filter(|route| route.in_use);
         let routes = in_use.map(|route| (route.destination, &route.link, Some(route.origin)));
         let vpc = gateway.vpc.as_ref().map(|vpc| vpcs.of(vpc));
-        vpn_gateways.push(VpnGateway { name: name.clone(), vpc, routes: link_table(&names.links, routes) });
+        let edge = model::EdgeGateway::VpnGateway(name.clone());
+        let mut tables = topology.route_tables.iter();
+        let route_table = tables.find(|(_, table)| table.gateways.contains(&edge));
+        let route_table = route_table.map(|(name, _)| tables_by_name.of(name));
+        vpn_gateways.push(VpnGateway {
+            name: name.clone(),
+            vpc,
+            route_table,
+            routes: link_table(&names.links, routes),
+        });
     }
     let mut customer_networks = Table::new();
     for (name, network) in &topology.customer_networks {

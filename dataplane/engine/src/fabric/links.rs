@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use vpclab_model::{CustomerNetworkName, LinkName, Propagation, VpnGatewayName};
 
-use crate::index::{AttachmentIdx, CustomerNetworkIdx, LinkIdx, VpcIdx, VpnGatewayIdx};
+use crate::index::{AttachmentIdx, CustomerNetworkIdx, LinkIdx, RouteTableIdx, VpcIdx, VpnGatewayIdx};
 
 /// A virtual private gateway.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct VpnGateway {
     pub name: VpnGatewayName,
     /// The VPC it is attached to.
     pub vpc: Option<VpcIdx>,
+    /// The route table of what enters by it (RT-36).
+    pub route_table: Option<RouteTableIdx>,
     /// What it has learnt and uses.
     pub routes: LinkTable,
 }
