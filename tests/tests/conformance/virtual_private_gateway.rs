@@ -304,7 +304,7 @@ fn the_gateways_own_table_leads_what_enters_by_a_middlebox() {
     net.send("box", &request).arrives_at("app");
     net.send("desk", &packet(DESK, "10.0.2.10", udp(1, 2))).arrives_at("box");
     net.change(|d| {
-        d["route_tables"]["edge"]["routes"] = json!([{ "cidr_block": "10.0.0.0/16", "gateway": "local" }])
+        d["route_tables"]["edge"]["routes"] = json!([{ "cidr_block": "10.0.0.0/16", "gateway": "local" }]);
     });
     net.send("desk", &request).arrives_at("app");
     // Not one that takes propagated routes, not the main one, not one of another VPC, and with no other targets.
