@@ -287,6 +287,8 @@ impl Oracle {
             RouteTarget::VpcPeeringConnection(peering) => {
                 self.cross_peering(walk, peering.as_str(), &here.vpc)
             }
+            RouteTarget::VpcEndpoint(_) => Err(Reason::Gateway),
+            RouteTarget::NotModelled { .. } => Err(Reason::NotForwarded),
             RouteTarget::NatGateway(name) => {
                 // NAT-07, NACL-21: to the gateway's subnet, even from inside it.
                 let subnet = &topology.subnets[&topology.nat_gateways[name].subnet];
