@@ -11,7 +11,7 @@ use vpclab_model::{
 use crate::compile::Numbering;
 use crate::compile::transit::Numbers;
 use crate::fabric::{AwsEnd, CustomerNetwork, Link, LinkRoute, LinkTable, VpnGateway};
-use crate::index::{CustomerNetworkIdx, LinkIdx, Position, Table, VpcIdx, VpnGatewayIdx};
+use crate::index::{CustomerNetworkIdx, LinkIdx, Position, RouteTableIdx, Table, VpcIdx, VpnGatewayIdx};
 
 /// The compiled links and what is at their ends.
 pub(super) struct Links {
@@ -45,8 +45,13 @@ pub(super) fn learned(topology: &Topology, association: &model::DxGatewayAssocia
     link_table(&numbers(topology), routes)
 }
 
-/// Compiles them.
-pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit: &Numbers<'_>) -> Links {
+/// Compiles them. `edge_table` says which route table a gateway has for what enters by it.
+pub(super) fn compile(
+    topology: &Topology,
+    vpcs: &Numbering<'_, VpcIdx>,
+    transit: &Numbers<'_>,
+    edge_table: impl Fn(&model::EdgeGateway) -> Option<RouteTableIdx>,
+) -> Links {
     let names = Names {
         topology,
         vpn_gateways: Numbering::new(&topology.vpn_gateways),
@@ -69,7 +74,9 @@ pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit
         let in_use = gateway.routes.iter().filter(|route| route.in_use);
         let routes = in_use.map(|route| (route.destination, &route.link, Some(route.origin)));
         let vpc = gateway.vpc.as_ref().map(|vpc| vpcs.of(vpc));
-        vpn_gateways.push(VpnGateway { name: name.clone(), vpc, routes: link_table(&names.links, routes) });
+        let routes = link_table(&names.links, routes);
+        let route_table = edge_table(&model::EdgeGateway::VpnGateway(name.clone()));
+        vpn_gateways.push(VpnGateway { name: name.clone(), vpc, routes, route_table });
     }
     let mut customer_networks = Table::new();
     for (name, network) in &topology.customer_networks {

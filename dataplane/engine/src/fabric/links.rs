@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use vpclab_model::{CustomerNetworkName, LinkName, Propagation, VpnGatewayName};
 
-use crate::index::{AttachmentIdx, CustomerNetworkIdx, LinkIdx, VpcIdx, VpnGatewayIdx};
+use crate::index::{AttachmentIdx, CustomerNetworkIdx, LinkIdx, RouteTableIdx, VpcIdx, VpnGatewayIdx};
 
 /// A virtual private gateway.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct VpnGateway {
     pub vpc: Option<VpcIdx>,
     /// What it has learnt and uses.
     pub routes: LinkTable,
+    /// The table that routes what enters by it (RT-36); none leads straight to destinations.
+    pub route_table: Option<RouteTableIdx>,
 }
 
 /// A network of the user's own, at the other end of private links.

@@ -13,7 +13,7 @@ use crate::packet::{Draft, Path};
 use crate::plan::{Arrival, Context, Location};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
-use crate::stop::mtu;
+use crate::stop::{edge, mtu};
 
 /// What Direct Connect carries on behalf of a static route (DX-01).
 const STATIC_ROUTE_MTU: u16 = 1500;
@@ -59,7 +59,10 @@ pub(crate) fn arrive(
         Some(vpc) if cx.fabric.vpcs[vpc].contains(address) => {
             let eni = interface(cx, vpc, address)
                 .ok_or(DropReason::VpnGatewayForeignDestination { gateway: index })?;
-            Ok(Location::Interface(eni, Arrival::Outside))
+            // RT-36
+            let middlebox =
+                gateway.route_table.map(|table| edge::divert(cx, table, draft, probe)).transpose()?;
+            Ok(Location::Interface(middlebox.flatten().unwrap_or(eni), Arrival::Outside))
         }
         _ => to_another_site(cx, index, from, draft, probe),
     }

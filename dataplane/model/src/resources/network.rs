@@ -106,6 +106,8 @@ pub struct RouteTable {
 pub enum EdgeGateway {
     /// An internet gateway.
     InternetGateway(InternetGatewayName),
+    /// A virtual private gateway (RT-36).
+    VpnGateway(VpnGatewayName),
 }
 
 /// The gateway's name.
@@ -113,6 +115,7 @@ impl fmt::Display for EdgeGateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InternetGateway(gateway) => gateway.fmt(f),
+            Self::VpnGateway(gateway) => gateway.fmt(f),
         }
     }
 }
