@@ -117,8 +117,16 @@ pub fn network(rng: &mut Rng) -> Value {
             egress_only.insert(format!("e{v}"), json!({ "vpc": format!("v{v}") }));
         }
         let group_names: Vec<String> = (0..2 + rng.below(2)).map(|g| format!("v{v}-group{g}")).collect();
+        // Every VPC has these, also one that comes later.
+        let ends = peered.iter().filter_map(|(_, [(a, _), (b, _)])| match v {
+            v if v == *a => Some(b),
+            v if v == *b => Some(a),
+            _ => None,
+        });
+        let peers: Vec<String> = ends.map(|other| format!("v{other}-group0")).collect();
         for name in &group_names {
-            groups.insert(name.clone(), group(rng, v, &group_names, ipv6));
+            let known: Vec<String> = group_names.iter().chain(&peers).cloned().collect();
+            groups.insert(name.clone(), group(rng, v, &known, ipv6));
         }
         let mut names = Vec::new();
         for s in 1..=1 + rng.below(3) {
@@ -242,8 +250,14 @@ pub fn changed(rng: &mut Rng, document: &Value, original: &Value) -> Option<Valu
             let all = names("security_groups");
             let name = rng.pick(&all);
             let v = document["security_groups"][name]["vpc"].as_str()?[1..].parse().ok()?;
-            let family: Vec<String> =
+            let mut family: Vec<String> =
                 all.iter().filter(|n| n.starts_with(&format!("v{v}-"))).cloned().collect();
+            let ends = document["vpc_peering_connections"].as_object()?.values().filter_map(|peering| {
+                let (a, b) = (peering["vpc"].as_str()?, peering["peer_vpc"].as_str()?);
+                let own = format!("v{v}");
+                if a == own { Some(b) } else { (b == own).then_some(a) }
+            });
+            family.extend(ends.map(|other| format!("{other}-group0")));
             next["security_groups"][name] = group(rng, v, &family, true);
         }
         2 => {

@@ -87,6 +87,15 @@ pub struct Register {
     facts: Vec<(PathBuf, Fact)>,
     /// Where each id is cited.
     citations: BTreeMap<String, Vec<String>>,
+    behaviours: Vec<Behaviour>,
+}
+
+/// A behaviour that emulators often get wrong, as `docs/spec/README.md` lists them.
+#[derive(Debug)]
+struct Behaviour {
+    number: u32,
+    sentence: String,
+    facts: Vec<String>,
 }
 
 /// One file of the register.
@@ -119,7 +128,8 @@ impl Register {
                 }
             }
         }
-        Self { facts, citations }
+        let readme = std::fs::read_to_string(root.join("docs/spec/README.md")).unwrap();
+        Self { facts, citations, behaviours: readme.lines().filter_map(Behaviour::of_row).collect() }
     }
 
     /// Everything that is wrong, one sentence each.
@@ -154,6 +164,11 @@ impl Register {
         problems.extend(
             expected().filter(|id| !known.contains(id.as_str())).map(|id| format!("{id} is missing")),
         );
+        for behaviour in &self.behaviours {
+            for id in behaviour.facts.iter().filter(|id| !known.contains(id.as_str())) {
+                problems.push(format!("behaviour {} rests on {id}, which is not there", behaviour.number));
+            }
+        }
         for (id, places) in &self.citations {
             let elsewhere = ELSEWHERE.contains(&id.split('-').next().unwrap_or_default());
             if !known.contains(id.as_str()) && !elsewhere {
@@ -161,6 +176,42 @@ impl Register {
             }
         }
         problems
+    }
+
+    /// The behaviours that emulators often get wrong, with the tests that prove them.
+    pub fn behaviours(&self) -> String {
+        let mut text = String::new();
+        for Behaviour { number, sentence, facts } in &self.behaviours {
+            text += &format!("{number}. {sentence}\n");
+            for id in facts {
+                let tests =
+                    self.citations.get(id).map_or_else(|| self.status(id), |places| places.join(", "));
+                text += &format!("   {id}: {tests}\n");
+            }
+        }
+        text
+    }
+
+    /// Of these behaviours, how many rest on facts that are all tested or exceptions, and what the others wait for.
+    pub fn unproven_behaviours(&self) -> String {
+        let waits =
+            |id: &&String| self.facts.iter().any(|(_, fact)| fact.id == **id && fact.status == Status::Todo);
+        let mut open = Vec::new();
+        for Behaviour { number, sentence, facts } in &self.behaviours {
+            let todo: Vec<&str> = facts.iter().filter(waits).map(String::as_str).collect();
+            if !todo.is_empty() {
+                open.push(format!("{number}. {sentence}: {}\n", todo.join(", ")));
+            }
+        }
+        let proven = self.behaviours.len() - open.len();
+        format!("{proven} of {} behaviours proven\n{}", self.behaviours.len(), open.concat())
+    }
+
+    fn status(&self, id: &str) -> String {
+        let fact = self.facts.iter().find(|(_, fact)| fact.id == id);
+        fact.map_or_else(String::new, |(_, fact)| {
+            format!("{:?}: {}", fact.status, fact.why.as_deref().unwrap_or_default())
+        })
     }
 
     /// The counts by area and status, as a table.
@@ -176,6 +227,19 @@ impl Register {
             table += &format!("{:<6} {tested:>6} {exception:>9} {todo:>5}\n", area.unwrap_or("all"));
         }
         table
+    }
+}
+
+impl Behaviour {
+    /// `| 7 | what it says | SG-01, CT-02 |`
+    fn of_row(line: &str) -> Option<Self> {
+        let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
+        let [number, sentence, facts] = cells.as_slice() else { return None };
+        Some(Self {
+            number: number.parse().ok()?,
+            sentence: (*sentence).to_owned(),
+            facts: facts.split(',').map(|id| id.trim().to_owned()).collect(),
+        })
     }
 }
 

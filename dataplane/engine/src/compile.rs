@@ -145,9 +145,7 @@ impl<'a> Compiler<'a> {
             self.instances.fill(self.instance_index(name), compiled);
         }
         self.fill_gateways();
-        let links = links::compile(self.topology, &self.vpcs, &self.transit, |gateway| {
-            self.edge_table(gateway).map(|(table, _)| self.route_tables.of(table))
-        });
+        let links = links::compile(self.topology, &self.vpcs, &self.transit);
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
             settings: self.topology.settings,

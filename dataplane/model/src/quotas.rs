@@ -51,6 +51,26 @@ pub enum Counted {
     PeeringsOfVpc,
     /// Requests for peering connections of an account in a region that wait for the other side (PCX-20).
     PeeringRequests,
+    /// Transit gateways of an account in a region (TGW-35).
+    TransitGatewaysOfRegion,
+    /// Transit gateways that a VPC is attached to (TGW-35).
+    TransitGatewaysOfVpc,
+    /// Route tables of a transit gateway, the default one included (TGW-35).
+    RouteTablesOfTransitGateway,
+    /// Static and propagated routes of all tables of a transit gateway (TGW-35).
+    RoutesOfTransitGateway,
+    /// VPCs and peers attached to a transit gateway (TGW-35).
+    AttachmentsOfTransitGateway,
+    /// Peering attachments of a transit gateway (TGW-35).
+    PeersOfTransitGateway,
+    /// Virtual private gateways of an account in a region (VPN-14).
+    VpnGatewaysOfRegion,
+    /// Customer gateways of an account in a region (VPN-14).
+    CustomerGatewaysOfRegion,
+    /// VPN connections of an account in a region (VPN-14).
+    VpnConnectionsOfRegion,
+    /// VPN connections of a virtual private gateway (VPN-14).
+    VpnConnectionsOfGateway,
     /// Network address usage of a VPC (ADDR-38).
     AddressUsageOfVpc,
     /// Network address usage of a VPC and its peers in the region (ADDR-38).
@@ -253,6 +273,96 @@ pub const QUOTAS: &[Quota] = &[
         None,
         "AddressLimitExceeded",
         "QUOTA-02",
+    ),
+    quota(
+        "transit_gateways_per_region",
+        Counted::TransitGatewaysOfRegion,
+        "transit gateways",
+        5,
+        None,
+        "TransitGatewayLimitExceeded",
+        "QUOTA-11",
+    ),
+    quota(
+        "transit_gateways_per_vpc",
+        Counted::TransitGatewaysOfVpc,
+        "transit gateways",
+        5,
+        None,
+        "TransitGatewayLimitExceeded",
+        "QUOTA-11",
+    ),
+    quota(
+        "route_tables_per_transit_gateway",
+        Counted::RouteTablesOfTransitGateway,
+        "route tables",
+        20,
+        None,
+        "TransitGatewayLimitExceeded",
+        "QUOTA-11",
+    ),
+    quota(
+        "routes_per_transit_gateway",
+        Counted::RoutesOfTransitGateway,
+        "routes",
+        10_000,
+        None,
+        "TransitGatewayLimitExceeded",
+        "QUOTA-11",
+    ),
+    quota(
+        "attachments_per_transit_gateway",
+        Counted::AttachmentsOfTransitGateway,
+        "attachments",
+        5000,
+        None,
+        "TransitGatewayLimitExceeded",
+        "QUOTA-11",
+    ),
+    quota(
+        "peering_attachments_per_transit_gateway",
+        Counted::PeersOfTransitGateway,
+        "peering attachments",
+        50,
+        None,
+        "TransitGatewayLimitExceeded",
+        "QUOTA-11",
+    ),
+    quota(
+        "vpn_gateways_per_region",
+        Counted::VpnGatewaysOfRegion,
+        "virtual private gateways",
+        5,
+        None,
+        "VpnGatewayLimitExceeded",
+        "QUOTA-11",
+    ),
+    quota(
+        "customer_gateways_per_region",
+        Counted::CustomerGatewaysOfRegion,
+        "customer gateways",
+        50,
+        None,
+        "CustomerGatewayLimitExceeded",
+        "QUOTA-11",
+    ),
+    quota(
+        "vpn_connections_per_region",
+        Counted::VpnConnectionsOfRegion,
+        "VPN connections",
+        50,
+        None,
+        "VpnConnectionLimitExceeded",
+        "QUOTA-11",
+    ),
+    quota(
+        "vpn_connections_per_vpn_gateway",
+        Counted::VpnConnectionsOfGateway,
+        "VPN connections",
+        10,
+        None,
+        "VpnConnectionLimitExceeded",
+        "QUOTA-11",
     ),
     quota(
         "network_address_usage_per_vpc",

@@ -8,7 +8,11 @@ use vpclab_tests::register::Register;
 #[allow(clippy::print_stdout, reason = "this is what the program is for")]
 fn main() -> ExitCode {
     let register = Register::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-    print!("{}", register.counts());
+    if std::env::args().any(|word| word == "--behaviours") {
+        print!("{}", register.behaviours());
+        return ExitCode::SUCCESS;
+    }
+    print!("{}{}", register.counts(), register.unproven_behaviours());
     let problems = register.problems();
     for problem in &problems {
         println!("{problem}");

@@ -21,8 +21,8 @@ pub(super) struct Subject {
 /// The other end as a rule sees it.
 pub(super) struct Far<'a> {
     pub(super) address: IpAddr,
-    /// The interface whose groups count for references.
-    pub(super) member: Option<&'a NetworkInterface>,
+    /// The interfaces whose groups count for references.
+    pub(super) members: Vec<&'a NetworkInterface>,
 }
 
 impl Subject {
@@ -95,7 +95,8 @@ pub(super) fn is_meant(topology: &Topology, peer: &Peer, far: &Far<'_>) -> bool 
         Peer::Cidr(block) => block.contains(&far.address),
         Peer::UnknownGroup(_) => false,
         Peer::Group(group) => {
-            far.member.is_some_and(|eni| eni.security_groups.contains(group) && has_address(eni, far.address))
+            let is_in_it = |eni: &&NetworkInterface| eni.security_groups.contains(group);
+            far.members.iter().any(|eni| is_in_it(eni) && has_address(eni, far.address))
         }
     }
 }

@@ -1,6 +1,9 @@
 //! May a packet leave an interface, or enter one? (areas L2, PIPE, SG and CT)
 
-use vpclab_model::{InstanceState, InterfaceType, MidStreamTcp, NetworkInterface, RouteTarget, Topology};
+use vpclab_model::{
+    InstanceState, InterfaceType, MidStreamTcp, NetworkInterface, PeeringState, RouteTarget, Topology,
+    VpcName,
+};
 
 use super::addresses::{has_address, is_never_forwarded, is_router_of, owner};
 use super::filters::{Far, Subject, acl, is_meant, is_wide_open, rules, speaks_of};
@@ -104,11 +107,14 @@ impl Oracle {
         let (own, peer) = if outbound { (packet.src, packet.dst) } else { (packet.dst, packet.src) };
         let far = Far {
             address: peer,
-            member: if outbound {
-                owner(topology, &topology.subnets[&eni.subnet].vpc, peer)
+            members: if outbound {
+                known_vpcs(topology, &topology.subnets[&eni.subnet].vpc)
+                    .into_iter()
+                    .filter_map(|vpc| owner(topology, vpc, peer))
                     .map(|name| &topology.network_interfaces[name])
+                    .collect()
             } else {
-                walk.sender.map(|name| &topology.network_interfaces[name])
+                walk.sender.map(|name| &topology.network_interfaces[name]).into_iter().collect()
             },
         };
         let allowed = |outbound: bool, subject: &Subject, far: &Far<'_>| {
@@ -210,4 +216,23 @@ fn goes_by_a_tracking_gateway(topology: &Topology, name: &str, destination: std:
     found.is_some_and(|route| {
         matches!(route.target, RouteTarget::NatGateway(_) | RouteTarget::EgressOnlyInternetGateway(_))
     })
+}
+
+/// SG-10, PCX-17: the VPC itself, and those of its region that an active peering connection leads to.
+fn known_vpcs<'a>(topology: &'a Topology, vpc: &'a VpcName) -> Vec<&'a VpcName> {
+    let mut known = vec![vpc];
+    for peering in topology.vpc_peering_connections.values() {
+        let other = if peering.vpc == *vpc {
+            &peering.peer_vpc
+        } else if peering.peer_vpc == *vpc {
+            &peering.vpc
+        } else {
+            continue;
+        };
+        let same_region = topology.vpcs[vpc].home.region == topology.vpcs[other].home.region;
+        if peering.state == PeeringState::Active && same_region {
+            known.push(other);
+        }
+    }
+    known
 }

@@ -70,6 +70,19 @@ fn peerings(count: usize, state: &str) -> Value {
     })
 }
 
+fn customer_gateway(n: usize) -> Value {
+    json!({ "bgp_asn": 65_000, "ip_address": format!("198.51.100.{}", n + 1) })
+}
+
+fn vpn_connections(count: usize) -> Value {
+    let connection = |n| {
+        json!({ "vpn_gateway": "g", "customer_gateway": format!("c{n}"), "static_routes_only": true,
+            "routes": [format!("172.16.{n}.0/24")] })
+    };
+    json!({ "vpn_gateways": { "g": {} }, "customer_gateways": many("c", count, customer_gateway),
+        "vpn_connections": many("x", count, connection) })
+}
+
 const CASES: &[Case] = &[
     Case {
         name: "vpcs_per_region",
@@ -250,6 +263,107 @@ const CASES: &[Case] = &[
         make: |n| json!({ "eips": many("e", n, |_| json!({})) }),
     },
     Case {
+        name: "transit_gateways_per_region",
+        default: 5,
+        most: None,
+        refused: "transit_gateways.t2: TransitGatewayLimitExceeded",
+        make: |n| json!({ "transit_gateways": many("t", n, |_| json!({})) }),
+    },
+    Case {
+        name: "transit_gateways_per_vpc",
+        default: 5,
+        most: None,
+        refused: "transit_gateway_vpc_attachments.a2: TransitGatewayLimitExceeded",
+        make: |n| {
+            let mut d = one_vpc("transit_gateways", many("t", n, |_| json!({})));
+            d["transit_gateway_vpc_attachments"] =
+                many("a", n, |n| json!({ "transit_gateway": format!("t{n}"), "vpc": "v", "subnets": ["s"] }))
+                    .into();
+            d
+        },
+    },
+    Case {
+        name: "route_tables_per_transit_gateway",
+        default: 20,
+        most: None,
+        // The default one is there first.
+        refused: "transit_gateway_route_tables.r1: TransitGatewayLimitExceeded",
+        make: |n| {
+            json!({ "transit_gateways": { "t": {} },
+                "transit_gateway_route_tables": many("r", n - 1, |_| json!({ "transit_gateway": "t" })) })
+        },
+    },
+    Case {
+        name: "routes_per_transit_gateway",
+        default: 10_000,
+        most: None,
+        refused: "transit_gateways.t: TransitGatewayLimitExceeded",
+        make: |n| {
+            let routes =
+                list(n, |n| json!({ "destination_cidr_block": format!("10.{n}.0.0/16"), "blackhole": true }));
+            json!({ "transit_gateways": { "t": {} },
+                "transit_gateway_route_tables": { "r": { "transit_gateway": "t", "routes": routes } } })
+        },
+    },
+    Case {
+        name: "attachments_per_transit_gateway",
+        default: 5000,
+        most: None,
+        refused: "transit_gateways.t: TransitGatewayLimitExceeded",
+        make: |n| {
+            let subnets =
+                many("s", n, |n| json!({ "vpc": format!("v{n}"), "cidr_block": format!("10.{n}.0.0/24") }));
+            let attachments = many(
+                "a",
+                n,
+                |n| json!({ "transit_gateway": "t", "vpc": format!("v{n}"), "subnets": [format!("s{n}")] }),
+            );
+            json!({ "vpcs": many("v", n, vpc), "subnets": subnets, "transit_gateways": { "t": {} },
+                "transit_gateway_vpc_attachments": attachments })
+        },
+    },
+    Case {
+        name: "peering_attachments_per_transit_gateway",
+        default: 50,
+        most: None,
+        refused: "transit_gateways.t: TransitGatewayLimitExceeded",
+        make: |n| {
+            let mut gateways = many("u", n, |_| json!({ "region": "eu-west-1" }));
+            gateways.insert("t".into(), json!({}));
+            json!({ "transit_gateways": gateways, "transit_gateway_peering_attachments": many("p", n, |n| {
+                json!({ "transit_gateway": "t", "peer_transit_gateway": format!("u{n}") })
+            }) })
+        },
+    },
+    Case {
+        name: "vpn_gateways_per_region",
+        default: 5,
+        most: None,
+        refused: "vpn_gateways.g2: VpnGatewayLimitExceeded",
+        make: |n| json!({ "vpn_gateways": many("g", n, |_| json!({})) }),
+    },
+    Case {
+        name: "customer_gateways_per_region",
+        default: 50,
+        most: None,
+        refused: "customer_gateways.c2: CustomerGatewayLimitExceeded",
+        make: |n| json!({ "customer_gateways": many("c", n, customer_gateway) }),
+    },
+    Case {
+        name: "vpn_connections_per_region",
+        default: 50,
+        most: None,
+        refused: "vpn_connections.x2: VpnConnectionLimitExceeded",
+        make: vpn_connections,
+    },
+    Case {
+        name: "vpn_connections_per_vpn_gateway",
+        default: 10,
+        most: None,
+        refused: "vpn_connections.x2: VpnConnectionLimitExceeded",
+        make: vpn_connections,
+    },
+    Case {
         name: "network_address_usage_per_vpc",
         default: 64_000,
         most: Some(256_000),
@@ -285,7 +399,7 @@ fn only(name: &str, limit: u32) -> Value {
 
 #[test]
 fn quotas_are_what_the_sheet_says() {
-    // proves: QUOTA-01, QUOTA-02, QUOTA-03, QUOTA-04, QUOTA-06, QUOTA-09, QUOTA-16, NAT-20, PCX-20, IGW-25, ADDR-19
+    // proves: QUOTA-01, QUOTA-02, QUOTA-03, QUOTA-04, QUOTA-06, QUOTA-09, QUOTA-11, QUOTA-16, TGW-35, VPN-14, NAT-20, PCX-20, IGW-25, ADDR-19
     for case in CASES {
         let quota = QUOTAS.iter().find(|quota| quota.name == case.name).expect(case.name);
         assert_eq!((quota.default, quota.most), (case.default, case.most), "{}", case.name);
@@ -363,7 +477,7 @@ fn each_region_and_each_account_has_its_own() {
 
 #[test]
 fn routes_count_by_family_and_prefix_lists_by_their_weight() {
-    // proves: RT-46, QUOTA-07, ERR-11
+    // proves: RT-21, RT-46, QUOTA-07, ERR-11
     let table = |routes: Value| {
         let mut d = one_vpc("route_tables", json!({ "t": { "vpc": "v", "routes": routes } }));
         d["managed_prefix_lists"] = json!({ "l": { "address_family": "IPv4", "max_entries": 4,

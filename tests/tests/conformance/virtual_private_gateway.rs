@@ -286,3 +286,40 @@ fn a_route_to_a_gateway_that_is_detached_is_a_black_hole_and_one_of_another_vpc_
             json!({ "vpc": "w", "routes": [{ "cidr_block": "192.168.0.0/16", "gateway": "vgw" }] });
     });
 }
+
+#[test]
+fn the_gateways_own_table_leads_what_enters_by_a_middlebox() {
+    // proves: RT-36, RT-38, VGW-12
+    let mut net = with(|d| {
+        d["subnets"]["b"] = json!({ "vpc": "v", "cidr_block": "10.0.2.0/24" });
+        d["instances"]["box"] = json!({ "subnet": "b", "private_ip": "10.0.2.10", "security_groups": ["open"],
+            "source_dest_check": false });
+        d["route_tables"]["edge"] = json!({ "vpc": "v", "gateways": ["vgw"],
+            "routes": [{ "cidr_block": "10.0.1.0/24", "network_interface": "box" }] });
+    });
+    let request = packet(DESK, APP, udp(1, 2));
+    let seen = net.send("desk", &request).arrives_at("box");
+    assert_eq!((seen.src, seen.dst), (request.src, request.dst));
+    // The middlebox passes it on; what is for elsewhere goes there as before.
+    net.send("box", &request).arrives_at("app");
+    net.send("desk", &packet(DESK, "10.0.2.10", udp(1, 2))).arrives_at("box");
+    net.change(|d| {
+        d["route_tables"]["edge"]["routes"] = json!([{ "cidr_block": "10.0.0.0/16", "gateway": "local" }]);
+    });
+    net.send("desk", &request).arrives_at("app");
+    // Not one that takes propagated routes, not the main one, not one of another VPC, and with no other targets.
+    refused("route_tables.t.propagating_vgws[0]", "InvalidParameterValue", |d| {
+        d["route_tables"]["t"]["gateways"] = json!(["vgw"]);
+    });
+    refused("route_tables.edge.routes[0].gateway", "InvalidParameterValue", |d| {
+        d["route_tables"]["edge"] = json!({ "vpc": "v", "gateways": ["vgw"],
+            "routes": [{ "cidr_block": "10.0.1.0/24", "gateway": "vgw" }] });
+    });
+    refused("route_tables.v/main.gateways[0]", "InvalidParameterValue", |d| {
+        d["route_tables"]["v/main"] = json!({ "gateways": ["vgw"] });
+    });
+    refused("route_tables.edge.gateways[0]", "InvalidGatewayID.NotFound", |d| {
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.1.0.0/16" });
+        d["route_tables"]["edge"] = json!({ "vpc": "w", "gateways": ["vgw"] });
+    });
+}

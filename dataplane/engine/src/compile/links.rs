@@ -45,13 +45,8 @@ pub(super) fn learned(topology: &Topology, association: &model::DxGatewayAssocia
     link_table(&numbers(topology), routes)
 }
 
-/// Compiles them. `edge_table` says which route table a gateway has for what enters by it.
-pub(super) fn compile(
-    topology: &Topology,
-    vpcs: &Numbering<'_, VpcIdx>,
-    transit: &Numbers<'_>,
-    edge_table: impl Fn(&model::EdgeGateway) -> Option<RouteTableIdx>,
-) -> Links {
+/// Compiles them.
+pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit: &Numbers<'_>) -> Links {
     let names = Names {
         topology,
         vpn_gateways: Numbering::new(&topology.vpn_gateways),
@@ -59,6 +54,7 @@ pub(super) fn compile(
         links: numbers(topology),
         transit,
     };
+    let tables_by_name: Numbering<'_, RouteTableIdx> = Numbering::new(&topology.route_tables);
     let mut links = Table::new();
     for (name, connection) in &topology.vpn_connections {
         links.push(names.vpn(name, connection));
@@ -74,9 +70,16 @@ pub(super) fn compile(
         let in_use = gateway.routes.iter().filter(|route| route.in_use);
         let routes = in_use.map(|route| (route.destination, &route.link, Some(route.origin)));
         let vpc = gateway.vpc.as_ref().map(|vpc| vpcs.of(vpc));
-        let routes = link_table(&names.links, routes);
-        let route_table = edge_table(&model::EdgeGateway::VpnGateway(name.clone()));
-        vpn_gateways.push(VpnGateway { name: name.clone(), vpc, routes, route_table });
+        let edge = model::EdgeGateway::VpnGateway(name.clone());
+        let mut tables = topology.route_tables.iter();
+        let route_table = tables.find(|(_, table)| table.gateways.contains(&edge));
+        let route_table = route_table.map(|(name, _)| tables_by_name.of(name));
+        vpn_gateways.push(VpnGateway {
+            name: name.clone(),
+            vpc,
+            route_table,
+            routes: link_table(&names.links, routes),
+        });
     }
     let mut customer_networks = Table::new();
     for (name, network) in &topology.customer_networks {

@@ -15,10 +15,10 @@ pub struct VpnGateway {
     pub name: VpnGatewayName,
     /// The VPC it is attached to.
     pub vpc: Option<VpcIdx>,
+    /// The route table of what enters by it (RT-36).
+    pub route_table: Option<RouteTableIdx>,
     /// What it has learnt and uses.
     pub routes: LinkTable,
-    /// The table that routes what enters by it (RT-36); none leads straight to destinations.
-    pub route_table: Option<RouteTableIdx>,
 }
 
 /// A network of the user's own, at the other end of private links.

@@ -60,9 +60,9 @@ pub(crate) fn arrive(
             let eni = interface(cx, vpc, address)
                 .ok_or(DropReason::VpnGatewayForeignDestination { gateway: index })?;
             // RT-36
-            let middlebox =
-                gateway.route_table.map(|table| edge::divert(cx, table, draft, probe)).transpose()?;
-            Ok(Location::Interface(middlebox.flatten().unwrap_or(eni), Arrival::Outside))
+            let table = gateway.route_table;
+            let middlebox = table.map(|table| edge::divert(cx, table, draft, probe)).transpose()?.flatten();
+            Ok(Location::Interface(middlebox.unwrap_or(eni), Arrival::Outside))
         }
         _ => to_another_site(cx, index, from, draft, probe),
     }

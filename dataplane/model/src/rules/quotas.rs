@@ -10,12 +10,12 @@ use ipnet::IpNet;
 use crate::declared::{DEFAULT, MAIN};
 use crate::home::{DEFAULT_OWNER, Home};
 use crate::log::Place;
-use crate::name::{InstanceName, Kind, Name, NetworkInterfaceName, VpcName};
+use crate::name::{InstanceName, Kind, Name, NetworkInterfaceName, TransitGatewayName, VpcName};
 use crate::quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 use crate::register::{Context, is_made_by_aws};
 use crate::resources::{
-    AddressFamily, ConnectivityType, InterfaceType, NatGatewayState, NetworkInterface, Peer, PeeringState,
-    PrefixListOwner, Route, RouteOrigin, SecurityGroupRule, Topology,
+    AddressFamily, AwsEnd, ConnectivityType, InterfaceType, NatGatewayState, NetworkInterface, Peer,
+    PeeringState, PrefixListOwner, Route, RouteOrigin, SecurityGroupRule, Topology,
 };
 use crate::settings::NetworkAclQuota;
 
@@ -127,6 +127,56 @@ fn usages(cx: &Context<'_>, counted: Counted, topology: &Topology) -> Vec<Usage>
                 .filter(|(_, peering)| peering.state == PeeringState::PendingAcceptance)
                 .filter_map(|(name, peering)| Some((name, home_of(t, &peering.vpc)?))),
         ),
+        Counted::TransitGatewaysOfRegion => {
+            by_home(t.transit_gateways.iter().map(|(name, gateway)| (name, gateway.home.clone())))
+        }
+        Counted::TransitGatewaysOfVpc => {
+            by_vpc(t.transit_gateway_vpc_attachments.iter().map(|(name, attachment)| (name, &attachment.vpc)))
+        }
+        Counted::RouteTablesOfTransitGateway => by(t
+            .transit_gateway_route_tables
+            .iter()
+            .map(|(name, table)| (name, format!("transit gateway {}", table.transit_gateway)))),
+        Counted::RoutesOfTransitGateway => t
+            .transit_gateways
+            .keys()
+            .map(|name| {
+                let tables = t.transit_gateway_route_tables.values();
+                let own = tables.filter(|table| table.transit_gateway == *name);
+                one(name, None, own.map(|table| to_u32(table.routes.len())).sum())
+            })
+            .collect(),
+        Counted::AttachmentsOfTransitGateway => t
+            .transit_gateways
+            .keys()
+            .map(|name| {
+                let vpcs = t.transit_gateway_vpc_attachments.values();
+                let vpcs = vpcs.filter(|attachment| attachment.transit_gateway == *name).count();
+                one(name, None, to_u32(vpcs + peers_of_transit_gateway(t, name)))
+            })
+            .collect(),
+        Counted::PeersOfTransitGateway => t
+            .transit_gateways
+            .keys()
+            .map(|name| one(name, None, to_u32(peers_of_transit_gateway(t, name))))
+            .collect(),
+        Counted::VpnGatewaysOfRegion => {
+            by_home(t.vpn_gateways.iter().map(|(name, gateway)| (name, gateway.home.clone())))
+        }
+        Counted::CustomerGatewaysOfRegion => {
+            by_home(t.customer_gateways.iter().map(|(name, gateway)| (name, gateway.home.clone())))
+        }
+        Counted::VpnConnectionsOfRegion => {
+            by_home(t.vpn_connections.iter().filter_map(|(name, connection)| {
+                Some((name, t.customer_gateways.get(&connection.customer_gateway)?.home.clone()))
+            }))
+        }
+        Counted::VpnConnectionsOfGateway => {
+            by(t.vpn_connections.iter().filter_map(|(name, connection)| match &connection.gateway {
+                AwsEnd::VpnGateway(gateway) => Some((name, format!("virtual private gateway {gateway}"))),
+                AwsEnd::TransitGateway(_) => None,
+            }))
+        }
         Counted::AddressUsageOfVpc => {
             let units = address_units(t);
             of_vpcs_by_name(t, |name| units.get(name).copied().unwrap_or(0))
@@ -326,6 +376,13 @@ fn peerings_of_vpcs(topology: &Topology) -> Vec<Usage> {
     by(active.flat_map(|(name, peering)| {
         [&peering.vpc, &peering.peer_vpc].map(|vpc| (name, format!("VPC {vpc}")))
     }))
+}
+
+fn peers_of_transit_gateway(topology: &Topology, name: &TransitGatewayName) -> usize {
+    let attachments = topology.transit_gateway_peering_attachments.values();
+    attachments
+        .filter(|attachment| [&attachment.transit_gateway, &attachment.peer_transit_gateway].contains(&name))
+        .count()
 }
 
 fn peers_in_region<'a>(topology: &'a Topology, vpc: &'a VpcName) -> impl Iterator<Item = &'a VpcName> + 'a {

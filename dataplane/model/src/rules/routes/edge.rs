@@ -60,12 +60,12 @@ pub(super) fn edges(cx: &Context<'_>) -> BTreeMap<RouteTableName, Edge> {
 /// An internet gateway or a virtual private gateway that is attached to the table's VPC.
 fn gateway(cx: &Context<'_>, table: &RouteTableName, reference: &Written<String>) -> Option<EdgeGateway> {
     const NOT_FOUND: &str = "InvalidGatewayID.NotFound";
-    let private = &cx.registers.vpn_gateways;
-    if let Some(name) = private.find(&reference.value)
-        && cx.registers.internet_gateways.find(&reference.value).is_none()
+    let gateways = &cx.registers.internet_gateways;
+    let here = cx.registers.route_tables.owner(table);
+    if gateways.find(&reference.value).is_none()
+        && let Some(name) = cx.registers.vpn_gateways.find(&reference.value)
     {
-        let here = cx.registers.route_tables.owner(table);
-        if here.is_some() && private.owner(name) != here {
+        if here.is_some() && cx.registers.vpn_gateways.owner(name) != here {
             let problem =
                 format!("the virtual private gateway {name} is not attached to the VPC of the table");
             cx.log.report(&reference.at, NOT_FOUND, problem, "attach it there, or name the one that is");
@@ -73,9 +73,7 @@ fn gateway(cx: &Context<'_>, table: &RouteTableName, reference: &Written<String>
         }
         return Some(EdgeGateway::VpnGateway(name.clone()));
     }
-    let gateways = &cx.registers.internet_gateways;
     let name = gateways.resolve_or(cx.log, reference, NOT_FOUND)?;
-    let here = cx.registers.route_tables.owner(table);
     if here.is_some() && gateways.owner(&name) != here {
         let problem = format!("the internet gateway {name} is not attached to the VPC of the table");
         cx.log.report(&reference.at, NOT_FOUND, problem, "attach it there, or name the one that is");
