@@ -104,6 +104,12 @@ pub fn network(rng: &mut Rng) -> Value {
         let ipv6 = rng.chance(70);
         let net = format!("10.{second}");
         let mut vpc = json!({ "cidr_block": format!("{net}.0.0/16") });
+        // The last one is elsewhere, now and then.
+        let elsewhere = v > 0 && v + 1 == amount && rng.chance(35);
+        if elsewhere {
+            vpc["region"] = json!("eu-west-1");
+        }
+        let region = if elsewhere { "eu-west-1" } else { "us-east-1" };
         if ipv6 {
             vpc["ipv6_cidr_block"] = json!(format!("2001:db8:{}::/56", v + 1));
         }
@@ -131,7 +137,7 @@ pub fn network(rng: &mut Rng) -> Value {
         let mut names = Vec::new();
         for s in 1..=1 + rng.below(3) {
             let subnet_name = format!("v{v}-s{s}");
-            let zone = if rng.chance(70) { "us-east-1a" } else { "us-east-1b" };
+            let zone = format!("{region}{}", if rng.chance(70) { "a" } else { "b" });
             let mut subnet = json!({ "vpc": format!("v{v}"), "cidr_block": format!("{net}.{s}.0/24"), "availability_zone": zone });
             if ipv6 {
                 subnet["ipv6_cidr_block"] = json!(format!("2001:db8:{}:{s}::/64", v + 1));
@@ -158,7 +164,7 @@ pub fn network(rng: &mut Rng) -> Value {
                 match rng.below(4) {
                     0 | 1 => instance["associate_public_ip_address"] = json!(true),
                     2 if gateway => {
-                        let mut eip = json!({ "network_interface": name });
+                        let mut eip = json!({ "network_interface": name, "region": region });
                         if !instance["secondary_private_ips"].is_null() && rng.chance(50) {
                             eip["associate_with_private_ip"] = json!(format!("{net}.{s}.{}", 20 + i));
                         }
@@ -177,14 +183,17 @@ pub fn network(rng: &mut Rng) -> Value {
         );
         names.push(format!("v{v}-spare"));
         if gateway && rng.chance(30) {
-            eips.insert(format!("v{v}-spare-eip"), json!({ "network_interface": format!("v{v}-spare") }));
+            eips.insert(
+                format!("v{v}-spare-eip"),
+                json!({ "network_interface": format!("v{v}-spare"), "region": region }),
+            );
         }
         if rng.chance(30) {
-            eips.insert(format!("v{v}-idle-eip"), json!({}));
+            eips.insert(format!("v{v}-idle-eip"), json!({ "region": region }));
         }
         let subnet_names: Vec<String> =
             subnets.keys().filter(|name| name.starts_with(&format!("v{v}-"))).cloned().collect();
-        let nat_names = nat_gateways(rng, v, &net, gateway, &subnet_names, nats, eips);
+        let nat_names = nat_gateways(rng, v, (&net, region), gateway, &subnet_names, nats, eips);
         for name in &subnet_names {
             if rng.chance(80) {
                 let table = format!("{name}-table");
@@ -209,6 +218,7 @@ pub fn network(rng: &mut Rng) -> Value {
     let settings = json!({
         "mid_stream_tcp": if rng.chance(30) { "drop" } else { "track" },
         "network_acl_within_subnet_via_router": rng.chance(30),
+        "inter_region_peering_mtu": if rng.chance(50) { 1500 } else { 8500 },
         "outbound_smtp": if rng.chance(50) { "blocked" } else { "allowed" },
     });
     let [
@@ -299,7 +309,8 @@ fn change_gateway(rng: &mut Rng, next: &mut Value, original: &Value) -> Option<(
     let nats: Vec<String> = original["nat_gateways"].as_object()?.keys().cloned().collect();
     if rng.chance(35) {
         let peering = &mut next["vpc_peering_connections"][peerings.get(rng.below(peerings.len()))?];
-        peering["auto_accept"] = json!(!peering["auto_accept"].as_bool().unwrap_or_default());
+        let next = if peering["state"] == "active" { "pending-acceptance" } else { "active" };
+        peering["state"] = json!(next);
         return Some(());
     }
     let name = nats.get(rng.below(nats.len()))?;
@@ -668,7 +679,7 @@ fn peerings_among(
                 let mut peering = json!({ "vpc": format!("v{a}"), "peer_vpc": format!("v{b}") });
                 // Unaccepted it waits, and where blocks overlap it fails.
                 if rng.chance(80) {
-                    peering["auto_accept"] = json!(true);
+                    peering["state"] = json!("active");
                 }
                 peerings.insert(name.clone(), peering);
                 made.push((name, [(a, seconds[a]), (b, seconds[b])]));
@@ -682,7 +693,7 @@ fn peerings_among(
 fn nat_gateways(
     rng: &mut Rng,
     v: usize,
-    net: &str,
+    (net, region): (&str, &str),
     gateway: bool,
     subnets: &[String],
     nats: &mut Map<String, Value>,
@@ -700,10 +711,10 @@ fn nat_gateways(
             nat["secondary_private_ips"] = json!([format!("{net}.{s}.{}", 210 + n)]);
         }
         if public {
-            eips.insert(format!("{name}-eip"), json!({}));
+            eips.insert(format!("{name}-eip"), json!({ "region": region }));
             nat["allocation"] = json!(format!("{name}-eip"));
             if second {
-                eips.insert(format!("{name}-eip2"), json!({}));
+                eips.insert(format!("{name}-eip2"), json!({ "region": region }));
                 nat["secondary_allocations"] = json!([format!("{name}-eip2")]);
             }
         } else {

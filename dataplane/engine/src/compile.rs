@@ -278,6 +278,9 @@ impl<'a> Compiler<'a> {
                 name: name.clone(),
                 ends: [self.vpcs.of(&peering.vpc), self.vpcs.of(&peering.peer_vpc)],
                 active: peering.state == model::PeeringState::Active,
+                mtu: (self.topology.vpcs[&peering.vpc].home.region
+                    != self.topology.vpcs[&peering.peer_vpc].home.region)
+                    .then_some(self.topology.settings.inter_region_peering_mtu),
             };
             self.peerings.fill(self.peering_index(name), compiled);
         }

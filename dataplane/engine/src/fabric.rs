@@ -347,6 +347,8 @@ pub struct Peering {
     pub ends: [VpcIdx; 2],
     /// Whether it carries packets.
     pub active: bool,
+    /// The largest IP packet it takes, in bytes, where that is less than inside a VPC (MTU-02, PCX-18).
+    pub mtu: Option<u16>,
 }
 
 /// A transit gateway.

@@ -243,7 +243,10 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
     let icmp_timeout = number("icmp_timeout", LONGEST, default.icmp_timeout);
     let connection_limit_per_instance =
         number("connection_limit_per_instance", MOST_CONNECTIONS, default.connection_limit_per_instance);
+    let inter_region_peering_mtu = reader.number(&["inter_region_peering_mtu"], 1280..=9001);
+    let inter_region_peering_mtu = inter_region_peering_mtu.value().and_then(|mtu| u16::try_from(*mtu).ok());
     let settings = Settings {
+        inter_region_peering_mtu: inter_region_peering_mtu.unwrap_or(default.inter_region_peering_mtu),
         mid_stream_tcp: reader.take(&["mid_stream_tcp"]).value().copied().unwrap_or(default.mid_stream_tcp),
         tcp_opening_timeout,
         tcp_closing_timeout,

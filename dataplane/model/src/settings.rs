@@ -31,6 +31,8 @@ pub struct Settings {
     pub local_routes_over_propagated: bool,
     /// Which rules of a network ACL count together towards their quota, in each direction (NACL-16, OQ-02).
     pub network_acl_quota_counts: NetworkAclQuota,
+    /// The largest IP packet that a peering connection between regions takes, in bytes (PCX-18, OQ-07).
+    pub inter_region_peering_mtu: u16,
     /// What becomes of TCP to port 25 of public IPv4 addresses (L2-24). AWS lifts the block on request.
     pub outbound_smtp: OutboundSmtp,
 }
@@ -80,6 +82,7 @@ impl Default for Settings {
             stopped_instance_blackhole: true,
             local_routes_over_propagated: true,
             network_acl_quota_counts: NetworkAclQuota::EachFamily,
+            inter_region_peering_mtu: 8500,
             outbound_smtp: OutboundSmtp::Blocked,
         }
     }

@@ -21,6 +21,10 @@ impl Oracle {
         {
             return Err(Reason::Gateway);
         }
+        if topology.vpcs[from].home.region != topology.vpcs[to].home.region {
+            // PCX-18, MTU-05
+            walk.fit(topology.settings.inter_region_peering_mtu.into(), None)?;
+        }
         walk.came_by = Some(name.to_owned());
         let owner = owner(topology, to, walk.packet.dst).ok_or(Reason::NoDestination)?;
         self.enter(walk, owner.as_str(), &From::Outside)

@@ -8,6 +8,7 @@ use crate::packet::{Draft, Path};
 use crate::plan::{Arrival, Context, Location};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
+use crate::stop::mtu;
 
 /// A packet of `from` is handed to the connection.
 pub(crate) fn cross(
@@ -26,6 +27,10 @@ pub(crate) fn cross(
     if !cx.fabric.vpcs[to].contains(destination) {
         // PCX-09
         return Err(DropReason::PeeringForeignDestination { peering: index, vpc: to });
+    }
+    if let Some(mtu) = peering.mtu {
+        // MTU-05, MTU-08: the VPC's router says so.
+        mtu::fit(draft, mtu, mtu::Emitter::Router)?;
     }
     draft.path = Path::Peering(index);
     cx.fabric

@@ -1,0 +1,59 @@
+//! Area MTU: how large may a packet be, and who hears of one that is larger?
+
+use serde_json::json;
+use vpclab_tests::packet::{Packet, Piece, udp};
+
+use crate::nat_networks::{send_sized, told};
+use crate::networks::{CLIENT, CLIENT_V6, DB, WEB, WEB_V6, entry, packet, with};
+
+#[test]
+fn above_the_limit_of_the_internet_a_packet_is_cut_or_dropped_and_ipv6_is_never_cut() {
+    // proves: MTU-05, MTU-08
+    let mut net = with(|_| {});
+    let datagram = packet(WEB, CLIENT, udp(40_000, 53));
+    let error = told(&send_sized(&mut net, "web", &datagram, 1501), "web");
+    assert_eq!((error.src.to_string(), error.mtu), ("10.0.1.1".to_owned(), Some(1500)));
+    let loose = Packet { may_be_cut: true, ..datagram };
+    let fate = send_sized(&mut net, "web", &loose, 3000);
+    assert!(fate.sent.len() == 3 && fate.sent.iter().all(|(at, _)| at == "client"));
+    let six = Packet { may_be_cut: true, ..packet(WEB_V6, CLIENT_V6, udp(40_000, 53)) };
+    assert_eq!(told(&send_sized(&mut net, "web", &six, 1501), "web").icmp, Some((2, 0)));
+}
+
+#[test]
+fn the_error_passes_by_the_flow_or_by_a_rule_and_the_acl_must_let_it_in() {
+    // proves: MTU-10, NACL-18
+    let datagram = packet(WEB, CLIENT, udp(40_000, 53));
+    let heard = |ingress: serde_json::Value, acl_icmp: bool| {
+        let mut net = with(|d| {
+            d["security_groups"]["web"] = json!({ "vpc": "v", "ingress": ingress,
+                "egress": [{ "protocol": "udp", "from_port": 0, "to_port": 65535, "cidr_blocks": ["0.0.0.0/0"] }] });
+            d["instances"]["web"]["security_groups"] = json!(["web"]);
+            let udp_only = json!({ "rule_no": 1, "action": "allow", "protocol": "udp", "from_port": 0, "to_port": 65535, "cidr_block": "0.0.0.0/0" });
+            let icmp = json!({ "rule_no": 2, "action": "allow", "protocol": "icmp", "icmp_type": 3, "icmp_code": 4, "cidr_block": "0.0.0.0/0" });
+            let rules = if acl_icmp { json!([udp_only, icmp]) } else { json!([udp_only]) };
+            d["network_acls"] = json!({ "acl": { "vpc": "v", "ingress": rules, "egress": [entry(1, "allow", "0.0.0.0/0")] } });
+            d["subnets"]["public"]["network_acl"] = json!("acl");
+        });
+        !send_sized(&mut net, "web", &datagram, 1600).sent.is_empty()
+    };
+    let all_udp =
+        json!([{ "protocol": "udp", "from_port": 0, "to_port": 65535, "cidr_blocks": ["0.0.0.0/0"] }]);
+    let and_icmp = json!([all_udp[0], { "protocol": "icmp", "from_port": 3, "to_port": 4, "cidr_blocks": ["0.0.0.0/0"] }]);
+    // A flow tracked by its rules, an untracked one, and the same with a rule for ICMP.
+    assert!(heard(json!([]), true));
+    assert!(!heard(all_udp, true));
+    assert!(heard(and_icmp.clone(), true));
+    assert!(!heard(json!([]), false) && !heard(and_icmp, false));
+}
+
+#[test]
+fn fragments_of_udp_reach_other_subnets() {
+    // proves: MTU-13
+    let mut net = with(|_| {});
+    for piece in [Piece::First(5), Piece::Later(5)] {
+        let part = Packet { piece, may_be_cut: true, ..packet(WEB, DB, udp(40_000, 53)) };
+        let mac = net.router_mac("web");
+        assert!(net.send_to("web", mac, &part, &[7; 40]).arrives_at("db").fragmented);
+    }
+}
