@@ -438,7 +438,7 @@ fn connections_of_a_nat_instance_do_not_move_to_the_gateway() {
     });
     net.send("app", &packet(APP, CLIENT, syn(40_001, 443))).dies_of("security-group");
     net.change(|d| {
-        d["route_tables"]["inner"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" }])
+        d["route_tables"]["inner"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" }]);
     });
     assert_eq!(told(&net.send("app", &going_on), "app").tcp_flags, Some(4));
     net.send("app", &packet(APP, CLIENT, syn(40_002, 443))).arrives_at("client");

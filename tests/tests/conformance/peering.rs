@@ -114,7 +114,7 @@ fn only_an_active_connection_carries_packets_and_routes_to_others_are_black_hole
         net.send("b", &back).dies_of("blackhole");
     }
     net.change(|d| {
-        d["vpc_peering_connections"]["ab"] = json!({ "vpc": "A", "peer_vpc": "B", "auto_accept": true })
+        d["vpc_peering_connections"]["ab"] = json!({ "vpc": "A", "peer_vpc": "B", "auto_accept": true });
     });
     assert!(net.converses("a", &request) && net.converses("b", &back));
     // Unless the other side has accepted it, it waits.
@@ -190,7 +190,7 @@ fn each_side_adds_its_own_routes_and_each_family_too() {
     // A route may be for one host only.
     net.change(|d| {
         d["route_tables"]["B/main"]["routes"] =
-            json!([{ "cidr_block": "10.0.1.10/32", "vpc_peering_connection": "ab" }])
+            json!([{ "cidr_block": "10.0.1.10/32", "vpc_peering_connection": "ab" }]);
     });
     assert!(net.converses("a", &request));
     let six = packet(A_V6, B_V6, syn(40_000, 443));

@@ -1,6 +1,6 @@
 //! Traceroute, tracepath, nmap, hping3, a STUN client and iperf3 through gateways.
 
-use crate::support::{LiveLab, text};
+use crate::support::{LiveLab, text, wait_until};
 
 /// The topology of `configs/` with this name.
 fn declared(name: &str) -> String {
@@ -166,4 +166,78 @@ fn an_ipv6_only_instance_speaks_to_an_ipv4_host() {
     assert!(hops.lines().last().is_some_and(|line| line.contains("64:ff9b::c633:6407")), "{hops}");
     // Nobody outside opens anything towards it.
     assert!(!lab.succeeds("new", &["ping", "-c", "1", "-W", "2", "2001:db8:64:2::4"]));
+}
+
+#[test]
+fn twelve_instances_on_a_hub_reach_exactly_whom_its_tables_lead_to() {
+    let Some(lab) = up("hub", "hub-and-spoke") else { return };
+    let topology: serde_json::Value = serde_json::from_str(&declared("hub-and-spoke")).unwrap();
+    let instances: Vec<(String, String)> = topology["instances"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, instance)| (name.clone(), instance["private_ip"].as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(instances.len(), 12);
+    let addresses: Vec<&str> = instances.iter().map(|(_, address)| address.as_str()).collect();
+    let vpc = |name: &str| name.split('-').next().unwrap().to_owned();
+    for (from, _) in &instances {
+        // All at once: what is silent takes two seconds.
+        let ping = format!(
+            "for a in {}; do (ping -c 1 -W 2 $a >/dev/null && echo $a) & done; wait",
+            addresses.join(" ")
+        );
+        let mut reached: Vec<String> =
+            lab.must(from, &["sh", "-c", &ping]).lines().map(str::to_owned).collect();
+        let mut expected: Vec<String> = instances
+            .iter()
+            .filter(|(to, _)| vpc(from) == vpc(to) || [vpc(from), vpc(to)].contains(&"shared".to_owned()))
+            .map(|(_, address)| address.clone())
+            .collect();
+        reached.sort();
+        expected.sort();
+        assert_eq!(reached, expected, "from {from}");
+    }
+    assert!(lab.dropped("red-1", Some("packets-lost-no-route")) >= 6);
+
+    // The size of the path, and a stream, across the hub.
+    let path = text(&lab.exec("red-1", &["tracepath", "-n", "-m", "2", "10.0.0.10"]));
+    assert!(path.contains("pmtu 8500"), "{path}");
+    for address in ["10.0.0.10", "2001:db8:1000::4"] {
+        let server = lab.background("shared-1", &["iperf3", "-s", "-1", "-p", "443"]);
+        lab.wait_for("shared-1", "ss -ltn | grep -q ':443 '");
+        lab.must("red-1", &["iperf3", "-t", "1", "-p", "443", "-c", address]);
+        server.output();
+    }
+}
+
+#[test]
+fn both_directions_of_a_connection_meet_the_same_firewall() {
+    for (lab, options) in [("inspect", &[][..]), ("inspect-plain", &["--plain"])] {
+        let Some(lab) = LiveLab::up(lab, &declared("inspection"), options) else { return };
+        let _server = lab.web_server("right-b1", 443);
+        let firewalls = ["firewall-a", "firewall-b"].map(|name| lab.capture(name, "tcp"));
+        let clients = ["left-a1", "left-a2", "left-a3", "left-b1", "left-b2", "left-b3"];
+        let addresses = clients.map(|client| lab.fetch(client, "http://10.2.1.10:443/"));
+        // Once each firewall's capture shows a later answer of its own, it shows all that came before.
+        let answer = |address: &str| format!("10.2.1.10.443 > {address}.");
+        let saw = |place: usize, what: &str| firewalls[place].seen().contains(what);
+        for address in &addresses {
+            wait_until("an answer is seen", || (0..2).any(|place| saw(place, &answer(address))));
+        }
+        for address in &addresses {
+            let request = format!("IP {address}.");
+            let there = [saw(0, &request), saw(1, &request)];
+            let back = [saw(0, &answer(address)), saw(1, &answer(address))];
+            assert_eq!(there, back, "{address}: request and answer met different firewalls");
+            assert_ne!(there[0], there[1], "{address}: exactly one firewall carries it");
+        }
+        // What the firewall forwards has lost a hop, and a stream passes it.
+        let server = lab.background("right-a1", &["iperf3", "-s", "-1", "-p", "443"]);
+        lab.wait_for("right-a1", "ss -ltn | grep -q ':443 '");
+        lab.must("left-b1", &["iperf3", "-t", "1", "-p", "443", "-c", "10.2.0.10"]);
+        server.output();
+        // The other way round the firewall's own group has the say.
+        lab.must_hear_nothing("right-b1", "http://10.1.0.10:80/");
+    }
 }
