@@ -13,13 +13,14 @@ mod internet;
 mod memory;
 mod nat;
 mod peering;
+mod private;
 mod routes;
 mod telling;
 mod transit;
 
 use std::time::Duration;
 
-use vpclab_model::{RouteState, RouteTarget, SubnetName, Topology};
+use vpclab_model::{RouteOrigin, RouteState, RouteTarget, SubnetName, Topology};
 
 use self::addresses::{is_reserved, owner};
 use self::filters::acl;
@@ -212,6 +213,9 @@ impl Oracle {
         let ended = self.reassemble(&mut walk, entry).and_then(|()| match entry {
             Entry::ToRouter(interface) => self.leave(&mut walk, interface, None),
             Entry::ToNeighbor(interface, neighbor) => self.leave(&mut walk, interface, Some(neighbor)),
+            Entry::Host(host) if topology.customer_hosts.contains_key(host.as_str()) => {
+                self.leave_customer_host(&mut walk, host)
+            }
             Entry::Host(host) => self.leave_host(&mut walk, host),
         });
         self.objection = walk.objection.take();
@@ -270,7 +274,10 @@ impl Oracle {
             }
         }
         self.datagrams.retain(|datagram| match &datagram.entry {
-            Entry::Host(name) => topology.internet_hosts.contains_key(name.as_str()),
+            Entry::Host(name) => {
+                topology.internet_hosts.contains_key(name.as_str())
+                    || topology.customer_hosts.contains_key(name.as_str())
+            }
             Entry::ToRouter(name) | Entry::ToNeighbor(name, _) => {
                 topology.network_interfaces.contains_key(name.as_str())
             }
@@ -332,6 +339,8 @@ impl Oracle {
             RouteTarget::VpcPeeringConnection(peering) => {
                 self.cross_peering(walk, peering.as_str(), &here.vpc)
             }
+            RouteTarget::VpcEndpoint(_) => Err(Reason::Gateway),
+            RouteTarget::NotModelled { .. } => Err(Reason::NotForwarded),
             RouteTarget::NatGateway(name) => {
                 // NAT-07, NACL-21: to the gateway's subnet, even from inside it.
                 let subnet = &topology.subnets[&topology.nat_gateways[name].subnet];
@@ -339,7 +348,10 @@ impl Oracle {
                 self.through_nat(walk, name.as_str(), true)
             }
             RouteTarget::TransitGateway(gateway) => self.enter_transit(walk, subnet, gateway),
-            RouteTarget::VpnGateway(_) => Err(Reason::Gateway),
+            RouteTarget::VpnGateway(gateway) => {
+                let propagated = matches!(route.origin, RouteOrigin::EnableVgwRoutePropagation(_));
+                self.out_of_vpn_gateway(walk, gateway, propagated)
+            }
         }
     }
 }

@@ -153,6 +153,8 @@ impl Asked<'_> {
             dx_transit_virtual_interfaces,
             customer_networks,
             customer_hosts,
+            services,
+            vpc_endpoints,
             not_modelled,
             region: _,
             settings: _,
@@ -176,6 +178,8 @@ impl Asked<'_> {
         names.extend(instances.keys().map(|name| name.as_str()));
         names.extend(eips.keys().map(|name| name.as_str()));
         names.extend(internet_hosts.keys().map(|name| name.as_str()));
+        names.extend(vpc_endpoints.keys().map(|name| name.as_str()));
+        names.extend(services.keys().map(|name| name.as_str()));
         names.extend(vpn_gateways.keys().map(|name| name.as_str()));
         names.extend(customer_gateways.keys().map(|name| name.as_str()));
         names.extend(vpn_connections.keys().map(|name| name.as_str()));

@@ -12,7 +12,7 @@ use vpclab_api::{
 };
 use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
-use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, Side, explain as engine};
+use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, HostIdx, Role, Side, explain as engine};
 use vpclab_model::{LinkName, RouteState, Topology, not_public};
 use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
@@ -50,10 +50,8 @@ fn misplaced(fabric: &Fabric, from: End, to: End) -> Option<EndError> {
     let from_outside = match from {
         End::Internet => true,
         End::Interface(..) => false,
-        End::Host(host) => fabric.hosts[host].side == Side::Internet,
-        End::Address(address) if let Some(host) = fabric.only_host_at(address) => {
-            fabric.hosts[host].side == Side::Internet
-        }
+        End::Host(host) => fabric.is_on_internet(host),
+        End::Address(address) if let Some(host) = fabric.only_host_at(address) => fabric.is_on_internet(host),
         End::Address(address) => {
             let is_nobody = not_public(address).is_some() || fabric.public_mapping(address).is_some();
             if is_nobody {
@@ -350,6 +348,16 @@ impl Telling<'_> {
                 detail: Some(format!("{} → {} becomes {} → {}", before.0, before.1, after.0, after.1)),
                 ..plain("nat_gateway", fabric.nat_gateways[gateway].name.to_string(), "translate")
             },
+            Examined::Endpoint { endpoint, direction, before, after } => Step {
+                direction: Some(words::direction(direction)),
+                detail: (before != after)
+                    .then(|| format!("{} → {} becomes {} → {}", before.0, before.1, after.0, after.1)),
+                ..plain(
+                    "vpc_endpoint",
+                    fabric.vpc_endpoints[endpoint].name.to_string(),
+                    if before == after { "forward" } else { "translate" },
+                )
+            },
             Examined::Peering { peering, to } => Step {
                 detail: Some(fabric.vpcs[to].name.to_string()),
                 ..plain("vpc_peering_connection", fabric.peerings[peering].name.to_string(), "forward")
@@ -429,6 +437,7 @@ impl Telling<'_> {
                 let component = match host.side {
                     Side::Internet => "internet",
                     Side::Customer(_) => "customer_host",
+                    Side::Service => "service",
                 };
                 plain(component, host.name.to_string(), "arrive")
             }
@@ -457,6 +466,11 @@ impl Telling<'_> {
         let observed = forward.observed.as_ref().map(|headers| headers.dst)?;
         let is_meant = match (self.question.to.end, egress) {
             (End::Interface(meant, _), Egress::Interface(reached, _)) => meant == reached,
+            // Behind an endpoint's interface is its service.
+            (End::Interface(meant, _), Egress::Host(reached)) => match fabric.enis[meant].role {
+                Role::Endpoint(endpoint) => fabric.vpc_endpoints[endpoint].service == reached,
+                _ => false,
+            },
             (End::Host(meant), Egress::Host(reached)) => meant == reached,
             (End::Internet, Egress::Internet(_)) => true,
             // An address: whoever has it, here or behind its public face.
@@ -466,7 +480,9 @@ impl Telling<'_> {
             }
             (End::Address(address), Egress::Host(host)) => {
                 let own = &fabric.hosts[host].addresses;
-                own.contains(&address) || own.contains(&behind_nat64(address))
+                // By the address of an endpoint it is its service that is meant.
+                let behind = self.behind_endpoint(forward);
+                behind == Some(host) || own.contains(&address) || own.contains(&behind_nat64(address))
             }
             _ => false,
         };
@@ -479,6 +495,16 @@ impl Telling<'_> {
             Egress::Internet(_) => {
                 format!("a host of the internet with the address {}", ends.destination)
             }
+        })
+    }
+
+    /// The service whose interface endpoint a packet was sent to.
+    fn behind_endpoint(&self, forward: &engine::Leg) -> Option<HostIdx> {
+        forward.steps.iter().find_map(|step| match step {
+            vpclab_engine::Step::Endpoint { endpoint, before, .. } if before.1 == self.ends?.destination => {
+                Some(self.fabric.vpc_endpoints[*endpoint].service)
+            }
+            _ => None,
         })
     }
 

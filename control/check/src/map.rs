@@ -95,6 +95,7 @@ fn interface(name: &NetworkInterfaceName, eni: &NetworkInterface) -> Vec<String>
         (InterfaceType::Interface, Some(attachment)) => {
             format!("{name} ({} eth{})", attachment.instance, attachment.device_index)
         }
+        (InterfaceType::VpcEndpoint(endpoint), _) => format!("{name} (VPC endpoint {endpoint})"),
         (InterfaceType::TransitGateway(attachment), _) => {
             format!("{name} (transit gateway attachment {attachment})")
         }

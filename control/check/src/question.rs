@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use vpclab_api::{ApiError, ExplainRequest};
+use vpclab_engine::Fabric;
 use vpclab_engine::explain::{End, TrafficQuestion};
-use vpclab_engine::{Fabric, Side};
 use vpclab_model::{InstanceName, NetworkInterfaceName, Topology, not_public};
 use vpclab_wire::Protocol;
 
@@ -50,6 +50,8 @@ pub enum EndKind {
     InternetHost,
     /// A declared host of a customer network.
     CustomerHost,
+    /// A service that VPC endpoints lead to.
+    Service,
     /// Every public host.
     Internet,
     /// An address.
@@ -64,6 +66,7 @@ impl EndKind {
             Self::NetworkInterface => "network_interface",
             Self::InternetHost => "internet_host",
             Self::CustomerHost => "customer_host",
+            Self::Service => "service",
             Self::Internet => "internet",
             Self::Address => "address",
         }
@@ -167,7 +170,7 @@ fn is_outside(fabric: &Fabric, end: End) -> bool {
         End::Host(host) => Some(host),
         End::Address(address) => fabric.only_host_at(address),
     };
-    host.is_none_or(|host| fabric.hosts[host].side == Side::Internet)
+    host.is_none_or(|host| fabric.is_on_internet(host))
 }
 
 /// A value that may be said in two places, but not differently.
@@ -336,6 +339,11 @@ impl Names<'_> {
             let end = NamedEnd { name: name.to_string(), kind: EndKind::CustomerHost, end: End::Host(host) };
             found.push((end, format!("the customer host {}", name.id())));
         }
+        if let Some((name, _)) = self.topology.find_service(text) {
+            let host = self.fabric.hosts.find(name.as_str()).ok_or(Refusal::Unknown)?;
+            let end = NamedEnd { name: name.to_string(), kind: EndKind::Service, end: End::Host(host) };
+            found.push((end, format!("the service {}", name.id())));
+        }
         if found.len() > 1 {
             let meanings: Vec<String> = found.into_iter().map(|(_, meaning)| meaning).collect();
             let message = format!("`{text}` can mean {}; give the id", meanings.join(" or "));
@@ -459,6 +467,9 @@ impl Names<'_> {
             (format!("the VPC {name}"), interfaces(&in_vpc))
         } else if let Some((name, _)) = topology.find_internet_gateway(text) {
             (format!("the internet gateway {name}"), String::new())
+        } else if let Some((name, endpoint)) = topology.find_vpc_endpoint(text) {
+            let names = endpoint.network_interfaces.iter().map(ToString::to_string).collect();
+            (format!("the VPC endpoint {name}"), members(names))
         } else if let Some((kind, name, resource)) = topology.find_not_modelled(text) {
             // What it does to packets is not modelled; the ways to and from its interfaces are.
             let names = resource.network_interfaces.iter().map(ToString::to_string).collect();
@@ -492,6 +503,7 @@ impl Names<'_> {
             .chain(topology.network_interfaces.keys().map(|name| name.as_str()))
             .chain(topology.internet_hosts.keys().map(|name| name.as_str()))
             .chain(topology.customer_hosts.keys().map(|name| name.as_str()))
+            .chain(topology.services.keys().map(|name| name.as_str()))
             .chain(["internet"])
             .collect();
         let remedy = names::remedy(text, known);

@@ -417,7 +417,12 @@ fn attempt(
             // the private address is all a packet could try.
             let destination =
                 explanation.to.address.as_deref().and_then(|address| address.parse().ok()).unwrap_or(own);
-            (Some((interface(fabric, eni)?, own)), destination)
+            let receiver = match fabric.enis[eni].role {
+                // Behind an endpoint's interface its service listens.
+                Role::Endpoint(endpoint) => at_host(fabric, fabric.vpc_endpoints[endpoint].service, ipv6)?,
+                _ => (interface(fabric, eni)?, own),
+            };
+            (Some(receiver), destination)
         }
         End::Host(host) => {
             let (guest, address) = at_host(fabric, host, ipv6)?;

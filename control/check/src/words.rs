@@ -50,6 +50,8 @@ pub(crate) fn target(fabric: &Fabric, target: RouteTarget) -> String {
         RouteTarget::NetworkInterface(eni) => fabric.enis[eni].name.to_string(),
         RouteTarget::EgressOnly(gateway) => fabric.egress_only[gateway].name.to_string(),
         RouteTarget::NatGateway(gateway) => fabric.nat_gateways[gateway].name.to_string(),
+        RouteTarget::Endpoint(endpoint) => fabric.vpc_endpoints[endpoint].name.to_string(),
+        RouteTarget::NotModelled(resource) => fabric.not_modelled[resource].name.to_string(),
         RouteTarget::VpnGateway(gateway) => fabric.vpn_gateways[gateway].name.to_string(),
         RouteTarget::Peering(peering) => fabric.peerings[peering].name.to_string(),
         RouteTarget::TransitGateway(attachment) => gateway_of(fabric, attachment),
@@ -327,6 +329,48 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
                 _ => "has no flow that this belongs to",
             };
             let message = format!("NAT gateway {name} {why}");
+            plain(Some(name), message)
+        }
+        DropReason::EndpointUnavailable { endpoint }
+        | DropReason::EndpointProtocol { endpoint, .. }
+        | DropReason::EndpointForeignClient { endpoint }
+        | DropReason::EndpointSource { endpoint }
+        | DropReason::NoSuchServiceAddress { endpoint, .. }
+        | DropReason::EndpointFlowTaken { endpoint }
+        | DropReason::EndpointNoFlow { endpoint }
+        | DropReason::EndpointPortAllocation { endpoint }
+        | DropReason::EndpointInitiates { endpoint } => {
+            let endpoint = &fabric.vpc_endpoints[endpoint];
+            let service = &fabric.hosts[endpoint.service].name;
+            let why = match *reason {
+                DropReason::EndpointUnavailable { .. } => "is not available".to_owned(),
+                DropReason::EndpointProtocol { by_route: true, .. } => {
+                    "forwards TCP and echo requests only, and TCP and echo replies back".to_owned()
+                }
+                DropReason::EndpointProtocol { .. } => format!("forwards only what service {service} offers"),
+                DropReason::EndpointForeignClient { .. } => "serves the interfaces of its own VPC only".to_owned(),
+                DropReason::EndpointSource { .. } => {
+                    "lets only sources in its service's prefix list back".to_owned()
+                }
+                DropReason::NoSuchServiceAddress { address, .. } => {
+                    format!("leads to service {service}, which has no host at {address}")
+                }
+                DropReason::EndpointFlowTaken { .. } => {
+                    "has no way back: a client of another VPC with this address and port talks to its service".to_owned()
+                }
+                DropReason::EndpointPortAllocation { .. } => {
+                    "has no port left for this target (PortAllocationErrorCount)".to_owned()
+                }
+                DropReason::EndpointInitiates { .. } => "opens no connection into its own VPC".to_owned(),
+                _ => "has no flow that this belongs to".to_owned(),
+            };
+            let name = endpoint.name.to_string();
+            let message = format!("VPC endpoint {name} {why}");
+            plain(Some(name), message)
+        }
+        DropReason::EndpointUnsolicited { host } => {
+            let name = fabric.hosts[host].name.to_string();
+            let message = format!("service {name} opens no connection into its clients' VPCs");
             plain(Some(name), message)
         }
         DropReason::PeeringInactive { peering } => {

@@ -146,7 +146,7 @@ pub(crate) struct Get {
     /// vpcs, subnets, route_tables, internet_gateways, managed_prefix_lists, network_acls, security_groups,
     /// network_interfaces, instances, eips, internet_hosts, vpn_gateways, customer_gateways, vpn_connections, dx_gateways,
     /// dx_gateway_associations, dx_private_virtual_interfaces, dx_transit_virtual_interfaces, customer_networks,
-    /// customer_hosts; the singular works too. In
+    /// customer_hosts, vpc_endpoints, services; the singular works too. In
     /// a running lab also counters
     pub kind: String,
     /// One resource, by name or id

@@ -106,6 +106,9 @@ kinds! {
         ["dx_gateway", "mtu", "bgp_routes", "state"];
     CustomerNetwork, "InvalidCustomerNetworkID.NotFound", ["cidr_blocks", "ipv6_cidr_blocks", "mtu"];
     CustomerHost, "InvalidCustomerHostID.NotFound", ["customer_network", "address", "ipv6_address"];
+    VpcEndpoint, "InvalidVpcEndpointId.NotFound",
+        ["vpc", "vpc_endpoint_type", "service_name", "route_tables", "subnets", "state"];
+    Service, "InvalidServiceName", ["address", "ipv6_address", "cidr_blocks", "protocols"];
 }
 
 /// Every kind, those that are stored and not modelled behind the others.
@@ -151,7 +154,10 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
     }
     let is_guest = matches!(
         kind.plural,
-        kind::Instance::PLURAL | kind::InternetHost::PLURAL | kind::CustomerHost::PLURAL
+        kind::Instance::PLURAL
+            | kind::InternetHost::PLURAL
+            | kind::CustomerHost::PLURAL
+            | kind::Service::PLURAL
     );
     let running = if is_guest && get.source.topology.is_none() {
         running::client(&get.source.lab.lab)?.instances().map_err(running::failed)?

@@ -39,6 +39,8 @@ pub fn changes(before: &Topology, after: &Topology) -> Vec<Change> {
     compare(&mut changes, &before.instances, &after.instances);
     compare(&mut changes, &before.eips, &after.eips);
     compare(&mut changes, &before.internet_hosts, &after.internet_hosts);
+    compare(&mut changes, &before.vpc_endpoints, &after.vpc_endpoints);
+    compare(&mut changes, &before.services, &after.services);
     compare(&mut changes, &before.vpn_gateways, &after.vpn_gateways);
     compare(&mut changes, &before.customer_gateways, &after.customer_gateways);
     compare(&mut changes, &before.vpn_connections, &after.vpn_connections);

@@ -308,6 +308,7 @@ fn stays(state: &InstanceState, wanted: &Topology) -> bool {
     let name = state.name.as_str();
     match state.kind.as_str() {
         "internet_host" => wanted.internet_hosts.keys().any(|host| host.as_str() == name),
+        "service" => wanted.services.keys().any(|service| service.as_str() == name),
         "customer_host" => wanted.customer_hosts.keys().any(|host| host.as_str() == name),
         _ => wanted.instances.keys().any(|instance| instance.as_str() == name),
     }

@@ -187,7 +187,9 @@ impl Lab {
             || resolve(&topology.internet_hosts, reference).map(|(name, _)| HostName::Internet(name.clone()));
         let customer_host =
             || resolve(&topology.customer_hosts, reference).map(|(name, _)| HostName::Customer(name.clone()));
-        let outside = || host().or_else(customer_host).map(GuestKey::Host);
+        let service =
+            || resolve(&topology.services, reference).map(|(name, _)| HostName::Service(name.clone()));
+        let outside = || host().or_else(customer_host).or_else(service).map(GuestKey::Host);
         instance.or_else(outside).ok_or_else(|| no_such_guest(reference))
     }
 

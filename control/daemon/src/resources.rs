@@ -35,6 +35,8 @@ const KINDS: &[&str] = &[
     kind::DxTransitVirtualInterface::PLURAL,
     kind::CustomerNetwork::PLURAL,
     kind::CustomerHost::PLURAL,
+    kind::VpcEndpoint::PLURAL,
+    kind::Service::PLURAL,
 ];
 
 /// Runs an expression over the map of the kind that a path names.
@@ -72,6 +74,8 @@ macro_rules! by_kind {
             kind::DxTransitVirtualInterface::PLURAL => by_kind!(@ topology.dx_transit_virtual_interfaces, $resources, $read),
             kind::CustomerNetwork::PLURAL => by_kind!(@ topology.customer_networks, $resources, $read),
             kind::CustomerHost::PLURAL => by_kind!(@ topology.customer_hosts, $resources, $read),
+            kind::VpcEndpoint::PLURAL => by_kind!(@ topology.vpc_endpoints, $resources, $read),
+            kind::Service::PLURAL => by_kind!(@ topology.services, $resources, $read),
             unknown => Err(unknown_kind(unknown)),
         }
     }};
@@ -178,6 +182,8 @@ fn not_found_code(plural: &str) -> &'static str {
         kind::DxTransitVirtualInterface::PLURAL => "InvalidVirtualInterfaceID.NotFound",
         kind::CustomerNetwork::PLURAL => "InvalidCustomerNetworkID.NotFound",
         kind::CustomerHost::PLURAL => "InvalidCustomerHostID.NotFound",
+        kind::VpcEndpoint::PLURAL => "InvalidVpcEndpointId.NotFound",
+        kind::Service::PLURAL => "InvalidServiceName",
         _ => "InvalidInstanceID.NotFound",
     }
 }
@@ -232,6 +238,8 @@ mod tests {
             ("instances", "InvalidInstanceID.NotFound"),
             ("eips", "InvalidAllocationID.NotFound"),
             ("internet_hosts", "InvalidInternetHostID.NotFound"),
+            ("vpc_endpoints", "InvalidVpcEndpointId.NotFound"),
+            ("services", "InvalidServiceName"),
             ("vpn_gateways", "InvalidVpnGatewayID.NotFound"),
             ("customer_gateways", "InvalidCustomerGatewayID.NotFound"),
             ("vpn_connections", "InvalidVpnConnectionID.NotFound"),

@@ -15,16 +15,17 @@ use vpclab_model::{self as model, HostName, Kind, Name, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::fabric::{
-    Both, EgressOnlyInternetGateway, Eni, Fabric, Forwards, Host, Instance, InternetGateway, KeyedMap,
-    NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule, PublicMapping,
-    Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
-    eui64_link_local,
+    Both, EgressOnlyInternetGateway, EndpointKind, Eni, Fabric, Forwards, Host, Instance, InternetGateway,
+    KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule,
+    PublicMapping, Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
+    VpcEndpoint, eui64_link_local,
 };
 use crate::index::{
-    Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx,
-    NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, Position, RouteTableIdx, SecurityGroupIdx,
-    SubnetIdx, Table, VpcIdx, VpnGatewayIdx,
+    Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx,
+    NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx, Position, RouteTableIdx,
+    SecurityGroupIdx, SubnetIdx, Table, VpcEndpointIdx, VpcIdx, VpnGatewayIdx,
 };
+use crate::stop::endpoint::INTERFACE_ENDPOINT_MTU;
 use crate::stop::internet::INTERNET_MTU;
 
 mod transit;
@@ -50,6 +51,8 @@ struct Compiler<'a> {
     transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     peerings: Arena<PeeringIdx, Peering>,
+    vpc_endpoints: Arena<VpcEndpointIdx, VpcEndpoint>,
+    hosts: Arena<HostIdx, Host>,
     not_modelled: NotModelledTable<'a>,
     instances: Arena<InstanceIdx, Instance>,
     enis: Arena<EniIdx, Eni>,
@@ -98,6 +101,11 @@ impl<'a> Compiler<'a> {
                 previous.map(|fabric| &fabric.peerings),
                 topology.vpc_peering_connections.keys().map(|name| name.as_str().into()),
             ),
+            vpc_endpoints: Arena::with_names(
+                previous.map(|fabric| &fabric.vpc_endpoints),
+                modelled_endpoints(topology).map(|(name, _)| name.as_str().into()),
+            ),
+            hosts: compile_hosts(topology, previous),
             not_modelled: NotModelledTable::of(topology),
             instances: Arena::with_names(
                 previous.map(|fabric| &fabric.instances),
@@ -145,6 +153,10 @@ impl<'a> Compiler<'a> {
             self.instances.fill(self.instance_index(name), compiled);
         }
         self.fill_gateways();
+        let counts_double = self
+            .vpc_endpoints
+            .iter()
+            .any(|(_, endpoint)| matches!(endpoint.kind, EndpointKind::Gateway { dynamodb: true, .. }));
         let links = links::compile(self.topology, &self.vpcs, &self.transit);
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
@@ -177,6 +189,8 @@ impl<'a> Compiler<'a> {
             transit_tables: self.transit_tables(),
             nat_gateways: self.nat_gateways,
             peerings: self.peerings,
+            counts_double,
+            vpc_endpoints: self.vpc_endpoints,
             block_public_access: self.not_modelled.block_public_access,
             multicast: self.not_modelled.multicast,
             not_modelled: self.not_modelled.table,
@@ -185,7 +199,7 @@ impl<'a> Compiler<'a> {
             vpn_gateways: links.vpn_gateways,
             links: links.links,
             customer_networks: links.customer_networks,
-            hosts: compile_hosts(self.topology, previous),
+            hosts: self.hosts,
             addresses: KeyedMap::default(),
             macs: KeyedMap::default(),
             public_addresses: KeyedMap::default(),
@@ -272,6 +286,41 @@ impl<'a> Compiler<'a> {
                 addresses: eni.private_ips().filter(|_| works).collect(),
             };
             self.nat_gateways.fill(self.nat_index(name), compiled);
+        }
+        for (name, declared, service_name) in modelled_endpoints(self.topology)
+            .filter_map(|(name, endpoint)| Some((name, endpoint, endpoint.service.as_ref()?)))
+        {
+            let (Some(index), Some(service)) =
+                (self.vpc_endpoints.find(name.as_str()), self.hosts.find(service_name.as_str()))
+            else {
+                continue;
+            };
+            let of = &self.topology.services[service_name];
+            let has = |protocol| of.protocols.contains(&protocol);
+            let kind = match declared.vpc_endpoint_type {
+                model::VpcEndpointType::Gateway => EndpointKind::Gateway {
+                    blocks: declared
+                        .prefix_lists
+                        .iter()
+                        .filter_map(|list| self.topology.managed_prefix_lists.get(list))
+                        .flat_map(model::ManagedPrefixList::blocks)
+                        .collect(),
+                    dynamodb: declared.service_name.ends_with(".dynamodb"),
+                },
+                _ => EndpointKind::Interface {
+                    tcp: has(model::ServiceProtocol::Tcp),
+                    udp: has(model::ServiceProtocol::Udp),
+                    nodes: (of.node_address, of.node_ipv6_address),
+                },
+            };
+            let compiled = VpcEndpoint {
+                name: name.clone(),
+                vpc: self.vpcs.of(&declared.vpc),
+                available: declared.state == model::VpcEndpointState::Available,
+                service,
+                kind,
+            };
+            self.vpc_endpoints.fill(index, compiled);
         }
         for (name, peering) in &self.topology.vpc_peering_connections {
             let compiled = Peering {
@@ -395,6 +444,17 @@ impl<'a> Compiler<'a> {
                     model::RouteTarget::VpcPeeringConnection(peering) => {
                         RouteTarget::Peering(self.peering_index(peering))
                     }
+                    model::RouteTarget::VpcEndpoint(endpoint) => {
+                        match self.vpc_endpoints.find(endpoint.as_str()) {
+                            Some(index) => RouteTarget::Endpoint(index),
+                            None => RouteTarget::NotModelled(
+                                self.not_modelled.of_name(VPC_ENDPOINTS, endpoint.as_str()),
+                            ),
+                        }
+                    }
+                    model::RouteTarget::NotModelled { kind, name } => {
+                        RouteTarget::NotModelled(self.not_modelled.of_name(kind, name))
+                    }
                     model::RouteTarget::TransitGateway(gateway) => {
                         RouteTarget::TransitGateway(self.transit.of_vpc(gateway, &declared.vpc))
                     }
@@ -428,6 +488,13 @@ impl<'a> Compiler<'a> {
             role: match &eni.interface_type {
                 model::InterfaceType::Interface => Role::Guest,
                 model::InterfaceType::NatGateway(gateway) => Role::NatGateway(self.nat_index(gateway)),
+                model::InterfaceType::VpcEndpoint(endpoint) => match self
+                    .vpc_endpoints
+                    .find(endpoint.as_str())
+                {
+                    Some(index) => Role::Endpoint(index),
+                    None => Role::NotModelled(self.not_modelled.of_name(VPC_ENDPOINTS, endpoint.as_str())),
+                },
                 model::InterfaceType::TransitGateway(attachment) => {
                     Role::TransitGateway(self.transit.of_attachment(attachment))
                 }
@@ -502,6 +569,19 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// The key of VPC endpoints.
+const VPC_ENDPOINTS: &str = model::kind::VpcEndpoint::PLURAL;
+
+/// The endpoints that lead to declared services.
+fn modelled_endpoints(
+    topology: &Topology,
+) -> impl Iterator<Item = (&model::VpcEndpointName, &model::VpcEndpoint)> {
+    topology.vpc_endpoints.iter().filter(|(_, endpoint)| {
+        use model::VpcEndpointType::{Gateway, Interface};
+        endpoint.service.is_some() && matches!(endpoint.vpc_endpoint_type, Gateway | Interface)
+    })
+}
+
 /// What is stored and not modelled, numbered.
 struct NotModelledTable<'a> {
     table: Table<NotModelledIdx, NotModelled>,
@@ -535,6 +615,28 @@ impl<'a> NotModelledTable<'a> {
                     all.multicast = Some(index);
                 }
             }
+        }
+        for (name, endpoint) in &topology.vpc_endpoints {
+            use model::VpcEndpointType::{Gateway, GatewayLoadBalancer, Interface};
+            let reason = match endpoint.vpc_endpoint_type {
+                Gateway | Interface if endpoint.service.is_some() => continue,
+                Gateway | Interface => {
+                    "its service is not declared; declare it under `services` to ask about it"
+                }
+                GatewayLoadBalancer => {
+                    "what the appliances behind a Gateway Load Balancer endpoint let pass is not modelled"
+                }
+                _ => "VPC Lattice is not modelled",
+            };
+            let entry = NotModelled {
+                kind: VPC_ENDPOINTS,
+                name: name.as_str().into(),
+                reason,
+                takes: false,
+                sends: false,
+            };
+            let index = all.table.push(entry);
+            all.by_name.insert((VPC_ENDPOINTS, name.as_str()), index);
         }
         all
     }
@@ -614,7 +716,11 @@ fn compile_hosts(topology: &Topology, previous: Option<&Fabric>) -> Arena<crate:
         let addresses = declared.addresses().collect();
         host(HostName::Customer(name.clone()), Side::Customer(network), addresses, mtu)
     });
-    let all: Vec<Host> = on_the_internet.chain(of_customers).collect();
+    let of_services = topology.services.iter().map(|(name, declared)| {
+        let addresses = declared.addresses().collect();
+        host(HostName::Service(name.clone()), Side::Service, addresses, INTERFACE_ENDPOINT_MTU)
+    });
+    let all: Vec<Host> = on_the_internet.chain(of_customers).chain(of_services).collect();
     let names = all.iter().map(|host| host.name.as_str().into());
     let mut hosts = Arena::with_names(previous.map(|fabric| &fabric.hosts), names);
     for host in all {
@@ -640,7 +746,10 @@ fn index_addresses(fabric: &mut Fabric) {
         for &address in &eni.addresses {
             fabric.addresses.insert((eni.vpc, address), index);
         }
-        let is_public = |address: &&IpAddr| address.is_ipv6() && model::not_public(**address).is_none();
+        // EPI-14: what has an endpoint's address is nobody's on the internet.
+        let faces_internet = !matches!(eni.role, Role::Endpoint(_));
+        let is_public =
+            |address: &&IpAddr| faces_internet && address.is_ipv6() && model::not_public(**address).is_none();
         for &address in eni.addresses.iter().filter(is_public) {
             fabric.owners_of_ipv6.insert(address, index);
         }
@@ -662,6 +771,11 @@ fn index_addresses(fabric: &mut Fabric) {
             match host.side {
                 Side::Internet => fabric.hosts_by_address.insert(address, index),
                 Side::Customer(network) => fabric.customer_hosts.insert((network, address), index),
+                // One with a public address is on the internet, too.
+                Side::Service if model::not_public(address).is_none() => {
+                    fabric.hosts_by_address.insert(address, index)
+                }
+                Side::Service => None,
             };
         }
     }

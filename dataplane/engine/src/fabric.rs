@@ -15,14 +15,15 @@ use vpclab_model::{
     EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName, ManagedPrefixListName,
     NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState, RouteTableName,
     RuleAction, SecurityGroupName, Settings, SubnetName, Traffic, TransitGatewayName,
-    TransitGatewayRouteTableName, VpcName, VpcPeeringConnectionName,
+    TransitGatewayRouteTableName, VpcEndpointName, VpcName, VpcPeeringConnectionName,
 };
 use vpclab_wire::MacAddr;
 
 use crate::index::{
     Arena, AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx,
     InternetGatewayIdx, LinkIdx, NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, PolicyIdx,
-    RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table, TransitIdx, TransitTableIdx, VpcIdx, VpnGatewayIdx,
+    RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table, TransitIdx, TransitTableIdx, VpcEndpointIdx, VpcIdx,
+    VpnGatewayIdx,
 };
 
 pub use links::{AwsEnd, CustomerNetwork, Link, LinkRoute, LinkTable, VpnGateway};
@@ -101,6 +102,10 @@ pub struct Fabric {
     pub nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     /// VPC peering connections.
     pub peerings: Arena<PeeringIdx, Peering>,
+    /// VPC endpoints whose services are declared.
+    pub vpc_endpoints: Arena<VpcEndpointIdx, VpcEndpoint>,
+    /// Whether some of them make interfaces count flows twice (CT-08).
+    pub counts_double: bool,
     /// Transit gateways.
     pub transit_gateways: Table<TransitIdx, TransitGateway>,
     /// What is attached to them; a peering attachment is there twice, once for each gateway.
@@ -237,6 +242,10 @@ pub enum RouteTarget {
     VpnGateway(VpnGatewayIdx),
     /// To the VPC at the other end.
     Peering(PeeringIdx),
+    /// To a service, by a gateway endpoint.
+    Endpoint(VpcEndpointIdx),
+    /// To what is not modelled.
+    NotModelled(NotModelledIdx),
     /// To a transit gateway, by the VPC's attachment.
     TransitGateway(AttachmentIdx),
 }
@@ -351,6 +360,42 @@ pub struct Peering {
     pub mtu: Option<u16>,
 }
 
+/// A VPC endpoint.
+#[derive(Debug)]
+pub struct VpcEndpoint {
+    /// Its name.
+    pub name: VpcEndpointName,
+    /// Its VPC.
+    pub vpc: VpcIdx,
+    /// Whether it carries packets (EPI-17).
+    pub available: bool,
+    /// The service that it leads to.
+    pub service: HostIdx,
+    /// How it does so.
+    pub kind: EndpointKind,
+}
+
+/// How an endpoint leads to its service.
+#[derive(Debug)]
+pub enum EndpointKind {
+    /// By routes.
+    Gateway {
+        /// The ranges of its service.
+        blocks: Vec<IpNet>,
+        /// Whether flows through it are tracked whatever rules say, and count twice (CT-07, CT-08).
+        dynamodb: bool,
+    },
+    /// By interfaces.
+    Interface {
+        /// Whether its service takes TCP.
+        tcp: bool,
+        /// Whether it takes UDP.
+        udp: bool,
+        /// Whom the service sees (EPS-01).
+        nodes: (Ipv4Addr, Ipv6Addr),
+    },
+}
+
 /// A transit gateway.
 #[derive(Debug)]
 pub struct TransitGateway {
@@ -442,6 +487,8 @@ pub enum Role {
     Guest,
     /// A NAT gateway's.
     NatGateway(NatGatewayIdx),
+    /// A VPC endpoint's.
+    Endpoint(VpcEndpointIdx),
     /// A transit gateway's, for an attachment.
     TransitGateway(AttachmentIdx),
     /// That of a resource which is not modelled.
@@ -548,6 +595,8 @@ pub enum Side {
     Internet,
     /// In a customer network, with addresses of that network.
     Customer(CustomerNetworkIdx),
+    /// Behind VPC endpoints, and on the internet where its address is public.
+    Service,
 }
 
 /// Whom a public address stands for.
@@ -654,6 +703,19 @@ impl Fabric {
             owners.next().is_none().then_some(first)
         };
         self.host_at(address).or_else(of_customers)
+    }
+
+    /// Whether a host is on the internet, and sees of VPCs what is public: internet hosts, and services with public
+    /// addresses.
+    pub fn is_on_internet(&self, host: HostIdx) -> bool {
+        let host = &self.hosts[host];
+        match host.side {
+            Side::Internet => true,
+            Side::Customer(_) => false,
+            Side::Service => {
+                host.addresses.iter().any(|address| vpclab_model::not_public(*address).is_none())
+            }
+        }
     }
 
     /// The rules that guard `eni` in `direction`.

@@ -11,6 +11,7 @@
 //! Expiry is exact at lookup; [`FlowTable::sweep`] gives memory back a bounded share at a time.
 
 mod datagram;
+pub mod endpoint;
 pub mod nat;
 
 use std::collections::VecDeque;
@@ -25,6 +26,7 @@ use crate::index::{EniIdx, HostIdx, InstanceIdx, PeeringIdx, Slot};
 use crate::time::Timestamp;
 
 pub use datagram::{DatagramKey, Datagrams, FRAGMENT_TIMEOUT, FirstFragment, FragmentLookup, PassedFragment};
+use endpoint::{ClientKey, EndpointFlow, EndpointTable};
 pub use nat::NatBinding;
 use nat::{InsideKey, NatTable};
 
@@ -78,6 +80,8 @@ pub struct Conn {
     pub last_seen: Timestamp,
     /// The peering connection that the opening packet came by, where answers go back by it (NAT-33, CT-26).
     pub return_path: Option<Slot<PeeringIdx>>,
+    /// How many entries it takes of its instance's allowance (CT-08).
+    pub entries: u8,
     /// Whose allowance it counts against (CT-15).
     instance: Option<Slot<InstanceIdx>>,
 }
@@ -175,6 +179,17 @@ pub enum Effect {
         /// Its TCP flags.
         tcp_flags: Option<TcpFlags>,
     },
+    /// A flow opens through a VPC endpoint. Boxed, as its record is large.
+    OpenEndpoint(Box<EndpointFlow>),
+    /// A packet passes on a flow through a VPC endpoint.
+    UseEndpoint {
+        /// The flow.
+        key: Box<ClientKey>,
+        /// Whether the client sent it.
+        by_client: bool,
+        /// Its TCP flags.
+        tcp_flags: Option<TcpFlags>,
+    },
     /// A fragment passes. Boxed, as fragments are rare and their record is large.
     RememberFragment(Box<PassedFragment>),
 }
@@ -187,6 +202,7 @@ pub struct FlowTable {
     usage: KeyedMap<Slot<InstanceIdx>, Usage>,
     datagrams: Datagrams,
     nat: NatTable,
+    endpoints: EndpointTable,
     /// Keys in order of arrival, for the sweep to go round.
     clock: VecDeque<(Slot<EniIdx>, FlowKey)>,
 }
@@ -362,8 +378,14 @@ impl Conn {
             opened_at: now,
             last_seen: now,
             return_path: None,
+            entries: 1,
             instance,
         }
+    }
+
+    /// How many entries it takes of its instance's allowance: none if it is not tracked.
+    fn tracked_entries(&self) -> usize {
+        if self.tracking == Tracking::Tracked { usize::from(self.entries) } else { 0 }
     }
 
     /// The state of a flow that a packet with this transport header opens.
@@ -473,6 +495,7 @@ impl FlowTable {
             usage: KeyedMap::default(),
             datagrams: Datagrams::new(capacity.datagrams_per_ingress),
             nat: NatTable::default(),
+            endpoints: EndpointTable::default(),
             clock: VecDeque::new(),
         }
     }
@@ -480,6 +503,11 @@ impl FlowTable {
     /// What NAT gateways have lent.
     pub fn nat(&self) -> &NatTable {
         &self.nat
+    }
+
+    /// What VPC endpoints carry.
+    pub fn endpoints(&self) -> &EndpointTable {
+        &self.endpoints
     }
 
     /// Whether another flow of a NAT gateway finds room, in the place of what `key` had before if it had.
@@ -514,7 +542,7 @@ impl FlowTable {
 
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
-        self.conns.is_empty() && self.datagrams.is_empty() && self.nat.is_empty()
+        self.conns.is_empty() && self.datagrams.is_empty() && self.nat.is_empty() && self.endpoints.is_empty()
     }
 
     /// The fragmented datagrams in flight.
@@ -537,10 +565,10 @@ impl FlowTable {
         let mut used = self.usage(instance);
         if let Some(old) = replaces.filter(|old| old.instance == conn.instance) {
             used.all -= 1;
-            used.tracked -= usize::from(old.tracking == Tracking::Tracked);
+            used.tracked -= old.tracked_entries();
         }
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        if conn.tracking == Tracking::Tracked && used.tracked >= limit {
+        if conn.tracking == Tracking::Tracked && used.tracked + conn.tracked_entries() > limit {
             Room::AllowanceExceeded
         } else if used.all >= self.capacity.connections_per_instance {
             Room::MemoryFull
@@ -588,6 +616,10 @@ impl FlowTable {
             Effect::UseMapping { key, from_inside, tcp_flags } => {
                 self.nat.advance(key, *from_inside, *tcp_flags, now);
             }
+            Effect::OpenEndpoint(flow) => self.endpoints.open(flow),
+            Effect::UseEndpoint { key, by_client, tcp_flags } => {
+                self.endpoints.advance(key, *by_client, *tcp_flags, now);
+            }
             Effect::RememberFragment(fragment) => self.datagrams.remember(fragment, now),
         }
     }
@@ -596,7 +628,7 @@ impl FlowTable {
         if let Some(instance) = conn.instance {
             let usage = self.usage.entry(instance).or_default();
             usage.all += 1;
-            usage.tracked += usize::from(conn.tracking == Tracking::Tracked);
+            usage.tracked += conn.tracked_entries();
         }
     }
 
@@ -605,7 +637,7 @@ impl FlowTable {
         if let Entry::Occupied(mut usage) = self.usage.entry(instance) {
             let counts = usage.get_mut();
             counts.all -= 1;
-            counts.tracked -= usize::from(conn.tracking == Tracking::Tracked);
+            counts.tracked -= conn.tracked_entries();
             if counts.all == 0 {
                 usage.remove();
             }
@@ -614,7 +646,7 @@ impl FlowTable {
 
     /// Forgets what has expired, looking at no more than `share` records of each kind. `timeouts_of` gives an interface's
     /// idle times; none says that its slot has changed hands, and its flows are forgotten. `is_mapped` says whether a
-    /// NAT gateway still has a flow. Called often with a small
+    /// NAT gateway still has a flow, and `is_carried` the same of a VPC endpoint. Called often with a small
     /// share, this goes round all of memory without ever stopping traffic.
     pub fn sweep<'a>(
         &mut self,
@@ -622,6 +654,7 @@ impl FlowTable {
         share: usize,
         timeouts_of: impl Fn(Slot<EniIdx>) -> Option<&'a Timeouts>,
         is_mapped: impl Fn(&NatBinding) -> bool,
+        is_carried: impl Fn(&EndpointFlow) -> bool,
     ) {
         for _ in 0..share.min(self.clock.len()) {
             let Some(key) = self.clock.pop_front() else { break };
@@ -637,6 +670,7 @@ impl FlowTable {
         }
         self.datagrams.sweep(now, share);
         self.nat.sweep(share, is_mapped);
+        self.endpoints.sweep(share, is_carried);
     }
 }
 

@@ -16,7 +16,8 @@ use vpclab_wire::{
 
 use crate::door::{Port, plan_frame};
 use crate::fabric::Fabric;
-use crate::flow::{Capacity, FlowTable, Ingress};
+use crate::flow::endpoint::EndpointFlow;
+use crate::flow::{Capacity, FlowTable, Ingress, NatBinding};
 use crate::index::{EniIdx, Slot, SubnetIdx};
 use crate::packet::{Born, BornPacket};
 use crate::plan::{Answer, Context, Egress, Forward, Origin, Plan, Verdict, plan};
@@ -136,7 +137,14 @@ impl Engine {
             let eni = fabric.enis.get(slot.index)?;
             (fabric.enis.slot(slot.index) == slot).then_some(&eni.timeouts)
         };
-        self.flows.sweep(now, SWEEP_SHARE, timeouts, |binding| nat::is_live(fabric, binding, now));
+        let closing = fabric.nat_closing_timeout();
+        let is_mapped = |binding: &NatBinding| nat::is_live(fabric, binding, now);
+        let is_carried = |flow: &EndpointFlow| {
+            let endpoint = flow.client.endpoint;
+            let exists = fabric.vpc_endpoints.get(endpoint.index).is_some();
+            exists && fabric.vpc_endpoints.slot(endpoint.index) == endpoint && flow.is_live(closing, now)
+        };
+        self.flows.sweep(now, SWEEP_SHARE, timeouts, is_mapped, is_carried);
     }
 
     /// Plans and commits, again if memory changed in between.

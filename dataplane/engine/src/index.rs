@@ -67,6 +67,8 @@ indices! {
     InstanceIdx;
     /// The slot of an elastic network interface, stable over generations.
     EniIdx;
+    /// The slot of a VPC endpoint, stable over generations.
+    VpcEndpointIdx;
     /// A resource that is stored and not modelled.
     NotModelledIdx;
     /// The slot of a host outside every VPC, stable over generations.

@@ -16,8 +16,9 @@ use crate::flow::{Effect, Ingress};
 use crate::index::{AttachmentIdx, EniIdx, NatGatewayIdx, PeeringIdx, SubnetIdx, VpnGatewayIdx};
 use crate::reason::DropReason;
 
-/// The most effects one packet can have: a fragment, a flow at each of two interfaces, and two NAT gateways between.
-pub(crate) const MAX_EFFECTS: usize = 5;
+/// The most effects one packet can have: a fragment, a flow at each of two interfaces, two NAT gateways between, and a VPC
+/// endpoint.
+pub(crate) const MAX_EFFECTS: usize = 6;
 
 /// The most NAT gateways that a packet passes on end.
 const MAX_NAT_GATEWAYS: usize = 2;

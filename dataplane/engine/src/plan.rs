@@ -13,13 +13,14 @@ use crate::fabric::{Direction, Fabric, INTERNET_MAC, Side};
 use crate::flow::{DatagramKey, Effect, FirstFragment, FlowTable, FragmentLookup, Ingress, PassedFragment};
 use crate::index::{
     AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, LinkIdx,
-    NatGatewayIdx, PeeringIdx, SubnetIdx, VpcIdx, VpnGatewayIdx,
+    NatGatewayIdx, PeeringIdx, SubnetIdx, VpcEndpointIdx, VpcIdx, VpnGatewayIdx,
 };
 use crate::packet::{Became, Born, Draft, MAX_EFFECTS};
 use crate::reason::DropReason;
 use crate::step::{NatSide, Probe, Step};
 use crate::stop::{
-    customer, egress_only, interface, internet, nat, peering, private_link, subnet, transit, vpn_gateway,
+    customer, egress_only, endpoint, interface, internet, nat, peering, private_link, subnet, transit,
+    vpn_gateway,
 };
 use crate::time::Timestamp;
 
@@ -91,6 +92,8 @@ pub enum Location {
     Nat(NatGatewayIdx, NatSide),
     /// At a peering connection, from one of its VPCs.
     Peering(PeeringIdx, VpcIdx),
+    /// At a VPC endpoint, by a route or by this interface of it.
+    Endpoint(VpcEndpointIdx, Option<EniIdx>),
     /// At a transit gateway, from an attachment: out of a VPC by the interface in this subnet.
     Transit(AttachmentIdx, Option<SubnetIdx>),
     /// At the router of an attachment's subnet, out of a transit gateway (TGW-15).
@@ -233,6 +236,7 @@ fn walk(
         Origin::Host(host) => match cx.fabric.hosts[host].side {
             Side::Internet => internet::depart(cx, Some(host), draft)?,
             Side::Customer(network) => customer::depart(cx, network, host, draft)?,
+            Side::Service => endpoint::depart(cx, host, draft, probe)?,
         },
         Origin::Internet => internet::depart(cx, None, draft)?,
         Origin::Router { subnet, .. } => subnet::originate(cx, subnet, draft)?,
@@ -245,6 +249,7 @@ fn walk(
             Location::EgressOnly(gateway) => egress_only::exit(cx, gateway, draft, probe)?,
             Location::Nat(gateway, side) => nat::translate(cx, gateway, side, draft, probe)?,
             Location::Peering(peering, from) => peering::cross(cx, peering, from, draft, probe)?,
+            Location::Endpoint(index, interface) => endpoint::enter(cx, index, interface, draft, probe)?,
             Location::Transit(attachment, subnet) => transit::switch(cx, attachment, subnet, draft, probe)?,
             Location::OutOfTransit(subnet) => subnet::route_out_of_transit(cx, subnet, draft, probe)?,
             Location::PublicInternet => internet::arrive(cx, draft, probe)?,

@@ -10,9 +10,9 @@ use vpclab_wire::{Malformed, Untranslatable};
 
 use crate::fabric::Direction;
 use crate::index::{
-    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, InternetGatewayIdx, LinkIdx, NatGatewayIdx,
-    NetworkAclIdx, NotModelledIdx, PeeringIdx, RouteTableIdx, SubnetIdx, TransitIdx, TransitTableIdx, VpcIdx,
-    VpnGatewayIdx,
+    AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, LinkIdx,
+    NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, RouteTableIdx, SubnetIdx, TransitIdx,
+    TransitTableIdx, VpcEndpointIdx, VpcIdx, VpnGatewayIdx,
 };
 use crate::step::NatSide;
 
@@ -256,6 +256,70 @@ pub enum DropReason {
     NatUnavailable {
         /// The gateway.
         gateway: NatGatewayIdx,
+    },
+    /// The endpoint is not available (EPI-17).
+    #[error("the VPC endpoint is not available")]
+    EndpointUnavailable {
+        /// The endpoint.
+        endpoint: VpcEndpointIdx,
+    },
+    /// A protocol that the endpoint does not forward (EPG-07, EPI-03, EPI-11).
+    #[error("the VPC endpoint does not forward this protocol")]
+    EndpointProtocol {
+        /// The endpoint.
+        endpoint: VpcEndpointIdx,
+        /// Whether it is a gateway endpoint.
+        by_route: bool,
+    },
+    /// A packet at a gateway endpoint that comes from outside its VPC (EPG-09).
+    #[error("a gateway endpoint serves the interfaces of its VPC only")]
+    EndpointForeignClient {
+        /// The endpoint.
+        endpoint: VpcEndpointIdx,
+    },
+    /// A source outside the prefix list of the endpoint's service (EPG-07).
+    #[error("the source is not in the prefix list of the endpoint's service")]
+    EndpointSource {
+        /// The endpoint.
+        endpoint: VpcEndpointIdx,
+    },
+    /// Nobody has this address of the service's ranges.
+    #[error("the service has no host at {address}")]
+    NoSuchServiceAddress {
+        /// The endpoint.
+        endpoint: VpcEndpointIdx,
+        /// The address.
+        address: IpAddr,
+    },
+    /// A client of another VPC with the same address and port talks to the service, and answers have one way to go.
+    #[error("a client with the same address and port has such a flow through another endpoint")]
+    EndpointFlowTaken {
+        /// The endpoint.
+        endpoint: VpcEndpointIdx,
+    },
+    /// The endpoint knows no such flow, or has none any more (EPG-08).
+    #[error("the VPC endpoint has no such flow")]
+    EndpointNoFlow {
+        /// The endpoint.
+        endpoint: VpcEndpointIdx,
+    },
+    /// The target of the service has as many flows as it may (EPS-06).
+    #[error("the VPC endpoint has no port left for this target")]
+    EndpointPortAllocation {
+        /// The endpoint.
+        endpoint: VpcEndpointIdx,
+    },
+    /// An endpoint opens no connection (EPI-13).
+    #[error("a VPC endpoint opens no connection into its own VPC")]
+    EndpointInitiates {
+        /// The endpoint.
+        endpoint: VpcEndpointIdx,
+    },
+    /// A service opens no connection to its clients (EPI-04).
+    #[error("a service opens no connection into its clients' VPCs")]
+    EndpointUnsolicited {
+        /// The service.
+        host: HostIdx,
     },
     /// The connection is not active (PCX-11, PCX-22).
     #[error("the VPC peering connection is not active")]
@@ -527,6 +591,17 @@ names! {
     Self::NatForeignClient { .. } => "nat-foreign-client", "NGW_REQUIRES_SOURCE_IN_VPC";
     Self::NatPortAllocation { .. } => "nat-port-allocation", "NGW_ERROR_PORT_ALLOCATION";
     Self::NatUnavailable { .. } => "nat-unavailable", "BAD_STATE";
+    Self::EndpointUnavailable { .. } => "endpoint-unavailable", "BAD_STATE";
+    Self::EndpointProtocol { by_route: true, .. } => "endpoint-protocol", "VPCE_GATEWAY_PROTOCOL_RESTRICTION";
+    Self::EndpointProtocol { by_route: false, .. } => "endpoint-protocol", "PROTOCOL_RESTRICTION";
+    Self::EndpointForeignClient { .. } => "endpoint-foreign-client", "VPCE_REQUIRES_SOURCE_IN_VPC";
+    Self::EndpointSource { .. } => "endpoint-source", "VPCE_GATEWAY_EGRESS_SOURCE_ADDRESS_RESTRICTION";
+    Self::NoSuchServiceAddress { .. } => "no-such-service-address", "NO_POSSIBLE_DESTINATION";
+    Self::EndpointFlowTaken { .. } => "endpoint-flow-taken", "VPCE_FLOW_TAKEN";
+    Self::EndpointNoFlow { .. } => "endpoint-no-flow", "VPCE_NO_FLOW";
+    Self::EndpointPortAllocation { .. } => "endpoint-port-allocation", "VPCE_PORT_ALLOCATION_ERROR";
+    Self::EndpointInitiates { .. } => "endpoint-initiates", "VPCE_INTRA_VPC_TRAFFIC";
+    Self::EndpointUnsolicited { .. } => "endpoint-unsolicited", "VPCE_INTRA_VPC_TRAFFIC";
     Self::PeeringInactive { .. } => "peering-inactive", "BAD_STATE";
     Self::PeeringForeignDestination { .. } => "peering-foreign-destination", "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR";
     Self::TransitZone { .. } => "transit-gateway-zone", "TGW_ROUTE_AZ_RESTRICTION";

@@ -13,7 +13,7 @@ use crate::flow::Tracking;
 use crate::index::{
     AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, LinkIdx,
     NatGatewayIdx, NetworkAclIdx, PeeringIdx, RouteTableIdx, SecurityGroupIdx, SubnetIdx, TransitTableIdx,
-    VpcIdx, VpnGatewayIdx,
+    VpcEndpointIdx, VpcIdx, VpnGatewayIdx,
 };
 use crate::reason::DropReason;
 
@@ -87,6 +87,17 @@ pub enum Step {
         gateway: NatGatewayIdx,
         /// Whose packet it is.
         side: NatSide,
+        /// Source and destination before.
+        before: (IpAddr, IpAddr),
+        /// Source and destination after.
+        after: (IpAddr, IpAddr),
+    },
+    /// A VPC endpoint.
+    Endpoint {
+        /// The endpoint.
+        endpoint: VpcEndpointIdx,
+        /// To the service or from it.
+        direction: Direction,
         /// Source and destination before.
         before: (IpAddr, IpAddr),
         /// Source and destination after.

@@ -3,6 +3,7 @@
 //! The first phase: shapes only. Each kind's attributes are taken one by one, under our spelling and Terraform's, and
 //! kept with their places for the phases behind. Nothing here looks at a second resource.
 
+mod endpoints;
 mod filters;
 mod gateways;
 mod home;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Map;
 
+pub(crate) use endpoints::{DeclaredService, DeclaredVpcEndpoint};
 pub(crate) use filters::{
     DeclaredAclEntry, DeclaredGroupRule, DeclaredNetworkAcl, DeclaredSecurityGroup, DeclaredTraffic,
 };
@@ -57,6 +59,7 @@ use crate::name::{
 };
 use crate::quotas::Quotas;
 use crate::reader::{Reader, object};
+use crate::resources::VpcEndpointType;
 use crate::settings::Settings;
 use crate::shape::{Region, clip};
 
@@ -66,8 +69,7 @@ pub(crate) const MAIN: &str = "main";
 pub(crate) const DEFAULT: &str = "default";
 
 /// Kinds AWS has and this version does not, by their key and in words.
-const LACKING: &[(&str, &str)] =
-    &[("vpc_endpoints", "VPC endpoints"), ("multicast_domains", "multicast domains")];
+const LACKING: &[(&str, &str)] = &[("multicast_domains", "multicast domains")];
 
 /// The whole document, read.
 #[derive(Debug)]
@@ -97,6 +99,8 @@ pub(crate) struct Declared {
     pub(crate) instances: BTreeMap<InstanceName, DeclaredInstance>,
     pub(crate) eips: BTreeMap<EipName, DeclaredEip>,
     pub(crate) internet_hosts: BTreeMap<InternetHostName, DeclaredInternetHost>,
+    pub(crate) vpc_endpoints: BTreeMap<crate::name::VpcEndpointName, DeclaredVpcEndpoint>,
+    pub(crate) services: BTreeMap<crate::name::ServiceName, DeclaredService>,
     pub(crate) vpn_gateways: BTreeMap<VpnGatewayName, DeclaredVpnGateway>,
     pub(crate) customer_gateways: BTreeMap<CustomerGatewayName, DeclaredCustomerGateway>,
     pub(crate) vpn_connections: BTreeMap<VpnConnectionName, DeclaredVpnConnection>,
@@ -167,6 +171,8 @@ impl Declared {
             instances: resources(&mut reader, log, None, DeclaredInstance::read),
             eips: resources(&mut reader, log, None, DeclaredEip::read),
             internet_hosts: resources(&mut reader, log, None, DeclaredInternetHost::read),
+            vpc_endpoints: resources(&mut reader, log, None, DeclaredVpcEndpoint::read),
+            services: resources(&mut reader, log, None, DeclaredService::read),
             vpn_gateways: resources(&mut reader, log, None, DeclaredVpnGateway::read),
             customer_gateways: resources(&mut reader, log, None, DeclaredCustomerGateway::read),
             vpn_connections: resources(&mut reader, log, None, DeclaredVpnConnection::read),
@@ -180,6 +186,15 @@ impl Declared {
         };
         reader.finish();
         declared
+    }
+}
+
+impl Declared {
+    /// The names of the services that are declared or that a gateway endpoint names.
+    pub(crate) fn gateway_services(&self) -> impl Iterator<Item = String> + '_ {
+        let named = self.vpc_endpoints.values().filter(|e| e.endpoint_type == VpcEndpointType::Gateway);
+        let named = named.filter_map(|endpoint| endpoint.service_name.value().cloned());
+        self.services.keys().map(|name| name.as_str().to_owned()).chain(named)
     }
 }
 
@@ -243,9 +258,15 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
     let icmp_timeout = number("icmp_timeout", LONGEST, default.icmp_timeout);
     let connection_limit_per_instance =
         number("connection_limit_per_instance", MOST_CONNECTIONS, default.connection_limit_per_instance);
+    let gateway_endpoint_mtu = reader
+        .number(&["gateway_endpoint_mtu"], 1280..=9001)
+        .value()
+        .and_then(|mtu| u16::try_from(*mtu).ok())
+        .unwrap_or(default.gateway_endpoint_mtu);
     let inter_region_peering_mtu = reader.number(&["inter_region_peering_mtu"], 1280..=9001);
     let inter_region_peering_mtu = inter_region_peering_mtu.value().and_then(|mtu| u16::try_from(*mtu).ok());
     let settings = Settings {
+        gateway_endpoint_mtu,
         inter_region_peering_mtu: inter_region_peering_mtu.unwrap_or(default.inter_region_peering_mtu),
         mid_stream_tcp: reader.take(&["mid_stream_tcp"]).value().copied().unwrap_or(default.mid_stream_tcp),
         tcp_opening_timeout,

@@ -33,6 +33,7 @@ pub use name::{
     TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
     kind,
 };
+pub use name::{ServiceName, VpcEndpointName};
 pub use nearest::nearest;
 pub use not_modelled::{
     BLOCK_PUBLIC_ACCESS, CLIENT_VPN_ENDPOINTS, LOAD_BALANCERS, MULTICAST_DOMAINS, NETWORK_FIREWALLS,
@@ -51,6 +52,9 @@ pub use resources::{
     TransitGatewayPeeringAttachment, TransitGatewayRoute, TransitGatewayRouteSource,
     TransitGatewayRouteState, TransitGatewayRouteTable, TransitGatewayVpcAttachment, TunnelEncryption,
     VirtualInterface, VirtualInterfaceEnd, Vpc, VpcPeeringConnection, VpnConnection, VpnGateway,
+};
+pub use resources::{
+    IpAddressType, Service, ServiceProtocol, VpcEndpoint, VpcEndpointState, VpcEndpointType,
 };
 pub use settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp, Settings};
 pub use space::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};

@@ -102,6 +102,8 @@ find! {
     find_transit_gateway_route_table, transit_gateway_route_tables, TransitGatewayRouteTableName,
         TransitGatewayRouteTable, "transit gateway route table";
     find_managed_prefix_list, managed_prefix_lists, ManagedPrefixListName, ManagedPrefixList, "managed prefix list";
+    find_vpc_endpoint, vpc_endpoints, crate::name::VpcEndpointName, crate::resources::VpcEndpoint, "VPC endpoint";
+    find_service, services, crate::name::ServiceName, crate::resources::Service, "service";
     find_network_acl, network_acls, NetworkAclName, NetworkAcl, "network ACL";
     find_security_group, security_groups, SecurityGroupName, SecurityGroup, "security group";
     find_interface, network_interfaces, NetworkInterfaceName, NetworkInterface, "network interface";

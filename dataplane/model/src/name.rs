@@ -80,6 +80,10 @@ kinds! {
     Instance, InstanceName, "instances", "instance", "i";
     /// An elastic IP address.
     Eip, EipName, "eips", "elastic IP address", "eipalloc";
+    /// A VPC endpoint.
+    VpcEndpoint, VpcEndpointName, "vpc_endpoints", "VPC endpoint", "vpce";
+    /// A service that VPC endpoints lead to.
+    Service, ServiceName, "services", "service", "svc";
     /// A host outside AWS with public addresses.
     InternetHost, InternetHostName, "internet_hosts", "internet host", "host";
     /// A virtual private gateway.
@@ -150,6 +154,8 @@ pub enum HostName {
     Internet(InternetHostName),
     /// A host in a customer network.
     Customer(CustomerHostName),
+    /// A service that VPC endpoints lead to.
+    Service(ServiceName),
 }
 
 impl HostName {
@@ -158,6 +164,7 @@ impl HostName {
         match self {
             Self::Internet(name) => name.as_str(),
             Self::Customer(name) => name.as_str(),
+            Self::Service(name) => name.as_str(),
         }
     }
 
@@ -166,6 +173,7 @@ impl HostName {
         match self {
             Self::Internet(name) => name.id(),
             Self::Customer(name) => name.id(),
+            Self::Service(name) => name.id(),
         }
     }
 
@@ -174,6 +182,7 @@ impl HostName {
         match self {
             Self::Internet(name) => name.fingerprint(),
             Self::Customer(name) => name.fingerprint(),
+            Self::Service(name) => name.fingerprint(),
         }
     }
 
@@ -182,6 +191,7 @@ impl HostName {
         match self {
             Self::Internet(_) => kind::InternetHost::NOUN,
             Self::Customer(_) => kind::CustomerHost::NOUN,
+            Self::Service(_) => kind::Service::NOUN,
         }
     }
 
@@ -190,6 +200,7 @@ impl HostName {
         match self {
             Self::Internet(_) => "internet_host",
             Self::Customer(_) => "customer_host",
+            Self::Service(_) => "service",
         }
     }
 }

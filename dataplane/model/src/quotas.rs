@@ -51,6 +51,10 @@ pub enum Counted {
     PeeringsOfVpc,
     /// Requests for peering connections of an account in a region that wait for the other side (PCX-20).
     PeeringRequests,
+    /// Gateway endpoints of an account in a region (EPG-13).
+    GatewayEndpointsOfRegion,
+    /// Interface and Gateway Load Balancer endpoints of a VPC (EPI-18).
+    InterfaceEndpointsOfVpc,
     /// Transit gateways of an account in a region (TGW-35).
     TransitGatewaysOfRegion,
     /// Transit gateways that a VPC is attached to (TGW-35).
@@ -201,6 +205,24 @@ pub const QUOTAS: &[Quota] = &[
         None,
         "OutstandingVpcPeeringConnectionLimitExceeded",
         "QUOTA-09",
+    ),
+    quota(
+        "gateway_vpc_endpoints_per_region",
+        Counted::GatewayEndpointsOfRegion,
+        "gateway endpoints",
+        20,
+        Some(255),
+        "VpcEndpointLimitExceeded",
+        "QUOTA-10",
+    ),
+    quota(
+        "interface_vpc_endpoints_per_vpc",
+        Counted::InterfaceEndpointsOfVpc,
+        "interface and Gateway Load Balancer endpoints",
+        50,
+        None,
+        "VpcEndpointLimitExceeded",
+        "QUOTA-10",
     ),
     quota(
         "managed_prefix_lists_per_region",

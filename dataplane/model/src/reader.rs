@@ -206,6 +206,11 @@ impl<'a> Reader<'a> {
         Some(Reader::new(self.log, at, object, noun))
     }
 
+    /// An attribute that is kept as it is written.
+    pub(crate) fn raw(&mut self, name: &'static str) -> Option<&'a Value> {
+        self.find(&[name]).map(|(_, value)| value)
+    }
+
     /// Free-form labels.
     pub(crate) fn tags(&mut self) -> Tags {
         self.take(&["tags"]).value().cloned().unwrap_or_default()

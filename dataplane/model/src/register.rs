@@ -13,6 +13,7 @@ use crate::name::{Kind, Name, RouteTableName, SubnetName, VpcName, kind};
 use crate::nearest::nearest;
 use crate::reader::{Given, Written};
 use crate::resources::{Topology, default_table_of};
+use crate::rules::endpoints;
 
 /// All resources of one kind: their VPCs, and their other spellings.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub(crate) struct Registers {
     pub(crate) transit_gateway_route_tables: Register<kind::TransitGatewayRouteTable>,
     pub(crate) eips: Register<kind::Eip>,
     pub(crate) managed_prefix_lists: Register<kind::ManagedPrefixList>,
+    pub(crate) vpc_endpoints: Register<kind::VpcEndpoint>,
     pub(crate) network_acls: Register<kind::NetworkAcl>,
     pub(crate) security_groups: Register<kind::SecurityGroup>,
     pub(crate) network_interfaces: Register<kind::NetworkInterface>,
@@ -198,7 +200,15 @@ impl Registers {
                 Some((name_in(&subnets, resource.kind.id_prefix, owner, subnet), interface))
             })
         });
-        for (name, interface) in implied.chain(own).chain(services).chain(not_modelled).chain(attached) {
+        let endpoints = declared.vpc_endpoints.iter().flat_map(|(owner, endpoint)| {
+            endpoint.interfaces.iter().filter_map(|interface| {
+                let subnet = interface.subnet.value()?;
+                Some((name_in(&subnets, "vpce", owner.as_str(), subnet), interface))
+            })
+        });
+        for (name, interface) in
+            implied.chain(own).chain(services).chain(not_modelled).chain(endpoints).chain(attached)
+        {
             let subnet = interface.subnet.written().and_then(|subnet| subnets.resolve(log, subnet));
             let owner = subnet.as_ref().and_then(|subnet| subnets.owner(subnet)).cloned();
             interface_owners.insert(name.clone(), owner);
@@ -229,7 +239,17 @@ impl Registers {
             )),
             transit_gateway_route_tables: Register::new(transit_gateway_route_tables(declared)),
             eips: Register::new(owners(&declared.eips, |_| None)),
-            managed_prefix_lists: Register::new(owners(&declared.managed_prefix_lists, |_| None)),
+            managed_prefix_lists: Register::new(
+                owners(&declared.managed_prefix_lists, |_| None)
+                    .into_iter()
+                    .chain(
+                        endpoints::prefix_lists(declared.gateway_services())
+                            .into_keys()
+                            .map(|name| (name, None)),
+                    )
+                    .collect(),
+            ),
+            vpc_endpoints: Register::new(owners(&declared.vpc_endpoints, |endpoint| inside(&endpoint.vpc))),
             subnets,
             route_tables,
             internet_gateways,
@@ -296,6 +316,8 @@ impl Registers {
         note(&mut ids, self.transit_gateway_peering_attachments.owners.keys());
         note(&mut ids, self.transit_gateway_route_tables.owners.keys());
         note(&mut ids, self.managed_prefix_lists.owners.keys());
+        note(&mut ids, self.vpc_endpoints.owners.keys());
+        note(&mut ids, declared.services.keys());
         note(&mut ids, self.network_acls.owners.keys());
         note(&mut ids, self.security_groups.owners.keys());
         note(&mut ids, self.network_interfaces.owners.keys());
@@ -345,6 +367,8 @@ impl Registers {
         refuse(log, &ids, declared.transit_gateway_peering_attachments.keys());
         refuse(log, &ids, declared.transit_gateway_route_tables.keys());
         refuse(log, &ids, declared.managed_prefix_lists.keys());
+        refuse(log, &ids, declared.vpc_endpoints.keys());
+        refuse(log, &ids, declared.services.keys());
         refuse(log, &ids, declared.network_acls.keys());
         refuse(log, &ids, declared.security_groups.keys());
         refuse(log, &ids, declared.network_interfaces.keys());
@@ -477,6 +501,8 @@ fn not_found(plural: &str) -> &'static str {
         }
         "transit_gateway_route_tables" => "InvalidRouteTableID.NotFound",
         "managed_prefix_lists" => "InvalidPrefixListID.NotFound",
+        "vpc_endpoints" => "InvalidVpcEndpointId.NotFound",
+        "services" => "InvalidServiceName",
         "eips" => "InvalidAllocationID.NotFound",
         "network_acls" => "InvalidNetworkAclID.NotFound",
         "security_groups" => "InvalidGroup.NotFound",

@@ -4,6 +4,7 @@
 //! and security groups, local routes, assigned addresses. References are names that are known to resolve. Values of
 //! these types come out of validation only, so that whoever holds a [`Topology`] never asks "what if it is not there?".
 
+mod endpoints;
 mod filters;
 mod gateways;
 mod hosts;
@@ -27,7 +28,9 @@ use crate::name::{
     VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
 };
 use crate::settings::Settings;
-
+pub use endpoints::{
+    IpAddressType, Service, ServiceProtocol, VpcEndpoint, VpcEndpointState, VpcEndpointType,
+};
 pub use filters::{NetworkAcl, NetworkAclEntry, Peer, RuleAction, SecurityGroup, SecurityGroupRule};
 pub use gateways::{
     ConnectivityType, EgressOnlyInternetGateway, InternetGateway, NatGateway, NatGatewayState, PeeringState,
@@ -103,6 +106,10 @@ pub struct Topology {
     pub eips: BTreeMap<EipName, Eip>,
     /// Hosts of the internet.
     pub internet_hosts: BTreeMap<InternetHostName, InternetHost>,
+    /// VPC endpoints.
+    pub vpc_endpoints: BTreeMap<crate::name::VpcEndpointName, VpcEndpoint>,
+    /// Services that VPC endpoints lead to.
+    pub services: BTreeMap<crate::name::ServiceName, Service>,
     /// Virtual private gateways.
     pub vpn_gateways: BTreeMap<VpnGatewayName, VpnGateway>,
     /// Customer gateways.

@@ -7,6 +7,7 @@
 mod acls;
 mod addresses;
 mod associations;
+pub(crate) mod endpoints;
 mod gateways;
 mod groups;
 mod instances;
@@ -43,6 +44,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let internet_hosts = public::internet_hosts(cx, &vpcs);
     let mut customer_networks = private::customer_networks(cx);
     let customer_hosts = private::customer_hosts(cx, &customer_networks);
+    let services = endpoints::services(cx, &vpcs, &internet_hosts);
     let claims = nat::claims(cx, &network_interfaces);
     let wanted = &claims.eips;
     let eips =
@@ -50,9 +52,10 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let nat_gateways = nat::build(cx, &subnets, claims);
     let not_modelled = not_modelled::build(cx, &subnets, &network_interfaces);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
+    let vpc_endpoints = endpoints::build(cx, &vpcs, &subnets, &network_interfaces, &services);
     let mut links = links::build(cx, &customer_networks);
     knowledge::learn(&mut links);
-    let managed_prefix_lists = prefix_lists::build(cx);
+    let managed_prefix_lists = prefix_lists::build(cx, &services);
     let transit = transit::build(cx, &vpcs, &subnets, &links, &managed_prefix_lists);
     let around = routes::Resources {
         vpcs: &vpcs,
@@ -63,8 +66,11 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         peerings: &vpc_peering_connections,
         transit_attachments: &transit.vpc_attachments,
         prefix_lists: &managed_prefix_lists,
+        endpoints: &vpc_endpoints,
+        not_modelled: &not_modelled,
     };
-    let supplied = knowledge::propagate(cx, &links);
+    let mut supplied = knowledge::propagate(cx, &links);
+    supplied.extend(endpoints::supplied(&vpc_endpoints));
     let route_tables = routes::build(cx, &around, &supplied);
     let known = knowledge::Known { vpcs: &vpcs, transit_tables: &transit.route_tables };
     knowledge::tell_customers(cx, &mut customer_networks, &links, &known);
@@ -98,6 +104,8 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
         dx_transit_virtual_interfaces: links.dx_transit_virtual_interfaces,
         customer_networks,
         customer_hosts,
+        services,
+        vpc_endpoints,
         not_modelled,
     };
     quotas::check(cx, &topology);

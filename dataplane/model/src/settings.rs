@@ -29,6 +29,9 @@ pub struct Settings {
     /// Whether a local route decides for the destinations inside it that a virtual private gateway propagates, although
     /// those are more specific (RT-08, OQ-13).
     pub local_routes_over_propagated: bool,
+    /// The largest packet that a gateway endpoint forwards, in bytes: AWS gives 8500 for "a VPC endpoint" without naming
+    /// kinds (EPG-17).
+    pub gateway_endpoint_mtu: u16,
     /// Which rules of a network ACL count together towards their quota, in each direction (NACL-16, OQ-02).
     pub network_acl_quota_counts: NetworkAclQuota,
     /// The largest IP packet that a peering connection between regions takes, in bytes (PCX-18, OQ-07).
@@ -81,6 +84,7 @@ impl Default for Settings {
             connection_limit_per_instance: 1_000_000,
             stopped_instance_blackhole: true,
             local_routes_over_propagated: true,
+            gateway_endpoint_mtu: 8500,
             network_acl_quota_counts: NetworkAclQuota::EachFamily,
             inter_region_peering_mtu: 8500,
             outbound_smtp: OutboundSmtp::Blocked,

@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::log::{Log, Place};
 use crate::resources::{
-    AddressFamily, AttachmentState, ConnectivityType, InstanceState, LinkState, LocalPreference,
-    PeeringState, RuleAction, Tags, TunnelEncryption,
+    AddressFamily, AttachmentState, ConnectivityType, InstanceState, IpAddressType, LinkState,
+    LocalPreference, PeeringState, RuleAction, ServiceProtocol, Tags, TunnelEncryption, VpcEndpointState,
+    VpcEndpointType,
 };
 use crate::settings::{MidStreamTcp, NetworkAclQuota, OutboundSmtp};
 
@@ -316,6 +317,60 @@ impl Shape for MidStreamTcp {
             Some("drop") => Some(Self::Drop),
             _ => wrong(value, at, log, "a choice", "give track or drop"),
         }
+    }
+}
+
+/// Reads one of the words that stand for values.
+fn choice<T: Copy>(value: &Value, at: &Place, log: &Log, words: &[(&str, T)]) -> Option<T> {
+    let found = value.as_str().and_then(|text| words.iter().find(|(word, _)| *word == text));
+    match found {
+        Some((_, meant)) => Some(*meant),
+        None => {
+            let list = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+            wrong(value, at, log, "a choice", &format!("give one of: {list}"))
+        }
+    }
+}
+
+impl Shape for VpcEndpointType {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let words = [
+            ("Gateway", Self::Gateway),
+            ("Interface", Self::Interface),
+            ("GatewayLoadBalancer", Self::GatewayLoadBalancer),
+            ("Resource", Self::Resource),
+            ("ServiceNetwork", Self::ServiceNetwork),
+        ];
+        choice(value, at, log, &words)
+    }
+}
+
+impl Shape for IpAddressType {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        choice(value, at, log, &[("ipv4", Self::Ipv4), ("ipv6", Self::Ipv6), ("dualstack", Self::Dualstack)])
+    }
+}
+
+impl Shape for ServiceProtocol {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        choice(value, at, log, &[("tcp", Self::Tcp), ("udp", Self::Udp)])
+    }
+}
+
+impl Shape for VpcEndpointState {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let words = [
+            ("available", Self::Available),
+            ("pendingAcceptance", Self::PendingAcceptance),
+            ("pending", Self::Pending),
+            ("deleting", Self::Deleting),
+            ("deleted", Self::Deleted),
+            ("rejected", Self::Rejected),
+            ("failed", Self::Failed),
+            ("expired", Self::Expired),
+            ("partial", Self::Partial),
+        ];
+        choice(value, at, log, &words)
     }
 }
 

@@ -273,3 +273,36 @@ fn an_address_of_a_pool_answers_untranslated() {
     seen.dies_of("no-public-address");
     net.send("web", &packet(WEB, "100.20.0.77", syn(1, 80))).arrives_at("box");
 }
+
+#[test]
+fn what_enters_by_a_private_gateway_may_be_inspected_too() {
+    // proves: RT-36
+    use crate::private_networks::{APP, DESK, with};
+    let inspect = |routes: Value| {
+        move |d: &mut Value| {
+            d["subnets"]["middle"] = json!({ "vpc": "v", "cidr_block": "10.0.3.0/24",
+                "ipv6_cidr_block": "2001:db8:1:3::/64" });
+            d["instances"]["box"] = json!({ "subnet": "middle", "private_ip": BOX, "ipv6_addresses": [BOX_V6],
+                "source_dest_check": false, "security_groups": ["open"] });
+            d["route_tables"]["edge"] = json!({ "vpc": "v", "gateways": ["vgw"], "routes": routes });
+        }
+    };
+    let by_box = json!([
+        { "cidr_block": "10.0.1.0/24", "network_interface": "box" },
+        { "ipv6_cidr_block": "2001:db8:1:1::/64", "network_interface": "box" },
+    ]);
+    let mut net = with(inspect(by_box));
+    // A private link asks for no public address.
+    net.send("desk", &packet(DESK, APP, syn(50_000, 80))).arrives_at("box");
+    net.send("box", &packet(DESK, APP, syn(50_000, 80))).arrives_at("app");
+    net.change(|d| d["route_tables"]["edge"]["routes"] = json!([]));
+    net.send("desk", &packet(DESK, APP, syn(50_001, 80))).arrives_at("app");
+    crate::private_networks::refused("route_tables.edge.routes[0].gateway", BAD, |d| {
+        inspect(json!([{ "cidr_block": "10.0.1.0/24", "gateway": "vgw" }]))(d);
+    });
+    crate::private_networks::refused("route_tables.edge.gateways[0]", "InvalidGatewayID.NotFound", |d| {
+        inspect(json!([]))(d);
+        d["vpn_gateways"]["loose"] = json!({});
+        d["route_tables"]["edge"]["gateways"] = json!(["loose"]);
+    });
+}

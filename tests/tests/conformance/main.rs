@@ -12,6 +12,8 @@ mod edge_routes;
 mod egress_only;
 mod errors;
 mod explain;
+mod gateway_endpoints;
+mod interface_endpoints;
 mod internet_gateway;
 mod layer2;
 mod middlebox;

@@ -36,6 +36,7 @@ fn journey(net: &Net, from: &str, packet: &Packet) -> Vec<&'static str> {
         Step::CustomerNetwork { .. } => "customer network",
         Step::Forward { .. } => "forward",
         Step::Arrive { .. } => "arrive",
+        Step::Endpoint { .. } => "endpoint",
         Step::TransitRoute { .. } => "transit gateway route",
         Step::TransitGateway { .. } => "transit gateway",
         Step::Outside { .. } => "outside",

@@ -196,6 +196,31 @@ const CASES: &[Case] = &[
         make: |n| peerings(n, "pending-acceptance"),
     },
     Case {
+        name: "gateway_vpc_endpoints_per_region",
+        default: 20,
+        most: Some(255),
+        refused: "vpc_endpoints.e2: VpcEndpointLimitExceeded",
+        make: |n| {
+            let s3 = "com.amazonaws.us-east-1.s3";
+            one_vpc("vpc_endpoints", many("e", n, |_| json!({ "vpc": "v", "service_name": s3 })))
+        },
+    },
+    Case {
+        name: "interface_vpc_endpoints_per_vpc",
+        default: 50,
+        most: None,
+        refused: "vpc_endpoints.e2: VpcEndpointLimitExceeded",
+        make: |n| {
+            one_vpc(
+                "vpc_endpoints",
+                many("e", n, |i| {
+                    let kind = if i == 0 { "GatewayLoadBalancer" } else { "Interface" };
+                    json!({ "vpc": "v", "vpc_endpoint_type": kind, "service_name": "com.amazonaws.us-east-1.ssm" })
+                }),
+            )
+        },
+    },
+    Case {
         name: "managed_prefix_lists_per_region",
         default: 100,
         most: None,
@@ -399,6 +424,7 @@ fn only(name: &str, limit: u32) -> Value {
 
 #[test]
 fn quotas_are_what_the_sheet_says() {
+    // proves: QUOTA-01, QUOTA-02, QUOTA-03, QUOTA-04, QUOTA-06, QUOTA-09, QUOTA-10, QUOTA-16, EPG-13, NAT-20, PCX-20, IGW-25, ADDR-19
     // proves: QUOTA-01, QUOTA-02, QUOTA-03, QUOTA-04, QUOTA-06, QUOTA-09, QUOTA-11, QUOTA-16, TGW-35, VPN-14, NAT-20, PCX-20, IGW-25, ADDR-19
     for case in CASES {
         let quota = QUOTAS.iter().find(|quota| quota.name == case.name).expect(case.name);

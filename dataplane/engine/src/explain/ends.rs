@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vpclab_model::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
 
-use crate::fabric::{Fabric, Peer, Role, Side};
+use crate::fabric::{Fabric, Peer, Role};
 use crate::index::{EniIdx, HostIdx, VpcIdx};
 use crate::plan::NextHop;
 use crate::reason::DropReason;
@@ -182,7 +182,12 @@ fn source(fabric: &Fabric, from: End, ipv6: bool) -> Result<Option<(Start, IpAdd
 
 /// Whether what is not modelled sends from this interface.
 fn sends(fabric: &Fabric, eni: EniIdx) -> bool {
-    matches!(fabric.enis[eni].role, Role::NotModelled(resource) if fabric.not_modelled[resource].sends)
+    match fabric.enis[eni].role {
+        Role::NotModelled(resource) => fabric.not_modelled[resource].sends,
+        // It sends nothing of its own accord, and the walk says so (EPI-13).
+        Role::Endpoint(_) => true,
+        Role::Guest | Role::NatGateway(_) | Role::TransitGateway(_) => false,
+    }
 }
 
 /// The one interface that owns a private address, if exactly one VPC has it.
@@ -194,7 +199,7 @@ fn owner(fabric: &Fabric, address: IpAddr) -> Option<EniIdx> {
 
 /// Whether a host is on the internet, and sees of VPCs what is public.
 fn is_public(fabric: &Fabric, host: HostIdx) -> bool {
-    fabric.hosts[host].side == Side::Internet
+    fabric.is_on_internet(host)
 }
 
 /// Whom the guest behind `eni` hands a packet for `destination`: a neighbour on its subnet, else the router.

@@ -35,6 +35,9 @@ pub(crate) fn leave(
     let subnet = &cx.fabric.subnets[interface.subnet];
     let (source, destination) = (draft.headers.src, draft.headers.dst);
     probe.step(|| Step::Leave { eni });
+    if let Role::Endpoint(endpoint) = interface.role {
+        return Err(DropReason::EndpointInitiates { endpoint });
+    }
     runs(cx, eni)?;
     if let Some(service) = service(destination, cx.fabric.vpcs[interface.vpc].resolver, draft) {
         return Err(DropReason::ServiceNotModelled(service));
@@ -96,11 +99,16 @@ pub(crate) fn enter(
     if let Role::NatGateway(gateway) = interface.role {
         return Ok(Location::Nat(gateway, NatSide::Outside));
     }
+    // Whatever its rules say (EPI-15).
+    draft.auto_tracked |= matches!(interface.role, Role::Endpoint(_));
     if has_groups(interface) {
         security_group::guard(cx, eni, Direction::Inbound, draft, probe)?;
     }
     let own = interface.owns(draft.headers.dst);
     check_address(eni, Direction::Inbound, interface.source_dest_check, own, probe)?;
+    if let Role::Endpoint(endpoint) = interface.role {
+        return Ok(Location::Endpoint(endpoint, Some(eni)));
+    }
     if let Role::NotModelled(resource) = interface.role {
         // As far as here it is an interface like any other.
         deny(probe, DropReason::NotModelled(resource))?;

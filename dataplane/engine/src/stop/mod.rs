@@ -3,6 +3,7 @@
 pub(crate) mod customer;
 pub(crate) mod edge;
 pub(crate) mod egress_only;
+pub(crate) mod endpoint;
 pub(crate) mod interface;
 pub(crate) mod internet;
 pub(crate) mod mtu;

@@ -147,6 +147,9 @@ fn open(
     }
     let instance = cx.fabric.enis[eni].attachment.map(|(instance, _)| cx.fabric.instances.slot(instance));
     let mut conn = Conn::opening(direction, tracking, &draft.headers.transport, instance, cx.now);
+    if direction == Direction::Outbound && tracking == Tracking::Tracked {
+        conn.entries = subnet::tracked_entries(cx, cx.fabric.enis[eni].subnet, draft.headers.dst);
+    }
     if let (Direction::Inbound, true, Path::Peering(peering)) = (direction, draft.auto_tracked, draft.path) {
         conn.return_path = Some(cx.fabric.peerings.slot(peering));
     }

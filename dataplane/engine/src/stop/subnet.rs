@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 use vpclab_model::{RouteOrigin, RouteState};
 
-use crate::fabric::{Direction, RouteTarget};
-use crate::index::{EniIdx, SubnetIdx};
+use crate::fabric::{Direction, EndpointKind, Role, RouteTarget};
+use crate::index::{EniIdx, SubnetIdx, VpcEndpointIdx};
 use crate::packet::Draft;
 use crate::plan::{Arrival, Context, Location};
 use crate::reason::DropReason;
@@ -110,6 +110,8 @@ fn route_from(
             Ok(Location::VpnGateway(gateway, propagated))
         }
         RouteTarget::Peering(peering) => Ok(Location::Peering(peering, here.vpc)),
+        RouteTarget::Endpoint(endpoint) => Ok(Location::Endpoint(endpoint, None)),
+        RouteTarget::NotModelled(resource) => Err(DropReason::NotModelled(resource)),
         RouteTarget::TransitGateway(attachment) => {
             let door = transit::door_in_zone_of(cx, attachment, subnet)?;
             // NACL-22, NACL-23: into the attachment's subnet, even if it is this one.
@@ -122,10 +124,38 @@ fn route_from(
 /// Whether what goes to `destination` from `subnet` passes a gateway whose flows are tracked whatever the rules say
 /// (CT-07).
 pub(crate) fn is_auto_tracked(cx: &Context<'_>, subnet: SubnetIdx, destination: IpAddr) -> bool {
+    let here = &cx.fabric.subnets[subnet];
+    let Some(route) = cx.fabric.route_tables[here.route_table].lookup(destination) else { return false };
+    let is_endpoint = |vpc| {
+        let owner = cx.fabric.interface_at(vpc, destination);
+        owner.is_some_and(|eni| matches!(cx.fabric.enis[eni].role, Role::Endpoint(_)))
+    };
+    match route.target {
+        RouteTarget::NatGateway(_) | RouteTarget::EgressOnly(_) => true,
+        RouteTarget::Endpoint(endpoint) => is_dynamodb(cx, endpoint),
+        // EPI-15
+        RouteTarget::Local => is_endpoint(here.vpc),
+        RouteTarget::Peering(peering) => {
+            cx.fabric.peerings[peering].other_end(here.vpc).is_some_and(is_endpoint)
+        }
+        _ => false,
+    }
+}
+
+/// How many entries a tracked flow from `subnet` to `destination` takes of its instance's allowance (CT-08).
+pub(crate) fn tracked_entries(cx: &Context<'_>, subnet: SubnetIdx, destination: IpAddr) -> u8 {
+    if !cx.fabric.counts_double {
+        return 1;
+    }
     let table = &cx.fabric.route_tables[cx.fabric.subnets[subnet].route_table];
-    table
-        .lookup(destination)
-        .is_some_and(|route| matches!(route.target, RouteTarget::NatGateway(_) | RouteTarget::EgressOnly(_)))
+    match table.lookup(destination).map(|route| route.target) {
+        Some(RouteTarget::Endpoint(endpoint)) if is_dynamodb(cx, endpoint) => 2,
+        _ => 1,
+    }
+}
+
+fn is_dynamodb(cx: &Context<'_>, endpoint: VpcEndpointIdx) -> bool {
+    matches!(cx.fabric.vpc_endpoints[endpoint].kind, EndpointKind::Gateway { dynamodb: true, .. })
 }
 
 /// Sends an ICMP error of the router itself. It goes to an interface of the VPC: errors are about packets that one of

@@ -98,6 +98,10 @@ pub(crate) struct DeclaredRoute {
     pub(crate) nat_gateway: Given<String>,
     pub(crate) egress_only_gateway: Given<String>,
     pub(crate) vpc_peering_connection: Given<String>,
+    pub(crate) vpc_endpoint: Given<String>,
+    pub(crate) carrier_gateway: Given<String>,
+    pub(crate) local_gateway: Given<String>,
+    pub(crate) core_network: Given<String>,
     pub(crate) transit_gateway: Given<String>,
     /// Whether its destination or target is one AWS has and this version does not.
     pub(crate) lacking: bool,
@@ -124,15 +128,9 @@ impl DeclaredRouteTable {
 
 impl DeclaredRoute {
     fn read(mut reader: Reader<'_>) -> Self {
-        let lacking = [
-            (&["vpc_endpoint", "vpc_endpoint_id"][..], "VPC endpoints"),
-            (&["carrier_gateway", "carrier_gateway_id"], "carrier gateways"),
-            (&["local_gateway", "local_gateway_id"], "local gateways"),
-            (&["core_network", "core_network_arn"], "core networks"),
-            (&["odb_network", "odb_network_arn"], "ODB networks"),
-        ]
-        .into_iter()
-        .fold(false, |any, (names, what)| reader.lacking(names, what) || any);
+        let lacking = [(&["odb_network", "odb_network_arn"][..], "ODB networks")]
+            .into_iter()
+            .fold(false, |any, (names, what)| reader.lacking(names, what) || any);
         let route = Self {
             at: reader.at().clone(),
             cidr_block: reader.take(&["cidr_block", "destination_cidr_block"]),
@@ -154,6 +152,10 @@ impl DeclaredRoute {
                 "egress_only_internet_gateway_id",
             ]),
             vpc_peering_connection: reader.take(&["vpc_peering_connection", "vpc_peering_connection_id"]),
+            vpc_endpoint: reader.take(&["vpc_endpoint", "vpc_endpoint_id"]),
+            carrier_gateway: reader.take(&["carrier_gateway", "carrier_gateway_id"]),
+            local_gateway: reader.take(&["local_gateway", "local_gateway_id"]),
+            core_network: reader.take(&["core_network", "core_network_arn"]),
             transit_gateway: reader.take(&["transit_gateway", "transit_gateway_id"]),
             lacking,
         };

@@ -59,6 +59,8 @@ pub enum InterfaceType {
     Interface,
     /// A NAT gateway's.
     NatGateway(NatGatewayName),
+    /// A VPC endpoint's.
+    VpcEndpoint(crate::name::VpcEndpointName),
     /// A transit gateway's, for this attachment (TGW-12).
     TransitGateway(TransitGatewayVpcAttachmentName),
     /// That of a resource which is stored and not modelled.

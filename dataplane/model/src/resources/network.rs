@@ -158,6 +158,15 @@ pub enum RouteTarget {
     VpnGateway(VpnGatewayName),
     /// To the VPC at the other end.
     VpcPeeringConnection(VpcPeeringConnectionName),
+    /// To a service, by a gateway endpoint (EPG-01).
+    VpcEndpoint(crate::name::VpcEndpointName),
+    /// To what is stored and not modelled.
+    NotModelled {
+        /// The key of its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// To a transit gateway, by the VPC's attachment (TGW-16).
     TransitGateway(TransitGatewayName),
 }
@@ -167,6 +176,8 @@ impl fmt::Display for RouteTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local => f.write_str("local"),
+            Self::VpcEndpoint(endpoint) => endpoint.fmt(f),
+            Self::NotModelled { name, .. } => name.fmt(f),
             Self::InternetGateway(gateway) => gateway.fmt(f),
             Self::NetworkInterface(interface) => interface.fmt(f),
             Self::EgressOnlyInternetGateway(gateway) => gateway.fmt(f),

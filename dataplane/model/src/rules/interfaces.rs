@@ -80,6 +80,12 @@ fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
             })
         })
     });
+    let endpoints = cx.declared.vpc_endpoints.iter().flat_map(|(owner, declared)| {
+        declared.interfaces.iter().filter_map(move |interface| {
+            let name = interface_in(cx.registers, "vpce", owner.as_str(), interface.subnet.value()?);
+            Some((name, interface, false, &declared.tags, InterfaceType::VpcEndpoint(owner.clone())))
+        })
+    });
     let transit =
         attachment_interfaces(cx.declared, &cx.registers.subnets).map(|(name, attachment, interface)| {
             let tags = &cx.declared.transit_gateway_vpc_attachments[attachment].tags;
@@ -87,7 +93,7 @@ fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
         });
     let mut drafts = BTreeMap::new();
     for (name, declared, implied, tags, interface_type) in
-        implied.chain(declared).chain(nat).chain(not_modelled).chain(transit)
+        implied.chain(declared).chain(nat).chain(not_modelled).chain(endpoints).chain(transit)
     {
         match cx.registers.interface_subnets.get(&name) {
             Some(subnet) => {

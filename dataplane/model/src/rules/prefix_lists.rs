@@ -3,19 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::declared::DeclaredManagedPrefixList;
+use crate::home::Home;
 use crate::log::Place;
-use crate::name::{ManagedPrefixListName, VpcName};
+use crate::name::{ManagedPrefixListName, ServiceName, VpcName};
 use crate::reader::Written;
 use crate::register::Context;
 use crate::resources::{
-    AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner, weight_of_aws_list,
+    AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner, Service, Tags, weight_of_aws_list,
 };
+use crate::rules::endpoints;
 
 /// The code for a value that is not allowed.
 const INVALID: &str = "InvalidParameterValue";
 
 /// The lists. One whose name is AWS's stands for the list that AWS manages, with its weight.
-pub(super) fn build(cx: &Context<'_>) -> BTreeMap<ManagedPrefixListName, ManagedPrefixList> {
+pub(super) fn build(
+    cx: &Context<'_>,
+    services: &BTreeMap<ServiceName, Service>,
+) -> BTreeMap<ManagedPrefixListName, ManagedPrefixList> {
     let mut lists = BTreeMap::new();
     for (name, declared) in &cx.declared.managed_prefix_lists {
         let Some(&address_family) = declared.address_family.value() else { continue };
@@ -30,7 +35,32 @@ pub(super) fn build(cx: &Context<'_>) -> BTreeMap<ManagedPrefixListName, Managed
             ManagedPrefixList { home, address_family, managed_by, max_entries, entries, version, tags };
         lists.insert(name.clone(), list);
     }
+    for (name, (service, ipv6)) in endpoints::prefix_lists(cx.declared.gateway_services()) {
+        if cx.declared.managed_prefix_lists.contains_key(&name) {
+            continue;
+        }
+        let address_family = if ipv6 { AddressFamily::Ipv6 } else { AddressFamily::Ipv4 };
+        let blocks = services.get(service.as_str()).into_iter().flat_map(Service::blocks);
+        let of_family: BTreeSet<_> = blocks.filter(|block| address_family.has(block)).collect();
+        let entries: Vec<PrefixListEntry> =
+            of_family.into_iter().map(|cidr| PrefixListEntry { cidr, description: None }).collect();
+        let before = cx.previous.and_then(|topology| topology.managed_prefix_lists.get(&name));
+        let version = before.map_or(1, |list| list.version + u64::from(list.entries != entries));
+        let managed_by = PrefixListOwner::Aws { weight: weight_of_aws_list(&name).unwrap_or(1) };
+        let max_entries = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        let tags = Tags::new();
+        let region = region_of_aws_list(&name).unwrap_or_default().to_owned();
+        let home = Home { region, owner: "AWS".to_owned() };
+        let list =
+            ManagedPrefixList { home, address_family, managed_by, max_entries, entries, version, tags };
+        lists.insert(name, list);
+    }
     lists
+}
+
+/// The region in the name of a list that AWS manages.
+fn region_of_aws_list(name: &ManagedPrefixListName) -> Option<&str> {
+    name.as_str().strip_prefix("com.amazonaws.")?.split('.').next()
 }
 
 /// The list that a route or a rule in `vpc` names: one of the VPC's region. One of another account is taken to be shared.
@@ -40,7 +70,12 @@ pub(super) fn resolve(
     vpc: Option<&VpcName>,
 ) -> Option<ManagedPrefixListName> {
     let name = cx.registers.managed_prefix_lists.resolve(cx.log, reference)?;
-    let there = cx.declared.managed_prefix_lists.get(&name).and_then(|list| list.home.settle(cx));
+    let there = match cx.declared.managed_prefix_lists.get(&name) {
+        Some(list) => list.home.settle(cx),
+        None => {
+            region_of_aws_list(&name).map(|region| Home { region: region.to_owned(), owner: String::new() })
+        }
+    };
     if let (Some(there), Some(here)) = (there, cx.home_of(vpc))
         && there.region != here.region
     {

@@ -149,6 +149,13 @@ pub(super) fn assign(
             pool.state(cx, written, format!("internet host {name}"));
         }
     }
+    for (name, declared) in &cx.declared.services {
+        if let Some(written) = declared.address.written()
+            && not_public(written.value.into()).is_none()
+        {
+            pool.taken.entry(written.value).or_insert_with(|| format!("service {name}"));
+        }
+    }
     let mut associations: BTreeMap<(NetworkInterfaceName, Ipv4Addr), EipName> = BTreeMap::new();
     let mut eips: BTreeMap<EipName, (Option<Ipv4Addr>, Option<EipAssociation>)> = BTreeMap::new();
     for (name, declared) in &cx.declared.eips {

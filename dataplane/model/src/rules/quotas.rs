@@ -15,7 +15,7 @@ use crate::quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 use crate::register::{Context, is_made_by_aws};
 use crate::resources::{
     AddressFamily, AwsEnd, ConnectivityType, InterfaceType, NatGatewayState, NetworkInterface, Peer,
-    PeeringState, PrefixListOwner, Route, RouteOrigin, SecurityGroupRule, Topology,
+    PeeringState, PrefixListOwner, Route, RouteOrigin, SecurityGroupRule, Topology, VpcEndpointType,
 };
 use crate::settings::NetworkAclQuota;
 
@@ -127,6 +127,20 @@ fn usages(cx: &Context<'_>, counted: Counted, topology: &Topology) -> Vec<Usage>
                 .filter(|(_, peering)| peering.state == PeeringState::PendingAcceptance)
                 .filter_map(|(name, peering)| Some((name, home_of(t, &peering.vpc)?))),
         ),
+        Counted::GatewayEndpointsOfRegion => by_home(
+            t.vpc_endpoints
+                .iter()
+                .filter(|(_, endpoint)| endpoint.vpc_endpoint_type == VpcEndpointType::Gateway)
+                .filter_map(|(name, endpoint)| Some((name, home_of(t, &endpoint.vpc)?))),
+        ),
+        Counted::InterfaceEndpointsOfVpc => {
+            use VpcEndpointType::{GatewayLoadBalancer, Interface};
+            let counted = t
+                .vpc_endpoints
+                .iter()
+                .filter(|(_, e)| matches!(e.vpc_endpoint_type, Interface | GatewayLoadBalancer));
+            by_vpc(counted.map(|(name, endpoint)| (name, &endpoint.vpc)))
+        }
         Counted::TransitGatewaysOfRegion => {
             by_home(t.transit_gateways.iter().map(|(name, gateway)| (name, gateway.home.clone())))
         }

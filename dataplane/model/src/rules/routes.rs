@@ -18,12 +18,14 @@ use crate::declared::DeclaredRouteTable;
 use crate::log::Place;
 use crate::name::{
     InstanceName, ManagedPrefixListName, NatGatewayName, NetworkInterfaceName, RouteTableName, SubnetName,
-    TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName,
+    TransitGatewayVpcAttachmentName, VpcEndpointName, VpcName, VpcPeeringConnectionName,
 };
+use crate::not_modelled::NETWORK_FIREWALLS;
 use crate::register::Context;
 use crate::resources::{
-    Instance, ManagedPrefixList, NatGateway, NetworkInterface, Propagation, Route, RouteOrigin, RouteState,
-    RouteTable, RouteTarget, Subnet, TransitGatewayVpcAttachment, Vpc, VpcPeeringConnection,
+    Instance, ManagedPrefixList, NatGateway, NetworkInterface, NotModelledResources, Propagation, Route,
+    RouteOrigin, RouteState, RouteTable, RouteTarget, Subnet, TransitGatewayVpcAttachment, Vpc, VpcEndpoint,
+    VpcPeeringConnection,
 };
 
 use constraints::Destination;
@@ -31,6 +33,9 @@ use edge::Edge;
 
 /// The code for a value that is not allowed.
 const INVALID: &str = "InvalidParameterValue";
+
+/// The key of VPC endpoints.
+const VPC_ENDPOINTS: &str = <crate::name::kind::VpcEndpoint as crate::name::Kind>::PLURAL;
 
 /// What routes can lead to, and what they are judged by.
 #[derive(Clone, Copy)]
@@ -44,10 +49,11 @@ pub(super) struct Resources<'a> {
     pub(super) transit_attachments:
         &'a BTreeMap<TransitGatewayVpcAttachmentName, TransitGatewayVpcAttachment>,
     pub(super) prefix_lists: &'a BTreeMap<ManagedPrefixListName, ManagedPrefixList>,
+    pub(super) endpoints: &'a BTreeMap<VpcEndpointName, VpcEndpoint>,
+    pub(super) not_modelled: &'a NotModelledResources,
 }
 
 /// A route that a gateway puts into a table: nobody writes it there.
-#[allow(dead_code, reason = "the gateways that supply routes construct it")]
 #[derive(Debug, Clone)]
 pub(super) struct Supplied {
     /// The table.
@@ -95,7 +101,7 @@ pub(super) fn build(
             filling.add_written(cx, table, edge.as_ref(), &around);
         }
         for supplied in supplied.iter().filter(|supplied| supplied.table == *name) {
-            filling.add_supplied(supplied, &around);
+            filling.add_supplied(cx, supplied, &around);
         }
         let Filling { mut routes, prefix_lists, .. } = filling;
         let prefix_lists = prefix_lists.into_keys().collect();
@@ -199,6 +205,14 @@ impl Filling {
         (target, target_at, state): Target,
         around: &Surroundings<'_>,
     ) {
+        if let RouteTarget::NotModelled { kind, .. } = &target
+            && matches!(*kind, VPC_ENDPOINTS | NETWORK_FIREWALLS)
+        {
+            // RT-45
+            let problem = "Cannot create or replace a prefix list route targeting a VPC Endpoint.";
+            cx.log.report(&target_at, INVALID, problem, "write its blocks as routes of their own");
+            return;
+        }
         if target == RouteTarget::Local {
             // RT-44
             let problem = "a route for a prefix list cannot be local";
@@ -241,10 +255,19 @@ impl Filling {
         }));
     }
 
-    fn add_supplied(&mut self, supplied: &Supplied, around: &Surroundings<'_>) {
+    fn add_supplied(&mut self, cx: &Context<'_>, supplied: &Supplied, around: &Surroundings<'_>) {
         let (target, state) = supplied.target.clone();
         match &supplied.destination {
-            SuppliedDestination::List(list) => self.push_list(list.clone(), target, state, around),
+            SuppliedDestination::List(list) => {
+                if let Some(existing) = self.prefix_lists.get(list)
+                    && !matches!(existing, RouteTarget::VpcEndpoint(_))
+                {
+                    // EPG-01: only the association makes such a route.
+                    let at = Place::resource(&supplied.table).attribute("routes");
+                    already_exists(cx, &at, list.as_str());
+                }
+                self.push_list(list.clone(), target, state, around);
+            }
             SuppliedDestination::Propagated(destination, from) => self.routes.push(Route {
                 destination: *destination,
                 target,

@@ -75,8 +75,8 @@ fn routes() {
             "RT-30",
             route(json!({"destination_prefix_list_id": "pl-1", "vpc_endpoint_id": "vpce-1"})),
             &[
-                "UnsupportedOperation route_tables.t.routes[0].vpc_endpoint_id",
                 "InvalidPrefixListID.NotFound route_tables.t.routes[0].destination_prefix_list_id",
+                "InvalidVpcEndpointId.NotFound route_tables.t.routes[0].vpc_endpoint_id",
             ],
         ),
     ]);

@@ -106,7 +106,11 @@ pub(super) fn allowed(
         return whole;
     }
     let Some(local) = local else { return true };
-    if !matches!(target, RouteTarget::NetworkInterface(_) | RouteTarget::NatGateway(_)) {
+    let may_be_inside = matches!(
+        target,
+        RouteTarget::NetworkInterface(_) | RouteTarget::NatGateway(_) | RouteTarget::NotModelled { .. }
+    );
+    if !may_be_inside {
         let problem = format!("{destination} is equal to or more specific than {local} of VPC {name}");
         cx.log.report(
             target_at,

@@ -2,14 +2,15 @@
 
 use crate::declared::DeclaredRoute;
 use crate::name::{Kind, Name, NetworkInterfaceName, VpnGatewayName};
+use crate::not_modelled::{NETWORK_FIREWALLS, NotModelledKind};
 use crate::reader::Written;
 use crate::register::{Context, Register};
 use crate::resources::{
     Attachment, AttachmentState, InstanceState, InterfaceType, NatGatewayState, PeeringState, RouteState,
-    RouteTarget,
+    RouteTarget, VpcEndpointType,
 };
 use crate::rules::public::only_interface;
-use crate::rules::routes::{INVALID, Surroundings, Target};
+use crate::rules::routes::{INVALID, Surroundings, Target, VPC_ENDPOINTS};
 
 /// Exactly one target (RT-15).
 pub(super) fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroundings<'_>) -> Option<Target> {
@@ -20,6 +21,10 @@ pub(super) fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroun
         &written.nat_gateway,
         &written.egress_only_gateway,
         &written.vpc_peering_connection,
+        &written.vpc_endpoint,
+        &written.carrier_gateway,
+        &written.local_gateway,
+        &written.core_network,
         &written.transit_gateway,
     ];
     let given: Vec<_> = targets.into_iter().filter(|target| !target.is_absent()).collect();
@@ -44,6 +49,14 @@ pub(super) fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroun
                 egress_only(cx, reference, around)
             } else if let Some(reference) = written.vpc_peering_connection.written() {
                 peering(cx, reference, around)
+            } else if let Some(reference) = written.vpc_endpoint.written() {
+                endpoint(cx, reference, around)
+            } else if let Some(reference) = written.carrier_gateway.written() {
+                not_modelled(cx, "carrier_gateways", reference, around)
+            } else if let Some(reference) = written.local_gateway.written() {
+                not_modelled(cx, "local_gateways", reference, around)
+            } else if let Some(reference) = written.core_network.written() {
+                not_modelled(cx, "core_networks", reference, around)
             } else if let Some(reference) = written.transit_gateway.written() {
                 transit_gateway(cx, reference, around)
             } else {
@@ -174,6 +187,54 @@ fn peering(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<
     let active = connection.state == PeeringState::Active;
     let state = if active { RouteState::Active } else { RouteState::Blackhole };
     Some((RouteTarget::VpcPeeringConnection(name), reference.at.clone(), state))
+}
+
+/// A Gateway Load Balancer endpoint or a firewall's, of this VPC; routes lead to no other kind (RT-18, ERR-13). What it
+/// does is not modelled.
+fn endpoint(cx: &Context<'_>, reference: &Written<String>, around: &Surroundings<'_>) -> Option<Target> {
+    let is_firewall = around.all.not_modelled.get(NETWORK_FIREWALLS).is_some_and(|all| {
+        all.keys().any(|name| *name == reference.value)
+            && cx.registers.vpc_endpoints.find(&reference.value).is_none()
+    });
+    if is_firewall {
+        return not_modelled(cx, NETWORK_FIREWALLS, reference, around);
+    }
+    let name = inside(cx, &cx.registers.vpc_endpoints, reference, around, "InvalidVpcEndpointId.NotFound")?;
+    let endpoint = around.all.endpoints.get(&name)?;
+    if endpoint.vpc_endpoint_type != VpcEndpointType::GatewayLoadBalancer {
+        let problem = format!("the VPC endpoint {name} is none of a Gateway Load Balancer");
+        let remedy = "a gateway endpoint's routes come with its `route_tables`; others have none";
+        cx.log.report(&reference.at, "RouteNotSupported", problem, remedy);
+        return None;
+    }
+    let target = RouteTarget::NotModelled { kind: VPC_ENDPOINTS, name: name.as_str().to_owned() };
+    Some((target, reference.at.clone(), RouteState::Active))
+}
+
+/// A resource that is stored and not modelled.
+fn not_modelled(
+    cx: &Context<'_>,
+    plural: &'static str,
+    reference: &Written<String>,
+    around: &Surroundings<'_>,
+) -> Option<Target> {
+    let kind = NotModelledKind::of(plural)?;
+    let mut all = around.all.not_modelled.get(plural).into_iter().flatten();
+    let found = all.find(|(name, _)| **name == reference.value || kind.id(name) == reference.value);
+    let Some((name, resource)) = found else {
+        let problem = format!("there is no {} \"{}\"", kind.noun, reference.value);
+        cx.log.report(&reference.at, kind.not_found, problem, format!("declare it under `{plural}`"));
+        return None;
+    };
+    if let (Some(there), Some(here)) = (&resource.vpc, around.name)
+        && there != here
+    {
+        let problem = format!("the {} {name} belongs to VPC {there}, not to VPC {here}", kind.noun);
+        cx.log.report(&reference.at, INVALID, problem, format!("use one of VPC {here}"));
+        return None;
+    }
+    let target = RouteTarget::NotModelled { kind: kind.plural, name: name.clone() };
+    Some((target, reference.at.clone(), RouteState::Active))
 }
 
 /// A transit gateway that this VPC is attached to; unless the attachment is available it is a black hole (RT-25).

@@ -1,0 +1,311 @@
+//! What does a VPC endpoint let through, and as whom? (areas EPG and EPI)
+//!
+//! A gateway endpoint hands packets of its VPC's interfaces to the service as they are (EPG-05) and back again. An
+//! interface endpoint is an interface like any other to its clients; behind it the service sees an address and port of
+//! the provider's side, never the client's (EPS-01), so that address spaces may overlap (EPI-05). Nothing opens a flow
+//! from the service's side (EPI-04).
+
+use std::net::IpAddr;
+
+use vpclab_wire::{IcmpMessage, Protocol, Transport};
+
+use crate::fabric::{Direction, EndpointKind, RouteTarget, VpcEndpoint};
+use crate::flow::endpoint::{ClientKey, EndpointFlow, ServerKey, ServerPool};
+use crate::flow::nat::{FLOWS_PER_DESTINATION, LOWEST_PORT, PORTS};
+use crate::flow::{Conn, Effect, is_reply};
+use crate::index::{EniIdx, HostIdx, VpcEndpointIdx};
+use crate::packet::{Draft, Path};
+use crate::plan::{Arrival, Context, Egress, Location, outside};
+use crate::reason::DropReason;
+use crate::step::{Probe, Step};
+use crate::stop::{internet, security_group};
+
+/// The largest packet that an interface endpoint forwards, in bytes (EPI-10).
+pub(crate) const INTERFACE_ENDPOINT_MTU: u16 = 8500;
+
+/// A packet of a client is at an endpoint: by a route, or by the endpoint's interface.
+pub(crate) fn enter(
+    cx: &Context<'_>,
+    index: VpcEndpointIdx,
+    interface: Option<EniIdx>,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let endpoint = &cx.fabric.vpc_endpoints[index];
+    if !endpoint.available {
+        return Err(DropReason::EndpointUnavailable { endpoint: index });
+    }
+    let before = (draft.headers.src, draft.headers.dst);
+    match (&endpoint.kind, interface) {
+        (EndpointKind::Interface { .. }, Some(eni)) => by_interface(cx, index, endpoint, eni, draft)?,
+        _ => by_route(cx, index, endpoint, draft)?,
+    }
+    draft.sender = None;
+    let after = (draft.headers.src, draft.headers.dst);
+    probe.step(|| Step::Endpoint { endpoint: index, direction: Direction::Outbound, before, after });
+    Ok(outside(Egress::Host(endpoint.service), probe, draft.headers.dst))
+}
+
+/// Through a gateway endpoint.
+fn by_route(
+    cx: &Context<'_>,
+    index: VpcEndpointIdx,
+    endpoint: &VpcEndpoint,
+    draft: &mut Draft,
+) -> Result<(), DropReason> {
+    let (source, destination) = (draft.headers.src, draft.headers.dst);
+    // EPG-09: for its VPC's interfaces, of which a NAT gateway's is one.
+    let has_come_in = draft.path != Path::Inside && draft.nat.is_empty();
+    if has_come_in || cx.fabric.interface_at(endpoint.vpc, source).is_none() {
+        return Err(DropReason::EndpointForeignClient { endpoint: index });
+    }
+    let refused = DropReason::EndpointProtocol { endpoint: index, by_route: true };
+    let (client_port, service_port) = ports(&draft.headers.transport).ok_or(refused)?;
+    if draft.headers.protocol == Protocol::UDP || is_answer(draft) {
+        // EPG-07
+        return Err(refused);
+    }
+    fit(draft, cx.fabric.settings.gateway_endpoint_mtu)?;
+    if !cx.fabric.hosts[endpoint.service].addresses.contains(&destination) {
+        return Err(DropReason::NoSuchServiceAddress { endpoint: index, address: destination });
+    }
+    let client = ClientKey {
+        endpoint: cx.fabric.vpc_endpoints.slot(index),
+        protocol: draft.headers.protocol,
+        client: (source, client_port),
+        service: (destination, service_port),
+    };
+    let pool = ServerPool {
+        host: cx.fabric.hosts.slot(endpoint.service),
+        protocol: client.protocol,
+        service: client.service,
+        client: source,
+    };
+    let server = ServerKey { pool, port: client_port };
+    match cx.flows.endpoints().of_server(&server).filter(|flow| is_live(cx, flow)) {
+        Some(flow) if flow.client == client => use_flow(draft, client, true),
+        // Another VPC's client has the same address and port, and answers can go to one of the two.
+        Some(_) => Err(DropReason::EndpointFlowTaken { endpoint: index }),
+        None => open(cx, draft, client, server, None),
+    }
+}
+
+/// Through an interface endpoint, which has taken the packet in.
+fn by_interface(
+    cx: &Context<'_>,
+    index: VpcEndpointIdx,
+    endpoint: &VpcEndpoint,
+    eni: EniIdx,
+    draft: &mut Draft,
+) -> Result<(), DropReason> {
+    let EndpointKind::Interface { tcp, udp, nodes } = endpoint.kind else {
+        return Err(DropReason::EndpointUnavailable { endpoint: index });
+    };
+    // EPI-03, EPI-11
+    let refused = DropReason::EndpointProtocol { endpoint: index, by_route: false };
+    let offered = match draft.headers.protocol {
+        Protocol::TCP => tcp,
+        Protocol::UDP => udp,
+        _ => false,
+    };
+    let (client_port, service_port) = ports(&draft.headers.transport).filter(|_| offered).ok_or(refused)?;
+    fit(draft, INTERFACE_ENDPOINT_MTU)?;
+    let is_ipv6 = draft.headers.is_ipv6();
+    let host = &cx.fabric.hosts[endpoint.service];
+    let target = host.addresses.iter().copied().find(|address| address.is_ipv6() == is_ipv6);
+    let target = target.ok_or(DropReason::EndpointUnavailable { endpoint: index })?;
+    let client = ClientKey {
+        endpoint: cx.fabric.vpc_endpoints.slot(index),
+        protocol: draft.headers.protocol,
+        client: (draft.headers.src, client_port),
+        service: (draft.headers.dst, service_port),
+    };
+    let known = cx.flows.endpoints().of_client(&client).filter(|flow| is_live(cx, flow));
+    let server = match known {
+        Some(flow) => {
+            use_flow(draft, client, true)?;
+            flow.server
+        }
+        None => {
+            if matches!(draft.headers.transport, Transport::Tcp(tcp) if !tcp.flags.is_opening()) {
+                return Err(DropReason::EndpointNoFlow { endpoint: index });
+            }
+            let pool = ServerPool {
+                host: cx.fabric.hosts.slot(endpoint.service),
+                protocol: client.protocol,
+                service: (target, service_port),
+                client: if is_ipv6 { IpAddr::V6(nodes.1) } else { IpAddr::V4(nodes.0) },
+            };
+            let server =
+                lend(cx, &client, pool).ok_or(DropReason::EndpointPortAllocation { endpoint: index })?;
+            open(cx, draft, client, server, Some(eni))?;
+            server
+        }
+    };
+    draft.set_source(server.pool.client);
+    draft.set_source_port(server.port);
+    draft.set_destination(target);
+    Ok(())
+}
+
+/// The service sends a packet: an answer through an endpoint, or on the internet where it is on it.
+pub(crate) fn depart(
+    cx: &Context<'_>,
+    host: HostIdx,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let (source, destination) = (draft.headers.src, draft.headers.dst);
+    if destination.is_multicast() {
+        return Err(DropReason::Multicast);
+    }
+    if !cx.fabric.hosts[host].addresses.contains(&source) {
+        return Err(DropReason::ForeignSource);
+    }
+    if let Some(flow) = flow_of_answer(cx, host, draft) {
+        return answer(cx, &flow, draft, probe);
+    }
+    let is_public = |address| vpclab_model::not_public(address).is_none();
+    if is_public(source) && is_public(destination) {
+        return internet::depart(cx, Some(host), draft);
+    }
+    Err(DropReason::EndpointUnsolicited { host })
+}
+
+/// The flow that a service's packet answers.
+fn flow_of_answer(cx: &Context<'_>, host: HostIdx, draft: &Draft) -> Option<EndpointFlow> {
+    let (service_port, client_port) = match draft.headers.transport {
+        Transport::Icmp(_) if is_answer(draft) => ports(&draft.headers.transport).map(|(id, _)| (0, id)),
+        Transport::Icmp(_) => None,
+        ref transport => ports(transport),
+    }?;
+    let pool = ServerPool {
+        host: cx.fabric.hosts.slot(host),
+        protocol: draft.headers.protocol,
+        service: (draft.headers.src, service_port),
+        client: draft.headers.dst,
+    };
+    let flow = cx.flows.endpoints().of_server(&ServerKey { pool, port: client_port })?;
+    is_live(cx, flow).then_some(*flow)
+}
+
+/// An answer goes back to the client.
+fn answer(
+    cx: &Context<'_>,
+    flow: &EndpointFlow,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let slot = flow.client.endpoint;
+    let index = slot.index;
+    let endpoint = cx.fabric.vpc_endpoints.get(index).filter(|_| cx.fabric.vpc_endpoints.slot(index) == slot);
+    let gone = DropReason::EndpointNoFlow { endpoint: index };
+    let endpoint = endpoint.filter(|endpoint| endpoint.available).ok_or(gone)?;
+    let before = (draft.headers.src, draft.headers.dst);
+    let step = |after| Step::Endpoint { endpoint: index, direction: Direction::Inbound, before, after };
+    use_flow(draft, flow.client, false)?;
+    let Some(eni) = flow.eni else {
+        let EndpointKind::Gateway { blocks, .. } = &endpoint.kind else { return Err(gone) };
+        fit(draft, cx.fabric.settings.gateway_endpoint_mtu)?;
+        let client = cx.fabric.interface_at(endpoint.vpc, draft.headers.dst).ok_or(gone)?;
+        if !blocks.iter().any(|block| block.contains(&draft.headers.src)) {
+            // EPG-07
+            return Err(DropReason::EndpointSource { endpoint: index });
+        }
+        // EPG-08: without its route there is no way through the endpoint, and none back.
+        let subnet = &cx.fabric.subnets[cx.fabric.enis[client].subnet];
+        let route = cx.fabric.route_tables[subnet.route_table].lookup(draft.headers.src);
+        if route.is_none_or(|route| route.target != RouteTarget::Endpoint(index)) {
+            return Err(gone);
+        }
+        probe.step(|| step(before));
+        return Ok(Location::Interface(client, Arrival::Outside));
+    };
+    if cx.fabric.enis.get(eni.index).is_none() || cx.fabric.enis.slot(eni.index) != eni {
+        return Err(gone);
+    }
+    fit(draft, INTERFACE_ENDPOINT_MTU)?;
+    let ClientKey { client, service, .. } = flow.client;
+    draft.set_source(service.0);
+    draft.set_destination(client.0);
+    draft.set_destination_port(client.1);
+    let after = (service.0, client.0);
+    probe.step(|| step(after));
+    draft.sender = Some(eni.index);
+    draft.auto_tracked = true;
+    security_group::guard(cx, eni.index, Direction::Outbound, draft, probe)?;
+    let interface = &cx.fabric.enis[eni.index];
+    let neighbor = cx.fabric.interface_at(interface.vpc, client.0);
+    match neighbor.filter(|neighbor| cx.fabric.enis[*neighbor].subnet == interface.subnet) {
+        Some(neighbor) if draft.return_path.is_none() => {
+            Ok(Location::Interface(neighbor, Arrival::Neighbor(interface.mac)))
+        }
+        _ => Ok(Location::Subnet(interface.subnet)),
+    }
+}
+
+/// Drops what is larger than `mtu` bytes of IP packet whatever it says about fragments, and tells nobody (EPI-10, MTU-05);
+/// lowers the segment size that TCP announces.
+fn fit(draft: &mut Draft, mtu: u16) -> Result<(), DropReason> {
+    if draft.headers.largest_segment > u32::from(mtu) {
+        return Err(DropReason::MtuExceeded { mtu });
+    }
+    draft.clamp_segment_size(mtu);
+    Ok(())
+}
+
+fn open(
+    cx: &Context<'_>,
+    draft: &mut Draft,
+    client: ClientKey,
+    server: ServerKey,
+    eni: Option<EniIdx>,
+) -> Result<(), DropReason> {
+    let state = Conn::opening_state(&draft.headers.transport);
+    let eni = eni.map(|eni| cx.fabric.enis.slot(eni));
+    let flow = EndpointFlow { client, server, eni, state, last_seen: cx.now };
+    draft.record(Effect::OpenEndpoint(Box::new(flow)))
+}
+
+fn use_flow(draft: &mut Draft, key: ClientKey, by_client: bool) -> Result<(), DropReason> {
+    let tcp_flags = draft.tcp_flags();
+    draft.record(Effect::UseEndpoint { key: Box::new(key), by_client, tcp_flags })
+}
+
+/// A free port of the provider's side: a documented random choice (PIPE-15), here a hash of the flow (EPS-06).
+fn lend(cx: &Context<'_>, client: &ClientKey, pool: ServerPool) -> Option<ServerKey> {
+    let table = cx.flows.endpoints();
+    if table.in_pool(&pool) >= FLOWS_PER_DESTINATION {
+        return None;
+    }
+    if let Some(port) = cx.nat_port {
+        return Some(ServerKey { pool, port });
+    }
+    let start = u32::try_from(cx.fabric.choice(client) % u64::from(PORTS)).unwrap_or(0);
+    (0..u32::from(PORTS))
+        .map(|step| (start + step) % u32::from(PORTS) + u32::from(LOWEST_PORT))
+        .filter_map(|port| Some(ServerKey { pool, port: u16::try_from(port).ok()? }))
+        .find(|key| table.of_server(key).is_none_or(|flow| !is_live(cx, flow)))
+}
+
+fn is_live(cx: &Context<'_>, flow: &EndpointFlow) -> bool {
+    flow.is_live(cx.fabric.nat_closing_timeout(), cx.now)
+}
+
+/// Whether the packet is an echo reply, or another ICMP message that asks nothing.
+fn is_answer(draft: &Draft) -> bool {
+    matches!(draft.headers.transport, Transport::Icmp(icmp) if is_reply(draft.headers.protocol, icmp.icmp_type))
+}
+
+/// Source and destination port; of an echo its identifier and 0. None for what endpoints keep no flow of.
+fn ports(transport: &Transport) -> Option<(u16, u16)> {
+    match transport {
+        Transport::Tcp(tcp) => Some((tcp.src_port, tcp.dst_port)),
+        Transport::Udp { src_port, dst_port } => Some((*src_port, *dst_port)),
+        Transport::Icmp(icmp) if matches!(icmp.icmp_type, 0 | 8 | 128 | 129) => match icmp.message {
+            IcmpMessage::Query { identifier, .. } => Some((identifier, 0)),
+            _ => None,
+        },
+        Transport::Icmp(_) | Transport::Other | Transport::LaterFragment => None,
+    }
+}
