@@ -390,7 +390,10 @@ fn coarse(reason: &DropReason) -> Reason {
         | DropReason::NatForeignClient { .. }
         | DropReason::NatPortAllocation { .. }
         | DropReason::NatUnavailable { .. } => Reason::Gateway,
-        DropReason::TtlExpired | DropReason::TransitTtlExpired { .. } => Reason::Expired,
+        // The engine does not wait until a packet that goes round among gateways is too old.
+        DropReason::TtlExpired | DropReason::TransitTtlExpired { .. } | DropReason::ForwardingLoop => {
+            Reason::Expired
+        }
         DropReason::MtuExceeded { .. } | DropReason::TransitMtuExceeded { .. } => Reason::TooLarge,
         _ => Reason::NotForwarded,
     }
