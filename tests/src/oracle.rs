@@ -109,7 +109,47 @@ pub struct Oracle {
     placed: Vec<Placed>,
     objection: Option<String>,
     unsure: bool,
-    crossings: usize,
+    crossings: Crossings,
+}
+
+/// How many packets have arrived by way of each kind of gateway.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Crossings {
+    /// Transit gateways.
+    pub transit: usize,
+    /// Transit gateways, and by a peering from one to another.
+    pub transit_peering: usize,
+    /// NAT gateways.
+    pub nat: usize,
+    /// VPC peering connections.
+    pub peering: usize,
+    /// VPN connections and virtual interfaces.
+    pub private_link: usize,
+}
+
+impl Crossings {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            transit: self.transit + other.transit,
+            transit_peering: self.transit_peering + other.transit_peering,
+            nat: self.nat + other.nat,
+            peering: self.peering + other.peering,
+            private_link: self.private_link + other.private_link,
+        }
+    }
+
+    /// Each once, however often one packet has crossed it.
+    fn once(self) -> Self {
+        Self {
+            transit: self.transit.min(1),
+            transit_peering: self.transit_peering.min(1),
+            nat: self.nat.min(1),
+            peering: self.peering.min(1),
+            private_link: self.private_link.min(1),
+        }
+    }
 }
 
 /// A packet on its way.
@@ -141,6 +181,7 @@ struct Walk<'a> {
     /// The subnets by which the engine says it comes out of transit gateways, and how many of them have been met.
     doors: &'a [String],
     doors_met: usize,
+    crossed: Crossings,
     unsure: bool,
     newly_placed: Vec<Placed>,
     objection: Option<String>,
@@ -182,6 +223,7 @@ impl<'a> Walk<'a> {
             out_of_transit: false,
             doors: &[],
             doors_met: 0,
+            crossed: Crossings::default(),
             unsure: false,
             newly_placed: Vec::new(),
             objection: None,
@@ -226,7 +268,7 @@ impl Oracle {
         }
         match ended {
             Ok(Some(place)) => {
-                self.crossings += usize::from(walk.doors_met > 0);
+                self.crossings = self.crossings.plus(walk.crossed.once());
                 let (packet, cut_to) = (walk.packet.clone(), walk.cut_to);
                 self.remember(walk);
                 match cut_to {
@@ -256,8 +298,8 @@ impl Oracle {
         self.unsure
     }
 
-    /// How many packets have arrived by way of a transit gateway.
-    pub fn crossings(&self) -> usize {
+    /// How many packets have arrived by way of which gateways.
+    pub fn crossings(&self) -> Crossings {
         self.crossings
     }
 

@@ -15,7 +15,7 @@ use vpclab_engine::{DropReason, Outcome, Recorder, trace};
 use crate::frames::{self, Seen};
 use crate::generate::{self, Past, Rng};
 use crate::harness::{Net, topology};
-use crate::oracle::{Entry, Offer, Oracle, Place, ROUTER_LINK_LOCAL, Reason, Verdict};
+use crate::oracle::{Crossings, Entry, Offer, Oracle, Place, ROUTER_LINK_LOCAL, Reason, Verdict};
 use crate::packet::{Body, Packet, Piece};
 
 /// What every payload ends with.
@@ -61,8 +61,8 @@ pub struct Tally {
     pub told: usize,
     /// Delivered in pieces.
     pub cut: usize,
-    /// Delivered by way of a transit gateway.
-    pub crossed: usize,
+    /// Delivered by way of gateways.
+    pub crossed: Crossings,
 }
 
 /// Plays a generated case and confronts the witnesses at each packet.
@@ -323,9 +323,9 @@ fn looks_like(got: &Seen, seen: &Packet) -> bool {
 fn agrees(net: &Net, expected: &Verdict, plan: &Plan) -> bool {
     match (expected, &plan.verdict) {
         (Verdict::Answered, Planned::Reply(_)) => true,
-        (Verdict::Told(reason, _), Planned::Drop(why)) => alike(*reason, coarse(why)) && plan.born.is_some(),
+        (Verdict::Told(reason, _), Planned::Drop(why)) => alike(*reason, why) && plan.born.is_some(),
         (Verdict::Dropped(reason), Planned::Drop(why)) => {
-            alike(*reason, coarse(why)) && plan.effects.is_empty() && plan.born.is_none()
+            alike(*reason, why) && plan.effects.is_empty() && plan.born.is_none()
         }
         (Verdict::Delivered(place, seen) | Verdict::Cut(place, seen, _), Planned::Forward(forward)) => {
             let same_place = match (place, forward.egress) {
@@ -349,9 +349,14 @@ fn agrees(net: &Net, expected: &Verdict, plan: &Plan) -> bool {
 }
 
 /// Whether two reasons tell the same story. That an address leads nowhere has many names; filters are told apart.
-fn alike(one: Reason, other: Reason) -> bool {
+fn alike(one: Reason, why: &DropReason) -> bool {
     let leads_nowhere =
         |reason| matches!(reason, Reason::NoDestination | Reason::Gateway | Reason::NotForwarded);
+    if matches!(why, DropReason::ForwardingLoop) {
+        // The engine does not wait until a packet that goes round among gateways is too old.
+        return leads_nowhere(one) || one == Reason::Expired;
+    }
+    let other = coarse(why);
     one == other || (leads_nowhere(one) && leads_nowhere(other))
 }
 
@@ -390,10 +395,7 @@ fn coarse(reason: &DropReason) -> Reason {
         | DropReason::NatForeignClient { .. }
         | DropReason::NatPortAllocation { .. }
         | DropReason::NatUnavailable { .. } => Reason::Gateway,
-        // The engine does not wait until a packet that goes round among gateways is too old.
-        DropReason::TtlExpired | DropReason::TransitTtlExpired { .. } | DropReason::ForwardingLoop => {
-            Reason::Expired
-        }
+        DropReason::TtlExpired | DropReason::TransitTtlExpired { .. } => Reason::Expired,
         DropReason::MtuExceeded { .. } | DropReason::TransitMtuExceeded { .. } => Reason::TooLarge,
         _ => Reason::NotForwarded,
     }
@@ -479,7 +481,7 @@ impl Tally {
             dropped,
             told: self.told + other.told,
             cut: self.cut + other.cut,
-            crossed: self.crossed + other.crossed,
+            crossed: self.crossed.plus(other.crossed),
         }
     }
 }

@@ -20,7 +20,9 @@ pub(super) fn enrich(rng: &mut Rng, document: &mut Value) {
         document["vpcs"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
     let mut attached = Vec::new();
     for vpc in &vpcs {
-        if rng.chance(90) {
+        // A gateway joins VPCs of its own Region.
+        let is_near = document["vpcs"][vpc]["region"].is_null();
+        if is_near && rng.chance(90) {
             attach(rng, document, vpc);
             attached.push(vpc.clone());
         }
@@ -74,14 +76,34 @@ fn attach(rng: &mut Rng, document: &mut Value, vpc: &str) {
     document["transit_gateway_vpc_attachments"][vpc] = attachment;
 }
 
-/// Gives the tables of attached VPCs routes to the gateway.
+/// Gives the tables of attached VPCs routes to the gateway, some in place of other ones.
 fn route_to_hub(rng: &mut Rng, document: &mut Value, attached: &[String]) {
     for (_, table) in document["route_tables"].as_object_mut().into_iter().flatten() {
         let of_attached = table["vpc"].as_str().is_some_and(|vpc| attached.iter().any(|name| name == vpc));
-        let Some(routes) = table["routes"].as_array_mut().filter(|_| of_attached) else { continue };
-        if rng.chance(75) {
-            routes.push(json!({ "cidr_block": "10.0.0.0/8", "transit_gateway": "hub" }));
-            routes.push(json!({ "ipv6_cidr_block": "2001:db8::/32", "transit_gateway": "hub" }));
+        let is_edge = !table["gateways"].is_null();
+        let Some(routes) = table["routes"].as_array_mut().filter(|_| of_attached && !is_edge) else {
+            continue;
+        };
+        if !rng.chance(85) {
+            continue;
+        }
+        let replaced =
+            [("vpc_peering_connection", 60), ("nat_gateway", 30), ("gateway", 15), ("network_interface", 15)];
+        for (target, percent) in replaced {
+            if rng.chance(percent) {
+                routes.retain(|route| route[target].is_null());
+            }
+        }
+        let blocks = [
+            ("cidr_block", "0.0.0.0/0", 30),
+            ("cidr_block", "10.0.0.0/8", 90),
+            ("ipv6_cidr_block", "2001:db8::/32", 90),
+        ];
+        for (family, block, percent) in blocks {
+            let is_taken = routes.iter().any(|route| route[family] == block);
+            if !is_taken && rng.chance(percent) {
+                routes.push(json!({ family: block, "transit_gateway": "hub" }));
+            }
         }
     }
 }

@@ -98,6 +98,7 @@ impl Oracle {
             self.back_by_nat(walk, name)?;
         }
         walk.nat.push(name);
+        walk.crossed.nat += 1;
         walk.sender = None;
         walk.auto_tracked = true;
         walk.came_by = None;

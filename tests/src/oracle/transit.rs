@@ -80,6 +80,7 @@ impl Oracle {
                 let ends = [&peering.transit_gateway, &peering.peer_transit_gateway];
                 let other = if ends[0] == gateway { ends[1] } else { ends[0] };
                 walk.sender = None;
+                walk.crossed.transit_peering += 1;
                 self.switch(walk, other, &AttachmentName::Peering(name.clone()), None)
             }
             // What lies beyond is another's to judge.
@@ -98,6 +99,7 @@ impl Oracle {
                 }
                 let out = self.placed(walk, gateway, name.as_str(), attachment, door);
                 walk.came_by = None;
+                walk.crossed.transit += 1;
                 walk.by_transit = true;
                 walk.out_of_transit = true;
                 self.at_router(walk, out)
