@@ -4,13 +4,14 @@
 //! packets meet. Packets are biased towards what happened before: answers, errors about what arrived, the middle of
 //! connections that may be forgotten, forwarding by whoever got a packet that was not for it.
 
+mod private;
 mod routing;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use vpclab_model::{NetworkInterface, Topology};
+use vpclab_model::{CustomerHost, NetworkInterface, Topology};
 
 use crate::harness::topology;
 use crate::oracle::{Entry, Place, Verdict};
@@ -100,12 +101,13 @@ pub fn network(rng: &mut Rng) -> Value {
     // Alike on purpose, now and then: address spaces overlap.
     let seconds: Vec<usize> = (0..amount).map(|v| if rng.chance(60) { v } else { 0 }).collect();
     let peered = peerings_among(rng, &seconds, peerings);
+    // The last one is elsewhere, now and then.
+    let far = (amount > 1 && rng.chance(35)).then_some(amount - 1);
     for (v, second) in seconds.iter().enumerate() {
         let ipv6 = rng.chance(70);
         let net = format!("10.{second}");
         let mut vpc = json!({ "cidr_block": format!("{net}.0.0/16") });
-        // The last one is elsewhere, now and then.
-        let elsewhere = v > 0 && v + 1 == amount && rng.chance(35);
+        let elsewhere = far == Some(v);
         if elsewhere {
             vpc["region"] = json!("eu-west-1");
         }
@@ -129,7 +131,8 @@ pub fn network(rng: &mut Rng) -> Value {
             v if v == *b => Some(a),
             _ => None,
         });
-        let peers: Vec<String> = ends.map(|other| format!("v{other}-group0")).collect();
+        let near = ends.filter(|other| (Some(**other) == far) == elsewhere);
+        let peers: Vec<String> = near.map(|other| format!("v{other}-group0")).collect();
         for name in &group_names {
             let known: Vec<String> = group_names.iter().chain(&peers).cloned().collect();
             groups.insert(name.clone(), group(rng, v, &known, ipv6));
@@ -244,6 +247,7 @@ pub fn network(rng: &mut Rng) -> Value {
         "network_interfaces": interfaces, "instances": instances, "eips": eips, "internet_hosts": hosts,
     });
     routing::enrich(rng, &mut document);
+    private::enrich(rng, &mut document);
     document
 }
 
@@ -267,7 +271,9 @@ pub fn changed(rng: &mut Rng, document: &Value, original: &Value) -> Option<Valu
                 let own = format!("v{v}");
                 if a == own { Some(b) } else { (b == own).then_some(a) }
             });
-            family.extend(ends.map(|other| format!("{other}-group0")));
+            let region = |vpc: &str| document["vpcs"][vpc]["region"].clone();
+            let near = ends.filter(|other| region(other) == region(&format!("v{v}")));
+            family.extend(near.map(|other| format!("{other}-group0")));
             next["security_groups"][name] = group(rng, v, &family, true);
         }
         2 => {
@@ -419,10 +425,15 @@ fn fresh(rng: &mut Rng, topology: &Topology) -> Option<(Entry, Packet)> {
         topology.network_interfaces.iter().filter(|(_, eni)| eni.attachment.is_some()).collect();
     let destination = destination(rng, topology, ipv6)?;
     let (place, mut source) = if rng.chance(25) {
-        let hosts: Vec<_> = topology.internet_hosts.iter().collect();
-        let (name, host) = *rng.pick(&hosts);
-        let source = if ipv6 { host.ipv6_address.map(IpAddr::V6) } else { host.address.map(IpAddr::V4) };
-        (Place::Host(name.as_str().to_owned()), source?)
+        let public = topology.internet_hosts.iter().map(|(name, host)| {
+            (name.as_str(), host.address.map(IpAddr::V4), host.ipv6_address.map(IpAddr::V6))
+        });
+        let customers = topology.customer_hosts.iter().map(|(name, host)| {
+            (name.as_str(), host.address.map(IpAddr::V4), host.ipv6_address.map(IpAddr::V6))
+        });
+        let hosts: Vec<_> = public.chain(customers).collect();
+        let (name, v4, v6) = *rng.pick(&hosts);
+        (Place::Host(name.to_owned()), if ipv6 { v6 } else { v4 }?)
     } else {
         let (name, eni) = *interfaces.get(rng.below(interfaces.len()))?;
         let own: Vec<IpAddr> = addresses(eni).filter(|address| address.is_ipv6() == ipv6).collect();
@@ -507,9 +518,10 @@ fn destination(rng: &mut Rng, topology: &Topology, ipv6: bool) -> Option<IpAddr>
             let hosts = topology.internet_hosts.values().filter_map(|host| host.address.map(IpAddr::V4));
             all.extend(interfaces.chain(hosts).filter_map(in_ipv6));
         }
-        17..19 => all.extend(topology.internet_hosts.values().flat_map(|host| {
+        17 => all.extend(topology.internet_hosts.values().flat_map(|host| {
             host.address.map(IpAddr::V4).into_iter().chain(host.ipv6_address.map(IpAddr::V6))
         })),
+        18 => all.extend(topology.customer_hosts.values().flat_map(CustomerHost::addresses)),
         _ => {
             let odd = [
                 "10.0.1.1",

@@ -13,12 +13,13 @@ mod internet;
 mod memory;
 mod nat;
 mod peering;
+mod private;
 mod routes;
 mod telling;
 
 use std::time::Duration;
 
-use vpclab_model::{RouteState, RouteTarget, SubnetName, Topology};
+use vpclab_model::{RouteOrigin, RouteState, RouteTarget, SubnetName, Topology};
 
 use self::addresses::{is_reserved, owner};
 use self::filters::acl;
@@ -189,6 +190,9 @@ impl Oracle {
         let ended = self.reassemble(&mut walk, entry).and_then(|()| match entry {
             Entry::ToRouter(interface) => self.leave(&mut walk, interface, None),
             Entry::ToNeighbor(interface, neighbor) => self.leave(&mut walk, interface, Some(neighbor)),
+            Entry::Host(host) if topology.customer_hosts.contains_key(host.as_str()) => {
+                self.leave_customer_host(&mut walk, host)
+            }
             Entry::Host(host) => self.leave_host(&mut walk, host),
         });
         self.objection = walk.objection.take();
@@ -232,7 +236,10 @@ impl Oracle {
             }
         }
         self.datagrams.retain(|datagram| match &datagram.entry {
-            Entry::Host(name) => topology.internet_hosts.contains_key(name.as_str()),
+            Entry::Host(name) => {
+                topology.internet_hosts.contains_key(name.as_str())
+                    || topology.customer_hosts.contains_key(name.as_str())
+            }
             Entry::ToRouter(name) | Entry::ToNeighbor(name, _) => {
                 topology.network_interfaces.contains_key(name.as_str())
             }
@@ -288,7 +295,11 @@ impl Oracle {
                 acl(&topology.network_acls[&subnet.network_acl], &walk.packet, false)?;
                 self.through_nat(walk, name.as_str(), true)
             }
-            RouteTarget::VpnGateway(_) | RouteTarget::TransitGateway(_) => Err(Reason::Gateway),
+            RouteTarget::VpnGateway(gateway) => {
+                let propagated = matches!(route.origin, RouteOrigin::EnableVgwRoutePropagation(_));
+                self.out_of_vpn_gateway(walk, gateway, propagated)
+            }
+            RouteTarget::TransitGateway(_) => Err(Reason::Gateway),
         }
     }
 }

@@ -354,6 +354,11 @@ fn coarse(reason: &DropReason) -> Reason {
         | DropReason::PeeringInactive { .. }
         | DropReason::PeeringForeignDestination { .. }
         | DropReason::OutboundSmtp => Reason::Gateway,
+        DropReason::VpnGatewayForeignSource { .. }
+        | DropReason::VpnGatewayForeignDestination { .. }
+        | DropReason::VpnGatewayNoRoute { .. }
+        | DropReason::CustomerNoRoute { .. } => Reason::Gateway,
+        DropReason::NoSuchCustomerHost { .. } => Reason::NoDestination,
         DropReason::NatProtocol { .. }
         | DropReason::NatFragment { .. }
         | DropReason::NatIpv6 { .. }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vpclab_model::{
     EdgeGateway, InternetGatewayName, NetworkInterfaceName, Route, RouteState, RouteTable, RouteTarget,
-    SubnetName, Topology, VpcName,
+    SubnetName, Topology, VpcName, VpnGatewayName,
 };
 
 use super::Reason;
@@ -50,6 +50,20 @@ pub(super) fn diverted<'a>(
         !middlebox.public_ips.is_empty()
     };
     if is_known { Ok(Some(name)) } else { Err(Reason::Gateway) }
+}
+
+/// RT-36: who gets what has come in by a virtual private gateway; none if whoever has that address does.
+pub(super) fn diverted_by_vpn_gateway<'a>(
+    topology: &'a Topology,
+    gateway: &VpnGatewayName,
+    destination: IpAddr,
+) -> Result<Option<&'a NetworkInterfaceName>, Reason> {
+    let it = EdgeGateway::VpnGateway(gateway.clone());
+    let Some(table) = topology.route_tables.values().find(|table| table.gateways.contains(&it)) else {
+        return Ok(None);
+    };
+    let found = route(topology, &table.routes, destination).ok_or(Reason::NoRoute)?;
+    if found.state == RouteState::Blackhole { Err(Reason::Blackhole) } else { Ok(interface(found)) }
 }
 
 /// RT-40: whether `subnet` may not use the gateway for a packet from `source`.
