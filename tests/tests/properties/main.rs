@@ -1,8 +1,14 @@
 //! What holds for every network and every packet?
 //!
-//! Networks and packets come from seeds. `VPCLAB_SEED` starts at another one, `VPCLAB_CASES` sets how many are tried.
+//! Networks and packets come from seeds. `VPCLAB_SEED` starts at another one, `VPCLAB_CASES` sets how many are tried;
+//! `VPCLAB_FLOWS` and `VPCLAB_SWAPS` size the test with many flows and configurations.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod hostile;
+mod memory;
+mod nat;
+mod swaps;
 
 use serde_json::Value;
 use vpclab_engine::explain::{self, End, TrafficQuestion};
