@@ -409,9 +409,9 @@ impl Run {
         let outlived = *since != self.tally.swaps;
         self.tally.survived += usize::from(got && flow.allowed && outlived);
         if got {
-            self.tally.answered += 1
+            self.tally.answered += 1;
         } else {
-            self.tally.cut += 1
+            self.tally.cut += 1;
         }
         flow.answers -= 1;
         flow.last_seen = now;
