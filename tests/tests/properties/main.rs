@@ -10,7 +10,7 @@ mod memory;
 mod nat;
 mod swaps;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use vpclab_engine::explain::{self, End, TrafficQuestion};
 use vpclab_engine::{DropReason, Outcome, Port, Step};
 use vpclab_tests::frames;
@@ -63,35 +63,6 @@ fn plan_frame_and_oracle_agree() {
     assert!(alone || !rare, "some fate never occurred: {tally:?}");
 }
 
-/// The network with its VPCs joined by a transit gateway, where none joins them and they can be.
-fn joined(document: Value) -> Value {
-    let mut next = document.clone();
-    if !document["transit_gateways"].is_null() {
-        return document;
-    }
-    let kind = |kind: &str| document[kind].as_object().into_iter().flatten();
-    let own: Vec<&String> =
-        kind("vpcs").filter(|(_, vpc)| vpc["region"].is_null()).map(|(name, _)| name).collect();
-    next["transit_gateways"] = json!({ "hub": {} });
-    for vpc in &own {
-        let subnet = kind("subnets").find(|(_, subnet)| subnet["vpc"] == **vpc).map(|(name, _)| name);
-        let ipv6 = !document["vpcs"][vpc]["ipv6_cidr_block"].is_null();
-        next["transit_gateway_vpc_attachments"][vpc] =
-            json!({ "transit_gateway": "hub", "vpc": vpc, "subnets": [subnet], "ipv6_support": ipv6 });
-    }
-    for (name, table) in kind("route_tables").filter(|(name, _)| !name.ends_with("-edge")) {
-        let here = |vpc: &&&String| table["vpc"] == ***vpc;
-        if let Some(routes) = next["route_tables"][name]["routes"].as_array_mut()
-            && own.iter().any(|vpc| here(&vpc))
-        {
-            routes.retain(|route| route["cidr_block"] != "10.0.0.0/8");
-            routes.push(json!({ "cidr_block": "10.0.0.0/8", "transit_gateway": "hub" }));
-            routes.push(json!({ "ipv6_cidr_block": "2001:db8::/32", "transit_gateway": "hub" }));
-        }
-    }
-    if topology(&next, None).is_ok() { next } else { document }
-}
-
 /// The kind of gateway that a step crosses.
 fn gateway(step: &Step) -> Option<&'static str> {
     match step {
@@ -113,7 +84,7 @@ fn an_explanation_says_what_forwarding_does() {
     let alone = seeds.end - seeds.start == 1;
     for seed in seeds {
         let mut rng = Rng::new(seed);
-        let document = joined(generate::network(&mut rng));
+        let document = generate::network(&mut rng);
         let net = Net::new(document.clone());
         let ends: Vec<End> = net
             .fabric()
