@@ -64,7 +64,18 @@ impl Net {
 
     /// A network with a topology made otherwise.
     pub fn from_topology(topology: Topology, document: Value) -> Self {
-        let lab = Lab::new(&topology, LabOptions { guests: false, ..LabOptions::default() });
+        Self::built(topology, document, LabOptions { guests: false, ..LabOptions::default() })
+    }
+
+    /// The network that `document` declares, which must be right, with other `options`; it has no guests.
+    pub fn with_options(document: Value, options: LabOptions) -> Self {
+        let topology =
+            topology(&document, None).unwrap_or_else(|mistakes| panic!("{mistakes}\n{document:#}"));
+        Self::built(topology, document, LabOptions { guests: false, ..options })
+    }
+
+    fn built(topology: Topology, document: Value, options: LabOptions) -> Self {
+        let lab = Lab::new(&topology, options);
         Self { topology, lab, document }
     }
 

@@ -18,6 +18,7 @@ mod internet_gateway;
 mod layer2;
 mod middlebox;
 mod mtu;
+mod nat_changes;
 mod nat_gateway;
 mod nat_networks;
 mod network_acls;

@@ -111,7 +111,7 @@ impl Datagrams {
     }
 
     /// Whether none is remembered.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.rings.is_empty()
     }
 

@@ -1,12 +1,18 @@
 //! What holds for every network and every packet?
 //!
-//! Networks and packets come from seeds. `VPCLAB_SEED` starts at another one, `VPCLAB_CASES` sets how many are tried.
+//! Networks and packets come from seeds. `VPCLAB_SEED` starts at another one, `VPCLAB_CASES` sets how many are tried;
+//! `VPCLAB_FLOWS` and `VPCLAB_SWAPS` size the test with many flows and configurations.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+mod hostile;
+mod memory;
+mod nat;
+mod swaps;
+
 use serde_json::Value;
 use vpclab_engine::explain::{self, End, TrafficQuestion};
-use vpclab_engine::{DropReason, Outcome, Port};
+use vpclab_engine::{DropReason, Outcome, Port, Step};
 use vpclab_tests::frames;
 use vpclab_tests::generate::{self, Past, Rng};
 use vpclab_tests::harness::{Net, topology};
@@ -57,10 +63,26 @@ fn plan_frame_and_oracle_agree() {
     assert!(alone || !rare, "some fate never occurred: {tally:?}");
 }
 
+/// The kind of gateway that a step crosses.
+fn gateway(step: &Step) -> Option<&'static str> {
+    match step {
+        Step::InternetGateway { .. } => Some("internet gateway"),
+        Step::EgressOnly { .. } => Some("egress-only internet gateway"),
+        Step::NatGateway { .. } => Some("NAT gateway"),
+        Step::Peering { .. } => Some("peering connection"),
+        Step::VpnGateway { .. } => Some("virtual private gateway"),
+        Step::TransitGateway { .. } => Some("transit gateway"),
+        _ => None,
+    }
+}
+
 #[test]
 fn an_explanation_says_what_forwarding_does() {
     let (mut yes, mut no) = (0, 0);
-    for seed in seeds(60) {
+    let mut crossed = std::collections::BTreeSet::new();
+    let seeds = seeds(60);
+    let alone = seeds.end - seeds.start == 1;
+    for seed in seeds {
         let mut rng = Rng::new(seed);
         let document = generate::network(&mut rng);
         let net = Net::new(document.clone());
@@ -98,10 +120,16 @@ fn an_explanation_says_what_forwarding_does() {
                 "seed {seed}: {name} sends {packet:?}: {explanation:#?}\n{document}"
             );
             assert_eq!(reachable, explanation.blockers.is_empty(), "seed {seed}: a no names who denies");
-            if reachable { yes += 1 } else { no += 1 }
+            if reachable {
+                yes += 1;
+                crossed.extend(explanation.forward.steps.iter().filter_map(gateway));
+            } else {
+                no += 1;
+            }
         }
     }
-    assert!(yes > 0 && no > 0, "{yes} reachable, {no} not");
+    assert!(alone || (yes > 0 && no > 0), "{yes} reachable, {no} not");
+    assert!(alone || crossed.len() >= 5, "no way leads through others than {crossed:?}");
 }
 
 #[test]

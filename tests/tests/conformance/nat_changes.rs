@@ -1,0 +1,219 @@
+//! Area NAT: what becomes of traffic when its addresses move, and where networks overlap?
+
+use serde_json::{Value, json};
+use vpclab_tests::harness::Net;
+use vpclab_tests::packet::{Flags, Packet, ping, syn, tcp, udp};
+
+use crate::nat_networks::{self, APP, CLIENT, FAR, NAT, NAT_PUBLIC};
+use crate::networks::{self, PEER, WEB, WEB_PUBLIC, everything, packet};
+
+/// `web` and `peer` in a public subnet, with an elastic IP that `web` has at first.
+fn with_eip() -> Net {
+    networks::with(|d| {
+        let web = d["instances"]["web"].as_object_mut().unwrap();
+        web.remove("public_ip");
+        web.remove("associate_public_ip_address");
+        d["eips"] = json!({ "moves": { "public_ip": WEB_PUBLIC, "network_interface": "web" } });
+    })
+}
+
+fn give_to(net: &mut Net, whom: &str) {
+    net.change(|d| d["eips"]["moves"]["network_interface"] = json!(whom));
+}
+
+#[test]
+fn an_elastic_ip_that_moves_takes_its_address_along_and_leaves_its_flows_behind() {
+    let mut net = with_eip();
+    let request = packet(CLIENT, WEB_PUBLIC, syn(50_000, 443));
+    let onward = packet(CLIENT, WEB_PUBLIC, tcp(50_000, 443, Flags::Ack));
+    let reply = packet(WEB, CLIENT, tcp(443, 50_000, Flags::SynAck));
+    assert_eq!(net.send("client", &request).arrives_at("web").dst.to_string(), WEB);
+    assert_eq!(net.send("web", &reply).arrives_at("client").src.to_string(), WEB_PUBLIC);
+    give_to(&mut net, "peer");
+    // The next packet of the flow is for somebody who knows nothing of it, and is translated for him.
+    let seen = net.send("client", &onward).arrives_at("peer");
+    assert_eq!(seen.dst.to_string(), PEER);
+    // Who had the address has none any more, for what he had begun as for anything else.
+    net.send("web", &packet(WEB, CLIENT, tcp(443, 50_000, Flags::Ack))).dies_of("no-public-address");
+    net.send("web", &packet(WEB, CLIENT, ping(1))).dies_of("no-public-address");
+    let seen = net.send("peer", &packet(PEER, CLIENT, udp(40_000, 53))).arrives_at("client");
+    assert_eq!(seen.src.to_string(), WEB_PUBLIC);
+    // It comes back in time, and the flow goes on: translation has no memory.
+    give_to(&mut net, "web");
+    net.send("client", &onward).arrives_at("web");
+    assert_eq!(net.send("web", &reply).arrives_at("client").src.to_string(), WEB_PUBLIC);
+    net.change(|d| {
+        d["eips"]["moves"].as_object_mut().unwrap().remove("network_interface");
+    });
+    net.send("client", &onward).dies_of("no-public-mapping");
+}
+
+#[test]
+fn a_strict_new_owner_refuses_the_flows_of_an_elastic_ip_that_moved() {
+    let mut net = with_eip();
+    net.change(|d| {
+        d["security_groups"]["closed"] = json!({ "vpc": "v" });
+        d["instances"]["peer"]["security_groups"] = json!(["closed"]);
+    });
+    // `web` asked, and the answer comes to an interface that never did.
+    let seen = net.send("web", &packet(WEB, CLIENT, udp(40_000, 53))).arrives_at("client");
+    let answer = packet(CLIENT, &seen.src.to_string(), udp(53, seen.ports.0));
+    net.send("client", &answer).arrives_at("web");
+    give_to(&mut net, "peer");
+    net.send("client", &answer).dies_of("security-group");
+    give_to(&mut net, "web");
+    net.send("client", &answer).arrives_at("web");
+}
+
+/// The network of the NAT gateway's tests, with `far` across a transit gateway in place of the peering connection.
+fn by_transit_gateway() -> Net {
+    nat_networks::with(|d| {
+        d.as_object_mut().unwrap().remove("vpc_peering_connections");
+        d["transit_gateways"] = json!({ "hub": {} });
+        d["transit_gateway_vpc_attachments"] = json!({
+            "v": { "transit_gateway": "hub", "vpc": "v", "subnets": ["edge"] },
+            "w": { "transit_gateway": "hub", "vpc": "w", "subnets": ["there"] },
+        });
+        d["route_tables"]["edge"]["routes"][1] =
+            json!({ "cidr_block": "10.40.0.0/16", "transit_gateway": "hub" });
+        d["route_tables"]["there"] =
+            json!({ "vpc": "w", "routes": [{ "cidr_block": "10.0.0.0/16", "transit_gateway": "hub" }] });
+        d["subnets"]["there"]["route_table"] = json!("there");
+    })
+}
+
+#[test]
+fn across_a_transit_gateway_the_private_address_of_a_public_nat_gateway_is_seen() {
+    // proves: VEC-22, NAT-24
+    let mut net = by_transit_gateway();
+    for body in [syn(40_000, 443), udp(40_000, 53), ping(7)] {
+        let seen = net.send("app", &packet(APP, FAR, body)).arrives_at("far");
+        assert_eq!((seen.src.to_string(), seen.dst.to_string()), (NAT.to_owned(), FAR.to_owned()));
+        assert!(net.converses("app", &packet(APP, FAR, body)));
+        let seen = net.send("app", &packet(APP, CLIENT, body)).arrives_at("client");
+        assert_eq!(seen.src.to_string(), NAT_PUBLIC);
+    }
+    // The answer needs its route back to the gateway's address, and nobody gets in unasked.
+    net.send("far", &packet(FAR, NAT, syn(443, 40_000))).dies_of("nat-no-mapping");
+    net.change(|d| d["route_tables"]["there"]["routes"] = json!([]));
+    assert!(!net.converses("app", &packet(APP, FAR, syn(40_001, 443))));
+}
+
+/// Two VPCs with the same block, each with a block of its own too in which a private NAT gateway lies.
+fn overlapping() -> Value {
+    let mut document = json!({
+        "transit_gateways": { "hub": { "default_route_table_association": "disable",
+            "default_route_table_propagation": "disable" } },
+        "transit_gateway_route_tables": { "all": { "transit_gateway": "hub", "associations": ["one", "two"], "routes": [
+            { "destination_cidr_block": "100.64.1.0/24", "attachment": "one" },
+            { "destination_cidr_block": "100.64.2.0/24", "attachment": "two" } ] } },
+    });
+    for (name, own, other) in [("one", "100.64.1", "100.64.2"), ("two", "100.64.2", "100.64.1")] {
+        let (inside, routable) = (format!("{name}-inside"), format!("{name}-routable"));
+        let there = format!("{other}.0/24");
+        document["vpcs"][name] =
+            json!({ "cidr_block": "10.0.0.0/16", "secondary_cidr_blocks": [format!("{own}.0/24")] });
+        document["transit_gateway_vpc_attachments"][name] =
+            json!({ "transit_gateway": "hub", "vpc": name, "subnets": [routable] });
+        document["nat_gateways"][name] = json!({ "subnet": routable, "connectivity_type": "private",
+            "private_ip": format!("{own}.9") });
+        document["subnets"][&inside] =
+            json!({ "vpc": name, "cidr_block": "10.0.1.0/24", "route_table": inside });
+        document["subnets"][&routable] =
+            json!({ "vpc": name, "cidr_block": format!("{own}.0/24"), "route_table": routable });
+        document["route_tables"][&inside] =
+            json!({ "vpc": name, "routes": [{ "cidr_block": there, "nat_gateway": name }] });
+        document["route_tables"][&routable] =
+            json!({ "vpc": name, "routes": [{ "cidr_block": there, "transit_gateway": "hub" }] });
+        document["security_groups"][name] = json!({ "vpc": name, "ingress": [everything()] });
+        document["instances"][format!("{name}-client")] =
+            json!({ "subnet": inside, "private_ip": "10.0.1.10", "security_groups": [name] });
+        document["instances"][format!("{name}-server")] =
+            json!({ "subnet": routable, "private_ip": format!("{own}.20"), "security_groups": [name] });
+    }
+    document
+}
+
+#[test]
+fn private_nat_gateways_join_networks_that_overlap_and_each_sees_the_routable_block_only() {
+    // proves: NAT-26
+    let mut net = Net::new(overlapping());
+    for (client, server, address, seen_as) in [
+        ("one-client", "two-server", "100.64.2.20", "100.64.1.9"),
+        ("two-client", "one-server", "100.64.1.20", "100.64.2.9"),
+    ] {
+        for body in [syn(40_000, 443), udp(40_000, 53), ping(7)] {
+            let request = packet("10.0.1.10", address, body);
+            let seen = net.send(client, &request).arrives_at(server);
+            assert_eq!(
+                (seen.src.to_string(), seen.dst.to_string()),
+                (seen_as.to_owned(), address.to_owned())
+            );
+            assert!(net.converses(client, &request), "{client} {request:?}");
+        }
+    }
+    // Both clients have one address; each gets its own answers.
+    let port = |net: &mut Net, client: &str, server: &str, address: &str| {
+        let seen = net.send(client, &packet("10.0.1.10", address, syn(41_000, 443))).arrives_at(server);
+        (seen.src, seen.dst, seen.ports.0)
+    };
+    let one = port(&mut net, "one-client", "two-server", "100.64.2.20");
+    let two = port(&mut net, "two-client", "one-server", "100.64.1.20");
+    for (server, (src, dst, port), client) in
+        [("two-server", one, "one-client"), ("one-server", two, "two-client")]
+    {
+        let answer = Packet::of(dst, src, tcp(443, port, Flags::SynAck));
+        assert_eq!(net.send(server, &answer).arrives_at(client).dst.to_string(), "10.0.1.10");
+    }
+    // The block that both have stays at home: an address in it is one's own VPC's.
+    net.send("one-server", &packet("100.64.1.20", "10.0.1.10", ping(1))).arrives_at("one-client");
+    // Without translation there is no way back.
+    net.change(|d| {
+        d["route_tables"]["one-inside"]["routes"] =
+            json!([{ "cidr_block": "100.64.2.0/24", "transit_gateway": "hub" }]);
+    });
+    let direct = packet("10.0.1.10", "100.64.2.20", udp(40_001, 53));
+    assert_eq!(net.send("one-client", &direct).arrives_at("two-server").src.to_string(), "10.0.1.10");
+    let answer = packet("100.64.2.20", "10.0.1.10", udp(53, 40_001));
+    net.send("two-server", &answer).arrives_at("two-client");
+    assert!(!net.converses("one-client", &packet("10.0.1.10", "100.64.2.20", udp(40_002, 53))));
+}
+
+#[test]
+fn an_added_address_takes_new_flows_and_leaves_old_ones_where_they_are() {
+    let mut net = nat_networks::with(|_| {});
+    let before: Vec<_> = (0..40)
+        .map(|n| net.send("app", &packet(APP, CLIENT, syn(40_000 + n, 443))).arrives_at("client"))
+        .collect();
+    net.change(|d| {
+        d["eips"]["second"] = json!({ "public_ip": "203.0.113.10" });
+        d["nat_gateways"]["nat"]["secondary_private_ips"] = json!(["10.0.0.221"]);
+        d["nat_gateways"]["nat"]["secondary_allocations"] = json!(["second"]);
+    });
+    for (n, old) in (0..40).zip(&before) {
+        let seen =
+            net.send("app", &packet(APP, CLIENT, tcp(40_000 + n, 443, Flags::Ack))).arrives_at("client");
+        assert_eq!((seen.src, seen.ports), (old.src, old.ports));
+    }
+    let mut addresses: Vec<String> = (0..40)
+        .map(|n| {
+            net.send("app", &packet(APP, CLIENT, syn(50_000 + n, 443))).arrives_at("client").src.to_string()
+        })
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses, ["203.0.113.10", NAT_PUBLIC], "both share what is new");
+    // Taken away again, it serves nobody at once; the others do not notice.
+    net.change(|d| {
+        let nat = d["nat_gateways"]["nat"].as_object_mut().unwrap();
+        nat.remove("secondary_private_ips");
+        nat.remove("secondary_allocations");
+    });
+    for n in 0..40 {
+        let seen = net.send("app", &packet(APP, CLIENT, syn(52_000 + n, 443))).arrives_at("client");
+        assert_eq!(seen.src.to_string(), NAT_PUBLIC);
+        let seen =
+            net.send("app", &packet(APP, CLIENT, tcp(40_000 + n, 443, Flags::Ack))).arrives_at("client");
+        assert_eq!(seen.src.to_string(), NAT_PUBLIC);
+    }
+}
