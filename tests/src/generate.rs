@@ -98,7 +98,9 @@ pub fn network(rng: &mut Rng) -> Value {
         peerings,
         nats,
     ] = &mut kinds;
-    let amount = 1 + rng.below(3);
+    let amount = *rng.pick(&[1, 2, 2, 3, 3]);
+    // Where filters let most through, packets come far.
+    let is_open = rng.chance(65);
     // Alike on purpose, now and then: address spaces overlap.
     let seconds: Vec<usize> = (0..amount).map(|v| if rng.chance(60) { v } else { 0 }).collect();
     let peered = peerings_among(rng, &seconds, peerings);
@@ -136,7 +138,11 @@ pub fn network(rng: &mut Rng) -> Value {
         let peers: Vec<String> = near.map(|other| format!("v{other}-group0")).collect();
         for name in &group_names {
             let known: Vec<String> = group_names.iter().chain(&peers).cloned().collect();
-            groups.insert(name.clone(), group(rng, v, &known, ipv6));
+            let mut rules = group(rng, v, &known, ipv6);
+            if is_open {
+                open(&mut rules);
+            }
+            groups.insert(name.clone(), rules);
         }
         let mut names = Vec::new();
         for s in 1..=1 + rng.below(3) {
@@ -146,7 +152,7 @@ pub fn network(rng: &mut Rng) -> Value {
             if ipv6 {
                 subnet["ipv6_cidr_block"] = json!(format!("2001:db8:{}:{s}::/64", v + 1));
             }
-            if rng.chance(45) {
+            if rng.chance(if is_open { 10 } else { 45 }) {
                 acls.insert(format!("{subnet_name}-acl"), acl(rng, v));
                 subnet["network_acl"] = json!(format!("{subnet_name}-acl"));
             }
@@ -590,6 +596,18 @@ fn group(rng: &mut Rng, v: usize, groups: &[String], ipv6: bool) -> Value {
         group["egress"] = Value::Array(group_rules(rng, groups, ipv6));
     }
     group
+}
+
+/// Lets everything through, too.
+fn open(group: &mut Value) {
+    for direction in ["ingress", "egress"] {
+        if let Some(rules) = group[direction].as_array_mut() {
+            rules.retain(|rule| rule["protocol"] != "-1");
+            rules.push(
+                json!({ "protocol": "-1", "cidr_blocks": ["0.0.0.0/0"], "ipv6_cidr_blocks": ["::/0"] }),
+            );
+        }
+    }
 }
 
 fn group_rules(rng: &mut Rng, groups: &[String], ipv6: bool) -> Vec<Value> {

@@ -382,6 +382,7 @@ fn coarse(reason: &DropReason) -> Reason {
         | DropReason::EgressOnlyUnsolicited { .. }
         | DropReason::PeeringInactive { .. }
         | DropReason::PeeringForeignDestination { .. }
+        | DropReason::PeeringForeignSource { .. }
         | DropReason::OutboundSmtp => Reason::Gateway,
         DropReason::VpnGatewayForeignSource { .. }
         | DropReason::VpnGatewayForeignDestination { .. }

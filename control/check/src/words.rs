@@ -386,6 +386,14 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             );
             plain(Some(name), message)
         }
+        DropReason::PeeringForeignSource { peering, vpc } => {
+            let name = fabric.peerings[peering].name.to_string();
+            let vpc = &fabric.vpcs[vpc].name;
+            let message = format!(
+                "VPC peering connection {name} takes only what VPC {vpc} itself sends, and the packet came by a transit gateway"
+            );
+            plain(Some(name), message)
+        }
         DropReason::VpnGatewayForeignSource { gateway }
         | DropReason::VpnGatewayForeignDestination { gateway }
         | DropReason::VpnGatewayNoRoute { gateway } => {

@@ -335,6 +335,14 @@ pub enum DropReason {
         /// The VPC at the other end.
         vpc: VpcIdx,
     },
+    /// The packet came into the VPC by a transit gateway, and would only pass through (PCX-07, PCX-08).
+    #[error("the packet came by a transit gateway, and a peering connection takes only what its VPC sends")]
+    PeeringForeignSource {
+        /// The connection.
+        peering: PeeringIdx,
+        /// The VPC that the packet would leave.
+        vpc: VpcIdx,
+    },
     /// No subnet of the VPC's attachment lies in the zone of the packet's (TGW-13).
     #[error("the transit gateway is not attached in this availability zone")]
     TransitZone {
@@ -604,6 +612,7 @@ names! {
     Self::EndpointUnsolicited { .. } => "endpoint-unsolicited", "VPCE_INTRA_VPC_TRAFFIC";
     Self::PeeringInactive { .. } => "peering-inactive", "BAD_STATE";
     Self::PeeringForeignDestination { .. } => "peering-foreign-destination", "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR";
+    Self::PeeringForeignSource { .. } => "peering-foreign-source", "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR";
     Self::TransitZone { .. } => "transit-gateway-zone", "TGW_ROUTE_AZ_RESTRICTION";
     Self::TransitNotAssociated { .. } => "transit-gateway-not-associated", "TGW_ATTACH_MISSING_TGW_RTB_ASSOCIATION";
     Self::TransitNoRoute { .. } => "packets-lost-no-route", "TGW_RTB_NO_ROUTE_TO_TGW_ATTACHMENT";

@@ -22,12 +22,16 @@ pub(super) fn enrich(rng: &mut Rng, document: &mut Value) {
     for vpc in &vpcs {
         // A gateway joins VPCs of its own Region.
         let is_near = document["vpcs"][vpc]["region"].is_null();
-        if is_near && rng.chance(90) {
-            attach(rng, document, vpc);
-            attached.push(vpc.clone());
+        if rng.chance(90) {
+            attach(rng, document, vpc, if is_near { "hub" } else { "far-hub" });
+            if is_near {
+                attached.push(vpc.clone());
+            } else {
+                join(rng, document, vpc, &vpcs);
+            }
         }
     }
-    route_to_hub(rng, document, &attached);
+    route_to_hub(rng, document, &attached, "hub");
     if rng.chance(50) && !attached.is_empty() {
         let some =
             |rng: &mut Rng| -> Vec<String> { attached.iter().filter(|_| rng.chance(55)).cloned().collect() };
@@ -48,8 +52,8 @@ pub(super) fn enrich(rng: &mut Rng, document: &mut Value) {
                 json!({ "destination_cidr_block": "2001:db8::/32", "attachment": rng.pick(&attached) }),
             );
         }
-        document["transit_gateway_route_tables"] = json!({ "special": { "transit_gateway": "hub",
-            "associations": associations, "propagations": propagations, "routes": routes } });
+        document["transit_gateway_route_tables"]["special"] = json!({ "transit_gateway": "hub",
+            "associations": associations, "propagations": propagations, "routes": routes });
     }
     if topology(document, None).is_err() {
         // What was thought up is no network, as when a subnet has no room for an interface.
@@ -57,8 +61,35 @@ pub(super) fn enrich(rng: &mut Rng, document: &mut Value) {
     }
 }
 
+/// Joins the gateway of another Region, where the VPC `far` is, to the near one.
+fn join(rng: &mut Rng, document: &mut Value, far: &str, vpcs: &[String]) {
+    document["transit_gateways"]["far-hub"] = json!({ "region": document["vpcs"][far]["region"] });
+    if document["transit_gateways"]["hub"]["default_route_table_association"] == "enable" {
+        document["transit_gateway_peering_attachments"]["pair"] = json!({ "transit_gateway": "hub",
+            "peer_transit_gateway": "far-hub", "state": "available" });
+        let to = |blocks: &[&Value]| -> Value {
+            let mut seen: Vec<&Value> = Vec::new();
+            for block in blocks.iter().filter(|block| !block.is_null()) {
+                if !seen.contains(block) {
+                    seen.push(block);
+                }
+            }
+            let route = |block: &&Value| json!({ "destination_cidr_block": block, "attachment": "pair" });
+            json!({ "routes": seen.iter().map(route).collect::<Vec<_>>() })
+        };
+        let blocks =
+            |vpc: &str| ["cidr_block", "ipv6_cidr_block"].map(|family| &document["vpcs"][vpc][family]);
+        let there = blocks(far);
+        let here: Vec<&Value> =
+            vpcs.iter().filter(|vpc| *vpc != far && rng.chance(90)).flat_map(|vpc| blocks(vpc)).collect();
+        let tables = json!({ "hub/default": to(&there), "far-hub/default": to(&here) });
+        document["transit_gateway_route_tables"] = tables;
+    }
+    route_to_hub(rng, document, &[far.to_owned()], "far-hub");
+}
+
 /// Attaches a VPC by one subnet in each of some of its zones.
-fn attach(rng: &mut Rng, document: &mut Value, vpc: &str) {
+fn attach(rng: &mut Rng, document: &mut Value, vpc: &str, hub: &str) {
     let mut zones: Map<String, Value> = Map::new();
     for (name, subnet) in document["subnets"].as_object().into_iter().flatten() {
         let zone = subnet["availability_zone"].as_str().unwrap_or("us-east-1a").to_owned();
@@ -69,7 +100,7 @@ fn attach(rng: &mut Rng, document: &mut Value, vpc: &str) {
     let subnets: Vec<&Value> = zones.values().collect();
     let ipv6 = !document["vpcs"][vpc]["ipv6_cidr_block"].is_null() && rng.chance(80);
     let attachment = json!({
-        "transit_gateway": "hub", "vpc": vpc, "subnets": subnets, "ipv6_support": ipv6,
+        "transit_gateway": hub, "vpc": vpc, "subnets": subnets, "ipv6_support": ipv6,
         "appliance_mode_support": rng.chance(40),
         "security_group_referencing_support": rng.chance(80),
     });
@@ -77,7 +108,7 @@ fn attach(rng: &mut Rng, document: &mut Value, vpc: &str) {
 }
 
 /// Gives the tables of attached VPCs routes to the gateway, some in place of other ones.
-fn route_to_hub(rng: &mut Rng, document: &mut Value, attached: &[String]) {
+fn route_to_hub(rng: &mut Rng, document: &mut Value, attached: &[String], hub: &str) {
     for (_, table) in document["route_tables"].as_object_mut().into_iter().flatten() {
         let of_attached = table["vpc"].as_str().is_some_and(|vpc| attached.iter().any(|name| name == vpc));
         let is_edge = !table["gateways"].is_null();
@@ -102,7 +133,7 @@ fn route_to_hub(rng: &mut Rng, document: &mut Value, attached: &[String]) {
         for (family, block, percent) in blocks {
             let is_taken = routes.iter().any(|route| route[family] == block);
             if !is_taken && rng.chance(percent) {
-                routes.push(json!({ family: block, "transit_gateway": "hub" }));
+                routes.push(json!({ family: block, "transit_gateway": hub }));
             }
         }
     }

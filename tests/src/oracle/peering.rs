@@ -16,7 +16,9 @@ impl Oracle {
         let topology = walk.topology;
         let peering = &topology.vpc_peering_connections[name];
         let to = if peering.vpc == *from { &peering.peer_vpc } else { &peering.vpc };
-        if !is_active(topology, name)
+        // PCX-08: nor what a transit gateway has brought.
+        if walk.by_transit
+            || !is_active(topology, name)
             || !topology.vpcs[to].cidr_blocks().any(|b| b.contains(&walk.packet.dst))
         {
             return Err(Reason::Gateway);

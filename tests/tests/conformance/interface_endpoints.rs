@@ -201,7 +201,7 @@ fn an_endpoint_opens_no_connection_into_its_vpc() {
 
 #[test]
 fn what_is_larger_than_8500_bytes_dies_in_silence_and_segments_are_clamped() {
-    // proves: EPI-10
+    // proves: EPI-10, VEC-16
     let mut net = net_with(|_| {});
     for (src, ipv6) in [(WEB, false), (WEB_V6, true)] {
         let to = endpoint_address(&net, ipv6);
@@ -337,7 +337,7 @@ fn an_idle_flow_is_forgotten_and_a_late_packet_of_it_dies() {
 
 #[test]
 fn an_error_about_a_flow_through_it_does_not_pass() {
-    // proves: EPI-10
+    // proves: EPI-10, VEC-16
     let mut net = net_with(|_| {});
     let to = endpoint_address(&net, false);
     net.send("web", &packet(WEB, &to, udp(40_000, 53))).arrives_at(SERVICE);

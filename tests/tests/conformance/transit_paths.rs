@@ -177,8 +177,7 @@ fn send_sized(net: &mut Net, from: &str, packet: &Packet, length: usize) -> Fate
 
 #[test]
 fn the_way_by_a_transit_gateway_takes_8500_bytes() {
-    // proves: TGW-25, TGW-26
-    // VEC-16, MTU-04, MTU-05, MTU-08
+    // proves: TGW-25, TGW-26, VEC-16, MTU-04, MTU-05, MTU-08
     let mut net = two_regions(|_| {});
     let datagram = Packet::new(&v4("a-one"), &v4("b-one"), udp(40_000, 53));
     assert_eq!(send_sized(&mut net, "a-one", &datagram, 8500).arrives_at("b-one").packet_len, 8500);
@@ -198,6 +197,11 @@ fn the_way_by_a_transit_gateway_takes_8500_bytes() {
     assert_eq!(send_sized(&mut net, "a-one", &datagram_v6, 8500).arrives_at("b-one").packet_len, 8500);
     let fate = send_sized(&mut net, "a-one", &datagram_v6, 8501);
     assert_eq!(told(&fate).1, Some((2, 0)));
+    // Inside the VPC there is room for more.
+    let near = Packet::new(&v4("a-one"), &v4("a-two"), udp(40_000, 53));
+    for length in [1501, 9001] {
+        assert_eq!(send_sized(&mut net, "a-one", &near, length).arrives_at("a-two").packet_len, length);
+    }
     // To the other region the same; it enters by a VPC attachment.
     let far = Packet::new(&v4("a-one"), "10.4.1.10", udp(40_000, 53));
     assert_eq!(send_sized(&mut net, "a-one", &far, 8500).arrives_at("d-one").packet_len, 8500);
@@ -215,8 +219,7 @@ fn the_way_by_a_transit_gateway_takes_8500_bytes() {
 
 #[test]
 fn a_transit_gateway_lowers_the_segment_size_that_tcp_announces() {
-    // proves: TGW-26
-    // MTU-09
+    // proves: TGW-26, MTU-09
     let mut net = with_hub(|_| {});
     for (packet, fits) in [
         (request("a-one", "b-one"), 8460u16),
@@ -310,8 +313,7 @@ fn answer_to(seen: &frames::Seen) -> Packet {
 
 #[test]
 fn an_attachment_in_a_public_subnet_leads_to_an_internet_gateway_that_drops() {
-    // proves: IGW-28
-    // IGW-11
+    // proves: IGW-11, IGW-28
     let mut net = central_egress(|d| {
         d["subnets"]["c-door-one"]["route_table"] = json!("c-public");
     });
@@ -332,6 +334,65 @@ fn an_attachment_in_a_public_subnet_leads_to_an_internet_gateway_that_drops() {
     net.send("c-one", &forged).arrives_at("client");
 }
 
+/// Behind `b` the VPC `e`, by a peering connection to which the subnets of `b`'s attachment have a route.
+fn peered_behind(change: impl FnOnce(&mut Value)) -> Net {
+    with_hub(|d| {
+        add_vpc(d, "e", 5);
+        d["transit_gateway_vpc_attachments"].as_object_mut().unwrap().remove("e");
+        d["vpc_peering_connections"]["be"] = json!({ "vpc": "b", "peer_vpc": "e", "state": "active" });
+        d["route_tables"]["e"]["routes"] = json!([
+            { "cidr_block": "10.0.0.0/8", "vpc_peering_connection": "be" },
+            { "ipv6_cidr_block": "2001:db8::/32", "vpc_peering_connection": "be" },
+        ]);
+        let there = json!([
+            { "cidr_block": "10.5.0.0/16", "vpc_peering_connection": "be" },
+            { "ipv6_cidr_block": "2001:db8:5::/56", "vpc_peering_connection": "be" },
+        ]);
+        d["route_tables"]["b"]["routes"].as_array_mut().unwrap().extend(there.as_array().unwrap().clone());
+        d["route_tables"]["b/main"] = json!({ "routes": there });
+        d["transit_gateway_route_tables"]["hub/default"] = json!({ "routes": [
+            { "destination_cidr_block": "10.5.0.0/16", "attachment": "b" },
+            { "destination_cidr_block": "2001:db8:5::/56", "attachment": "b" },
+        ] });
+        change(d);
+    })
+}
+
+#[test]
+fn what_came_by_a_transit_gateway_does_not_pass_on_through_a_peering_connection() {
+    // proves: PCX-08
+    let to_e = |from: &str| Packet::new(&v4(from), "10.5.1.10", syn(40_000, 443));
+    let to_e_v6 = |from: &str| Packet::new(&v6(from), "2001:db8:5:1::10", syn(40_000, 443));
+    let mut net = peered_behind(|_| {});
+    net.send("a-one", &to_e("a-one")).dies_of("peering-foreign-source");
+    net.send("a-one", &to_e_v6("a-one")).dies_of("peering-foreign-source");
+    net.send("e-one", &to_e("a-one").answer().unwrap()).dies_of("peering-foreign-destination");
+    net.send("e-one", &to_e_v6("a-one").answer().unwrap()).dies_of("peering-foreign-destination");
+    assert!(net.converses("b-one", &to_e("b-one")) && net.converses("b-one", &to_e_v6("b-one")));
+    // What a NAT gateway of the VPC sends is the VPC's own.
+    let mut net = peered_behind(|d| {
+        d["nat_gateways"]["own"] = json!({ "subnet": "b-one", "connectivity_type": "private",
+            "private_ip": "10.2.1.77" });
+        d["route_tables"]["b/main"]["routes"] =
+            json!([{ "cidr_block": "10.5.0.0/16", "nat_gateway": "own" }]);
+    });
+    let seen = net.send("a-one", &to_e("a-one")).arrives_at("e-one");
+    assert_eq!(seen.src.to_string(), "10.2.1.77");
+    assert!(net.converses("a-one", &to_e("a-one")));
+    // So is what an instance passes on.
+    let mut net = peered_behind(|d| {
+        d["instances"]["b-two"]["source_dest_check"] = json!(false);
+        d["route_tables"]["b/main"]["routes"] = json!([
+            { "cidr_block": "10.5.0.0/16", "network_interface": "b-two" },
+            { "ipv6_cidr_block": "2001:db8:5::/56", "network_interface": "b-two" },
+        ]);
+    });
+    for packet in [to_e("a-one"), to_e_v6("a-one")] {
+        net.send("a-one", &packet).arrives_at("b-two");
+        net.send("b-two", &packet).arrives_at("e-one");
+    }
+}
+
 #[test]
 fn what_came_in_by_an_attachment_may_leave_by_it() {
     // proves: TGW-50
@@ -349,8 +410,7 @@ fn what_came_in_by_an_attachment_may_leave_by_it() {
 
 #[test]
 fn inbound_rules_may_refer_to_groups_beyond_a_transit_gateway() {
-    // proves: TGW-40, SG-11
-    // SG-10
+    // proves: TGW-40, SG-10, SG-11
     let referring = |d: &mut Value| {
         d["transit_gateways"]["hub"] = json!({ "security_group_referencing_support": "enable" });
         d["security_groups"]["b-open"]["ingress"] =

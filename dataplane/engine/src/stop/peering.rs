@@ -1,7 +1,7 @@
 //! Does the packet cross a VPC peering connection? (area PCX)
 //!
 //! It leads to the interfaces of the VPC at the other end and nowhere else: no transit, no gateway of the other VPC
-//! (PCX-07, PCX-08). The other VPC's route tables play no part (PIPE-05).
+//! (PCX-07, PCX-08), nor for what has come by a transit gateway. The other VPC's route tables play no part (PIPE-05).
 
 use crate::index::{PeeringIdx, VpcIdx};
 use crate::packet::{Draft, Path};
@@ -27,6 +27,10 @@ pub(crate) fn cross(
     if !cx.fabric.vpcs[to].contains(destination) {
         // PCX-09
         return Err(DropReason::PeeringForeignDestination { peering: index, vpc: to });
+    }
+    if matches!(draft.path, Path::Transit(_)) {
+        // PCX-07, PCX-08: what a NAT gateway or an instance passes on is the VPC's own.
+        return Err(DropReason::PeeringForeignSource { peering: index, vpc: from });
     }
     if let Some(mtu) = peering.mtu {
         // MTU-05, MTU-08: the VPC's router says so.
