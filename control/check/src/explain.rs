@@ -10,7 +10,7 @@ use vpclab_api::{
     ApiError, Assumed, Blocker, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd, QuestionEnd,
     RuleReference, Step, Unmodelled,
 };
-use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve};
+use vpclab_engine::explain::{End, EndError, Ends, NAT_PORTS, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
 use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, HostIdx, Role, Side, explain as engine};
 use vpclab_model::{LinkName, RouteState, Topology, not_public};
@@ -158,6 +158,12 @@ impl Telling<'_> {
         let mut not_denied: Vec<_> =
             told.not_denied.iter().map(|class| words::partial(class, self.ipv6)).collect();
         let mut forward = self.leg(&told.forward, false);
+        if let Some(observed) = &mut forward.observed {
+            let seen = observed.source.address.clone();
+            observed.other_sources =
+                told.sources.iter().map(ToString::to_string).filter(|source| *source != seen).collect();
+        }
+        let mut by_choice = told.by_choice;
         let mut back = told.back.as_ref().map(|leg| self.leg(leg, true));
         if let Some(name) = self.astray(&told.forward) {
             // Who answers is not who was asked: what happens to that answer is no part of this one.
@@ -165,6 +171,7 @@ impl Telling<'_> {
             back = None;
             forward.verdict = LegVerdict::Dropped;
             forward.observed = None;
+            by_choice = false;
             not_denied.clear();
             blockers.push(self.misdelivered(&name));
         }
@@ -182,6 +189,7 @@ impl Telling<'_> {
             back,
             blockers,
             not_denied,
+            by_choice,
             assumed: self.assumed(&told),
             unmodelled,
         }
@@ -234,13 +242,16 @@ impl Telling<'_> {
         Leg {
             verdict,
             steps: leg.steps.iter().map(|step| self.step(step)).chain(router).collect(),
-            observed: leg.observed.as_ref().map(|headers| self.observed(headers, is_return)),
+            observed: leg.observed.as_ref().map(|headers| {
+                let is_translated = leg.steps.iter().any(lends_port);
+                self.observed(headers, is_return, is_translated)
+            }),
         }
     }
 
-    /// The packet as its receiver sees it. No gateway of this version changes ports, so a port that could be any of a
-    /// set is any of the same set at the far end.
-    fn observed(&self, headers: &IpHeaders, is_return: bool) -> Observed {
+    /// The packet as its receiver sees it. A port that could be any of a set is any of the same set at the far end, unless
+    /// a gateway has lent one of its own in its place (NAT-06, EPS-06); the asker of a reply sees the port it chose.
+    fn observed(&self, headers: &IpHeaders, is_return: bool, is_translated: bool) -> Observed {
         let has_ports = matches!(headers.transport, Transport::Tcp(_) | Transport::Udp { .. });
         let (source, destination) = match self.question.traffic {
             _ if !has_ports => (None, None),
@@ -250,9 +261,12 @@ impl Telling<'_> {
             ),
             _ => (Some(EPHEMERAL.to_owned()), Some(EVERY_PORT.to_owned())),
         };
+        let lent = words::ports(NAT_PORTS.from, NAT_PORTS.to);
+        let source = source.map(|port| if is_translated && !is_return { lent } else { port });
         let (source, destination) = if is_return { (destination, source) } else { (source, destination) };
         Observed {
             source: ObservedEnd { address: headers.src.to_string(), port: source },
+            other_sources: Vec::new(),
             destination: ObservedEnd { address: headers.dst.to_string(), port: destination },
         }
     }
@@ -456,6 +470,7 @@ impl Telling<'_> {
             groups: told.groups,
             message: told.message,
             partial,
+            by_choice: blocker.by_choice,
         }
     }
 
@@ -537,6 +552,7 @@ impl Telling<'_> {
             groups: Vec::new(),
             message: format!("the packet reaches {name}, not {}", self.question.to.name),
             partial: Vec::new(),
+            by_choice: false,
         }
     }
 
@@ -641,6 +657,15 @@ impl Telling<'_> {
             && not_public(address).is_none()
             && fabric.only_host_at(address).is_none()
             && fabric.public_mapping(address).is_none()
+    }
+}
+
+/// Whether a gateway has put a port of its own in place of the sender's.
+fn lends_port(step: &vpclab_engine::Step) -> bool {
+    match step {
+        vpclab_engine::Step::NatGateway { .. } => true,
+        vpclab_engine::Step::Endpoint { before, after, .. } => before != after,
+        _ => false,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod answer;
 mod askable;
+mod beyond;
 mod codes;
 mod evidence;
 mod explain;
