@@ -55,11 +55,18 @@ pub(crate) fn of_vpc(topology: &Topology, vpc: &VpcName) -> Vec<Branch> {
 
 fn transit_gateway(topology: &Topology, name: &TransitGatewayName) -> Branch {
     let vpcs = topology.transit_gateway_vpc_attachments.iter();
-    let vpcs = vpcs.filter(|(_, attachment)| attachment.transit_gateway == *name).map(|(name, attachment)| {
-        let subnets: Vec<&str> = attachment.subnets.keys().map(|subnet| subnet.as_str()).collect();
-        let mode = if attachment.appliance_mode_support { "appliance mode" } else { "" };
-        attached(name.as_str(), format!("VPC {}", attachment.vpc), subnets.join(" "), word(&attachment.state), mode)
-    });
+    let vpcs =
+        vpcs.filter(|(_, attachment)| attachment.transit_gateway == *name).map(|(name, attachment)| {
+            let subnets: Vec<&str> = attachment.subnets.keys().map(|subnet| subnet.as_str()).collect();
+            let mode = if attachment.appliance_mode_support { "appliance mode" } else { "" };
+            attached(
+                name.as_str(),
+                format!("VPC {}", attachment.vpc),
+                subnets.join(" "),
+                word(&attachment.state),
+                mode,
+            )
+        });
     let peers = topology.transit_gateway_peering_attachments.iter();
     let peers = peers.filter_map(|(at, attachment)| {
         let other = if attachment.transit_gateway == *name {
@@ -69,7 +76,13 @@ fn transit_gateway(topology: &Topology, name: &TransitGatewayName) -> Branch {
         } else {
             return None;
         };
-        Some(attached(at.as_str(), format!("transit gateway {other}"), String::new(), word(&attachment.state), ""))
+        Some(attached(
+            at.as_str(),
+            format!("transit gateway {other}"),
+            String::new(),
+            word(&attachment.state),
+            "",
+        ))
     });
     let end = AwsEnd::TransitGateway(name.clone());
     let connections = topology.vpn_connections.iter().filter(|(_, vpn)| vpn.gateway == end);
@@ -145,7 +158,12 @@ fn customer_network(topology: &Topology, name: &CustomerNetworkName, network: &C
     let private = private.map(|(link, interface)| (LinkName::Private(link.clone()), interface));
     let transit = topology.dx_transit_virtual_interfaces.iter();
     let transit = transit.map(|(link, interface)| (LinkName::Transit(link.clone()), interface));
-    links.extend(private.chain(transit).filter(|(_, one)| one.customer_network.as_ref() == Some(name)).map(virtual_interface));
+    links.extend(
+        private
+            .chain(transit)
+            .filter(|(_, one)| one.customer_network.as_ref() == Some(name))
+            .map(virtual_interface),
+    );
     let hosts = topology.customer_hosts.iter().filter(|(_, host)| host.customer_network == *name);
     let hosts = hosts.map(|(name, host)| {
         let v4 = host.address.map(|address| address.to_string());

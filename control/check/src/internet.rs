@@ -248,7 +248,8 @@ impl Marks {
             tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
         }
         let gateways = met.vpn_gateways.iter().map(|&gateway| &fabric.vpn_gateways[gateway].routes);
-        let customers = met.customer_networks.iter().map(|&network| &fabric.customer_networks[network].routes);
+        let customers =
+            met.customer_networks.iter().map(|&network| &fabric.customer_networks[network].routes);
         for routes in gateways.chain(customers).map(|table| &table.routes) {
             let does = |place: usize| &routes[place].links;
             tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
@@ -346,7 +347,9 @@ fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool) -> Vec<Ho
     let customers: Vec<IpNet> = customers.collect();
     // Between two neighbouring edges all addresses are alike.
     let mut starts: BTreeSet<IpAddr> = BTreeSet::new();
-    for block in marks.blocks().chain(ours).chain(customers.iter().copied()).chain(single).chain(public_edges()) {
+    for block in
+        marks.blocks().chain(ours).chain(customers.iter().copied()).chain(single).chain(public_edges())
+    {
         if block.addr().is_ipv6() == ipv6 {
             starts.insert(block.network());
             starts.extend(address_after(block.broadcast()));

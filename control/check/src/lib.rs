@@ -19,6 +19,7 @@ mod question;
 pub mod render;
 pub mod report;
 mod run;
+mod steps;
 pub mod style;
 mod testfile;
 mod tree;

@@ -185,7 +185,8 @@ pub(crate) fn some(partial: &[Partial]) -> String {
                 part.ports.as_deref().filter(|ports| *ports != "0-65535").map(|ports| format!(" {ports}"));
             let source = part.source_ports.as_deref().filter(|ports| *ports != EPHEMERAL);
             let source = source.map(|ports| format!(" from source port {ports}"));
-            let lent = part.nat_ports.as_ref().map(|ports| format!(" where a NAT gateway lends port {ports}"));
+            let lent =
+                part.nat_ports.as_ref().map(|ports| format!(" where a NAT gateway lends port {ports}"));
             let [port, source, lent] = [port, source, lent].map(Option::unwrap_or_default);
             format!("{}{port}{source}{lent}", part.protocol)
         })
@@ -254,7 +255,9 @@ fn row(step: &Step) -> Vec<String> {
         ("network_interface" | "internet" | "customer_host" | "service", action, ..) => {
             if action == "leave" { "leaves" } else { "arrives" }.to_owned()
         }
-        ("route_table" | "transit_gateway_route_table" | "customer_network", _, Some(rule), Some(detail)) => format!("{rule} → {detail}"),
+        ("route_table" | "transit_gateway_route_table" | "customer_network", _, Some(rule), Some(detail)) => {
+            format!("{rule} → {detail}")
+        }
         ("network_acl", _, Some(rule), Some(subnet)) => format!("{rule} at the edge of {subnet}"),
         ("security_group", "tracked", ..) => "part of a tracked connection".to_owned(),
         ("security_group", "related", ..) => "about a tracked connection".to_owned(),
@@ -262,9 +265,11 @@ fn row(step: &Step) -> Vec<String> {
         ("source_dest_check", "pass", ..) => "off".to_owned(),
         ("source_dest_check", "allow", ..) => "its own address".to_owned(),
         ("source_dest_check", "deny", ..) => "not its own address".to_owned(),
-        ("internet_gateway" | "egress_only_internet_gateway" | "vpn_connection" | "virtual_interface", "pass", ..) => {
-            "unchanged".to_owned()
-        }
+        (
+            "internet_gateway" | "egress_only_internet_gateway" | "vpn_connection" | "virtual_interface",
+            "pass",
+            ..,
+        ) => "unchanged".to_owned(),
         ("vpc_endpoint", "forward", ..) => "unchanged".to_owned(),
         ("guest", _, _, None) => "sends it on unchanged".to_owned(),
         ("transit_gateway" | "vpn_gateway", "forward", _, Some(detail)) => format!("to {detail}"),

@@ -319,7 +319,9 @@ fn partly(explanation: &Explanation) -> Option<String> {
         return Some(some.message.clone());
     }
     if explanation.by_choice {
-        return Some("it passes on some of the ways that gateways may choose at random, and not on others".to_owned());
+        return Some(
+            "it passes on some of the ways that gateways may choose at random, and not on others".to_owned(),
+        );
     }
     if !explanation.not_denied.is_empty() {
         return Some(format!("only some of it passes: {}", crate::render::some(&explanation.not_denied)));

@@ -156,7 +156,8 @@ impl Engine {
     ) -> (Plan, bool) {
         let mut attempt = 1;
         loop {
-            let mut decided = plan(&Context { fabric, flows: &self.flows, now, nat_port: None, choices: None });
+            let mut decided =
+                plan(&Context { fabric, flows: &self.flows, now, nat_port: None, choices: None });
             if is_full(&decided) && self.looked_for_room != Some(now) {
                 // What has expired must not stand in the way. A bounded look, and one for all packets of a batch: who
                 // is at a limit must not make every packet dear for the others.
@@ -458,7 +459,9 @@ pub fn trace(
     probe: &mut impl Probe,
 ) -> Plan {
     match parse(frame) {
-        Ok(headers) => plan_frame(&Context { fabric, flows, now, nat_port: None, choices: None }, port, &headers, probe),
+        Ok(headers) => {
+            plan_frame(&Context { fabric, flows, now, nat_port: None, choices: None }, port, &headers, probe)
+        }
         Err(malformed) => Plan::dropped(DropReason::Malformed(malformed)),
     }
 }

@@ -127,7 +127,9 @@ fn destination(
             Some(address) if from_outside => public_face(fabric, eni, address),
             address => address.map(Ok),
         },
-        End::Host(host) if from_outside && is_public(fabric, host, ipv6) => return Err(EndError::BothOutside),
+        End::Host(host) if from_outside && is_public(fabric, host, ipv6) => {
+            return Err(EndError::BothOutside);
+        }
         End::Internet if from_outside => return Err(EndError::BothOutside),
         End::Host(host) => fabric.hosts[host].addresses.iter().find(|a| a.is_ipv6() == ipv6).copied().map(Ok),
         End::Internet => Some(anonymous_address(fabric, ipv6).ok_or(EndError::NoAnonymousAddress)),

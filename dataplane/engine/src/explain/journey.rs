@@ -127,7 +127,8 @@ impl<'a> Journey<'a> {
         asked: Option<&Class>,
     ) -> (Leg, Vec<DropReason>, Vec<Effect>) {
         let Self { fabric, nat_port, choices, .. } = *self;
-        let cx = Context { fabric, flows: self.flows, now: Timestamp::ZERO, nat_port, choices: Some(choices) };
+        let cx =
+            Context { fabric, flows: self.flows, now: Timestamp::ZERO, nat_port, choices: Some(choices) };
         let mut recorder = Recorder { survey: true, ..Recorder::default() };
         let planned = match origin {
             Ok(origin) => plan(&cx, origin, packet, &mut recorder),

@@ -285,7 +285,8 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
         (true, false) => None,
         (true, true) => (!inexhaustive).then_some(true),
     };
-    let not_denied = if blockers.is_empty() { Vec::new() } else { passing.difference(&denied).copied().collect() };
+    let not_denied =
+        if blockers.is_empty() { Vec::new() } else { passing.difference(&denied).copied().collect() };
     let not_denied = classes::merge(not_denied);
     let sources = fates.iter().filter_map(|fate| fate.forward.observed.map(|seen| seen.src)).collect();
     let shown = fates.iter().position(Fate::is_denied);

@@ -72,7 +72,8 @@ pub(crate) fn switch(
             draft.sender = None;
             probe.step(|| Step::TransitGateway { from, to, subnet: None });
             let links = behind.lookup(draft.headers.dst).map_or(&[][..], |route| &route.links);
-            let link = pick(cx, &(&*left.name, flow(draft)), links).ok_or(DropReason::TransitBlackhole { table, destination })?;
+            let link = pick(cx, &(&*left.name, flow(draft)), links)
+                .ok_or(DropReason::TransitBlackhole { table, destination })?;
             Ok(Location::PrivateLink(*link, Direction::Outbound))
         }
     }
