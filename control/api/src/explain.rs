@@ -77,6 +77,9 @@ pub struct Explanation {
     /// The packets that nothing denies, where others that were asked about are denied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_denied: Vec<Partial>,
+    /// Whether a random choice of gateways decides: some packets pass on some of the ways they may take, and die on others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_choice: bool,
     /// What a wire cannot know.
     pub assumed: Vec<Assumed>,
     /// What the answer depends on and the engine does not model.
@@ -162,6 +165,9 @@ pub enum RuleReference {
 pub struct Observed {
     /// Where it comes from.
     pub source: ObservedEnd,
+    /// Which other addresses it may come from, where a gateway chooses among several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_sources: Vec<String>,
     /// Where it goes.
     pub destination: ObservedEnd,
 }
@@ -194,6 +200,9 @@ pub struct Blocker {
     /// The packets denied, where they are not all that were asked about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partial: Vec<Partial>,
+    /// Whether it denies them only on some of the ways that gateways may choose for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_choice: bool,
 }
 
 /// Some of the packets that were asked about.
@@ -204,6 +213,9 @@ pub struct Partial {
     /// Source ports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_ports: Option<String>,
+    /// The ports that NAT gateways lend on the way, where only some of 1024-65535 are meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat_ports: Option<String>,
     /// Destination ports; for ICMP, types and codes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<String>,

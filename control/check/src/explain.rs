@@ -8,17 +8,17 @@ use std::net::IpAddr;
 
 use vpclab_api::{
     ApiError, Assumed, Blocker, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd, QuestionEnd,
-    RuleReference, Step, Unmodelled,
+    Step, Unmodelled,
 };
-use vpclab_engine::explain::{End, EndError, Ends, TrafficQuestion, ask, resolve};
+use vpclab_engine::explain::{End, EndError, Ends, NAT_PORTS, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
-use vpclab_engine::{DropReason, EniIdx, Fabric, GroupDecision, HostIdx, Role, Side, explain as engine};
-use vpclab_model::{LinkName, RouteState, Topology, not_public};
+use vpclab_engine::{DropReason, Fabric, HostIdx, Role, explain as engine};
+use vpclab_model::{Topology, not_public};
 use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question};
-use crate::words;
+use crate::{steps, words};
 
 /// The source ports of a client that does not choose one (NACL-19).
 const EPHEMERAL: &str = "32768-60999";
@@ -158,6 +158,12 @@ impl Telling<'_> {
         let mut not_denied: Vec<_> =
             told.not_denied.iter().map(|class| words::partial(class, self.ipv6)).collect();
         let mut forward = self.leg(&told.forward, false);
+        if let Some(observed) = &mut forward.observed {
+            let seen = observed.source.address.clone();
+            observed.other_sources =
+                told.sources.iter().map(ToString::to_string).filter(|source| *source != seen).collect();
+        }
+        let mut by_choice = told.by_choice;
         let mut back = told.back.as_ref().map(|leg| self.leg(leg, true));
         if let Some(name) = self.astray(&told.forward) {
             // Who answers is not who was asked: what happens to that answer is no part of this one.
@@ -165,6 +171,7 @@ impl Telling<'_> {
             back = None;
             forward.verdict = LegVerdict::Dropped;
             forward.observed = None;
+            by_choice = false;
             not_denied.clear();
             blockers.push(self.misdelivered(&name));
         }
@@ -182,6 +189,7 @@ impl Telling<'_> {
             back,
             blockers,
             not_denied,
+            by_choice,
             assumed: self.assumed(&told),
             unmodelled,
         }
@@ -229,18 +237,26 @@ impl Telling<'_> {
         };
         let router = self.router(leg).map(|router| Step {
             detail: Some("it answers by itself".to_owned()),
-            ..plain("router", router, "arrive")
+            ..steps::plain("router", router, "arrive")
         });
         Leg {
             verdict,
-            steps: leg.steps.iter().map(|step| self.step(step)).chain(router).collect(),
-            observed: leg.observed.as_ref().map(|headers| self.observed(headers, is_return)),
+            steps: leg
+                .steps
+                .iter()
+                .map(|step| steps::step(self.fabric, self.topology, step))
+                .chain(router)
+                .collect(),
+            observed: leg.observed.as_ref().map(|headers| {
+                let is_translated = leg.steps.iter().any(lends_port);
+                self.observed(headers, is_return, is_translated)
+            }),
         }
     }
 
-    /// The packet as its receiver sees it. No gateway of this version changes ports, so a port that could be any of a
-    /// set is any of the same set at the far end.
-    fn observed(&self, headers: &IpHeaders, is_return: bool) -> Observed {
+    /// The packet as its receiver sees it. A port that could be any of a set is any of the same set at the far end, unless
+    /// a gateway has lent one of its own in its place (NAT-06, EPS-06); the asker of a reply sees the port it chose.
+    fn observed(&self, headers: &IpHeaders, is_return: bool, is_translated: bool) -> Observed {
         let has_ports = matches!(headers.transport, Transport::Tcp(_) | Transport::Udp { .. });
         let (source, destination) = match self.question.traffic {
             _ if !has_ports => (None, None),
@@ -250,197 +266,13 @@ impl Telling<'_> {
             ),
             _ => (Some(EPHEMERAL.to_owned()), Some(EVERY_PORT.to_owned())),
         };
+        let lent = words::ports(NAT_PORTS.from, NAT_PORTS.to);
+        let source = source.map(|port| if is_translated && !is_return { lent } else { port });
         let (source, destination) = if is_return { (destination, source) } else { (source, destination) };
         Observed {
             source: ObservedEnd { address: headers.src.to_string(), port: source },
+            other_sources: Vec::new(),
             destination: ObservedEnd { address: headers.dst.to_string(), port: destination },
-        }
-    }
-
-    fn step(&self, step: &vpclab_engine::Step) -> Step {
-        use vpclab_engine::Step as Examined;
-        let fabric = self.fabric;
-        let eni_name = |eni: EniIdx| fabric.enis[eni].name.to_string();
-        match *step {
-            Examined::Leave { eni } => plain("network_interface", eni_name(eni), "leave"),
-            Examined::Forward { eni, out, translated } => {
-                let by = (out != eni).then(|| format!("by {}", eni_name(out)));
-                let change = translated.map(|(before, after)| format!("{before} becomes {after}"));
-                let detail: Vec<String> = by.into_iter().chain(change).collect();
-                Step {
-                    detail: (!detail.is_empty()).then(|| detail.join(", ")),
-                    ..plain("guest", eni_name(eni), "forward")
-                }
-            }
-            Examined::Arrive { eni } => plain("network_interface", eni_name(eni), "arrive"),
-            Examined::SourceDestCheck { eni, direction, enabled, passed } => {
-                let action = match (enabled, passed) {
-                    (false, _) => "pass",
-                    (true, true) => "allow",
-                    (true, false) => "deny",
-                };
-                let direction = Some(words::direction(direction));
-                Step { direction, ..plain("source_dest_check", eni_name(eni), action) }
-            }
-            Examined::SecurityGroup { eni, direction, ref decision } => {
-                let (action, rule) = match *decision {
-                    GroupDecision::Tracked => ("tracked", None),
-                    GroupDecision::Related => ("related", None),
-                    GroupDecision::Denied => ("deny", None),
-                    GroupDecision::Rule { group, declared_at, .. } => (
-                        "allow",
-                        Some(words::group_rule(fabric, self.topology, group, direction, declared_at)),
-                    ),
-                };
-                Step {
-                    direction: Some(words::direction(direction)),
-                    rule: rule.map(RuleReference::Text),
-                    groups: words::groups(fabric, eni),
-                    ..plain("security_group", eni_name(eni), action)
-                }
-            }
-            Examined::NetworkAcl { network_acl, subnet, direction, rule, allowed } => Step {
-                direction: Some(words::direction(direction)),
-                rule: Some(words::acl_rule(rule)),
-                detail: Some(fabric.subnets[subnet].name.to_string()),
-                ..plain(
-                    "network_acl",
-                    fabric.network_acls[network_acl].name.to_string(),
-                    if allowed { "allow" } else { "deny" },
-                )
-            },
-            Examined::Route { route_table, matched } => {
-                let table = &fabric.route_tables[route_table];
-                let Some((destination, target)) = matched else {
-                    let detail = Some("no route matches".to_owned());
-                    return Step { detail, ..plain("route_table", table.name.to_string(), "deny") };
-                };
-                let to = || table.routes.iter().filter(|route| route.destination == destination);
-                let route = to().find(|route| !route.overridden);
-                let is_blackhole = route.is_some_and(|route| route.state == RouteState::Blackhole);
-                let list = route.and_then(|route| route.prefix_list.as_ref());
-                let list = list.map(|list| format!(", by prefix list {list}")).unwrap_or_default();
-                // RT-06: what lost is still there.
-                let lost: Vec<_> = to().filter(|route| route.overridden).map(|r| r.target).collect();
-                let lost = lost.iter().map(|&target| words::target(fabric, target)).collect::<Vec<_>>();
-                let lost = if lost.is_empty() {
-                    String::new()
-                } else {
-                    format!(", before {} by HIGHER_PRIORITY_ROUTE", lost.join(", "))
-                };
-                let target = words::target(fabric, target);
-                let (action, detail) = if is_blackhole {
-                    ("deny", format!("{target}, a blackhole{list}{lost}"))
-                } else {
-                    ("forward", format!("{target}{list}{lost}"))
-                };
-                Step {
-                    rule: Some(RuleReference::Text(destination.to_string())),
-                    detail: Some(detail),
-                    ..plain("route_table", table.name.to_string(), action)
-                }
-            }
-            Examined::EgressOnly { gateway, direction } => Step {
-                direction: Some(words::direction(direction)),
-                ..plain("egress_only_internet_gateway", fabric.egress_only[gateway].name.to_string(), "pass")
-            },
-            Examined::NatGateway { gateway, side: _, before, after } => Step {
-                detail: Some(format!("{} → {} becomes {} → {}", before.0, before.1, after.0, after.1)),
-                ..plain("nat_gateway", fabric.nat_gateways[gateway].name.to_string(), "translate")
-            },
-            Examined::Endpoint { endpoint, direction, before, after } => Step {
-                direction: Some(words::direction(direction)),
-                detail: (before != after)
-                    .then(|| format!("{} → {} becomes {} → {}", before.0, before.1, after.0, after.1)),
-                ..plain(
-                    "vpc_endpoint",
-                    fabric.vpc_endpoints[endpoint].name.to_string(),
-                    if before == after { "forward" } else { "translate" },
-                )
-            },
-            Examined::Peering { peering, to } => Step {
-                detail: Some(fabric.vpcs[to].name.to_string()),
-                ..plain("vpc_peering_connection", fabric.peerings[peering].name.to_string(), "forward")
-            },
-            Examined::TransitRoute { attachment: _, table, matched } => {
-                let table = &fabric.transit_tables[table];
-                let name = table.name.to_string();
-                let Some(destination) = matched else {
-                    let detail = Some("no route matches".to_owned());
-                    return Step { detail, ..plain("transit_gateway_route_table", name, "deny") };
-                };
-                let route = table.routes.iter().find(|route| route.destination == destination);
-                let mut targets = route.into_iter().flat_map(|route| &route.attachments).peekable();
-                let (action, detail) = match targets.peek() {
-                    None => ("deny", "a blackhole".to_owned()),
-                    Some(_) => {
-                        let names = targets.map(|to| &*fabric.transit_attachments[*to].name);
-                        ("forward", names.collect::<Vec<_>>().join(", "))
-                    }
-                };
-                Step {
-                    rule: Some(RuleReference::Text(destination.to_string())),
-                    detail: Some(detail),
-                    ..plain("transit_gateway_route_table", name, action)
-                }
-            }
-            Examined::TransitGateway { from, to, subnet } => {
-                let gateway = fabric.transit_attachments[from].gateway;
-                let attachment = &fabric.transit_attachments[to].name;
-                let detail = match subnet {
-                    Some(subnet) => format!("{attachment}, by subnet {}", fabric.subnets[subnet].name),
-                    None => attachment.to_string(),
-                };
-                Step {
-                    detail: Some(detail),
-                    ..plain("transit_gateway", fabric.transit_gateways[gateway].name.to_string(), "forward")
-                }
-            }
-            Examined::InternetGateway { gateway, direction, translated } => Step {
-                direction: Some(words::direction(direction)),
-                detail: translated.map(|(before, after)| format!("{before} becomes {after}")),
-                ..plain(
-                    "internet_gateway",
-                    fabric.internet_gateways[gateway].name.to_string(),
-                    if translated.is_some() { "translate" } else { "pass" },
-                )
-            },
-            Examined::VpnGateway { gateway, direction, link } => Step {
-                direction: Some(words::direction(direction)),
-                detail: Some(fabric.links[link].name.to_string()),
-                ..plain("vpn_gateway", fabric.vpn_gateways[gateway].name.to_string(), "forward")
-            },
-            Examined::PrivateLink { link, direction } => {
-                let link = &fabric.links[link];
-                let component = match link.name {
-                    LinkName::Vpn(_) => "vpn_connection",
-                    LinkName::Private(_) | LinkName::Transit(_) => "virtual_interface",
-                };
-                let direction = Some(words::direction(direction));
-                Step { direction, ..plain(component, link.name.to_string(), "pass") }
-            }
-            Examined::CustomerNetwork { network, matched } => {
-                let name = fabric.customer_networks[network].name.to_string();
-                let Some((destination, link)) = matched else {
-                    let detail = Some("no route matches".to_owned());
-                    return Step { detail, ..plain("customer_network", name, "deny") };
-                };
-                Step {
-                    rule: Some(RuleReference::Text(destination.to_string())),
-                    detail: Some(fabric.links[link].name.to_string()),
-                    ..plain("customer_network", name, "forward")
-                }
-            }
-            Examined::Outside { host: None, address } => plain("internet", address.to_string(), "arrive"),
-            Examined::Outside { host: Some(host), .. } => {
-                let host = &fabric.hosts[host];
-                let component = match host.side {
-                    Side::Internet => "internet",
-                    Side::Customer(_) => "customer_host",
-                    Side::Service => "service",
-                };
-                plain(component, host.name.to_string(), "arrive")
-            }
         }
     }
 
@@ -456,6 +288,7 @@ impl Telling<'_> {
             groups: told.groups,
             message: told.message,
             partial,
+            by_choice: blocker.by_choice,
         }
     }
 
@@ -537,6 +370,7 @@ impl Telling<'_> {
             groups: Vec::new(),
             message: format!("the packet reaches {name}, not {}", self.question.to.name),
             partial: Vec::new(),
+            by_choice: false,
         }
     }
 
@@ -563,6 +397,7 @@ impl Telling<'_> {
             assumed.push(Assumed { resource: from.name.clone(), assumption });
         }
         assumed.extend(self.forwarders(told));
+        assumed.extend(self.picked_lists(told));
         if !self.has_receiver() {
             return assumed;
         }
@@ -578,6 +413,36 @@ impl Telling<'_> {
             TrafficQuestion::Protocol(number) => format!("it answers protocol {number}"),
         };
         assumed.push(Assumed { resource: to.name.clone(), assumption: format!("{listens} {NO_FIREWALL}") });
+        assumed
+    }
+
+    /// Between which prefix lists AWS would have picked at random, once for good (RT-19).
+    fn picked_lists(&self, told: &engine::Explanation) -> Vec<Assumed> {
+        let mut assumed: Vec<Assumed> = Vec::new();
+        for step in told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps)) {
+            let vpclab_engine::Step::Route { route_table, matched: Some((destination, _)) } = *step else {
+                continue;
+            };
+            let table = &self.fabric.route_tables[route_table];
+            let of_lists = || {
+                let to = table.routes.iter().filter(move |route| route.destination == destination);
+                to.filter_map(|route| Some((route, route.prefix_list.as_ref()?)))
+            };
+            let Some((used, list)) = of_lists().find(|(route, _)| !route.overridden) else { continue };
+            let others = of_lists().filter(|(route, _)| route.overridden && route.target != used.target);
+            let others: Vec<String> = others.map(|(_, list)| list.to_string()).collect();
+            if others.is_empty() {
+                continue;
+            }
+            let others = others.join(", ");
+            let assumption = format!(
+                "AWS picks one of prefix lists {list}, {others} for {destination} at random; here {list} is it"
+            );
+            let assumption = Assumed { resource: table.name.to_string(), assumption };
+            if !assumed.contains(&assumption) {
+                assumed.push(assumption);
+            }
+        }
         assumed
     }
 
@@ -644,14 +509,11 @@ impl Telling<'_> {
     }
 }
 
-fn plain(component: &str, resource: String, action: &str) -> Step {
-    Step {
-        component: component.to_owned(),
-        resource,
-        action: action.to_owned(),
-        direction: None,
-        rule: None,
-        groups: Vec::new(),
-        detail: None,
+/// Whether a gateway has put a port of its own in place of the sender's.
+fn lends_port(step: &vpclab_engine::Step) -> bool {
+    match step {
+        vpclab_engine::Step::NatGateway { .. } => true,
+        vpclab_engine::Step::Endpoint { before, after, .. } => before != after,
+        _ => false,
     }
 }

@@ -197,6 +197,7 @@ fn only_some(passing: IpAddr, dying: IpAddr, is_source: bool) -> Blocker {
             "only for some {ends}: it passes {word} {passing}, and not {word} {dying}; ask about internet:ADDRESS"
         ),
         partial: Vec::new(),
+        by_choice: false,
     }
 }
 
@@ -239,6 +240,18 @@ impl Marks {
             let all = &fabric.route_tables[table].routes;
             let routes: Vec<_> = all.iter().filter(|route| !route.overridden).collect();
             let does = |place: usize| (routes[place].target, routes[place].state);
+            tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
+        }
+        for &table in &met.transit_tables {
+            let routes = &fabric.transit_tables[table].routes;
+            let does = |place: usize| &routes[place].attachments;
+            tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
+        }
+        let gateways = met.vpn_gateways.iter().map(|&gateway| &fabric.vpn_gateways[gateway].routes);
+        let customers =
+            met.customer_networks.iter().map(|&network| &fabric.customer_networks[network].routes);
+        for routes in gateways.chain(customers).map(|table| &table.routes) {
+            let does = |place: usize| &routes[place].links;
             tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
         }
         let mut filters = Vec::new();
@@ -327,19 +340,26 @@ fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool) -> Vec<Ho
     let hosts = fabric
         .hosts
         .iter()
-        .filter(|(_, host)| host.side == Side::Internet)
+        .filter(|(_, host)| matches!(host.side, Side::Internet | Side::Service))
         .flat_map(|(_, host)| host.addresses.iter().copied());
     let single = faces.chain(elastic).map(IpAddr::V4).chain(hosts).chain([usual]).map(IpNet::from);
+    let customers = fabric.customer_networks.iter().flat_map(|(_, network)| network.blocks.iter().copied());
+    let customers: Vec<IpNet> = customers.collect();
     // Between two neighbouring edges all addresses are alike.
     let mut starts: BTreeSet<IpAddr> = BTreeSet::new();
-    for block in marks.blocks().chain(ours).chain(single).chain(public_edges()) {
+    for block in
+        marks.blocks().chain(ours).chain(customers.iter().copied()).chain(single).chain(public_edges())
+    {
         if block.addr().is_ipv6() == ipv6 {
             starts.insert(block.network());
             starts.extend(address_after(block.broadcast()));
         }
     }
     let is_outside = |address: IpAddr| {
-        not_public(address).is_none() && !fabric.belongs_to_aws(address) && !in_a_vpc(fabric, address)
+        not_public(address).is_none()
+            && !fabric.belongs_to_aws(address)
+            && !in_a_vpc(fabric, address)
+            && !customers.iter().any(|block| block.contains(&address))
     };
     let somebodys: Vec<IpNet> = marks.somebodys().collect();
     let is_named = |address: IpAddr| somebodys.iter().any(|block| block.contains(&address));

@@ -5,6 +5,7 @@
 
 mod answer;
 mod askable;
+mod beyond;
 mod codes;
 mod evidence;
 mod explain;
@@ -18,6 +19,7 @@ mod question;
 pub mod render;
 pub mod report;
 mod run;
+mod steps;
 pub mod style;
 mod testfile;
 mod tree;

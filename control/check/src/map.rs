@@ -9,6 +9,7 @@ use vpclab_model::{
     InterfaceType, NetworkInterface, NetworkInterfaceName, RouteTarget, SubnetName, Topology, VpcName,
 };
 
+use crate::beyond;
 use crate::style::{FAINT, GOOD, STRONG, paint};
 use crate::tree::{Branch, grow};
 use crate::words;
@@ -17,11 +18,12 @@ use crate::words;
 pub fn map(topology: &Topology) -> String {
     let mut branches: Vec<Branch> = topology.vpcs.keys().map(|name| vpc(topology, name)).collect();
     branches.extend(peerings(topology));
+    branches.extend(beyond::branches(topology));
     if !topology.internet_hosts.is_empty() {
         let hosts = topology.internet_hosts.iter().map(|(name, host)| {
             let v4 = host.address.map(|address| address.to_string());
             let v6 = host.ipv6_address.map(|address| address.to_string());
-            Branch::row(vec![name.to_string(), v4.unwrap_or_default(), v6.unwrap_or_default()])
+            Branch::row(vec![name.to_string(), v4.unwrap_or_default(), String::new(), v6.unwrap_or_default()])
         });
         branches.push(Branch::text(paint(STRONG, "internet")).with(hosts));
     }
@@ -59,6 +61,7 @@ fn vpc(topology: &Topology, name: &VpcName) -> Branch {
     Branch::text(format!("VPC {}  {}", paint(STRONG, name), blocks.unwrap_or_default()))
         .with(internet.map(|(name, _)| gateway("internet gateway", name.as_str())))
         .with(egress_only.map(|(name, _)| gateway("egress-only internet gateway", name.as_str())))
+        .with(beyond::of_vpc(topology, name))
         .with(subnets.map(|(name, _)| subnet(topology, name)))
 }
 
@@ -95,9 +98,9 @@ fn interface(name: &NetworkInterfaceName, eni: &NetworkInterface) -> Vec<String>
         (InterfaceType::Interface, Some(attachment)) => {
             format!("{name} ({} eth{})", attachment.instance, attachment.device_index)
         }
-        (InterfaceType::VpcEndpoint(endpoint), _) => format!("{name} (VPC endpoint {endpoint})"),
+        (InterfaceType::VpcEndpoint(endpoint), _) => format!("VPC endpoint {endpoint}"),
         (InterfaceType::TransitGateway(attachment), _) => {
-            format!("{name} (transit gateway attachment {attachment})")
+            format!("transit gateway attachment {attachment}")
         }
         (InterfaceType::Interface, None) => format!("{name} (not attached)"),
     };

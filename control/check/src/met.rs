@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use vpclab_engine::explain::End;
-use vpclab_engine::{EniIdx, Fabric, NetworkAclIdx, RouteTableIdx, Step, explain as engine};
+use vpclab_engine::{
+    CustomerNetworkIdx, EniIdx, Fabric, NetworkAclIdx, RouteTableIdx, Step, TransitTableIdx, VpnGatewayIdx,
+    explain as engine,
+};
 
 use crate::question::Question;
 
@@ -13,6 +16,9 @@ pub(crate) struct Met {
     pub(crate) route_tables: BTreeSet<RouteTableIdx>,
     pub(crate) network_acls: BTreeSet<NetworkAclIdx>,
     pub(crate) enis: BTreeSet<EniIdx>,
+    pub(crate) transit_tables: BTreeSet<TransitTableIdx>,
+    pub(crate) vpn_gateways: BTreeSet<VpnGatewayIdx>,
+    pub(crate) customer_networks: BTreeSet<CustomerNetworkIdx>,
 }
 
 impl Met {
@@ -24,6 +30,9 @@ impl Met {
                 Step::Route { route_table, .. } => drop(met.route_tables.insert(route_table)),
                 Step::NetworkAcl { network_acl, .. } => drop(met.network_acls.insert(network_acl)),
                 Step::SecurityGroup { eni, .. } => drop(met.enis.insert(eni)),
+                Step::TransitRoute { table, .. } => drop(met.transit_tables.insert(table)),
+                Step::VpnGateway { gateway, .. } => drop(met.vpn_gateways.insert(gateway)),
+                Step::CustomerNetwork { network, .. } => drop(met.customer_networks.insert(network)),
                 _ => {}
             }
         }
@@ -47,5 +56,8 @@ impl Met {
         self.route_tables.extend(&other.route_tables);
         self.network_acls.extend(&other.network_acls);
         self.enis.extend(&other.enis);
+        self.transit_tables.extend(&other.transit_tables);
+        self.vpn_gateways.extend(&other.vpn_gateways);
+        self.customer_networks.extend(&other.customer_networks);
     }
 }

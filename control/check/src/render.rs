@@ -44,12 +44,22 @@ pub fn headline(explanation: &Explanation) -> String {
 /// What a blocker says, with the packets it is about where they are not all.
 pub fn blocker(blocker: &Blocker) -> String {
     let sentence = sentence(blocker);
-    if blocker.partial.is_empty() { sentence } else { format!("{sentence} ({})", partial(&blocker.partial)) }
+    limits(blocker).map_or(sentence.clone(), |limits| format!("{sentence} ({limits})"))
 }
 
-/// Whether only some of what was asked about passes: some packets, or some of the hosts that `internet` stands for.
+/// Which packets a blocker denies, and on which ways, where that is not all.
+fn limits(blocker: &Blocker) -> Option<String> {
+    let packets = (!blocker.partial.is_empty()).then(|| partial(&blocker.partial));
+    let ways = blocker.by_choice.then(|| "only on some of the ways that gateways may choose".to_owned());
+    let limits: Vec<String> = packets.into_iter().chain(ways).collect();
+    (!limits.is_empty()).then(|| limits.join(", "))
+}
+
+/// Whether only some of what was asked about passes: some packets, some of the ways that gateways may choose for them, or
+/// some of the hosts that `internet` stands for.
 pub(crate) fn is_partial(explanation: &Explanation) -> bool {
     !explanation.not_denied.is_empty()
+        || explanation.by_choice
         || explanation.blockers.iter().any(|blocker| blocker.code == ONLY_SOME_ADDRESSES)
 }
 
@@ -122,8 +132,8 @@ fn deciding(explanation: &Explanation) -> String {
     let mut text = String::new();
     for (line, blocker) in lines.lines().zip(&explanation.blockers) {
         let _ = writeln!(text, "{line}");
-        if !blocker.partial.is_empty() {
-            let _ = writeln!(text, "     {}", paint(UNSURE, partial(&blocker.partial)));
+        if let Some(limits) = limits(blocker) {
+            let _ = writeln!(text, "     {}", paint(UNSURE, limits));
         }
     }
     if !explanation.not_denied.is_empty() {
@@ -175,7 +185,10 @@ pub(crate) fn some(partial: &[Partial]) -> String {
                 part.ports.as_deref().filter(|ports| *ports != "0-65535").map(|ports| format!(" {ports}"));
             let source = part.source_ports.as_deref().filter(|ports| *ports != EPHEMERAL);
             let source = source.map(|ports| format!(" from source port {ports}"));
-            format!("{}{}{}", part.protocol, port.unwrap_or_default(), source.unwrap_or_default())
+            let lent =
+                part.nat_ports.as_ref().map(|ports| format!(" where a NAT gateway lends port {ports}"));
+            let [port, source, lent] = [port, source, lent].map(Option::unwrap_or_default);
+            format!("{}{port}{source}{lent}", part.protocol)
         })
         .collect();
     if partial.len() > MOST {
@@ -199,9 +212,14 @@ fn leg(title: &str, leg: Option<&Leg>, untold: &str) -> String {
     let seen = leg.observed.as_ref().map_or_else(String::new, |observed| {
         let port =
             |port: &Option<String>| port.as_ref().map_or_else(String::new, |port| format!(" port {port}"));
+        let others = match observed.other_sources.as_slice() {
+            [] => String::new(),
+            others => format!(" (or {})", others.join(", ")),
+        };
         let seen = format!(
-            "  as {}{} → {}{}",
+            "  as {}{}{} → {}{}",
             observed.source.address,
+            others,
             port(&observed.source.port),
             observed.destination.address,
             port(&observed.destination.port)
@@ -234,10 +252,12 @@ fn row(step: &Step) -> Vec<String> {
     let detail = step.detail.clone();
     let decided = match (step.component.as_str(), step.action.as_str(), rule, detail) {
         ("router", _, _, Some(detail)) => detail,
-        ("network_interface" | "internet", action, ..) => {
+        ("network_interface" | "internet" | "customer_host" | "service", action, ..) => {
             if action == "leave" { "leaves" } else { "arrives" }.to_owned()
         }
-        ("route_table", _, Some(rule), Some(detail)) => format!("{rule} → {detail}"),
+        ("route_table" | "transit_gateway_route_table" | "customer_network", _, Some(rule), Some(detail)) => {
+            format!("{rule} → {detail}")
+        }
         ("network_acl", _, Some(rule), Some(subnet)) => format!("{rule} at the edge of {subnet}"),
         ("security_group", "tracked", ..) => "part of a tracked connection".to_owned(),
         ("security_group", "related", ..) => "about a tracked connection".to_owned(),
@@ -245,7 +265,15 @@ fn row(step: &Step) -> Vec<String> {
         ("source_dest_check", "pass", ..) => "off".to_owned(),
         ("source_dest_check", "allow", ..) => "its own address".to_owned(),
         ("source_dest_check", "deny", ..) => "not its own address".to_owned(),
-        ("internet_gateway", "pass", ..) => "unchanged".to_owned(),
+        (
+            "internet_gateway" | "egress_only_internet_gateway" | "vpn_connection" | "virtual_interface",
+            "pass",
+            ..,
+        ) => "unchanged".to_owned(),
+        ("vpc_endpoint", "forward", ..) => "unchanged".to_owned(),
+        ("guest", _, _, None) => "sends it on unchanged".to_owned(),
+        ("transit_gateway" | "vpn_gateway", "forward", _, Some(detail)) => format!("to {detail}"),
+        ("vpc_peering_connection", "forward", _, Some(detail)) => format!("to VPC {detail}"),
         (_, _, Some(rule), Some(detail)) => format!("{rule}, {detail}"),
         (_, _, Some(one), None) | (_, _, None, Some(one)) => one,
         (_, _, None, None) => String::new(),
@@ -253,6 +281,12 @@ fn row(step: &Step) -> Vec<String> {
     let component = match step.component.as_str() {
         "source_dest_check" => "source/dest check".to_owned(),
         "network_acl" => "network ACL".to_owned(),
+        "nat_gateway" => "NAT gateway".to_owned(),
+        "vpn_gateway" => "virtual private gateway".to_owned(),
+        "vpn_connection" => "VPN connection".to_owned(),
+        "vpc_endpoint" => "VPC endpoint".to_owned(),
+        "vpc_peering_connection" => "VPC peering connection".to_owned(),
+        "egress_only_internet_gateway" => "egress-only internet gateway".to_owned(),
         other => other.replace('_', " "),
     };
     vec![

@@ -266,6 +266,10 @@ fn judge(
     if said == Outcome::Unknown {
         result.failures.push(depends_on(explanation));
     }
+    let mut others: &[String] = &[];
+    if let (None, Some(observed)) = (&prober, &explanation.forward.observed) {
+        others = &observed.other_sources;
+    }
     let mut source_seen =
         explanation.forward.observed.as_ref().map(|observed| observed.source.address.clone());
     match prober {
@@ -296,7 +300,13 @@ fn judge(
     }
     if let (Some(wanted), Some(outcome)) = (test.source_seen, result.outcome) {
         let seen = source_seen.as_deref().and_then(|seen| seen.parse::<IpAddr>().ok());
-        if is_allowed(outcome) && seen != Some(wanted) {
+        if is_allowed(outcome) && !others.is_empty() {
+            let others = others.join(" or ");
+            let seen = source_seen.unwrap_or_default();
+            result.failures.push(format!(
+                "the receiver was to see the source {wanted}, and gateways choose between {seen} and {others} at random"
+            ));
+        } else if is_allowed(outcome) && seen != Some(wanted) {
             let seen = source_seen.unwrap_or_else(|| "none that could be seen".to_owned());
             result.failures.push(format!("the receiver was to see the source {wanted}, and saw {seen}"));
         }
@@ -307,6 +317,11 @@ fn judge(
 fn partly(explanation: &Explanation) -> Option<String> {
     if let Some(some) = explanation.blockers.iter().find(|blocker| blocker.code == ONLY_SOME_ADDRESSES) {
         return Some(some.message.clone());
+    }
+    if explanation.by_choice {
+        return Some(
+            "it passes on some of the ways that gateways may choose at random, and not on others".to_owned(),
+        );
     }
     if !explanation.not_denied.is_empty() {
         return Some(format!("only some of it passes: {}", crate::render::some(&explanation.not_denied)));

@@ -3,7 +3,7 @@
 //! Names for its indices, sentences for its reasons. What always holds: who is named in a sentence is named by the
 //! word the user chose.
 
-use vpclab_engine::explain::Class;
+use vpclab_engine::explain::{Class, NAT_PORTS};
 use vpclab_engine::{AttachmentIdx, Direction, DropReason, EniIdx, Fabric, RouteTarget, SecurityGroupIdx};
 use vpclab_model::{
     NetworkAclEntry, Peer, PeeringState, Route, RouteState, RuleAction, Topology, Traffic, not_public,
@@ -144,17 +144,21 @@ pub(crate) fn groups(fabric: &Fabric, eni: EniIdx) -> Vec<String> {
 pub(crate) fn partial(class: &Class, ipv6: bool) -> Partial {
     let bytes = |(from, to): (u8, u8)| if from == to { from.to_string() } else { format!("{from}-{to}") };
     match *class {
-        Class::Ports { protocol: number, source_ports, ports: destination, .. } => Partial {
+        Class::Ports { protocol: number, source_ports, nat_ports, ports: destination } => Partial {
             protocol: protocol(number),
             source_ports: Some(ports(source_ports.from, source_ports.to)),
+            nat_ports: (nat_ports != NAT_PORTS).then(|| ports(nat_ports.from, nat_ports.to)),
             ports: Some(ports(destination.from, destination.to)),
         },
         Class::Icmp { icmp_type, code } => Partial {
             protocol: protocol(class.protocol(ipv6)),
             source_ports: None,
+            nat_ports: None,
             ports: Some(format!("type {} code {}", bytes(icmp_type), bytes(code))),
         },
-        Class::Protocols { numbers } => Partial { protocol: bytes(numbers), source_ports: None, ports: None },
+        Class::Protocols { numbers } => {
+            Partial { protocol: bytes(numbers), source_ports: None, nat_ports: None, ports: None }
+        }
     }
 }
 

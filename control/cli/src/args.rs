@@ -143,11 +143,13 @@ Examples:
   vpclab get network_acls database -t shop.json
   vpclab get instances                  of the running lab")]
 pub(crate) struct Get {
-    /// vpcs, subnets, route_tables, internet_gateways, managed_prefix_lists, network_acls, security_groups,
-    /// network_interfaces, instances, eips, internet_hosts, vpn_gateways, customer_gateways, vpn_connections, dx_gateways,
+    /// vpcs, subnets, route_tables, internet_gateways, egress_only_internet_gateways, nat_gateways,
+    /// vpc_peering_connections, transit_gateways, transit_gateway_vpc_attachments, transit_gateway_peering_attachments,
+    /// transit_gateway_route_tables, managed_prefix_lists, network_acls, security_groups, network_interfaces, instances,
+    /// eips, internet_hosts, vpc_endpoints, services, vpn_gateways, customer_gateways, vpn_connections, dx_gateways,
     /// dx_gateway_associations, dx_private_virtual_interfaces, dx_transit_virtual_interfaces, customer_networks,
-    /// customer_hosts, vpc_endpoints, services; the singular works too. In
-    /// a running lab also counters
+    /// customer_hosts, and the kinds that are stored and not modelled; the singular works too. In a running lab also
+    /// counters
     pub kind: String,
     /// One resource, by name or id
     pub name: Option<String>,

@@ -74,6 +74,9 @@ kinds! {
         ["vpc", "availability_zone", "cidr_block", "ipv6_cidr_block", "route_table", "network_acl"];
     RouteTable, "InvalidRouteTableID.NotFound", ["vpc", "main", "routes"];
     InternetGateway, "InvalidInternetGatewayID.NotFound", ["vpc"];
+    EgressOnlyInternetGateway, "InvalidGatewayID.NotFound", ["vpc"];
+    NatGateway, "NatGatewayNotFound", ["subnet", "connectivity_type", "network_interface", "state"];
+    VpcPeeringConnection, "InvalidVpcPeeringConnectionID.NotFound", ["vpc", "peer_vpc", "state"];
     TransitGateway, "InvalidTransitGatewayID.NotFound", ["amazon_side_asn", "default_route_table"];
     TransitGatewayVpcAttachment, "InvalidTransitGatewayAttachmentID.NotFound",
         ["transit_gateway", "vpc", "subnets", "appliance_mode_support", "state"];

@@ -15,6 +15,9 @@ const KINDS: &[&str] = &[
     kind::Subnet::PLURAL,
     kind::RouteTable::PLURAL,
     kind::InternetGateway::PLURAL,
+    kind::EgressOnlyInternetGateway::PLURAL,
+    kind::NatGateway::PLURAL,
+    kind::VpcPeeringConnection::PLURAL,
     kind::TransitGateway::PLURAL,
     kind::TransitGatewayVpcAttachment::PLURAL,
     kind::TransitGatewayPeeringAttachment::PLURAL,
@@ -48,6 +51,11 @@ macro_rules! by_kind {
             kind::Subnet::PLURAL => by_kind!(@ topology.subnets, $resources, $read),
             kind::RouteTable::PLURAL => by_kind!(@ topology.route_tables, $resources, $read),
             kind::InternetGateway::PLURAL => by_kind!(@ topology.internet_gateways, $resources, $read),
+            kind::EgressOnlyInternetGateway::PLURAL => {
+                by_kind!(@ topology.egress_only_internet_gateways, $resources, $read)
+            }
+            kind::NatGateway::PLURAL => by_kind!(@ topology.nat_gateways, $resources, $read),
+            kind::VpcPeeringConnection::PLURAL => by_kind!(@ topology.vpc_peering_connections, $resources, $read),
             kind::TransitGateway::PLURAL => by_kind!(@ topology.transit_gateways, $resources, $read),
             kind::TransitGatewayVpcAttachment::PLURAL => {
                 by_kind!(@ topology.transit_gateway_vpc_attachments, $resources, $read)
@@ -162,6 +170,9 @@ fn not_found_code(plural: &str) -> &'static str {
         kind::Subnet::PLURAL => "InvalidSubnetID.NotFound",
         kind::RouteTable::PLURAL => "InvalidRouteTableID.NotFound",
         kind::InternetGateway::PLURAL => "InvalidInternetGatewayID.NotFound",
+        kind::EgressOnlyInternetGateway::PLURAL => "InvalidGatewayID.NotFound",
+        kind::NatGateway::PLURAL => "NatGatewayNotFound",
+        kind::VpcPeeringConnection::PLURAL => "InvalidVpcPeeringConnectionID.NotFound",
         kind::TransitGateway::PLURAL => "InvalidTransitGatewayID.NotFound",
         kind::TransitGatewayVpcAttachment::PLURAL | kind::TransitGatewayPeeringAttachment::PLURAL => {
             "InvalidTransitGatewayAttachmentID.NotFound"
@@ -227,6 +238,9 @@ mod tests {
             ("subnets", "InvalidSubnetID.NotFound"),
             ("route_tables", "InvalidRouteTableID.NotFound"),
             ("internet_gateways", "InvalidInternetGatewayID.NotFound"),
+            ("egress_only_internet_gateways", "InvalidGatewayID.NotFound"),
+            ("nat_gateways", "NatGatewayNotFound"),
+            ("vpc_peering_connections", "InvalidVpcPeeringConnectionID.NotFound"),
             ("transit_gateways", "InvalidTransitGatewayID.NotFound"),
             ("transit_gateway_vpc_attachments", "InvalidTransitGatewayAttachmentID.NotFound"),
             ("transit_gateway_peering_attachments", "InvalidTransitGatewayAttachmentID.NotFound"),

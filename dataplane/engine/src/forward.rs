@@ -156,13 +156,14 @@ impl Engine {
     ) -> (Plan, bool) {
         let mut attempt = 1;
         loop {
-            let mut decided = plan(&Context { fabric, flows: &self.flows, now, nat_port: None });
+            let mut decided =
+                plan(&Context { fabric, flows: &self.flows, now, nat_port: None, choices: None });
             if is_full(&decided) && self.looked_for_room != Some(now) {
                 // What has expired must not stand in the way. A bounded look, and one for all packets of a batch: who
                 // is at a limit must not make every packet dear for the others.
                 self.looked_for_room = Some(now);
                 self.sweep(fabric, now);
-                decided = plan(&Context { fabric, flows: &self.flows, now, nat_port: None });
+                decided = plan(&Context { fabric, flows: &self.flows, now, nat_port: None, choices: None });
             }
             if matches!(decided.verdict, Verdict::Drop(DropReason::NatPortAllocation { .. })) {
                 let closing = fabric.nat_closing_timeout();
@@ -458,7 +459,9 @@ pub fn trace(
     probe: &mut impl Probe,
 ) -> Plan {
     match parse(frame) {
-        Ok(headers) => plan_frame(&Context { fabric, flows, now, nat_port: None }, port, &headers, probe),
+        Ok(headers) => {
+            plan_frame(&Context { fabric, flows, now, nat_port: None, choices: None }, port, &headers, probe)
+        }
         Err(malformed) => Plan::dropped(DropReason::Malformed(malformed)),
     }
 }

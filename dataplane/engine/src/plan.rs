@@ -4,6 +4,7 @@
 //! [`FlowTable::commit`](crate::flow::FlowTable::commit) and [`Engine`](crate::Engine) carry out. Forwarding,
 //! explanation, tests and counters all come from here; none has forwarding logic of its own.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
@@ -38,6 +39,64 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// The port that NAT gateways lend, where a question is about each of them; none lets them choose.
     pub nat_port: Option<u16>,
+    /// Where a question is about every way that documented random choices leave open (PIPE-15); none takes the one that
+    /// the fabric's seed picks.
+    pub choices: Option<&'a Choices>,
+}
+
+impl Context<'_> {
+    /// One of `count`, a documented random choice about `subject` (PIPE-15): always the same for the same subject. None
+    /// where there is nothing to choose from.
+    pub(crate) fn pick(&self, subject: &impl std::hash::Hash, count: usize) -> Option<usize> {
+        if count < 2 {
+            return (count == 1).then_some(0);
+        }
+        let hash = self.fabric.choice(subject);
+        match self.choices {
+            Some(choices) => Some(choices.of(hash, count)),
+            None => usize::try_from(hash % u64::try_from(count).ok()?).ok(),
+        }
+    }
+}
+
+/// The random choices met on the travels of one packet, to be gone through one after the other.
+///
+/// What always holds: within one round the same subject chooses the same, as packets of one flow do.
+#[derive(Debug, Default)]
+pub struct Choices {
+    met: RefCell<Vec<Choice>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Choice {
+    subject: u64,
+    count: usize,
+    taken: usize,
+}
+
+impl Choices {
+    /// What is chosen this round: the first, where the subject is new.
+    fn of(&self, subject: u64, count: usize) -> usize {
+        let mut met = self.met.borrow_mut();
+        if let Some(known) = met.iter().find(|known| known.subject == subject && known.count == count) {
+            return known.taken;
+        }
+        met.push(Choice { subject, count, taken: 0 });
+        0
+    }
+
+    /// Goes on to the next round; false if there is none left.
+    pub(crate) fn advance(&mut self) -> bool {
+        let met = self.met.get_mut();
+        while let Some(last) = met.last_mut() {
+            if last.taken + 1 < last.count {
+                last.taken += 1;
+                return true;
+            }
+            met.pop();
+        }
+        false
+    }
 }
 
 /// Where a walk begins.

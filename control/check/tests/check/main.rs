@@ -4,6 +4,7 @@
 
 mod answers;
 mod askable;
+mod gateways;
 mod levels;
 mod not_modelled;
 mod questions;

@@ -16,8 +16,8 @@ use crate::stop::internet::SMTP;
 /// The source ports of a client that does not choose one (NACL-19): Linux's range.
 pub(super) const EPHEMERAL_PORTS: PortRange = PortRange { from: 32_768, to: 60_999 };
 
-/// The source ports that a NAT gateway lends (NAT-06).
-const NAT_PORTS: PortRange = PortRange { from: LOWEST_PORT, to: u16::MAX };
+/// The source ports that gateways lend which translate (NAT-06, EPS-06).
+pub const NAT_PORTS: PortRange = PortRange { from: LOWEST_PORT, to: u16::MAX };
 
 /// The packets meant by a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,9 +219,9 @@ pub(super) enum Way {
 }
 
 /// The steps of an answer, each with what its destination port is. `translated` says whether the request passed a NAT
-/// gateway.
+/// gateway; of several on the way back the last one gives back the client's port.
 pub(super) fn steps_back(steps: &[Step], translated: bool) -> impl Iterator<Item = (&Step, Way)> {
-    let at_nat = steps.iter().position(|step| matches!(step, Step::NatGateway { .. }));
+    let at_nat = steps.iter().rposition(|step| matches!(step, Step::NatGateway { .. }));
     let before = if translated { at_nat.unwrap_or(steps.len()) } else { 0 };
     steps
         .iter()

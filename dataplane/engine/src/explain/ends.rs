@@ -107,11 +107,11 @@ fn destination(
 ) -> Result<Option<Result<IpAddr, EndError>>, EndError> {
     let from_outside = match from {
         End::Internet => true,
-        End::Host(host) => is_public(fabric, host),
+        End::Host(host) => is_public(fabric, host, ipv6),
         End::Interface(..) => false,
         End::Address(address) => {
             owner(fabric, address).is_none()
-                && fabric.only_host_at(address).is_none_or(|host| is_public(fabric, host))
+                && fabric.only_host_at(address).is_none_or(|host| is_public(fabric, host, ipv6))
         }
     };
     let address = match to {
@@ -127,7 +127,9 @@ fn destination(
             Some(address) if from_outside => public_face(fabric, eni, address),
             address => address.map(Ok),
         },
-        End::Host(host) if from_outside && is_public(fabric, host) => return Err(EndError::BothOutside),
+        End::Host(host) if from_outside && is_public(fabric, host, ipv6) => {
+            return Err(EndError::BothOutside);
+        }
         End::Internet if from_outside => return Err(EndError::BothOutside),
         End::Host(host) => fabric.hosts[host].addresses.iter().find(|a| a.is_ipv6() == ipv6).copied().map(Ok),
         End::Internet => Some(anonymous_address(fabric, ipv6).ok_or(EndError::NoAnonymousAddress)),
@@ -143,10 +145,17 @@ fn public_face(fabric: &Fabric, eni: EniIdx, address: IpAddr) -> Option<Result<I
             Some(public) => Ok(IpAddr::V4(public)),
             None => Err(EndError::NoPublicAddress(eni)),
         },
-        IpAddr::V6(_) => match fabric.public_mapping(address) {
-            Some(_) => Ok(address),
-            None => Err(EndError::NoPublicAddress(eni)),
-        },
+        IpAddr::V6(_) => {
+            // An egress-only gateway is a way in for answers, and says no to the rest by itself.
+            let vpc = fabric.enis[eni].vpc;
+            let has_gateway = fabric.egress_only.iter().any(|(_, gateway)| gateway.vpc == vpc);
+            let is_known = has_gateway && fabric.owner_of_ipv6(address).is_some();
+            if is_known || fabric.public_mapping(address).is_some() {
+                Ok(address)
+            } else {
+                Err(EndError::NoPublicAddress(eni))
+            }
+        }
     })
 }
 
@@ -197,9 +206,10 @@ fn owner(fabric: &Fabric, address: IpAddr) -> Option<EniIdx> {
     owners.next().is_none().then_some(first)
 }
 
-/// Whether a host is on the internet, and sees of VPCs what is public.
-fn is_public(fabric: &Fabric, host: HostIdx) -> bool {
-    fabric.is_on_internet(host)
+/// Whether a host is on the internet in a family, and sees of VPCs what is public.
+fn is_public(fabric: &Fabric, host: HostIdx, ipv6: bool) -> bool {
+    let mut of_family = fabric.hosts[host].addresses.iter().filter(|address| address.is_ipv6() == ipv6);
+    fabric.is_on_internet(host) && of_family.all(|address| not_public(*address).is_none())
 }
 
 /// Whom the guest behind `eni` hands a packet for `destination`: a neighbour on its subnet, else the router.
@@ -224,7 +234,7 @@ pub fn guest_next_hop(fabric: &Fabric, eni: EniIdx, destination: IpAddr) -> Resu
 }
 
 /// An address that stands for the internet: public, and named by no rule or route more specifically than /0, by no
-/// VPC, no host and no interface.
+/// VPC, no customer network, no host and no interface.
 pub fn anonymous_address(fabric: &Fabric, ipv6: bool) -> Option<IpAddr> {
     let named: Vec<IpNet> = named_prefixes(fabric).filter(|net| net.addr().is_ipv6() == ipv6).collect();
     let is_free =
@@ -252,6 +262,14 @@ fn named_prefixes(fabric: &Fabric) -> impl Iterator<Item = IpNet> + '_ {
         })
     });
     let blocks = fabric.vpcs.iter().flat_map(|(_, vpc)| vpc.cidr_blocks.iter().copied());
+    let transit = fabric
+        .transit_tables
+        .iter()
+        .flat_map(|(_, table)| table.routes.iter().map(|route| route.destination));
+    let learnt = fabric.vpn_gateways.iter().flat_map(|(_, gateway)| &gateway.routes.routes);
+    let customers = fabric.customer_networks.iter();
+    let customers = customers.flat_map(|(_, network)| network.blocks.iter().copied());
+    let private = learnt.map(|route| route.destination).chain(customers);
     let hosts = fabric.hosts.iter().flat_map(|(_, host)| host.addresses.iter().copied().map(IpNet::from));
     let public = fabric
         .enis
@@ -261,6 +279,8 @@ fn named_prefixes(fabric: &Fabric) -> impl Iterator<Item = IpNet> + '_ {
         .chain(entries)
         .chain(rules)
         .chain(blocks)
+        .chain(transit)
+        .chain(private)
         .chain(hosts)
         .chain(public)
         .filter(|net| net.prefix_len() > 0)

@@ -12,7 +12,7 @@ use super::{Class, Leg, guest_next_hop};
 use crate::fabric::{Fabric, Forwards, Role};
 use crate::flow::{Effect, FlowTable};
 use crate::index::EniIdx;
-use crate::plan::{Context, Egress, Origin, Plan, Verdict, plan};
+use crate::plan::{Choices, Context, Egress, Origin, Plan, Verdict, plan};
 use crate::reason::DropReason;
 use crate::step::{Recorder, Step};
 use crate::time::Timestamp;
@@ -28,13 +28,19 @@ pub(super) struct Journey<'a> {
     fabric: &'a Fabric,
     flows: &'a mut FlowTable,
     nat_port: Option<u16>,
+    choices: &'a Choices,
     /// The sources that guests have put their own in place of: by interface, own address and source.
     translations: Vec<(EniIdx, IpAddr, IpAddr)>,
 }
 
 impl<'a> Journey<'a> {
-    pub(super) fn new(fabric: &'a Fabric, flows: &'a mut FlowTable, nat_port: Option<u16>) -> Self {
-        Self { fabric, flows, nat_port, translations: Vec::new() }
+    pub(super) fn new(
+        fabric: &'a Fabric,
+        flows: &'a mut FlowTable,
+        nat_port: Option<u16>,
+        choices: &'a Choices,
+    ) -> Self {
+        Self { fabric, flows, nat_port, choices, translations: Vec::new() }
     }
 
     /// The way of one packet, with every denial noted, until somebody keeps it. `asked` is what a request stands for; an
@@ -120,8 +126,9 @@ impl<'a> Journey<'a> {
         packet: &IpHeaders,
         asked: Option<&Class>,
     ) -> (Leg, Vec<DropReason>, Vec<Effect>) {
-        let Self { fabric, nat_port, .. } = *self;
-        let cx = Context { fabric, flows: self.flows, now: Timestamp::ZERO, nat_port };
+        let Self { fabric, nat_port, choices, .. } = *self;
+        let cx =
+            Context { fabric, flows: self.flows, now: Timestamp::ZERO, nat_port, choices: Some(choices) };
         let mut recorder = Recorder { survey: true, ..Recorder::default() };
         let planned = match origin {
             Ok(origin) => plan(&cx, origin, packet, &mut recorder),

@@ -11,6 +11,7 @@ mod classes;
 mod ends;
 mod journey;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use vpclab_wire::{
@@ -18,16 +19,19 @@ use vpclab_wire::{
     is_icmp_query,
 };
 
-pub use classes::{Class, PortSet, TrafficQuestion};
+pub use classes::{Class, NAT_PORTS, PortSet, TrafficQuestion};
 pub use ends::{End, EndError, Ends, Start, anonymous_address, guest_next_hop, resolve};
 
 use self::journey::Journey;
 use crate::fabric::Fabric;
 use crate::flow::{FlowTable, is_reply};
 use crate::index::EniIdx;
-use crate::plan::{Egress, Origin};
+use crate::plan::{Choices, Egress, Origin};
 use crate::reason::{DropReason, Unmodelled};
 use crate::step::Step;
+
+/// How many ways are walked for the packets of one class. Where gateways choose there are two or three.
+const MAX_WAYS: usize = 64;
 
 /// How often the classes are made finer. Each round finds new tables or ends the search; paths are far shorter.
 const MAX_ROUNDS: usize = 16;
@@ -60,6 +64,11 @@ pub struct Explanation {
     pub unmodelled: Vec<Unmodelled>,
     /// Whether the rules tell more packets apart than are walked, so that nothing is known of some.
     pub inexhaustive: bool,
+    /// Whether a documented random choice decides (PIPE-15): some packets pass on some of the ways that gateways may take
+    /// for them, and die on others.
+    pub by_choice: bool,
+    /// The sources that receivers see, of all packets that reach one: several where gateways choose among addresses.
+    pub sources: BTreeSet<IpAddr>,
 }
 
 /// One way.
@@ -84,9 +93,11 @@ pub struct Blocker {
     pub on_return: bool,
     /// The packets it denies, where it does not deny all that were asked about.
     pub partial: Option<Vec<Class>>,
+    /// Whether it denies them only on some of the ways that gateways may choose for them (PIPE-15).
+    pub by_choice: bool,
 }
 
-/// How packets of one class fare.
+/// How packets of one class fare on one of the ways that gateways may choose for them.
 struct Fate {
     class: Class,
     forward: Leg,
@@ -99,11 +110,15 @@ pub fn explain(fabric: &Fabric, question: &Question) -> Explanation {
     let mut classes = question.traffic.classes(question.ends.ipv6());
     let mut fates = Vec::new();
     for _ in 0..MAX_ROUNDS {
-        fates = classes.iter().map(|class| walk(fabric, &question.ends, class)).collect();
+        let mut all_ways = true;
+        fates = Vec::with_capacity(classes.len());
+        for class in &classes {
+            all_ways &= walk_every_way(fabric, &question.ends, class, &mut fates);
+        }
         let forward = fates.iter().flat_map(|fate: &Fate| &fate.forward.steps);
         let back = fates.iter().flat_map(Fate::steps_back);
         match classes::refine(fabric, &classes, forward, back) {
-            Some(finer) if finer.len() == classes.len() => return summarise(fates, false),
+            Some(finer) if finer.len() == classes.len() => return summarise(fates, !all_ways),
             Some(finer) => classes = finer,
             None => break,
         }
@@ -118,10 +133,12 @@ fn unaddressable(eni: EniIdx) -> Explanation {
         reachable: Some(false),
         forward: Leg { steps: Vec::new(), dropped: Some(reason), observed: None, egress: None },
         back: None,
-        blockers: vec![Blocker { reason, on_return: false, partial: None }],
+        blockers: vec![Blocker { reason, on_return: false, partial: None, by_choice: false }],
         not_denied: Vec::new(),
         unmodelled: Vec::new(),
         inexhaustive: false,
+        by_choice: false,
+        sources: BTreeSet::new(),
     }
 }
 
@@ -160,8 +177,21 @@ impl Fate {
     }
 }
 
+/// Walks one packet of a class, and its answer, on each of the ways that gateways may choose for them; false if there are
+/// more than [`MAX_WAYS`].
+fn walk_every_way(fabric: &Fabric, ends: &Ends, class: &Class, fates: &mut Vec<Fate>) -> bool {
+    let mut choices = Choices::default();
+    for _ in 0..MAX_WAYS {
+        fates.push(walk(fabric, ends, class, &choices));
+        if !choices.advance() {
+            return true;
+        }
+    }
+    false
+}
+
 /// Walks one packet of a class, and its answer.
-fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
+fn walk(fabric: &Fabric, ends: &Ends, class: &Class, choices: &Choices) -> Fate {
     let mut flows = FlowTable::default();
     let request = headers(ends.source, ends.destination, class);
     let origin = match ends.from {
@@ -176,7 +206,7 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class) -> Fate {
         Class::Ports { nat_ports, .. } => Some(nat_ports.from),
         _ => None,
     };
-    let mut journey = Journey::new(fabric, &mut flows, nat_port);
+    let mut journey = Journey::new(fabric, &mut flows, nat_port, choices);
     let (forward, mut denials) = journey.walk(origin, &request, Some(class));
     let mut back = None;
     if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed)
@@ -234,23 +264,31 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
     let blockers: Vec<Blocker> = reasons
         .into_iter()
         .map(|(on_return, reason)| {
-            let denied: Vec<Class> = fates
-                .iter()
-                .filter(|fate| fate.denials.contains(&(on_return, reason)))
-                .map(|fate| fate.class)
-                .collect();
-            let partial = (denied.len() < fates.len()).then(|| classes::merge(denied));
-            Blocker { reason, on_return, partial }
+            let of = |denied: bool| -> BTreeSet<Class> {
+                let is_so = |fate: &&Fate| fate.denials.contains(&(on_return, reason)) == denied;
+                fates.iter().filter(is_so).map(|fate| fate.class).collect()
+            };
+            let (denied, others) = (of(true), of(false));
+            let by_choice = !denied.is_disjoint(&others);
+            let is_all = others.is_subset(&denied);
+            let partial = (!is_all).then(|| classes::merge(denied.into_iter().collect()));
+            Blocker { reason, on_return, partial, by_choice }
         })
         .collect();
+    let of = |denied: bool| -> BTreeSet<Class> {
+        fates.iter().filter(|fate| fate.is_denied() == denied).map(|fate| fate.class).collect()
+    };
+    let (denied, passing) = (of(true), of(false));
+    let by_choice = !denied.is_disjoint(&passing);
     let reachable = match (blockers.is_empty(), unmodelled.is_empty()) {
         (false, _) => Some(false),
         (true, false) => None,
         (true, true) => (!inexhaustive).then_some(true),
     };
-    let others = if blockers.is_empty() { &[] } else { fates.as_slice() };
-    let not_denied = others.iter().filter(|fate| !fate.is_denied()).map(|fate| fate.class).collect();
+    let not_denied =
+        if blockers.is_empty() { Vec::new() } else { passing.difference(&denied).copied().collect() };
     let not_denied = classes::merge(not_denied);
+    let sources = fates.iter().filter_map(|fate| fate.forward.observed.map(|seen| seen.src)).collect();
     let shown = fates.iter().position(Fate::is_denied);
     let shown = shown.or_else(|| fates.iter().position(|fate| !fate.denials.is_empty())).unwrap_or(0);
     match fates.into_iter().nth(shown) {
@@ -262,6 +300,8 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
             not_denied,
             unmodelled,
             inexhaustive,
+            by_choice,
+            sources,
         },
         // No packet was asked about: nothing passes and nothing is denied.
         None => Explanation {
@@ -272,6 +312,8 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
             not_denied,
             unmodelled,
             inexhaustive,
+            by_choice,
+            sources,
         },
     }
 }

@@ -152,11 +152,11 @@ fn open(
 }
 
 /// A free port for the flow: a documented random choice (PIPE-15), here a hash of the flow. Addresses are tried in turn
-/// from one that the hash picks; none if all of them serve as many flows to the destination as they may.
+/// from one that another hash picks; none if all of them serve as many flows to the destination as they may.
 fn lend(cx: &Context<'_>, nat: &NatGateway, inside: &InsideKey, remote: Ipv4Addr) -> Option<OutsideKey> {
     let hash = cx.fabric.choice(inside);
     let count = nat.addresses.len();
-    let first = usize::try_from(hash >> 32).unwrap_or(0) % count.max(1);
+    let first = cx.pick(&("address", inside), count)?;
     let protocol = if inside.protocol == Protocol::ICMPV6 { Protocol::ICMP } else { inside.protocol };
     (0..count).find_map(|turn| {
         let address = *nat.addresses.get((first + turn) % count)?;

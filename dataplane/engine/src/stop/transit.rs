@@ -5,6 +5,7 @@
 //! function of the packet and the fabric alone: also in appliance mode, where both directions of a flow give the same
 //! one, nothing is remembered.
 
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
@@ -70,9 +71,9 @@ pub(crate) fn switch(
         AttachmentEnd::DxGateway(behind) => {
             draft.sender = None;
             probe.step(|| Step::TransitGateway { from, to, subnet: None });
-            let hash = cx.fabric.choice(&(&*left.name, flow(draft)));
             let links = behind.lookup(draft.headers.dst).map_or(&[][..], |route| &route.links);
-            let link = pick(hash, links).ok_or(DropReason::TransitBlackhole { table, destination })?;
+            let link = pick(cx, &(&*left.name, flow(draft)), links)
+                .ok_or(DropReason::TransitBlackhole { table, destination })?;
             Ok(Location::PrivateLink(*link, Direction::Outbound))
         }
     }
@@ -140,7 +141,7 @@ fn share(
         [only] => Some(*only),
         several => {
             let gateway = cx.fabric.transit_gateways[entered.gateway].name.as_str();
-            pick(cx.fabric.choice(&(gateway, flow(draft))), several).copied()
+            pick(cx, &(gateway, flow(draft)), several).copied()
         }
     }
 }
@@ -164,8 +165,7 @@ fn choose_door(
     same_zone.or_else(|| {
         // TGW-24, and TGW-52 where the zones differ. Two gateways choose apart (TGW-53).
         let gateway = cx.fabric.transit_gateways[attachment.gateway].name.as_str();
-        let hash = cx.fabric.choice(&(gateway, &*attachment.name, flow(draft)));
-        pick(hash, &vpc.doors).map(|(subnet, _)| *subnet)
+        pick(cx, &(gateway, &*attachment.name, flow(draft)), &vpc.doors).map(|(subnet, _)| *subnet)
     })
 }
 
@@ -198,10 +198,9 @@ fn refer_to_groups(entered: &TransitAttachment, left: &VpcAttachment) -> bool {
     matches!(&entered.end, AttachmentEnd::Vpc(vpc) if vpc.refers_to_groups && left.refers_to_groups)
 }
 
-/// One of `all` for a hash; nothing if there is none.
-fn pick<T>(hash: u64, all: &[T]) -> Option<&T> {
-    let count = u64::try_from(all.len()).ok().filter(|count| *count > 0)?;
-    all.get(usize::try_from(hash % count).ok()?)
+/// One of `all`, always the same for the same subject; nothing if there is none.
+fn pick<'a, T>(cx: &Context<'_>, subject: &impl Hash, all: &'a [T]) -> Option<&'a T> {
+    all.get(cx.pick(subject, all.len())?)
 }
 
 /// What stands for a flow, the same in both directions: its ends in order, and the protocol. An ICMP error belongs to the

@@ -95,9 +95,7 @@ fn choose(cx: &Context<'_>, index: VpnGatewayIdx, draft: &Draft) -> Option<LinkI
         return Some(*only);
     }
     let flow = FlowKey::of(&draft.headers, &draft.headers.transport, Direction::Outbound);
-    let hash = cx.fabric.choice(&(gateway.name.as_str(), flow));
-    let count = u64::try_from(links.len()).ok().filter(|count| *count > 0)?;
-    links.get(usize::try_from(hash % count).ok()?).copied()
+    links.get(cx.pick(&(gateway.name.as_str(), flow), links.len())?).copied()
 }
 
 /// The interface in use that has a private address in the gateway's VPC.
