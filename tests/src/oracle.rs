@@ -7,6 +7,7 @@
 
 mod addresses;
 mod edge;
+mod endpoint;
 mod filters;
 mod interface;
 mod internet;
@@ -22,6 +23,8 @@ use std::time::Duration;
 use vpclab_model::{RouteOrigin, RouteState, RouteTarget, SubnetName, Topology};
 
 use self::addresses::{is_reserved, owner};
+pub use self::endpoint::Loan;
+use self::endpoint::{Carried, Carrying};
 use self::filters::acl;
 use self::memory::{Datagram, Passage};
 pub use self::nat::Offer;
@@ -104,6 +107,7 @@ pub struct Oracle {
     passages: Vec<Passage>,
     datagrams: Vec<Datagram>,
     lent: Vec<Lent>,
+    carried: Vec<Carried>,
     objection: Option<String>,
 }
 
@@ -128,9 +132,13 @@ struct Walk<'a> {
     nat: Vec<&'a str>,
     /// What NAT gateways say they lend it.
     offers: &'a [Offer],
+    /// What interface endpoints say they lend it.
+    loans: &'a [Loan],
     lacks_an_offer: bool,
     objection: Option<String>,
     mapped: Vec<Mapping>,
+    /// What it does to the memory of an endpoint.
+    carries: Option<Carrying>,
     passed: Vec<Passage>,
     datagram: Option<Datagram>,
     /// What its sender is told when it dies.
@@ -161,9 +169,11 @@ impl<'a> Walk<'a> {
             cut_to: None,
             nat: Vec::new(),
             offers: &[],
+            loans: &[],
             lacks_an_offer: false,
             objection: None,
             mapped: Vec::new(),
+            carries: None,
             passed: Vec::new(),
             datagram: None,
             telling: None,
@@ -174,10 +184,10 @@ impl<'a> Walk<'a> {
 impl Oracle {
     /// What becomes of `packet`, which enters at `entry` at time `now`. What is delivered is remembered.
     pub fn judge(&mut self, topology: &Topology, entry: &Entry, packet: &Packet, now: Duration) -> Verdict {
-        self.judge_with(topology, entry, packet, now, &[])
+        self.judge_with(topology, entry, packet, now, &[], &[])
     }
 
-    /// The same where NAT gateways lend what they offer.
+    /// The same where NAT gateways and interface endpoints lend what they offer.
     pub fn judge_with(
         &mut self,
         topology: &Topology,
@@ -185,19 +195,23 @@ impl Oracle {
         packet: &Packet,
         now: Duration,
         offers: &[Offer],
+        loans: &[Loan],
     ) -> Verdict {
-        let mut walk = Walk { offers, ..Walk::new(topology, now, packet.clone()) };
+        let mut walk = Walk { offers, loans, ..Walk::new(topology, now, packet.clone()) };
         let ended = self.reassemble(&mut walk, entry).and_then(|()| match entry {
             Entry::ToRouter(interface) => self.leave(&mut walk, interface, None),
             Entry::ToNeighbor(interface, neighbor) => self.leave(&mut walk, interface, Some(neighbor)),
             Entry::Host(host) if topology.customer_hosts.contains_key(host.as_str()) => {
                 self.leave_customer_host(&mut walk, host)
             }
+            Entry::Host(host) if topology.services.contains_key(host.as_str()) => {
+                self.leave_service(&mut walk, host)
+            }
             Entry::Host(host) => self.leave_host(&mut walk, host),
         });
         self.objection = walk.objection.take();
         if walk.lacks_an_offer && (ended.is_ok() || walk.telling.is_some()) {
-            self.objection = Some("a NAT gateway lends nothing".to_owned());
+            self.objection = Some("a NAT gateway or an interface endpoint lends nothing".to_owned());
         }
         match ended {
             Ok(Some(place)) => {
@@ -229,6 +243,7 @@ impl Oracle {
     pub fn forget_removed(&mut self, topology: &Topology) {
         self.passages.retain(|passage| topology.network_interfaces.contains_key(passage.interface.as_str()));
         self.forget_lent(topology);
+        self.forget_carried(topology);
         for passage in &mut self.passages {
             let gone = |name: &String| !topology.vpc_peering_connections.contains_key(name.as_str());
             if passage.came_by.as_ref().is_some_and(gone) {
@@ -239,6 +254,7 @@ impl Oracle {
             Entry::Host(name) => {
                 topology.internet_hosts.contains_key(name.as_str())
                     || topology.customer_hosts.contains_key(name.as_str())
+                    || topology.services.contains_key(name.as_str())
             }
             Entry::ToRouter(name) | Entry::ToNeighbor(name, _) => {
                 topology.network_interfaces.contains_key(name.as_str())
@@ -250,6 +266,7 @@ impl Oracle {
         self.passages.extend(walk.passed);
         self.datagrams.extend(walk.datagram);
         self.map(walk.mapped);
+        self.carry(walk.carries);
     }
 
     /// The router of a subnet has a packet that leaves it (PIPE-01, PIPE-16).
@@ -287,7 +304,7 @@ impl Oracle {
             RouteTarget::VpcPeeringConnection(peering) => {
                 self.cross_peering(walk, peering.as_str(), &here.vpc)
             }
-            RouteTarget::VpcEndpoint(_) => Err(Reason::Gateway),
+            RouteTarget::VpcEndpoint(name) => self.by_gateway_endpoint(walk, name),
             RouteTarget::NotModelled { .. } => Err(Reason::NotForwarded),
             RouteTarget::NatGateway(name) => {
                 // NAT-07, NACL-21: to the gateway's subnet, even from inside it.
