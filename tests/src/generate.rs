@@ -7,6 +7,7 @@
 mod endpoint;
 mod private;
 mod routing;
+mod transit;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -248,6 +249,7 @@ pub fn network(rng: &mut Rng) -> Value {
         "network_interfaces": interfaces, "instances": instances, "eips": eips, "internet_hosts": hosts,
     });
     routing::enrich(rng, &mut document);
+    transit::enrich(rng, &mut document);
     private::enrich(rng, &mut document);
     endpoint::enrich(rng, &mut document);
     document

@@ -86,7 +86,8 @@ impl Oracle {
         let topology = walk.topology;
         let (service_name, service, endpoint) = open_endpoint(topology, name)?;
         let packet = &walk.packet;
-        if walk.came_by.is_some() || owner(topology, &endpoint.vpc, packet.src).is_none() {
+        let has_come_in = (walk.by_transit || walk.came_by.is_some()) && walk.nat.is_empty();
+        if has_come_in || owner(topology, &endpoint.vpc, packet.src).is_none() {
             return Err(Reason::Gateway);
         }
         let passes = matches!(packet.body, Body::Tcp { .. } | Body::Echo { reply: false, .. });
