@@ -4,6 +4,7 @@
 //! packets meet. Packets are biased towards what happened before: answers, errors about what arrived, the middle of
 //! connections that may be forgotten, forwarding by whoever got a packet that was not for it.
 
+mod endpoint;
 mod private;
 mod routing;
 mod transit;
@@ -12,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use vpclab_model::{CustomerHost, NetworkInterface, Topology};
+use vpclab_model::{CustomerHost, InterfaceType, NetworkInterface, Topology};
 
 use crate::harness::topology;
 use crate::oracle::{Entry, Place, Verdict};
@@ -256,6 +257,7 @@ pub fn network(rng: &mut Rng) -> Value {
     routing::enrich(rng, &mut document);
     transit::enrich(rng, &mut document);
     private::enrich(rng, &mut document);
+    endpoint::enrich(rng, &mut document);
     document
 }
 
@@ -265,7 +267,8 @@ pub fn changed(rng: &mut Rng, document: &Value, original: &Value) -> Option<Valu
     let names = |kind: &str| -> Vec<String> {
         document[kind].as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default()
     };
-    match rng.below(8) {
+    match rng.below(10) {
+        8 | 9 => endpoint::change(rng, &mut next, original)?,
         4 | 5 => change_routes(rng, &mut next, original)?,
         6 => change_gateway(rng, &mut next, original)?,
         0 | 1 => {
@@ -439,7 +442,10 @@ fn fresh(rng: &mut Rng, topology: &Topology) -> Option<(Entry, Packet)> {
         let customers = topology.customer_hosts.iter().map(|(name, host)| {
             (name.as_str(), host.address.map(IpAddr::V4), host.ipv6_address.map(IpAddr::V6))
         });
-        let hosts: Vec<_> = public.chain(customers).collect();
+        let services = topology.services.iter().map(|(name, service)| {
+            (name.as_str(), service.address.map(IpAddr::V4), service.ipv6_address.map(IpAddr::V6))
+        });
+        let hosts: Vec<_> = public.chain(customers).chain(services).collect();
         let (name, v4, v6) = *rng.pick(&hosts);
         (Place::Host(name.to_owned()), if ipv6 { v6 } else { v4 }?)
     } else {
@@ -516,7 +522,13 @@ fn entry(rng: &mut Rng, topology: &Topology, place: &Place, destination: IpAddr)
 fn destination(rng: &mut Rng, topology: &Topology, ipv6: bool) -> Option<IpAddr> {
     let mut all: Vec<IpAddr> = Vec::new();
     let interfaces = topology.network_interfaces.values();
-    match rng.below(20) {
+    match rng.below(24) {
+        20 | 21 => all.extend(topology.services.values().flat_map(|service| service.addresses())),
+        22 | 23 => all.extend(
+            interfaces
+                .filter(|eni| matches!(eni.interface_type, InterfaceType::VpcEndpoint(_)))
+                .flat_map(addresses),
+        ),
         0..11 => all.extend(interfaces.flat_map(addresses)),
         11..16 => all.extend(
             interfaces.flat_map(|eni| eni.public_ips.values().map(|public| IpAddr::V4(public.address))),

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::Value;
+use vpclab_engine::flow::Capacity;
 use vpclab_engine::plan::{NextHop, Plan};
 use vpclab_engine::{Engine, Fabric, INTERNET_MAC, NoProbe, Outcome, Port, Timestamp, explain, trace};
 use vpclab_lab::{Lab, LabOptions};
@@ -77,6 +78,13 @@ impl Net {
     fn built(topology: Topology, document: Value, options: LabOptions) -> Self {
         let lab = Lab::new(&topology, options);
         Self { topology, lab, document }
+    }
+
+    /// The network that `document` declares, with this much memory.
+    pub fn with_capacity(document: Value, capacity: Capacity) -> Self {
+        let net = Self::new(document);
+        let lab = Lab::new(&net.topology, LabOptions { guests: false, capacity, ..LabOptions::default() });
+        Self { lab, ..net }
     }
 
     /// What packets read.

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod edge;
+mod endpoint;
 mod filters;
 mod interface;
 mod internet;
@@ -23,6 +24,8 @@ use std::time::Duration;
 use vpclab_model::{RouteOrigin, RouteState, RouteTarget, SubnetName, Topology};
 
 use self::addresses::{is_reserved, owner};
+pub use self::endpoint::Loan;
+use self::endpoint::{Carried, Carrying};
 use self::filters::acl;
 use self::memory::{Datagram, Passage};
 pub use self::nat::Offer;
@@ -106,10 +109,22 @@ pub struct Oracle {
     passages: Vec<Passage>,
     datagrams: Vec<Datagram>,
     lent: Vec<Lent>,
+    carried: Vec<Carried>,
     placed: Vec<Placed>,
     objection: Option<String>,
     unsure: bool,
     crossings: Crossings,
+}
+
+/// What gateways say they choose for one packet, where the choice is theirs.
+#[derive(Debug, Clone, Default)]
+pub struct Choices {
+    /// What NAT gateways lend.
+    pub offers: Vec<Offer>,
+    /// What interface endpoints lend.
+    pub loans: Vec<Loan>,
+    /// The subnets by whose interfaces transit gateways send it.
+    pub doors: Vec<String>,
 }
 
 /// How many packets have arrived by way of each kind of gateway.
@@ -173,6 +188,8 @@ struct Walk<'a> {
     nat: Vec<&'a str>,
     /// What NAT gateways say they lend it.
     offers: &'a [Offer],
+    /// What interface endpoints say they lend it.
+    loans: &'a [Loan],
     lacks_an_offer: bool,
     /// Whether a transit gateway has brought it into the VPC it is in.
     by_transit: bool,
@@ -186,6 +203,8 @@ struct Walk<'a> {
     newly_placed: Vec<Placed>,
     objection: Option<String>,
     mapped: Vec<Mapping>,
+    /// What it does to the memory of an endpoint.
+    carries: Option<Carrying>,
     passed: Vec<Passage>,
     datagram: Option<Datagram>,
     /// What its sender is told when it dies.
@@ -218,6 +237,7 @@ impl<'a> Walk<'a> {
             cut_to: None,
             nat: Vec::new(),
             offers: &[],
+            loans: &[],
             lacks_an_offer: false,
             by_transit: false,
             out_of_transit: false,
@@ -228,6 +248,7 @@ impl<'a> Walk<'a> {
             newly_placed: Vec::new(),
             objection: None,
             mapped: Vec::new(),
+            carries: None,
             passed: Vec::new(),
             datagram: None,
             telling: None,
@@ -238,25 +259,28 @@ impl<'a> Walk<'a> {
 impl Oracle {
     /// What becomes of `packet`, which enters at `entry` at time `now`. What is delivered is remembered.
     pub fn judge(&mut self, topology: &Topology, entry: &Entry, packet: &Packet, now: Duration) -> Verdict {
-        self.judge_with(topology, entry, packet, now, &[], &[])
+        self.judge_with(topology, entry, packet, now, &Choices::default())
     }
 
-    /// The same where NAT gateways lend what they offer, and transit gateways send by the interfaces in these subnets.
+    /// The same where gateways make these choices.
     pub fn judge_with(
         &mut self,
         topology: &Topology,
         entry: &Entry,
         packet: &Packet,
         now: Duration,
-        offers: &[Offer],
-        doors: &[String],
+        choices: &Choices,
     ) -> Verdict {
-        let mut walk = Walk { offers, doors, ..Walk::new(topology, now, packet.clone()) };
+        let Choices { offers, loans, doors } = choices;
+        let mut walk = Walk { offers, loans, doors, ..Walk::new(topology, now, packet.clone()) };
         let ended = self.reassemble(&mut walk, entry).and_then(|()| match entry {
             Entry::ToRouter(interface) => self.leave(&mut walk, interface, None),
             Entry::ToNeighbor(interface, neighbor) => self.leave(&mut walk, interface, Some(neighbor)),
             Entry::Host(host) if topology.customer_hosts.contains_key(host.as_str()) => {
                 self.leave_customer_host(&mut walk, host)
+            }
+            Entry::Host(host) if topology.services.contains_key(host.as_str()) => {
+                self.leave_service(&mut walk, host)
             }
             Entry::Host(host) => self.leave_host(&mut walk, host),
         });
@@ -264,7 +288,7 @@ impl Oracle {
         self.unsure = false;
         self.placed.append(&mut walk.newly_placed);
         if walk.lacks_an_offer && (ended.is_ok() || walk.telling.is_some()) {
-            self.objection = Some("a NAT gateway lends nothing".to_owned());
+            self.objection = Some("a NAT gateway or an interface endpoint lends nothing".to_owned());
         }
         match ended {
             Ok(Some(place)) => {
@@ -309,6 +333,7 @@ impl Oracle {
         self.placed.clear();
         self.passages.retain(|passage| topology.network_interfaces.contains_key(passage.interface.as_str()));
         self.forget_lent(topology);
+        self.forget_carried(topology);
         for passage in &mut self.passages {
             let gone = |name: &String| !topology.vpc_peering_connections.contains_key(name.as_str());
             if passage.came_by.as_ref().is_some_and(gone) {
@@ -319,6 +344,7 @@ impl Oracle {
             Entry::Host(name) => {
                 topology.internet_hosts.contains_key(name.as_str())
                     || topology.customer_hosts.contains_key(name.as_str())
+                    || topology.services.contains_key(name.as_str())
             }
             Entry::ToRouter(name) | Entry::ToNeighbor(name, _) => {
                 topology.network_interfaces.contains_key(name.as_str())
@@ -330,6 +356,7 @@ impl Oracle {
         self.passages.extend(walk.passed);
         self.datagrams.extend(walk.datagram);
         self.map(walk.mapped);
+        self.carry(walk.carries);
     }
 
     /// The router of a subnet has a packet that leaves it (PIPE-01, PIPE-16).
@@ -381,7 +408,7 @@ impl Oracle {
             RouteTarget::VpcPeeringConnection(peering) => {
                 self.cross_peering(walk, peering.as_str(), &here.vpc)
             }
-            RouteTarget::VpcEndpoint(_) => Err(Reason::Gateway),
+            RouteTarget::VpcEndpoint(name) => self.by_gateway_endpoint(walk, name),
             RouteTarget::NotModelled { .. } => Err(Reason::NotForwarded),
             RouteTarget::NatGateway(name) => {
                 // NAT-07, NACL-21: to the gateway's subnet, even from inside it.

@@ -11,11 +11,14 @@ use serde_json::Value;
 use vpclab_engine::flow::Effect;
 use vpclab_engine::plan::{Egress, Plan, Verdict as Planned};
 use vpclab_engine::{DropReason, Outcome, Recorder, trace};
+use vpclab_model::InterfaceType;
 
 use crate::frames::{self, Seen};
 use crate::generate::{self, Past, Rng};
 use crate::harness::{Net, topology};
-use crate::oracle::{Crossings, Entry, Offer, Oracle, Place, ROUTER_LINK_LOCAL, Reason, Verdict};
+use crate::oracle::{
+    Choices, Crossings, Entry, Loan, Offer, Oracle, Place, ROUTER_LINK_LOCAL, Reason, Verdict,
+};
 use crate::packet::{Body, Packet, Piece};
 
 /// What every payload ends with.
@@ -173,14 +176,9 @@ pub fn confront(
     if format!("{plan:?}") != format!("{again:?}") || net.engine().flows().len() != remembered {
         return Err(format!("planning twice gives {plan:?} and {again:?}"));
     }
-    let expected = oracle.judge_with(
-        &net.topology,
-        entry,
-        packet,
-        net.now(),
-        &offers(net, &plan),
-        &doors(net, &from, &frame),
-    );
+    let choices =
+        Choices { offers: offers(net, &plan), loans: loans(net, &plan), doors: doors(net, &from, &frame) };
+    let expected = oracle.judge_with(&net.topology, entry, packet, net.now(), &choices);
     let told = |who: &str, what: &dyn fmt::Debug| {
         Err(format!("{entry:?} {packet:?}\noracle: {expected:?}\n{who}: {what:?}"))
     };
@@ -265,6 +263,19 @@ fn offers(net: &Net, plan: &Plan) -> Vec<Offer> {
     lent.collect()
 }
 
+/// What interface endpoints lend as the engine plans it.
+fn loans(net: &Net, plan: &Plan) -> Vec<Loan> {
+    let lent = plan.effects.iter().filter_map(|effect| match effect {
+        Effect::OpenEndpoint(flow) => Some(Loan {
+            interface: net.fabric().enis[flow.eni?.index].name.as_str().to_owned(),
+            address: flow.server.pool.client,
+            port: flow.server.port,
+        }),
+        _ => None,
+    });
+    lent.collect()
+}
+
 /// The subnets by whose interfaces a frame comes out of transit gateways, as the engine plans it.
 fn doors(net: &Net, from: &str, frame: &[u8]) -> Vec<String> {
     let mut recorder = Recorder::default();
@@ -282,7 +293,19 @@ fn doors(net: &Net, from: &str, frame: &[u8]) -> Vec<String> {
 fn is_at(net: &Net, place: &Place, at: &str, got: &Seen) -> bool {
     match place {
         Place::Interface(name) | Place::Host(name) => {
-            at == name && got.dst_mac == net.mac(name) && got.src_mac == net.router_mac(name)
+            // An endpoint's interface is a neighbour of who is in its subnet.
+            let endpoint = net.topology.network_interfaces.get(name.as_str()).and_then(|to| {
+                let all = net.topology.network_interfaces.iter();
+                let mut endpoints = all.filter(|(_, eni)| {
+                    eni.subnet == to.subnet && matches!(eni.interface_type, InterfaceType::VpcEndpoint(_))
+                });
+                endpoints.find(|(_, eni)| match got.src {
+                    IpAddr::V4(src) => eni.private_ips().any(|own| own == src),
+                    IpAddr::V6(src) => eni.ipv6_addresses.contains(&src),
+                })
+            });
+            let from = endpoint.map_or_else(|| net.router_mac(name), |(name, _)| net.mac(name.as_str()));
+            at == name && got.dst_mac == net.mac(name) && got.src_mac == from
         }
         Place::Internet => false,
     }
@@ -415,6 +438,7 @@ impl Disagreement {
             }
         }
         for kind in [
+            "vpc_endpoints",
             "managed_prefix_lists",
             "nat_gateways",
             "vpc_peering_connections",

@@ -240,7 +240,8 @@ impl<'a> Compiler<'a> {
     }
 
     /// A NAT gateway in another subnet, with another primary address or with another elastic IP for it is another one,
-    /// which AWS makes anew and which has none of the flows (NAT-41, NAT-47); so is a connection between other VPCs.
+    /// which AWS makes anew and which has none of the flows (NAT-41, NAT-47); so is a connection between other VPCs, and
+    /// an endpoint of another kind, of another VPC or to another service.
     fn renew_gateways(&mut self, previous: &Fabric) {
         for (name, nat) in &self.topology.nat_gateways {
             let index = self.nat_index(name);
@@ -256,6 +257,20 @@ impl<'a> Compiler<'a> {
                 == eni.private_ip.and_then(|address| old.public_address_of(address));
             if previous.subnets[before.subnet].name != nat.subnet || !same_address || !same_public {
                 self.nat_gateways.renew(index);
+            }
+        }
+        for (name, declared) in modelled_endpoints(self.topology) {
+            let Some(index) = self.vpc_endpoints.find(name.as_str()) else { continue };
+            let same = |before: &VpcEndpoint| {
+                let is_gateway = matches!(before.kind, EndpointKind::Gateway { .. });
+                previous.vpcs[before.vpc].name == declared.vpc
+                    && is_gateway == (declared.vpc_endpoint_type == model::VpcEndpointType::Gateway)
+                    && declared.service.as_ref().map(model::ServiceName::as_str)
+                        == Some(previous.hosts[before.service].name.as_str())
+            };
+            let before = previous.vpc_endpoints.get(index).filter(|before| before.name == *name);
+            if before.is_some_and(|before| !same(before)) {
+                self.vpc_endpoints.renew(index);
             }
         }
         for (name, peering) in &self.topology.vpc_peering_connections {

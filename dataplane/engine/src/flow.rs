@@ -26,7 +26,7 @@ use crate::index::{EniIdx, HostIdx, InstanceIdx, PeeringIdx, Slot};
 use crate::time::Timestamp;
 
 pub use datagram::{DatagramKey, Datagrams, FRAGMENT_TIMEOUT, FirstFragment, FragmentLookup, PassedFragment};
-use endpoint::{ClientKey, EndpointFlow, EndpointTable};
+use endpoint::{ClientKey, EndpointFlow, EndpointTable, ServerKey};
 pub use nat::NatBinding;
 use nat::{InsideKey, NatTable};
 
@@ -39,6 +39,8 @@ pub struct Capacity {
     pub connections_per_instance: usize,
     /// Flows of all NAT gateways together.
     pub nat_flows: usize,
+    /// Flows through all VPC endpoints together.
+    pub endpoint_flows: usize,
     /// Fragmented datagrams of each place where they come in. More push out the oldest of the same place.
     pub datagrams_per_ingress: usize,
 }
@@ -49,6 +51,7 @@ impl Default for Capacity {
             connections: 4_000_000,
             connections_per_instance: 1_000_000,
             nat_flows: 4_000_000,
+            endpoint_flows: 4_000_000,
             datagrams_per_ingress: 1024,
         }
     }
@@ -513,6 +516,11 @@ impl FlowTable {
     /// Whether another flow of a NAT gateway finds room, in the place of what `key` had before if it had.
     pub fn has_room_for_mapping(&self, key: &InsideKey) -> bool {
         self.nat.len() < self.capacity.nat_flows || self.nat.inside(key).is_some()
+    }
+
+    /// Whether another flow through a VPC endpoint finds room, in the place of what the keys had before if they had.
+    pub fn has_room_for_endpoint(&self, client: &ClientKey, server: &ServerKey) -> bool {
+        self.endpoints.len() < self.capacity.endpoint_flows || self.endpoints.replaces(client, server)
     }
 
     /// Looks for flows of NAT gateways that have expired where ports are scarce. Cheap when it was done before.

@@ -23,7 +23,7 @@ use crate::packet::{Born, BornPacket};
 use crate::plan::{Answer, Context, Egress, Forward, Origin, Plan, Verdict, plan};
 use crate::reason::DropReason;
 use crate::step::{NoProbe, Probe};
-use crate::stop::nat;
+use crate::stop::{endpoint, nat};
 use crate::time::Timestamp;
 
 /// How often a packet is planned again when flow memory changed under its plan.
@@ -137,13 +137,8 @@ impl Engine {
             let eni = fabric.enis.get(slot.index)?;
             (fabric.enis.slot(slot.index) == slot).then_some(&eni.timeouts)
         };
-        let closing = fabric.nat_closing_timeout();
         let is_mapped = |binding: &NatBinding| nat::is_live(fabric, binding, now);
-        let is_carried = |flow: &EndpointFlow| {
-            let endpoint = flow.client.endpoint;
-            let exists = fabric.vpc_endpoints.get(endpoint.index).is_some();
-            exists && fabric.vpc_endpoints.slot(endpoint.index) == endpoint && flow.is_live(closing, now)
-        };
+        let is_carried = |flow: &EndpointFlow| endpoint::is_live(fabric, flow, now);
         self.flows.sweep(now, SWEEP_SHARE, timeouts, is_mapped, is_carried);
     }
 
@@ -266,7 +261,12 @@ impl Engine {
 /// Whether the packet dies for want of room.
 fn is_full(plan: &Plan) -> bool {
     let Verdict::Drop(reason) = plan.verdict else { return false };
-    matches!(reason, DropReason::ConnectionLimit { .. } | DropReason::FlowMemoryFull)
+    matches!(
+        reason,
+        DropReason::ConnectionLimit { .. }
+            | DropReason::FlowMemoryFull
+            | DropReason::EndpointPortAllocation { .. }
+    )
 }
 
 /// The plan of a packet born on the way. It gives birth to nothing: there is no error about an error (RFC 1122).

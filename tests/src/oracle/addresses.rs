@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vpclab_model::{NetworkInterface, NetworkInterfaceName, Subnet, Topology, VpcName};
+use vpclab_model::{InterfaceType, NetworkInterface, NetworkInterfaceName, Subnet, Topology, VpcName};
 
 /// L2-12, L2-13.
 pub(super) fn has_address(eni: &NetworkInterface, address: IpAddr) -> bool {
@@ -43,11 +43,18 @@ pub(super) fn behind_public(topology: &Topology, address: IpAddr) -> Option<(&Ne
                     }
                 }
             }
+            // EPI-14
+            IpAddr::V6(_) if is_endpoint(eni) => {}
             IpAddr::V6(_) if has_address(eni, address) && is_public(address) => return Some((name, address)),
             IpAddr::V6(_) => {}
         }
     }
     None
+}
+
+/// Whether this is an interface of a VPC endpoint.
+pub(super) fn is_endpoint(eni: &NetworkInterface) -> bool {
+    matches!(eni.interface_type, InterfaceType::VpcEndpoint(_))
 }
 
 /// Whether AWS has the address, so that nobody else on the internet can.

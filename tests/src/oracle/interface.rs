@@ -5,7 +5,8 @@ use vpclab_model::{
     VpcName,
 };
 
-use super::addresses::{has_address, is_never_forwarded, is_router_of, owner};
+use super::addresses::{has_address, is_endpoint, is_never_forwarded, is_router_of, owner};
+use super::endpoint::is_dynamodb;
 use super::filters::{Far, Subject, acl, is_meant, is_wide_open, rules, speaks_of};
 use super::memory::{Flow, Passage, Remembered, remembered};
 use super::peering::is_active;
@@ -67,7 +68,11 @@ impl Oracle {
             InterfaceType::NatGateway(nat) => Some(nat),
             _ => None,
         };
-        if eni.attachment.is_none() && nat.is_none() {
+        let endpoint = match &eni.interface_type {
+            InterfaceType::VpcEndpoint(endpoint) => Some(endpoint),
+            _ => None,
+        };
+        if eni.attachment.is_none() && nat.is_none() && endpoint.is_none() {
             return Err(Reason::NoDestination);
         }
         if !is_running(topology, eni) {
@@ -88,9 +93,14 @@ impl Oracle {
         if let Some(nat) = nat {
             return self.through_nat(walk, nat.as_str(), false);
         }
+        // EPI-15
+        walk.auto_tracked |= endpoint.is_some();
         self.security_group(walk, name, false)?;
         if eni.source_dest_check && !has_address(eni, walk.packet.dst) {
             return Err(Reason::SourceDestCheck);
+        }
+        if let Some(endpoint) = endpoint {
+            return self.by_interface_endpoint(walk, endpoint, name);
         }
         Ok(Some(Place::Interface(name.to_owned())))
     }
@@ -213,9 +223,20 @@ fn is_running(topology: &Topology, eni: &NetworkInterface) -> bool {
 /// are tracked whatever the rules say.
 fn goes_by_a_tracking_gateway(topology: &Topology, name: &str, destination: std::net::IpAddr) -> bool {
     let subnet = &topology.subnets[&topology.network_interfaces[name].subnet];
+    let is_endpoint = |vpc: &VpcName| {
+        let owner = owner(topology, vpc, destination).map(|owner| &topology.network_interfaces[owner]);
+        owner.is_some_and(is_endpoint)
+    };
     let found = route(topology, &topology.route_tables[&subnet.route_table].routes, destination);
-    found.is_some_and(|route| {
-        matches!(route.target, RouteTarget::NatGateway(_) | RouteTarget::EgressOnlyInternetGateway(_))
+    found.is_some_and(|route| match &route.target {
+        RouteTarget::NatGateway(_) | RouteTarget::EgressOnlyInternetGateway(_) => true,
+        RouteTarget::VpcEndpoint(name) => is_dynamodb(topology, name),
+        RouteTarget::Local => is_endpoint(&subnet.vpc),
+        RouteTarget::VpcPeeringConnection(name) => {
+            let peering = &topology.vpc_peering_connections[name];
+            is_endpoint(if peering.vpc == subnet.vpc { &peering.peer_vpc } else { &peering.vpc })
+        }
+        _ => false,
     })
 }
 

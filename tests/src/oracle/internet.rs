@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use vpclab_model::{InterfaceType, NetworkInterfaceName, OutboundSmtp, RouteTarget, Topology, VpcName};
 
 use super::addresses::{
-    behind_public, belongs_to_aws, has_address, is_for_the_link_or_a_group, is_private_or_shared, is_public,
-    owner,
+    behind_public, belongs_to_aws, has_address, is_endpoint, is_for_the_link_or_a_group,
+    is_private_or_shared, is_public, owner,
 };
 use super::memory::{Flow, remembered};
 use super::routes::route;
@@ -14,7 +14,7 @@ use super::{From, Oracle, Place, Reason, Walk, edge};
 use crate::packet::Body;
 
 /// MTU-03, IGW-12.
-const INTERNET_MTU: usize = 1500;
+pub(super) const INTERNET_MTU: usize = 1500;
 
 impl Oracle {
     /// IGW-01, IGW-04, IGW-06, IGW-07, IGW-10, IGW-14, L2-24.
@@ -106,11 +106,20 @@ impl Oracle {
     }
 
     /// IGW-08, IGW-09, IGW-15.
-    fn across_the_internet(&self, walk: &mut Walk<'_>, leaves_aws: bool) -> Result<Option<Place>, Reason> {
+    pub(super) fn across_the_internet(
+        &self,
+        walk: &mut Walk<'_>,
+        leaves_aws: bool,
+    ) -> Result<Option<Place>, Reason> {
         let topology = walk.topology;
         let (src, dst) = (walk.packet.src, walk.packet.dst);
         for (name, host) in &topology.internet_hosts {
             if host.address.map(IpAddr::V4) == Some(dst) || host.ipv6_address.map(IpAddr::V6) == Some(dst) {
+                return Ok(Some(Place::Host(name.as_str().to_owned())));
+            }
+        }
+        for (name, service) in &topology.services {
+            if service.addresses().any(|own| own == dst) && is_public(dst) {
                 return Ok(Some(Place::Host(name.as_str().to_owned())));
             }
         }
@@ -169,7 +178,8 @@ fn behind_egress_only(topology: &Topology, address: IpAddr, far: IpAddr) -> Opti
     if !address.is_ipv6() || !is_public(address) {
         return None;
     }
-    let (name, eni) = topology.network_interfaces.iter().find(|(_, eni)| has_address(eni, address))?;
+    let (name, eni) =
+        topology.network_interfaces.iter().find(|(_, eni)| has_address(eni, address) && !is_endpoint(eni))?;
     let table = &topology.route_tables[&topology.subnets[&eni.subnet].route_table];
     let way = route(topology, &table.routes, far)?;
     matches!(way.target, RouteTarget::EgressOnlyInternetGateway(_)).then_some(name)

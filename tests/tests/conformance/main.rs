@@ -10,6 +10,8 @@ mod connection_tracking;
 mod direct_connect;
 mod edge_routes;
 mod egress_only;
+mod endpoint_flows;
+mod endpoint_paths;
 mod errors;
 mod explain;
 mod gateway_endpoints;

@@ -123,16 +123,25 @@ impl EndpointTable {
         self.by_client.is_empty()
     }
 
-    /// Remembers a flow. Whoever had the keys before has expired, as the plan has seen, and goes.
+    /// Whether a flow with these keys would take the place of another.
+    pub(super) fn replaces(&self, client: &ClientKey, server: &ServerKey) -> bool {
+        self.by_client.contains_key(client) || self.by_server.contains_key(server)
+    }
+
+    /// Remembers a flow. Whoever had the keys before has expired or ended, as the plan has seen, and goes.
     pub(super) fn open(&mut self, flow: &EndpointFlow) {
-        if let Some(old) = self.by_server.get(&flow.server).copied() {
+        if let Some(old) = self.by_server.get(&flow.server).copied().filter(|old| *old != flow.client) {
             self.release(&old);
         }
-        self.release(&flow.client);
+        if self.by_client.contains_key(&flow.client) {
+            // The sweep has its key already: once is enough however often a client comes back.
+            self.release(&flow.client);
+        } else {
+            self.clock.push_back(flow.client);
+        }
         self.by_client.insert(flow.client, *flow);
         self.by_server.insert(flow.server, flow.client);
         *self.in_pool.entry(flow.server.pool).or_insert(0) += 1;
-        self.clock.push_back(flow.client);
     }
 
     /// Takes note of a packet of a flow.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use vpclab_wire::{IcmpMessage, Protocol, Transport};
 
-use crate::fabric::{Direction, EndpointKind, RouteTarget, VpcEndpoint};
+use crate::fabric::{Direction, EndpointKind, Fabric, RouteTarget, VpcEndpoint};
 use crate::flow::endpoint::{ClientKey, EndpointFlow, ServerKey, ServerPool};
 use crate::flow::nat::{FLOWS_PER_DESTINATION, LOWEST_PORT, PORTS};
 use crate::flow::{Conn, Effect, is_reply};
@@ -19,6 +19,7 @@ use crate::plan::{Arrival, Context, Egress, Location, outside};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 use crate::stop::{internet, security_group};
+use crate::time::Timestamp;
 
 /// The largest packet that an interface endpoint forwards, in bytes (EPI-10).
 pub(crate) const INTERFACE_ENDPOINT_MTU: u16 = 8500;
@@ -82,7 +83,10 @@ fn by_route(
         client: source,
     };
     let server = ServerKey { pool, port: client_port };
-    match cx.flows.endpoints().of_server(&server).filter(|flow| is_live(cx, flow)) {
+    match cx.flows.endpoints().of_server(&server).filter(|flow| is_live(cx.fabric, flow, cx.now)) {
+        Some(flow) if flow.client == client && opens_anew(flow, draft) => {
+            open(cx, draft, client, server, None)
+        }
         Some(flow) if flow.client == client => use_flow(draft, client, true),
         // Another VPC's client has the same address and port, and answers can go to one of the two.
         Some(_) => Err(DropReason::EndpointFlowTaken { endpoint: index }),
@@ -120,7 +124,8 @@ fn by_interface(
         client: (draft.headers.src, client_port),
         service: (draft.headers.dst, service_port),
     };
-    let known = cx.flows.endpoints().of_client(&client).filter(|flow| is_live(cx, flow));
+    let known = cx.flows.endpoints().of_client(&client);
+    let known = known.filter(|flow| is_live(cx.fabric, flow, cx.now) && !opens_anew(flow, draft));
     let server = match known {
         Some(flow) => {
             use_flow(draft, client, true)?;
@@ -186,7 +191,7 @@ fn flow_of_answer(cx: &Context<'_>, host: HostIdx, draft: &Draft) -> Option<Endp
         client: draft.headers.dst,
     };
     let flow = cx.flows.endpoints().of_server(&ServerKey { pool, port: client_port })?;
-    is_live(cx, flow).then_some(*flow)
+    is_live(cx.fabric, flow, cx.now).then_some(*flow)
 }
 
 /// An answer goes back to the client.
@@ -196,16 +201,17 @@ fn answer(
     draft: &mut Draft,
     probe: &mut impl Probe,
 ) -> Result<Location, DropReason> {
-    let slot = flow.client.endpoint;
-    let index = slot.index;
-    let endpoint = cx.fabric.vpc_endpoints.get(index).filter(|_| cx.fabric.vpc_endpoints.slot(index) == slot);
+    let index = flow.client.endpoint.index;
     let gone = DropReason::EndpointNoFlow { endpoint: index };
-    let endpoint = endpoint.filter(|endpoint| endpoint.available).ok_or(gone)?;
+    let endpoint = &cx.fabric.vpc_endpoints[index];
+    if !endpoint.available {
+        return Err(gone);
+    }
     let before = (draft.headers.src, draft.headers.dst);
     let step = |after| Step::Endpoint { endpoint: index, direction: Direction::Inbound, before, after };
     use_flow(draft, flow.client, false)?;
     let Some(eni) = flow.eni else {
-        let EndpointKind::Gateway { blocks, .. } = &endpoint.kind else { return Err(gone) };
+        let EndpointKind::Gateway { blocks, dynamodb } = &endpoint.kind else { return Err(gone) };
         fit(draft, cx.fabric.settings.gateway_endpoint_mtu)?;
         let client = cx.fabric.interface_at(endpoint.vpc, draft.headers.dst).ok_or(gone)?;
         if !blocks.iter().any(|block| block.contains(&draft.headers.src)) {
@@ -218,12 +224,10 @@ fn answer(
         if route.is_none_or(|route| route.target != RouteTarget::Endpoint(index)) {
             return Err(gone);
         }
+        draft.auto_tracked |= *dynamodb;
         probe.step(|| step(before));
         return Ok(Location::Interface(client, Arrival::Outside));
     };
-    if cx.fabric.enis.get(eni.index).is_none() || cx.fabric.enis.slot(eni.index) != eni {
-        return Err(gone);
-    }
     fit(draft, INTERFACE_ENDPOINT_MTU)?;
     let ClientKey { client, service, .. } = flow.client;
     draft.set_source(service.0);
@@ -263,6 +267,9 @@ fn open(
 ) -> Result<(), DropReason> {
     let state = Conn::opening_state(&draft.headers.transport);
     let eni = eni.map(|eni| cx.fabric.enis.slot(eni));
+    if !cx.flows.has_room_for_endpoint(&client, &server) {
+        return Err(DropReason::FlowMemoryFull);
+    }
     let flow = EndpointFlow { client, server, eni, state, last_seen: cx.now };
     draft.record(Effect::OpenEndpoint(Box::new(flow)))
 }
@@ -285,11 +292,30 @@ fn lend(cx: &Context<'_>, client: &ClientKey, pool: ServerPool) -> Option<Server
     (0..u32::from(PORTS))
         .map(|step| (start + step) % u32::from(PORTS) + u32::from(LOWEST_PORT))
         .filter_map(|port| Some(ServerKey { pool, port: u16::try_from(port).ok()? }))
-        .find(|key| table.of_server(key).is_none_or(|flow| !is_live(cx, flow)))
+        .find(|key| table.of_server(key).is_none_or(|flow| !is_live(cx.fabric, flow, cx.now)))
 }
 
-fn is_live(cx: &Context<'_>, flow: &EndpointFlow) -> bool {
-    flow.is_live(cx.fabric.nat_closing_timeout(), cx.now)
+/// Whether an endpoint still carries a flow: it, its interface and the service's address are those of then, and the flow
+/// has not been idle for too long.
+pub(crate) fn is_live(fabric: &Fabric, flow: &EndpointFlow, now: Timestamp) -> bool {
+    let slot = flow.client.endpoint;
+    let endpoint =
+        fabric.vpc_endpoints.get(slot.index).filter(|_| fabric.vpc_endpoints.slot(slot.index) == slot);
+    let is_there = endpoint.is_some_and(|endpoint| {
+        let target = &flow.server.pool;
+        fabric.hosts.slot(endpoint.service) == target.host
+            && fabric.hosts[endpoint.service].addresses.contains(&target.service.0)
+    });
+    let has_interface = flow.eni.is_none_or(|eni| {
+        let interface = fabric.enis.get(eni.index).filter(|_| fabric.enis.slot(eni.index) == eni);
+        interface.is_some_and(|interface| interface.owns(flow.client.service.0))
+    });
+    is_there && has_interface && flow.is_live(fabric.nat_closing_timeout(), now)
+}
+
+/// Whether a client's packet opens a connection where another has ended.
+fn opens_anew(flow: &EndpointFlow, draft: &Draft) -> bool {
+    matches!(draft.headers.transport, Transport::Tcp(tcp) if flow.state.is_over() && tcp.flags.is_opening())
 }
 
 /// Whether the packet is an echo reply, or another ICMP message that asks nothing.

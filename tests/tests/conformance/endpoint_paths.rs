@@ -1,0 +1,188 @@
+//! By which ways are VPC endpoints reached, and what do their flows and those of other gateways have in common?
+
+use serde_json::{Value, json};
+use vpclab_tests::harness::Net;
+use vpclab_tests::packet::{Flags, Packet, syn, tcp, udp};
+
+use crate::nat_networks::{send_sized, told};
+use crate::networks::{CLIENT, CLIENT_V6, DB, WEB, WEB_V6, document, everything, packet, with};
+use crate::private_networks::{self, APP, DESK};
+use crate::transit_networks::{v4, with_hub};
+
+const S3: &str = "com.amazonaws.us-east-1.s3";
+const S3_ADDRESS: &str = "52.216.10.20";
+const DYNAMODB: &str = "com.amazonaws.us-east-1.dynamodb";
+const DYNAMODB_ADDRESS: &str = "52.94.2.3";
+const QUEUE: &str = "com.amazonaws.us-east-1.queue";
+const QUEUE_ADDRESS: &str = "10.9.9.9";
+
+/// Adds S3 with a gateway endpoint for `table`, and a queue with an interface endpoint in `subnet`.
+fn add_endpoints(d: &mut Value, vpc: &str, table: &str, subnet: &str, group: &str) {
+    d["services"] = json!({ S3: { "address": S3_ADDRESS }, DYNAMODB: { "address": DYNAMODB_ADDRESS },
+        QUEUE: { "address": QUEUE_ADDRESS } });
+    d["vpc_endpoints"] = json!({
+        "s3": { "vpc": vpc, "service_name": S3, "route_tables": [table] },
+        "queue": { "vpc": vpc, "vpc_endpoint_type": "Interface", "service_name": QUEUE, "subnets": [subnet],
+            "security_groups": [group] },
+    });
+}
+
+fn queue(net: &Net, subnet: &str) -> String {
+    let eni = net.topology.find_interface(&format!("vpce/queue/{subnet}")).unwrap().1;
+    eni.private_ip.unwrap().to_string()
+}
+
+/// `name` asks the queue by the endpoint's address, and gets its answer from there.
+fn is_served(net: &mut Net, name: &str, src: &str, to: &str) {
+    let seen = net.send(name, &packet(src, to, syn(40_000, 443))).arrives_at(QUEUE);
+    let answer = packet(QUEUE_ADDRESS, &seen.src.to_string(), tcp(443, seen.ports.0, Flags::SynAck));
+    let got = net.send(QUEUE, &answer).arrives_at(name);
+    assert_eq!(
+        (got.src.to_string(), got.dst.to_string(), got.ports),
+        (to.to_owned(), src.to_owned(), (443, 40_000))
+    );
+}
+
+#[test]
+fn a_transit_gateway_leads_to_an_interface_endpoint_and_to_no_gateway_endpoint() {
+    // proves: EPI-12, EPG-09
+    let mut net = with_hub(|d| {
+        add_endpoints(d, "b", "b", "b-two", "b-open");
+        // Into the VPC, and there by a table with the endpoint's route.
+        d["vpc_endpoints"]["s3"]["route_tables"] = json!(["b", "b/main"]);
+        d["transit_gateway_route_tables"]["hub/default"]["routes"] =
+            json!([{ "destination_cidr_block": "52.216.0.0/15", "attachment": "b" }]);
+        d["transit_gateway_route_tables"]["hub/default"]["transit_gateway"] = json!("hub");
+        d["route_tables"]["a"]["routes"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "cidr_block": "52.216.0.0/15", "transit_gateway": "hub" }));
+    });
+    let to = queue(&net, "b-two");
+    is_served(&mut net, "a-one", &v4("a-one"), &to);
+    net.send("a-one", &packet(&v4("a-one"), S3_ADDRESS, syn(1, 443))).dies_of("endpoint-foreign-client");
+    net.send("b-one", &packet(&v4("b-one"), S3_ADDRESS, syn(1, 443))).arrives_at(S3);
+}
+
+#[test]
+fn a_private_link_leads_to_an_interface_endpoint_and_to_no_gateway_endpoint() {
+    // proves: EPI-12, EPG-09
+    let direct = |d: &mut Value| {
+        private_networks::direct_connect(d, "plant");
+        d["vpn_connections"] = json!({});
+        d["customer_networks"].as_object_mut().unwrap().remove("office");
+        d["customer_hosts"].as_object_mut().unwrap().remove("desk");
+        d["customer_gateways"] = json!({});
+        d["dx_private_virtual_interfaces"]["plant-vif"]["bgp_routes"] =
+            json!([{ "cidr_block": "192.168.0.0/16" }]);
+    };
+    let vpn = |d: &mut Value| {
+        d["vpn_connections"]["vpn"]["bgp_routes"] = json!([{ "cidr_block": "192.168.0.0/16" }]);
+    };
+    let ways: [(&str, &dyn Fn(&mut Value)); 2] = [("desk", &vpn), ("plant-host", &direct)];
+    for (host, change) in ways {
+        let mut net = private_networks::with(|d| {
+            add_endpoints(d, "v", "t", "a", "open");
+            change(d);
+        });
+        let to = queue(&net, "a");
+        is_served(&mut net, host, DESK, &to);
+        // Nothing in the VPC has that address, and the endpoint's route is not its gateway's.
+        let fate = net.send(host, &packet(DESK, S3_ADDRESS, syn(1, 443)));
+        assert!(fate.delivered().is_none() && fate.sent.is_empty(), "{host}: {fate:?}");
+        // Not even by an instance that passes its packets on.
+        net.change(|d| d["instances"]["app"]["source_dest_check"] = json!(false));
+        net.send("app", &packet(DESK, S3_ADDRESS, syn(1, 443))).dies_of("endpoint-foreign-client");
+        net.send("app", &packet(APP, S3_ADDRESS, syn(1, 443))).arrives_at(S3);
+    }
+}
+
+#[test]
+fn flows_by_some_gateways_are_tracked_whatever_the_rules_say() {
+    // proves: CT-07, EPI-15
+    // Rules for everybody: by any other way a flow is not tracked, and is cut when its rule goes.
+    let setup = |d: &mut Value| {
+        add_endpoints(d, "v", "public", "private", "open");
+        d["vpc_endpoints"]["dynamodb"] =
+            json!({ "vpc": "v", "service_name": DYNAMODB, "route_tables": ["public"] });
+        d["security_groups"]["web"] =
+            json!({ "vpc": "v", "ingress": [everything()], "egress": [everything()] });
+        d["instances"]["web"]["security_groups"] = json!(["web"]);
+    };
+    let nat = |d: &mut Value| {
+        d["subnets"]["nat"] = json!({ "vpc": "v", "cidr_block": "10.0.7.0/24", "route_table": "way-out" });
+        d["route_tables"]["way-out"] =
+            json!({ "vpc": "v", "routes": [{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }] });
+        d["eips"]["nat"] = json!({});
+        d["nat_gateways"] = json!({ "nat": { "subnet": "nat", "allocation": "nat" } });
+        d["route_tables"]["public"]["routes"][0] = json!({ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" });
+    };
+    let egress_only = |d: &mut Value| {
+        d["egress_only_internet_gateways"] = json!({ "eigw": { "vpc": "v" } });
+        d["route_tables"]["public"]["routes"][1] =
+            json!({ "ipv6_cidr_block": "::/0", "egress_only_gateway": "eigw" });
+    };
+    let nothing = |_: &mut Value| {};
+    let endpoint = queue(&with(setup), "private");
+    type Case<'a> = (&'a str, &'a dyn Fn(&mut Value), &'a str, &'a str, &'a str, bool);
+    let cases: [Case<'_>; 8] = [
+        ("an egress-only internet gateway", &egress_only, WEB_V6, CLIENT_V6, "client", true),
+        ("a NAT gateway", &nat, WEB, CLIENT, "client", true),
+        ("an interface endpoint", &nothing, WEB, &endpoint, QUEUE, true),
+        ("DynamoDB's gateway endpoint", &nothing, WEB, DYNAMODB_ADDRESS, DYNAMODB, true),
+        ("S3's gateway endpoint", &nothing, WEB, S3_ADDRESS, S3, false),
+        ("an internet gateway", &nothing, WEB, CLIENT, "client", false),
+        ("an internet gateway, IPv6", &nothing, WEB_V6, CLIENT_V6, "client", false),
+        ("the VPC", &nothing, WEB, DB, "db", false),
+    ];
+    for (way, change, src, dst, arrives, tracked) in cases {
+        let mut d = document();
+        setup(&mut d);
+        change(&mut d);
+        let mut net = Net::new(d);
+        let seen = net.send("web", &packet(src, dst, syn(40_000, 443))).arrives_at(arrives);
+        net.change(|d| d["security_groups"]["web"] = json!({ "vpc": "v", "ingress": [], "egress": [] }));
+        let out = net.send("web", &packet(src, dst, tcp(40_000, 443, Flags::Ack)));
+        assert_eq!(out.delivered().is_some(), tracked, "out by {way}: {out:?}");
+        let answer = tcp(443, seen.ports.0, Flags::SynAck);
+        let answer = packet(&seen.dst.to_string(), &seen.src.to_string(), answer);
+        let back = net.send(arrives, &answer);
+        assert_eq!(back.delivered().is_some(), tracked, "back by {way}: {back:?}");
+    }
+}
+
+#[test]
+fn a_packet_that_may_not_be_cut_fares_by_the_way_it_takes() {
+    // proves: VEC-16, MTU-05
+    let mut net = with_hub(|d| {
+        add_endpoints(d, "a", "a/main", "a-two", "a-open");
+        d["services"][QUEUE]["protocols"] = json!(["udp"]);
+        d["internet_gateways"] = json!({ "igw": { "vpc": "a" } });
+        d["route_tables"]["a"]["routes"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "cidr_block": "0.0.0.0/0", "gateway": "igw" }));
+        d["instances"]["a-one"]["associate_public_ip_address"] = json!(true);
+    });
+    let from = v4("a-one");
+    let datagram = |to: &str| -> Packet { packet(&from, to, udp(40_000, 53)) };
+    let (internet, neighbor, endpoint, far) =
+        (datagram(CLIENT), datagram(&v4("a-two")), datagram(&queue(&net, "a-two")), datagram(&v4("b-one")));
+    for size in [1501, 8500, 8501, 9001] {
+        let error = told(&send_sized(&mut net, "a-one", &internet, size), "a-one");
+        assert_eq!((error.src.to_string(), error.mtu), ("10.1.1.1".to_owned(), Some(1500)), "{size}");
+        let seen = send_sized(&mut net, "a-one", &neighbor, size).arrives_at("a-two");
+        assert_eq!((seen.packet_len, seen.fragmented), (size, false));
+        let by_endpoint = send_sized(&mut net, "a-one", &endpoint, size);
+        let by_transit = send_sized(&mut net, "a-one", &far, size);
+        if size > 8500 {
+            by_endpoint.dies_of("mtu-exceeded");
+            let error = told(&by_transit, "a-one");
+            assert_eq!((error.src.to_string(), error.mtu), ("10.1.1.1".to_owned(), Some(8500)), "{size}");
+        } else {
+            by_endpoint.arrives_at(QUEUE);
+            by_transit.arrives_at("b-one");
+        }
+    }
+    send_sized(&mut net, "a-one", &internet, 1500).arrives_at("client");
+}
