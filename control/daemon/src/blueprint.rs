@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use vpclab_engine::{Eni, Fabric, Host, Port, Subnet};
-use vpclab_model::{HostName, InstanceName, NetworkInterfaceName, Topology};
+use vpclab_model::{Forwards, HostName, InstanceName, NetworkInterfaceName, Topology};
 use vpclab_tap::link::{LinkConfig, RouteConfig, SourceRule};
 use vpclab_wire::MacAddr;
 
@@ -34,6 +34,8 @@ pub(crate) struct Blueprint {
     pub(crate) key: GuestKey,
     /// The Amazon resolver and the domain to search; hosts outside every VPC have none.
     pub(crate) resolver: Option<Resolver>,
+    /// Whether it sends on what is not addressed to it.
+    pub(crate) forwards: bool,
     pub(crate) devices: Vec<DeviceBlueprint>,
 }
 
@@ -132,13 +134,19 @@ pub(crate) fn blueprints(lab: &str, topology: &Topology, fabric: &Fabric) -> Vec
         let vpc = instance.network_interfaces.values().next().and_then(|eni| fabric.enis.find(eni.as_str()));
         let nameserver = vpc.map(|eni| fabric.vpcs[fabric.enis[eni].vpc].resolver);
         let resolver = nameserver.map(|nameserver| Resolver { nameserver, search: search.clone() });
-        Blueprint { key: GuestKey::Instance(name.clone()), resolver, devices }
+        let unchecked = |eni: &NetworkInterfaceName| {
+            fabric.enis.find(eni.as_str()).is_some_and(|eni| !fabric.enis[eni].source_dest_check)
+        };
+        let forwards = matches!(instance.forwards, Forwards::SameInterface | Forwards::Interface(_))
+            && instance.network_interfaces.values().any(unchecked);
+        Blueprint { key: GuestKey::Instance(name.clone()), resolver, forwards, devices }
     });
     let mut declared: Vec<_> = fabric.hosts.iter().collect();
     declared.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
     let hosts = declared.into_iter().map(|(index, host)| Blueprint {
         key: GuestKey::Host(host.name.clone()),
         resolver: None,
+        forwards: false,
         devices: vec![outside_host(&prefix, Port::Host(index), host)],
     });
     instances.chain(hosts).collect()

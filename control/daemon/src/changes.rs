@@ -126,6 +126,8 @@ mod tests {
             ("update", "region", "eu-west-1"),
             ("update", "settings", "mid_stream_tcp"),
             ("update", "settings", "icmp_timeout"),
+            // It moves with the region.
+            ("update", "vpcs", "v"),
             ("delete", "subnets", "a"),
             ("update", "subnets", "b"),
             ("create", "subnets", "c"),

@@ -169,6 +169,9 @@ impl Ground {
         {
             return Err(error.into());
         }
+        if guest.home.foreign.is_none() {
+            link::set_forwarding(&guest.home.netns, blueprint.forwards)?;
+        }
         Ok(files::write(&self.directory(&guest.slug), blueprint)?)
     }
 
@@ -360,6 +363,11 @@ impl Ground {
         let mut problems = Vec::new();
         for (interface, error) in settle(&guest.home.netns, &mut guest.devices, &guest.blueprint) {
             problems.push(format!("interface {interface} could not be reconfigured: {error}"));
+        }
+        if guest.home.foreign.is_none()
+            && let Err(error) = link::set_forwarding(&guest.home.netns, guest.blueprint.forwards)
+        {
+            problems.push(format!("its forwarding could not be set: {error}"));
         }
         if let Err(error) = files::write(&self.directory(&guest.slug), &guest.blueprint) {
             problems.push(format!("its files could not be written: {error}"));

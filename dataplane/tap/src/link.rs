@@ -258,6 +258,14 @@ pub fn prepare(netns: &Netns) -> Result<(), LinkError> {
     })
 }
 
+/// Makes a namespace one that sends on what is not addressed to it, or one that does not, whatever the host's own is.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn set_forwarding(netns: &Netns, on: bool) -> Result<(), LinkError> {
+    netlink::session(netns, async |_| sysctl::set_forwarding(on))
+}
+
 /// What [`prepare`] would change, as it is now.
 ///
 /// # Errors

@@ -53,6 +53,36 @@ pub(super) fn prepare_link(config: &LinkConfig) -> Result<(), LinkError> {
     Ok(())
 }
 
+/// Whether the namespace sends on what is not addressed to it. A middlebox on one leg sends it back where it came from,
+/// so it tells nobody of a shorter way; and it takes what comes from anywhere.
+pub(super) fn set_forwarding(on: bool) -> Result<(), LinkError> {
+    let value = if on { "1" } else { "0" };
+    let mut settings = vec![("ipv4/ip_forward", value)];
+    if on {
+        settings.extend([("ipv4/conf/all/send_redirects", "0"), ("ipv4/conf/default/send_redirects", "0")]);
+        settings.extend([("ipv4/conf/all/rp_filter", "0"), ("ipv4/conf/default/rp_filter", "0")]);
+    }
+    settings.push(("ipv6/conf/all/forwarding", value));
+    for (setting, value) in settings {
+        let path = Path::new("/proc/sys/net").join(setting);
+        // Without IPv6 in the kernel there is nothing to forward.
+        if path.exists() {
+            write(&path, value)?;
+        }
+    }
+    if on {
+        // A link that is there already has its own; a redirect needs both to be off.
+        let links = fs::read_dir("/proc/sys/net/ipv4/conf");
+        let links =
+            links.map_err(|source| LinkError::Refused { what: "listing links".to_owned(), source })?;
+        for link in links.flatten() {
+            write(&link.path().join("send_redirects"), "0")?;
+            write(&link.path().join("rp_filter"), "0")?;
+        }
+    }
+    Ok(())
+}
+
 fn write(path: &Path, value: &str) -> Result<(), LinkError> {
     let attempt = || -> io::Result<()> {
         if fs::read_to_string(path)?.trim_end() == value { Ok(()) } else { fs::write(path, value) }
