@@ -173,7 +173,7 @@ fn steered_back(fabric: &Fabric, steps: &[Step]) -> Option<SubnetIdx> {
                 (came_from, by_middlebox) = (Some(fabric.nat_gateways[*gateway].subnet), false);
             }
             Step::Peering { .. } | Step::PrivateLink { .. } | Step::InternetGateway { .. } => {
-                came_from = None
+                came_from = None;
             }
             Step::Forward { .. } => by_middlebox = true,
             _ => {}
