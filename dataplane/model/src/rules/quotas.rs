@@ -445,7 +445,7 @@ fn peers_in_region<'a>(topology: &'a Topology, vpc: &'a VpcName) -> impl Iterato
     others.filter(move |other| region(other) == here)
 }
 
-/// ADDR-38: one for each private address, one for each further interface of an instance, six for what a gateway puts
+/// ADDR-38: one for each private address and each delegated block, one for each further interface of an instance, six for what a gateway puts
 /// into the VPC.
 fn address_units(topology: &Topology) -> BTreeMap<&VpcName, u32> {
     const OF_A_SERVICE: u32 = 6;
@@ -454,7 +454,9 @@ fn address_units(topology: &Topology) -> BTreeMap<&VpcName, u32> {
         let Some(subnet) = topology.subnets.get(&eni.subnet) else { continue };
         let own = if eni.interface_type == InterfaceType::Interface {
             let further = eni.attachment.as_ref().is_some_and(|attachment| attachment.device_index > 0);
-            to_u32(eni.private_ips().count() + eni.ipv6_addresses.len()) + u32::from(further)
+            let addresses = eni.private_ips().count() + eni.ipv6_addresses.len();
+            let prefixes = eni.ipv4_prefixes.len() + eni.ipv6_prefixes.len();
+            to_u32(addresses + prefixes) + u32::from(further)
         } else {
             OF_A_SERVICE
         };
