@@ -6,6 +6,7 @@
 
 mod private;
 mod routing;
+mod transit;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -253,6 +254,7 @@ pub fn network(rng: &mut Rng) -> Value {
         "network_interfaces": interfaces, "instances": instances, "eips": eips, "internet_hosts": hosts,
     });
     routing::enrich(rng, &mut document);
+    transit::enrich(rng, &mut document);
     private::enrich(rng, &mut document);
     document
 }

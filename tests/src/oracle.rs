@@ -16,6 +16,7 @@ mod peering;
 mod private;
 mod routes;
 mod telling;
+mod transit;
 
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use self::nat::{Lent, Mapping};
 use self::routes::route;
 pub(crate) use self::telling::ROUTER_LINK_LOCAL;
 use self::telling::Telling;
+use self::transit::Placed;
 use crate::packet::Packet;
 
 /// Where a packet enters.
@@ -104,7 +106,50 @@ pub struct Oracle {
     passages: Vec<Passage>,
     datagrams: Vec<Datagram>,
     lent: Vec<Lent>,
+    placed: Vec<Placed>,
     objection: Option<String>,
+    unsure: bool,
+    crossings: Crossings,
+}
+
+/// How many packets have arrived by way of each kind of gateway.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Crossings {
+    /// Transit gateways.
+    pub transit: usize,
+    /// Transit gateways, and by a peering from one to another.
+    pub transit_peering: usize,
+    /// NAT gateways.
+    pub nat: usize,
+    /// VPC peering connections.
+    pub peering: usize,
+    /// VPN connections and virtual interfaces.
+    pub private_link: usize,
+}
+
+impl Crossings {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            transit: self.transit + other.transit,
+            transit_peering: self.transit_peering + other.transit_peering,
+            nat: self.nat + other.nat,
+            peering: self.peering + other.peering,
+            private_link: self.private_link + other.private_link,
+        }
+    }
+
+    /// Each once, however often one packet has crossed it.
+    fn once(self) -> Self {
+        Self {
+            transit: self.transit.min(1),
+            transit_peering: self.transit_peering.min(1),
+            nat: self.nat.min(1),
+            peering: self.peering.min(1),
+            private_link: self.private_link.min(1),
+        }
+    }
 }
 
 /// A packet on its way.
@@ -129,6 +174,16 @@ struct Walk<'a> {
     /// What NAT gateways say they lend it.
     offers: &'a [Offer],
     lacks_an_offer: bool,
+    /// Whether a transit gateway has brought it into the VPC it is in.
+    by_transit: bool,
+    /// Whether it comes out of a transit gateway's interface just now.
+    out_of_transit: bool,
+    /// The subnets by which the engine says it comes out of transit gateways, and how many of them have been met.
+    doors: &'a [String],
+    doors_met: usize,
+    crossed: Crossings,
+    unsure: bool,
+    newly_placed: Vec<Placed>,
     objection: Option<String>,
     mapped: Vec<Mapping>,
     passed: Vec<Passage>,
@@ -143,6 +198,8 @@ enum From<'a> {
     Neighbor,
     /// The router, from this subnet.
     Subnet(&'a SubnetName),
+    /// The router, from a transit gateway's interface in this subnet.
+    Transit(&'a SubnetName),
     /// A gateway.
     Outside,
 }
@@ -162,6 +219,13 @@ impl<'a> Walk<'a> {
             nat: Vec::new(),
             offers: &[],
             lacks_an_offer: false,
+            by_transit: false,
+            out_of_transit: false,
+            doors: &[],
+            doors_met: 0,
+            crossed: Crossings::default(),
+            unsure: false,
+            newly_placed: Vec::new(),
             objection: None,
             mapped: Vec::new(),
             passed: Vec::new(),
@@ -174,10 +238,10 @@ impl<'a> Walk<'a> {
 impl Oracle {
     /// What becomes of `packet`, which enters at `entry` at time `now`. What is delivered is remembered.
     pub fn judge(&mut self, topology: &Topology, entry: &Entry, packet: &Packet, now: Duration) -> Verdict {
-        self.judge_with(topology, entry, packet, now, &[])
+        self.judge_with(topology, entry, packet, now, &[], &[])
     }
 
-    /// The same where NAT gateways lend what they offer.
+    /// The same where NAT gateways lend what they offer, and transit gateways send by the interfaces in these subnets.
     pub fn judge_with(
         &mut self,
         topology: &Topology,
@@ -185,8 +249,9 @@ impl Oracle {
         packet: &Packet,
         now: Duration,
         offers: &[Offer],
+        doors: &[String],
     ) -> Verdict {
-        let mut walk = Walk { offers, ..Walk::new(topology, now, packet.clone()) };
+        let mut walk = Walk { offers, doors, ..Walk::new(topology, now, packet.clone()) };
         let ended = self.reassemble(&mut walk, entry).and_then(|()| match entry {
             Entry::ToRouter(interface) => self.leave(&mut walk, interface, None),
             Entry::ToNeighbor(interface, neighbor) => self.leave(&mut walk, interface, Some(neighbor)),
@@ -196,11 +261,14 @@ impl Oracle {
             Entry::Host(host) => self.leave_host(&mut walk, host),
         });
         self.objection = walk.objection.take();
+        self.unsure = false;
+        self.placed.append(&mut walk.newly_placed);
         if walk.lacks_an_offer && (ended.is_ok() || walk.telling.is_some()) {
             self.objection = Some("a NAT gateway lends nothing".to_owned());
         }
         match ended {
             Ok(Some(place)) => {
+                self.crossings = self.crossings.plus(walk.crossed.once());
                 let (packet, cut_to) = (walk.packet.clone(), walk.cut_to);
                 self.remember(walk);
                 match cut_to {
@@ -225,8 +293,20 @@ impl Oracle {
         self.objection.as_deref()
     }
 
+    /// Whether a transit gateway's choice about what the sender of the last packet is told is not known.
+    pub fn is_unsure(&self) -> bool {
+        self.unsure
+    }
+
+    /// How many packets have arrived by way of which gateways.
+    pub fn crossings(&self) -> Crossings {
+        self.crossings
+    }
+
     /// Forgets what belongs to interfaces that `topology` no longer has: one made anew under an old name is another.
     pub fn forget_removed(&mut self, topology: &Topology) {
+        // With other routes the ends may have other zones.
+        self.placed.clear();
         self.passages.retain(|passage| topology.network_interfaces.contains_key(passage.interface.as_str()));
         self.forget_lent(topology);
         for passage in &mut self.passages {
@@ -258,6 +338,7 @@ impl Oracle {
         let here = &topology.subnets[subnet];
         let dst = walk.packet.dst;
         walk.router = Some(subnet);
+        let out_of_transit = std::mem::take(&mut walk.out_of_transit);
         if is_reserved(dst) {
             return Err(Reason::NotForwarded);
         }
@@ -269,7 +350,20 @@ impl Oracle {
         // NACL-06: what the router hands over inside the subnet does not leave it, unless it is steered away.
         let is_local = found.is_some_and(|route| route.target == RouteTarget::Local);
         let stays_inside = is_local && here.cidr_blocks().any(|block| block.contains(&dst));
-        if !stays_inside || topology.settings.network_acl_within_subnet_via_router {
+        let meets_acl = if out_of_transit {
+            // NACL-22, NACL-23
+            match found.map(|route| &route.target) {
+                Some(RouteTarget::Local) => !stays_inside,
+                Some(RouteTarget::NetworkInterface(eni)) => {
+                    topology.network_interfaces[eni].subnet != *subnet
+                }
+                _ => true,
+            }
+        } else {
+            !stays_inside || topology.settings.network_acl_within_subnet_via_router
+        };
+        let from = if out_of_transit { From::Transit(subnet) } else { From::Subnet(subnet) };
+        if meets_acl {
             acl(&topology.network_acls[&here.network_acl], &walk.packet, true)?;
         }
         let route = found.ok_or(Reason::NoRoute)?;
@@ -279,9 +373,9 @@ impl Oracle {
         match &route.target {
             RouteTarget::Local => {
                 let owner = owner(topology, &here.vpc, dst).ok_or(Reason::NoDestination)?;
-                self.enter(walk, owner.as_str(), &From::Subnet(subnet))
+                self.enter(walk, owner.as_str(), &from)
             }
-            RouteTarget::NetworkInterface(target) => self.enter(walk, target.as_str(), &From::Subnet(subnet)),
+            RouteTarget::NetworkInterface(target) => self.enter(walk, target.as_str(), &from),
             RouteTarget::InternetGateway(_) => self.out_of_gateway(walk, &here.vpc),
             RouteTarget::EgressOnlyInternetGateway(_) => self.out_of_egress_only_gateway(walk, &here.vpc),
             RouteTarget::VpcPeeringConnection(peering) => {
@@ -295,11 +389,11 @@ impl Oracle {
                 acl(&topology.network_acls[&subnet.network_acl], &walk.packet, false)?;
                 self.through_nat(walk, name.as_str(), true)
             }
+            RouteTarget::TransitGateway(gateway) => self.enter_transit(walk, subnet, gateway),
             RouteTarget::VpnGateway(gateway) => {
                 let propagated = matches!(route.origin, RouteOrigin::EnableVgwRoutePropagation(_));
                 self.out_of_vpn_gateway(walk, gateway, propagated)
             }
-            RouteTarget::TransitGateway(_) => Err(Reason::Gateway),
         }
     }
 }

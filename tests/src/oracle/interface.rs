@@ -78,6 +78,7 @@ impl Oracle {
             From::Subnet(name) if **name == eni.subnet => {
                 topology.settings.network_acl_within_subnet_via_router
             }
+            From::Transit(name) => **name != eni.subnet,
             From::Subnet(_) | From::Outside => true,
         };
         if meets_acl {

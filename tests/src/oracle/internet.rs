@@ -22,6 +22,10 @@ impl Oracle {
         if !is_public(walk.packet.dst) || walk.packet.src.is_ipv6() && !is_public(walk.packet.src) {
             return Err(Reason::Gateway);
         }
+        if walk.by_transit {
+            // IGW-11, IGW-28
+            return Err(Reason::Gateway);
+        }
         let src = walk.packet.src;
         let public_of = |private: IpAddr| {
             let owner = owner(walk.topology, vpc, private)?;
@@ -62,7 +66,7 @@ impl Oracle {
     ) -> Result<Option<Place>, Reason> {
         let (src, dst) = (walk.packet.src, walk.packet.dst);
         let is_for_it = src.is_ipv6() && is_public(src) && owner(walk.topology, vpc, src).is_some();
-        if !is_for_it || !is_public(dst) {
+        if !is_for_it || !is_public(dst) || walk.by_transit {
             return Err(Reason::Gateway);
         }
         walk.fit(INTERNET_MTU, None)?;

@@ -98,9 +98,11 @@ impl Oracle {
             self.back_by_nat(walk, name)?;
         }
         walk.nat.push(name);
+        walk.crossed.nat += 1;
         walk.sender = None;
         walk.auto_tracked = true;
         walk.came_by = None;
+        walk.by_transit = false;
         self.at_router(walk, &nat.subnet)
     }
 

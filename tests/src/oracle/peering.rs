@@ -26,6 +26,7 @@ impl Oracle {
             walk.fit(topology.settings.inter_region_peering_mtu.into(), None)?;
         }
         walk.came_by = Some(name.to_owned());
+        walk.crossed.peering += 1;
         let owner = owner(topology, to, walk.packet.dst).ok_or(Reason::NoDestination)?;
         self.enter(walk, owner.as_str(), &From::Outside)
     }

@@ -75,6 +75,7 @@ impl Oracle {
         let link = way_out(topology, network, walk.packet.dst).ok_or(Reason::Gateway)?;
         squeeze(walk, link.mtu)?;
         hop(walk)?;
+        walk.crossed.private_link += 1;
         self.by_vpn_gateway(walk, link)
     }
 
@@ -103,6 +104,7 @@ impl Oracle {
 
 fn to_customer(walk: &mut Walk<'_>, link: Link<'_>) -> Result<Option<Place>, Reason> {
     squeeze(walk, link.mtu)?;
+    walk.crossed.private_link += 1;
     within(walk, link.network.ok_or(Reason::NoDestination)?)
 }
 

@@ -69,6 +69,7 @@ impl Oracle {
             Some(eni) if telling.by_router => self.enter(&mut walk, eni.as_str(), &From::Outside),
             _ => self.at_router(&mut walk, subnet),
         };
+        self.unsure = walk.unsure;
         let place = arrived.ok()??;
         let packet = walk.packet.clone();
         self.remember(walk);

@@ -84,6 +84,9 @@ pub(crate) fn enter(
     if interface.role == Role::Guest && interface.attachment.is_none() {
         return Err(DropReason::NotAttached { eni });
     }
+    if let Role::TransitGateway(_) = interface.role {
+        return Err(DropReason::TransitInterface { eni });
+    }
     runs(cx, eni)?;
     let asks_network_acl = match arrival {
         Arrival::Neighbor(_) | Arrival::SameSubnetTransit => false,
@@ -98,9 +101,6 @@ pub(crate) fn enter(
     }
     // Whatever its rules say (EPI-15).
     draft.auto_tracked |= matches!(interface.role, Role::Endpoint(_));
-    if let Role::TransitGateway(_) = interface.role {
-        return Err(DropReason::TransitInterface { eni });
-    }
     if has_groups(interface) {
         security_group::guard(cx, eni, Direction::Inbound, draft, probe)?;
     }
@@ -122,12 +122,7 @@ pub(crate) fn enter(
 
 /// A stopped instance keeps its interfaces, and nothing passes them.
 fn runs(cx: &Context<'_>, eni: EniIdx) -> Result<(), DropReason> {
-    match cx.fabric.enis[eni].attachment {
-        Some((instance, _)) if !cx.fabric.instances[instance].running => {
-            Err(DropReason::InstanceStopped { eni })
-        }
-        _ => Ok(()),
-    }
+    if cx.fabric.enis[eni].running { Ok(()) } else { Err(DropReason::InstanceStopped { eni }) }
 }
 
 /// Whether groups filter what passes an interface: some services put interfaces without any into subnets.

@@ -1,0 +1,218 @@
+//! Where does a transit gateway send a packet? (area TGW)
+//!
+//! Which of several zones a flow is given is AWS's choice, so the engine says what it chose; the oracle says among what
+//! there was a choice, and that both directions of a flow get the same.
+
+use std::net::IpAddr;
+
+use vpclab_model::{
+    AttachmentName, AttachmentState, SubnetName, Topology, TransitGatewayName, TransitGatewayRoute,
+    TransitGatewayRouteState, TransitGatewayRouteTable, TransitGatewayVpcAttachment,
+};
+
+use super::addresses::owner;
+use super::filters::acl;
+use super::{Oracle, Place, Reason, Walk};
+use crate::packet::{Body, ErrorKind, Packet};
+
+/// TGW-25.
+const TRANSIT_MTU: usize = 8500;
+
+/// A flow at an attachment in appliance mode, its ends in order, and the subnet it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Placed {
+    attachment: String,
+    ends: [(IpAddr, u16); 2],
+    protocol: u8,
+    subnet: String,
+}
+
+impl Oracle {
+    /// TGW-13, TGW-14, NACL-22, NACL-23: by the VPC's attachment, if it has a subnet in this one's zone.
+    pub(super) fn enter_transit<'a>(
+        &self,
+        walk: &mut Walk<'a>,
+        from: &'a SubnetName,
+        gateway: &'a TransitGatewayName,
+    ) -> Result<Option<Place>, Reason> {
+        let topology = walk.topology;
+        let here = &topology.subnets[from];
+        let (name, attachment) = topology
+            .transit_gateway_vpc_attachments
+            .iter()
+            .find(|(_, a)| {
+                a.transit_gateway == *gateway && a.vpc == here.vpc && a.state == AttachmentState::Available
+            })
+            .ok_or(Reason::Blackhole)?;
+        let door = in_zone(topology, attachment, &here.availability_zone).ok_or(Reason::Gateway)?;
+        acl(&topology.network_acls[&topology.subnets[door].network_acl], &walk.packet, false)?;
+        self.switch(walk, gateway, &AttachmentName::Vpc(name.clone()), Some(door))
+    }
+
+    fn switch<'a>(
+        &self,
+        walk: &mut Walk<'a>,
+        gateway: &'a TransitGatewayName,
+        entered: &AttachmentName,
+        door: Option<&'a SubnetName>,
+    ) -> Result<Option<Place>, Reason> {
+        let topology = walk.topology;
+        let table = table_of(topology, gateway, entered).ok_or(Reason::Gateway)?;
+        let route = longest(table, walk.packet.dst).ok_or(Reason::NoRoute)?;
+        if route.state == TransitGatewayRouteState::Blackhole {
+            return Err(Reason::Blackhole);
+        }
+        // TGW-42
+        walk.packet.ttl = walk.packet.ttl.checked_sub(1).filter(|ttl| *ttl > 0).ok_or(Reason::Expired)?;
+        if walk.packet.len() > TRANSIT_MTU {
+            // TGW-26
+            let tells = matches!(entered, AttachmentName::Vpc(_))
+                && topology.settings.transit_gateway_path_mtu_discovery
+                && (walk.packet.is_ipv6() || !walk.packet.may_be_cut);
+            if tells {
+                walk.complain(ErrorKind::TooBig, None);
+            }
+            return Err(Reason::TooLarge);
+        }
+        match &route.attachments[0] {
+            AttachmentName::Peering(name) => {
+                let peering = &topology.transit_gateway_peering_attachments[name];
+                let ends = [&peering.transit_gateway, &peering.peer_transit_gateway];
+                let other = if ends[0] == gateway { ends[1] } else { ends[0] };
+                walk.sender = None;
+                walk.crossed.transit_peering += 1;
+                self.switch(walk, other, &AttachmentName::Peering(name.clone()), None)
+            }
+            // What lies beyond is another's to judge.
+            AttachmentName::Vpn(_) | AttachmentName::DxGateway(_) => Err(Reason::Gateway),
+            AttachmentName::Vpc(name) => {
+                let attachment = &topology.transit_gateway_vpc_attachments[name];
+                let refers = match entered {
+                    AttachmentName::Vpc(name) => {
+                        topology.transit_gateway_vpc_attachments[name].security_group_referencing_support
+                    }
+                    _ => false,
+                };
+                if !(refers && attachment.security_group_referencing_support) {
+                    // SG-11
+                    walk.sender = None;
+                }
+                let out = self.placed(walk, gateway, name.as_str(), attachment, door);
+                walk.came_by = None;
+                walk.crossed.transit += 1;
+                walk.by_transit = true;
+                walk.out_of_transit = true;
+                self.at_router(walk, out)
+            }
+        }
+    }
+
+    /// The subnet by which a packet goes into a VPC (TGW-20, TGW-22, TGW-24, TGW-52, TGW-54).
+    fn placed<'a>(
+        &self,
+        walk: &mut Walk<'a>,
+        gateway: &TransitGatewayName,
+        name: &str,
+        attachment: &'a TransitGatewayVpcAttachment,
+        door: Option<&SubnetName>,
+    ) -> &'a SubnetName {
+        let topology = walk.topology;
+        let zone = if attachment.appliance_mode_support {
+            let this = topology.transit_gateway_vpc_attachments.keys().find(|key| key.as_str() == name);
+            let this = this.map(|name| AttachmentName::Vpc(name.clone()));
+            let table = this.and_then(|this| table_of(topology, gateway, &this));
+            table.filter(|table| !table.propagations.is_empty()).and_then(|table| {
+                let (one, other) = ends_of(&walk.packet);
+                let zones = [zone_of(topology, table, one.0), zone_of(topology, table, other.0)];
+                match zones {
+                    [Some(one), Some(other)] => (one == other).then_some(one),
+                    [one, other] => one.or(other),
+                }
+            })
+        } else {
+            door.map(|subnet| topology.subnets[subnet].availability_zone.as_str())
+        };
+        let only = zone.and_then(|zone| in_zone(topology, attachment, zone));
+        let told = walk.doors.get(walk.doors_met);
+        walk.doors_met += 1;
+        let found = told.and_then(|told| attachment.subnets.keys().find(|subnet| subnet.as_str() == told));
+        let chosen = match (only, found) {
+            (Some(only), _) => only,
+            (None, Some(found)) => found,
+            (None, None) => {
+                // Whoever is told of a packet's death: nobody says which way the telling goes.
+                walk.unsure = true;
+                attachment.subnets.keys().next().expect("an attachment has a subnet")
+            }
+        };
+        if told.is_some_and(|told| told != chosen.as_str()) {
+            walk.objection = Some(format!("{name} is left by {told:?} and not by {chosen}"));
+        }
+        let is_error = matches!(walk.packet.body, Body::Error { .. });
+        if attachment.appliance_mode_support && !is_error {
+            let (one, other) = ends_of(&walk.packet);
+            let mut ends = [one, other];
+            ends.sort_unstable();
+            let protocol = walk.packet.protocol();
+            let placed =
+                Placed { attachment: name.to_owned(), ends, protocol, subnet: chosen.as_str().to_owned() };
+            let another = self.placed.iter().find(|other| {
+                (&other.attachment, other.ends, other.protocol) == (&placed.attachment, ends, protocol)
+            });
+            if another.is_some_and(|another| another.subnet != placed.subnet) {
+                walk.objection = Some(format!("a flow changes its zone: {placed:?}"));
+            }
+            walk.newly_placed.push(placed);
+        }
+        chosen
+    }
+}
+
+/// TGW-02, TGW-04.
+fn table_of<'a>(
+    topology: &'a Topology,
+    gateway: &TransitGatewayName,
+    attachment: &AttachmentName,
+) -> Option<&'a TransitGatewayRouteTable> {
+    topology
+        .transit_gateway_route_tables
+        .values()
+        .find(|table| table.transit_gateway == *gateway && table.associations.contains(attachment))
+}
+
+/// TGW-05; of equal ones only the preferred is in the table.
+fn longest(table: &TransitGatewayRouteTable, destination: IpAddr) -> Option<&TransitGatewayRoute> {
+    let matching = table.routes.iter().filter(|route| route.destination.contains(&destination));
+    matching.max_by_key(|route| route.destination.prefix_len())
+}
+
+fn in_zone<'a>(
+    topology: &Topology,
+    attachment: &'a TransitGatewayVpcAttachment,
+    zone: &str,
+) -> Option<&'a SubnetName> {
+    attachment.subnets.keys().find(|subnet| topology.subnets[*subnet].availability_zone == zone)
+}
+
+/// The zone of whoever has an address, as far as a table leads to a VPC that somebody in has it.
+fn zone_of<'a>(topology: &'a Topology, table: &TransitGatewayRouteTable, address: IpAddr) -> Option<&'a str> {
+    let route = longest(table, address)?;
+    let AttachmentName::Vpc(name) = route.attachments.first()? else { return None };
+    if route.state != TransitGatewayRouteState::Active {
+        return None;
+    }
+    let attachment = &topology.transit_gateway_vpc_attachments[name];
+    let eni = owner(topology, &attachment.vpc, address)?;
+    Some(&topology.subnets[&topology.network_interfaces[eni].subnet].availability_zone)
+}
+
+/// The ends of a packet's flow; an error belongs to the flow that it is about.
+fn ends_of(packet: &Packet) -> ((IpAddr, u16), (IpAddr, u16)) {
+    let (src, dst, ports) = match packet.body {
+        Body::Error { about, .. } => (about.src, about.dst, about.ports().unwrap_or_default()),
+        Body::Tcp { src, dst, .. } | Body::Udp { src, dst } => (packet.src, packet.dst, (src, dst)),
+        Body::Echo { id, .. } => (packet.src, packet.dst, (id, id)),
+        Body::Other(_) => (packet.src, packet.dst, (0, 0)),
+    };
+    ((src, ports.0), (dst, ports.1))
+}
