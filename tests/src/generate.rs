@@ -172,6 +172,12 @@ pub fn network(rng: &mut Rng) -> Value {
                 if ipv6 && rng.chance(75) {
                     instance["ipv6_addresses"] = json!([format!("2001:db8:{}:{s}::{}", v + 1, 10 + i)]);
                 }
+                if rng.chance(15) {
+                    instance["ipv4_prefixes"] = json!([format!("{net}.{s}.{}/28", 64 + 16 * i)]);
+                    if ipv6 {
+                        instance["ipv6_prefixes"] = json!([format!("2001:db8:{}:{s}:{}::/80", v + 1, i + 1)]);
+                    }
+                }
                 match rng.below(4) {
                     0 | 1 => instance["associate_public_ip_address"] = json!(true),
                     2 if gateway => {
@@ -582,7 +588,12 @@ fn can_be_a_source(address: IpAddr) -> bool {
 }
 
 fn addresses(eni: &NetworkInterface) -> impl Iterator<Item = IpAddr> + '_ {
-    eni.private_ips().map(IpAddr::V4).chain(eni.ipv6_addresses.iter().copied().map(IpAddr::V6))
+    // The last address of a delegated block stands for all of it (L2-31).
+    let delegated = eni.prefixes().map(|block| block.broadcast());
+    eni.private_ips()
+        .map(IpAddr::V4)
+        .chain(eni.ipv6_addresses.iter().copied().map(IpAddr::V6))
+        .chain(delegated)
 }
 
 fn owns(eni: &NetworkInterface, address: IpAddr) -> bool {

@@ -221,6 +221,7 @@ impl Net {
             eni.private_ips().map(IpAddr::V4).chain(eni.ipv6_addresses.iter().copied().map(IpAddr::V6));
         let mut pools = self.topology.route_tables.values().flat_map(|table| &table.public_ipv4_pools);
         let is_own = own.any(|own| own == destination)
+            || eni.prefixes().any(|block| block.contains(&destination))
             || pools.any(|pool| ipnet::IpNet::V4(*pool).contains(&destination));
         let instance = &self.topology.instances[&eni.attachment.as_ref()?.instance];
         (!is_own).then_some(instance.forwards == Forwards::SameInterface)

@@ -358,6 +358,13 @@ impl Telling<'_> {
                     reason: resource.reason.to_owned(),
                 }
             }
+            vpclab_engine::Unmodelled::SteeredBack(subnet) => Unmodelled {
+                resource: self.fabric.subnets[subnet].name.to_string(),
+                kind: "subnet".to_owned(),
+                reason: "a middlebox sends what came out of a gateway in this subnet back into it, and AWS calls what \
+                         then happens unpredictable"
+                    .to_owned(),
+            },
         }
     }
 

@@ -229,6 +229,9 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!("the instance of {name} is stopped");
             plain(Some(name), message)
         }
+        DropReason::SteeredBack { subnet } => {
+            plain(Some(fabric.subnets[subnet].name.to_string()), reason.to_string())
+        }
         DropReason::NotForwarded { eni } => {
             let name = eni_name(eni);
             let message = format!("{name} gets it and sends on nothing that is not its own (`forwards`)");

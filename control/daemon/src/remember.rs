@@ -163,6 +163,8 @@ impl AssignedInterface {
             private_ip: self.private_ip,
             secondary_private_ips: self.secondary_private_ips,
             ipv6_addresses: self.ipv6_addresses,
+            ipv4_prefixes: Vec::new(),
+            ipv6_prefixes: Vec::new(),
             public_ips: self.public_ips.into_iter().map(public).collect(),
             security_groups: Vec::new(),
             source_dest_check: true,

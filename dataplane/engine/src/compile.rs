@@ -202,6 +202,8 @@ impl<'a> Compiler<'a> {
             macs: KeyedMap::default(),
             public_addresses: KeyedMap::default(),
             owners_of_ipv6: KeyedMap::default(),
+            delegated: KeyedMap::default(),
+            delegated_public: KeyedMap::default(),
             hosts_by_address: KeyedMap::default(),
             customer_hosts: KeyedMap::default(),
             elastic_addresses: self
@@ -520,6 +522,7 @@ impl<'a> Compiler<'a> {
                 .map(IpAddr::V4)
                 .chain(eni.ipv6_addresses.iter().copied().map(IpAddr::V6))
                 .collect(),
+            prefixes: eni.prefixes().map(Into::into).collect(),
             link_local: eui64_link_local(mac),
             public_addresses: eni
                 .public_ips
@@ -765,6 +768,13 @@ fn index_addresses(fabric: &mut Fabric) {
         }
         // A public address of a detached interface stands for nobody (IGW-09).
         let is_in_use = eni.attachment.is_some() || eni.role != Role::Guest;
+        for first in eni.prefixes.iter().map(|block| block.net().network()) {
+            fabric.delegated.insert((eni.vpc, first), index);
+            if is_public(&&first) {
+                let gateway = gateway_of.get(&eni.vpc).copied().filter(|_| is_in_use);
+                fabric.delegated_public.insert(first, (index, gateway));
+            }
+        }
         let Some(&gateway) = gateway_of.get(&eni.vpc).filter(|_| is_in_use) else { continue };
         for &(private, public) in &eni.public_addresses {
             let mapping = PublicMapping { eni: index, private: IpAddr::V4(private), gateway };

@@ -132,6 +132,10 @@ pub struct Fabric {
     /// Hosts outside every VPC.
     pub hosts: Arena<HostIdx, Host>,
     pub(crate) addresses: KeyedMap<(VpcIdx, IpAddr), EniIdx>,
+    /// Who has a delegated block, by its first address: looked up, as a /80 cannot be listed (L2-31).
+    pub(crate) delegated: KeyedMap<(VpcIdx, IpAddr), EniIdx>,
+    /// Who has a delegated block of public IPv6 addresses, and the internet gateway of its VPC.
+    pub(crate) delegated_public: KeyedMap<IpAddr, (EniIdx, Option<InternetGatewayIdx>)>,
     pub(crate) macs: KeyedMap<(SubnetIdx, MacAddr), EniIdx>,
     pub(crate) public_addresses: KeyedMap<IpAddr, PublicMapping>,
     pub(crate) owners_of_ipv6: KeyedMap<IpAddr, EniIdx>,
@@ -537,6 +541,8 @@ pub struct Eni {
     pub mac: MacAddr,
     /// The addresses that are its own: private IPv4 (primary first), then IPv6.
     pub addresses: Vec<IpAddr>,
+    /// The delegated blocks whose every address is its own too (L2-31).
+    pub prefixes: Vec<Block>,
     /// The EUI-64 link-local address of its hardware address.
     pub link_local: Ipv6Addr,
     /// Public addresses, as (private, public).
@@ -637,7 +643,12 @@ impl Fabric {
 
     /// The interface that owns `address` in `vpc`. The key is the pair: address spaces overlap (L2-10).
     pub fn interface_at(&self, vpc: VpcIdx, address: IpAddr) -> Option<EniIdx> {
-        self.addresses.get(&(vpc, address)).copied()
+        let by_address = self.addresses.get(&(vpc, address));
+        let by_block = || match self.delegated.is_empty() {
+            true => None,
+            false => self.delegated.get(&(vpc, first_of_delegated(address))),
+        };
+        by_address.or_else(by_block).copied()
     }
 
     /// The interface with hardware address `mac` on `subnet`.
@@ -647,12 +658,23 @@ impl Fabric {
 
     /// Whom the internet reaches at `address`.
     pub fn public_mapping(&self, address: IpAddr) -> Option<PublicMapping> {
-        self.public_addresses.get(&address).copied()
+        let by_block = || {
+            let (eni, gateway) = self.public_block(address)?;
+            Some(PublicMapping { eni, private: address, gateway: gateway? })
+        };
+        self.public_addresses.get(&address).copied().or_else(by_block)
     }
 
     /// The interface that has a public IPv6 address, whatever gateways its VPC has.
     pub fn owner_of_ipv6(&self, address: IpAddr) -> Option<EniIdx> {
-        self.owners_of_ipv6.get(&address).copied()
+        self.owners_of_ipv6.get(&address).copied().or_else(|| Some(self.public_block(address)?.0))
+    }
+
+    fn public_block(&self, address: IpAddr) -> Option<(EniIdx, Option<InternetGatewayIdx>)> {
+        if self.delegated_public.is_empty() {
+            return None;
+        }
+        self.delegated_public.get(&first_of_delegated(address)).copied()
     }
 
     /// The internet gateway that takes packets for `address` because a pool has it (RT-51).
@@ -811,7 +833,7 @@ impl RouteTable {
 impl Eni {
     /// Whether `address` is one of the interface's own (L2-12, L2-13).
     pub fn owns(&self, address: IpAddr) -> bool {
-        self.addresses.contains(&address)
+        self.addresses.contains(&address) || self.prefixes.iter().any(|block| block.contains(address))
     }
 
     /// The public address that stands for `private`.
@@ -822,6 +844,14 @@ impl Eni {
     /// The primary address of the family of `like`.
     pub fn primary_address(&self, ipv6: bool) -> Option<IpAddr> {
         self.addresses.iter().copied().find(|address| address.is_ipv6() == ipv6)
+    }
+}
+
+/// The first address of the block that an address would be delegated in: a /28 or a /80 (L2-31).
+pub(crate) fn first_of_delegated(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from(u32::from(address) & (u32::MAX << 4))),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) & (u128::MAX << 48))),
     }
 }
 

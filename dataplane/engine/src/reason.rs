@@ -47,6 +47,15 @@ pub enum DropReason {
     /// A resource that is stored and not modelled has a say in what becomes of the packet.
     #[error("what becomes of it here is not modelled")]
     NotModelled(NotModelledIdx),
+    /// What came out of a gateway in a subnet, and would be sent back into it by a middlebox: AWS calls what then happens
+    /// unpredictable (RT-55). Explanations alone have this reason; packets take the routes.
+    #[error(
+        "AWS does not say what becomes of what a middlebox sends back to the subnet of the gateway it came from"
+    )]
+    SteeredBack {
+        /// The subnet.
+        subnet: SubnetIdx,
+    },
     /// The source/destination check refused a foreign address (L2-12, L2-13).
     #[error("source/destination check")]
     SourceDestCheck {
@@ -487,6 +496,8 @@ pub enum Unmodelled {
     Service(Service),
     /// A resource of the topology.
     Resource(NotModelledIdx),
+    /// What AWS calls unpredictable: a middlebox sends what a gateway sent back into this subnet of the gateway (RT-55).
+    SteeredBack(SubnetIdx),
 }
 
 impl DropReason {
@@ -495,6 +506,7 @@ impl DropReason {
         match *self {
             Self::ServiceNotModelled(service) => Some(Unmodelled::Service(service)),
             Self::NotModelled(resource) => Some(Unmodelled::Resource(resource)),
+            Self::SteeredBack { subnet } => Some(Unmodelled::SteeredBack(subnet)),
             _ => None,
         }
     }
@@ -563,6 +575,7 @@ names! {
     Self::UnansweredResolution => "unanswered-resolution", "UNANSWERED_RESOLUTION";
     Self::ServiceNotModelled(_) => "service-not-modelled", "NOT_MODELLED";
     Self::NotModelled(_) => "not-modelled", "NOT_MODELLED";
+    Self::SteeredBack { .. } => "steered-back", "NOT_MODELLED";
     Self::SourceDestCheck { .. } => "source-dest-check", "ENI_SOURCE_DEST_CHECK_RESTRICTION";
     Self::SecurityGroup { lost_reference: true, .. } => "security-group", "SG_REFERENCES_NOT_PRESERVED";
     Self::SecurityGroup { has_rules: true, .. } => "security-group", "ENI_SG_RULES_MISMATCH";

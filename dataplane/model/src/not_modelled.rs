@@ -163,6 +163,14 @@ pub const NOT_MODELLED: &[NotModelledKind] = &[
         "the networks behind an Outpost's local gateway are not modelled",
     ),
     kind(
+        "odb_networks",
+        "ODB network",
+        "odbnet",
+        "InvalidOdbNetworkId.NotFound",
+        Puts::Nothing,
+        "the databases behind an ODB network are not modelled",
+    ),
+    kind(
         "transit_gateway_connects",
         "transit gateway Connect attachment",
         "tgw-attach",

@@ -75,6 +75,14 @@ pub enum Counted {
     VpnConnectionsOfRegion,
     /// VPN connections of a virtual private gateway (VPN-14).
     VpnConnectionsOfGateway,
+    /// Static routes of a VPN connection at a virtual private gateway (VGW-06).
+    StaticRoutesOfVpn,
+    /// Routes of one family that a customer announces over a VPN connection to a virtual private gateway (VGW-06).
+    BgpRoutesToVpnGateway,
+    /// Routes of one family that a customer announces over a VPN connection to a transit gateway (VGW-06).
+    BgpRoutesToTransitGateway,
+    /// Routes of one family that a customer announces over a virtual interface (DX-02).
+    BgpRoutesOfVirtualInterface,
     /// Network address usage of a VPC (ADDR-38).
     AddressUsageOfVpc,
     /// Network address usage of a VPC and its peers in the region (ADDR-38).
@@ -385,6 +393,42 @@ pub const QUOTAS: &[Quota] = &[
         None,
         "VpnConnectionLimitExceeded",
         "QUOTA-11",
+    ),
+    quota(
+        "static_routes_per_vpn_connection",
+        Counted::StaticRoutesOfVpn,
+        "static routes",
+        100,
+        Some(100),
+        "RouteLimitExceeded",
+        "VGW-06",
+    ),
+    quota(
+        "bgp_routes_per_vpn_connection_of_vpn_gateway",
+        Counted::BgpRoutesToVpnGateway,
+        "announced routes",
+        100,
+        Some(100),
+        "RouteLimitExceeded",
+        "VGW-06",
+    ),
+    quota(
+        "bgp_routes_per_vpn_connection_of_transit_gateway",
+        Counted::BgpRoutesToTransitGateway,
+        "announced routes",
+        1000,
+        Some(1000),
+        "RouteLimitExceeded",
+        "VGW-06",
+    ),
+    quota(
+        "bgp_routes_per_virtual_interface",
+        Counted::BgpRoutesOfVirtualInterface,
+        "announced routes",
+        100,
+        Some(100),
+        "RouteLimitExceeded",
+        "DX-02",
     ),
     quota(
         "network_address_usage_per_vpc",

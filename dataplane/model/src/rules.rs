@@ -7,6 +7,7 @@
 mod acls;
 mod addresses;
 mod associations;
+mod delegation;
 pub(crate) mod endpoints;
 mod gateways;
 mod groups;

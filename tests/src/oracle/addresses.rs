@@ -5,13 +5,24 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vpclab_model::{InterfaceType, NetworkInterface, NetworkInterfaceName, Subnet, Topology, VpcName};
 
-/// L2-12, L2-13.
+/// L2-12, L2-13, L2-31.
 pub(super) fn has_address(eni: &NetworkInterface, address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
-            eni.private_ip == Some(address) || eni.secondary_private_ips.contains(&address)
+            eni.private_ip == Some(address)
+                || eni.secondary_private_ips.contains(&address)
+                || eni
+                    .ipv4_prefixes
+                    .iter()
+                    .any(|block| u32::from(block.network()) >> 4 == u32::from(address) >> 4)
         }
-        IpAddr::V6(address) => eni.ipv6_addresses.contains(&address),
+        IpAddr::V6(address) => {
+            eni.ipv6_addresses.contains(&address)
+                || eni
+                    .ipv6_prefixes
+                    .iter()
+                    .any(|block| block.network().segments()[..5] == address.segments()[..5])
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use vpclab_tests::packet::{Flags, ping, syn, tcp, udp};
 use vpclab_wire::MacAddr;
 
 use crate::networks::{
-    CLIENT, DB, PEER, PEER_V6, WEB, WEB_PUBLIC, WEB_V6, accepted, document, packet, refused, with,
+    CLIENT, CLIENT_V6, DB, DB_V6, PEER, PEER_V6, WEB, WEB_PUBLIC, WEB_V6, accepted, document, packet,
+    refused, with,
 };
 
 #[test]
@@ -364,4 +365,85 @@ fn an_interface_of_a_service_is_not_the_users_to_change() {
             d["eips"] = json!({ "e": { "network_interface": reference } });
         });
     }
+}
+
+#[test]
+fn every_address_of_a_delegated_prefix_is_the_interfaces_own() {
+    // proves: L2-31
+    let mut net = with(|d| {
+        d["instances"]["web"]["ipv4_prefixes"] = json!(["10.0.1.64/28"]);
+        d["instances"]["web"]["ipv6_prefixes"] = json!(["2001:db8:1:1:5::/80"]);
+    });
+    for (own, db, peer, mine) in [
+        ("10.0.1.64", DB, PEER, true),
+        ("10.0.1.79", DB, PEER, true),
+        ("10.0.1.63", DB, PEER, false),
+        ("10.0.1.80", DB, PEER, false),
+        ("2001:db8:1:1:5::", DB_V6, PEER_V6, true),
+        ("2001:db8:1:1:5:ffff:ffff:ffff", DB_V6, PEER_V6, true),
+        ("2001:db8:1:1:4:ffff:ffff:ffff", DB_V6, PEER_V6, false),
+        ("2001:db8:1:1:6::", DB_V6, PEER_V6, false),
+    ] {
+        for (far, name) in [(db, "db"), (peer, "peer")] {
+            let (out, back) = (packet(own, far, syn(1, 2)), packet(far, own, syn(3, 4)));
+            if mine {
+                assert!(net.converses("web", &out) && net.converses(name, &back), "{own} {name}");
+            } else {
+                net.send("web", &out).dies_of("source-dest-check");
+                assert!(net.send_by_router(name, &back).delivered().is_none(), "{own} {name}");
+            }
+        }
+    }
+    // Neighbours resolve it, and the internet reaches it over IPv6 as any address of the interface.
+    let ask = frames::arp_request(net.mac("peer"), PEER.parse().unwrap(), "10.0.1.70".parse().unwrap());
+    let answers = net.send_frame("peer", &ask).sent;
+    assert_eq!(frames::arp_answer(&answers[0].1), Some(("10.0.1.70".parse().unwrap(), net.mac("web"))));
+    assert!(net.converses("client", &packet(CLIENT_V6, "2001:db8:1:1:5::9", syn(1, 2))));
+    assert!(net.converses("web", &packet("2001:db8:1:1:5::9", CLIENT_V6, syn(1, 2))));
+    net.send("client", &packet(CLIENT_V6, "2001:db8:1:1:6::9", syn(1, 2))).dies_of("no-public-mapping");
+    // Another VPC's is another's.
+    net.change(|d| d["instances"]["web"]["ipv4_prefixes"] = json!([]));
+    net.send("db", &packet(DB, "10.0.1.64", syn(1, 2))).dies_of("no-such-address");
+}
+
+#[test]
+fn a_delegated_prefix_is_a_free_block_of_the_subnet() {
+    // proves: L2-31
+    let prefix = |key: &'static str, block: &'static str| {
+        move |d: &mut serde_json::Value| d["instances"]["web"][key] = json!([block])
+    };
+    for (key, block, code) in [
+        ("ipv4_prefixes", "10.0.1.64/27", "InvalidParameterValue"),
+        ("ipv4_prefixes", "10.0.2.64/28", "InvalidParameterValue"),
+        ("ipv4_prefixes", "10.0.1.0/28", "InvalidParameterValue"),
+        ("ipv4_prefixes", "10.0.1.240/28", "InvalidParameterValue"),
+        ("ipv6_prefixes", "2001:db8:1:1:5::/96", "InvalidParameterValue"),
+        ("ipv6_prefixes", "2001:db8:1:2:5::/80", "InvalidParameterValue"),
+        ("ipv6_prefixes", "2001:db8:1:1::/80", "InvalidParameterValue"),
+    ] {
+        refused(&format!("instances.web.{key}[0]"), code, prefix(key, block));
+    }
+    // Whoever comes second in the order of names is told.
+    refused("instances.web.private_ip", "InvalidIPAddress.InUse", |d| {
+        d["instances"]["peer"]["ipv4_prefixes"] = json!(["10.0.1.32/28"]);
+        d["instances"]["web"]["private_ip"] = json!("10.0.1.40");
+    });
+    refused("instances.web.ipv4_prefixes[0]", "InvalidIPAddress.InUse", |d| {
+        d["instances"]["peer"]["private_ip"] = json!("10.0.1.40");
+        d["instances"]["web"]["ipv4_prefixes"] = json!(["10.0.1.32/28"]);
+    });
+    refused("instances.web.ipv4_prefixes[0]", "InvalidIPAddress.InUse", |d| {
+        d["instances"]["peer"]["ipv4_prefixes"] = json!(["10.0.1.32/28"]);
+        d["instances"]["web"]["ipv4_prefixes"] = json!(["10.0.1.32/28"]);
+    });
+    // What AWS chooses lies in no block.
+    let net = with(|d| {
+        d["subnets"]["small"] = json!({ "vpc": "v", "cidr_block": "10.0.8.0/26" });
+        d["instances"]["a"] = json!({ "subnet": "small", "private_ip": "10.0.8.4",
+            "secondary_private_ips": (5..16).map(|n| format!("10.0.8.{n}")).collect::<Vec<_>>(),
+            "ipv4_prefixes": ["10.0.8.16/28"] });
+        d["instances"]["b"] = json!({ "subnet": "small" });
+    });
+    let chosen = net.topology.network_interfaces["b"].private_ip.unwrap();
+    assert_eq!(chosen.to_string(), "10.0.8.32");
 }

@@ -42,4 +42,5 @@ mod transit_networks;
 mod transit_paths;
 mod transit_private_links;
 mod transit_zones;
+mod vectors;
 mod virtual_private_gateway;

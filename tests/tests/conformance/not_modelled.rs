@@ -12,6 +12,7 @@ use crate::networks::{
     CLIENT, CLIENT_V6, DB, PEER, WEB, WEB_PUBLIC, WEB_V6, accepted, document, entry, packet, refused, tcp_of,
     with,
 };
+use crate::transit_networks::hub;
 
 /// The network with a load balancer in both subnets, which has these attributes beside them.
 fn balanced(attributes: Value) -> Net {
@@ -46,6 +47,7 @@ fn depends_on(net: &Net, told: &Explanation) -> Vec<String> {
     let name = |what: &Unmodelled| match what {
         Unmodelled::Resource(resource) => net.fabric().not_modelled[*resource].name.to_string(),
         Unmodelled::Service(service) => service.to_string(),
+        Unmodelled::SteeredBack(subnet) => net.fabric().subnets[*subnet].name.to_string(),
     };
     told.unmodelled.iter().map(name).collect()
 }
@@ -222,6 +224,43 @@ fn an_egress_only_gateway_is_as_unknown_under_block_public_access() {
             json!({ "routes": [{ "ipv6_cidr_block": "::/0", "egress_only_gateway": "out" }] });
     });
     net.send("db", &packet(crate::networks::DB_V6, CLIENT_V6, syn(1, 2))).dies_of("not-modelled");
+}
+
+#[test]
+fn what_a_middlebox_sends_back_to_the_subnet_of_the_gateway_it_came_from_is_unknown() {
+    // proves: RT-55
+    let by_transit_gateway = |to: &str, block: &str| {
+        let mut d = hub();
+        d["instances"]["b-inner"] =
+            json!({ "subnet": "b-door-one", "private_ip": "10.2.101.10", "security_groups": ["b-open"] });
+        d["instances"]["b-one"]["source_dest_check"] = json!(false);
+        d["route_tables"]["door"] = json!({ "vpc": "b", "subnets": ["b-door-one"], "routes": [
+            { "cidr_block": "10.0.0.0/8", "transit_gateway": "hub" },
+            { "cidr_block": block, "network_interface": "b-one" }] });
+        let net = Net::new(d);
+        let told = asked(&net, "a-one", to, tcp(443));
+        (told.reachable, depends_on(&net, &told))
+    };
+    assert_eq!(by_transit_gateway("b-inner", "10.2.101.0/28"), (None, vec!["b-door-one".to_owned()]));
+    assert_eq!(by_transit_gateway("b-inner", "10.2.2.0/24"), (Some(true), vec![]), "past the middlebox");
+    assert_eq!(by_transit_gateway("b-two", "10.2.2.0/24"), (Some(true), vec![]), "into another subnet");
+    let by_nat_gateway = |steered: bool| {
+        let net = with(|d| {
+            d["subnets"]["middle"] = json!({ "vpc": "v", "cidr_block": "10.0.4.0/24" });
+            d["instances"]["box"] = json!({ "subnet": "middle", "private_ip": "10.0.4.10",
+                "source_dest_check": false, "security_groups": ["open"] });
+            d["nat_gateways"] = json!({ "nat": { "subnet": "private", "connectivity_type": "private" } });
+            let routes = d["route_tables"]["public"]["routes"].as_array_mut().unwrap();
+            routes.push(json!({ "cidr_block": "10.0.2.0/24", "nat_gateway": "nat" }));
+            let to_box = json!({ "cidr_block": "10.0.2.0/24", "network_interface": "box" });
+            d["route_tables"]["inner"] = json!({ "vpc": "v", "subnets": ["private"],
+                "routes": if steered { json!([to_box]) } else { json!([]) } });
+        });
+        let told = asked(&net, "web", "db", tcp(443));
+        (told.reachable, depends_on(&net, &told))
+    };
+    assert_eq!(by_nat_gateway(true), (None, vec!["private".to_owned()]));
+    assert_eq!(by_nat_gateway(false), (Some(true), vec![]));
 }
 
 #[test]

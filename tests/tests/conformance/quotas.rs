@@ -83,6 +83,20 @@ fn vpn_connections(count: usize) -> Value {
         "vpn_connections": many("x", count, connection) })
 }
 
+fn prefix(n: usize) -> Value {
+    json!({ "cidr_block": format!("172.{}.{}.0/24", 16 + n / 256, n % 256) })
+}
+
+/// A dynamic VPN connection to a gateway of this kind, over which these routes are announced.
+fn announcing(kind: &str, routes: &[Value]) -> Value {
+    let mut d = json!({ "customer_gateways": { "c": customer_gateway(0) } });
+    d[format!("{kind}s")] = json!({ "g": {} });
+    let mut connection = json!({ "customer_gateway": "c", "bgp_routes": routes });
+    connection[kind] = json!("g");
+    d["vpn_connections"] = json!({ "x": connection });
+    d
+}
+
 const CASES: &[Case] = &[
     Case {
         name: "vpcs_per_region",
@@ -389,6 +403,61 @@ const CASES: &[Case] = &[
         make: vpn_connections,
     },
     Case {
+        name: "propagated_routes_per_route_table",
+        default: 100,
+        most: Some(100),
+        refused: "route_tables.t.propagating_vgws: RouteLimitExceeded",
+        make: |n| {
+            let mut d = announcing("vpn_gateway", &list(n, prefix));
+            d["vpcs"] = json!({ "v": { "cidr_block": "10.0.0.0/16" } });
+            d["vpn_gateways"]["g"]["vpc"] = json!("v");
+            d["route_tables"] = json!({ "t": { "vpc": "v", "propagating_vgws": ["g"] } });
+            // From two sessions, each within its own quota.
+            let routes = d["vpn_connections"]["x"]["bgp_routes"].as_array_mut().unwrap();
+            let other = routes.split_off(n / 2);
+            d["customer_gateways"]["d"] = customer_gateway(1);
+            d["vpn_connections"]["y"] = json!({ "vpn_gateway": "g", "customer_gateway": "d",
+                "bgp_routes": other });
+            d
+        },
+    },
+    Case {
+        name: "static_routes_per_vpn_connection",
+        default: 100,
+        most: Some(100),
+        refused: "vpn_connections.x.routes: RouteLimitExceeded",
+        make: |n| {
+            let mut d = announcing("vpn_gateway", &[]);
+            d["vpn_connections"]["x"] = json!({ "vpn_gateway": "g", "customer_gateway": "c",
+                "static_routes_only": true, "routes": list(n, |n| prefix(n)["cidr_block"].clone()) });
+            d
+        },
+    },
+    Case {
+        name: "bgp_routes_per_vpn_connection_of_vpn_gateway",
+        default: 100,
+        most: Some(100),
+        refused: "vpn_connections.x.bgp_routes: RouteLimitExceeded",
+        make: |n| announcing("vpn_gateway", &list(n, prefix)),
+    },
+    Case {
+        name: "bgp_routes_per_vpn_connection_of_transit_gateway",
+        default: 1000,
+        most: Some(1000),
+        refused: "vpn_connections.x.bgp_routes: RouteLimitExceeded",
+        make: |n| announcing("transit_gateway", &list(n, prefix)),
+    },
+    Case {
+        name: "bgp_routes_per_virtual_interface",
+        default: 100,
+        most: Some(100),
+        refused: "dx_private_virtual_interfaces.x.bgp_routes: RouteLimitExceeded",
+        make: |n| {
+            json!({ "vpn_gateways": { "g": {} }, "dx_private_virtual_interfaces": { "x":
+                { "vpn_gateway": "g", "bgp_asn": 65_010, "bgp_routes": list(n, prefix) } } })
+        },
+    },
+    Case {
         name: "network_address_usage_per_vpc",
         default: 64_000,
         most: Some(256_000),
@@ -499,6 +568,36 @@ fn each_region_and_each_account_has_its_own() {
     assert_eq!(under(two.clone(), vpcs(json!({}))), ["vpcs.v2: VpcLimitExceeded"]);
     assert_eq!(under(two.clone(), vpcs(json!({ "region": "eu-west-1" }))), [""; 0]);
     assert_eq!(under(two, vpcs(json!({ "owner": "210987654321" }))), [""; 0]);
+}
+
+#[test]
+fn a_session_takes_so_many_routes_of_each_family_and_a_table_so_many_from_all_sessions() {
+    // proves: VGW-06, VGW-07, DX-02
+    for name in [
+        "propagated_routes_per_route_table",
+        "static_routes_per_vpn_connection",
+        "bgp_routes_per_vpn_connection_of_vpn_gateway",
+        "bgp_routes_per_vpn_connection_of_transit_gateway",
+        "bgp_routes_per_virtual_interface",
+    ] {
+        let case = CASES.iter().find(|case| case.name == name).expect(name);
+        let most = case.default as usize;
+        assert_eq!(under(json!("aws-default"), (case.make)(most)), [""; 0], "{name}");
+        assert_eq!(under(json!("aws-max"), (case.make)(most + 1)), [case.refused], "{name}");
+    }
+    // Each family on its own, over a private and over a transit interface.
+    let both = |ipv4: usize, ipv6: usize| {
+        let six = |n: usize| json!({ "ipv6_cidr_block": format!("2001:db8:{n}::/48") });
+        [list(ipv4, prefix), list(ipv6, six)].concat()
+    };
+    let transit = |routes: Vec<Value>| {
+        json!({ "dx_gateways": { "g": {} }, "dx_transit_virtual_interfaces": { "x":
+            { "dx_gateway": "g", "bgp_asn": 65_010, "bgp_routes": routes } } })
+    };
+    assert_eq!(under(json!("aws-max"), transit(both(100, 100))), [""; 0]);
+    let refused = ["dx_transit_virtual_interfaces.x.bgp_routes: RouteLimitExceeded"];
+    assert_eq!(under(json!("aws-max"), transit(both(1, 101))), refused);
+    assert_eq!(under(json!("aws-max"), transit(both(101, 1))), refused);
 }
 
 #[test]

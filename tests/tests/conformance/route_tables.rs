@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use vpclab_engine::Fabric;
-use vpclab_model::{RouteState, RouteTarget};
+use vpclab_model::{NotModelledKind, RouteState, RouteTarget};
 use vpclab_tests::harness::{Net, mistakes, topology};
 use vpclab_tests::packet::{syn, udp};
 
@@ -343,20 +343,80 @@ fn a_changed_route_touches_its_own_flows_only() {
 }
 
 #[test]
-fn targets_of_this_version_are_local_gateway_and_interface() {
-    accepted(routes(json!([
-        { "cidr_block": "0.0.0.0/0", "gateway": "igw" },
-        { "ipv6_cidr_block": "::/0", "gateway": "igw" },
-        { "cidr_block": "10.0.0.0/16", "gateway": "local" },
-        { "cidr_block": "172.16.0.0/12", "network_interface": "db" },
-    ])));
-    // What AWS has besides is refused, not ignored.
-    for target in ["nat_gateway_id", "transit_gateway_id", "vpc_peering_connection_id", "vpc_endpoint_id"] {
-        let mut document = document();
-        document["route_tables"]["public"]["routes"] =
-            json!([{ "cidr_block": "172.16.0.0/12", target: "x" }]);
-        assert_eq!(mistakes(&document).len(), 1, "{target}");
+fn a_route_leads_to_every_documented_target_and_each_does_what_is_known_of_it() {
+    // proves: RT-30
+    let all = |d: &mut Value| {
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.5.0.0/16" });
+        d["subnets"]["tgw"] = json!({ "vpc": "v", "cidr_block": "10.0.9.0/28" });
+        d["egress_only_internet_gateways"] = json!({ "x": { "vpc": "v" } });
+        d["nat_gateways"] = json!({ "x": { "subnet": "private", "connectivity_type": "private" } });
+        d["vpn_gateways"] = json!({ "vgw": { "vpc": "v" } });
+        d["vpc_peering_connections"] = json!({ "x": { "vpc": "v", "peer_vpc": "w", "auto_accept": true } });
+        d["transit_gateways"] = json!({ "x": {} });
+        d["transit_gateway_vpc_attachments"] =
+            json!({ "x": { "transit_gateway": "x", "vpc": "v", "subnets": ["tgw"] } });
+        d["vpc_endpoints"] = json!({ "x": { "vpc": "v", "vpc_endpoint_type": "GatewayLoadBalancer",
+            "service_name": "com.amazonaws.vpce.us-east-1.vpce-svc-1", "subnets": ["private"] } });
+        for kind in ["core_networks", "carrier_gateways", "local_gateways", "odb_networks"] {
+            d[kind] = json!({ "x": {} });
+        }
+        d["instances"]["db"]["source_dest_check"] = json!(false);
+    };
+    // The attribute and the name, and why a packet that takes the route dies; none where somebody gets it.
+    for (attribute, name, dies_of) in [
+        ("gateway", "igw", Some("private-destination")),
+        ("nat_gateway", "x", Some("no-route")),
+        ("network_interface", "db", None),
+        ("instance", "db", None),
+        ("gateway", "vgw", Some("vpn-gateway-no-route")),
+        ("vpc_peering_connection", "x", Some("peering-foreign-destination")),
+        ("transit_gateway", "x", Some("transit-gateway-zone")),
+        ("vpc_endpoint", "x", Some("not-modelled")),
+        ("core_network", "x", Some("not-modelled")),
+        ("carrier_gateway", "x", Some("not-modelled")),
+        ("local_gateway", "x", Some("not-modelled")),
+        ("odb_network", "x", Some("not-modelled")),
+    ] {
+        let mut net = with(|d| {
+            all(d);
+            d["subnets"]["public"]["availability_zone"] = json!("us-east-1b");
+            d["route_tables"]["public"]["routes"] =
+                json!([{ "cidr_block": "172.16.0.0/12", attribute: name }]);
+        });
+        let sent = net.send("web", &packet(WEB, "172.16.0.1", syn(1, 2)));
+        match dies_of {
+            Some(reason) => sent.dies_of(reason),
+            None => drop(sent.arrives_at("db")),
+        }
+        // By the id that AWS would show, or not at all.
+        refused(
+            &format!("route_tables.public.routes[0].{attribute}"),
+            match attribute {
+                "gateway" => "InvalidGatewayID.NotFound",
+                "nat_gateway" => "InvalidNatGatewayID.NotFound",
+                "network_interface" => "InvalidNetworkInterfaceID.NotFound",
+                "instance" => "InvalidInstanceID.NotFound",
+                "vpc_peering_connection" => "InvalidVpcPeeringConnectionID.NotFound",
+                "transit_gateway" => "InvalidTransitGatewayID.NotFound",
+                "vpc_endpoint" => "InvalidVpcEndpointId.NotFound",
+                other => NotModelledKind::of(&format!("{other}s")).unwrap().not_found,
+            },
+            |d| {
+                all(d);
+                d["route_tables"]["public"]["routes"] =
+                    json!([{ "cidr_block": "172.16.0.0/12", attribute: "nobody" }]);
+            },
+        );
     }
+    // One for IPv6 only, one for a block of the VPC only.
+    let mut net = with(|d| {
+        all(d);
+        d["route_tables"]["public"]["routes"] = json!([
+            { "ipv6_cidr_block": "::/0", "egress_only_gateway": "x" },
+            { "cidr_block": "10.0.0.0/16", "gateway": "local" }]);
+    });
+    net.send("web", &packet(WEB_V6, CLIENT_V6, syn(1, 2))).arrives_at("client");
+    net.send("web", &packet(WEB, DB, syn(1, 2))).arrives_at("db");
 }
 
 #[test]

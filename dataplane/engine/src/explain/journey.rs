@@ -11,7 +11,7 @@ use vpclab_wire::IpHeaders;
 use super::{Class, Leg, guest_next_hop};
 use crate::fabric::{Fabric, Forwards, Role};
 use crate::flow::{Effect, FlowTable};
-use crate::index::EniIdx;
+use crate::index::{EniIdx, SubnetIdx};
 use crate::plan::{Choices, Context, Egress, Origin, Plan, Verdict, plan};
 use crate::reason::DropReason;
 use crate::step::{Recorder, Step};
@@ -67,7 +67,12 @@ impl<'a> Journey<'a> {
                 whole.egress = None;
             }
             match self.sent_on(whole.egress, whole.observed.as_ref(), &mut whole.steps) {
-                None => return finish(whole, denials),
+                None => {
+                    if let Some(subnet) = steered_back(self.fabric, &whole.steps) {
+                        note(&mut denials, on_return, DropReason::SteeredBack { subnet });
+                    }
+                    return finish(whole, denials);
+                }
                 Some(Err(reason)) => {
                     note(&mut denials, on_return, reason);
                     (whole.observed, whole.egress) = (None, None);
@@ -161,6 +166,27 @@ impl<'a> Journey<'a> {
         let leg = Leg { steps: recorder.steps, dropped: None, observed, egress };
         (leg, denials, planned.effects.to_vec())
     }
+}
+
+/// The subnet of the gateway that a packet came out of, where a middlebox has sent it back there (RT-55).
+fn steered_back(fabric: &Fabric, steps: &[Step]) -> Option<SubnetIdx> {
+    let [.., Step::Arrive { eni }] = steps else { return None };
+    // Since it last came out of a gateway inside this VPC: of which subnet, and whether by a middlebox.
+    let (mut came_from, mut by_middlebox) = (None, false);
+    for step in steps {
+        match step {
+            Step::TransitGateway { subnet, .. } => (came_from, by_middlebox) = (*subnet, false),
+            Step::NatGateway { gateway, .. } => {
+                (came_from, by_middlebox) = (Some(fabric.nat_gateways[*gateway].subnet), false);
+            }
+            Step::Peering { .. } | Step::PrivateLink { .. } | Step::InternetGateway { .. } => {
+                came_from = None;
+            }
+            Step::Forward { .. } => by_middlebox = true,
+            _ => {}
+        }
+    }
+    came_from.filter(|subnet| by_middlebox && fabric.enis[*eni].subnet == *subnet)
 }
 
 fn note(denials: &mut Denials, on_return: bool, reason: DropReason) {

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use ipnet::{Ipv4Net, Ipv6Net};
+
 use crate::declared::DeclaredHome;
 use crate::log::{Log, Place};
 use crate::name::{EipName, InstanceName, InternetHostName, NetworkInterfaceName};
@@ -24,6 +26,8 @@ pub(crate) struct DeclaredInterface {
     pub(crate) secondary_private_ip_count: usize,
     pub(crate) ipv6_addresses: List<Ipv6Addr>,
     pub(crate) ipv6_address_count: Given<i64>,
+    pub(crate) ipv4_prefixes: List<Ipv4Net>,
+    pub(crate) ipv6_prefixes: List<Ipv6Net>,
     pub(crate) security_groups: List<String>,
     /// Whether the VPC's default group guards it where no group is named (SG-06).
     pub(crate) default_group: bool,
@@ -97,6 +101,8 @@ impl DeclaredInterface {
             "secondary_private_ips",
             "ipv6_addresses",
             "ipv6_address_count",
+            "ipv4_prefixes",
+            "ipv6_prefixes",
             "security_groups",
             "security_group_ids",
             "vpc_security_group_ids",
@@ -114,6 +120,8 @@ impl DeclaredInterface {
             secondary_private_ip_count: 0,
             ipv6_addresses: reader.list(&["ipv6_addresses"]),
             ipv6_address_count: reader.number(&["ipv6_address_count"], 0..=MOST_ADDRESSES),
+            ipv4_prefixes: reader.list(&["ipv4_prefixes"]),
+            ipv6_prefixes: reader.list(&["ipv6_prefixes"]),
             security_groups: reader.list(&[
                 "security_groups",
                 "security_group_ids",
@@ -148,6 +156,8 @@ impl DeclaredInterface {
             secondary_private_ip_count: 0,
             ipv6_addresses: List { at: at.clone(), given: true, complete: true, items: Vec::new() },
             ipv6_address_count: Given::Absent,
+            ipv4_prefixes: List { at: at.clone(), given: false, complete: true, items: Vec::new() },
+            ipv6_prefixes: List { at: at.clone(), given: false, complete: true, items: Vec::new() },
             security_groups: List { at: at.clone(), given: false, complete: true, items: Vec::new() },
             default_group: false,
             ipv4: true,

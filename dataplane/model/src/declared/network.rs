@@ -103,8 +103,7 @@ pub(crate) struct DeclaredRoute {
     pub(crate) local_gateway: Given<String>,
     pub(crate) core_network: Given<String>,
     pub(crate) transit_gateway: Given<String>,
-    /// Whether its destination or target is one AWS has and this version does not.
-    pub(crate) lacking: bool,
+    pub(crate) odb_network: Given<String>,
 }
 
 impl DeclaredRouteTable {
@@ -128,9 +127,6 @@ impl DeclaredRouteTable {
 
 impl DeclaredRoute {
     fn read(mut reader: Reader<'_>) -> Self {
-        let lacking = [(&["odb_network", "odb_network_arn"][..], "ODB networks")]
-            .into_iter()
-            .fold(false, |any, (names, what)| reader.lacking(names, what) || any);
         let route = Self {
             at: reader.at().clone(),
             cidr_block: reader.take(&["cidr_block", "destination_cidr_block"]),
@@ -157,7 +153,7 @@ impl DeclaredRoute {
             local_gateway: reader.take(&["local_gateway", "local_gateway_id"]),
             core_network: reader.take(&["core_network", "core_network_arn"]),
             transit_gateway: reader.take(&["transit_gateway", "transit_gateway_id"]),
-            lacking,
+            odb_network: reader.take(&["odb_network", "odb_network_arn"]),
         };
         reader.finish();
         route

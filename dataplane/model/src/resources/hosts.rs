@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
 use crate::home::Home;
@@ -26,6 +27,12 @@ pub struct NetworkInterface {
     pub secondary_private_ips: Vec<Ipv4Addr>,
     /// IPv6 addresses.
     pub ipv6_addresses: Vec<Ipv6Addr>,
+    /// Delegated IPv4 blocks: every address inside is the interface's own (L2-31).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ipv4_prefixes: Vec<Ipv4Net>,
+    /// The same for IPv6.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ipv6_prefixes: Vec<Ipv6Net>,
     /// Public IPv4 addresses by the private address they stand for (IGW-16).
     pub public_ips: BTreeMap<Ipv4Addr, PublicIp>,
     /// One to five groups (L2-15).
@@ -48,6 +55,12 @@ impl NetworkInterface {
     /// All private IPv4 addresses, the primary one first.
     pub fn private_ips(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
         self.private_ip.into_iter().chain(self.secondary_private_ips.iter().copied())
+    }
+
+    /// Every delegated block (L2-31).
+    pub fn prefixes(&self) -> impl Iterator<Item = IpNet> + '_ {
+        let ipv4 = self.ipv4_prefixes.iter().copied().map(IpNet::V4);
+        ipv4.chain(self.ipv6_prefixes.iter().copied().map(IpNet::V6))
     }
 }
 

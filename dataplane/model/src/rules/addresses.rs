@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::log::Place;
 use crate::name::{NetworkInterfaceName, SubnetName};
 use crate::reader::{Given, Written};
 use crate::register::Context;
 use crate::resources::{InterfaceType, NetworkInterface, Subnet};
+use crate::rules::delegation::Delegations;
 use crate::rules::interfaces::Draft;
 use crate::space::{reserved_v4, reserved_v6};
 
@@ -23,6 +24,8 @@ pub(super) struct Addresses {
     pub(super) private_ip: Option<Ipv4Addr>,
     pub(super) secondary_private_ips: Vec<Ipv4Addr>,
     pub(super) ipv6_addresses: Vec<Ipv6Addr>,
+    pub(super) ipv4_prefixes: Vec<Ipv4Net>,
+    pub(super) ipv6_prefixes: Vec<Ipv6Net>,
 }
 
 type Drafts<'a> = BTreeMap<NetworkInterfaceName, Draft<'a>>;
@@ -31,6 +34,7 @@ type Drafts<'a> = BTreeMap<NetworkInterfaceName, Draft<'a>>;
 #[derive(Debug, Default)]
 struct Ledger<'a> {
     taken: BTreeMap<(&'a SubnetName, IpAddr), &'a NetworkInterfaceName>,
+    delegated: Delegations<'a>,
     next_v4: BTreeMap<&'a SubnetName, u32>,
     next_v6: BTreeMap<&'a SubnetName, u128>,
     full: BTreeSet<&'a SubnetName>,
@@ -121,6 +125,13 @@ fn stated<'a>(
         .iter()
         .filter_map(|written| place_v6(cx, name, draft, subnet, written, ledger))
         .collect();
+    let taken = &ledger.taken;
+    let address_in = |block: IpNet| {
+        let range = (draft.subnet, block.network())..=(draft.subnet, block.broadcast());
+        taken.range(range).next().map(|((_, address), _)| *address)
+    };
+    (own.ipv4_prefixes, own.ipv6_prefixes) =
+        ledger.delegated.place(cx, (name, draft.subnet, subnet), declared, address_in);
     let wrong = matches!(declared.private_ip, Given::Wrong) || !declared.private_ips.complete;
     let count = match declared.ipv6_address_count.value() {
         _ if declared.ipv6_addresses.given => 0,
@@ -228,8 +239,9 @@ fn take<'a>(
     at: &Place,
     ledger: &mut Ledger<'a>,
 ) -> bool {
-    if let Some(other) = ledger.taken.get(&(draft.subnet, address)) {
-        let whose = if *other == name { "this interface".to_owned() } else { format!("{other}") };
+    let in_block = ledger.delegated.owner(draft.subnet, address);
+    if let Some(other) = ledger.taken.get(&(draft.subnet, address)).copied().or(in_block) {
+        let whose = if other == name { "this interface".to_owned() } else { format!("{other}") };
         let problem = format!("{address} already belongs to {whose}");
         cx.log.report(
             at,
@@ -254,7 +266,8 @@ fn keep<'a>(
     ledger: &mut Ledger<'a>,
 ) {
     let mut free = |address: IpAddr| {
-        let free = !ledger.taken.contains_key(&(draft.subnet, address));
+        let free = !ledger.taken.contains_key(&(draft.subnet, address))
+            && ledger.delegated.owner(draft.subnet, address).is_none();
         if free {
             ledger.taken.insert((draft.subnet, address), name);
         }
@@ -346,6 +359,9 @@ impl<'a> Ledger<'a> {
         while *next <= u32::from(highest_v4(block)) {
             let address = Ipv4Addr::from(*next);
             *next += 1;
+            if self.delegated.owner(subnet, IpAddr::V4(address)).is_some() {
+                continue;
+            }
             if let std::collections::btree_map::Entry::Vacant(free) =
                 self.taken.entry((subnet, IpAddr::V4(address)))
             {
@@ -366,6 +382,9 @@ impl<'a> Ledger<'a> {
         while *next < u128::from(block.broadcast()) {
             let address = Ipv6Addr::from(*next);
             *next += 1;
+            if self.delegated.owner(subnet, IpAddr::V6(address)).is_some() {
+                continue;
+            }
             if let std::collections::btree_map::Entry::Vacant(free) =
                 self.taken.entry((subnet, IpAddr::V6(address)))
             {

@@ -39,6 +39,8 @@ pub(super) fn build(
                 private_ip: own.private_ip,
                 secondary_private_ips: own.secondary_private_ips,
                 ipv6_addresses: own.ipv6_addresses,
+                ipv4_prefixes: own.ipv4_prefixes,
+                ipv6_prefixes: own.ipv6_prefixes,
                 public_ips: BTreeMap::new(),
                 security_groups,
                 source_dest_check: draft.declared.source_dest_check,

@@ -14,8 +14,9 @@ use crate::name::{InstanceName, Kind, Name, NetworkInterfaceName, TransitGateway
 use crate::quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 use crate::register::{Context, is_made_by_aws};
 use crate::resources::{
-    AddressFamily, AwsEnd, ConnectivityType, InterfaceType, NatGatewayState, NetworkInterface, Peer,
-    PeeringState, PrefixListOwner, Route, RouteOrigin, SecurityGroupRule, Topology, VpcEndpointType,
+    AddressFamily, AwsEnd, BgpRoute, ConnectivityType, InterfaceType, NatGatewayState, NetworkInterface,
+    Peer, PeeringState, PrefixListOwner, Route, RouteOrigin, SecurityGroupRule, Topology, VpcEndpointType,
+    VpnConnection,
 };
 use crate::settings::NetworkAclQuota;
 
@@ -191,6 +192,24 @@ fn usages(cx: &Context<'_>, counted: Counted, topology: &Topology) -> Vec<Usage>
                 AwsEnd::TransitGateway(_) => None,
             }))
         }
+        Counted::StaticRoutesOfVpn => of_vpns(t, "routes", |connection| {
+            matches!(connection.gateway, AwsEnd::VpnGateway(_)).then(|| to_u32(connection.routes.len()))
+        }),
+        Counted::BgpRoutesToVpnGateway => of_vpns(t, "bgp_routes", |connection| {
+            matches!(connection.gateway, AwsEnd::VpnGateway(_)).then(|| announced(&connection.bgp_routes))
+        }),
+        Counted::BgpRoutesToTransitGateway => of_vpns(t, "bgp_routes", |connection| {
+            matches!(connection.gateway, AwsEnd::TransitGateway(_)).then(|| announced(&connection.bgp_routes))
+        }),
+        Counted::BgpRoutesOfVirtualInterface => {
+            let private = t.dx_private_virtual_interfaces.iter();
+            let private =
+                private.map(|(name, vif)| one(name, Some("bgp_routes"), announced(&vif.bgp_routes)));
+            let transit = t.dx_transit_virtual_interfaces.iter();
+            let transit =
+                transit.map(|(name, vif)| one(name, Some("bgp_routes"), announced(&vif.bgp_routes)));
+            private.chain(transit).collect()
+        }
         Counted::AddressUsageOfVpc => {
             let units = address_units(t);
             of_vpcs_by_name(t, |name| units.get(name).copied().unwrap_or(0))
@@ -334,6 +353,21 @@ fn propagated_routes_of_tables(topology: &Topology) -> Vec<Usage> {
         .collect()
 }
 
+fn of_vpns(
+    topology: &Topology,
+    attribute: &str,
+    count: impl Fn(&VpnConnection) -> Option<u32>,
+) -> Vec<Usage> {
+    let connections = topology.vpn_connections.iter();
+    connections.filter_map(|(name, vpn)| Some(one(name, Some(attribute), count(vpn)?))).collect()
+}
+
+/// DX-02: each family has a session of its own.
+fn announced(routes: &[BgpRoute]) -> u32 {
+    let ipv4 = to_u32(routes.iter().filter(|route| matches!(route.destination, IpNet::V4(_))).count());
+    ipv4.max(to_u32(routes.len()) - ipv4)
+}
+
 fn rules_of_security_groups(topology: &Topology) -> Vec<Usage> {
     let groups = topology.security_groups.iter();
     groups
@@ -411,7 +445,7 @@ fn peers_in_region<'a>(topology: &'a Topology, vpc: &'a VpcName) -> impl Iterato
     others.filter(move |other| region(other) == here)
 }
 
-/// ADDR-38: one for each private address, one for each further interface of an instance, six for what a gateway puts
+/// ADDR-38: one for each private address and each delegated block, one for each further interface of an instance, six for what a gateway puts
 /// into the VPC.
 fn address_units(topology: &Topology) -> BTreeMap<&VpcName, u32> {
     const OF_A_SERVICE: u32 = 6;
@@ -420,7 +454,9 @@ fn address_units(topology: &Topology) -> BTreeMap<&VpcName, u32> {
         let Some(subnet) = topology.subnets.get(&eni.subnet) else { continue };
         let own = if eni.interface_type == InterfaceType::Interface {
             let further = eni.attachment.as_ref().is_some_and(|attachment| attachment.device_index > 0);
-            to_u32(eni.private_ips().count() + eni.ipv6_addresses.len()) + u32::from(further)
+            let addresses = eni.private_ips().count() + eni.ipv6_addresses.len();
+            let prefixes = eni.ipv4_prefixes.len() + eni.ipv6_prefixes.len();
+            to_u32(addresses + prefixes) + u32::from(further)
         } else {
             OF_A_SERVICE
         };

@@ -25,18 +25,17 @@ pub(super) fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroun
         &written.carrier_gateway,
         &written.local_gateway,
         &written.core_network,
+        &written.odb_network,
         &written.transit_gateway,
     ];
     let given: Vec<_> = targets.into_iter().filter(|target| !target.is_absent()).collect();
     match given.as_slice() {
-        [] if written.lacking => None,
         [] => {
             let remedy = "give `gateway`, `nat_gateway`, `egress_only_gateway`, `vpc_peering_connection`, \
                           `transit_gateway`, `network_interface` or `instance`";
             cx.log.report(&written.at, "MissingParameter", "the route has no target", remedy);
             None
         }
-        [_] if written.lacking => None,
         [_] => {
             if let Some(reference) = written.gateway.written() {
                 gateway(cx, reference, around)
@@ -57,6 +56,8 @@ pub(super) fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroun
                 not_modelled(cx, "local_gateways", reference, around)
             } else if let Some(reference) = written.core_network.written() {
                 not_modelled(cx, "core_networks", reference, around)
+            } else if let Some(reference) = written.odb_network.written() {
+                not_modelled(cx, "odb_networks", reference, around)
             } else if let Some(reference) = written.transit_gateway.written() {
                 transit_gateway(cx, reference, around)
             } else {
