@@ -200,7 +200,7 @@ fn a_forged_source_gains_its_sender_no_answer() {
     let to = address(&net, "vpce/queue/private");
     // In another's name: the answer goes to whoever has the address, whose groups know nothing of it.
     net.change(|d| {
-        d["security_groups"]["shut"] = json!({ "vpc": "v", "ingress": [], "egress": [everything()] })
+        d["security_groups"]["shut"] = json!({ "vpc": "v", "ingress": [], "egress": [everything()] });
     });
     net.change(|d| d["instances"]["db"]["security_groups"] = json!(["shut"]));
     let seen = net.send("peer", &packet(DB, &to, syn(40_000, 443))).arrives_at(QUEUE);
@@ -221,7 +221,7 @@ fn an_endpoint_made_anew_under_traffic_has_none_of_the_old_flows_and_takes_new_o
     opened(&mut net, "web", S3_ADDRESS, S3);
     let before = twins()["vpc_endpoints"].clone();
     net.change(|d| {
-        d["vpc_endpoints"] = json!({ "s3-twin": before["s3-twin"], "queue-twin": before["queue-twin"] })
+        d["vpc_endpoints"] = json!({ "s3-twin": before["s3-twin"], "queue-twin": before["queue-twin"] });
     });
     net.send(QUEUE, &answer_to(seen.ports.0)).dies_of("endpoint-unsolicited");
     net.send(S3, &packet(S3_ADDRESS, WEB, tcp(443, 40_000, Flags::SynAck))).dies_of("endpoint-unsolicited");

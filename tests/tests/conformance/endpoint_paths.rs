@@ -9,6 +9,9 @@ use crate::networks::{CLIENT, CLIENT_V6, DB, WEB, WEB_V6, document, everything, 
 use crate::private_networks::{self, APP, DESK};
 use crate::transit_networks::{v4, with_hub};
 
+/// A change of a document.
+type Change<'a> = &'a dyn Fn(&mut Value);
+
 const S3: &str = "com.amazonaws.us-east-1.s3";
 const S3_ADDRESS: &str = "52.216.10.20";
 const DYNAMODB: &str = "com.amazonaws.us-east-1.dynamodb";
@@ -79,7 +82,7 @@ fn a_private_link_leads_to_an_interface_endpoint_and_to_no_gateway_endpoint() {
     let vpn = |d: &mut Value| {
         d["vpn_connections"]["vpn"]["bgp_routes"] = json!([{ "cidr_block": "192.168.0.0/16" }]);
     };
-    let ways: [(&str, &dyn Fn(&mut Value)); 2] = [("desk", &vpn), ("plant-host", &direct)];
+    let ways: [(&str, Change<'_>); 2] = [("desk", &vpn), ("plant-host", &direct)];
     for (host, change) in ways {
         let mut net = private_networks::with(|d| {
             add_endpoints(d, "v", "t", "a", "open");
