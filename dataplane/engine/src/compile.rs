@@ -9,16 +9,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use ipnet::{IpNet, Ipv4Net};
-use prefix_trie::PrefixMap;
+use ipnet::Ipv4Net;
 use vpclab_model::{self as model, HostName, Kind, Name, Topology};
 use vpclab_wire::MacAddr;
 
 use crate::fabric::{
     Both, EgressOnlyInternetGateway, EndpointKind, Eni, Fabric, Forwards, Host, Instance, InternetGateway,
     KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, NotModelled, Peer, Peering, Policy, PolicyRule,
-    PublicMapping, Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet, Timeouts, Vpc,
-    VpcEndpoint, eui64_link_local,
+    Prefixes, PublicMapping, Role, Route, RouteTable, RouteTarget, Router, SecurityGroup, Side, Subnet,
+    Timeouts, Vpc, VpcEndpoint, eui64_link_local,
 };
 use crate::index::{
     Arena, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx,
@@ -142,7 +141,6 @@ impl<'a> Compiler<'a> {
             let compiled = Instance {
                 name: name.clone(),
                 interfaces,
-                running: instance.state.is_running(),
                 forwards: match &instance.forwards {
                     model::Forwards::SameInterface => Forwards::SameInterface,
                     model::Forwards::Interface(eni) => Forwards::Interface(self.eni_index(eni)),
@@ -408,20 +406,14 @@ impl<'a> Compiler<'a> {
     }
 
     fn route_table(&self, name: &model::RouteTableName, declared: &model::RouteTable) -> RouteTable {
+        // What another route decides for is shown, and no packet finds it (RT-06).
+        let found = declared.routes.iter().enumerate().filter(|(_, route)| !route.overridden);
         let mut compiled = RouteTable {
             name: name.clone(),
             routes: Vec::with_capacity(declared.routes.len()),
-            ipv4: PrefixMap::new(),
-            ipv6: PrefixMap::new(),
+            prefixes: Prefixes::new(found.map(|(position, route)| (route.destination, position))),
         };
-        for (position, route) in (0u32..).zip(&declared.routes) {
-            // What another route decides for is shown, and no packet finds it (RT-06).
-            if !route.overridden {
-                match route.destination {
-                    IpNet::V4(destination) => compiled.ipv4.insert(destination, position),
-                    IpNet::V6(destination) => compiled.ipv6.insert(destination, position),
-                };
-            }
+        for route in &declared.routes {
             compiled.routes.push(Route {
                 destination: route.destination,
                 target: match &route.target {
@@ -485,6 +477,9 @@ impl<'a> Compiler<'a> {
         Eni {
             name: name.clone(),
             attachment: eni.attachment.as_ref().map(|a| (self.instance_index(&a.instance), a.device_index)),
+            running: eni.attachment.as_ref().is_none_or(|a| {
+                self.topology.instances.get(&a.instance).is_none_or(|instance| instance.state.is_running())
+            }),
             role: match &eni.interface_type {
                 model::InterfaceType::Interface => Role::Guest,
                 model::InterfaceType::NatGateway(gateway) => Role::NatGateway(self.nat_index(gateway)),

@@ -4,13 +4,13 @@
 //! It is immutable, and a packet sees exactly one. Everything a stop asks, it asks here.
 
 mod links;
+mod prefixes;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prefix_trie::PrefixMap;
 use vpclab_model::{
     EgressOnlyInternetGatewayName, Home, HostName, InstanceName, InternetGatewayName, ManagedPrefixListName,
     NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteOrigin, RouteState, RouteTableName,
@@ -27,6 +27,7 @@ use crate::index::{
 };
 
 pub use links::{AwsEnd, CustomerNetwork, Link, LinkRoute, LinkTable, VpnGateway};
+pub(crate) use prefixes::Prefixes;
 
 /// A hash map keyed with a secret of this process, as packets choose the keys.
 pub type KeyedMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -196,8 +197,7 @@ pub struct RouteTable {
     pub name: RouteTableName,
     /// Its routes.
     pub routes: Vec<Route>,
-    pub(crate) ipv4: PrefixMap<Ipv4Net, u32>,
-    pub(crate) ipv6: PrefixMap<Ipv6Net, u32>,
+    pub(crate) prefixes: Prefixes,
 }
 
 /// A compiled route.
@@ -452,8 +452,7 @@ pub struct TransitTable {
     pub name: TransitGatewayRouteTableName,
     /// Its routes.
     pub routes: Vec<TransitRoute>,
-    pub(crate) ipv4: PrefixMap<Ipv4Net, u32>,
-    pub(crate) ipv6: PrefixMap<Ipv6Net, u32>,
+    pub(crate) prefixes: Prefixes,
 }
 
 /// A compiled route of a transit gateway.
@@ -502,8 +501,6 @@ pub struct Instance {
     pub name: InstanceName,
     /// Its interfaces by device index.
     pub interfaces: Vec<(u8, EniIdx)>,
-    /// Whether it takes and sends packets.
-    pub running: bool,
     /// What its guest does with packets for others.
     pub forwards: Forwards,
 }
@@ -528,6 +525,8 @@ pub struct Eni {
     pub name: NetworkInterfaceName,
     /// Where it is plugged in.
     pub attachment: Option<(InstanceIdx, u8)>,
+    /// Whether its instance takes and sends packets, if it has one.
+    pub running: bool,
     /// Whose it is.
     pub role: Role,
     /// Its subnet.
@@ -798,22 +797,14 @@ impl Router {
 impl TransitTable {
     /// The longest matching route (TGW-05).
     pub fn lookup(&self, destination: IpAddr) -> Option<&TransitRoute> {
-        let position = match destination {
-            IpAddr::V4(address) => self.ipv4.get_lpm(&Ipv4Net::from(address)).map(|(_, position)| *position),
-            IpAddr::V6(address) => self.ipv6.get_lpm(&Ipv6Net::from(address)).map(|(_, position)| *position),
-        }?;
-        self.routes.get(position as usize)
+        self.routes.get(self.prefixes.lookup(destination)?)
     }
 }
 
 impl RouteTable {
     /// The longest matching route (RT-05).
     pub fn lookup(&self, destination: IpAddr) -> Option<&Route> {
-        let position = match destination {
-            IpAddr::V4(address) => self.ipv4.get_lpm(&Ipv4Net::from(address)).map(|(_, position)| *position),
-            IpAddr::V6(address) => self.ipv6.get_lpm(&Ipv6Net::from(address)).map(|(_, position)| *position),
-        }?;
-        self.routes.get(position as usize)
+        self.routes.get(self.prefixes.lookup(destination)?)
     }
 }
 

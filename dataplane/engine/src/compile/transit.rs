@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ipnet::IpNet;
-use prefix_trie::PrefixMap;
 use vpclab_model::{self as model, AttachmentName, AttachmentState, Topology};
 
 use super::Compiler;
 use crate::fabric::{
-    AttachmentEnd, TransitAttachment, TransitGateway, TransitRoute, TransitTable, VpcAttachment,
+    AttachmentEnd, Prefixes, TransitAttachment, TransitGateway, TransitRoute, TransitTable, VpcAttachment,
 };
 use crate::index::{AttachmentIdx, Position, SubnetIdx, Table, TransitIdx, TransitTableIdx};
 
@@ -184,14 +182,11 @@ impl Compiler<'_> {
         let mut compiled = TransitTable {
             name: name.clone(),
             routes: Vec::with_capacity(declared.routes.len()),
-            ipv4: PrefixMap::new(),
-            ipv6: PrefixMap::new(),
+            prefixes: Prefixes::new(
+                declared.routes.iter().enumerate().map(|(position, route)| (route.destination, position)),
+            ),
         };
-        for (position, route) in (0u32..).zip(&declared.routes) {
-            match route.destination {
-                IpNet::V4(destination) => compiled.ipv4.insert(destination, position),
-                IpNet::V6(destination) => compiled.ipv6.insert(destination, position),
-            };
+        for route in &declared.routes {
             let works = route.state == model::TransitGatewayRouteState::Active;
             let attachments = route.attachments.iter().filter(|_| works);
             compiled.routes.push(TransitRoute {

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prefix_trie::PrefixMap;
+use ipnet::IpNet;
 use vpclab_model::{CustomerNetworkName, LinkName, Propagation, VpnGatewayName};
 
+use super::Prefixes;
 use crate::index::{AttachmentIdx, CustomerNetworkIdx, LinkIdx, RouteTableIdx, VpcIdx, VpnGatewayIdx};
 
 /// A virtual private gateway.
@@ -67,8 +67,7 @@ pub enum AwsEnd {
 pub struct LinkTable {
     /// Its routes, one for each destination.
     pub routes: Vec<LinkRoute>,
-    ipv4: PrefixMap<Ipv4Net, u32>,
-    ipv6: PrefixMap<Ipv6Net, u32>,
+    prefixes: Prefixes,
 }
 
 /// A destination behind links.
@@ -103,23 +102,12 @@ impl Link {
 impl LinkTable {
     /// A table of routes whose destinations differ.
     pub fn new(routes: Vec<LinkRoute>) -> Self {
-        let mut table = Self::default();
-        for (position, route) in routes.iter().enumerate() {
-            let position = u32::try_from(position).unwrap_or(u32::MAX);
-            match route.destination {
-                IpNet::V4(block) => drop(table.ipv4.insert(block, position)),
-                IpNet::V6(block) => drop(table.ipv6.insert(block, position)),
-            }
-        }
-        Self { routes, ..table }
+        let entries = routes.iter().enumerate().map(|(position, route)| (route.destination, position));
+        Self { prefixes: Prefixes::new(entries), routes }
     }
 
     /// The longest matching route.
     pub fn lookup(&self, destination: IpAddr) -> Option<&LinkRoute> {
-        let position = match destination {
-            IpAddr::V4(address) => self.ipv4.get_lpm(&Ipv4Net::from(address)).map(|(_, position)| *position),
-            IpAddr::V6(address) => self.ipv6.get_lpm(&Ipv6Net::from(address)).map(|(_, position)| *position),
-        }?;
-        self.routes.get(position as usize)
+        self.routes.get(self.prefixes.lookup(destination)?)
     }
 }

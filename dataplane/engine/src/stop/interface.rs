@@ -122,12 +122,7 @@ pub(crate) fn enter(
 
 /// A stopped instance keeps its interfaces, and nothing passes them.
 fn runs(cx: &Context<'_>, eni: EniIdx) -> Result<(), DropReason> {
-    match cx.fabric.enis[eni].attachment {
-        Some((instance, _)) if !cx.fabric.instances[instance].running => {
-            Err(DropReason::InstanceStopped { eni })
-        }
-        _ => Ok(()),
-    }
+    if cx.fabric.enis[eni].running { Ok(()) } else { Err(DropReason::InstanceStopped { eni }) }
 }
 
 /// Whether groups filter what passes an interface: some services put interfaces without any into subnets.
