@@ -304,8 +304,10 @@ fn is_at(net: &Net, place: &Place, at: &str, got: &Seen) -> bool {
                     IpAddr::V6(src) => eni.ipv6_addresses.contains(&src),
                 })
             });
-            let from = endpoint.map_or_else(|| net.router_mac(name), |(name, _)| net.mac(name.as_str()));
-            at == name && got.dst_mac == net.mac(name) && got.src_mac == from
+            // Whoever borrows its address does so by the router.
+            let neighbor = endpoint.is_some_and(|(name, _)| got.src_mac == net.mac(name.as_str()));
+            let from_who_should = neighbor || got.src_mac == net.router_mac(name);
+            at == name && got.dst_mac == net.mac(name) && from_who_should
         }
         Place::Internet => false,
     }
