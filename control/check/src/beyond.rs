@@ -195,7 +195,7 @@ fn services(topology: &Topology) -> Option<Branch> {
     (!rows.is_empty()).then(|| Branch::text(paint(STRONG, "services")).with(rows))
 }
 
-/// The customer's; AWS's only where a route names it.
+/// The customer's and AWS's, with their first entries.
 fn prefix_lists(topology: &Topology) -> Option<Branch> {
     /// So many entries are written out.
     const MOST: usize = 4;

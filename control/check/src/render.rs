@@ -272,6 +272,9 @@ fn row(step: &Step) -> Vec<String> {
         ) => "unchanged".to_owned(),
         ("vpc_endpoint", "forward", ..) => "unchanged".to_owned(),
         ("guest", _, _, None) => "sends it on unchanged".to_owned(),
+        ("vpn_gateway", "forward", _, Some(link)) if step.direction.as_deref() == Some("ingress") => {
+            format!("from {link}")
+        }
         ("transit_gateway" | "vpn_gateway", "forward", _, Some(detail)) => format!("to {detail}"),
         ("vpc_peering_connection", "forward", _, Some(detail)) => format!("to VPC {detail}"),
         (_, _, Some(rule), Some(detail)) => format!("{rule}, {detail}"),

@@ -763,3 +763,12 @@ fn a_choice_between_prefix_lists_that_aws_makes_at_random_is_assumed_aloud() {
     let told = answer.assumed.iter().find(|assumed| assumed.resource == "w/main").unwrap();
     assert!(told.assumption.contains("at random") && told.assumption.contains("one"), "{}", told.assumption);
 }
+
+#[test]
+fn a_virtual_private_gateway_is_read_as_sending_to_its_link_and_taking_from_it() {
+    let answer = ask(PRIVATE, "a", "desk:443", None);
+    let text = vpclab_check::render::explained(&vpclab_api::Explained::One(Box::new(answer)));
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("virtual private gateway")).collect();
+    let [there, back] = lines.as_slice() else { panic!("{text}") };
+    assert!(there.ends_with("to vpn") && back.ends_with("from vpn"), "{text}");
+}
