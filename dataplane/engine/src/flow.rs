@@ -13,6 +13,8 @@
 mod datagram;
 pub mod endpoint;
 pub mod nat;
+pub mod pool;
+pub mod share;
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -26,9 +28,10 @@ use crate::index::{EniIdx, HostIdx, InstanceIdx, PeeringIdx, Slot};
 use crate::time::Timestamp;
 
 pub use datagram::{DatagramKey, Datagrams, FRAGMENT_TIMEOUT, FirstFragment, FragmentLookup, PassedFragment};
-use endpoint::{ClientKey, EndpointFlow, EndpointTable, ServerKey};
+use endpoint::{ClientKey, EndpointFlow, EndpointTable, Patience, ServerKey};
 pub use nat::NatBinding;
 use nat::{InsideKey, NatTable};
+use share::Holder;
 
 /// How many records of each kind are kept at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Capacity {
     pub nat_flows: usize,
     /// Flows through all VPC endpoints together.
     pub endpoint_flows: usize,
+    /// Of these, how many one sender may have opened, so that it cannot take its neighbours' room.
+    pub endpoint_flows_per_sender: usize,
     /// Fragmented datagrams of each place where they come in. More push out the oldest of the same place.
     pub datagrams_per_ingress: usize,
 }
@@ -52,6 +57,7 @@ impl Default for Capacity {
             connections_per_instance: 1_000_000,
             nat_flows: 4_000_000,
             endpoint_flows: 4_000_000,
+            endpoint_flows_per_sender: 1_000_000,
             datagrams_per_ingress: 1024,
         }
     }
@@ -518,9 +524,24 @@ impl FlowTable {
         self.nat.len() < self.capacity.nat_flows || self.nat.inside(key).is_some()
     }
 
-    /// Whether another flow through a VPC endpoint finds room, in the place of what the keys had before if they had.
-    pub fn has_room_for_endpoint(&self, client: &ClientKey, server: &ServerKey) -> bool {
-        self.endpoints.len() < self.capacity.endpoint_flows || self.endpoints.replaces(client, server)
+    /// Whether another flow through a VPC endpoint finds room, opened by `holder`, in the place of what the keys had before
+    /// if they had.
+    pub fn has_room_for_endpoint(&self, client: &ClientKey, server: &ServerKey, holder: Holder) -> bool {
+        let replaced = self.endpoints.replaced(client, server);
+        let freed = replaced.iter().flatten().count();
+        let own = replaced.iter().flatten().filter(|flow| flow.holder == holder).count();
+        self.endpoints.len() - freed < self.capacity.endpoint_flows
+            && self.endpoints.held_by(holder) - own < self.capacity.endpoint_flows_per_sender
+    }
+
+    /// Looks for flows through VPC endpoints that have expired where ports are scarce. Cheap when it was done before.
+    pub(crate) fn look_for_endpoint_ports(
+        &mut self,
+        patience: Patience,
+        now: Timestamp,
+        is_carried: impl Fn(&EndpointFlow) -> bool,
+    ) {
+        self.endpoints.look_into_full_pools(patience, now, is_carried);
     }
 
     /// Looks for flows of NAT gateways that have expired where ports are scarce. Cheap when it was done before.
@@ -536,6 +557,7 @@ impl FlowTable {
     /// Takes note that another configuration is in force.
     pub(crate) fn reconfigured(&mut self) {
         self.nat.look_again();
+        self.endpoints.look_again();
     }
 
     /// The record of a flow. Whether it has expired is the reader's to say: idle times are the interface's.

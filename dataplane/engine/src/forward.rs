@@ -164,6 +164,10 @@ impl Engine {
                 let closing = fabric.nat_closing_timeout();
                 self.flows.look_for_ports(closing, now, |binding| nat::is_live(fabric, binding, now));
             }
+            if matches!(decided.verdict, Verdict::Drop(DropReason::EndpointPortAllocation { .. })) {
+                let is_carried = |flow: &EndpointFlow| endpoint::is_live(fabric, flow, now);
+                self.flows.look_for_endpoint_ports(endpoint::patience(fabric), now, is_carried);
+            }
             let committed = self.flows.commit(&decided.effects, now).is_ok();
             if committed || attempt == MAX_ATTEMPTS {
                 return (decided, committed);
