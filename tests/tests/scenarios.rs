@@ -181,14 +181,12 @@ fn a_way_round_a_firewall_is_noticed() {
         (
             "inspection",
             "/transit_gateway_route_tables/before/routes/0",
-            json!({
-            "destination_cidr_block": "10.2.0.0/16", "attachment": "right" }),
+            json!({ "destination_cidr_block": "10.2.0.0/16", "attachment": "right" }),
         ),
         (
             "inspection",
             "/route_tables/to-firewall-a/routes/0",
-            json!({
-            "cidr_block": "0.0.0.0/0", "transit_gateway": "hub" }),
+            json!({ "cidr_block": "0.0.0.0/0", "transit_gateway": "hub" }),
         ),
         ("middlebox", "/route_tables/web/routes/0", json!({ "cidr_block": "0.0.0.0/0", "gateway": "igw" })),
     ];

@@ -9,6 +9,7 @@ mod levels;
 mod not_modelled;
 mod questions;
 mod reports;
+mod undeclared;
 
 use std::path::PathBuf;
 
