@@ -116,7 +116,7 @@ fn an_answer_about_a_stranger_says_that_he_is_taken_to_be_no_part_of_a_service_n
     assert_eq!(says(&network, "internet", "a:443"), (Some(true), true), "the answers go by the same table");
     assert_eq!(says(&network, "b", "52.216.10.20:443"), (Some(false), true));
     assert_eq!(says(&network, "a", "h:443"), (Some(true), false), "who is declared is known");
-    assert_eq!(says(&network, "a", "10.0.1.77:443").1, false, "what is inside is known");
+    assert!(!says(&network, "a", "10.0.1.77:443").1, "what is inside is known");
     let elsewhere = s3("private");
     assert_eq!(says(&elsewhere, "a", "internet:443"), (Some(true), false), "not in a's table");
     let by_group = s3("v/main");
@@ -188,4 +188,26 @@ fn a_customer_reaches_the_internet_as_a_host_of_a_vpc_does_whoever_is_declared_t
         assert_eq!(answer.reachable, Some(true), "{to}: {:#?}", answer.blockers);
     }
     assert!(assumes(&network.explain("desk", "8.8.8.8:443"), "8.8.8.8", "though none is declared"));
+}
+
+#[test]
+fn of_a_service_whose_list_alone_is_declared_the_way_is_known_and_not_the_end() {
+    let list = "\nmanaged_prefix_lists: {com.amazonaws.us-east-1.s3: {address_family: IPv4, entries: [{cidr: 52.216.0.0/15}]}}\n";
+    let network = yaml(&(S3.replace("TABLES", "v/main, private") + list));
+    let answer = network.explain("b", "52.216.10.20:443");
+    assert_eq!(
+        (answer.reachable, depends_on(&answer)),
+        (None, vec![("gate", "vpc_endpoint")]),
+        "{answer:#?}"
+    );
+    assert_eq!(
+        network.explain("b", "52.216.10.20:80").reachable,
+        Some(false),
+        "b's group names port 443 alone"
+    );
+    assert_eq!(
+        network.explain("a", "52.218.0.1:443").reachable,
+        Some(true),
+        "outside the list there is the internet"
+    );
 }
