@@ -270,7 +270,9 @@ fn loans(net: &Net, plan: &Plan) -> Vec<Loan> {
         Effect::OpenEndpoint(flow) => Some(Loan {
             by: match flow.way {
                 Way::Interface(eni) => net.fabric().enis[eni.index].name.as_str().to_owned(),
-                Way::Route(_) => net.fabric().vpc_endpoints[flow.client.endpoint.index].name.as_str().to_owned(),
+                Way::Route(_) => {
+                    net.fabric().vpc_endpoints[flow.client.endpoint.index].name.as_str().to_owned()
+                }
             },
             address: flow.server.pool.client,
             port: flow.server.port,

@@ -115,7 +115,8 @@ impl Oracle {
                     let key = (name, &client);
                     self.lends(walk, name.as_str(), service_name, key, client.asks.0, client.asked)?
                 } else {
-                    let kept = walk.loans.iter().all(|loan| loan.by != name.as_str() || loan.port == client.asks.1);
+                    let kept =
+                        walk.loans.iter().all(|loan| loan.by != name.as_str() || loan.port == client.asks.1);
                     if !kept {
                         walk.objection = Some(format!("{name} lends a port to who could keep his own"));
                     }
@@ -326,7 +327,8 @@ impl Oracle {
         self.carried.retain(|flow| {
             let endpoint = topology.vpc_endpoints.get(&flow.endpoint);
             let mut interfaces = flow.interface.iter().chain(&flow.client_interface);
-            let has_interface = interfaces.all(|name| topology.network_interfaces.contains_key(name.as_str()));
+            let has_interface =
+                interfaces.all(|name| topology.network_interfaces.contains_key(name.as_str()));
             endpoint.is_some_and(|endpoint| identity(endpoint) == flow.identity) && has_interface
         });
     }
@@ -376,7 +378,8 @@ impl Carried {
                     && has_address(eni, self.client.asked.0)
             })
         });
-        let client = self.client_interface.as_ref().map(|name| topology.network_interfaces.get(name.as_str()));
+        let client =
+            self.client_interface.as_ref().map(|name| topology.network_interfaces.get(name.as_str()));
         let has_client = client.is_none_or(|eni| eni.is_some_and(|eni| has_address(eni, self.client.asks.0)));
         is_there && has_client && now.saturating_sub(last) <= limit
     }

@@ -236,7 +236,8 @@ fn goes_by_a_tracking_gateway(walk: &Walk<'_>, from: &SubnetName, destination: I
         let RouteTarget::TransitGateway(gateway) = &found.target else {
             return leads_to_tracking(topology, &subnet.vpc, &found.target, destination);
         };
-        let Some(door) = ahead(topology, from, gateway, &walk.packet, doors.next().map(String::as_str)) else {
+        let Some(door) = ahead(topology, from, gateway, &walk.packet, doors.next().map(String::as_str))
+        else {
             return false;
         };
         from = door;

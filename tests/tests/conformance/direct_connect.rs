@@ -179,9 +179,9 @@ fn by_transit_gateways(d: &mut Value) {
     for (name, number, v4, v6) in [("dc", 65010, DESK, DESK_V6), ("ec", 65020, EC, EC_V6)] {
         let vif = format!("{name}-vif");
         d["dx_transit_virtual_interfaces"][&vif] = json!({ "dx_gateway": "dx", "bgp_asn": number });
-        let blocks = if name == "dc" { ["192.168.0.0/16", "fd12::/48"] } else { ["172.16.0.0/16", "fd13::/48"] };
-        d["customer_networks"][name] =
-            json!({ "cidr_blocks": [blocks[0]], "ipv6_cidr_blocks": [blocks[1]], "virtual_interfaces": [vif] });
+        let blocks =
+            if name == "dc" { ["192.168.0.0/16", "fd12::/48"] } else { ["172.16.0.0/16", "fd13::/48"] };
+        d["customer_networks"][name] = json!({ "cidr_blocks": [blocks[0]], "ipv6_cidr_blocks": [blocks[1]], "virtual_interfaces": [vif] });
         d["customer_hosts"][format!("{name}-host")] =
             json!({ "customer_network": name, "address": v4, "ipv6_address": v6 });
     }

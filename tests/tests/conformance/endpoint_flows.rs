@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 use vpclab_engine::flow::Capacity;
-use vpclab_tests::frames::Seen;
+use vpclab_engine::plan::Verdict;
+use vpclab_tests::frames::{self, Seen};
 use vpclab_tests::harness::Net;
 use vpclab_tests::packet::{Body, Flags, Packet, Piece, ping, syn, tcp, udp};
 
@@ -244,6 +245,10 @@ fn expired_flows_do_not_count_towards_the_flows_of_one_target() {
     net.send("web", &packet(WEB, &to, udp(60_000, 444))).arrives_at(QUEUE);
     net.send("web", &packet(WEB, &to, udp(1024, 443))).arrives_at(QUEUE);
     net.wait(121);
+    // Not even before anybody has swept them up.
+    let late = packet(WEB, &to, udp(60_000, 443));
+    let late = frames::frame(&late, net.mac("web"), net.next_hop("web", late.dst), b"");
+    assert!(matches!(net.plan("web", &late).verdict, Verdict::Forward(_)));
     for port in 0..200 {
         net.send("web", &packet(WEB, &to, udp(60_000 + port, 443))).arrives_at(QUEUE);
     }

@@ -204,8 +204,7 @@ fn flows_to_an_interface_endpoint_are_tracked_at_both_ends_by_whatever_way_they_
             { "cidr_block": "10.0.0.0/8", "transit_gateway": "far" },
             { "ipv6_cidr_block": "2001:db8::/32", "transit_gateway": "far" }]);
         d["security_groups"]["c-open"]["egress"] = json!([everything()]);
-        d["vpc_peering_connections"] =
-            json!({ "pcx": { "vpc": "a", "peer_vpc": "b", "auto_accept": true } });
+        d["vpc_peering_connections"] = json!({ "pcx": { "vpc": "a", "peer_vpc": "b", "auto_accept": true } });
         // The second zone of VPC a goes by peering, and its first by the transit gateway.
         d["subnets"]["a-two"]["route_table"] = json!("a-peered");
         d["route_tables"]["a-peered"] = json!({ "vpc": "a", "routes": [
@@ -213,13 +212,15 @@ fn flows_to_an_interface_endpoint_are_tracked_at_both_ends_by_whatever_way_they_
             { "ipv6_cidr_block": "2001:db8:2::/56", "vpc_peering_connection": "pcx" }] });
         d["route_tables"]["b"]["routes"].as_array_mut().unwrap().extend([
             json!({ "cidr_block": "10.1.2.0/24", "vpc_peering_connection": "pcx" }),
-            json!({ "ipv6_cidr_block": "2001:db8:1:2::/64", "vpc_peering_connection": "pcx" })]);
+            json!({ "ipv6_cidr_block": "2001:db8:1:2::/64", "vpc_peering_connection": "pcx" }),
+        ]);
     });
     let eni = net.topology.find_interface("vpce/queue/b-two").unwrap().1;
     let endpoint = [eni.private_ip.unwrap().to_string(), eni.ipv6_addresses[0].to_string()];
     let ends = |instance: &str| [v4(instance), v6(instance)];
     // By peering, a transit gateway, two of them in a row, and in the same VPC.
-    for (name, group) in [("a-two", "a-open"), ("a-one", "a-open"), ("c-one", "c-open"), ("b-one", "b-open")] {
+    for (name, group) in [("a-two", "a-open"), ("a-one", "a-open"), ("c-one", "c-open"), ("b-one", "b-open")]
+    {
         for (src, to) in ends(name).iter().zip(&endpoint) {
             for groups in [[group], ["endpoint"]] {
                 let survived = survives(&mut net, name, (src, to), QUEUE, &groups);

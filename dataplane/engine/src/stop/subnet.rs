@@ -132,7 +132,8 @@ pub(crate) fn is_auto_tracked(cx: &Context<'_>, subnet: SubnetIdx, draft: &Draft
         let here = &cx.fabric.subnets[from];
         let route = cx.fabric.route_tables[here.route_table].lookup(draft.headers.dst);
         let Some(RouteTarget::TransitGateway(attachment)) = route.map(|route| route.target) else {
-            return route.is_some_and(|route| leads_to_tracking(cx, here.vpc, route.target, draft.headers.dst));
+            return route
+                .is_some_and(|route| leads_to_tracking(cx, here.vpc, route.target, draft.headers.dst));
         };
         let Some(door) = transit::way_out(cx, attachment, from, draft) else { return false };
         from = door;
@@ -151,9 +152,7 @@ fn leads_to_tracking(cx: &Context<'_>, vpc: VpcIdx, target: RouteTarget, destina
         RouteTarget::Endpoint(endpoint) => is_dynamodb(cx, endpoint),
         // EPI-15
         RouteTarget::Local => is_endpoint(vpc),
-        RouteTarget::Peering(peering) => {
-            cx.fabric.peerings[peering].other_end(vpc).is_some_and(is_endpoint)
-        }
+        RouteTarget::Peering(peering) => cx.fabric.peerings[peering].other_end(vpc).is_some_and(is_endpoint),
         _ => false,
     }
 }

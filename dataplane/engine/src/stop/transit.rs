@@ -75,9 +75,8 @@ pub(crate) fn switch(
         AttachmentEnd::DxGateway(behind) => {
             draft.sender = None;
             probe.step(|| Step::TransitGateway { from, to, subnet: None });
-            let ends_here = |link: LinkIdx| {
-                cx.fabric.links[link].ends.iter().any(|(_, end)| *end == AwsEnd::Transit(to))
-            };
+            let ends_here =
+                |link: LinkIdx| cx.fabric.links[link].ends.iter().any(|(_, end)| *end == AwsEnd::Transit(to));
             if draft.link.is_some_and(ends_here) {
                 return Err(DropReason::DxGatewayHairpin { attachment: to });
             }
