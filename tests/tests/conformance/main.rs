@@ -31,6 +31,7 @@ mod peering;
 mod pipeline;
 mod prefix_lists;
 mod private_networks;
+mod quota_cases;
 mod quotas;
 mod register;
 mod route_tables;

@@ -4,8 +4,11 @@
 
 mod answers;
 mod askable;
+mod gateway_refusals;
+mod gateway_ways;
 mod gateways;
 mod levels;
+mod networks;
 mod not_modelled;
 mod questions;
 mod reports;

@@ -1,0 +1,74 @@
+//! What outlives a change of the topology?
+//!
+//! Whoever keeps its name keeps its slot, and what flow memory says about it holds; unless it has become another one.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use vpclab_model as model;
+
+use super::Compiler;
+use super::gateways::modelled_endpoints;
+use crate::fabric::{EndpointKind, Fabric, Peering, VpcEndpoint};
+
+impl Compiler<'_> {
+    /// An interface that has moved to another subnet is another one: nothing that it remembers holds there.
+    pub(super) fn renew_moved(&mut self, previous: &Fabric) {
+        for (name, eni) in &self.topology.network_interfaces {
+            let index = self.eni_index(name);
+            let moved = previous.enis.get(index).is_some_and(|before| {
+                let subnet = &previous.subnets[before.subnet];
+                before.name == *name
+                    && (subnet.name != eni.subnet
+                        || previous.vpcs[subnet.vpc].name != self.topology.subnets[&eni.subnet].vpc)
+            });
+            if moved {
+                self.enis.renew(index);
+            }
+        }
+        self.renew_gateways(previous);
+    }
+
+    /// A NAT gateway in another subnet, with another primary address or with another elastic IP for it is another one,
+    /// which AWS makes anew and which has none of the flows (NAT-41, NAT-47); so is a connection between other VPCs, and
+    /// an endpoint of another kind, of another VPC or to another service.
+    fn renew_gateways(&mut self, previous: &Fabric) {
+        for (name, nat) in &self.topology.nat_gateways {
+            let index = self.nat_index(name);
+            let Some(before) = previous.nat_gateways.get(index).filter(|before| before.name == *name) else {
+                continue;
+            };
+            let eni = &self.topology.network_interfaces[&nat.network_interface];
+            let old = &previous.enis[before.eni];
+            let primary = |address: Option<Ipv4Addr>| address.map(IpAddr::V4);
+            let same_address = old.addresses.first().copied() == primary(eni.private_ip);
+            let public_of = |address: &Ipv4Addr| eni.public_ips.get(address).map(|public| public.address);
+            let same_public = eni.private_ip.as_ref().and_then(public_of)
+                == eni.private_ip.and_then(|address| old.public_address_of(address));
+            if previous.subnets[before.subnet].name != nat.subnet || !same_address || !same_public {
+                self.nat_gateways.renew(index);
+            }
+        }
+        for (name, declared) in modelled_endpoints(self.topology) {
+            let Some(index) = self.vpc_endpoints.find(name.as_str()) else { continue };
+            let same = |before: &VpcEndpoint| {
+                let is_gateway = matches!(before.kind, EndpointKind::Gateway { .. });
+                previous.vpcs[before.vpc].name == declared.vpc
+                    && is_gateway == (declared.vpc_endpoint_type == model::VpcEndpointType::Gateway)
+                    && declared.service.as_ref().map(model::ServiceName::as_str)
+                        == Some(previous.hosts[before.service].name.as_str())
+            };
+            let before = previous.vpc_endpoints.get(index).filter(|before| before.name == *name);
+            if before.is_some_and(|before| !same(before)) {
+                self.vpc_endpoints.renew(index);
+            }
+        }
+        for (name, peering) in &self.topology.vpc_peering_connections {
+            let index = self.peering_index(name);
+            let ends = |before: &Peering| before.ends.map(|end| previous.vpcs[end].name.clone());
+            let before = previous.peerings.get(index).filter(|before| before.name == *name);
+            if before.is_some_and(|before| ends(before) != [peering.vpc.clone(), peering.peer_vpc.clone()]) {
+                self.peerings.renew(index);
+            }
+        }
+    }
+}
