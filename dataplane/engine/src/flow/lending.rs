@@ -407,9 +407,7 @@ fn members_ids<L>(places: &[Option<Placed<L>>], pool: &PortPool) -> Vec<Id> {
 
 fn members<'a, L: Loan>(places: &'a [Option<Placed<L>>], pool: &PortPool) -> impl Iterator<Item = u16> + 'a {
     let ids = members_ids(places, pool);
-    ids.into_iter()
-        .filter_map(|id| places[id.position()].as_ref())
-        .map(|placed| placed.loan.lease().port)
+    ids.into_iter().filter_map(|id| places[id.position()].as_ref()).map(|placed| placed.loan.lease().port)
 }
 
 /// Begins to keep the flows of a pool in order of age.

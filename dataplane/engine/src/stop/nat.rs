@@ -216,7 +216,8 @@ fn come_back(cx: &Context<'_>, at: &Place<'_>, draft: &mut Draft) -> Result<(), 
         },
         ref transport => ports(transport).ok_or(unknown)?,
     };
-    let inside = known(cx, at, draft.headers.protocol, (address, port), (remote, remote_port)).ok_or(unknown)?;
+    let inside =
+        known(cx, at, draft.headers.protocol, (address, port), (remote, remote_port)).ok_or(unknown)?;
     pass(at, draft)?;
     let tcp_flags = draft.tcp_flags();
     draft.record(Effect::UseMapping { key: inside, from_inside: false, tcp_flags })?;

@@ -84,7 +84,9 @@ fn a_flow_that_opens_again_and_again_is_kept_once() {
     }
     assert_eq!((loans.len(), loans.places.len(), loans.in_pool(&0)), (1, 1, 1));
     loans.sweep(1, |_| false);
-    assert!(loans.is_empty() && loans.pools.is_empty() && loans.by_payer.is_empty() && loans.by_lease.is_empty());
+    assert!(
+        loans.is_empty() && loans.pools.is_empty() && loans.by_payer.is_empty() && loans.by_lease.is_empty()
+    );
 }
 
 #[test]
