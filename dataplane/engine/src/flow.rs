@@ -12,8 +12,8 @@
 
 mod datagram;
 pub mod endpoint;
+pub mod lending;
 pub mod nat;
-pub mod pool;
 pub mod share;
 
 use std::collections::VecDeque;
@@ -28,7 +28,7 @@ use crate::index::{EniIdx, HostIdx, InstanceIdx, PeeringIdx, Slot};
 use crate::time::Timestamp;
 
 pub use datagram::{DatagramKey, Datagrams, FRAGMENT_TIMEOUT, FirstFragment, FragmentLookup, PassedFragment};
-use endpoint::{ClientKey, EndpointFlow, EndpointTable, Patience, ServerKey};
+use endpoint::{ClientKey, EndpointFlow, EndpointTable};
 pub use nat::NatBinding;
 use nat::{InsideKey, NatTable};
 use share::Holder;
@@ -42,9 +42,11 @@ pub struct Capacity {
     pub connections_per_instance: usize,
     /// Flows of all NAT gateways together.
     pub nat_flows: usize,
+    /// Of these, how many one sender may have opened, so that it cannot take its neighbours' room.
+    pub nat_flows_per_sender: usize,
     /// Flows through all VPC endpoints together.
     pub endpoint_flows: usize,
-    /// Of these, how many one sender may have opened, so that it cannot take its neighbours' room.
+    /// Of these, how many one sender may have opened.
     pub endpoint_flows_per_sender: usize,
     /// Fragmented datagrams of each place where they come in. More push out the oldest of the same place.
     pub datagrams_per_ingress: usize,
@@ -56,6 +58,7 @@ impl Default for Capacity {
             connections: 4_000_000,
             connections_per_instance: 1_000_000,
             nat_flows: 4_000_000,
+            nat_flows_per_sender: 1_000_000,
             endpoint_flows: 4_000_000,
             endpoint_flows_per_sender: 1_000_000,
             datagrams_per_ingress: 1024,
@@ -214,6 +217,8 @@ pub struct FlowTable {
     endpoints: EndpointTable,
     /// Keys in order of arrival, for the sweep to go round.
     clock: VecDeque<(Slot<EniIdx>, FlowKey)>,
+    /// What the choice of ports depends on: nobody who sends packets may foresee it.
+    secret: foldhash::quality::FixedState,
 }
 
 /// How many records the interfaces of an instance have.
@@ -496,9 +501,11 @@ impl TcpState {
 }
 
 impl FlowTable {
-    /// Empty memory. It allocates as it fills.
-    pub fn new(capacity: Capacity) -> Self {
+    /// Empty memory. It allocates as it fills. Ports are chosen as `secret` has it: the same ones for the same secret and
+    /// the same packets (PIPE-15).
+    pub fn new(capacity: Capacity, secret: u64) -> Self {
         Self {
+            secret: foldhash::quality::FixedState::with_seed(secret),
             capacity,
             conns: KeyedMap::default(),
             usage: KeyedMap::default(),
@@ -519,45 +526,23 @@ impl FlowTable {
         &self.endpoints
     }
 
-    /// Whether another flow of a NAT gateway finds room, in the place of what `key` had before if it had.
-    pub fn has_room_for_mapping(&self, key: &InsideKey) -> bool {
-        self.nat.len() < self.capacity.nat_flows || self.nat.inside(key).is_some()
+    /// A number that stands for the choice of a port for `subject`: always the same for the same subject, and known to
+    /// nobody who does not know the secret.
+    pub(crate) fn choice(&self, subject: &impl std::hash::Hash) -> u64 {
+        use std::hash::BuildHasher;
+        self.secret.hash_one(subject)
     }
 
-    /// Whether another flow through a VPC endpoint finds room, opened by `holder`, in the place of what the keys had before
-    /// if they had.
-    pub fn has_room_for_endpoint(&self, client: &ClientKey, server: &ServerKey, holder: Holder) -> bool {
-        let replaced = self.endpoints.replaced(client, server);
-        let freed = replaced.iter().flatten().count();
-        let own = replaced.iter().flatten().filter(|flow| flow.holder == holder).count();
-        self.endpoints.len() - freed < self.capacity.endpoint_flows
-            && self.endpoints.held_by(holder) - own < self.capacity.endpoint_flows_per_sender
+    /// Whether another flow of a NAT gateway finds room, in the place of what `key` had before if it had, and in the share
+    /// of the `holder` that opens it.
+    pub fn has_room_for_mapping(&self, key: &InsideKey, holder: Holder) -> bool {
+        self.nat.has_room(key, holder, self.capacity.nat_flows, self.capacity.nat_flows_per_sender)
     }
 
-    /// Looks for flows through VPC endpoints that have expired where ports are scarce. Cheap when it was done before.
-    pub(crate) fn look_for_endpoint_ports(
-        &mut self,
-        patience: Patience,
-        now: Timestamp,
-        is_carried: impl Fn(&EndpointFlow) -> bool,
-    ) {
-        self.endpoints.look_into_full_pools(patience, now, is_carried);
-    }
-
-    /// Looks for flows of NAT gateways that have expired where ports are scarce. Cheap when it was done before.
-    pub(crate) fn look_for_ports(
-        &mut self,
-        closing: Duration,
-        now: Timestamp,
-        is_mapped: impl Fn(&NatBinding) -> bool,
-    ) {
-        self.nat.look_into_full_pools(closing, now, is_mapped);
-    }
-
-    /// Takes note that another configuration is in force.
-    pub(crate) fn reconfigured(&mut self) {
-        self.nat.look_again();
-        self.endpoints.look_again();
+    /// The same of another flow through a VPC endpoint.
+    pub fn has_room_for_endpoint(&self, key: &ClientKey, holder: Holder) -> bool {
+        let Capacity { endpoint_flows, endpoint_flows_per_sender, .. } = self.capacity;
+        self.endpoints.has_room(key, holder, endpoint_flows, endpoint_flows_per_sender)
     }
 
     /// The record of a flow. Whether it has expired is the reader's to say: idle times are the interface's.
@@ -642,11 +627,11 @@ impl FlowTable {
                     conn.advance(*direction, *tcp_flags, now);
                 }
             }
-            Effect::Map(binding) => self.nat.bind(binding),
+            Effect::Map(binding) => self.nat.lend(&**binding),
             Effect::UseMapping { key, from_inside, tcp_flags } => {
                 self.nat.advance(key, *from_inside, *tcp_flags, now);
             }
-            Effect::OpenEndpoint(flow) => self.endpoints.open(flow),
+            Effect::OpenEndpoint(flow) => self.endpoints.lend(&**flow),
             Effect::UseEndpoint { key, by_client, tcp_flags } => {
                 self.endpoints.advance(key, *by_client, *tcp_flags, now);
             }
@@ -706,7 +691,7 @@ impl FlowTable {
 
 impl Default for FlowTable {
     fn default() -> Self {
-        Self::new(Capacity::default())
+        Self::new(Capacity::default(), 0)
     }
 }
 

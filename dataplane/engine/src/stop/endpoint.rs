@@ -14,7 +14,7 @@ use vpclab_wire::{IcmpMessage, Protocol, Transport};
 
 use crate::fabric::{Direction, EndpointKind, Fabric, RouteTarget, VpcEndpoint};
 use crate::flow::endpoint::{ClientKey, EndpointFlow, Patience, ServerKey, ServerPool, Way};
-use crate::flow::nat::{FLOWS_PER_DESTINATION, LOWEST_PORT, PORTS};
+use crate::flow::lending::{FLOWS_PER_DESTINATION, PORTS};
 use crate::flow::share::Holder;
 use crate::flow::{Conn, Effect, is_reply};
 use crate::index::{EniIdx, HostIdx, Slot, VpcEndpointIdx};
@@ -201,7 +201,7 @@ fn flow_of_answer(cx: &Context<'_>, host: HostIdx, draft: &Draft) -> Option<Endp
         service: (draft.headers.src, service_port),
         client: draft.headers.dst,
     };
-    let flow = cx.flows.endpoints().of_server(&ServerKey { pool, port: client_port })?;
+    let flow = cx.flows.endpoints().of_lease(&ServerKey { pool, port: client_port })?;
     is_live(cx.fabric, flow, cx.now).then_some(*flow)
 }
 
@@ -294,7 +294,7 @@ fn open(
 ) -> Result<(), DropReason> {
     let state = Conn::opening_state(&draft.headers.transport);
     let holder = Holder::behind(cx.fabric, draft.ingress);
-    if !cx.flows.has_room_for_endpoint(&client, &server, holder) {
+    if !cx.flows.has_room_for_endpoint(&client, holder) {
         return Err(DropReason::FlowMemoryFull);
     }
     let flow = EndpointFlow { client, server, way, holder, state, last_seen: cx.now };
@@ -310,7 +310,7 @@ fn use_flow(draft: &mut Draft, key: ClientKey, by_client: bool) -> Result<(), Dr
 /// same address has it; or else a free one.
 fn keep_or_lend(cx: &Context<'_>, client: &ClientKey, pool: ServerPool) -> Option<ServerKey> {
     let own = ServerKey { pool, port: client.client.1 };
-    let rival = cx.flows.endpoints().of_server(&own).filter(|flow| flow.client != *client);
+    let rival = cx.flows.endpoints().of_lease(&own).filter(|flow| flow.client != *client);
     if rival.is_some_and(|rival| is_live(cx.fabric, rival, cx.now) && has_its_route(cx.fabric, rival)) {
         lend(cx, client, pool, u32::from(PORTS))
     } else {
@@ -318,25 +318,15 @@ fn keep_or_lend(cx: &Context<'_>, client: &ClientKey, pool: ServerPool) -> Optio
     }
 }
 
-/// A free port where a target may have `limit` flows: a documented random choice (PIPE-15), here a hash of the flow
-/// (EPS-06). Flows that have expired do not count.
+/// A port where a target may have `limit` flows: a choice that nobody outside can foresee (PIPE-15, EPS-06).
 fn lend(cx: &Context<'_>, client: &ClientKey, pool: ServerPool, limit: u32) -> Option<ServerKey> {
     let table = cx.flows.endpoints();
-    let is_full = table.pools().count(&pool) >= limit;
-    if is_full && table.pools().is_full_until(&pool) > cx.now {
-        return None;
-    }
-    if let Some(port) = cx.nat_port {
-        return (!is_full).then_some(ServerKey { pool, port });
-    }
-    let start = u32::try_from(cx.fabric.choice(client) % u64::from(PORTS)).unwrap_or(0);
-    (0..u32::from(PORTS))
-        .map(|step| (start + step) % u32::from(PORTS) + u32::from(LOWEST_PORT))
-        .filter_map(|port| Some(ServerKey { pool, port: u16::try_from(port).ok()? }))
-        .find(|key| match table.of_server(key) {
-            None => !is_full,
-            Some(flow) => !is_live(cx.fabric, flow, cx.now),
-        })
+    let port = match cx.nat_port {
+        Some(port) => (table.in_pool(&pool) < limit).then_some(port),
+        None => table
+            .port_for(client, &pool, cx.flows.choice(client), limit, |flow| is_live(cx.fabric, flow, cx.now)),
+    };
+    Some(ServerKey { pool, port: port? })
 }
 
 /// How long endpoints remember what no published time says.
