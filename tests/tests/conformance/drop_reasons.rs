@@ -15,9 +15,7 @@ use vpclab_tests::packet::{Flags, Packet, Piece, ping, syn, tcp, udp};
 use vpclab_wire::{MacAddr, Protocol, VNET_LEN};
 
 use crate::nat_networks;
-use crate::networks::{
-    CLIENT, CLIENT_V6, DB, DB_V6, WEB, WEB_V6, document, everything, packet, with,
-};
+use crate::networks::{CLIENT, CLIENT_V6, DB, DB_V6, WEB, WEB_V6, document, everything, packet, with};
 use crate::private_networks::{self, APP, APP_V6, DESK, DESK_V6};
 
 /// Reasons that no packet of a test can die of, and why.
