@@ -23,7 +23,7 @@ pub use classes::{Class, NAT_PORTS, PortSet, TrafficQuestion};
 pub use ends::{End, EndError, Ends, Start, anonymous_address, guest_next_hop, resolve};
 
 use self::journey::Journey;
-use crate::fabric::Fabric;
+use crate::fabric::{Fabric, Role};
 use crate::flow::{FlowTable, is_reply};
 use crate::index::EniIdx;
 use crate::plan::{Choices, Egress, Origin};
@@ -210,7 +210,16 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class, choices: &Choices) -> Fate 
         _ => None,
     };
     let mut journey = Journey::new(fabric, &mut flows, nat_port, choices);
-    let (forward, mut denials) = journey.walk(origin, &request, Some(class));
+    let (mut forward, mut denials) = journey.walk(origin, &request, Some(class));
+    if let ends::Start::Interface(eni) = ends.from
+        && let Role::NotModelled(resource) = fabric.enis[eni].role
+        && !fabric.not_modelled[resource].sends
+    {
+        // Under which address, to whom and filtered by what it sends is not known.
+        let unknown = DropReason::NotModelled(resource);
+        denials.push((false, unknown));
+        forward.dropped = forward.dropped.or(Some(unknown));
+    }
     let mut back = None;
     if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed)
         // As if the request had been delivered, whatever denied it.
