@@ -34,6 +34,7 @@ mod private_networks;
 mod quota_cases;
 mod quotas;
 mod register;
+mod route_priorities;
 mod route_tables;
 mod security_groups;
 mod site_to_site_vpn;
