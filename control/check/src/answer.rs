@@ -11,8 +11,8 @@ use vpclab_engine::{EniIdx, Fabric};
 use vpclab_model::Topology;
 
 use crate::explain::answer_one;
-use crate::internet;
 use crate::question::{EndKind, Question, parse};
+use crate::{internet, undeclared};
 
 /// Answers `request` about a new connection, with empty flow memory.
 ///
@@ -34,6 +34,9 @@ pub fn explain(
 ///
 /// When the two ends make no question, as when they have no address family in common.
 pub fn answer(fabric: &Fabric, topology: &Topology, question: &Question) -> Result<Explanation, ApiError> {
+    if let Some(name) = &question.undeclared {
+        return Ok(undeclared::unknown(topology, question, name));
+    }
     let families = in_each_family(fabric, question);
     let mut answers = families.iter().map(|question| answer_in_family(fabric, topology, question));
     let mut told = answers.next().unwrap_or_else(|| answer_in_family(fabric, topology, question))?;

@@ -18,7 +18,7 @@ use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question};
-use crate::{steps, words};
+use crate::{steps, undeclared, words};
 
 /// The source ports of a client that does not choose one (NACL-19).
 const EPHEMERAL: &str = "32768-60999";
@@ -32,7 +32,7 @@ pub(crate) fn answer_one(
     topology: &Topology,
     question: &Question,
 ) -> Result<(Explanation, Met), ApiError> {
-    let Question { from, to, ipv6, traffic } = question;
+    let Question { from, to, ipv6, traffic, undeclared: _ } = question;
     if let Some(error) = misplaced(fabric, from.end, to.end) {
         return Err(refusal(fabric, question, &error));
     }
@@ -365,6 +365,26 @@ impl Telling<'_> {
                          then happens unpredictable"
                     .to_owned(),
             },
+            vpclab_engine::Unmodelled::CustomerNetwork(link) => Unmodelled {
+                resource: self.fabric.links[link].name.to_string(),
+                kind: match self.fabric.links[link].is_vpn() {
+                    true => "vpn_connection",
+                    false => "virtual_interface",
+                }
+                .to_owned(),
+                reason: "no network is declared at the customer's end; declare it under `customer_networks`"
+                    .to_owned(),
+            },
+            vpclab_engine::Unmodelled::CustomerHost(network, address) => Unmodelled {
+                resource: self.fabric.customer_networks[network].name.to_string(),
+                kind: "customer_network".to_owned(),
+                reason: format!("no host of it with the address {address} is declared; declare it under `customer_hosts`"),
+            },
+            vpclab_engine::Unmodelled::ServiceAddress(endpoint, address) => Unmodelled {
+                resource: self.fabric.hosts[self.fabric.vpc_endpoints[endpoint].service].name.to_string(),
+                kind: "service".to_owned(),
+                reason: format!("{address} is of its ranges, and whether it has a host there is not declared"),
+            },
         }
     }
 
@@ -405,6 +425,7 @@ impl Telling<'_> {
         }
         assumed.extend(self.forwarders(told));
         assumed.extend(self.picked_lists(told));
+        assumed.extend(self.unknown_lists(told));
         if !self.has_receiver() {
             return assumed;
         }
@@ -451,6 +472,30 @@ impl Telling<'_> {
             }
         }
         assumed
+    }
+
+    /// Of whom nobody knows whether a list on the way names them: lists of services that are not declared (EPG-01).
+    fn unknown_lists(&self, told: &engine::Explanation) -> Vec<Assumed> {
+        let is_stranger = |end: &NamedEnd| match end.end {
+            End::Internet => true,
+            End::Address(address) => self.is_undeclared(address),
+            End::Interface(..) | End::Host(_) => false,
+        };
+        let Some(end) = [&self.question.from, &self.question.to].into_iter().find(|end| is_stranger(end))
+        else {
+            return Vec::new();
+        };
+        let steps = told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps));
+        undeclared::lists_met(self.fabric, self.topology, steps)
+            .into_iter()
+            .map(|list| Assumed {
+                resource: list.to_string(),
+                assumption: format!(
+                    "{} is none of its addresses, which are not declared: declare the service under `services`",
+                    end.name
+                ),
+            })
+            .collect()
     }
 
     /// What guests on the way are assumed to do with packets for others.

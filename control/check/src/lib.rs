@@ -23,6 +23,7 @@ mod steps;
 pub mod style;
 mod testfile;
 mod tree;
+mod undeclared;
 mod words;
 
 pub use answer::{answer, explain};

@@ -13,7 +13,7 @@ use vpclab_engine::explain::{End, TrafficQuestion};
 use vpclab_model::{InstanceName, NetworkInterfaceName, Topology, not_public};
 use vpclab_wire::Protocol;
 
-use crate::names;
+use crate::{names, undeclared};
 
 /// A question understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Question {
     pub ipv6: Option<bool>,
     /// The packets meant.
     pub traffic: TrafficQuestion,
+    /// The name by which an end is a service that is not declared: nothing is known of the answer.
+    pub undeclared: Option<String>,
 }
 
 /// An end with the name it goes by.
@@ -52,6 +54,8 @@ pub enum EndKind {
     CustomerHost,
     /// A service that VPC endpoints lead to.
     Service,
+    /// A service that VPC endpoints lead to and that is not declared: its [`End`] stands for nothing.
+    Undeclared,
     /// Every public host.
     Internet,
     /// An address.
@@ -66,7 +70,7 @@ impl EndKind {
             Self::NetworkInterface => "network_interface",
             Self::InternetHost => "internet_host",
             Self::CustomerHost => "customer_host",
-            Self::Service => "service",
+            Self::Service | Self::Undeclared => "service",
             Self::Internet => "internet",
             Self::Address => "address",
         }
@@ -159,7 +163,9 @@ pub fn parse(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -> 
             "both ends are {name}; what a host sends to itself never reaches the network"
         )));
     }
-    Ok(Question { from, to, ipv6: ipv6.or(implied_ipv6), traffic })
+    let undeclared = [&from, &to].into_iter().find(|end| end.kind == EndKind::Undeclared);
+    let undeclared = undeclared.map(|end| end.name.clone());
+    Ok(Question { from, to, ipv6: ipv6.or(implied_ipv6), traffic, undeclared })
 }
 
 /// Whether packets from here come from the internet.
@@ -343,6 +349,10 @@ impl Names<'_> {
             let host = self.fabric.hosts.find(name.as_str()).ok_or(Refusal::Unknown)?;
             let end = NamedEnd { name: name.to_string(), kind: EndKind::Service, end: End::Host(host) };
             found.push((end, format!("the service {}", name.id())));
+        }
+        if found.is_empty() && undeclared::endpoints(self.topology, text).next().is_some() {
+            // Nobody is there to ask; the answer says so.
+            return Ok(NamedEnd { name: text.to_owned(), kind: EndKind::Undeclared, end: End::Internet });
         }
         if found.len() > 1 {
             let meanings: Vec<String> = found.into_iter().map(|(_, meaning)| meaning).collect();

@@ -265,6 +265,11 @@ fn judge(
     };
     if said == Outcome::Unknown {
         result.failures.push(depends_on(explanation));
+        if question.undeclared.is_some() {
+            // Nobody is there whose packets could tell more.
+            result.outcome = Some(said);
+            return;
+        }
     }
     let mut others: &[String] = &[];
     if let (None, Some(observed)) = (&prober, &explanation.forward.observed) {

@@ -342,7 +342,6 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
         | DropReason::EndpointProtocol { endpoint, .. }
         | DropReason::EndpointForeignClient { endpoint }
         | DropReason::EndpointSource { endpoint }
-        | DropReason::NoSuchServiceAddress { endpoint, .. }
         | DropReason::EndpointFlowTaken { endpoint }
         | DropReason::EndpointNoFlow { endpoint }
         | DropReason::EndpointPortAllocation { endpoint }
@@ -358,9 +357,6 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
                 DropReason::EndpointForeignClient { .. } => "serves the interfaces of its own VPC only".to_owned(),
                 DropReason::EndpointSource { .. } => {
                     "lets only sources in its service's prefix list back".to_owned()
-                }
-                DropReason::NoSuchServiceAddress { address, .. } => {
-                    format!("leads to service {service}, which has no host at {address}")
                 }
                 DropReason::EndpointFlowTaken { .. } => {
                     "has no way back: a client of another VPC with this address and port talks to its service".to_owned()
@@ -422,13 +418,10 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!("private link {name} is down");
             plain(Some(name), message)
         }
-        DropReason::PrivateLinkNoRoute { link } | DropReason::UndeclaredCustomerNetwork { link } => {
+        DropReason::PrivateLinkNoRoute { link } => {
             let name = fabric.links[link].name.to_string();
-            let why = match reason {
-                DropReason::PrivateLinkNoRoute { .. } => "no gateway of AWS announces the destination",
-                _ => "no customer network is declared",
-            };
-            let message = format!("at the other end of private link {name} {why}");
+            let message =
+                format!("at the other end of private link {name} no gateway of AWS announces the destination");
             plain(Some(name), message)
         }
         DropReason::TransitZone { attachment, subnet } => {
@@ -471,11 +464,6 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
         DropReason::CustomerNoRoute { network } => {
             let name = fabric.customer_networks[network].name.to_string();
             let message = format!("customer network {name} has no route to the destination");
-            plain(Some(name), message)
-        }
-        DropReason::NoSuchCustomerHost { network, address } => {
-            let name = fabric.customer_networks[network].name.to_string();
-            let message = format!("no host of customer network {name} has the address {address}");
             plain(Some(name), message)
         }
         DropReason::MidStreamTcp { eni } | DropReason::ConnectionLimit { eni } => {

@@ -12,6 +12,7 @@
 
 mod datagram;
 pub mod endpoint;
+pub mod lending;
 pub mod nat;
 
 use std::collections::VecDeque;
@@ -39,6 +40,9 @@ pub struct Capacity {
     pub connections_per_instance: usize,
     /// Flows of all NAT gateways together.
     pub nat_flows: usize,
+    /// Of these, how many a client may have, an interface or a host that the packets come in from, so that it cannot take
+    /// its neighbours' room.
+    pub nat_flows_per_client: usize,
     /// Flows through all VPC endpoints together.
     pub endpoint_flows: usize,
     /// Fragmented datagrams of each place where they come in. More push out the oldest of the same place.
@@ -51,6 +55,7 @@ impl Default for Capacity {
             connections: 4_000_000,
             connections_per_instance: 1_000_000,
             nat_flows: 4_000_000,
+            nat_flows_per_client: 1_000_000,
             endpoint_flows: 4_000_000,
             datagrams_per_ingress: 1024,
         }
@@ -208,6 +213,8 @@ pub struct FlowTable {
     endpoints: EndpointTable,
     /// Keys in order of arrival, for the sweep to go round.
     clock: VecDeque<(Slot<EniIdx>, FlowKey)>,
+    /// What the choice of ports depends on: nobody who sends packets may foresee it.
+    secret: foldhash::quality::FixedState,
 }
 
 /// How many records the interfaces of an instance have.
@@ -490,9 +497,11 @@ impl TcpState {
 }
 
 impl FlowTable {
-    /// Empty memory. It allocates as it fills.
-    pub fn new(capacity: Capacity) -> Self {
+    /// Empty memory. It allocates as it fills. Ports are chosen as `secret` has it: the same ones for the same secret and
+    /// the same packets (PIPE-15).
+    pub fn new(capacity: Capacity, secret: u64) -> Self {
         Self {
+            secret: foldhash::quality::FixedState::with_seed(secret),
             capacity,
             conns: KeyedMap::default(),
             usage: KeyedMap::default(),
@@ -513,29 +522,22 @@ impl FlowTable {
         &self.endpoints
     }
 
-    /// Whether another flow of a NAT gateway finds room, in the place of what `key` had before if it had.
-    pub fn has_room_for_mapping(&self, key: &InsideKey) -> bool {
-        self.nat.len() < self.capacity.nat_flows || self.nat.inside(key).is_some()
+    /// A number that stands for the choice of a port for `subject`: always the same for the same subject, and known to
+    /// nobody who does not know the secret.
+    pub(crate) fn choice(&self, subject: &impl std::hash::Hash) -> u64 {
+        use std::hash::BuildHasher;
+        self.secret.hash_one(subject)
+    }
+
+    /// Whether another flow of a NAT gateway finds room, in the place of what `key` had before if it had, and in the share
+    /// of the `client` that opens it.
+    pub fn has_room_for_mapping(&self, key: &InsideKey, client: Ingress) -> bool {
+        self.nat.has_room(key, client, self.capacity.nat_flows, self.capacity.nat_flows_per_client)
     }
 
     /// Whether another flow through a VPC endpoint finds room, in the place of what the keys had before if they had.
     pub fn has_room_for_endpoint(&self, client: &ClientKey, server: &ServerKey) -> bool {
         self.endpoints.len() < self.capacity.endpoint_flows || self.endpoints.replaces(client, server)
-    }
-
-    /// Looks for flows of NAT gateways that have expired where ports are scarce. Cheap when it was done before.
-    pub(crate) fn look_for_ports(
-        &mut self,
-        closing: Duration,
-        now: Timestamp,
-        is_mapped: impl Fn(&NatBinding) -> bool,
-    ) {
-        self.nat.look_into_full_pools(closing, now, is_mapped);
-    }
-
-    /// Takes note that another configuration is in force.
-    pub(crate) fn reconfigured(&mut self) {
-        self.nat.look_again();
     }
 
     /// The record of a flow. Whether it has expired is the reader's to say: idle times are the interface's.
@@ -620,7 +622,7 @@ impl FlowTable {
                     conn.advance(*direction, *tcp_flags, now);
                 }
             }
-            Effect::Map(binding) => self.nat.bind(binding),
+            Effect::Map(binding) => self.nat.lend(&**binding),
             Effect::UseMapping { key, from_inside, tcp_flags } => {
                 self.nat.advance(key, *from_inside, *tcp_flags, now);
             }
@@ -684,7 +686,7 @@ impl FlowTable {
 
 impl Default for FlowTable {
     fn default() -> Self {
-        Self::new(Capacity::default())
+        Self::new(Capacity::default(), 0)
     }
 }
 

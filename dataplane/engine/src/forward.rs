@@ -48,8 +48,6 @@ pub struct Engine {
     counters: Counters,
     /// When a packet was last refused for want of room.
     looked_for_room: Option<Timestamp>,
-    /// The configuration that the last packet met.
-    generation: u64,
 }
 
 /// What has happened so far, in frames: a superframe counts once.
@@ -81,9 +79,16 @@ pub enum Outcome {
 }
 
 impl Engine {
-    /// An engine with empty memory.
+    /// An engine with empty memory, and a secret of its own that ports are chosen by.
     pub fn new(capacity: Capacity) -> Self {
-        Self { flows: FlowTable::new(capacity), ..Self::default() }
+        use std::hash::BuildHasher;
+        Self::with_secret(capacity, std::hash::RandomState::new().hash_one(()))
+    }
+
+    /// An engine with empty memory that chooses ports as `secret` has it: the same ones for the same secret and the same
+    /// packets (PIPE-15).
+    pub fn with_secret(capacity: Capacity, secret: u64) -> Self {
+        Self { flows: FlowTable::new(capacity, secret), ..Self::default() }
     }
 
     /// The memory.
@@ -106,10 +111,6 @@ impl Engine {
         outlet: &mut impl Outlet,
     ) -> Outcome {
         self.counters.received += 1;
-        if self.generation != fabric.generation {
-            self.generation = fabric.generation;
-            self.flows.reconfigured();
-        }
         let outcome = match parse(frame) {
             Err(malformed) => Outcome::Dropped(DropReason::Malformed(malformed)),
             Ok(headers) => {
@@ -159,10 +160,6 @@ impl Engine {
                 self.looked_for_room = Some(now);
                 self.sweep(fabric, now);
                 decided = plan(&Context { fabric, flows: &self.flows, now, nat_port: None, choices: None });
-            }
-            if matches!(decided.verdict, Verdict::Drop(DropReason::NatPortAllocation { .. })) {
-                let closing = fabric.nat_closing_timeout();
-                self.flows.look_for_ports(closing, now, |binding| nat::is_live(fabric, binding, now));
             }
             let committed = self.flows.commit(&decided.effects, now).is_ok();
             if committed || attempt == MAX_ATTEMPTS {

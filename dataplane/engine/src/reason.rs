@@ -489,7 +489,7 @@ pub enum DropReason {
     Stale,
 }
 
-/// What an answer depends on and the engine does not model.
+/// What an answer depends on, and the engine does not model or the topology does not declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unmodelled {
     /// A service of the platform.
@@ -498,15 +498,26 @@ pub enum Unmodelled {
     Resource(NotModelledIdx),
     /// What AWS calls unpredictable: a middlebox sends what a gateway sent back into this subnet of the gateway (RT-55).
     SteeredBack(SubnetIdx),
+    /// Who is at the customer's end of a link: the topology declares no network there.
+    CustomerNetwork(LinkIdx),
+    /// Whether the customer network has a host with this address: the topology declares none.
+    CustomerHost(CustomerNetworkIdx, IpAddr),
+    /// Whether the endpoint's service has a host with this address of its ranges: the topology declares none.
+    ServiceAddress(VpcEndpointIdx, IpAddr),
 }
 
 impl DropReason {
-    /// What is not modelled, where the packet dies for that: nobody can say that AWS would drop it.
+    /// What is not modelled or not declared, where the packet dies for that: nobody can say that AWS would drop it.
     pub fn unmodelled(&self) -> Option<Unmodelled> {
         match *self {
             Self::ServiceNotModelled(service) => Some(Unmodelled::Service(service)),
             Self::NotModelled(resource) => Some(Unmodelled::Resource(resource)),
             Self::SteeredBack { subnet } => Some(Unmodelled::SteeredBack(subnet)),
+            Self::UndeclaredCustomerNetwork { link } => Some(Unmodelled::CustomerNetwork(link)),
+            Self::NoSuchCustomerHost { network, address } => Some(Unmodelled::CustomerHost(network, address)),
+            Self::NoSuchServiceAddress { endpoint, address } => {
+                Some(Unmodelled::ServiceAddress(endpoint, address))
+            }
             _ => None,
         }
     }

@@ -180,7 +180,7 @@ impl Lab {
             next_port: random.u16(EPHEMERAL_PORTS),
             random,
             fabric: Fabric::compile(topology, None),
-            engine: Engine::new(options.capacity),
+            engine: Engine::with_secret(options.capacity, options.seed),
             now: Timestamp::ZERO,
             stations: BTreeMap::new(),
             next_serial: 0,

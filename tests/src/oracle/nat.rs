@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use vpclab_model::{NatGatewayState, SubnetName, Topology};
+use vpclab_model::{NatGatewayState, SubnetName, Topology, VpcName};
 
 use super::memory::{Flow, Passage, Story};
 use super::telling::Telling;
@@ -36,7 +36,7 @@ pub struct Offer {
 #[derive(Debug, Clone)]
 pub(super) struct Lent {
     gateway: String,
-    /// What makes the gateway the one it was: its subnet, primary address and the public one of that.
+    /// What makes the gateway the one it was: its VPC and subnet, primary address and the public one of that.
     identity: Identity,
     client: Side,
     far: Far,
@@ -44,7 +44,7 @@ pub(super) struct Lent {
     turns: Vec<Passage>,
 }
 
-type Identity = (SubnetName, Option<Ipv4Addr>, Option<Ipv4Addr>);
+type Identity = (VpcName, SubnetName, Option<Ipv4Addr>, Option<Ipv4Addr>);
 
 /// A flow as the client writes it. For echo the identifier is the source port, and there is no other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -385,7 +385,7 @@ fn identity(topology: &Topology, name: &str) -> Identity {
     let nat = &topology.nat_gateways[name];
     let eni = &topology.network_interfaces[&nat.network_interface];
     let public = eni.private_ip.and_then(|address| eni.public_ips.get(&address)).map(|public| public.address);
-    (nat.subnet.clone(), eni.private_ip, public)
+    (topology.subnets[&nat.subnet].vpc.clone(), nat.subnet.clone(), eni.private_ip, public)
 }
 
 fn flags(packet: &Packet) -> Option<Flags> {

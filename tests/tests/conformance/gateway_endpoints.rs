@@ -1,6 +1,7 @@
 //! Area EPG: which packets take a gateway endpoint, and which come back by it?
 
 use serde_json::{Value, json};
+use vpclab_api::{ExplainRequest, Explained};
 use vpclab_engine::explain::{End, TrafficQuestion, ask};
 use vpclab_engine::flow::Usage;
 use vpclab_engine::plan::Verdict;
@@ -396,7 +397,7 @@ fn flows_to_dynamodb_are_tracked_and_count_twice_and_those_to_s3_are_neither() {
 }
 
 #[test]
-fn an_endpoint_to_an_undeclared_service_has_an_empty_list_and_takes_nothing() {
+fn an_endpoint_to_an_undeclared_service_has_an_empty_list_and_explanations_say_that_nothing_is_known_of_it() {
     let net = net_with(|d| {
         d["services"] = json!({});
         d["vpc_endpoints"]["s3"]["ip_address_type"] = json!("ipv4");
@@ -406,6 +407,20 @@ fn an_endpoint_to_an_undeclared_service_has_an_empty_list_and_takes_nothing() {
     let table = net.topology.find_route_table("public").unwrap().1;
     assert!(table.routes.iter().all(|route| !matches!(route.target, RouteTarget::VpcEndpoint(_))));
     assert!(table.prefix_lists.iter().any(|list| list.as_str() == S3));
+    let asked = |to: &str| {
+        let request =
+            ExplainRequest { from: "web".to_owned(), to: to.to_owned(), ..ExplainRequest::default() };
+        match vpclab_check::explain(net.fabric(), &net.topology, &request).unwrap() {
+            Explained::One(told) => *told,
+            Explained::Many(_) => panic!("one pair of ends has one answer"),
+        }
+    };
+    for to in ["com.amazonaws.us-east-1.s3:443", "s3:443"] {
+        let told = asked(to);
+        assert_eq!((told.reachable, told.unmodelled[0].resource.as_str()), (None, "s3"), "{to}");
+    }
+    let stranger = asked("52.216.10.20:443");
+    assert!(stranger.assumed.iter().any(|assumed| assumed.resource == S3), "{:?}", stranger.assumed);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use vpclab_tests::harness::Net;
 use vpclab_tests::packet::{Flags, Packet, ping, syn, tcp, udp};
 
-use crate::nat_networks::{self, APP, CLIENT, FAR, NAT, NAT_PUBLIC};
+use crate::nat_networks::{self, APP, APP_V6, CLIENT, CLIENT_NAT64, FAR, NAT, NAT_PUBLIC};
 use crate::networks::{self, PEER, WEB, WEB_PUBLIC, everything, packet};
 
 /// `web` and `peer` in a public subnet, with an elastic IP that `web` has at first.
@@ -215,5 +215,39 @@ fn an_added_address_takes_new_flows_and_leaves_old_ones_where_they_are() {
         let seen =
             net.send("app", &packet(APP, CLIENT, tcp(40_000 + n, 443, Flags::Ack))).arrives_at("client");
         assert_eq!(seen.src.to_string(), NAT_PUBLIC);
+    }
+}
+
+#[test]
+fn a_gateway_whose_subnet_is_another_vpcs_now_has_none_of_the_flows() {
+    // proves: NAT-41, NAT-47
+    let mut net = nat_networks::with(|_| {});
+    let lent = |net: &mut Net, source, destination, body| {
+        net.send("app", &packet(source, destination, body)).arrives_at("client").ports.0
+    };
+    let tcp_port = lent(&mut net, APP, CLIENT, syn(40_000, 443));
+    let udp_port = lent(&mut net, APP_V6, CLIENT_NAT64, udp(40_000, 53));
+    let answers = [
+        packet(CLIENT, NAT_PUBLIC, tcp(443, tcp_port, Flags::SynAck)),
+        packet(CLIENT, NAT_PUBLIC, udp(53, udp_port)),
+    ];
+    for answer in &answers {
+        net.send("client", answer).arrives_at("app");
+    }
+    // All names and addresses stay; a stranger has the client's in the new VPC.
+    net.change(|d| {
+        d["vpcs"]["x"] = json!({ "cidr_block": "10.0.0.0/16", "ipv6_cidr_block": "2001:db8:1:100::/56" });
+        d["internet_gateways"]["igw"]["vpc"] = json!("x");
+        d["route_tables"]["edge"] =
+            json!({ "vpc": "x", "routes": [{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }] });
+        d["subnets"]["edge"]["vpc"] = json!("x");
+        d["route_tables"]["inner"]["routes"] = json!([]);
+        d["subnets"]["foreign"] = json!({ "vpc": "x", "cidr_block": "10.0.1.0/24" });
+        d["security_groups"]["foreign"] = json!({ "vpc": "x", "ingress": [everything()] });
+        d["instances"]["stranger"] =
+            json!({ "subnet": "foreign", "private_ip": APP, "security_groups": ["foreign"] });
+    });
+    for answer in &answers {
+        net.send("client", answer).dies_of("nat-no-mapping");
     }
 }

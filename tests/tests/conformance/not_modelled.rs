@@ -48,6 +48,9 @@ fn depends_on(net: &Net, told: &Explanation) -> Vec<String> {
         Unmodelled::Resource(resource) => net.fabric().not_modelled[*resource].name.to_string(),
         Unmodelled::Service(service) => service.to_string(),
         Unmodelled::SteeredBack(subnet) => net.fabric().subnets[*subnet].name.to_string(),
+        Unmodelled::CustomerNetwork(link) => net.fabric().links[*link].name.to_string(),
+        Unmodelled::CustomerHost(network, _) => net.fabric().customer_networks[*network].name.to_string(),
+        Unmodelled::ServiceAddress(endpoint, _) => net.fabric().vpc_endpoints[*endpoint].name.to_string(),
     };
     told.unmodelled.iter().map(name).collect()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vpclab_engine::flow::Capacity;
+use vpclab_engine::{Engine, Outlet, Port};
 use vpclab_lab::LabOptions;
 use vpclab_tests::generate::Rng;
 use vpclab_tests::harness::Net;
@@ -263,4 +264,80 @@ fn a_full_memory_of_nat_flows_refuses_new_ones_and_keeps_the_old() {
     // What is over makes room at once, swept or not.
     net.wait(351);
     net.send("one-0", &open(5000, syn)).arrives_at("near");
+}
+
+#[test]
+fn a_client_fills_its_own_share_of_the_memory_of_nat_flows_and_not_its_neighbours() {
+    const SHARE: u16 = 20;
+    let capacity = Capacity { nat_flows_per_client: SHARE.into(), nat_flows: 100, ..Capacity::default() };
+    let mut net =
+        Net::with_options(document(), LabOptions { guests: false, capacity, ..LabOptions::default() });
+    net.change(|d| {
+        let vpc = &mut d["vpcs"]["v"];
+        vpc["ipv6_cidr_block"] = json!("2001:db8:1::/56");
+        d["subnets"]["in-one"]["ipv6_cidr_block"] = json!("2001:db8:1:2::/64");
+        d["instances"]["one-0"]["ipv6_addresses"] = json!(["2001:db8:1:2::10"]);
+        d["route_tables"]["in-one"]["routes"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "ipv6_cidr_block": "64:ff9b::/96", "nat_gateway": "one" }));
+        d["security_groups"]["v"]["egress"] = json!([
+            { "protocol": "-1", "cidr_blocks": ["0.0.0.0/0"], "ipv6_cidr_blocks": ["::/0"] }]);
+    });
+    let four = |port| Packet::new("10.0.2.10", "198.51.100.7", syn(port, 443));
+    let six = |port| Packet::new("2001:db8:1:2::10", "64:ff9b::c633:6407", syn(port, 443));
+    for port in 0..SHARE / 2 {
+        net.send("one-0", &four(1000 + port)).arrives_at("near");
+        net.send("one-0", &six(1000 + port)).arrives_at("near");
+    }
+    // Its flows of both families count together, and those that are there go on.
+    net.send("one-0", &four(5000)).dies_of("flow-memory-full");
+    net.send("one-0", &six(5000)).dies_of("flow-memory-full");
+    net.send("one-0", &four(1000)).arrives_at("near");
+    // Its neighbour at the same gateway has a share of its own.
+    net.send("one-1", &Packet::new("10.0.2.11", "198.51.100.7", syn(5000, 443))).arrives_at("near");
+    net.wait(351);
+    net.send("one-0", &four(5000)).arrives_at("near");
+}
+
+#[test]
+fn ports_are_the_same_for_the_same_seed_and_nobody_foresees_them_without_it() {
+    let ports = |seed: u64| -> Vec<u16> {
+        let options = LabOptions { guests: false, seed, ..LabOptions::default() };
+        let mut net = Net::with_options(document(), options);
+        (0..50)
+            .map(|n| Packet::new("10.0.2.10", "198.51.100.7", syn(1000 + n, 443)))
+            .map(|request| net.send("one-0", &request).arrives_at("near").ports.0)
+            .collect()
+    };
+    assert_eq!(ports(1), ports(1));
+    let (one, two) = (ports(1), ports(2));
+    let same = one.iter().zip(&two).filter(|(one, two)| one == two).count();
+    assert!(same < 5, "{same} of 50 ports are the same for another seed");
+    // An engine that is not told has a secret of its own.
+    let secrets = [(), ()].map(|()| {
+        let net = Net::new(document());
+        let mut engine = Engine::new(Capacity::default());
+        let request = |n: u16| Packet::new("10.0.2.10", "198.51.100.7", syn(1000 + n, 443));
+        (0..50)
+            .map(|n| {
+                let mut frame =
+                    vpclab_tests::frames::frame(&request(n), net.mac("one-0"), net.router_mac("one-0"), &[])
+                        .to_vec();
+                let mut seen = Seen(0);
+                engine.receive(net.fabric(), net.timestamp(), net.port("one-0"), &mut frame, &mut seen);
+                seen.0
+            })
+            .collect::<Vec<u16>>()
+    });
+    assert_ne!(secrets[0], secrets[1]);
+}
+
+/// The source port of what was sent last.
+struct Seen(u16);
+
+impl Outlet for Seen {
+    fn send(&mut self, _: Port, frame: &[u8]) {
+        self.0 = vpclab_tests::frames::read(frame).map_or(0, |seen| seen.ports.0);
+    }
 }

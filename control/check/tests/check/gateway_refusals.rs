@@ -122,15 +122,6 @@ fn each_gateways_refusal_has_its_code_its_resource_and_its_sentence() {
             ],
         ),
         (
-            PRIVATE.to_owned(),
-            "a",
-            "192.168.0.8:443",
-            None,
-            &[
-                "NO_POSSIBLE_DESTINATION forward office: no host of customer network office has the address 192.168.0.8",
-            ],
-        ),
-        (
             EGRESS_ONLY.to_owned(),
             "h",
             "a:443",
@@ -197,15 +188,6 @@ fn each_gateways_refusal_has_its_code_its_resource_and_its_sentence() {
             "vpce/sqs/s:443",
             Some(4),
             &["BAD_STATE forward sqs: VPC endpoint sqs is not available"],
-        ),
-        (
-            ENDPOINTS.to_owned(),
-            "a",
-            "52.217.0.1:443",
-            None,
-            &[
-                "NO_POSSIBLE_DESTINATION forward s3: VPC endpoint s3 leads to service com.amazonaws.us-east-1.s3, which has no host at 52.217.0.1",
-            ],
         ),
     ];
     let mut wrong = Vec::new();

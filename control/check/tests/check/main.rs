@@ -12,6 +12,7 @@ mod networks;
 mod not_modelled;
 mod questions;
 mod reports;
+mod undeclared;
 
 use std::path::PathBuf;
 

@@ -9,26 +9,28 @@ use vpclab_model as model;
 use super::Compiler;
 use super::gateways::modelled_endpoints;
 use crate::fabric::{EndpointKind, Fabric, Peering, VpcEndpoint};
+use crate::index::SubnetIdx;
 
 impl Compiler<'_> {
     /// An interface that has moved to another subnet is another one: nothing that it remembers holds there.
     pub(super) fn renew_moved(&mut self, previous: &Fabric) {
         for (name, eni) in &self.topology.network_interfaces {
             let index = self.eni_index(name);
-            let moved = previous.enis.get(index).is_some_and(|before| {
-                let subnet = &previous.subnets[before.subnet];
-                before.name == *name
-                    && (subnet.name != eni.subnet
-                        || previous.vpcs[subnet.vpc].name != self.topology.subnets[&eni.subnet].vpc)
-            });
-            if moved {
+            let before = previous.enis.get(index).filter(|before| before.name == *name);
+            if before.is_some_and(|before| self.is_elsewhere(&eni.subnet, previous, before.subnet)) {
                 self.enis.renew(index);
             }
         }
         self.renew_gateways(previous);
     }
 
-    /// A NAT gateway in another subnet, with another primary address or with another elastic IP for it is another one,
+    /// Whether a subnet is not the one that it was, or lies in another VPC under its old name.
+    fn is_elsewhere(&self, subnet: &model::SubnetName, previous: &Fabric, before: SubnetIdx) -> bool {
+        let before = &previous.subnets[before];
+        before.name != *subnet || previous.vpcs[before.vpc].name != self.topology.subnets[subnet].vpc
+    }
+
+    /// A NAT gateway in another subnet or VPC, with another primary address or with another elastic IP for it is another one,
     /// which AWS makes anew and which has none of the flows (NAT-41, NAT-47); so is a connection between other VPCs, and
     /// an endpoint of another kind, of another VPC or to another service.
     fn renew_gateways(&mut self, previous: &Fabric) {
@@ -44,7 +46,7 @@ impl Compiler<'_> {
             let public_of = |address: &Ipv4Addr| eni.public_ips.get(address).map(|public| public.address);
             let same_public = eni.private_ip.as_ref().and_then(public_of)
                 == eni.private_ip.and_then(|address| old.public_address_of(address));
-            if previous.subnets[before.subnet].name != nat.subnet || !same_address || !same_public {
+            if self.is_elsewhere(&nat.subnet, previous, before.subnet) || !same_address || !same_public {
                 self.nat_gateways.renew(index);
             }
         }

@@ -9,7 +9,7 @@ use vpclab_model::{IcmpMatch, PortRange, Traffic};
 use vpclab_wire::Protocol;
 
 use crate::fabric::{Direction, Fabric};
-use crate::flow::nat::LOWEST_PORT;
+use crate::flow::lending::LOWEST_PORT;
 use crate::step::Step;
 use crate::stop::internet::SMTP;
 

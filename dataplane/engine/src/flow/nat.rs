@@ -3,29 +3,18 @@
 //! A mapping belongs to one flow: address and port are shared by flows to different destinations, so that what is
 //! scarce is the 55,000 flows to one destination (NAT-04, NAT-39). Keys name the gateway, as address spaces overlap.
 
-use std::collections::VecDeque;
-use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use vpclab_wire::{Protocol, TcpFlags};
 
-use crate::fabric::KeyedMap;
-use crate::flow::ConnState;
+use crate::flow::lending::{Lease, Loan, Loans};
+use crate::flow::{ConnState, Ingress};
 use crate::index::{NatGatewayIdx, Slot};
 use crate::time::Timestamp;
 
 /// After how long a flow that is idle is forgotten (NAT-10; for UDP and ICMP too, NAT-37, OQ-17).
 pub const NAT_IDLE_TIMEOUT: Duration = Duration::from_secs(350);
-
-/// How many flows to one destination an address of a gateway serves (NAT-04).
-pub const FLOWS_PER_DESTINATION: u32 = 55_000;
-
-/// The lowest port that is lent (NAT-06).
-pub const LOWEST_PORT: u16 = 1024;
-
-/// How many ports there are to lend.
-pub const PORTS: u16 = u16::MAX - LOWEST_PORT + 1;
 
 /// A flow as the gateway's clients see it. The identifier of an ICMP query stands for the source port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,14 +33,8 @@ pub struct InsideKey {
     pub destination_port: u16,
 }
 
-/// The same flow as the other side sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct OutsideKey {
-    /// The gateway's address and who is at the other end of the flow.
-    pub pool: Pool,
-    /// The gateway's port.
-    pub port: u16,
-}
+/// The same flow as the other side sees it: the gateway's address and port, and who is at the other end.
+pub type OutsideKey = Lease<Pool>;
 
 /// The ports that flows to one destination share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +45,8 @@ pub struct Pool {
     pub protocol: Protocol,
     /// The gateway's private address.
     pub address: Ipv4Addr,
+    /// The public address that stood for it when the port was lent; none of a private gateway.
+    pub public: Option<Ipv4Addr>,
     /// The other end.
     pub remote: Ipv4Addr,
     /// Its port; 0 for ICMP.
@@ -75,8 +60,8 @@ pub struct NatBinding {
     pub inside: InsideKey,
     /// As the other side sees it.
     pub outside: OutsideKey,
-    /// The public address that stood for the gateway's when it was lent; none of a private gateway.
-    pub public: Option<Ipv4Addr>,
+    /// Where the packet that opened it came in: whose share of memory it takes.
+    pub client: Ingress,
     /// How far it has come.
     pub state: ConnState,
     /// When the last packet passed.
@@ -84,16 +69,7 @@ pub struct NatBinding {
 }
 
 /// All mappings of all NAT gateways.
-#[derive(Debug, Default)]
-pub struct NatTable {
-    by_inside: KeyedMap<InsideKey, NatBinding>,
-    by_outside: KeyedMap<OutsideKey, InsideKey>,
-    in_pool: KeyedMap<Pool, u32>,
-    /// Full pools in which nothing expires before then, unless a connection ends.
-    full_until: KeyedMap<Pool, Timestamp>,
-    /// Keys in order of arrival, for the sweep to go round.
-    clock: VecDeque<InsideKey>,
-}
+pub type NatTable = Loans<NatBinding>;
 
 impl NatBinding {
     /// Whether it is remembered at `now`; a TCP connection that has ended for `closing` only.
@@ -106,123 +82,32 @@ impl NatBinding {
     }
 }
 
-impl NatTable {
-    /// The mapping of a client's flow. Whether it has expired is the reader's to say.
-    pub fn inside(&self, key: &InsideKey) -> Option<&NatBinding> {
-        self.by_inside.get(key)
+impl Loan for NatBinding {
+    type Client = InsideKey;
+    type Pool = Pool;
+
+    fn client(&self) -> InsideKey {
+        self.inside
     }
 
-    /// The mapping that an address and port of the gateway are lent for.
-    pub fn outside(&self, key: &OutsideKey) -> Option<&NatBinding> {
-        self.by_inside.get(self.by_outside.get(key)?)
+    fn lease(&self) -> OutsideKey {
+        self.outside
     }
 
-    /// How many flows an address serves to one destination, expired ones that await the sweep included.
-    pub fn in_pool(&self, pool: &Pool) -> u32 {
-        self.in_pool.get(pool).copied().unwrap_or(0)
+    fn payer(&self) -> Ingress {
+        self.client
     }
 
-    /// Until when a pool that is full is known to stay so. A short cut: time zero says to look.
-    pub fn is_full_until(&self, pool: &Pool) -> Timestamp {
-        self.full_until.get(pool).copied().unwrap_or(Timestamp::ZERO)
+    fn last_seen(&self) -> Timestamp {
+        self.last_seen
     }
 
-    /// Looks once through each pool that is full, so that who asks a full one for a port does not have it looked through
-    /// every time. `expiry` says when a flow is over; `closing` is the idle time of a connection that has ended.
-    pub(super) fn look_into_full_pools(
-        &mut self,
-        closing: Duration,
-        now: Timestamp,
-        is_live: impl Fn(&NatBinding) -> bool,
-    ) {
-        let full: Vec<Pool> = self
-            .in_pool
-            .iter()
-            .filter(|(pool, count)| **count >= FLOWS_PER_DESTINATION && self.is_full_until(pool) <= now)
-            .map(|(pool, _)| *pool)
-            .collect();
-        for pool in full {
-            let ports = LOWEST_PORT..=u16::MAX;
-            let flows = ports.filter_map(|port| self.outside(&OutsideKey { pool, port }));
-            let earliest = flows
-                .map(|flow| if is_live(flow) { flow.last_seen + flow.timeout(closing) } else { now })
-                .min()
-                .unwrap_or(now);
-            self.full_until.insert(pool, earliest);
-        }
+    fn is_over(&self) -> bool {
+        self.state.is_over()
     }
 
-    /// How many flows there are.
-    pub fn len(&self) -> usize {
-        self.by_inside.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.by_inside.is_empty()
-    }
-
-    /// Every flow, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &NatBinding> {
-        self.by_inside.values()
-    }
-
-    /// Lends an address and port. Whoever had the keys before has expired, as the plan has seen, and goes.
-    pub(super) fn bind(&mut self, binding: &NatBinding) {
-        if let Some(old) = self.by_outside.get(&binding.outside).copied() {
-            self.release(&old);
-        }
-        self.release(&binding.inside);
-        self.by_inside.insert(binding.inside, *binding);
-        self.by_outside.insert(binding.outside, binding.inside);
-        *self.in_pool.entry(binding.outside.pool).or_insert(0) += 1;
-        self.clock.push_back(binding.inside);
-    }
-
-    /// Takes note of a packet of a flow.
-    pub(super) fn advance(
-        &mut self,
-        key: &InsideKey,
-        from_inside: bool,
-        flags: Option<TcpFlags>,
-        now: Timestamp,
-    ) {
-        if let Some(binding) = self.by_inside.get_mut(key) {
-            let was_over = binding.state.is_over();
-            binding.last_seen = now;
-            binding.state.advance(from_inside, flags);
-            if binding.state.is_over() != was_over {
-                self.full_until.remove(&binding.outside.pool);
-            }
-        }
-    }
-
-    /// Forgets what is known of full pools: with another configuration flows may be over before their time.
-    pub(super) fn look_again(&mut self) {
-        self.full_until.clear();
-    }
-
-    /// Forgets what has expired or whose gateway is gone, looking at no more than `share` flows.
-    pub(super) fn sweep(&mut self, share: usize, is_live: impl Fn(&NatBinding) -> bool) {
-        for _ in 0..share.min(self.clock.len()) {
-            let Some(key) = self.clock.pop_front() else { break };
-            match self.by_inside.get(&key) {
-                Some(binding) if is_live(binding) => self.clock.push_back(key),
-                Some(_) => self.release(&key),
-                None => {}
-            }
-        }
-    }
-
-    fn release(&mut self, key: &InsideKey) {
-        let Some(binding) = self.by_inside.remove(key) else { return };
-        self.by_outside.remove(&binding.outside);
-        self.full_until.remove(&binding.outside.pool);
-        if let Entry::Occupied(mut count) = self.in_pool.entry(binding.outside.pool) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
+    fn advance(&mut self, by_client: bool, flags: Option<TcpFlags>, now: Timestamp) {
+        self.last_seen = now;
+        self.state.advance(by_client, flags);
     }
 }

@@ -110,7 +110,7 @@ fn roomy() -> Capacity {
 
 #[test]
 fn a_full_table_takes_no_more_and_room_comes_back_with_the_sweep() {
-    let mut flows = FlowTable::new(Capacity { connections: 2, ..roomy() });
+    let mut flows = FlowTable::new(Capacity { connections: 2, ..roomy() }, 0);
     for port in [1, 2] {
         assert_eq!(flows.room_for(&udp(), None, 100), Room::Enough);
         assert_eq!(flows.commit(&[open(port)], Timestamp::ZERO), Ok(()));
@@ -124,7 +124,7 @@ fn a_full_table_takes_no_more_and_room_comes_back_with_the_sweep() {
 
 #[test]
 fn an_instance_has_an_allowance_of_tracked_flows_and_a_share_of_all() {
-    let mut flows = FlowTable::new(Capacity { connections_per_instance: 3, ..roomy() });
+    let mut flows = FlowTable::new(Capacity { connections_per_instance: 3, ..roomy() }, 0);
     let untracked = Conn { tracking: Tracking::Untracked, ..udp() };
     let foreign = Conn { instance: Some(Slot { incarnation: 4, ..instance() }), ..udp() };
     for port in [1, 2] {

@@ -11,7 +11,7 @@ use vpclab_wire::{IcmpMessage, Protocol, Transport};
 
 use crate::fabric::{Direction, EndpointKind, Fabric, RouteTarget, VpcEndpoint};
 use crate::flow::endpoint::{ClientKey, EndpointFlow, ServerKey, ServerPool};
-use crate::flow::nat::{FLOWS_PER_DESTINATION, LOWEST_PORT, PORTS};
+use crate::flow::lending::{FLOWS_PER_DESTINATION, LOWEST_PORT, PORTS};
 use crate::flow::{Conn, Effect, is_reply};
 use crate::index::{EniIdx, HostIdx, VpcEndpointIdx};
 use crate::packet::{Draft, Path};

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use vpclab_model::{OutboundSmtp, not_public};
 use vpclab_wire::Transport;
 
-use crate::fabric::{Direction, RouteTarget};
+use crate::fabric::{Direction, RouteTarget, Side};
 use crate::flow::Ingress;
 use crate::index::{EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, RouteTableIdx, VpcIdx};
 use crate::packet::{Draft, Path};
@@ -186,11 +186,19 @@ pub(crate) fn arrive(
     let Some(mapping) = cx.fabric.public_mapping(destination) else {
         // Nobody's address. What belongs to AWS is dropped there (IGW-09), and a declared host knows only what the
         // topology declares; anything else may exist outside.
-        return match draft.ingress {
-            Ingress::Interface(_) if !cx.fabric.belongs_to_aws(destination) => {
-                Ok(outside(Egress::Internet(destination), probe, destination))
+        let comes_from_inside = match draft.ingress {
+            Ingress::Interface(_) => true,
+            // By a private link, a VPC and its gateway.
+            Ingress::Host(host) => {
+                let sender = cx.fabric.hosts.get(host.index);
+                sender.is_some_and(|host| matches!(host.side, Side::Customer(_)))
             }
-            _ => Err(DropReason::NoPublicMapping { address: destination }),
+            Ingress::Internet => false,
+        };
+        return if comes_from_inside && !cx.fabric.belongs_to_aws(destination) {
+            Ok(outside(Egress::Internet(destination), probe, destination))
+        } else {
+            Err(DropReason::NoPublicMapping { address: destination })
         };
     };
     let translated = (mapping.private != destination).then_some((destination, mapping.private));

@@ -9,7 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
 
 use crate::fabric::{Fabric, NatGateway};
-use crate::flow::nat::{FLOWS_PER_DESTINATION, InsideKey, LOWEST_PORT, NatBinding, OutsideKey, PORTS, Pool};
+use crate::flow::lending::FLOWS_PER_DESTINATION;
+use crate::flow::nat::{InsideKey, NatBinding, OutsideKey, Pool};
 use crate::flow::{Conn, Effect, is_reply};
 use crate::index::NatGatewayIdx;
 use crate::packet::{BornPacket, Draft, Path};
@@ -96,7 +97,7 @@ fn leave(cx: &Context<'_>, at: &Place<'_>, draft: &mut Draft) -> Result<(), Drop
         Transport::Tcp(tcp) => binding.state.is_over() && tcp.flags.is_opening(),
         _ => false,
     };
-    let known = cx.flows.nat().inside(&inside);
+    let known = cx.flows.nat().of_client(&inside);
     let known = known.filter(|binding| is_live(cx.fabric, binding, cx.now) && !opens_anew(binding));
     let outside = match known {
         Some(binding) => {
@@ -140,46 +141,56 @@ fn open(
         IpAddr::V4(remote) => remote,
         IpAddr::V6(address) => embedded_ipv4(address).ok_or(DropReason::NatIpv6 { gateway })?,
     };
-    if !cx.flows.has_room_for_mapping(&inside) {
+    if !cx.flows.has_room_for_mapping(&inside, draft.ingress) {
         return Err(DropReason::FlowMemoryFull);
     }
     let outside = lend(cx, nat, &inside, remote).ok_or(DropReason::NatPortAllocation { gateway })?;
     let state = Conn::opening_state(&draft.headers.transport);
-    let public = cx.fabric.enis[nat.eni].public_address_of(outside.pool.address);
-    let binding = NatBinding { inside, outside, public, state, last_seen: cx.now };
+    let binding = NatBinding { inside, outside, client: draft.ingress, state, last_seen: cx.now };
     draft.record(Effect::Map(Box::new(binding)))?;
     Ok(outside)
 }
 
-/// A free port for the flow: a documented random choice (PIPE-15), here a hash of the flow. Addresses are tried in turn
-/// from one that another hash picks; none if all of them serve as many flows to the destination as they may.
+/// A port for the flow: a choice that nobody outside can foresee. Addresses are tried in turn from one that a hash of the
+/// flow picks (PIPE-15); none if all of them serve as many flows to the destination as they may.
 fn lend(cx: &Context<'_>, nat: &NatGateway, inside: &InsideKey, remote: Ipv4Addr) -> Option<OutsideKey> {
-    let hash = cx.fabric.choice(inside);
     let count = nat.addresses.len();
     let first = cx.pick(&("address", inside), count)?;
     let protocol = if inside.protocol == Protocol::ICMPV6 { Protocol::ICMP } else { inside.protocol };
+    let table = cx.flows.nat();
     (0..count).find_map(|turn| {
         let address = *nat.addresses.get((first + turn) % count)?;
-        let pool =
-            Pool { gateway: inside.gateway, protocol, address, remote, remote_port: inside.destination_port };
-        let table = cx.flows.nat();
-        // Those that have expired count until somebody takes their place.
-        let is_full = table.in_pool(&pool) >= FLOWS_PER_DESTINATION;
-        if is_full && table.is_full_until(&pool) > cx.now {
-            return None;
-        }
-        if let Some(port) = cx.nat_port {
-            return (!is_full).then_some(OutsideKey { pool, port });
-        }
-        let start = u16::try_from(hash % u64::from(PORTS)).unwrap_or(0);
-        (0..PORTS)
-            .map(|step| (u32::from(start) + u32::from(step)) % u32::from(PORTS) + u32::from(LOWEST_PORT))
-            .filter_map(|port| Some(OutsideKey { pool, port: u16::try_from(port).ok()? }))
-            .find(|key| match table.outside(key) {
-                None => !is_full,
-                Some(binding) => !is_live(cx.fabric, binding, cx.now),
-            })
+        let pool = Pool {
+            gateway: inside.gateway,
+            protocol,
+            address,
+            public: cx.fabric.enis[nat.eni].public_address_of(address),
+            remote,
+            remote_port: inside.destination_port,
+        };
+        let port = match cx.nat_port {
+            Some(port) => (table.in_pool(&pool) < FLOWS_PER_DESTINATION).then_some(port),
+            None => table.port_for(inside, &pool, cx.flows.choice(inside), |binding| {
+                is_live(cx.fabric, binding, cx.now)
+            }),
+        };
+        Some(OutsideKey { pool, port: port? })
     })
+}
+
+/// The flow that what comes to `port` of one of the gateway's addresses belongs to.
+fn known(
+    cx: &Context<'_>,
+    at: &Place<'_>,
+    protocol: Protocol,
+    (address, port): (Ipv4Addr, u16),
+    (remote, remote_port): (Ipv4Addr, u16),
+) -> Option<InsideKey> {
+    let gateway = cx.fabric.nat_gateways.slot(at.gateway);
+    let public = cx.fabric.enis[at.nat.eni].public_address_of(address);
+    let pool = Pool { gateway, protocol, address, public, remote, remote_port };
+    let binding = cx.flows.nat().of_lease(&OutsideKey { pool, port })?;
+    is_live(cx.fabric, binding, cx.now).then_some(binding.inside)
 }
 
 /// A packet to an address of the gateway: it belongs to a flow, or nobody wants it (NAT-11, NAT-12).
@@ -205,15 +216,8 @@ fn come_back(cx: &Context<'_>, at: &Place<'_>, draft: &mut Draft) -> Result<(), 
         },
         ref transport => ports(transport).ok_or(unknown)?,
     };
-    let pool = Pool {
-        gateway: cx.fabric.nat_gateways.slot(gateway),
-        protocol: draft.headers.protocol,
-        address,
-        remote,
-        remote_port,
-    };
-    let binding = cx.flows.nat().outside(&OutsideKey { pool, port });
-    let inside = binding.filter(|binding| is_live(cx.fabric, binding, cx.now)).ok_or(unknown)?.inside;
+    let inside =
+        known(cx, at, draft.headers.protocol, (address, port), (remote, remote_port)).ok_or(unknown)?;
     pass(at, draft)?;
     let tcp_flags = draft.tcp_flags();
     draft.record(Effect::UseMapping { key: inside, from_inside: false, tcp_flags })?;
@@ -246,7 +250,7 @@ fn leave_error(
         destination: quoted.src,
         destination_port: remote_port,
     };
-    let binding = cx.flows.nat().inside(&inside);
+    let binding = cx.flows.nat().of_client(&inside);
     let binding = binding.filter(|binding| is_live(cx.fabric, binding, cx.now)).ok_or(unknown)?;
     let outside = binding.outside;
     if draft.headers.is_ipv6() {
@@ -274,15 +278,7 @@ fn come_back_error(
     if draft.headers.dst != quoted.src {
         return Err(unknown);
     }
-    let pool = Pool {
-        gateway: cx.fabric.nat_gateways.slot(gateway),
-        protocol: quoted.protocol,
-        address,
-        remote,
-        remote_port,
-    };
-    let binding = cx.flows.nat().outside(&OutsideKey { pool, port });
-    let inside = binding.filter(|binding| is_live(cx.fabric, binding, cx.now)).ok_or(unknown)?.inside;
+    let inside = known(cx, at, quoted.protocol, (address, port), (remote, remote_port)).ok_or(unknown)?;
     pass(at, draft)?;
     match (inside.source, inside.destination, draft.headers.src) {
         (IpAddr::V6(client), IpAddr::V6(remote), IpAddr::V4(reporter)) => {
@@ -315,10 +311,10 @@ fn nat64_address(address: Ipv4Addr) -> Ipv6Addr {
 /// then (NAT-47), and the flow has not been idle for too long.
 pub(crate) fn is_live(fabric: &Fabric, binding: &NatBinding, now: Timestamp) -> bool {
     let slot = binding.inside.gateway;
-    let address = binding.outside.pool.address;
+    let Pool { address, public, .. } = binding.outside.pool;
     let nat = fabric.nat_gateways.get(slot.index).filter(|_| fabric.nat_gateways.slot(slot.index) == slot);
     nat.is_some_and(|nat| {
-        nat.addresses.contains(&address) && fabric.enis[nat.eni].public_address_of(address) == binding.public
+        nat.addresses.contains(&address) && fabric.enis[nat.eni].public_address_of(address) == public
     }) && binding.is_live(fabric.nat_closing_timeout(), now)
 }
 
