@@ -298,3 +298,20 @@ fn allowed_prefixes_are_a_filter_for_the_blocks_of_a_vpc() {
         }
     }
 }
+
+#[test]
+fn a_direct_connect_gateway_may_belong_to_another_account_than_what_it_joins() {
+    let mut net = with(by_a_gateway);
+    assert_eq!(net.topology.dx_gateways["dx"].owner, "123456789012");
+    net.change(|d| d["dx_gateways"]["dx"]["owner_id"] = json!("210987654321"));
+    assert_eq!(net.topology.dx_gateways["dx"].owner, "210987654321");
+    assert!(net.converses("far", &packet("10.1.1.10", DESK, syn(40_000, 80))));
+    // It is in no region, and an account has twelve digits.
+    for (attribute, wrong, code) in
+        [("owner", "me", "InvalidParameterValue"), ("region", "us-east-1", "UnknownParameter")]
+    {
+        refused(&format!("dx_gateways.dx.{attribute}"), code, |d| {
+            d["dx_gateways"] = json!({ "dx": { attribute: wrong } });
+        });
+    }
+}

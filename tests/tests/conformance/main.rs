@@ -37,6 +37,7 @@ mod quota_cases;
 mod quotas;
 mod register;
 mod route_constraints;
+mod route_priorities;
 mod route_tables;
 mod security_groups;
 mod site_to_site_vpn;
