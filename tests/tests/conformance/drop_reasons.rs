@@ -19,7 +19,7 @@ use crate::networks::{CLIENT, CLIENT_V6, DB, DB_V6, WEB, WEB_V6, document, every
 use crate::private_networks::{self, APP, APP_V6, DESK, DESK_V6};
 
 /// Reasons that no packet of a test can die of, and why.
-const EXCEPTIONS: [(&str, &str); 7] = [
+const EXCEPTIONS: [(&str, &str); 6] = [
     ("stale", "flow memory has one owner here: nothing changes between decision and commit"),
     ("steered-back", "explanations alone have it, as what is not modelled; tests ask for that"),
     (
@@ -28,7 +28,6 @@ const EXCEPTIONS: [(&str, &str); 7] = [
     ),
     ("shared-source", "no internet host with such an address can be declared, and gateways translate before"),
     ("nat-ipv6", "no route but that for 64:ff9b::/96 may lead IPv6 to a NAT gateway"),
-    ("nat-unavailable", "a route to a NAT gateway that has failed is a blackhole, which comes first"),
     ("peering-inactive", "a route to a connection that is not active is a blackhole, which comes first"),
 ];
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vpclab_engine::{Recorder, Step, trace};
 use vpclab_tests::frames;
 use vpclab_tests::harness::Net;
-use vpclab_tests::packet::{Body, Flags, Packet, syn, tcp};
+use vpclab_tests::packet::{Body, ErrorKind, Flags, Packet, ping, syn, tcp, udp};
 
 use crate::networks::everything;
 use crate::transit_networks::{v4, v6, with_hub};
@@ -402,4 +402,35 @@ fn what_came_into_the_appliance_vpc_by_the_internet_comes_back_to_another_applia
     let request = Packet::new("198.51.100.7", &v4("a-one"), syn(40_001, 443));
     net.send("c-one", &request).arrives_at("a-one");
     net.send("a-one", &request.answer().unwrap()).arrives_at("c-one");
+}
+
+#[test]
+fn an_icmp_error_comes_by_the_appliance_of_the_flow_that_it_is_about() {
+    // proves: TGW-22
+    let net = inspected(|_| {});
+    for port in 1..40 {
+        for body in [syn(port, 443), udp(port, 53), ping(port)] {
+            for (source, destination) in [(v4("a-one"), v4("b-two")), (v6("a-one"), v6("b-two"))] {
+                let request = Packet::new(&source, &destination, body);
+                let error = request.error(ErrorKind::PortUnreachable).unwrap();
+                assert_eq!(doors(&net, "b-two", &error), doors(&net, "a-one", &request), "{request:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_vpc_uses_its_attachment_that_is_there_and_none_of_before() {
+    // proves: TGW-34, RT-25
+    for gone in ["a-gone", "z-gone"] {
+        let mut net = with_hub(|d| {
+            d["transit_gateway_vpc_attachments"][gone] = json!({ "transit_gateway": "hub", "vpc": "a",
+                "subnets": ["a-door-one", "a-door-two"], "state": "deleted" });
+            let own = d["transit_gateway_vpc_attachments"]["a"].take();
+            d["transit_gateway_vpc_attachments"].as_object_mut().unwrap().remove("a");
+            d["transit_gateway_vpc_attachments"]["m"] = own;
+        });
+        assert!(net.converses("a-one", &request("a-one", "b-one", 1)), "{gone}");
+        assert!(net.converses("b-two", &Packet::new(&v6("b-two"), &v6("a-two"), syn(1, 2))), "{gone}");
+    }
 }
