@@ -195,6 +195,8 @@ struct Walk<'a> {
     by_transit: bool,
     /// Whether it comes out of a transit gateway's interface just now.
     out_of_transit: bool,
+    /// Whether it comes out of a NAT gateway just now.
+    out_of_nat: bool,
     /// The subnets by which the engine says it comes out of transit gateways, and how many of them have been met.
     doors: &'a [String],
     doors_met: usize,
@@ -241,6 +243,7 @@ impl<'a> Walk<'a> {
             lacks_an_offer: false,
             by_transit: false,
             out_of_transit: false,
+            out_of_nat: false,
             doors: &[],
             doors_met: 0,
             crossed: Crossings::default(),
@@ -366,6 +369,9 @@ impl Oracle {
         let dst = walk.packet.dst;
         walk.router = Some(subnet);
         let out_of_transit = std::mem::take(&mut walk.out_of_transit);
+        // NAT-07, NACL-21: a NAT gateway is no neighbour, but for packets between two addresses of its subnet.
+        let is_here = |address| here.cidr_blocks().any(|block| block.contains(&address));
+        let out_of_nat = std::mem::take(&mut walk.out_of_nat) && !is_here(walk.packet.src);
         if is_reserved(dst) {
             return Err(Reason::NotForwarded);
         }
@@ -376,7 +382,7 @@ impl Oracle {
         let found = route(topology, &topology.route_tables[&here.route_table].routes, dst);
         // NACL-06: what the router hands over inside the subnet does not leave it, unless it is steered away.
         let is_local = found.is_some_and(|route| route.target == RouteTarget::Local);
-        let stays_inside = is_local && here.cidr_blocks().any(|block| block.contains(&dst));
+        let stays_inside = is_local && is_here(dst);
         let meets_acl = if out_of_transit {
             // NACL-22, NACL-23
             match found.map(|route| &route.target) {
@@ -387,9 +393,13 @@ impl Oracle {
                 _ => true,
             }
         } else {
-            !stays_inside || topology.settings.network_acl_within_subnet_via_router
+            out_of_nat || !stays_inside || topology.settings.network_acl_within_subnet_via_router
         };
-        let from = if out_of_transit { From::Transit(subnet) } else { From::Subnet(subnet) };
+        let from = match (out_of_transit, out_of_nat) {
+            (true, _) => From::Transit(subnet),
+            (false, true) => From::Outside,
+            (false, false) => From::Subnet(subnet),
+        };
         if meets_acl {
             acl(&topology.network_acls[&here.network_acl], &walk.packet, true)?;
         }

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use vpclab_model::{NatGatewayState, SubnetName, Topology, VpcName};
+use vpclab_model::{NatGatewayState, RouteState, RouteTarget, SubnetName, Topology, VpcName};
 
+use super::addresses::owner;
 use super::memory::{Flow, Passage, Story};
+use super::routes::route;
 use super::telling::Telling;
 use super::{Oracle, Place, Reason, Walk};
 use crate::packet::{Body, ErrorKind, Flags, Packet, Piece, Quoted, QuotedTransport};
@@ -93,6 +95,10 @@ impl Oracle {
             return Err(Reason::Gateway);
         }
         if from_inside {
+            // NAT-15, NAT-45
+            if !is_client(walk, &nat.subnet) {
+                return Err(Reason::Gateway);
+            }
             self.out_by_nat(walk, name)?;
         } else {
             self.back_by_nat(walk, name)?;
@@ -103,6 +109,7 @@ impl Oracle {
         walk.auto_tracked = true;
         walk.came_by = None;
         walk.by_transit = false;
+        walk.out_of_nat = true;
         self.at_router(walk, &nat.subnet)
     }
 
@@ -364,6 +371,27 @@ impl Far {
         };
         Some(Self { protocol, address, port, remote, remote_port })
     }
+}
+
+/// OQ-10: an interface of the VPC, or who has come in by a transit gateway. Where an instance has sent the packet on, the
+/// way back tells: by a transit gateway, at once or from the subnet of the instance that it leads to.
+fn is_client(walk: &Walk<'_>, subnet: &SubnetName) -> bool {
+    let topology = walk.topology;
+    let src = walk.packet.src;
+    let back = |subnet: &SubnetName| {
+        let table = &topology.subnets[subnet].route_table;
+        let found = route(topology, &topology.route_tables[table].routes, src);
+        found.filter(|route| route.state == RouteState::Active).map(|route| &route.target)
+    };
+    let by_transit = |target: Option<&RouteTarget>| matches!(target, Some(RouteTarget::TransitGateway(_)));
+    walk.by_transit
+        || owner(topology, &topology.subnets[subnet].vpc, src).is_some()
+        || match back(subnet) {
+            Some(RouteTarget::NetworkInterface(next)) => {
+                by_transit(back(&topology.network_interfaces[next].subnet))
+            }
+            target => by_transit(target),
+        }
 }
 
 /// NAT-13, NAT-14: a gateway is a hop, and has a limit; it speaks with its primary address.

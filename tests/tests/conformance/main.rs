@@ -21,6 +21,7 @@ mod layer2;
 mod middlebox;
 mod mtu;
 mod nat_changes;
+mod nat_clients;
 mod nat_gateway;
 mod nat_networks;
 mod network_acls;

@@ -294,26 +294,6 @@ fn behind_a_public_gateway_the_internet_takes_1500_bytes() {
 }
 
 #[test]
-fn a_connection_cannot_start_behind_a_peering() {
-    // proves: NAT-15, NAT-45
-    let mut net = with(|d| {
-        let routes = json!([{ "cidr_block": "10.0.0.0/16", "vpc_peering_connection": "pcx" }]);
-        d["route_tables"]["w/main"] = json!({ "vpc": "w", "routes": routes });
-    });
-    for body in [syn(40_000, 443), ping(7)] {
-        net.send("far", &packet(FAR, NAT, body)).dies_of("nat-foreign-client");
-    }
-    // Nor can a peer's table lead to it.
-    let found = wrong(|d| {
-        d["route_tables"]["w/main"] =
-            json!({ "vpc": "w", "routes": [{ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" }] });
-    });
-    assert_eq!(found.len(), 1, "{found:?}");
-    // What starts inside does pass, both ways.
-    assert!(net.converses("app", &packet(APP, FAR, syn(40_000, 443))));
-}
-
-#[test]
 fn an_answer_over_a_peering_returns_to_its_sender_without_a_route() {
     // proves: NAT-33, CT-26
     let mut net = with(|_| {});

@@ -6,13 +6,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use vpclab_model::RouteState;
 use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
 
-use crate::fabric::{Fabric, NatGateway};
+use crate::fabric::{Fabric, NatGateway, RouteTarget};
 use crate::flow::lending::FLOWS_PER_DESTINATION;
 use crate::flow::nat::{InsideKey, NatBinding, OutsideKey, Pool};
 use crate::flow::{Conn, Effect, is_reply};
-use crate::index::NatGatewayIdx;
+use crate::index::{NatGatewayIdx, SubnetIdx};
 use crate::packet::{BornPacket, Draft, Path};
 use crate::plan::{Context, Location};
 use crate::reason::DropReason;
@@ -46,6 +47,9 @@ pub(crate) fn translate(
     let at = Place { gateway, nat, own };
     let before = (draft.headers.src, draft.headers.dst);
     match side {
+        NatSide::Inside if !is_client(cx, nat, draft) => {
+            return Err(DropReason::NatForeignClient { gateway });
+        }
         NatSide::Inside => leave(cx, &at, draft)?,
         NatSide::Outside => come_back(cx, &at, draft)?,
     }
@@ -54,7 +58,27 @@ pub(crate) fn translate(
     // What goes on from here is the gateway's, however it came to it.
     draft.path = Path::Inside;
     probe.step(|| Step::NatGateway { gateway, side, before, after: (draft.headers.src, draft.headers.dst) });
-    Ok(Location::Subnet(nat.subnet))
+    Ok(Location::OutOfNat(nat.subnet))
+}
+
+/// Whether the gateway serves whoever sent the packet: an interface of its VPC, or somebody who came in by a transit
+/// gateway (NAT-15, NAT-45, OQ-10). What an instance sends on does not show which way it came in: then it counts that its
+/// answers go out by a transit gateway, past that instance or another one.
+fn is_client(cx: &Context<'_>, nat: &NatGateway, draft: &Draft) -> bool {
+    let fabric = cx.fabric;
+    let client = draft.headers.src;
+    let way_back = |subnet: SubnetIdx| {
+        let route = fabric.route_tables[fabric.subnets[subnet].route_table].lookup(client);
+        route.filter(|route| route.state == RouteState::Active).map(|route| route.target)
+    };
+    matches!(draft.path, Path::Transit(_))
+        || fabric.interface_at(fabric.subnets[nat.subnet].vpc, client).is_some()
+        || match way_back(nat.subnet) {
+            Some(RouteTarget::NetworkInterface(eni)) => {
+                matches!(way_back(fabric.enis[eni].subnet), Some(RouteTarget::TransitGateway(_)))
+            }
+            way => matches!(way, Some(RouteTarget::TransitGateway(_))),
+        }
 }
 
 /// The gateway that has the packet.
