@@ -234,7 +234,8 @@ fn goes_by_a_tracking_gateway(topology: &Topology, name: &str, destination: std:
         RouteTarget::Local => is_endpoint(&subnet.vpc),
         RouteTarget::VpcPeeringConnection(name) => {
             let peering = &topology.vpc_peering_connections[name];
-            is_endpoint(if peering.vpc == subnet.vpc { &peering.peer_vpc } else { &peering.vpc })
+            let other = if peering.vpc == subnet.vpc { &peering.peer_vpc } else { &peering.vpc };
+            peering.state == PeeringState::Active && is_endpoint(other)
         }
         _ => false,
     })
