@@ -29,7 +29,7 @@ use self::endpoint::{Carried, Carrying};
 use self::filters::acl;
 use self::memory::{Datagram, Passage};
 pub use self::nat::Offer;
-use self::nat::{Lent, Mapping};
+use self::nat::{Draining, Lent, Mapping};
 use self::routes::route;
 pub(crate) use self::telling::ROUTER_LINK_LOCAL;
 use self::telling::Telling;
@@ -109,6 +109,7 @@ pub struct Oracle {
     passages: Vec<Passage>,
     datagrams: Vec<Datagram>,
     lent: Vec<Lent>,
+    draining: Vec<Draining>,
     carried: Vec<Carried>,
     placed: Vec<Placed>,
     objection: Option<String>,
@@ -274,6 +275,8 @@ impl Oracle {
         now: Duration,
         choices: &Choices,
     ) -> Verdict {
+        let draining = self.with_draining(topology);
+        let topology = draining.as_ref().unwrap_or(topology);
         let Choices { offers, loans, doors } = choices;
         let mut walk = Walk { offers, loans, doors, ..Walk::new(topology, now, packet.clone()) };
         let ended = self.reassemble(&mut walk, entry).and_then(|()| match entry {
@@ -330,8 +333,10 @@ impl Oracle {
         self.crossings
     }
 
-    /// Forgets what belongs to interfaces that `topology` no longer has: one made anew under an old name is another.
-    pub fn forget_removed(&mut self, topology: &Topology) {
+    /// `topology` takes the place of `previous`. Forgets what belongs to interfaces that it no longer has: one made anew
+    /// under an old name is another.
+    pub fn change(&mut self, previous: &Topology, topology: &Topology, now: Duration) {
+        self.drain(previous, topology, now);
         // With other routes the ends may have other zones.
         self.placed.clear();
         self.passages.retain(|passage| topology.network_interfaces.contains_key(passage.interface.as_str()));
