@@ -23,9 +23,9 @@ use self::gateways::{VPC_ENDPOINTS, modelled_endpoints};
 use self::interfaces::Policies;
 use self::not_modelled::NotModelledTable;
 use crate::fabric::{
-    Both, Draining, EgressOnlyInternetGateway, EndpointKind, Eni, Fabric, Forwards, Host, Instance, InternetGateway,
-    KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, Peering, Prefixes, Route, RouteTable, RouteTarget,
-    Router, SecurityGroup, Subnet, Vpc, VpcEndpoint, eui64_link_local,
+    Both, Draining, EgressOnlyInternetGateway, EndpointKind, Eni, Fabric, Forwards, Host, Instance,
+    InternetGateway, KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, Peering, Prefixes, Route, RouteTable,
+    RouteTarget, Router, SecurityGroup, Subnet, Vpc, VpcEndpoint, eui64_link_local,
 };
 use crate::index::{
     Arena, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx,

@@ -240,7 +240,8 @@ impl Oracle {
     fn lend(&self, walk: &mut Walk<'_>, name: &str, client: &Side) -> Result<Far, Reason> {
         let nat = &walk.topology.nat_gateways[name];
         let own = walk.topology.network_interfaces[&nat.network_interface].private_ips();
-        let is_lost = |address| self.draining.iter().any(|lost| lost.gateway == name && lost.address == address);
+        let is_lost =
+            |address| self.draining.iter().any(|lost| lost.gateway == name && lost.address == address);
         let own: Vec<_> = own.filter(|address| !is_lost(*address)).collect();
         let remote = match client.dst {
             IpAddr::V4(remote) => remote,
@@ -284,7 +285,8 @@ impl Oracle {
     fn lent_in<'a>(&'a self, walk: &'a Walk<'_>, name: &'a str) -> impl Iterator<Item = &'a Lent> {
         let (topology, now) = (walk.topology, walk.now);
         let is_drained = move |lent: &Lent| {
-            let lost = self.draining.iter().find(|lost| lost.gateway == name && lost.address == lent.far.address);
+            let lost =
+                self.draining.iter().find(|lost| lost.gateway == name && lost.address == lent.far.address);
             lost.is_some_and(|lost| lost.until < now)
         };
         let own = self.lent.iter().filter(move |lent| lent.gateway == name);

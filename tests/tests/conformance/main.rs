@@ -24,6 +24,7 @@ mod nat_changes;
 mod nat_clients;
 mod nat_gateway;
 mod nat_networks;
+mod nat_states;
 mod network_acls;
 mod networks;
 mod not_modelled;

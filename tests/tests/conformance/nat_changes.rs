@@ -373,11 +373,13 @@ fn an_address_that_comes_back_or_goes_to_somebody_else_does_so_at_once() {
     // Its elastic IP, or its private address, is an instance's now.
     let changes: [fn(&mut Value); 2] = [
         |d| {
-            d["instances"]["new"] = json!({ "subnet": "edge", "private_ip": "10.0.0.50", "security_groups": ["open"] });
+            d["instances"]["new"] =
+                json!({ "subnet": "edge", "private_ip": "10.0.0.50", "security_groups": ["open"] });
             d["eips"]["second"]["network_interface"] = json!("new");
         },
         |d| {
-            d["instances"]["new"] = json!({ "subnet": "edge", "private_ip": SECOND, "security_groups": ["open"] });
+            d["instances"]["new"] =
+                json!({ "subnet": "edge", "private_ip": SECOND, "security_groups": ["open"] });
         },
     ];
     for change in changes {

@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 use vpclab_tests::harness::Net;
 use vpclab_tests::packet::{Flags, ping, syn, tcp, udp};
 
-use crate::nat_networks::{
-    APP, APP_V6, CLIENT, CLIENT_NAT64, FAR, NAT, NAT_PUBLIC, document, told, with,
-};
+use crate::nat_networks::{APP, APP_V6, CLIENT, CLIENT_NAT64, FAR, NAT, NAT_PUBLIC, document, told, with};
 use crate::networks::{entry, everything, packet};
 
 /// A customer's address, and one in IPv6.

@@ -236,7 +236,8 @@ fn over_a_transit_gateway_customers_use_the_nat_gateway_of_a_vpc() {
         direct_connect(d, "dc");
         d["customer_networks"]["dc"]["cidr_blocks"] = json!(["172.16.0.0/16"]);
         d["customer_hosts"]["dc-host"]["address"] = json!("172.16.0.7");
-        d["dx_gateway_associations"]["dc-dxa"]["allowed_prefixes"] = json!(["10.0.0.0/16", "198.51.100.0/24"]);
+        d["dx_gateway_associations"]["dc-dxa"]["allowed_prefixes"] =
+            json!(["10.0.0.0/16", "198.51.100.0/24"]);
         d["internet_gateways"] = json!({ "igw": { "vpc": "v" } });
         d["eips"] = json!({ "e": {} });
         d["nat_gateways"] = json!({ "nat": { "subnet": "public", "allocation": "e" } });

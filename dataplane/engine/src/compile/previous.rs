@@ -34,10 +34,7 @@ impl<'a> Compiler<'a> {
 
     /// The secondary addresses that NAT gateways have lost, for the flows that they still have (NAT-21, NAT-42). Whoever is
     /// given such an address, private or public, has it at once, and the flows end.
-    pub(super) fn draining(
-        &self,
-        previous: &Fabric,
-    ) -> BTreeMap<&'a model::NatGatewayName, Vec<Draining>> {
+    pub(super) fn draining(&self, previous: &Fabric) -> BTreeMap<&'a model::NatGatewayName, Vec<Draining>> {
         let mut all = BTreeMap::new();
         for (name, nat) in &self.topology.nat_gateways {
             let index = self.nat_index(name);

@@ -122,7 +122,8 @@ fn leave(cx: &Context<'_>, at: &Place<'_>, draft: &mut Draft) -> Result<(), Drop
         _ => false,
     };
     let known = cx.flows.nat().of_client(&inside);
-    let known = known.filter(|binding| is_live(cx.fabric, cx.flows.drains(), binding, cx.now) && !opens_anew(binding));
+    let known = known
+        .filter(|binding| is_live(cx.fabric, cx.flows.drains(), binding, cx.now) && !opens_anew(binding));
     let outside = match known {
         Some(binding) => {
             let tcp_flags = draft.tcp_flags();
@@ -275,7 +276,8 @@ fn leave_error(
         destination_port: remote_port,
     };
     let binding = cx.flows.nat().of_client(&inside);
-    let binding = binding.filter(|binding| is_live(cx.fabric, cx.flows.drains(), binding, cx.now)).ok_or(unknown)?;
+    let binding =
+        binding.filter(|binding| is_live(cx.fabric, cx.flows.drains(), binding, cx.now)).ok_or(unknown)?;
     let outside = binding.outside;
     if draft.headers.is_ipv6() {
         draft.become_ipv4(outside.pool.address, outside.pool.remote);
@@ -342,7 +344,8 @@ pub(crate) fn is_live(fabric: &Fabric, drains: &Drains, binding: &NatBinding, no
             let is_lost = nat.draining.iter().any(|lost| lost.address == address);
             is_lost && !drains.has_ended(slot, address, now)
         };
-        (nat.addresses.contains(&address) || goes_on()) && fabric.enis[nat.eni].public_address_of(address) == public
+        (nat.addresses.contains(&address) || goes_on())
+            && fabric.enis[nat.eni].public_address_of(address) == public
     }) && binding.is_live(fabric.nat_closing_timeout(), now)
 }
 
