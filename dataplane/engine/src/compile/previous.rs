@@ -68,8 +68,10 @@ impl<'a> Compiler<'a> {
         let is_public = |address: Option<Ipv4Addr>| address.is_some() && address == lost.public;
         let has_either = |eni: &model::NetworkInterface| {
             let is_here = self.topology.subnets[&eni.subnet].vpc == subnet.vpc;
-            is_here && eni.private_ips().any(|address| address == lost.address)
-                || is_here && eni.prefixes().any(|block| block.contains(&IpAddr::V4(lost.address)))
+            let mut blocks = eni.prefixes();
+            is_here
+                && (eni.private_ips().any(|address| address == lost.address)
+                    || blocks.any(|block| block.contains(&IpAddr::V4(lost.address))))
                 || eni.public_ips.values().any(|public| is_public(Some(public.address)))
         };
         let hosts = self.topology.internet_hosts.values().map(|host| host.address);
