@@ -12,6 +12,9 @@ mod routing;
 mod tables;
 mod transit;
 
+#[cfg(test)]
+mod tests;
+
 pub use changes::changed;
 pub use network::network;
 pub use packets::{Past, packet, pause};

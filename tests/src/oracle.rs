@@ -21,7 +21,7 @@ mod transit;
 
 use std::time::Duration;
 
-use vpclab_model::{RouteOrigin, RouteState, RouteTarget, SubnetName, Topology};
+use vpclab_model::{DxGatewayName, RouteOrigin, RouteState, RouteTarget, SubnetName, Topology};
 
 use self::addresses::{is_reserved, owner};
 pub use self::endpoint::Loan;
@@ -128,43 +128,75 @@ pub struct Choices {
     pub doors: Vec<String>,
 }
 
-/// How many packets have arrived by way of each kind of gateway.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Crossings {
-    /// Transit gateways.
-    pub transit: usize,
-    /// Transit gateways, and by a peering from one to another.
-    pub transit_peering: usize,
+/// A kind of gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gateway {
+    /// Internet gateways.
+    Internet,
+    /// Egress-only internet gateways.
+    EgressOnly,
     /// NAT gateways.
-    pub nat: usize,
+    Nat,
     /// VPC peering connections.
-    pub peering: usize,
-    /// VPN connections and virtual interfaces.
-    pub private_link: usize,
+    Peering,
+    /// Virtual private gateways, by a VPN connection or a virtual interface of their own.
+    VpnGateway,
+    /// Transit gateways.
+    Transit,
+    /// Transit gateways, and by a peering from one to another.
+    TransitPeering,
+    /// Transit gateways, by a VPN connection.
+    TransitVpn,
+    /// Direct Connect gateways, by which gateway ever.
+    DirectConnect,
+    /// Gateway endpoints.
+    GatewayEndpoint,
+    /// Interface endpoints.
+    InterfaceEndpoint,
 }
 
+impl Gateway {
+    /// All of them, in their order.
+    pub const ALL: [Self; 11] = [
+        Self::Internet,
+        Self::EgressOnly,
+        Self::Nat,
+        Self::Peering,
+        Self::VpnGateway,
+        Self::Transit,
+        Self::TransitPeering,
+        Self::TransitVpn,
+        Self::DirectConnect,
+        Self::GatewayEndpoint,
+        Self::InterfaceEndpoint,
+    ];
+}
+
+/// How many packets have arrived by way of each kind of gateway.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Crossings([usize; Gateway::ALL.len()]);
+
 impl Crossings {
+    /// How many by way of this kind.
+    pub fn of(&self, gateway: Gateway) -> usize {
+        self.0[gateway as usize]
+    }
+
+    fn note(&mut self, gateway: Gateway) {
+        self.0[gateway as usize] += 1;
+    }
+
     /// Both together.
     #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            transit: self.transit + other.transit,
-            transit_peering: self.transit_peering + other.transit_peering,
-            nat: self.nat + other.nat,
-            peering: self.peering + other.peering,
-            private_link: self.private_link + other.private_link,
-        }
+    pub fn plus(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
+        self
     }
 
     /// Each once, however often one packet has crossed it.
-    fn once(self) -> Self {
-        Self {
-            transit: self.transit.min(1),
-            transit_peering: self.transit_peering.min(1),
-            nat: self.nat.min(1),
-            peering: self.peering.min(1),
-            private_link: self.private_link.min(1),
-        }
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self(self.0.map(|count| count.min(1)))
     }
 }
 
@@ -194,6 +226,8 @@ struct Walk<'a> {
     lacks_an_offer: bool,
     /// Whether a transit gateway has brought it into the VPC it is in.
     by_transit: bool,
+    /// The Direct Connect gateway by which it came to the transit gateway it is in.
+    by_dx: Option<&'a DxGatewayName>,
     /// Whether it comes out of a transit gateway's interface just now.
     out_of_transit: bool,
     /// Whether it comes out of a NAT gateway just now.
@@ -243,6 +277,7 @@ impl<'a> Walk<'a> {
             loans: &[],
             lacks_an_offer: false,
             by_transit: false,
+            by_dx: None,
             out_of_transit: false,
             out_of_nat: false,
             doors: &[],

@@ -33,14 +33,14 @@ struct Resources {
 /// A document that declares a valid network.
 pub fn network(rng: &mut Rng) -> Value {
     let mut made = Resources::default();
-    let amount = *rng.pick(&[1, 2, 2, 3, 3]);
+    let amount = *rng.pick(&[1, 2, 2, 3, 3, 3]);
     // Where filters let most through, packets come far.
     let is_open = rng.chance(65);
     // Alike on purpose, now and then: address spaces overlap.
     let seconds: Vec<usize> = (0..amount).map(|v| if rng.chance(60) { v } else { 0 }).collect();
     let peered = peerings_among(rng, &seconds, &mut made.vpc_peering_connections);
     // The last one is elsewhere, now and then.
-    let far = (amount > 1 && rng.chance(35)).then_some(amount - 1);
+    let far = (amount > 1 && rng.chance(70)).then_some(amount - 1);
     for (v, second) in seconds.iter().enumerate() {
         let ipv6 = rng.chance(70);
         let net = format!("10.{second}");
@@ -58,7 +58,7 @@ pub fn network(rng: &mut Rng) -> Value {
         if gateway {
             made.internet_gateways.insert(format!("g{v}"), json!({ "vpc": format!("v{v}") }));
         }
-        let outbound_only = ipv6 && rng.chance(45);
+        let outbound_only = ipv6 && rng.chance(80);
         if outbound_only {
             made.egress_only_internet_gateways.insert(format!("e{v}"), json!({ "vpc": format!("v{v}") }));
         }
@@ -151,7 +151,9 @@ pub fn network(rng: &mut Rng) -> Value {
                 // A gateway that its own subnet leads to leads nowhere (NAT-27): seldom worth a look.
                 let is_elsewhere = |nat: &&String| made.nat_gateways[*nat]["subnet"] != **name;
                 let elsewhere: Vec<String> = nat_names.iter().filter(is_elsewhere).cloned().collect();
+                let is_of_nat = nat_names.iter().any(|nat| made.nat_gateways[nat]["subnet"] == **name);
                 let around = Around {
+                    is_of_nat,
                     nats: if rng.chance(85) { &elsewhere } else { &nat_names },
                     v,
                     net: &net,
@@ -226,7 +228,7 @@ fn nat_gateways(
     made: &mut Resources,
 ) -> Vec<String> {
     let mut names = Vec::new();
-    for n in 0..rng.below(3) {
+    for n in 0..*rng.pick(&[1, 1, 2]) {
         let name = format!("n{v}{n}");
         let s = 1 + rng.below(subnets.len());
         let public = rng.chance(65);

@@ -3,10 +3,12 @@
 //! They are biased towards what happened before: answers, errors about what arrived, the middle of connections that may
 //! be forgotten, forwarding by whoever got a packet that was not for it.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use vpclab_model::{CustomerHost, InterfaceType, NetworkInterface, Topology};
+use ipnet::IpNet;
+use vpclab_model::{CustomerHost, InterfaceType, NetworkInterface, RouteState, RouteTarget, Topology};
 
 use super::{PORTS, Rng};
 use crate::oracle::{Entry, Place, Verdict};
@@ -100,13 +102,87 @@ fn rest(rng: &mut Rng, topology: &Topology, past: &Past) -> Option<(Entry, Packe
     Some((entry.clone(), Packet { piece: Piece::Later(id), ..first.clone() }))
 }
 
+/// A way that leads through some gateway: who sends, under which address, and where to. Each kind of target that a route
+/// of a subnet has is as likely as the others, and each kind of link that a customer network has.
+fn through_a_gateway(rng: &mut Rng, topology: &Topology) -> Option<(Place, IpAddr, IpAddr)> {
+    let mut ways: BTreeMap<String, Vec<(Place, IpAddr, IpNet)>> = BTreeMap::new();
+    for (name, eni) in topology.network_interfaces.iter().filter(|(_, eni)| eni.attachment.is_some()) {
+        let table = &topology.route_tables[&topology.subnets[&eni.subnet].route_table];
+        for route in table.routes.iter().filter(|route| route.state == RouteState::Active) {
+            let kind = match &route.target {
+                RouteTarget::Local | RouteTarget::NetworkInterface(_) | RouteTarget::NotModelled { .. } => {
+                    continue;
+                }
+                RouteTarget::TransitGateway(gateway) => gateway.as_str().to_owned(),
+                target => format!("{:?}", std::mem::discriminant(target)),
+            };
+            let family = addresses(eni).find(|own| own.is_ipv6() == route.destination.addr().is_ipv6());
+            if let Some(own) = family {
+                let place = Place::Interface(name.as_str().to_owned());
+                ways.entry(kind).or_default().push((place, own, route.destination));
+            }
+        }
+    }
+    let endpoints = topology.network_interfaces.values();
+    for endpoint in endpoints.filter(|eni| matches!(eni.interface_type, InterfaceType::VpcEndpoint(_))) {
+        let vpc = |eni: &NetworkInterface| &topology.subnets[&eni.subnet].vpc;
+        let clients = topology.network_interfaces.iter().filter(|(_, eni)| eni.attachment.is_some());
+        for (name, eni) in clients.filter(|(_, eni)| vpc(eni) == vpc(endpoint)) {
+            for own in addresses(eni) {
+                let to = addresses(endpoint).filter(|to| to.is_ipv6() == own.is_ipv6());
+                let place = || Place::Interface(name.as_str().to_owned());
+                ways.entry("interface endpoint".to_owned())
+                    .or_default()
+                    .extend(to.map(|to| (place(), own, IpNet::from(to))));
+            }
+        }
+    }
+    for (name, host) in &topology.customer_hosts {
+        let network = &topology.customer_networks[&host.customer_network];
+        for route in network.routes.iter().filter(|route| route.in_use) {
+            let kind = format!("{:?}", std::mem::discriminant(&route.link));
+            let family = host.addresses().find(|own| own.is_ipv6() == route.destination.addr().is_ipv6());
+            if let Some(own) = family {
+                let place = Place::Host(name.as_str().to_owned());
+                ways.entry(kind).or_default().push((place, own, route.destination));
+            }
+        }
+    }
+    let kinds: Vec<_> = ways.into_values().collect();
+    let of_kind = kinds.get(rng.below(kinds.len()))?;
+    let (place, source, block) = rng.pick(of_kind).clone();
+    let interfaces = topology.network_interfaces.values().flat_map(addresses);
+    let customers = topology.customer_hosts.values().flat_map(CustomerHost::addresses);
+    let services = topology.services.values().flat_map(|service| service.addresses());
+    let internet = topology.internet_hosts.values().flat_map(|host| {
+        let ipv4 = host.address.map(IpAddr::V4).into_iter();
+        let in_ipv6 = host.address.and_then(|address| in_ipv6(IpAddr::V4(address)));
+        ipv4.chain(host.ipv6_address.map(IpAddr::V6)).chain(in_ipv6)
+    });
+    let internet: Vec<IpAddr> = internet.filter(|address| block.contains(address)).collect();
+    let there = if block.prefix_len() == 0 && !internet.is_empty() && rng.chance(75) {
+        // Of everything rather what has no other way.
+        internet
+    } else {
+        let known = interfaces.chain(customers).chain(services).filter(|address| block.contains(address));
+        known.chain(internet).collect()
+    };
+    Some((place, source, *there.get(rng.below(there.len()))?))
+}
+
 /// A packet that refers to nothing before it.
 fn fresh(rng: &mut Rng, topology: &Topology) -> Option<(Entry, Packet)> {
     let ipv6 = rng.chance(35);
     let interfaces: Vec<_> =
         topology.network_interfaces.iter().filter(|(_, eni)| eni.attachment.is_some()).collect();
-    let destination = destination(rng, topology, ipv6)?;
-    let (place, mut source) = if rng.chance(25) {
+    let led = if rng.chance(70) { through_a_gateway(rng, topology) } else { None };
+    let destination = match &led {
+        Some((_, _, destination)) => *destination,
+        None => destination(rng, topology, ipv6)?,
+    };
+    let (place, mut source) = if let Some((place, source, _)) = led {
+        (place, source)
+    } else if rng.chance(25) {
         let public = topology.internet_hosts.iter().map(|(name, host)| {
             (name.as_str(), host.address.map(IpAddr::V4), host.ipv6_address.map(IpAddr::V6))
         });
@@ -125,7 +201,8 @@ fn fresh(rng: &mut Rng, topology: &Topology) -> Option<(Entry, Packet)> {
         (Place::Interface(name.as_str().to_owned()), *own.get(rng.below(own.len()))?)
     };
     if rng.chance(8) {
-        source = self::destination(rng, topology, ipv6).filter(|address| can_be_a_source(*address))?;
+        source =
+            self::destination(rng, topology, source.is_ipv6()).filter(|address| can_be_a_source(*address))?;
     }
     let port = |rng: &mut Rng| *rng.pick(&PORTS);
     let (high, low) = (50_000 + u16::try_from(rng.below(3)).unwrap(), port(rng));

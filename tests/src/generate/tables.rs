@@ -13,6 +13,8 @@ pub(super) struct Around<'a> {
     pub(super) ipv6: bool,
     pub(super) outbound_only: bool,
     pub(super) nats: &'a [String],
+    /// Whether a NAT gateway is in the table's subnet: then it rather leads on.
+    pub(super) is_of_nat: bool,
     pub(super) interfaces: &'a [String],
     pub(super) subnets: usize,
     pub(super) peered: &'a [(String, [(usize, usize); 2])],
@@ -22,7 +24,8 @@ pub(super) struct Around<'a> {
 pub(super) fn route_table(rng: &mut Rng, around: &Around<'_>) -> Value {
     let Around { v, net, gateway, ipv6, interfaces, .. } = *around;
     let mut routes = Vec::new();
-    if !around.nats.is_empty() && rng.chance(60) {
+    let (to_nat, on) = if around.is_of_nat { (15, 95) } else { (75, 85) };
+    if !around.nats.is_empty() && rng.chance(to_nat) {
         let nat = rng.pick(around.nats);
         let block = *rng.pick(&["0.0.0.0/0", "0.0.0.0/0", "0.0.0.0/0", "198.51.100.0/24", "10.0.0.0/8"]);
         routes.push(json!({ "cidr_block": block, "nat_gateway": nat }));
@@ -35,15 +38,15 @@ pub(super) fn route_table(rng: &mut Rng, around: &Around<'_>) -> Value {
         routes.push(json!({ "cidr_block": block, "nat_gateway": rng.pick(around.nats) }));
     }
     let has_default = routes.iter().any(|route| route["cidr_block"] == "0.0.0.0/0");
-    if !has_default && rng.chance(85) {
-        let target = if gateway && rng.chance(85) {
+    if !has_default && rng.chance(on) {
+        let target = if gateway && rng.chance(on) {
             json!({ "cidr_block": "0.0.0.0/0", "gateway": format!("g{v}") })
         } else {
             json!({ "cidr_block": "0.0.0.0/0", "network_interface": rng.pick(interfaces) })
         };
         routes.push(target);
     }
-    if around.outbound_only && rng.chance(60) {
+    if around.outbound_only && rng.chance(80) {
         routes.push(json!({ "ipv6_cidr_block": "::/0", "egress_only_gateway": format!("e{v}") }));
     } else if ipv6 && gateway && rng.chance(75) {
         routes.push(json!({ "ipv6_cidr_block": "::/0", "gateway": format!("g{v}") }));

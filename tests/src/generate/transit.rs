@@ -7,10 +7,21 @@ use crate::harness::topology;
 
 /// Joins the VPCs of a document by a transit gateway, in one of many ways.
 pub(super) fn enrich(rng: &mut Rng, document: &mut Value) {
-    if rng.chance(45) {
+    if rng.chance(20) {
         return;
     }
-    let before = document.clone();
+    for _ in 0..4 {
+        let mut richer = document.clone();
+        join_vpcs(rng, &mut richer);
+        // What was thought up may be no network, as when a subnet has no room for an interface.
+        if topology(&richer, None).is_ok() {
+            *document = richer;
+            return;
+        }
+    }
+}
+
+fn join_vpcs(rng: &mut Rng, document: &mut Value) {
     let switch = |rng: &mut Rng, percent| if rng.chance(percent) { "enable" } else { "disable" };
     document["transit_gateways"] = json!({ "hub": {
         "default_route_table_association": switch(rng, 85), "default_route_table_propagation": switch(rng, 85),
@@ -22,7 +33,7 @@ pub(super) fn enrich(rng: &mut Rng, document: &mut Value) {
     for vpc in &vpcs {
         // A gateway joins VPCs of its own Region.
         let is_near = document["vpcs"][vpc]["region"].is_null();
-        if rng.chance(90) {
+        if rng.chance(95) {
             attach(rng, document, vpc, if is_near { "hub" } else { "far-hub" });
             if is_near {
                 attached.push(vpc.clone());
@@ -54,10 +65,6 @@ pub(super) fn enrich(rng: &mut Rng, document: &mut Value) {
         }
         document["transit_gateway_route_tables"]["special"] = json!({ "transit_gateway": "hub",
             "associations": associations, "propagations": propagations, "routes": routes });
-    }
-    if topology(document, None).is_err() {
-        // What was thought up is no network, as when a subnet has no room for an interface.
-        *document = before;
     }
 }
 

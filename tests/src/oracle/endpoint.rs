@@ -17,7 +17,7 @@ use super::addresses::{has_address, is_public, owner};
 use super::internet::INTERNET_MTU;
 use super::memory::{Flow, Passage, Story};
 use super::routes::route;
-use super::{From, Oracle, Place, Reason, Walk};
+use super::{From, Gateway, Oracle, Place, Reason, Walk};
 use crate::packet::{Body, Flags, Packet, Piece};
 
 /// EPI-10.
@@ -130,6 +130,7 @@ impl Oracle {
             }
         };
         set_source_port(&mut walk.packet, seen.asks.1);
+        walk.crossed.note(Gateway::GatewayEndpoint);
         Ok(Some(Place::Host(service_name.to_owned())))
     }
 
@@ -172,6 +173,7 @@ impl Oracle {
                 seen
             }
         };
+        walk.crossed.note(Gateway::InterfaceEndpoint);
         (walk.packet.src, walk.packet.dst) = (seen.asks.0, seen.asked.0);
         set_source_port(&mut walk.packet, seen.asks.1);
         Ok(Some(Place::Host(service_name.to_owned())))

@@ -10,7 +10,7 @@ use super::addresses::{
 };
 use super::memory::{Flow, remembered};
 use super::routes::route;
-use super::{From, Oracle, Place, Reason, Walk, edge};
+use super::{From, Gateway, Oracle, Place, Reason, Walk, edge};
 use crate::packet::Body;
 
 /// MTU-03, IGW-12.
@@ -55,6 +55,7 @@ impl Oracle {
                 about.dst = public;
             }
         }
+        walk.crossed.note(Gateway::Internet);
         self.onto_the_internet(walk)
     }
 
@@ -70,6 +71,7 @@ impl Oracle {
             return Err(Reason::Gateway);
         }
         walk.fit(INTERNET_MTU, None)?;
+        walk.crossed.note(Gateway::EgressOnly);
         self.onto_the_internet(walk)
     }
 

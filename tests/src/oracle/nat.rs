@@ -13,7 +13,7 @@ use super::addresses::{has_address, owner};
 use super::memory::{Flow, Passage, Story};
 use super::routes::route;
 use super::telling::Telling;
-use super::{Oracle, Place, Reason, Walk};
+use super::{Gateway, Oracle, Place, Reason, Walk};
 use crate::packet::{Body, ErrorKind, Flags, Packet, Piece, Quoted, QuotedTransport};
 
 /// NAT-10, NAT-37.
@@ -114,7 +114,7 @@ impl Oracle {
             self.back_by_nat(walk, name)?;
         }
         walk.nat.push(name);
-        walk.crossed.nat += 1;
+        walk.crossed.note(Gateway::Nat);
         walk.sender = None;
         walk.auto_tracked = true;
         walk.came_by = None;

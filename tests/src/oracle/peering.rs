@@ -3,7 +3,7 @@
 use vpclab_model::{PeeringState, Topology, VpcName};
 
 use super::addresses::owner;
-use super::{From, Oracle, Place, Reason, Walk};
+use super::{From, Gateway, Oracle, Place, Reason, Walk};
 
 impl Oracle {
     /// PCX-07, PCX-09, PIPE-05: to whoever has the address in the VPC at the other end, and nowhere else.
@@ -28,7 +28,7 @@ impl Oracle {
             walk.fit(topology.settings.inter_region_peering_mtu.into(), None)?;
         }
         walk.came_by = Some(name.to_owned());
-        walk.crossed.peering += 1;
+        walk.crossed.note(Gateway::Peering);
         let owner = owner(topology, to, walk.packet.dst).ok_or(Reason::NoDestination)?;
         self.enter(walk, owner.as_str(), &From::Outside)
     }

@@ -4,23 +4,34 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use vpclab_model::{
-    AwsEnd, BgpRoute, CustomerNetworkName, InterfaceType, LinkState, LocalPreference, NetworkInterfaceName,
-    Topology, VirtualInterfaceEnd, VpcName, VpnGatewayName,
+    AttachmentName, AwsEnd, BgpRoute, CustomerNetworkName, DxGatewayAssociation, DxGatewayAssociationName,
+    DxGatewayName, InterfaceType, LinkState, LocalPreference, NetworkInterfaceName, Topology,
+    TransitGatewayName, TransitGatewayRouteState, VirtualInterfaceEnd, VpcName, VpnConnectionName,
+    VpnGatewayName,
 };
 
 use super::addresses::{has_address, owner};
-use super::{From, Oracle, Place, Reason, Walk, edge};
+use super::transit::table_of;
+use super::{From, Gateway, Oracle, Place, Reason, Walk, edge};
 
 /// DX-01
 const STATIC_OVER_DX: usize = 1500;
 
-/// A link to a virtual private gateway that carries packets.
+/// AWS's end of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Near<'a> {
+    Vpn(&'a VpnGatewayName),
+    Transit(&'a TransitGatewayName),
+    Dx(&'a DxGatewayName),
+}
+
+/// A link that carries packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Link<'a> {
     /// Direct Connect, or a VPN connection; that order is the one of preference.
     is_vpn: bool,
     name: &'a str,
-    gateway: &'a VpnGatewayName,
+    near: Near<'a>,
     dynamic: bool,
     network: Option<&'a CustomerNetworkName>,
     mtu: usize,
@@ -58,6 +69,10 @@ impl Oracle {
             squeeze(walk, STATIC_OVER_DX)?;
         }
         walk.sender = None;
+        walk.crossed.note(Gateway::VpnGateway);
+        if matches!(way.link.near, Near::Dx(_)) {
+            walk.crossed.note(Gateway::DirectConnect);
+        }
         to_customer(walk, way.link)
     }
 
@@ -78,24 +93,93 @@ impl Oracle {
         }
         let link = way_out(topology, network, walk.packet.dst).ok_or(Reason::Gateway)?;
         squeeze(walk, link.mtu)?;
-        hop(walk)?;
-        walk.crossed.private_link += 1;
-        self.by_vpn_gateway(walk, link)
+        match link.near {
+            Near::Vpn(gateway) => self.by_vpn_gateway(walk, gateway, link),
+            Near::Transit(gateway) => {
+                let (name, _) = topology.vpn_connections.get_key_value(link.name).ok_or(Reason::Gateway)?;
+                walk.crossed.note(Gateway::TransitVpn);
+                self.switch(walk, gateway, &AttachmentName::Vpn(name.clone()), None)
+            }
+            Near::Dx(dx) => {
+                // DX-07: to whoever announces the longest prefix.
+                let mut found: Option<(u8, &DxGatewayAssociationName)> = None;
+                for (name, association) in associations(topology, dx) {
+                    let matching = announced(topology, association).into_iter();
+                    let matching = matching.filter(|block| block.contains(&walk.packet.dst));
+                    if let Some(len) = matching.map(|block| block.prefix_len()).max()
+                        && found.is_none_or(|(other, _)| len > other)
+                    {
+                        found = Some((len, name));
+                    }
+                }
+                let (_, name) = found.ok_or(Reason::Gateway)?;
+                walk.crossed.note(Gateway::DirectConnect);
+                match &topology.dx_gateway_associations[name].gateway {
+                    AwsEnd::VpnGateway(gateway) => self.by_vpn_gateway(walk, gateway, link),
+                    AwsEnd::TransitGateway(gateway) => {
+                        walk.by_dx = Some(dx);
+                        self.switch(walk, gateway, &AttachmentName::DxGateway(name.clone()), None)
+                    }
+                }
+            }
+        }
     }
 
-    fn by_vpn_gateway(&self, walk: &mut Walk<'_>, from: Link<'_>) -> Result<Option<Place>, Reason> {
+    /// Out of a transit gateway by a VPN connection.
+    pub(super) fn out_by_vpn(
+        &self,
+        walk: &mut Walk<'_>,
+        name: &VpnConnectionName,
+    ) -> Result<Option<Place>, Reason> {
+        let all = links(walk.topology);
+        let link = all.iter().map(|(link, ..)| *link).find(|link| link.is_vpn && link.name == name.as_str());
+        walk.crossed.note(Gateway::TransitVpn);
+        to_customer(walk, link.ok_or(Reason::Gateway)?)
+    }
+
+    /// Out of a transit gateway by a Direct Connect gateway, by what that has learnt.
+    pub(super) fn out_by_dx_gateway(
+        &self,
+        walk: &mut Walk<'_>,
+        name: &DxGatewayAssociationName,
+    ) -> Result<Option<Place>, Reason> {
+        let topology = walk.topology;
+        let association = &topology.dx_gateway_associations[name];
+        if walk.by_dx == Some(&association.dx_gateway) {
+            // DX-06
+            return Err(Reason::Gateway);
+        }
+        let learnt = association.routes.iter();
+        let way = learnt
+            .filter(|route| route.in_use && route.destination.contains(&walk.packet.dst))
+            .max_by_key(|route| route.destination.prefix_len())
+            .ok_or(Reason::Blackhole)?;
+        let all = links(topology);
+        let link = all.iter().map(|(link, ..)| *link).find(|link| link.name == way.link.as_str());
+        walk.crossed.note(Gateway::DirectConnect);
+        to_customer(walk, link.ok_or(Reason::Gateway)?)
+    }
+
+    fn by_vpn_gateway(
+        &self,
+        walk: &mut Walk<'_>,
+        gateway: &VpnGatewayName,
+        from: Link<'_>,
+    ) -> Result<Option<Place>, Reason> {
         let topology = walk.topology;
         let dst = walk.packet.dst;
-        let vpc = topology.vpn_gateways[from.gateway].vpc.as_ref();
+        hop(walk)?;
+        walk.crossed.note(Gateway::VpnGateway);
+        let vpc = topology.vpn_gateways[gateway].vpc.as_ref();
         match vpc.filter(|vpc| topology.vpcs[*vpc].cidr_blocks().any(|block| block.contains(&dst))) {
             Some(vpc) => {
                 let name = in_use(topology, vpc, dst).ok_or(Reason::Gateway)?;
-                let middlebox = edge::diverted_by_vpn_gateway(topology, from.gateway, dst)?;
+                let middlebox = edge::diverted_by_vpn_gateway(topology, gateway, dst)?;
                 self.enter(walk, middlebox.unwrap_or(name).as_str(), &From::Outside)
             }
             None => {
                 // VGW-09
-                let way = best(topology, from.gateway, dst).ok_or(Reason::Gateway)?;
+                let way = best(topology, gateway, dst).ok_or(Reason::Gateway)?;
                 let by_bgp = way.kind == 2 && from.is_vpn && from.dynamic;
                 if !by_bgp || way.link.name == from.name {
                     return Err(Reason::Gateway);
@@ -108,7 +192,6 @@ impl Oracle {
 
 fn to_customer(walk: &mut Walk<'_>, link: Link<'_>) -> Result<Option<Place>, Reason> {
     squeeze(walk, link.mtu)?;
-    walk.crossed.private_link += 1;
     within(walk, link.network.ok_or(Reason::NoDestination)?)
 }
 
@@ -155,12 +238,14 @@ fn in_use<'a>(topology: &'a Topology, vpc: &VpcName, address: IpAddr) -> Option<
 fn links(topology: &Topology) -> Vec<(Link<'_>, &[BgpRoute], Vec<IpNet>)> {
     let mut all = Vec::new();
     for (name, vpn) in &topology.vpn_connections {
-        let AwsEnd::VpnGateway(gateway) = &vpn.gateway else { continue };
         let customer = &topology.customer_gateways[&vpn.customer_gateway];
         let link = Link {
             is_vpn: true,
             name: name.as_str(),
-            gateway,
+            near: match &vpn.gateway {
+                AwsEnd::VpnGateway(gateway) => Near::Vpn(gateway),
+                AwsEnd::TransitGateway(gateway) => Near::Transit(gateway),
+            },
             dynamic: !vpn.static_routes_only,
             network: customer.customer_network.as_ref(),
             mtu: vpn.mtu().into(),
@@ -170,12 +255,16 @@ fn links(topology: &Topology) -> Vec<(Link<'_>, &[BgpRoute], Vec<IpNet>)> {
             all.push((link, vpn.bgp_routes.as_slice(), vpn.routes.iter().map(|r| IpNet::V4(*r)).collect()));
         }
     }
-    for (name, vif) in &topology.dx_private_virtual_interfaces {
-        let VirtualInterfaceEnd::VpnGateway(gateway) = &vif.end else { continue };
+    let private = topology.dx_private_virtual_interfaces.iter().map(|(name, vif)| (name.as_str(), vif));
+    let transit = topology.dx_transit_virtual_interfaces.iter().map(|(name, vif)| (name.as_str(), vif));
+    for (name, vif) in private.chain(transit) {
         let link = Link {
             is_vpn: false,
-            name: name.as_str(),
-            gateway,
+            name,
+            near: match &vif.end {
+                VirtualInterfaceEnd::VpnGateway(gateway) => Near::Vpn(gateway),
+                VirtualInterfaceEnd::DxGateway(dx) => Near::Dx(dx),
+            },
             dynamic: true,
             network: vif.customer_network.as_ref(),
             mtu: vif.mtu.into(),
@@ -190,8 +279,15 @@ fn links(topology: &Topology) -> Vec<(Link<'_>, &[BgpRoute], Vec<IpNet>)> {
 
 fn ways<'a>(topology: &'a Topology, gateway: &VpnGatewayName) -> Vec<Way<'a>> {
     let mut all = Vec::new();
-    for (link, announced, listed) in links(topology).into_iter().filter(|(link, ..)| link.gateway == gateway)
-    {
+    let leads_here = |link: &Link<'_>| match link.near {
+        Near::Vpn(near) => near == gateway,
+        Near::Dx(dx) => {
+            let mut all = associations(topology, dx);
+            all.any(|(_, association)| association.gateway == AwsEnd::VpnGateway(gateway.clone()))
+        }
+        Near::Transit(_) => false,
+    };
+    for (link, announced, listed) in links(topology).into_iter().filter(|(link, ..)| leads_here(link)) {
         all.extend(listed.into_iter().map(|destination| Way {
             destination,
             kind: 1,
@@ -210,6 +306,17 @@ fn ways<'a>(topology: &'a Topology, gateway: &VpnGatewayName) -> Vec<Way<'a>> {
         }));
     }
     all
+}
+
+/// What the table of a VPN attachment holds, but for what leads back over it: AWS announces it.
+fn in_table_of(topology: &Topology, gateway: &TransitGatewayName, name: &str) -> Vec<IpNet> {
+    let Some((name, _)) = topology.vpn_connections.get_key_value(name) else { return Vec::new() };
+    let Some(table) = table_of(topology, gateway, &AttachmentName::Vpn(name.clone())) else {
+        return Vec::new();
+    };
+    let others = table.routes.iter().filter(|route| route.state == TransitGatewayRouteState::Active);
+    let others = others.filter(|route| !route.attachments.contains(&AttachmentName::Vpn(name.clone())));
+    others.map(|route| route.destination).collect()
 }
 
 /// What sets two ways to one destination apart.
@@ -233,6 +340,27 @@ fn best<'a>(topology: &'a Topology, gateway: &VpnGatewayName, destination: IpAdd
     found
 }
 
+fn associations<'a>(
+    topology: &'a Topology,
+    dx: &'a DxGatewayName,
+) -> impl Iterator<Item = (&'a DxGatewayAssociationName, &'a DxGatewayAssociation)> {
+    topology.dx_gateway_associations.iter().filter(move |(_, association)| association.dx_gateway == *dx)
+}
+
+/// DX-07: what a gateway announces by a Direct Connect gateway.
+fn announced(topology: &Topology, association: &DxGatewayAssociation) -> Vec<IpNet> {
+    let allowed = association.allowed_prefixes.as_deref();
+    match &association.gateway {
+        AwsEnd::TransitGateway(_) => allowed.unwrap_or_default().to_vec(),
+        AwsEnd::VpnGateway(gateway) => {
+            let vpc = topology.vpn_gateways[gateway].vpc.as_ref();
+            let blocks = vpc.into_iter().flat_map(|vpc| topology.vpcs[vpc].cidr_blocks());
+            let passes = |block: &IpNet| allowed.is_none_or(|all| all.iter().any(|one| one.contains(block)));
+            blocks.filter(passes).collect()
+        }
+    }
+}
+
 /// By what AWS announces to a network: the longest prefix, Direct Connect before VPN.
 fn way_out<'a>(
     topology: &'a Topology,
@@ -241,11 +369,20 @@ fn way_out<'a>(
 ) -> Option<Link<'a>> {
     let mut found: Option<(u8, Link<'a>)> = None;
     for (link, ..) in links(topology).into_iter().filter(|(link, ..)| link.network == Some(network)) {
-        let vpc = topology.vpn_gateways[link.gateway].vpc.as_ref();
-        let blocks = vpc.into_iter().flat_map(|vpc| topology.vpcs[vpc].cidr_blocks());
-        let mut told: Vec<IpNet> = blocks.filter(|block| !link.is_vpn || block.addr().is_ipv4()).collect();
-        if link.is_vpn && link.dynamic {
-            let all = ways(topology, link.gateway);
+        let mut told: Vec<IpNet> = match link.near {
+            Near::Vpn(gateway) => {
+                let vpc = topology.vpn_gateways[gateway].vpc.as_ref();
+                let blocks = vpc.into_iter().flat_map(|vpc| topology.vpcs[vpc].cidr_blocks());
+                blocks.filter(|block| !link.is_vpn || block.addr().is_ipv4()).collect()
+            }
+            Near::Dx(dx) => {
+                associations(topology, dx).flat_map(|(_, one)| announced(topology, one)).collect()
+            }
+            Near::Transit(gateway) if link.dynamic => in_table_of(topology, gateway, link.name),
+            Near::Transit(_) => Vec::new(),
+        };
+        if let (true, true, Near::Vpn(gateway)) = (link.is_vpn, link.dynamic, link.near) {
+            let all = ways(topology, gateway);
             let sites = all.iter().filter(|way| {
                 let beaten = all.iter().any(|o| o.destination == way.destination && goes_before(o, way));
                 way.kind == 2 && !beaten && !way.path.contains(&link.asn) && way.link.network != Some(network)

@@ -12,11 +12,13 @@ use vpclab_model::{
 
 use super::addresses::owner;
 use super::filters::acl;
-use super::{Oracle, Place, Reason, Walk};
+use super::{Gateway, Oracle, Place, Reason, Walk};
 use crate::packet::{Body, ErrorKind, Packet};
 
 /// TGW-25.
 const TRANSIT_MTU: usize = 8500;
+/// TGW-25, of VPN attachments.
+const VPN_MTU: usize = 1500;
 
 /// A flow at an attachment in appliance mode, its ends in order, and the subnet it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +51,7 @@ impl Oracle {
         self.switch(walk, gateway, &AttachmentName::Vpc(name.clone()), Some(door))
     }
 
-    fn switch<'a>(
+    pub(super) fn switch<'a>(
         &self,
         walk: &mut Walk<'a>,
         gateway: &'a TransitGatewayName,
@@ -64,7 +66,9 @@ impl Oracle {
         }
         // TGW-42
         walk.packet.ttl = walk.packet.ttl.checked_sub(1).filter(|ttl| *ttl > 0).ok_or(Reason::Expired)?;
-        if walk.packet.len() > TRANSIT_MTU {
+        let is_vpn = |name: &AttachmentName| matches!(name, AttachmentName::Vpn(_));
+        let mtu = if is_vpn(entered) || is_vpn(&route.attachments[0]) { VPN_MTU } else { TRANSIT_MTU };
+        if walk.packet.len() > mtu {
             // TGW-26
             let tells = matches!(entered, AttachmentName::Vpc(_))
                 && topology.settings.transit_gateway_path_mtu_discovery
@@ -80,11 +84,17 @@ impl Oracle {
                 let ends = [&peering.transit_gateway, &peering.peer_transit_gateway];
                 let other = if ends[0] == gateway { ends[1] } else { ends[0] };
                 walk.sender = None;
-                walk.crossed.transit_peering += 1;
+                walk.crossed.note(Gateway::TransitPeering);
                 self.switch(walk, other, &AttachmentName::Peering(name.clone()), None)
             }
-            // What lies beyond is another's to judge.
-            AttachmentName::Vpn(_) | AttachmentName::DxGateway(_) => Err(Reason::Gateway),
+            AttachmentName::Vpn(name) => {
+                walk.sender = None;
+                self.out_by_vpn(walk, name)
+            }
+            AttachmentName::DxGateway(name) => {
+                walk.sender = None;
+                self.out_by_dx_gateway(walk, name)
+            }
             AttachmentName::Vpc(name) => {
                 let attachment = &topology.transit_gateway_vpc_attachments[name];
                 let refers = match entered {
@@ -99,8 +109,9 @@ impl Oracle {
                 }
                 let out = self.placed(walk, gateway, name.as_str(), attachment, door);
                 walk.came_by = None;
-                walk.crossed.transit += 1;
+                walk.crossed.note(Gateway::Transit);
                 walk.by_transit = true;
+                walk.by_dx = None;
                 walk.out_of_transit = true;
                 self.at_router(walk, out)
             }
@@ -220,7 +231,7 @@ fn zone_of_attachment<'a>(
 }
 
 /// TGW-02, TGW-04.
-fn table_of<'a>(
+pub(super) fn table_of<'a>(
     topology: &'a Topology,
     gateway: &TransitGatewayName,
     attachment: &AttachmentName,
