@@ -33,6 +33,7 @@ mod prefix_lists;
 mod private_networks;
 mod quota_cases;
 mod quotas;
+mod refusals;
 mod register;
 mod route_tables;
 mod security_groups;
