@@ -341,7 +341,7 @@ fn what_terraform_says_besides_is_taken_and_changes_nothing() {
     assert_eq!(mistakes(&d), [""; 0]);
     // Only where Terraform has them.
     networks::refused("subnets.private.ami", "UnknownParameter", |d| {
-        d["subnets"]["private"]["ami"] = json!("a")
+        d["subnets"]["private"]["ami"] = json!("a");
     });
 }
 
