@@ -171,9 +171,13 @@ impl Telling<'_> {
             back = None;
             forward.verdict = LegVerdict::Dropped;
             forward.observed = None;
-            by_choice = false;
+            // On another way that gateways may choose it may reach who was asked.
+            by_choice = told.elsewhere.iter().any(|leg| self.astray(leg).is_none());
             not_denied.clear();
-            blockers.push(self.misdelivered(&name));
+            blockers.push(Blocker { by_choice, ..self.misdelivered(&name) });
+        } else if let Some(name) = told.elsewhere.iter().find_map(|leg| self.astray(leg)) {
+            by_choice = true;
+            blockers.push(Blocker { by_choice: true, ..self.misdelivered(&name) });
         }
         let reachable = match (blockers.is_empty(), unmodelled.is_empty()) {
             (false, _) => Some(false),

@@ -76,6 +76,26 @@ fn jumbo_packets_go_over_interfaces_that_allow_them_and_by_propagated_routes_onl
 }
 
 #[test]
+fn of_what_is_too_large_for_the_customers_network_no_router_of_the_vpc_tells() {
+    // proves: DX-01, MTU-08
+    let mut net = with(|d| {
+        only_direct_connect(d);
+        d["dx_private_virtual_interfaces"]["dc-vif"]["mtu"] = json!(9001);
+        d["customer_networks"]["dc"]["mtu"] = json!(2000);
+    });
+    for (from, to, headers) in [(APP, DESK, 28), (APP_V6, DESK_V6, 48)] {
+        let request = packet(from, to, ping(1));
+        let of = |net: &Net, size: usize| {
+            let payload = vec![0; size - headers];
+            frames::frame(&request, net.mac("app"), net.next_hop("app", request.dst), &payload)
+        };
+        let (fits, larger) = (of(&net, 2000), of(&net, 2001));
+        net.send_frame("app", &fits).arrives_at("dc-host");
+        net.send_frame("app", &larger).dies_of("mtu-exceeded");
+    }
+}
+
+#[test]
 fn both_families_come_and_go_over_a_private_virtual_interface() {
     // proves: VGW-08
     let mut net = with(only_direct_connect);
@@ -86,6 +106,30 @@ fn both_families_come_and_go_over_a_private_virtual_interface() {
     net.change(|d| d["dx_private_virtual_interfaces"]["dc-vif"]["state"] = json!("down"));
     net.send("app", &packet(APP, DESK, udp(1, 2))).dies_of("no-route");
     net.send("dc-host", &packet(DESK, APP, udp(1, 2))).dies_of("customer-no-route");
+}
+
+#[test]
+fn a_customer_prefers_direct_connect_and_its_own_routes_before_all() {
+    // proves: DX-05
+    let mut net = with(|d| {
+        d["customer_networks"]["office"]["virtual_interfaces"] = json!(["vif"]);
+        d["customer_networks"]["office"]["mtu"] = json!(9001);
+        d["dx_private_virtual_interfaces"]["vif"] =
+            json!({ "vpn_gateway": "vgw", "bgp_asn": 65010, "mtu": 9001 });
+    });
+    // No tunnel takes so much.
+    let large = sized(&net, "desk", DESK, APP, 9001);
+    net.send_frame("desk", &large).arrives_at("app");
+    for (link, passes) in [("vpn", false), ("vif", true)] {
+        net.change(|d| {
+            d["customer_networks"]["office"]["routes"] =
+                json!([{ "cidr_block": "10.0.0.0/16", "link": link }]);
+        });
+        assert_eq!(net.send_frame("desk", &large).delivered().is_some(), passes, "{link}");
+    }
+    net.change(|d| d["dx_private_virtual_interfaces"]["vif"]["state"] = json!("down"));
+    net.send_frame("desk", &large).dies_of("mtu-exceeded");
+    net.send("desk", &packet(DESK, APP, udp(1, 2))).arrives_at("app");
 }
 
 #[test]
@@ -168,8 +212,8 @@ fn by_transit_gateways(d: &mut Value) {
     d["transit_gateway_vpc_attachments"] = json!({ "att": { "transit_gateway": "tgw", "vpc": "v",
         "subnets": ["a"], "ipv6_support": "enable" } });
     d["transit_gateway_peering_attachments"] = json!({ "peering": { "transit_gateway": "tgw",
-        "peer_transit_gateway": "tgw2", "auto_accept": true } });
-    d["dx_gateways"] = json!({ "dx": {} });
+        "peer_transit_gateway": "tgw2", "state": "available" } });
+    d["dx_gateways"] = json!({ "dx": { "amazon_side_asn": 64600 } });
     d["dx_private_virtual_interfaces"] = json!({});
     d["dx_gateway_associations"] = json!({
         "to-tgw": { "dx_gateway": "dx", "transit_gateway": "tgw",
@@ -219,6 +263,18 @@ fn a_transit_gateway_is_no_way_round_from_one_virtual_interface_to_another() {
 }
 
 #[test]
+fn a_gateway_is_associated_with_a_direct_connect_gateway_once() {
+    // proves: DX-06
+    for gateway in ["dx", "second"] {
+        refused("dx_gateway_associations.twin", "DirectConnectClientException", |d| {
+            by_a_gateway(d);
+            d["dx_gateways"]["second"] = json!({});
+            d["dx_gateway_associations"]["twin"] = json!({ "dx_gateway": gateway, "vpn_gateway": "vgw" });
+        });
+    }
+}
+
+#[test]
 fn allowed_prefixes_are_a_filter_for_the_blocks_of_a_vpc() {
     // proves: DX-07
     let mut net = with(by_a_gateway);
@@ -237,5 +293,22 @@ fn allowed_prefixes_are_a_filter_for_the_blocks_of_a_vpc() {
         } else {
             fate.dies_of("customer-no-route");
         }
+    }
+}
+
+#[test]
+fn a_direct_connect_gateway_may_belong_to_another_account_than_what_it_joins() {
+    let mut net = with(by_a_gateway);
+    assert_eq!(net.topology.dx_gateways["dx"].owner, "123456789012");
+    net.change(|d| d["dx_gateways"]["dx"]["owner_id"] = json!("210987654321"));
+    assert_eq!(net.topology.dx_gateways["dx"].owner, "210987654321");
+    assert!(net.converses("far", &packet("10.1.1.10", DESK, syn(40_000, 80))));
+    // It is in no region, and an account has twelve digits.
+    for (attribute, wrong, code) in
+        [("owner", "me", "InvalidParameterValue"), ("region", "us-east-1", "UnknownParameter")]
+    {
+        refused(&format!("dx_gateways.dx.{attribute}"), code, |d| {
+            d["dx_gateways"] = json!({ "dx": { attribute: wrong } });
+        });
     }
 }

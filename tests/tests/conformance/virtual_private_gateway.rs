@@ -295,8 +295,23 @@ fn sites_reach_each_other_through_the_gateway_they_share_by_bgp() {
     net.send("desk", &request).dies_of("customer-no-route");
     net.change(|d| {
         d["customer_networks"]["office"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "link": "vpn" }]);
+        d["customer_networks"]["branch"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "link": "vpn2" }]);
     });
     net.send("desk", &request).dies_of("vpn-gateway-foreign-destination");
+    net.send("till", &packet("172.16.0.7", DESK, syn(40_000, 80))).dies_of("vpn-gateway-foreign-destination");
+}
+
+#[test]
+fn the_gateway_sends_nothing_back_over_the_connection_that_it_came_by() {
+    // proves: VGW-09
+    let mut net = with(|d| {
+        other_site(d);
+        d["vpn_connections"]["vpn"]["bgp_routes"] =
+            json!([{ "cidr_block": "192.168.0.0/16" }, { "cidr_block": "172.17.0.0/16" }]);
+        d["customer_networks"]["office"]["routes"] =
+            json!([{ "cidr_block": "172.17.0.0/16", "link": "vpn" }]);
+    });
+    net.send("desk", &packet(DESK, "172.17.0.7", udp(1, 2))).dies_of("vpn-gateway-foreign-destination");
 }
 
 #[test]
@@ -312,6 +327,20 @@ fn the_local_route_wins_over_a_propagated_one_that_is_more_specific() {
             json!({ "subnet": "b", "private_ip": "10.0.2.10", "security_groups": ["open"] });
     });
     net.send("other", &packet("10.0.2.10", "10.0.1.200", udp(1, 2))).dies_of("no-such-address");
+}
+
+#[test]
+fn the_local_route_wins_in_ipv6_too() {
+    // proves: VGW-10, RT-08
+    const INSIDE: &str = "2001:db8:1:2::7";
+    let mut net = with(|d| {
+        direct_connect(d, "dc");
+        d["customer_networks"]["dc"]["ipv6_cidr_blocks"] = json!(["2001:db8:1:2::/64", "fd12::/48"]);
+        d["customer_hosts"]["dc-host"]["ipv6_address"] = json!(INSIDE);
+    });
+    net.send("app", &packet(APP_V6, INSIDE, udp(1, 2))).dies_of("no-such-address");
+    net.change(|d| d["settings"] = json!({ "local_routes_over_propagated": false }));
+    net.send("app", &packet(APP_V6, INSIDE, udp(1, 2))).arrives_at("dc-host");
 }
 
 #[test]

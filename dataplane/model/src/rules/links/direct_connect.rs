@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::{AMAZON_ASN, Behind, CUSTOMER_ASN, INVALID, Links};
 use super::{amazon_asn, announced, asn, aws_end, noun_of, transit_gateway_asn};
 use crate::declared::{DeclaredDxGateway, DeclaredDxGatewayAssociation, DeclaredVirtualInterface};
+use crate::home::DEFAULT_OWNER;
 use crate::name::{CustomerNetworkName, DxGatewayAssociationName, DxGatewayName, VpcName, VpnGatewayName};
 use crate::reader::{Given, Written};
 use crate::register::Context;
@@ -42,6 +43,7 @@ impl Serves {
 /// The Direct Connect gateways.
 pub(super) fn gateways(cx: &Context<'_>) -> BTreeMap<DxGatewayName, DxGateway> {
     let build = |declared: &DeclaredDxGateway| DxGateway {
+        owner: declared.owner.value().map_or(DEFAULT_OWNER, |account| account.0.as_str()).to_owned(),
         amazon_side_asn: amazon_asn(cx, &declared.amazon_side_asn),
         tags: declared.tags.clone(),
     };
