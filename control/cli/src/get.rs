@@ -177,10 +177,10 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
             }
         };
         if name.is_some() {
-            add_addresses(&mut value, &interfaces);
+            complete_gateway(&mut value, &interfaces);
         } else {
             let all = value.as_object_mut().into_iter().flat_map(Map::values_mut);
-            all.for_each(|one| add_addresses(one, &interfaces));
+            all.for_each(|one| complete_gateway(one, &interfaces));
         }
     }
     if name.is_some() {
@@ -231,9 +231,14 @@ fn foreign(all: &Value, source: &Source) -> Result<Vec<&'static str>, Failure> {
     Ok(columns)
 }
 
-/// Adds to a NAT gateway the addresses of its interface.
-fn add_addresses(gateway: &mut Value, interfaces: &Value) {
+/// Adds to a NAT gateway the addresses of its interface, and puts into words what it failed of.
+fn complete_gateway(gateway: &mut Value, interfaces: &Value) {
     let Some(gateway) = gateway.as_object_mut() else { return };
+    if let Some(failed) = gateway.get("state").and_then(|state| state.get("failed")) {
+        let text = |key: &str| failed.get(key).and_then(Value::as_str).unwrap_or_default();
+        let state = format!("failed: {} ({})", text("failure_message"), text("failure_code"));
+        gateway.insert("state".to_owned(), state.into());
+    }
     let interface = gateway.get("network_interface").and_then(Value::as_str);
     let Some(interface) = interface.and_then(|name| interfaces.get(name)) else { return };
     let secondary = interface.get("secondary_private_ips").and_then(Value::as_array);
