@@ -109,6 +109,30 @@ fn both_families_come_and_go_over_a_private_virtual_interface() {
 }
 
 #[test]
+fn a_customer_prefers_direct_connect_and_its_own_routes_before_all() {
+    // proves: DX-05
+    let mut net = with(|d| {
+        d["customer_networks"]["office"]["virtual_interfaces"] = json!(["vif"]);
+        d["customer_networks"]["office"]["mtu"] = json!(9001);
+        d["dx_private_virtual_interfaces"]["vif"] =
+            json!({ "vpn_gateway": "vgw", "bgp_asn": 65010, "mtu": 9001 });
+    });
+    // No tunnel takes so much.
+    let large = sized(&net, "desk", DESK, APP, 9001);
+    net.send_frame("desk", &large).arrives_at("app");
+    for (link, passes) in [("vpn", false), ("vif", true)] {
+        net.change(|d| {
+            d["customer_networks"]["office"]["routes"] =
+                json!([{ "cidr_block": "10.0.0.0/16", "link": link }]);
+        });
+        assert_eq!(net.send_frame("desk", &large).delivered().is_some(), passes, "{link}");
+    }
+    net.change(|d| d["dx_private_virtual_interfaces"]["vif"]["state"] = json!("down"));
+    net.send_frame("desk", &large).dies_of("mtu-exceeded");
+    net.send("desk", &packet(DESK, APP, udp(1, 2))).arrives_at("app");
+}
+
+#[test]
 fn a_community_for_local_preference_goes_before_the_as_path() {
     // proves: DX-04, DX-08
     let mut net = with(|d| {
@@ -236,6 +260,21 @@ fn a_transit_gateway_is_no_way_round_from_one_virtual_interface_to_another() {
         // The VPC may take that way.
         net.send("app", &packet(app, other, udp(1, 2))).arrives_at("ec-host");
     }
+}
+
+#[test]
+fn a_gateway_is_associated_with_a_direct_connect_gateway_once() {
+    // proves: DX-06
+    refused("dx_gateway_associations.twin", "InvalidParameterValue", |d| {
+        by_a_gateway(d);
+        d["dx_gateway_associations"]["twin"] = json!({ "dx_gateway": "dx", "vpn_gateway": "vgw" });
+    });
+    let net = with(|d| {
+        by_a_gateway(d);
+        d["dx_gateways"]["second"] = json!({});
+        d["dx_gateway_associations"]["twin"] = json!({ "dx_gateway": "second", "vpn_gateway": "vgw" });
+    });
+    assert_eq!(net.topology.dx_gateway_associations.len(), 3);
 }
 
 #[test]
