@@ -411,7 +411,9 @@ fn transport(packet: &Packet, payload: &[u8]) -> Vec<u8> {
                 }
                 QuotedTransport::Other(number) => (number, Vec::new()),
             };
-            let quoted = [&ip(about.src, about.dst, protocol, quoted.len())[..], &quoted, payload].concat();
+            // What follows the header belongs to the packet that is quoted: translators cut a quote to its length.
+            let length = quoted.len() + payload.len();
+            let quoted = [&ip(about.src, about.dst, protocol, length)[..], &quoted, payload].concat();
             let rest = match (kind, packet.is_ipv6()) {
                 (ErrorKind::TooBig, false) => vec![0, 0, 5, 0],
                 (ErrorKind::TooBig, true) => vec![0, 0, 5, 0],
