@@ -200,6 +200,19 @@ fn a_checksum_left_to_the_device_changes_nothing() {
     }
 }
 
+/// A frame without what NAT64 numbers it with, if that has made IPv4 of it: any number of a packet's own will do (RFC
+/// 7915, section 5.1), and a superframe takes one where its segments take several.
+fn unnumbered(mut frame: Vec<u8>, translated: bool) -> Vec<u8> {
+    const ETHERTYPE: std::ops::Range<usize> = 24..26;
+    const IDENTIFICATION: std::ops::Range<usize> = 30..32;
+    const CHECKSUM: std::ops::Range<usize> = 36..38;
+    if translated && frame[ETHERTYPE] == [0x08, 0x00] {
+        frame[IDENTIFICATION].fill(0);
+        frame[CHECKSUM].fill(0);
+    }
+    frame
+}
+
 #[test]
 fn a_superframe_fares_like_its_segments() {
     let mut passed = 0;
@@ -246,8 +259,12 @@ fn a_superframe_fares_like_its_segments() {
                         segments(bytes).unwrap().into_iter().map(|s| (name.clone(), s.into_bytes()))
                     })
                     .collect();
-                assert_eq!(sent, cut, "seed {seed}: {packet:?}");
+                let alike = |frames: Vec<(String, Vec<u8>)>| -> Vec<_> {
+                    let translated = packet.is_ipv6();
+                    frames.into_iter().map(|(to, frame)| (to, unnumbered(frame, translated))).collect()
+                };
                 passed += cut.len();
+                assert_eq!(alike(sent), alike(cut), "seed {seed}: {packet:?}");
             }
         }
     }
