@@ -4,6 +4,7 @@
 //! packet reached whom the question meant. The engine forwards by address; where another guest takes the packet (address
 //! spaces overlap, a guest is to forward it) the answer is never yes.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use vpclab_api::{
@@ -12,7 +13,7 @@ use vpclab_api::{
 };
 use vpclab_engine::explain::{End, EndError, Ends, NAT_PORTS, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
-use vpclab_engine::{DropReason, Fabric, HostIdx, Role, explain as engine};
+use vpclab_engine::{DropReason, EniIdx, Fabric, HostIdx, Role, explain as engine};
 use vpclab_model::{Topology, not_public};
 use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
@@ -23,8 +24,8 @@ use crate::{steps, undeclared, words};
 /// The source ports of a client that does not choose one (NACL-19).
 const EPHEMERAL: &str = "32768-60999";
 const EVERY_PORT: &str = "0-65535";
-/// How what is assumed of a receiver ends.
-pub(crate) const NO_FIREWALL: &str = "and has no firewall of its own";
+/// How what is assumed of who takes or sends on packets ends.
+const NO_FIREWALL: &str = "and has no firewall of its own";
 
 /// Answers about one host at each end, and says what the walks met.
 pub(crate) fn answer_one(
@@ -123,6 +124,12 @@ fn no_common_family(fabric: &Fabric, question: &Question) -> String {
             format!("{} and {}: they have no address family in common", only(from), only(to))
         }
     }
+}
+
+/// Whether this is assumed of a receiver: that it listens, or answers.
+pub(crate) fn is_of_receiver(assumption: &str) -> bool {
+    let takes = ["it listens on ", "it answers "];
+    takes.iter().any(|takes| assumption.starts_with(takes)) && assumption.ends_with(NO_FIREWALL)
 }
 
 /// An answer being told.
@@ -294,7 +301,7 @@ impl Telling<'_> {
 
     /// Who took the packet, if that is not who was meant.
     fn astray(&self, forward: &engine::Leg) -> Option<String> {
-        let (fabric, ends) = (self.fabric, self.ends?);
+        let fabric = self.fabric;
         let egress = forward.egress?;
         let observed = forward.observed.as_ref().map(|headers| headers.dst)?;
         let is_meant = match (self.question.to.end, egress) {
@@ -322,13 +329,7 @@ impl Telling<'_> {
         if is_meant {
             return None;
         }
-        Some(match egress {
-            Egress::Interface(eni, _) => fabric.enis[eni].name.to_string(),
-            Egress::Host(host) => fabric.hosts[host].name.to_string(),
-            Egress::Internet(_) => {
-                format!("a host of the internet with the address {}", ends.destination)
-            }
-        })
+        Some(words::receiver(fabric, egress))
     }
 
     /// The service whose interface endpoint a packet was sent to.
@@ -390,7 +391,7 @@ impl Telling<'_> {
 
     fn misdelivered(&self, name: &str) -> Blocker {
         Blocker {
-            code: DropReason::Misdelivered.code().to_owned(),
+            code: DropReason::Misdelivered { reached: None }.code().to_owned(),
             direction: "forward".to_owned(),
             resource: Some(name.to_owned()),
             rule: None,
@@ -424,6 +425,7 @@ impl Telling<'_> {
             assumed.push(Assumed { resource: from.name.clone(), assumption });
         }
         assumed.extend(self.forwarders(told));
+        assumed.extend(self.stateless(told));
         assumed.extend(self.picked_lists(told));
         assumed.extend(self.unknown_lists(told));
         if !self.has_receiver() {
@@ -516,6 +518,39 @@ impl Telling<'_> {
             }
         }
         assumed
+    }
+
+    /// That guests on the way keep no state, where they see one direction of the flow only (TGW-21).
+    fn stateless(&self, told: &engine::Explanation) -> Vec<Assumed> {
+        let mut assumed: Vec<Assumed> = Vec::new();
+        for ways in told.middleboxes.iter().filter(|ways| ways.returns) {
+            let (there, back) = (self.instances(&ways.forward), self.instances(&ways.back));
+            let only =
+                |ours: &BTreeSet<String>, theirs: &BTreeSet<String>| ours.difference(theirs).next().cloned();
+            // The first to meet a packet of which it knows nothing.
+            let Some(resource) = only(&back, &there).or_else(|| only(&there, &back)) else { continue };
+            let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+            let ways = match (there.is_empty(), back.is_empty()) {
+                (_, true) => format!("the request passes {} and the reply does not", list(&there)),
+                (true, _) => format!("the reply passes {} and the request does not", list(&back)),
+                _ => format!("the request passes {} and the reply {}", list(&there), list(&back)),
+            };
+            let assumption = format!("it keeps no state: {ways}: a stateful appliance would drop it");
+            let assumption = Assumed { resource, assumption };
+            if !assumed.contains(&assumption) {
+                assumed.push(assumption);
+            }
+        }
+        assumed
+    }
+
+    /// The instances whose interfaces these are.
+    fn instances(&self, enis: &BTreeSet<(EniIdx, EniIdx)>) -> BTreeSet<String> {
+        let instance = |eni: EniIdx| match self.fabric.enis[eni].attachment {
+            Some((instance, _)) => self.fabric.instances[instance].name.to_string(),
+            None => self.fabric.enis[eni].name.to_string(),
+        };
+        enis.iter().map(|(eni, _)| instance(*eni)).collect()
     }
 
     /// By which of its interfaces an instance that has several takes part.

@@ -15,6 +15,7 @@ mod live;
 mod map;
 mod met;
 mod names;
+mod private_dns;
 mod question;
 pub mod render;
 pub mod report;

@@ -200,3 +200,40 @@ fn a_virtual_private_gateway_is_read_as_sending_to_its_link_and_taking_from_it()
     let [there, back] = lines.as_slice() else { panic!("{text}") };
     assert!(there.ends_with("to vpn") && back.ends_with("from vpn"), "{text}");
 }
+
+#[test]
+fn a_services_name_where_private_dns_leads_to_an_endpoint_has_no_firm_answer() {
+    let network = |options: &str| {
+        yaml(&format!(
+            "region: eu-central-1\n\
+             vpcs: {{v: {{cidr_block: 10.0.0.0/16}}, w: {{cidr_block: 10.1.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}, iw: {{vpc: w}}}}\n\
+             subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24, route_table: r, availability_zone: eu-central-1a}}, t: {{vpc: v, cidr_block: 10.0.1.0/24, availability_zone: eu-central-1b}},\n\
+             \x20 u: {{vpc: w, cidr_block: 10.1.0.0/24, route_table: q}}}}\n\
+             route_tables: {{r: {{vpc: v, routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}]}}, q: {{vpc: w, routes: [{{cidr_block: 0.0.0.0/0, gateway: iw}}]}}}}\n\
+             security_groups: {{o: {{vpc: v, ingress: [{{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [10.0.0.0/16]}}]}}}}\n\
+             instances: {{a: {{subnet: s, associate_public_ip_address: true}}, b: {{subnet: u, associate_public_ip_address: true}}}}\n\
+             services: {{com.amazonaws.eu-central-1.ssm: {{address: 52.119.1.1}}}}\n\
+             vpc_endpoints: {{ssm: {{vpc: v, vpc_endpoint_type: Interface, service_name: com.amazonaws.eu-central-1.ssm, subnets: [s, t], security_groups: [o]{options}}}}}\n"
+        ))
+    };
+    let to = "com.amazonaws.eu-central-1.ssm:443";
+    let private = network(", private_dns_enabled: true");
+    let answer = private.explain("a", to);
+    assert_eq!((answer.reachable, answer.blockers.len()), (None, 0), "{answer:#?}");
+    let [on] = answer.unmodelled.as_slice() else { panic!("{:#?}", answer.unmodelled) };
+    assert_eq!((on.resource.as_str(), on.kind.as_str()), ("ssm", "vpc_endpoint"));
+    assert!(on.reason.ends_with("ask about vpce/ssm/s:443 or vpce/ssm/t:443"), "{}", on.reason);
+    // As it says.
+    for endpoint in ["vpce/ssm/s:443", "vpce/ssm/t:443"] {
+        assert_eq!(private.explain("a", endpoint).reachable, Some(true), "{endpoint}");
+    }
+    // By its address, and from another VPC, the service itself is meant.
+    for (from, to) in [("a", "52.119.1.1:443"), ("b", to)] {
+        assert_eq!(private.explain(from, to).reachable, Some(true), "{from} {to}");
+    }
+    let only_inbound =
+        ", private_dns_enabled: true, dns_options: {private_dns_only_for_inbound_resolver_endpoint: true}";
+    for options in ["", only_inbound] {
+        assert_eq!(network(options).explain("a", to).reachable, Some(true), "{options}");
+    }
+}

@@ -459,3 +459,25 @@ fn the_source_that_the_receiver_sees_is_checked_at_every_level() {
         assert_eq!(result.passed, passes, "virtual {wanted}: {:?}", result.failures);
     }
 }
+
+/// A kernel gives a connected socket nothing that comes from another address than it asked.
+#[test]
+fn an_answer_from_another_address_than_was_asked_is_none_to_the_guest() {
+    for (way_out, tos) in [
+        ("nat_gateway: nat", &["i:53/udp", "i:80", "i/icmp"][..]),
+        ("network_interface: relay", &["i:53/udp", "i:80", "i/icmp"]),
+    ] {
+        let network = crate::answers::two_addresses(way_out);
+        let mut guests = VirtualProber::new(&network.topology);
+        for to in tos {
+            let result = one(&network, case("client", to, Expected::Denied), Some(&mut guests));
+            assert!(result.passed, "{way_out} {to}: {:?}", result.failures);
+        }
+    }
+    let network = crate::answers::two_addresses("gateway: igw");
+    let mut guests = VirtualProber::new(&network.topology);
+    for to in ["i:53/udp", "i:80", "i/icmp"] {
+        let result = one(&network, case("client", to, Expected::Allowed), Some(&mut guests));
+        assert!(result.passed, "{to}: {:?}", result.failures);
+    }
+}
