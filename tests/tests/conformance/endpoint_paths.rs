@@ -7,7 +7,7 @@ use vpclab_tests::packet::{Flags, Packet, syn, tcp, udp};
 use crate::nat_networks::{send_sized, told};
 use crate::networks::{CLIENT, CLIENT_V6, DB, WEB, WEB_V6, document, everything, packet, with};
 use crate::private_networks::{self, APP, DESK};
-use crate::transit_networks::{v4, with_hub};
+use crate::transit_networks::{v4, v6, with_hub};
 
 /// A change of a document.
 type Change<'a> = &'a dyn Fn(&mut Value);
@@ -18,6 +18,7 @@ const DYNAMODB: &str = "com.amazonaws.us-east-1.dynamodb";
 const DYNAMODB_ADDRESS: &str = "52.94.2.3";
 const QUEUE: &str = "com.amazonaws.us-east-1.queue";
 const QUEUE_ADDRESS: &str = "10.9.9.9";
+const QUEUE_V6: &str = "2001:db8:5::5";
 
 /// Adds S3 with a gateway endpoint for `table`, and a queue with an interface endpoint in `subnet`.
 fn add_endpoints(d: &mut Value, vpc: &str, table: &str, subnet: &str, group: &str) {
@@ -152,6 +153,126 @@ fn flows_by_some_gateways_are_tracked_whatever_the_rules_say() {
         let back = net.send(arrives, &answer);
         assert_eq!(back.delivered().is_some(), tracked, "back by {way}: {back:?}");
     }
+}
+
+/// Adds a queue that VPC `b` has a dual-stack interface endpoint to, in the group `endpoint`, for everybody.
+fn add_queue_behind_transit(d: &mut Value) {
+    d["services"] = json!({ QUEUE: { "address": QUEUE_ADDRESS, "ipv6_address": QUEUE_V6 } });
+    d["security_groups"]["endpoint"] =
+        json!({ "vpc": "b", "ingress": [everything()], "egress": [everything()] });
+    d["vpc_endpoints"] = json!({ "queue": { "vpc": "b", "vpc_endpoint_type": "Interface", "service_name": QUEUE,
+        "subnets": ["b-two"], "security_groups": ["endpoint"], "ip_address_type": "dualstack" } });
+    d["security_groups"]["a-open"]["egress"] = json!([everything()]);
+}
+
+/// `name` opens a connection to `dst`, which `at` gets. Then these groups lose their rules: whether what `name` sends
+/// still arrives, and whether the answer does.
+fn survives(net: &mut Net, name: &str, (src, dst): (&str, &str), at: &str, groups: &[&str]) -> (bool, bool) {
+    let seen = net.send(name, &packet(src, dst, syn(40_000, 443))).arrives_at(at);
+    let before = net.document()["security_groups"].clone();
+    net.change(|d| {
+        for group in groups {
+            d["security_groups"][*group]["ingress"] = json!([]);
+            d["security_groups"][*group]["egress"] = json!([]);
+        }
+    });
+    let out = net.send(name, &packet(src, dst, tcp(40_000, 443, Flags::Ack))).delivered().is_some();
+    let answer = tcp(443, seen.ports.0, Flags::SynAck);
+    let answer = packet(&seen.dst.to_string(), &seen.src.to_string(), answer);
+    let back = net.send(at, &answer).delivered().is_some();
+    net.change(|d| d["security_groups"] = before);
+    (out, back)
+}
+
+#[test]
+fn flows_to_an_interface_endpoint_are_tracked_at_both_ends_by_whatever_way_they_come() {
+    // proves: EPI-15, CT-07
+    let mut net = with_hub(|d| {
+        add_queue_behind_transit(d);
+        // Another gateway, to which the first one's table leads for VPC c, peered with it.
+        d["transit_gateways"]["far"] = json!({ "amazon_side_asn": 64513 });
+        d["transit_gateway_vpc_attachments"]["c"]["transit_gateway"] = json!("far");
+        d["transit_gateway_peering_attachments"] = json!({ "both": { "transit_gateway": "hub",
+            "peer_transit_gateway": "far", "auto_accept": true } });
+        let by_peering = |block: &str| json!({ "destination_cidr_block": block, "attachment": "both" });
+        d["transit_gateway_route_tables"] = json!({
+            "hub/default": { "transit_gateway": "hub", "associations": ["both"],
+                "routes": [by_peering("10.3.0.0/16"), by_peering("2001:db8:3::/56")] },
+            "far/default": { "transit_gateway": "far", "associations": ["both"],
+                "routes": [by_peering("10.2.0.0/16"), by_peering("2001:db8:2::/56")] } });
+        d["route_tables"]["c"]["routes"] = json!([
+            { "cidr_block": "10.0.0.0/8", "transit_gateway": "far" },
+            { "ipv6_cidr_block": "2001:db8::/32", "transit_gateway": "far" }]);
+        d["security_groups"]["c-open"]["egress"] = json!([everything()]);
+        d["vpc_peering_connections"] = json!({ "pcx": { "vpc": "a", "peer_vpc": "b", "auto_accept": true } });
+        // The second zone of VPC a goes by peering, and its first by the transit gateway.
+        d["subnets"]["a-two"]["route_table"] = json!("a-peered");
+        d["route_tables"]["a-peered"] = json!({ "vpc": "a", "routes": [
+            { "cidr_block": "10.2.0.0/16", "vpc_peering_connection": "pcx" },
+            { "ipv6_cidr_block": "2001:db8:2::/56", "vpc_peering_connection": "pcx" }] });
+        d["route_tables"]["b"]["routes"].as_array_mut().unwrap().extend([
+            json!({ "cidr_block": "10.1.2.0/24", "vpc_peering_connection": "pcx" }),
+            json!({ "ipv6_cidr_block": "2001:db8:1:2::/64", "vpc_peering_connection": "pcx" }),
+        ]);
+    });
+    let eni = net.topology.find_interface("vpce/queue/b-two").unwrap().1;
+    let endpoint = [eni.private_ip.unwrap().to_string(), eni.ipv6_addresses[0].to_string()];
+    let ends = |instance: &str| [v4(instance), v6(instance)];
+    // By peering, a transit gateway, two of them in a row, and in the same VPC.
+    for (name, group) in [("a-two", "a-open"), ("a-one", "a-open"), ("c-one", "c-open"), ("b-one", "b-open")]
+    {
+        for (src, to) in ends(name).iter().zip(&endpoint) {
+            for groups in [[group], ["endpoint"]] {
+                let survived = survives(&mut net, name, (src, to), QUEUE, &groups);
+                assert_eq!(survived, (true, true), "{name} {src}, without the rules of {groups:?}");
+                net.wait(400);
+            }
+        }
+        // By the same ways to an instance: not tracked, and cut.
+        for (src, to) in ends(name).iter().zip(&ends("b-two")) {
+            let survived = survives(&mut net, name, (src, to), "b-two", &[group]);
+            assert_eq!(survived, (false, false), "{name} {src}");
+        }
+    }
+}
+
+#[test]
+fn at_the_endpoints_interface_flows_over_a_private_link_are_tracked_too() {
+    // proves: EPI-15
+    let mut net = private_networks::with(|d| {
+        add_endpoints(d, "v", "t", "a", "endpoint");
+        d["security_groups"]["endpoint"] =
+            json!({ "vpc": "v", "ingress": [everything()], "egress": [everything()] });
+    });
+    let to = queue(&net, "a");
+    assert_eq!(survives(&mut net, "desk", (DESK, &to), QUEUE, &["endpoint"]), (true, true));
+    let survived = survives(&mut net, "desk", (DESK, APP), "app", &["open"]);
+    assert_eq!(survived, (false, false), "to an instance");
+}
+
+#[test]
+fn flows_to_a_nat_gateway_in_another_vpc_are_tracked_at_the_client() {
+    // proves: CT-07
+    let mut net = with_hub(|d| {
+        d["security_groups"]["a-open"]["egress"] = json!([everything()]);
+        d["internet_gateways"] = json!({ "igw": { "vpc": "b" } });
+        d["eips"] = json!({ "e": {} });
+        d["nat_gateways"] = json!({ "nat": { "subnet": "b-one", "allocation": "e" } });
+        d["route_tables"]["b/main"] =
+            json!({ "routes": [{ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" }] });
+        d["route_tables"]["b"]["routes"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "cidr_block": "0.0.0.0/0", "gateway": "igw" }));
+        d["route_tables"]["a"]["routes"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "cidr_block": "0.0.0.0/0", "transit_gateway": "hub" }));
+        d["transit_gateway_route_tables"]["hub/default"] = json!({ "transit_gateway": "hub",
+            "routes": [{ "destination_cidr_block": "0.0.0.0/0", "attachment": "b" }] });
+    });
+    let survived = survives(&mut net, "a-one", (&v4("a-one"), CLIENT), "client", &["a-open"]);
+    assert_eq!(survived, (true, true));
 }
 
 #[test]
