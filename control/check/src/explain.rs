@@ -4,7 +4,6 @@
 //! packet reached whom the question meant. The engine forwards by address; where another guest takes the packet (address
 //! spaces overlap, a guest is to forward it) the answer is never yes.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use vpclab_api::{
@@ -13,19 +12,19 @@ use vpclab_api::{
 };
 use vpclab_engine::explain::{End, EndError, Ends, NAT_PORTS, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
-use vpclab_engine::{DropReason, EniIdx, Fabric, HostIdx, Role, explain as engine};
+use vpclab_engine::{DropReason, Fabric, HostIdx, Role, explain as engine};
 use vpclab_model::{Topology, not_public};
 use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question};
-use crate::{steps, undeclared, words};
+use crate::{middleboxes, steps, undeclared, words};
 
 /// The source ports of a client that does not choose one (NACL-19).
 const EPHEMERAL: &str = "32768-60999";
 const EVERY_PORT: &str = "0-65535";
 /// How what is assumed of who takes or sends on packets ends.
-const NO_FIREWALL: &str = "and has no firewall of its own";
+pub(crate) const NO_FIREWALL: &str = "and has no firewall of its own";
 
 /// Answers about one host at each end, and says what the walks met.
 pub(crate) fn answer_one(
@@ -178,9 +177,13 @@ impl Telling<'_> {
             back = None;
             forward.verdict = LegVerdict::Dropped;
             forward.observed = None;
-            by_choice = false;
+            // On another way that gateways may choose it may reach who was asked.
+            by_choice = told.elsewhere.iter().any(|leg| self.astray(leg).is_none());
             not_denied.clear();
-            blockers.push(self.misdelivered(&name));
+            blockers.push(Blocker { by_choice, ..self.misdelivered(&name) });
+        } else if let Some(name) = told.elsewhere.iter().find_map(|leg| self.astray(leg)) {
+            by_choice = true;
+            blockers.push(Blocker { by_choice: true, ..self.misdelivered(&name) });
         }
         let reachable = match (blockers.is_empty(), unmodelled.is_empty()) {
             (false, _) => Some(false),
@@ -424,8 +427,8 @@ impl Telling<'_> {
             let assumption = format!("it sends from any of the ports {EPHEMERAL}, as Linux does");
             assumed.push(Assumed { resource: from.name.clone(), assumption });
         }
-        assumed.extend(self.forwarders(told));
-        assumed.extend(self.stateless(told));
+        assumed.extend(middleboxes::forwarders(self.fabric, told));
+        assumed.extend(middleboxes::stateless(self.fabric, told));
         assumed.extend(self.picked_lists(told));
         assumed.extend(self.unknown_lists(told));
         if !self.has_receiver() {
@@ -498,59 +501,6 @@ impl Telling<'_> {
                 ),
             })
             .collect()
-    }
-
-    /// What guests on the way are assumed to do with packets for others.
-    fn forwarders(&self, told: &engine::Explanation) -> Vec<Assumed> {
-        let mut assumed: Vec<Assumed> = Vec::new();
-        for step in told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps)) {
-            let vpclab_engine::Step::Forward { eni, out, translated } = *step else { continue };
-            let resource = self.fabric.enis[eni].name.to_string();
-            let other = (out != eni).then(|| format!(" by {}", self.fabric.enis[out].name));
-            let how = if translated.is_some() { "from its own address" } else { "unchanged" };
-            let assumption = format!(
-                "it sends on{} what is not addressed to it, {how}, {NO_FIREWALL}",
-                other.unwrap_or_default()
-            );
-            let assumption = Assumed { resource, assumption };
-            if !assumed.contains(&assumption) {
-                assumed.push(assumption);
-            }
-        }
-        assumed
-    }
-
-    /// That guests on the way keep no state, where they see one direction of the flow only (TGW-21).
-    fn stateless(&self, told: &engine::Explanation) -> Vec<Assumed> {
-        let mut assumed: Vec<Assumed> = Vec::new();
-        for ways in told.middleboxes.iter().filter(|ways| ways.returns) {
-            let (there, back) = (self.instances(&ways.forward), self.instances(&ways.back));
-            let only =
-                |ours: &BTreeSet<String>, theirs: &BTreeSet<String>| ours.difference(theirs).next().cloned();
-            // The first to meet a packet of which it knows nothing.
-            let Some(resource) = only(&back, &there).or_else(|| only(&there, &back)) else { continue };
-            let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
-            let ways = match (there.is_empty(), back.is_empty()) {
-                (_, true) => format!("the request passes {} and the reply does not", list(&there)),
-                (true, _) => format!("the reply passes {} and the request does not", list(&back)),
-                _ => format!("the request passes {} and the reply {}", list(&there), list(&back)),
-            };
-            let assumption = format!("it keeps no state: {ways}: a stateful appliance would drop it");
-            let assumption = Assumed { resource, assumption };
-            if !assumed.contains(&assumption) {
-                assumed.push(assumption);
-            }
-        }
-        assumed
-    }
-
-    /// The instances whose interfaces these are.
-    fn instances(&self, enis: &BTreeSet<(EniIdx, EniIdx)>) -> BTreeSet<String> {
-        let instance = |eni: EniIdx| match self.fabric.enis[eni].attachment {
-            Some((instance, _)) => self.fabric.instances[instance].name.to_string(),
-            None => self.fabric.enis[eni].name.to_string(),
-        };
-        enis.iter().map(|(eni, _)| instance(*eni)).collect()
     }
 
     /// By which of its interfaces an instance that has several takes part.

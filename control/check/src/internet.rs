@@ -244,14 +244,14 @@ impl Marks {
         }
         for &table in &met.transit_tables {
             let routes = &fabric.transit_tables[table].routes;
-            let does = |place: usize| &routes[place].attachments;
+            let does = |place: usize| (&routes[place].attachments, &routes[place].equals);
             tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
         }
         let gateways = met.vpn_gateways.iter().map(|&gateway| &fabric.vpn_gateways[gateway].routes);
         let customers =
             met.customer_networks.iter().map(|&network| &fabric.customer_networks[network].routes);
         for routes in gateways.chain(customers).map(|table| &table.routes) {
-            let does = |place: usize| &routes[place].links;
+            let does = |place: usize| (&routes[place].links, &routes[place].equals);
             tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
         }
         let mut filters = Vec::new();

@@ -14,6 +14,7 @@ mod internet;
 mod live;
 mod map;
 mod met;
+mod middleboxes;
 mod names;
 mod private_dns;
 mod question;

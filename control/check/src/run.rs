@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use vpclab_api::{ApiError, Assumed, Blocker, Expected, Explanation, Level, Outcome, TestReport, TestResult};
-use vpclab_engine::explain::{End, TrafficQuestion, ask};
+use vpclab_engine::explain::{End, TrafficQuestion};
 use vpclab_engine::{EniIdx, Fabric, HostIdx, Role, Side};
 use vpclab_model::Topology;
 use vpclab_wire::Protocol;
@@ -16,9 +16,9 @@ use vpclab_wire::Protocol;
 use crate::answer::{answer, in_each_family};
 use crate::codes::ONLY_SOME_ADDRESSES;
 use crate::explain::{answer_one, behind_nat64};
-use crate::internet;
 use crate::question::{Question, parse};
 use crate::testfile::{Because, TestCase};
+use crate::{internet, middleboxes};
 
 /// Sends packets where the instances are.
 pub trait Prober {
@@ -493,23 +493,8 @@ fn attempt(
         }
     };
     let denied_by = explanation.blockers.iter().map(|blocker| blocker.code.clone()).collect();
-    let through = through(fabric, question, source, destination, ipv6);
+    let through = middleboxes::through(fabric, question, source, destination, ipv6);
     Ok(Attempt { from, source, to, destination, traffic, through, denied_by })
-}
-
-/// The interfaces by which guests send on what goes from `source` to `destination`, and what comes back.
-fn through(
-    fabric: &Fabric,
-    question: &Question,
-    source: IpAddr,
-    destination: IpAddr,
-    ipv6: bool,
-) -> BTreeSet<String> {
-    let played = |end: End, address: IpAddr| if end == End::Internet { End::Address(address) } else { end };
-    let (from, to) = (played(question.from.end, source), played(question.to.end, destination));
-    let Ok(told) = ask(fabric, from, to, Some(ipv6), question.traffic) else { return BTreeSet::new() };
-    let ways = told.middleboxes.iter().flat_map(|ways| ways.forward.iter().chain(&ways.back));
-    ways.flat_map(|&(eni, out)| [eni, out]).map(|eni| fabric.enis[eni].name.to_string()).collect()
 }
 
 /// One packet that stands for all that were asked about.

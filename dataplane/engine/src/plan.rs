@@ -59,6 +59,20 @@ impl Context<'_> {
     }
 }
 
+/// One where nothing says which is used, of `first` and its `equals`: the first, unless every way is asked about.
+pub(crate) fn settle<'a, T>(
+    cx: &Context<'_>,
+    subject: &impl std::hash::Hash,
+    first: &'a T,
+    equals: &'a [T],
+) -> &'a T {
+    let taken = match cx.choices {
+        Some(choices) if !equals.is_empty() => choices.of(cx.fabric.choice(subject), equals.len() + 1),
+        _ => 0,
+    };
+    taken.checked_sub(1).and_then(|taken| equals.get(taken)).unwrap_or(first)
+}
+
 /// The random choices met on the travels of one packet, to be gone through one after the other.
 ///
 /// What always holds: within one round the same subject chooses the same, as packets of one flow do.

@@ -36,8 +36,8 @@ pub use name::{
 pub use name::{ServiceName, VpcEndpointName};
 pub use nearest::nearest;
 pub use not_modelled::{
-    BLOCK_PUBLIC_ACCESS, CLIENT_VPN_ENDPOINTS, LOAD_BALANCERS, MULTICAST_DOMAINS, NETWORK_FIREWALLS,
-    NOT_MODELLED, NotModelledKind, Puts,
+    BLOCK_PUBLIC_ACCESS, CLIENT_VPN_ENDPOINTS, LISTENERS, LOAD_BALANCERS, MULTICAST_DOMAINS,
+    NETWORK_FIREWALLS, NOT_MODELLED, NotModelledKind, Puts,
 };
 pub use quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 pub use resources::{

@@ -66,6 +66,8 @@ pub const BLOCK_PUBLIC_ACCESS: &str = "vpc_block_public_access_options";
 pub const MULTICAST_DOMAINS: &str = "transit_gateway_multicast_domains";
 /// The key of load balancers.
 pub const LOAD_BALANCERS: &str = "load_balancers";
+/// The key of load balancers' listeners.
+pub const LISTENERS: &str = "listeners";
 /// The key of Client VPN endpoints.
 pub const CLIENT_VPN_ENDPOINTS: &str = "client_vpn_endpoints";
 /// The key of firewalls, whose endpoints routes can lead to.
@@ -83,7 +85,7 @@ pub const NOT_MODELLED: &[NotModelledKind] = &[
          one of its interfaces, and about the way from it to a target",
     ),
     kind(
-        "listeners",
+        LISTENERS,
         "listener",
         "lsn",
         "ListenerNotFound",
@@ -112,7 +114,7 @@ pub const NOT_MODELLED: &[NotModelledKind] = &[
         "cvpn-endpoint",
         "InvalidClientVpnEndpointId.NotFound",
         Puts::WithGroups,
-        "who a Client VPN endpoint lets in, and to where, is not modelled; ask about the way from one of its interfaces",
+        "who a Client VPN endpoint lets in, and to where, is not modelled",
     ),
     kind(
         BLOCK_PUBLIC_ACCESS,

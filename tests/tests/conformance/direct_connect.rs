@@ -76,6 +76,26 @@ fn jumbo_packets_go_over_interfaces_that_allow_them_and_by_propagated_routes_onl
 }
 
 #[test]
+fn of_what_is_too_large_for_the_customers_network_no_router_of_the_vpc_tells() {
+    // proves: DX-01, MTU-08
+    let mut net = with(|d| {
+        only_direct_connect(d);
+        d["dx_private_virtual_interfaces"]["dc-vif"]["mtu"] = json!(9001);
+        d["customer_networks"]["dc"]["mtu"] = json!(2000);
+    });
+    for (from, to, headers) in [(APP, DESK, 28), (APP_V6, DESK_V6, 48)] {
+        let request = packet(from, to, ping(1));
+        let of = |net: &Net, size: usize| {
+            let payload = vec![0; size - headers];
+            frames::frame(&request, net.mac("app"), net.next_hop("app", request.dst), &payload)
+        };
+        let (fits, larger) = (of(&net, 2000), of(&net, 2001));
+        net.send_frame("app", &fits).arrives_at("dc-host");
+        net.send_frame("app", &larger).dies_of("mtu-exceeded");
+    }
+}
+
+#[test]
 fn both_families_come_and_go_over_a_private_virtual_interface() {
     // proves: VGW-08
     let mut net = with(only_direct_connect);

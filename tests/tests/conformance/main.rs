@@ -18,6 +18,7 @@ mod gateway_endpoints;
 mod interface_endpoints;
 mod internet_gateway;
 mod layer2;
+mod link_choices;
 mod middlebox;
 mod mtu;
 mod nat_changes;

@@ -136,6 +136,68 @@ fn the_way_to_a_load_balancer_and_the_way_from_it_to_a_target_are_what_they_are(
     );
 }
 
+/// The answer about TCP to a port from the interface of a resource of this kind to a host of its own subnet and another.
+fn ways_from(resource: Value, plural: &str, interface: &str) -> Vec<Option<bool>> {
+    let mut resource = resource;
+    resource["subnets"] = json!(["private"]);
+    resource["security_groups"] = json!(["open"]);
+    let net = with(|d| d[plural] = json!({ "front": resource }));
+    let ways = ["db", "web"].map(|to| {
+        let told = asked(&net, interface, to, tcp(80));
+        if told.reachable.is_none() {
+            assert_eq!(depends_on(&net, &told), ["front"]);
+        }
+        told.reachable
+    });
+    ways.to_vec()
+}
+
+#[test]
+fn only_what_an_application_load_balancer_sends_is_known_to_come_from_its_own_addresses() {
+    // The facts are LB-04 and LB-16.
+    let balancer =
+        |kind: &str| ways_from(json!({ "load_balancer_type": kind }), "load_balancers", "elb/front/private");
+    assert_eq!(balancer("application"), [Some(true); 2]);
+    // Under the client's address or its own.
+    assert_eq!(balancer("network"), [None; 2]);
+    assert_eq!(balancer("gateway"), [None; 2]);
+    // Whom it lets in, and to where, rules decide that are not modelled.
+    assert_eq!(ways_from(json!({}), "client_vpn_endpoints", "cvpn-endpoint/front/private"), [None; 2]);
+    assert_eq!(ways_from(json!({}), "network_firewalls", "firewall/front/private"), [None; 2]);
+    // What a target's group denies is a no, whoever asks.
+    let net = with(|d| {
+        d["load_balancers"] = json!({ "front": { "subnets": ["private"], "load_balancer_type": "network" } });
+        d["instances"]["peer"]["security_groups"] = json!(["v/default"]);
+    });
+    assert_eq!(asked(&net, "elb/front/private", "peer", tcp(80)).reachable, Some(false));
+}
+
+#[test]
+fn what_a_load_balancer_has_no_listener_for_is_unknown_where_its_listeners_are_declared() {
+    let listening = |kind: &str, listeners: Value| {
+        with(|d| {
+            d["load_balancers"] = json!({ "front": { "subnets": ["private"], "security_groups": ["open"],
+                "load_balancer_type": kind }, "other": { "subnets": ["public"] } });
+            d["listeners"] = listeners;
+        })
+    };
+    let udp =
+        |port: u16| TrafficQuestion::Ports { protocol: Protocol::UDP, port: Some(port), source_port: None };
+    let every = TrafficQuestion::Ports { protocol: Protocol::TCP, port: None, source_port: None };
+    let answers = |net: &Net| {
+        [tcp(443), tcp(80), udp(443), udp(53), every]
+            .map(|traffic| asked(net, "web", "elb/front/private", traffic).reachable)
+    };
+    let yes = Some(true);
+    assert_eq!(answers(&listening("application", json!({}))), [yes, yes, None, None, yes], "it speaks HTTP");
+    assert_eq!(answers(&listening("network", json!({}))), [yes; 5]);
+    let declared = json!({
+        "https": { "load_balancer": "front", "port": 443, "protocol": "TLS" },
+        "names": { "load_balancer_arn": "front", "port": "53", "protocol": "UDP" },
+        "elsewhere": { "load_balancer": "other", "port": 80 } });
+    assert_eq!(answers(&listening("network", declared)), [yes, None, None, yes, None]);
+}
+
 #[test]
 fn a_load_balancer_that_faces_the_internet_has_a_public_address_in_each_subnet() {
     let mut net = balanced(json!({}));

@@ -229,6 +229,64 @@ fn a_direct_connect_gateway_announces_exactly_the_allowed_prefixes_of_a_transit_
 }
 
 #[test]
+fn virtual_interfaces_of_one_direct_connect_gateway_share_the_flows_of_a_transit_gateway() {
+    // proves: DX-08
+    let mut net = with(|d| {
+        d["vpn_connections"] = json!({});
+        direct_connect(d, "dc");
+        direct_connect(d, "ec");
+        d["dx_gateways"] = json!({ "dc-dx": {} });
+        d["dx_gateway_associations"].as_object_mut().unwrap().remove("ec-dxa");
+        d["dx_transit_virtual_interfaces"]["ec-vif"]["dx_gateway"] = json!("dc-dx");
+        for host in ["dc", "ec"] {
+            d["customer_networks"][host]["ipv6_cidr_blocks"] = json!(["fd12::/48"]);
+            d["customer_hosts"][format!("{host}-host")]["ipv6_address"] = json!(DESK_V6);
+        }
+    });
+    for (app, desk) in [(APP, DESK), (APP_V6, DESK_V6)] {
+        let flow = |port: u16| packet(app, desk, udp(40_000 + port, 53));
+        let mut receiver = |port: u16| net.send("app", &flow(port)).delivered().expect("delivered").0;
+        let first: Vec<String> = (0..64).map(&mut receiver).collect();
+        assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 2, "{app}");
+        let again: Vec<String> = (0..64).map(&mut receiver).collect();
+        assert_eq!(first, again, "a flow keeps to its own");
+    }
+    // The better of two alone.
+    net.change(|d| {
+        d["dx_transit_virtual_interfaces"]["dc-vif"]["bgp_routes"] =
+            json!([{ "cidr_block": "192.168.0.0/16", "as_path": [65010, 65010] }]);
+    });
+    assert_eq!(receivers(&mut net), only("ec-host"));
+}
+
+#[test]
+fn of_what_two_transit_gateways_announce_the_longer_prefix_leads_to_its_own() {
+    // proves: DX-07
+    for (wide, narrow) in [("a-wide", "b-narrow"), ("b-wide", "a-narrow")] {
+        let mut net = with(|d| {
+            d["vpn_connections"] = json!({});
+            direct_connect(d, "dc");
+            d["vpcs"]["w"] = json!({ "cidr_block": "10.1.0.0/16" });
+            d["route_tables"]["w"] = json!({ "vpc": "w", "routes": [
+                { "cidr_block": "192.168.0.0/16", "transit_gateway": "second" } ] });
+            d["subnets"]["x"] = json!({ "vpc": "w", "cidr_block": "10.1.1.0/24", "route_table": "w" });
+            d["security_groups"]["wide"] = json!({ "vpc": "w", "ingress": [everything()] });
+            d["instances"]["far"] =
+                json!({ "subnet": "x", "private_ip": "10.1.1.10", "security_groups": ["wide"] });
+            d["transit_gateways"]["second"] = json!({});
+            d["transit_gateway_vpc_attachments"]["second-w"] =
+                json!({ "transit_gateway": "second", "vpc": "w", "subnets": ["x"] });
+            let of = |gateway: &str, block: &str| json!({ "dx_gateway": "dc-dx", "transit_gateway": gateway, "allowed_prefixes": [block] });
+            d["dx_gateway_associations"] =
+                json!({ wide: of("tgw", "10.0.0.0/8"), narrow: of("second", "10.1.0.0/16") });
+        });
+        for (instance, address) in [("app", APP), ("far", "10.1.1.10")] {
+            assert!(net.converses("dc-host", &packet(DESK, address, syn(40_000, 80))), "{wide} {instance}");
+        }
+    }
+}
+
+#[test]
 fn over_a_transit_gateway_a_customer_uses_the_nat_gateway_of_a_vpc() {
     // proves: NAT-15, NAT-45
     let mut net = with(|d| {

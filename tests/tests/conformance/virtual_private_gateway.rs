@@ -295,8 +295,23 @@ fn sites_reach_each_other_through_the_gateway_they_share_by_bgp() {
     net.send("desk", &request).dies_of("customer-no-route");
     net.change(|d| {
         d["customer_networks"]["office"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "link": "vpn" }]);
+        d["customer_networks"]["branch"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "link": "vpn2" }]);
     });
     net.send("desk", &request).dies_of("vpn-gateway-foreign-destination");
+    net.send("till", &packet("172.16.0.7", DESK, syn(40_000, 80))).dies_of("vpn-gateway-foreign-destination");
+}
+
+#[test]
+fn the_gateway_sends_nothing_back_over_the_connection_that_it_came_by() {
+    // proves: VGW-09
+    let mut net = with(|d| {
+        other_site(d);
+        d["vpn_connections"]["vpn"]["bgp_routes"] =
+            json!([{ "cidr_block": "192.168.0.0/16" }, { "cidr_block": "172.17.0.0/16" }]);
+        d["customer_networks"]["office"]["routes"] =
+            json!([{ "cidr_block": "172.17.0.0/16", "link": "vpn" }]);
+    });
+    net.send("desk", &packet(DESK, "172.17.0.7", udp(1, 2))).dies_of("vpn-gateway-foreign-destination");
 }
 
 #[test]

@@ -40,8 +40,9 @@ pub(super) fn numbers(topology: &Topology) -> HashMap<LinkName, LinkIdx> {
 
 /// What a transit gateway has learnt by a Direct Connect gateway.
 pub(super) fn learned(topology: &Topology, association: &model::DxGatewayAssociationName) -> LinkTable {
-    let routes = topology.dx_gateway_associations[association].routes.iter().filter(|route| route.in_use);
-    let routes = routes.map(|route| (route.destination, &route.link, Some(route.origin)));
+    let routes = topology.dx_gateway_associations[association].routes.iter();
+    let routes = routes.filter(|route| route.in_use || route.equal);
+    let routes = routes.map(|route| (route.destination, &route.link, Some(route.origin), route.in_use));
     link_table(&numbers(topology), routes)
 }
 
@@ -67,8 +68,8 @@ pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit
     }
     let mut vpn_gateways = Table::new();
     for (name, gateway) in &topology.vpn_gateways {
-        let in_use = gateway.routes.iter().filter(|route| route.in_use);
-        let routes = in_use.map(|route| (route.destination, &route.link, Some(route.origin)));
+        let usable = gateway.routes.iter().filter(|route| route.in_use || route.equal);
+        let routes = usable.map(|route| (route.destination, &route.link, Some(route.origin), route.in_use));
         let vpc = gateway.vpc.as_ref().map(|vpc| vpcs.of(vpc));
         let edge = model::EdgeGateway::VpnGateway(name.clone());
         let mut tables = topology.route_tables.iter();
@@ -83,8 +84,8 @@ pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit
     }
     let mut customer_networks = Table::new();
     for (name, network) in &topology.customer_networks {
-        let in_use = network.routes.iter().filter(|route| route.in_use);
-        let routes = in_use.map(|route| (route.destination, &route.link, None));
+        let usable = network.routes.iter().filter(|route| route.in_use || route.equal);
+        let routes = usable.map(|route| (route.destination, &route.link, None, route.in_use));
         customer_networks.push(CustomerNetwork {
             name: name.clone(),
             blocks: network.blocks().collect(),
@@ -173,17 +174,18 @@ impl Names<'_> {
     }
 }
 
-/// Routes in order of destinations; those to one destination become one.
+/// Routes in order of destinations, the one in use first, each with whether it is; those to one destination become one.
 fn link_table<'r>(
     numbers: &HashMap<LinkName, LinkIdx>,
-    routes: impl Iterator<Item = (IpNet, &'r LinkName, Option<Propagation>)>,
+    routes: impl Iterator<Item = (IpNet, &'r LinkName, Option<Propagation>, bool)>,
 ) -> LinkTable {
     let mut compiled: Vec<LinkRoute> = Vec::new();
-    for (destination, link, origin) in routes {
+    for (destination, link, origin, in_use) in routes {
         let Some(&link) = numbers.get(link) else { continue };
         match compiled.last_mut() {
-            Some(last) if last.destination == destination => last.links.push(link),
-            _ => compiled.push(LinkRoute { destination, links: vec![link], origin }),
+            Some(last) if last.destination == destination && in_use => last.links.push(link),
+            Some(last) if last.destination == destination => last.equals.push(link),
+            _ => compiled.push(LinkRoute { destination, links: vec![link], equals: Vec::new(), origin }),
         }
     }
     LinkTable::new(compiled)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use vpclab_model::{self as model, Topology};
 
 use super::gateways::VPC_ENDPOINTS;
-use crate::fabric::NotModelled;
+use crate::fabric::{Listener, NotModelled, Takes};
 use crate::index::{NotModelledIdx, Table};
 
 /// What is stored and not modelled, numbered.
@@ -23,13 +23,16 @@ impl<'a> NotModelledTable<'a> {
         for (plural, resources) in &topology.not_modelled {
             let Some(kind) = model::NotModelledKind::of(plural) else { continue };
             for (name, resource) in resources {
-                let is_balancer = kind.plural == model::LOAD_BALANCERS;
+                let (takes, sends, reason) = match kind.plural {
+                    model::LOAD_BALANCERS => balancer(topology, name, resource),
+                    _ => (Takes::Nothing, false, kind.reason),
+                };
                 let index = all.table.push(NotModelled {
                     kind: kind.plural,
                     name: name.as_str().into(),
-                    reason: kind.reason,
-                    takes: is_balancer && resource.says("load_balancer_type") != Some("gateway"),
-                    sends: is_balancer || kind.plural == model::CLIENT_VPN_ENDPOINTS,
+                    reason,
+                    takes,
+                    sends,
                 });
                 all.by_name.insert((kind.plural, name), index);
                 if kind.plural == model::BLOCK_PUBLIC_ACCESS
@@ -58,7 +61,7 @@ impl<'a> NotModelledTable<'a> {
                 kind: VPC_ENDPOINTS,
                 name: name.as_str().into(),
                 reason,
-                takes: false,
+                takes: Takes::Nothing,
                 sends: false,
             };
             let index = all.table.push(entry);
@@ -72,4 +75,53 @@ impl<'a> NotModelledTable<'a> {
     pub(super) fn of_name(&self, kind: &str, name: &str) -> NotModelledIdx {
         *self.by_name.get(&(kind, name)).expect("a validated topology has no dangling reference")
     }
+}
+
+/// What a load balancer takes, whether it asks its targets as an instance would, and what is not modelled of it.
+///
+/// An application load balancer asks under its own addresses. A network one may ask under the client's (LB-04), whom the
+/// target's groups then have to let in (LB-16).
+fn balancer(topology: &Topology, name: &str, resource: &model::NotModelled) -> (Takes, bool, &'static str) {
+    let (tcp, udp, sends, reason) = match resource.says("load_balancer_type").unwrap_or("application") {
+        "application" => {
+            let reason = "what a load balancer accepts, which target it chooses and how it asks it is not modelled; ask \
+                          about the way to one of its interfaces, and about the way from it to a target";
+            (true, false, true, reason)
+        }
+        "network" => {
+            let reason = "which target a network load balancer chooses, and whether it asks it under its own address or \
+                          the client's, is not modelled; ask about the way to one of its interfaces, and about the way \
+                          from the client to the target";
+            (true, true, false, reason)
+        }
+        _ => {
+            let reason =
+                "what a gateway load balancer takes, and what its appliances do with it, is not modelled";
+            return (Takes::Nothing, false, reason);
+        }
+    };
+    let listeners = listeners(topology, name);
+    let takes = if listeners.is_empty() { Takes::Any { tcp, udp } } else { Takes::Listeners(listeners) };
+    (takes, sends, reason)
+}
+
+/// The listeners that a topology declares of a load balancer.
+fn listeners(topology: &Topology, balancer: &str) -> Vec<Listener> {
+    let all = topology.not_modelled.get(model::LISTENERS).into_iter().flatten();
+    let id = model::NotModelledKind::of(model::LOAD_BALANCERS).map(|kind| kind.id(balancer));
+    let of_balancer = all.filter(|(_, listener)| {
+        let named = listener.says("load_balancer").or_else(|| listener.says("load_balancer_arn"));
+        named.is_some_and(|named| named == balancer || Some(named) == id.as_deref())
+    });
+    let listener = |listener: &model::NotModelled| {
+        let port = listener.attributes.get("port")?;
+        let port = port.as_u64().or_else(|| port.as_str()?.parse().ok());
+        let protocol = listener.says("protocol").unwrap_or("HTTP").to_ascii_uppercase();
+        Some(Listener {
+            port: u16::try_from(port?).ok()?,
+            tcp: matches!(protocol.as_str(), "HTTP" | "HTTPS" | "TCP" | "TLS" | "SSL" | "TCP_UDP"),
+            udp: matches!(protocol.as_str(), "UDP" | "TCP_UDP" | "QUIC" | "TCP_QUIC"),
+        })
+    };
+    of_balancer.filter_map(|(_, declared)| listener(declared)).collect()
 }

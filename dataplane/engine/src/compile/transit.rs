@@ -188,14 +188,16 @@ impl Compiler<'_> {
         };
         for route in &declared.routes {
             let works = route.state == model::TransitGatewayRouteState::Active;
-            let attachments = route.attachments.iter().filter(|_| works);
+            let sides = |names: &[model::AttachmentName]| {
+                let side = |name: &model::AttachmentName| {
+                    self.transit.sides.get(&(&declared.transit_gateway, name.clone())).copied()
+                };
+                names.iter().filter(|_| works).filter_map(side).collect()
+            };
             compiled.routes.push(TransitRoute {
                 destination: route.destination,
-                attachments: attachments
-                    .filter_map(|name| {
-                        self.transit.sides.get(&(&declared.transit_gateway, name.clone())).copied()
-                    })
-                    .collect(),
+                attachments: sides(&route.attachments),
+                equals: sides(&route.equals),
             });
         }
         compiled

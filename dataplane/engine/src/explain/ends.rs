@@ -189,10 +189,10 @@ fn source(fabric: &Fabric, from: End, ipv6: bool) -> Result<Option<(Start, IpAdd
     })
 }
 
-/// Whether what is not modelled sends from this interface.
+/// Whether something that is no instance may send from this interface: what is known of that the walk says.
 fn sends(fabric: &Fabric, eni: EniIdx) -> bool {
     match fabric.enis[eni].role {
-        Role::NotModelled(resource) => fabric.not_modelled[resource].sends,
+        Role::NotModelled(_) => true,
         // It sends nothing of its own accord, and the walk says so (EPI-13).
         Role::Endpoint(_) => true,
         Role::Guest | Role::NatGateway(_) | Role::TransitGateway(_) => false,

@@ -158,7 +158,8 @@ impl<'a> Journey<'a> {
             // this one, what has sent from there takes the answer.
             let known = &fabric.not_modelled[resource];
             let is_end = match asked {
-                Some(class) => known.takes && matches!(class, Class::Ports { .. }),
+                Some(Class::Ports { protocol, ports, .. }) => known.takes.takes(*protocol, *ports),
+                Some(_) => false,
                 None => known.sends,
             };
             denials.retain(|reason| !(is_end && *reason == DropReason::NotModelled(resource)));

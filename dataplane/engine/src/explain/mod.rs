@@ -23,7 +23,7 @@ pub use classes::{Class, NAT_PORTS, PortSet, TrafficQuestion};
 pub use ends::{End, EndError, Ends, Start, anonymous_address, guest_next_hop, resolve};
 
 use self::journey::Journey;
-use crate::fabric::Fabric;
+use crate::fabric::{Fabric, Role};
 use crate::flow::{FlowTable, is_reply};
 use crate::index::EniIdx;
 use crate::plan::{Choices, Egress, Origin};
@@ -69,6 +69,8 @@ pub struct Explanation {
     pub by_choice: bool,
     /// The sources that receivers see, of all packets that reach one: several where gateways choose among addresses.
     pub sources: BTreeSet<IpAddr>,
+    /// A way of the request to each other end that gateways may choose: for the asker to compare, as `forward`.
+    pub elsewhere: Vec<Leg>,
     /// The guests on all ways that are walked which send on what is not theirs.
     pub middleboxes: BTreeSet<Middleboxes>,
 }
@@ -153,6 +155,7 @@ fn unaddressable(eni: EniIdx) -> Explanation {
         by_choice: false,
         sources: BTreeSet::new(),
         middleboxes: BTreeSet::new(),
+        elsewhere: Vec::new(),
     }
 }
 
@@ -242,7 +245,16 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class, choices: &Choices) -> Fate 
         _ => None,
     };
     let mut journey = Journey::new(fabric, &mut flows, nat_port, choices);
-    let (forward, mut denials) = journey.walk(origin, &request, Some(class));
+    let (mut forward, mut denials) = journey.walk(origin, &request, Some(class));
+    if let ends::Start::Interface(eni) = ends.from
+        && let Role::NotModelled(resource) = fabric.enis[eni].role
+        && !fabric.not_modelled[resource].sends
+    {
+        // Under which address, to whom and filtered by what it sends is not known.
+        let unknown = DropReason::NotModelled(resource);
+        denials.push((false, unknown));
+        forward.dropped = forward.dropped.or(Some(unknown));
+    }
     let mut back = None;
     if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed)
         // As if the request had been delivered, whatever denied it.
@@ -331,6 +343,7 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
     let middleboxes = fates.iter().filter_map(Fate::middleboxes).collect();
     let shown = fates.iter().position(Fate::is_denied);
     let shown = shown.or_else(|| fates.iter().position(|fate| !fate.denials.is_empty())).unwrap_or(0);
+    let elsewhere = ends_elsewhere(&fates, shown);
     match fates.into_iter().nth(shown) {
         Some(fate) => Explanation {
             reachable,
@@ -343,6 +356,7 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
             by_choice,
             sources,
             middleboxes,
+            elsewhere,
         },
         // No packet was asked about: nothing passes and nothing is denied.
         None => Explanation {
@@ -356,8 +370,24 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
             by_choice,
             sources,
             middleboxes,
+            elsewhere,
         },
     }
+}
+
+/// A forward way to each end that the shown one does not lead to.
+fn ends_elsewhere(fates: &[Fate], shown: usize) -> Vec<Leg> {
+    let mut known: Vec<Option<Egress>> =
+        fates.get(shown).map(|fate| fate.forward.egress).into_iter().collect();
+    let mut elsewhere = Vec::new();
+    for fate in fates {
+        let egress = fate.forward.egress;
+        if egress.is_some() && !known.contains(&egress) {
+            known.push(egress);
+            elsewhere.push(fate.forward.clone());
+        }
+    }
+    elsewhere
 }
 
 /// A packet of `class` that opens a connection.

@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use vpclab_model::{
-    EgressOnlyInternetGatewayName, InternetGatewayName, NatGatewayName, VpcEndpointName,
+    EgressOnlyInternetGatewayName, InternetGatewayName, NatGatewayName, PortRange, VpcEndpointName,
     VpcPeeringConnectionName,
 };
+use vpclab_wire::Protocol;
 
 use crate::index::{EniIdx, HostIdx, InternetGatewayIdx, RouteTableIdx, SubnetIdx, VpcIdx};
 
@@ -106,10 +107,56 @@ pub struct NotModelled {
     pub name: Box<str>,
     /// What is not modelled, in a sentence.
     pub reason: &'static str,
-    /// Whether it takes TCP and UDP at its interfaces, so that the way to one of them is a question of its own.
-    pub takes: bool,
-    /// Whether it sends from its interfaces, so that the way from one of them is a question of its own.
+    /// What it takes at its interfaces, so that the way to one of them is a question of its own.
+    pub takes: Takes,
+    /// Whether all that it sends comes from its interfaces under their own addresses and is filtered as an instance's is,
+    /// so that the way from one of them is a question of its own.
     pub sends: bool,
+}
+
+/// What something that is not modelled takes at its interfaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Takes {
+    /// Nobody knows.
+    Nothing,
+    /// Whatever of these protocols it may have a listener for: none is declared.
+    Any {
+        /// Whether listeners for TCP are possible.
+        tcp: bool,
+        /// Whether listeners for UDP are.
+        udp: bool,
+    },
+    /// What its listeners are for; of the rest nobody knows (LB-19).
+    Listeners(Vec<Listener>),
+}
+
+/// A port that a load balancer listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// The port.
+    pub port: u16,
+    /// Whether TCP is taken there.
+    pub tcp: bool,
+    /// Whether UDP is.
+    pub udp: bool,
+}
+
+impl Takes {
+    /// Whether packets of a protocol to all of these ports are taken, as far as that is known.
+    pub fn takes(&self, protocol: Protocol, ports: PortRange) -> bool {
+        let fits = |tcp: bool, udp: bool| match protocol {
+            Protocol::TCP => tcp,
+            Protocol::UDP => udp,
+            _ => false,
+        };
+        match self {
+            Self::Nothing => false,
+            Self::Any { tcp, udp } => fits(*tcp, *udp),
+            Self::Listeners(listeners) => listeners
+                .iter()
+                .any(|on| ports == PortRange { from: on.port, to: on.port } && fits(on.tcp, on.udp)),
+        }
+    }
 }
 
 /// Whom a public address stands for.

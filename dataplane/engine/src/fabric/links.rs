@@ -77,6 +77,8 @@ pub struct LinkRoute {
     pub destination: IpNet,
     /// Over which links; several share the flows (DX-08).
     pub links: Vec<LinkIdx>,
+    /// Over which links it might go in place of the first: one is used, and nothing says which (VGW-05).
+    pub equals: Vec<LinkIdx>,
     /// How a gateway has learnt it; none in a customer network.
     pub origin: Option<Propagation>,
 }

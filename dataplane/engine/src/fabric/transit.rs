@@ -76,6 +76,8 @@ pub struct TransitRoute {
     pub destination: IpNet,
     /// Where packets go: one attachment, or several that share the flows (TGW-19); none in a blackhole (TGW-08).
     pub attachments: Vec<AttachmentIdx>,
+    /// Where they might go in place of the first: one is used, and nothing says which (TGW-19).
+    pub equals: Vec<AttachmentIdx>,
 }
 
 impl TransitTable {

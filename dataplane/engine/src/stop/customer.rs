@@ -6,7 +6,7 @@
 use crate::fabric::Direction;
 use crate::index::{CustomerNetworkIdx, HostIdx};
 use crate::packet::Draft;
-use crate::plan::{Context, Egress, Location, outside};
+use crate::plan::{Context, Egress, Location, outside, settle};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 use crate::stop::mtu;
@@ -38,7 +38,11 @@ pub(crate) fn route(
     let address = draft.headers.dst;
     if !network.blocks.iter().any(|block| block.contains(&address)) {
         let route = network.routes.lookup(address);
-        let matched = route.and_then(|route| Some((route.destination, *route.links.first()?)));
+        // Which of equal links the user's own devices take is theirs to know.
+        let matched = route.and_then(|route| {
+            let subject = (network.name.as_str(), route.destination);
+            Some((route.destination, *settle(cx, &subject, route.links.first()?, &route.equals)))
+        });
         probe.step(|| Step::CustomerNetwork { network: index, matched });
         let (_, link) = matched.ok_or(DropReason::CustomerNoRoute { network: index })?;
         return Ok(Location::PrivateLink(link, Direction::Inbound));

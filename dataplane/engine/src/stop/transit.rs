@@ -13,7 +13,7 @@ use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
 use crate::fabric::{AttachmentEnd, AwsEnd, Direction, TransitAttachment, TransitRoute, VpcAttachment};
 use crate::index::{AttachmentIdx, EniIdx, LinkIdx, SubnetIdx};
 use crate::packet::{BornPacket, Draft, Path};
-use crate::plan::{Context, Location};
+use crate::plan::{Context, Location, settle};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 
@@ -170,7 +170,10 @@ fn share(
 ) -> Option<AttachmentIdx> {
     match route.attachments.as_slice() {
         [] => None,
-        [only] => Some(*only),
+        [only] => {
+            let subject = (cx.fabric.transit_gateways[entered.gateway].name.as_str(), route.destination);
+            Some(*settle(cx, &subject, only, &route.equals))
+        }
         several => {
             let gateway = cx.fabric.transit_gateways[entered.gateway].name.as_str();
             pick(cx, &(gateway, flow(draft)), several).copied()

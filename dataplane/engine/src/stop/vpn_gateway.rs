@@ -7,11 +7,11 @@
 
 use vpclab_model::Propagation;
 
-use crate::fabric::{Direction, Role};
+use crate::fabric::{Direction, LinkRoute, Role};
 use crate::flow::FlowKey;
 use crate::index::{EniIdx, LinkIdx, VpcIdx, VpnGatewayIdx};
 use crate::packet::{Draft, Path};
-use crate::plan::{Arrival, Context, Location};
+use crate::plan::{Arrival, Context, Location, settle};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 use crate::stop::{edge, mtu};
@@ -80,24 +80,32 @@ fn to_another_site(
 ) -> Result<Location, DropReason> {
     let refused = DropReason::VpnGatewayForeignDestination { gateway: index };
     let route = cx.fabric.vpn_gateways[index].routes.lookup(draft.headers.dst).ok_or(refused)?;
-    let [to] = route.links.as_slice() else { return Err(refused) };
+    let [first] = route.links.as_slice() else { return Err(refused) };
+    let to = one_of(cx, index, route, first);
     let comes_by_bgp = cx.fabric.links[from].is_dynamic_vpn();
-    if route.origin != Some(Propagation::VpnBgp) || !comes_by_bgp || *to == from {
+    if route.origin != Some(Propagation::VpnBgp) || !comes_by_bgp || to == from {
         return Err(refused);
     }
-    probe.step(|| Step::VpnGateway { gateway: index, direction: Direction::Outbound, link: *to });
-    Ok(Location::PrivateLink(*to, Direction::Outbound))
+    probe.step(|| Step::VpnGateway { gateway: index, direction: Direction::Outbound, link: to });
+    Ok(Location::PrivateLink(to, Direction::Outbound))
 }
 
-/// The link over which a flow goes: of several equal ones always the same (VGW-05, DX-08, PIPE-15).
+/// The link over which a flow goes: of several that share the flows always the same (DX-08, PIPE-15).
 fn choose(cx: &Context<'_>, index: VpnGatewayIdx, draft: &Draft) -> Option<LinkIdx> {
     let gateway = &cx.fabric.vpn_gateways[index];
-    let links = gateway.routes.lookup(draft.headers.dst)?.links.as_slice();
+    let route = gateway.routes.lookup(draft.headers.dst)?;
+    let links = route.links.as_slice();
     if let [only] = links {
-        return Some(*only);
+        return Some(one_of(cx, index, route, only));
     }
     let flow = FlowKey::of(&draft.headers, &draft.headers.transport, Direction::Outbound);
     links.get(cx.pick(&(gateway.name.as_str(), flow), links.len())?).copied()
+}
+
+/// The one connection by which the gateway sends to a destination, of several that are equal (VGW-05).
+fn one_of(cx: &Context<'_>, index: VpnGatewayIdx, route: &LinkRoute, first: &LinkIdx) -> LinkIdx {
+    let subject = (cx.fabric.vpn_gateways[index].name.as_str(), route.destination);
+    *settle(cx, &subject, first, &route.equals)
 }
 
 /// The interface in use that has a private address in the gateway's VPC.

@@ -46,6 +46,10 @@ pub struct LearnedRoute {
     pub local_preference: LocalPreference,
     /// Whether packets take it: the best one, and over Direct Connect those that equal it (VGW-05, DX-08).
     pub in_use: bool,
+    /// Whether AWS may as well take it in place of the one in use: exactly one is used, and which one is AWS's choice
+    /// (VGW-05). Packets here take the first by name; explanations ask about each.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub equal: bool,
 }
 
 /// A customer gateway: the user's end of a VPN connection.

@@ -34,6 +34,10 @@ pub struct CustomerRoute {
     pub declared: bool,
     /// Whether packets take it.
     pub in_use: bool,
+    /// Whether the customer's devices may as well take it in place of the one in use. Packets here take the first by
+    /// name; explanations ask about each.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub equal: bool,
 }
 
 /// A host in a customer network.

@@ -105,6 +105,10 @@ pub struct TransitGatewayRoute {
     /// Where matching packets go: one attachment, or several equal ones that share the flows (TGW-19). None in a
     /// blackhole that was declared as one (TGW-08).
     pub attachments: Vec<AttachmentName>,
+    /// What AWS may as well use in place of the attachment: equal ones that do not share the flows, of which one is used
+    /// and which one is AWS's choice (TGW-19). Packets here take the first by name; explanations ask about each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub equals: Vec<AttachmentName>,
     /// Where it comes from.
     pub source: TransitGatewayRouteSource,
     /// Whether it can take packets (TGW-09).

@@ -53,10 +53,10 @@ fn settled(mut routes: Vec<LearnedRoute>) -> Vec<LearnedRoute> {
     routes.sort_by(|one, other| rank(one).cmp(&rank(other)));
     for place in 0..routes.len() {
         let first = routes.iter().position(|r| r.destination == routes[place].destination);
-        routes[place].in_use = first.is_some_and(|first| {
-            let equals = preference(&routes[first]) == preference(&routes[place]);
-            first == place || routes[place].origin == Propagation::DirectConnect && equals
-        });
+        let equals = first.is_some_and(|first| preference(&routes[first]) == preference(&routes[place]));
+        let shares = routes[place].origin == Propagation::DirectConnect;
+        routes[place].in_use = first == Some(place) || shares && equals;
+        routes[place].equal = !routes[place].in_use && equals;
     }
     routes
 }
@@ -97,6 +97,7 @@ fn learned_by(links: &Links, name: &VpnGatewayName) -> Vec<LearnedRoute> {
             med: 0,
             local_preference: LocalPreference::Medium,
             in_use: false,
+            equal: false,
         }));
         let announced = connection.bgp_routes.iter();
         routes.extend(announced.map(|r| of_bgp(r, &link, Propagation::VpnBgp, NO_MED_VPN)));
@@ -127,6 +128,7 @@ fn of_bgp(route: &BgpRoute, link: &LinkName, origin: Propagation, no_med: u32) -
         med: route.med.unwrap_or(no_med),
         local_preference: route.local_preference,
         in_use: false,
+        equal: false,
     }
 }
 
@@ -202,7 +204,13 @@ pub(super) fn tell_customers(
                     let remedy = "name one of its own links";
                     cx.log.report(&reference.at, "InvalidParameterValue", problem, remedy);
                 } else if is_up(links, &link) {
-                    routes.push(CustomerRoute { destination, link, declared: true, in_use: false });
+                    routes.push(CustomerRoute {
+                        destination,
+                        link,
+                        declared: true,
+                        in_use: false,
+                        equal: false,
+                    });
                 }
             }
         }
@@ -213,6 +221,7 @@ pub(super) fn tell_customers(
                 link: link.clone(),
                 declared: false,
                 in_use: false,
+                equal: false,
             }));
         }
         // Its own routes, then Direct Connect before VPN, as AWS has it in the other direction (DX-05); then by name.
@@ -223,7 +232,11 @@ pub(super) fn tell_customers(
         routes.sort_by_key(rank);
         routes.dedup_by(|one, other| one.destination == other.destination && one.link == other.link);
         for place in 0..routes.len() {
-            routes[place].in_use = place == 0 || routes[place - 1].destination != routes[place].destination;
+            let first = routes.iter().position(|route| route.destination == routes[place].destination);
+            let kind = |route: &CustomerRoute| (route.declared, matches!(route.link, LinkName::Vpn(_)));
+            routes[place].in_use = first == Some(place);
+            routes[place].equal =
+                first.is_some_and(|first| first != place && kind(&routes[first]) == kind(&routes[place]));
         }
         network.routes = routes;
     }

@@ -18,8 +18,8 @@ pub(super) struct Candidate {
 }
 
 /// Of the routes for each destination the preferred one (TGW-05..TGW-07), in the order of destinations. Equal ones of
-/// VPN connections, where the gateway says so, and of Direct Connect gateways share the flows; of the rest the
-/// first stays (TGW-19).
+/// VPN connections, where the gateway says so, and of Direct Connect gateways share the flows (TGW-19). Of equal ones that
+/// do not, the first stays and the others could be it as well.
 pub(super) fn in_force(mut candidates: Vec<Candidate>, vpn_shares: bool) -> Vec<TransitGatewayRoute> {
     candidates.sort_by_key(|c| (c.destination, c.source, c.as_path.len(), c.med));
     let mut routes: Vec<TransitGatewayRoute> = Vec::new();
@@ -32,16 +32,22 @@ pub(super) fn in_force(mut candidates: Vec<Candidate>, vpn_shares: bool) -> Vec<
                     TransitGatewayRouteSource::DxGateway => true,
                     _ => false,
                 };
-                let equals = (best.source, best.med) == (candidate.source, candidate.med)
-                    && best.as_path == candidate.as_path;
-                if shares && equals {
+                let rank = |c: &Candidate| (c.source, c.as_path.len(), c.med);
+                let is_learnt = matches!(
+                    candidate.source,
+                    TransitGatewayRouteSource::Vpn | TransitGatewayRouteSource::DxGateway
+                );
+                if shares && rank(best) == rank(&candidate) && best.as_path == candidate.as_path {
                     route.attachments.extend(candidate.attachment);
+                } else if is_learnt && rank(best) == rank(&candidate) {
+                    route.equals.extend(candidate.attachment);
                 }
             }
             _ => {
                 routes.push(TransitGatewayRoute {
                     destination: candidate.destination,
                     attachments: candidate.attachment.iter().cloned().collect(),
+                    equals: Vec::new(),
                     source: candidate.source,
                     state: candidate.state,
                 });
