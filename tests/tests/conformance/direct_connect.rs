@@ -109,6 +109,30 @@ fn both_families_come_and_go_over_a_private_virtual_interface() {
 }
 
 #[test]
+fn a_customer_prefers_direct_connect_and_its_own_routes_before_all() {
+    // proves: DX-05
+    let mut net = with(|d| {
+        d["customer_networks"]["office"]["virtual_interfaces"] = json!(["vif"]);
+        d["customer_networks"]["office"]["mtu"] = json!(9001);
+        d["dx_private_virtual_interfaces"]["vif"] =
+            json!({ "vpn_gateway": "vgw", "bgp_asn": 65010, "mtu": 9001 });
+    });
+    // No tunnel takes so much.
+    let large = sized(&net, "desk", DESK, APP, 9001);
+    net.send_frame("desk", &large).arrives_at("app");
+    for (link, passes) in [("vpn", false), ("vif", true)] {
+        net.change(|d| {
+            d["customer_networks"]["office"]["routes"] =
+                json!([{ "cidr_block": "10.0.0.0/16", "link": link }]);
+        });
+        assert_eq!(net.send_frame("desk", &large).delivered().is_some(), passes, "{link}");
+    }
+    net.change(|d| d["dx_private_virtual_interfaces"]["vif"]["state"] = json!("down"));
+    net.send_frame("desk", &large).dies_of("mtu-exceeded");
+    net.send("desk", &packet(DESK, APP, udp(1, 2))).arrives_at("app");
+}
+
+#[test]
 fn a_community_for_local_preference_goes_before_the_as_path() {
     // proves: DX-04, DX-08
     let mut net = with(|d| {
@@ -239,6 +263,21 @@ fn a_transit_gateway_is_no_way_round_from_one_virtual_interface_to_another() {
 }
 
 #[test]
+fn a_gateway_is_associated_with_a_direct_connect_gateway_once() {
+    // proves: DX-06
+    refused("dx_gateway_associations.twin", "InvalidParameterValue", |d| {
+        by_a_gateway(d);
+        d["dx_gateway_associations"]["twin"] = json!({ "dx_gateway": "dx", "vpn_gateway": "vgw" });
+    });
+    let net = with(|d| {
+        by_a_gateway(d);
+        d["dx_gateways"]["second"] = json!({});
+        d["dx_gateway_associations"]["twin"] = json!({ "dx_gateway": "second", "vpn_gateway": "vgw" });
+    });
+    assert_eq!(net.topology.dx_gateway_associations.len(), 3);
+}
+
+#[test]
 fn allowed_prefixes_are_a_filter_for_the_blocks_of_a_vpc() {
     // proves: DX-07
     let mut net = with(by_a_gateway);
@@ -257,5 +296,22 @@ fn allowed_prefixes_are_a_filter_for_the_blocks_of_a_vpc() {
         } else {
             fate.dies_of("customer-no-route");
         }
+    }
+}
+
+#[test]
+fn a_direct_connect_gateway_may_belong_to_another_account_than_what_it_joins() {
+    let mut net = with(by_a_gateway);
+    assert_eq!(net.topology.dx_gateways["dx"].owner, "123456789012");
+    net.change(|d| d["dx_gateways"]["dx"]["owner_id"] = json!("210987654321"));
+    assert_eq!(net.topology.dx_gateways["dx"].owner, "210987654321");
+    assert!(net.converses("far", &packet("10.1.1.10", DESK, syn(40_000, 80))));
+    // It is in no region, and an account has twelve digits.
+    for (attribute, wrong, code) in
+        [("owner", "me", "InvalidParameterValue"), ("region", "us-east-1", "UnknownParameter")]
+    {
+        refused(&format!("dx_gateways.dx.{attribute}"), code, |d| {
+            d["dx_gateways"] = json!({ "dx": { attribute: wrong } });
+        });
     }
 }

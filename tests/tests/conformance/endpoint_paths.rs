@@ -66,6 +66,9 @@ fn a_transit_gateway_leads_to_an_interface_endpoint_and_to_no_gateway_endpoint()
     is_served(&mut net, "a-one", &v4("a-one"), &to);
     net.send("a-one", &packet(&v4("a-one"), S3_ADDRESS, syn(1, 443))).dies_of("endpoint-foreign-client");
     net.send("b-one", &packet(&v4("b-one"), S3_ADDRESS, syn(1, 443))).arrives_at(S3);
+    // Nor in the name of somebody who may.
+    net.change(|d| d["instances"]["a-one"]["source_dest_check"] = json!(false));
+    net.send("a-one", &packet(&v4("b-one"), S3_ADDRESS, syn(1, 443))).dies_of("endpoint-foreign-client");
 }
 
 #[test]
@@ -273,6 +276,88 @@ fn flows_to_a_nat_gateway_in_another_vpc_are_tracked_at_the_client() {
     });
     let survived = survives(&mut net, "a-one", (&v4("a-one"), CLIENT), "client", &["a-open"]);
     assert_eq!(survived, (true, true));
+}
+
+#[test]
+fn a_late_answer_is_tracked_by_the_gateways_that_flows_are_tracked_by() {
+    // proves: CT-07
+    for (service, address, tracked) in [(DYNAMODB, DYNAMODB_ADDRESS, true), (S3, S3_ADDRESS, false)] {
+        let mut net = with(|d| {
+            add_endpoints(d, "v", "public", "private", "open");
+            d["vpc_endpoints"]["dynamodb"] =
+                json!({ "vpc": "v", "service_name": DYNAMODB, "route_tables": ["public"] });
+            d["security_groups"]["web"] =
+                json!({ "vpc": "v", "ingress": [everything()], "egress": [everything()] });
+            d["instances"]["web"]["security_groups"] = json!(["web"]);
+            d["instances"]["web"]["connection_tracking"] = json!({ "tcp_established_timeout": 60 });
+        });
+        let back = |flags| packet(address, WEB, tcp(443, 40_000, flags));
+        net.send("web", &packet(WEB, address, syn(40_000, 443))).arrives_at(service);
+        net.send(service, &back(Flags::SynAck)).arrives_at("web");
+        net.send("web", &packet(WEB, address, tcp(40_000, 443, Flags::Ack))).arrives_at(service);
+        // The interface has forgotten the flow, and the endpoint has not.
+        net.wait(100);
+        net.send(service, &back(Flags::Ack)).arrives_at("web");
+        net.change(|d| d["security_groups"]["web"] = json!({ "vpc": "v", "ingress": [], "egress": [] }));
+        let fate = net.send(service, &back(Flags::Ack));
+        assert_eq!(fate.delivered().is_some(), tracked, "{service}: {fate:?}");
+    }
+}
+
+#[test]
+fn a_rule_may_refer_to_the_group_of_an_endpoint() {
+    // proves: SG-08
+    for (named, admitted) in [("behind", true), ("open", false)] {
+        let mut net = with(|d| {
+            add_endpoints(d, "v", "public", "private", "behind");
+            d["services"][QUEUE]["protocols"] = json!(["udp"]);
+            d["security_groups"]["behind"] = json!({ "vpc": "v", "ingress": [everything()] });
+            d["security_groups"]["web"] =
+                json!({ "vpc": "v", "ingress": [{ "protocol": "-1", "security_groups": [named] }] });
+            d["instances"]["web"]["security_groups"] = json!(["web"]);
+        });
+        let to = queue(&net, "private");
+        let seen = net.send("web", &packet(WEB, &to, udp(40_000, 53))).arrives_at(QUEUE);
+        let answer = packet(QUEUE_ADDRESS, &seen.src.to_string(), udp(53, seen.ports.0));
+        // Later than the interface remembers, so that a rule has to admit it.
+        net.wait(100);
+        if admitted {
+            net.send(QUEUE, &answer).arrives_at("web");
+        } else {
+            net.send(QUEUE, &answer).dies_of("security-group");
+        }
+    }
+}
+
+#[test]
+fn flows_to_an_endpoint_of_a_peer_are_tracked_at_the_client() {
+    // proves: CT-07, EPI-15, EPI-12
+    let mut net = with(|d| {
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.5.0.0/16" });
+        d["vpc_peering_connections"] = json!({ "pcx": { "vpc": "v", "peer_vpc": "w", "auto_accept": true } });
+        d["subnets"]["far"] = json!({ "vpc": "w", "cidr_block": "10.5.1.0/24" });
+        d["security_groups"]["wide"] = json!({ "vpc": "w", "ingress": [everything()] });
+        d["instances"]["far"] =
+            json!({ "subnet": "far", "private_ip": "10.5.1.10", "security_groups": ["wide"] });
+        add_endpoints(d, "w", "w/main", "far", "wide");
+        let routes = d["route_tables"]["public"]["routes"].as_array_mut().unwrap();
+        routes.push(json!({ "cidr_block": "10.5.0.0/16", "vpc_peering_connection": "pcx" }));
+        d["route_tables"]["w/main"] =
+            json!({ "routes": [{ "cidr_block": "10.0.0.0/16", "vpc_peering_connection": "pcx" }] });
+        d["security_groups"]["web"] =
+            json!({ "vpc": "v", "ingress": [everything()], "egress": [everything()] });
+        d["instances"]["web"]["security_groups"] = json!(["web"]);
+    });
+    let endpoint = queue(&net, "far");
+    let ways = [(endpoint.as_str(), QUEUE, true), ("10.5.1.10", "far", false)];
+    for (to, arrives, _) in ways {
+        net.send("web", &packet(WEB, to, syn(40_000, 443))).arrives_at(arrives);
+    }
+    net.change(|d| d["security_groups"]["web"] = json!({ "vpc": "v", "ingress": [], "egress": [] }));
+    for (to, _, tracked) in ways {
+        let out = net.send("web", &packet(WEB, to, tcp(40_000, 443, Flags::Ack)));
+        assert_eq!(out.delivered().is_some(), tracked, "{to}: {out:?}");
+    }
 }
 
 #[test]

@@ -371,6 +371,26 @@ fn an_attachment_in_a_public_subnet_leads_to_an_internet_gateway_that_drops() {
     net.send("c-one", &forged).arrives_at("client");
 }
 
+#[test]
+fn what_came_by_a_transit_gateway_does_not_leave_by_an_egress_only_gateway() {
+    // proves: IGW-22
+    let mut net = with_hub(|d| {
+        d["egress_only_internet_gateways"] = json!({ "eigw": { "vpc": "c" } });
+        d["route_tables"]["c"]["routes"] =
+            json!([{ "ipv6_cidr_block": "::/0", "egress_only_gateway": "eigw" }]);
+        d["subnets"]["c-door-one"]["route_table"] = json!("c");
+        d["route_tables"]["a"]["routes"] = json!([{ "ipv6_cidr_block": "::/0", "transit_gateway": "hub" }]);
+        d["transit_gateway_route_tables"]["hub/default"] =
+            json!({ "routes": [{ "destination_cidr_block": "::/0", "attachment": "c" }] });
+        d["instances"]["a-one"]["source_dest_check"] = json!(false);
+    });
+    // In its own name, and in that of somebody in the VPC of the gateway.
+    for source in [v6("a-one"), v6("c-one")] {
+        net.send("a-one", &Packet::new(&source, "2001:db8:ffff::7", udp(1, 2))).dies_of("egress-only-ipv6");
+    }
+    net.send("c-one", &Packet::new(&v6("c-one"), "2001:db8:ffff::7", udp(1, 2))).arrives_at("client");
+}
+
 /// Behind `b` the VPC `e`, by a peering connection to which the subnets of `b`'s attachment have a route.
 fn peered_behind(change: impl FnOnce(&mut Value)) -> Net {
     with_hub(|d| {

@@ -310,3 +310,54 @@ fn over_a_transit_gateway_a_customer_uses_the_nat_gateway_of_a_vpc() {
     assert_ne!(seen.src, request.src, "translated");
     assert!(net.converses("desk", &packet(DESK, "198.51.100.7", syn(40_001, 443))));
 }
+
+#[test]
+fn nobody_gets_to_link_local_services_by_a_transit_gateway() {
+    // proves: RT-13, RT-14
+    let mut net = with(|d| {
+        d["transit_gateway_route_tables"] = json!({ "tgw/default": { "transit_gateway": "tgw", "routes": [
+            { "destination_cidr_block": "0.0.0.0/0", "attachment": "att" },
+            { "destination_cidr_block": "::/0", "attachment": "att" } ] } });
+        d["instances"]["app"]["source_dest_check"] = json!(false);
+        d["route_tables"]["v/main"] = json!({});
+        d["route_tables"]["t"]["routes"].as_array_mut().unwrap().extend([
+            json!({ "cidr_block": "0.0.0.0/0", "network_interface": "app" }),
+            json!({ "ipv6_cidr_block": "::/0", "network_interface": "app" }),
+        ]);
+    });
+    for (from, to) in [(DESK, "169.254.169.254"), (DESK_V6, "fd00:ec2::254")] {
+        net.send("desk", &packet(from, to, udp(1, 2))).dies_of("reserved-destination");
+    }
+    for (from, to) in [(DESK, "169.254.172.1"), (DESK_V6, "fd00:ec3::254")] {
+        net.send("desk", &packet(from, to, udp(1, 2))).arrives_at("app");
+    }
+}
+
+#[test]
+fn a_transit_gateway_announces_neither_black_holes_nor_what_leads_back() {
+    // TGW-04, TGW-08: what is announced is what the attachment's table leads to.
+    let mut net = with(|d| {
+        d["customer_gateways"]["cgw2"] = json!({ "bgp_asn": 65002, "ip_address": "198.51.100.2" });
+        d["vpn_connections"]["vpn2"] = json!({ "transit_gateway": "tgw", "customer_gateway": "cgw2",
+            "bgp_routes": [{ "cidr_block": "172.17.0.0/16" }, { "ipv6_cidr_block": "fd17::/48" }] });
+        d["customer_networks"]["office"]["customer_gateways"] = json!(["cgw", "cgw2"]);
+        d["transit_gateway_route_tables"] = json!({ "tgw/default": { "transit_gateway": "tgw", "routes": [
+            { "destination_cidr_block": "10.9.0.0/16", "blackhole": true },
+            { "destination_cidr_block": "fd09::/48", "blackhole": true },
+            { "destination_cidr_block": "10.8.0.0/16", "attachment": "gone" },
+            { "destination_cidr_block": "fd08::/48", "attachment": "gone" } ] } });
+        // Routes outlive their attachment (TGW-09).
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.8.0.0/16" });
+        d["subnets"]["x"] = json!({ "vpc": "w", "cidr_block": "10.8.1.0/24" });
+        d["transit_gateway_vpc_attachments"]["gone"] =
+            json!({ "transit_gateway": "tgw", "vpc": "w", "subnets": ["x"], "state": "deleted" });
+    });
+    for to in ["10.9.0.1", "10.8.0.1", "172.17.0.1"] {
+        net.send("desk", &packet(DESK, to, udp(1, 2))).dies_of("customer-no-route");
+    }
+    for to in ["fd09::1", "fd08::1", "fd17::1"] {
+        net.send("desk", &packet(DESK_V6, to, udp(1, 2))).dies_of("customer-no-route");
+    }
+    net.send("app", &packet(APP, DESK, udp(1, 2))).arrives_at("desk");
+    net.send("desk", &packet(DESK, APP, udp(1, 2))).arrives_at("app");
+}

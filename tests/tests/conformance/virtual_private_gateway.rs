@@ -330,6 +330,20 @@ fn the_local_route_wins_over_a_propagated_one_that_is_more_specific() {
 }
 
 #[test]
+fn the_local_route_wins_in_ipv6_too() {
+    // proves: VGW-10, RT-08
+    const INSIDE: &str = "2001:db8:1:2::7";
+    let mut net = with(|d| {
+        direct_connect(d, "dc");
+        d["customer_networks"]["dc"]["ipv6_cidr_blocks"] = json!(["2001:db8:1:2::/64", "fd12::/48"]);
+        d["customer_hosts"]["dc-host"]["ipv6_address"] = json!(INSIDE);
+    });
+    net.send("app", &packet(APP_V6, INSIDE, udp(1, 2))).dies_of("no-such-address");
+    net.change(|d| d["settings"] = json!({ "local_routes_over_propagated": false }));
+    net.send("app", &packet(APP_V6, INSIDE, udp(1, 2))).arrives_at("dc-host");
+}
+
+#[test]
 fn a_written_route_goes_before_a_propagated_one_to_the_same_destination() {
     // proves: RT-10
     let mut net = with(|d| {
