@@ -8,6 +8,7 @@
 mod addressing;
 mod connection_tracking;
 mod direct_connect;
+mod drop_reasons;
 mod edge_routes;
 mod egress_only;
 mod endpoint_flows;
