@@ -18,7 +18,7 @@ use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question};
-use crate::{middleboxes, steps, undeclared, words};
+use crate::{chained, middleboxes, steps, undeclared, words};
 
 /// The source ports of a client that does not choose one (NACL-19).
 const EPHEMERAL: &str = "32768-60999";
@@ -429,6 +429,7 @@ impl Telling<'_> {
         }
         assumed.extend(middleboxes::forwarders(self.fabric, told));
         assumed.extend(middleboxes::stateless(self.fabric, told));
+        assumed.extend(chained::assumed(self.fabric, told.forward.steps.iter()));
         assumed.extend(self.picked_lists(told));
         assumed.extend(self.unknown_lists(told));
         if !self.has_receiver() {

@@ -359,3 +359,23 @@ fn an_error_about_a_flow_through_it_does_not_pass() {
     let error = Packet::new(WEB, &to, Body::Error { kind: ErrorKind::TooBig, about: quoted });
     net.send("web", &error).dies_of("endpoint-protocol");
 }
+
+#[test]
+fn an_endpoint_lies_in_its_vpc_and_a_public_address_is_in_one_place() {
+    // proves: EPI-01
+    refused("vpc_endpoints.queue.subnets[0]", "InvalidSubnetId.NotFound", |d| {
+        *d = document_with_endpoint();
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.5.0.0/16" });
+        d["subnets"]["w1"] = json!({ "vpc": "w", "cidr_block": "10.5.1.0/24" });
+        d["vpc_endpoints"]["queue"]["subnets"] = json!(["w1"]);
+        d["vpc_endpoints"]["queue"].as_object_mut().unwrap().remove("security_groups");
+        d["vpc_endpoints"]["queue"]["ip_address_type"] = json!("ipv4");
+    });
+    for (key, address) in [("address", "52.216.0.9"), ("ipv6_address", "2001:db8:1:7::9")] {
+        refused(&format!("services.{SERVICE}.{key}"), "InvalidIPAddress.InUse", |d| {
+            *d = document_with_endpoint();
+            d["vpcs"]["w"] = json!({ "cidr_block": "52.216.0.0/16" });
+            d["services"][SERVICE][key] = json!(address);
+        });
+    }
+}

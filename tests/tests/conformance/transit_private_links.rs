@@ -39,7 +39,7 @@ fn twins(d: &mut Value) {
 
 /// A Direct Connect gateway with a transit virtual interface of the network `dc`, which has the desk's addresses.
 fn direct_connect(d: &mut Value, name: &str) {
-    d["dx_gateways"][format!("{name}-dx")] = json!({});
+    d["dx_gateways"][format!("{name}-dx")] = json!({ "amazon_side_asn": 64600 });
     d["dx_gateway_associations"][format!("{name}-dxa")] = json!({ "dx_gateway": format!("{name}-dx"),
         "transit_gateway": "tgw", "allowed_prefixes": ["10.0.0.0/16"] });
     d["dx_transit_virtual_interfaces"][format!("{name}-vif")] =
@@ -235,7 +235,7 @@ fn virtual_interfaces_of_one_direct_connect_gateway_share_the_flows_of_a_transit
         d["vpn_connections"] = json!({});
         direct_connect(d, "dc");
         direct_connect(d, "ec");
-        d["dx_gateways"] = json!({ "dc-dx": {} });
+        d["dx_gateways"] = json!({ "dc-dx": { "amazon_side_asn": 64600 } });
         d["dx_gateway_associations"].as_object_mut().unwrap().remove("ec-dxa");
         d["dx_transit_virtual_interfaces"]["ec-vif"]["dx_gateway"] = json!("dc-dx");
         for host in ["dc", "ec"] {
