@@ -509,7 +509,10 @@ impl Telling<'_> {
             let vpclab_engine::Step::Forward { eni, out, translated } = *step else { continue };
             let resource = self.fabric.enis[eni].name.to_string();
             let other = (out != eni).then(|| format!(" by {}", self.fabric.enis[out].name));
-            let how = if translated.is_some() { "from its own address" } else { "unchanged" };
+            let how = match translated {
+                Some(_) => "from its own address and by the sender's port, which is free there",
+                None => "unchanged",
+            };
             let assumption = format!(
                 "it sends on{} what is not addressed to it, {how}, {NO_FIREWALL}",
                 other.unwrap_or_default()
