@@ -87,6 +87,11 @@ impl Net {
         Self { lab, ..net }
     }
 
+    /// What is declared.
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
     /// What packets read.
     pub fn fabric(&self) -> &Fabric {
         self.lab.fabric()

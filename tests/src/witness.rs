@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vpclab_engine::flow::Effect;
+use vpclab_engine::flow::endpoint::Way;
 use vpclab_engine::plan::{Egress, Plan, Verdict as Planned};
 use vpclab_engine::{DropReason, Outcome, Recorder, trace};
 use vpclab_model::InterfaceType;
@@ -263,11 +264,16 @@ fn offers(net: &Net, plan: &Plan) -> Vec<Offer> {
     lent.collect()
 }
 
-/// What interface endpoints lend as the engine plans it.
+/// By what names services know the clients of endpoints, as the engine plans it.
 fn loans(net: &Net, plan: &Plan) -> Vec<Loan> {
     let lent = plan.effects.iter().filter_map(|effect| match effect {
         Effect::OpenEndpoint(flow) => Some(Loan {
-            interface: net.fabric().enis[flow.eni?.index].name.as_str().to_owned(),
+            by: match flow.way {
+                Way::Interface(eni) => net.fabric().enis[eni.index].name.as_str().to_owned(),
+                Way::Route(_) => {
+                    net.fabric().vpc_endpoints[flow.client.endpoint.index].name.as_str().to_owned()
+                }
+            },
             address: flow.server.pool.client,
             port: flow.server.port,
         }),

@@ -91,7 +91,7 @@ pub struct Explanation {
 pub struct QuestionEnd {
     /// As it was asked: a name, or an address.
     pub name: String,
-    /// `instance`, `network_interface`, `internet_host`, `customer_host`, `internet` or `address`.
+    /// `instance`, `network_interface`, `internet_host`, `customer_host`, `service`, `internet` or `address`.
     pub kind: String,
     /// The address that packets carry; null where the end has none that could be used.
     pub address: Option<String>,

@@ -81,7 +81,7 @@ pub struct InstanceState {
     pub name: String,
     /// Its id.
     pub id: String,
-    /// `instance`, `internet_host` or `customer_host`.
+    /// `instance`, `internet_host`, `customer_host` or `service`.
     pub kind: String,
     /// Whether what it runs in is still there.
     #[serde(default)]

@@ -295,7 +295,7 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let why = match reason {
                 DropReason::PrivateDestination { .. } => "does not forward to private (RFC 1918) addresses",
                 DropReason::SharedDestination { .. } => "does not forward to 100.64.0.0/10 (RFC 6598)",
-                _ => "refuses a source that belongs to no interface of its VPC",
+                _ => "takes only what interfaces of its VPC send as their own",
             };
             let message = format!("internet gateway {gateway} {why}");
             plain(Some(gateway), message)
@@ -342,7 +342,6 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
         | DropReason::EndpointProtocol { endpoint, .. }
         | DropReason::EndpointForeignClient { endpoint }
         | DropReason::EndpointSource { endpoint }
-        | DropReason::EndpointFlowTaken { endpoint }
         | DropReason::EndpointNoFlow { endpoint }
         | DropReason::EndpointPortAllocation { endpoint }
         | DropReason::EndpointInitiates { endpoint } => {
@@ -357,9 +356,6 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
                 DropReason::EndpointForeignClient { .. } => "serves the interfaces of its own VPC only".to_owned(),
                 DropReason::EndpointSource { .. } => {
                     "lets only sources in its service's prefix list back".to_owned()
-                }
-                DropReason::EndpointFlowTaken { .. } => {
-                    "has no way back: a client of another VPC with this address and port talks to its service".to_owned()
                 }
                 DropReason::EndpointPortAllocation { .. } => {
                     "has no port left for this target (PortAllocationErrorCount)".to_owned()
@@ -450,6 +446,13 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!("the route {destination} of transit gateway route table {table} is a blackhole");
             let rule = Some(RuleReference::Text(destination.to_string()));
             Told { resource: Some(table), rule, groups: Vec::new(), message }
+        }
+        DropReason::DxGatewayHairpin { attachment } => {
+            let name = fabric.transit_attachments[attachment].name.to_string();
+            let message = format!(
+                "the Direct Connect gateway of attachment {name} forwards nothing from one of its virtual interfaces to another"
+            );
+            plain(Some(name), message)
         }
         DropReason::TransitTtlExpired { gateway } => {
             let gateway = fabric.transit_gateways[gateway].name.to_string();

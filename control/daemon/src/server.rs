@@ -242,7 +242,8 @@ impl Failure {
             "InvalidAction" if self.0.error.message == NOT_THIS_METHOD => StatusCode::METHOD_NOT_ALLOWED,
             "InvalidAction" => StatusCode::NOT_FOUND,
             "DependencyViolation" | "IncorrectState" | "Resource.AlreadyAssociated" => StatusCode::CONFLICT,
-            _ if code.ends_with(".NotFound") => StatusCode::NOT_FOUND,
+            "InvalidServiceName" | "ResourceNotFoundException" => StatusCode::NOT_FOUND,
+            _ if code.ends_with("NotFound") => StatusCode::NOT_FOUND,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -296,6 +297,8 @@ mod tests {
         for (code, status) in [
             ("InvalidTopology", 400),
             ("InvalidVpcID.NotFound", 404),
+            ("NatGatewayNotFound", 404),
+            ("InvalidServiceName", 404),
             ("InvalidAction", 404),
             ("DependencyViolation", 409),
             ("RequestEntityTooLarge", 413),

@@ -14,6 +14,7 @@ mod datagram;
 pub mod endpoint;
 pub mod lending;
 pub mod nat;
+pub mod share;
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -27,9 +28,10 @@ use crate::index::{EniIdx, HostIdx, InstanceIdx, PeeringIdx, Slot};
 use crate::time::Timestamp;
 
 pub use datagram::{DatagramKey, Datagrams, FRAGMENT_TIMEOUT, FirstFragment, FragmentLookup, PassedFragment};
-use endpoint::{ClientKey, EndpointFlow, EndpointTable, ServerKey};
+use endpoint::{ClientKey, EndpointFlow, EndpointTable};
 pub use nat::NatBinding;
 use nat::{InsideKey, NatTable};
+use share::Holder;
 
 /// How many records of each kind are kept at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +42,12 @@ pub struct Capacity {
     pub connections_per_instance: usize,
     /// Flows of all NAT gateways together.
     pub nat_flows: usize,
-    /// Of these, how many a client may have, an interface or a host that the packets come in from, so that it cannot take
-    /// its neighbours' room.
-    pub nat_flows_per_client: usize,
+    /// Of these, how many one sender may have opened, so that it cannot take its neighbours' room.
+    pub nat_flows_per_sender: usize,
     /// Flows through all VPC endpoints together.
     pub endpoint_flows: usize,
+    /// Of these, how many one sender may have opened.
+    pub endpoint_flows_per_sender: usize,
     /// Fragmented datagrams of each place where they come in. More push out the oldest of the same place.
     pub datagrams_per_ingress: usize,
 }
@@ -55,8 +58,9 @@ impl Default for Capacity {
             connections: 4_000_000,
             connections_per_instance: 1_000_000,
             nat_flows: 4_000_000,
-            nat_flows_per_client: 1_000_000,
+            nat_flows_per_sender: 1_000_000,
             endpoint_flows: 4_000_000,
+            endpoint_flows_per_sender: 1_000_000,
             datagrams_per_ingress: 1024,
         }
     }
@@ -530,14 +534,15 @@ impl FlowTable {
     }
 
     /// Whether another flow of a NAT gateway finds room, in the place of what `key` had before if it had, and in the share
-    /// of the `client` that opens it.
-    pub fn has_room_for_mapping(&self, key: &InsideKey, client: Ingress) -> bool {
-        self.nat.has_room(key, client, self.capacity.nat_flows, self.capacity.nat_flows_per_client)
+    /// of the `holder` that opens it.
+    pub fn has_room_for_mapping(&self, key: &InsideKey, holder: Holder) -> bool {
+        self.nat.has_room(key, holder, self.capacity.nat_flows, self.capacity.nat_flows_per_sender)
     }
 
-    /// Whether another flow through a VPC endpoint finds room, in the place of what the keys had before if they had.
-    pub fn has_room_for_endpoint(&self, client: &ClientKey, server: &ServerKey) -> bool {
-        self.endpoints.len() < self.capacity.endpoint_flows || self.endpoints.replaces(client, server)
+    /// The same of another flow through a VPC endpoint.
+    pub fn has_room_for_endpoint(&self, key: &ClientKey, holder: Holder) -> bool {
+        let Capacity { endpoint_flows, endpoint_flows_per_sender, .. } = self.capacity;
+        self.endpoints.has_room(key, holder, endpoint_flows, endpoint_flows_per_sender)
     }
 
     /// The record of a flow. Whether it has expired is the reader's to say: idle times are the interface's.
@@ -626,7 +631,7 @@ impl FlowTable {
             Effect::UseMapping { key, from_inside, tcp_flags } => {
                 self.nat.advance(key, *from_inside, *tcp_flags, now);
             }
-            Effect::OpenEndpoint(flow) => self.endpoints.open(flow),
+            Effect::OpenEndpoint(flow) => self.endpoints.lend(&**flow),
             Effect::UseEndpoint { key, by_client, tcp_flags } => {
                 self.endpoints.advance(key, *by_client, *tcp_flags, now);
             }

@@ -13,7 +13,7 @@ use vpclab_wire::{
 };
 
 use crate::flow::{Effect, Ingress};
-use crate::index::{AttachmentIdx, EniIdx, NatGatewayIdx, PeeringIdx, SubnetIdx, VpnGatewayIdx};
+use crate::index::{AttachmentIdx, EniIdx, LinkIdx, NatGatewayIdx, PeeringIdx, SubnetIdx, VpnGatewayIdx};
 use crate::reason::DropReason;
 
 /// The most effects one packet can have: a fragment, a flow at each of two interfaces, two NAT gateways between, and a VPC
@@ -55,6 +55,8 @@ pub struct Draft {
     pub max_segment_size: Option<u16>,
     /// How it came to the VPC it is in.
     pub path: Path,
+    /// The private link by which it came to the transit gateway it is in.
+    pub link: Option<LinkIdx>,
     /// The NAT gateways that have translated it since it was last on the internet.
     pub nat: ArrayVec<NatGatewayIdx, MAX_NAT_GATEWAYS>,
     /// Whether it has passed a gateway whose flows are tracked whatever the rules say (CT-07).
@@ -145,6 +147,7 @@ impl Draft {
             new_ttl: None,
             max_segment_size: None,
             path: Path::Inside,
+            link: None,
             nat: ArrayVec::new(),
             auto_tracked: false,
             return_path: None,

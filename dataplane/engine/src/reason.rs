@@ -300,12 +300,6 @@ pub enum DropReason {
         /// The address.
         address: IpAddr,
     },
-    /// A client of another VPC with the same address and port talks to the service, and answers have one way to go.
-    #[error("a client with the same address and port has such a flow through another endpoint")]
-    EndpointFlowTaken {
-        /// The endpoint.
-        endpoint: VpcEndpointIdx,
-    },
     /// The endpoint knows no such flow, or has none any more (EPG-08).
     #[error("the VPC endpoint has no such flow")]
     EndpointNoFlow {
@@ -404,8 +398,8 @@ pub enum DropReason {
     /// No internet host has the address.
     #[error("no internet host has the address")]
     NoSuchInternetHost,
-    /// A source that belongs to no attached interface of the VPC (VGW-02).
-    #[error("the virtual private gateway refuses a source that belongs to no interface of its VPC")]
+    /// A source that belongs to no attached interface of the VPC, or a packet that only wants to pass through it (VGW-02).
+    #[error("the virtual private gateway takes only what interfaces of its VPC send as their own")]
     VpnGatewayForeignSource {
         /// The gateway.
         gateway: VpnGatewayIdx,
@@ -421,6 +415,12 @@ pub enum DropReason {
     VpnGatewayNoRoute {
         /// The gateway.
         gateway: VpnGatewayIdx,
+    },
+    /// What came by a virtual interface would leave by one of the same Direct Connect gateway (DX-06).
+    #[error("a Direct Connect gateway forwards nothing from one virtual interface to another")]
+    DxGatewayHairpin {
+        /// The gateway's attachment to a transit gateway.
+        attachment: AttachmentIdx,
     },
     /// Nothing at AWS's end of the link leads to the destination (DX-06, DX-07).
     #[error("no gateway at the end of the private link announces the destination")]
@@ -629,7 +629,6 @@ names! {
     Self::EndpointForeignClient { .. } => "endpoint-foreign-client", "VPCE_REQUIRES_SOURCE_IN_VPC";
     Self::EndpointSource { .. } => "endpoint-source", "VPCE_GATEWAY_EGRESS_SOURCE_ADDRESS_RESTRICTION";
     Self::NoSuchServiceAddress { .. } => "no-such-service-address", "NO_POSSIBLE_DESTINATION";
-    Self::EndpointFlowTaken { .. } => "endpoint-flow-taken", "VPCE_FLOW_TAKEN";
     Self::EndpointNoFlow { .. } => "endpoint-no-flow", "VPCE_NO_FLOW";
     Self::EndpointPortAllocation { .. } => "endpoint-port-allocation", "VPCE_PORT_ALLOCATION_ERROR";
     Self::EndpointInitiates { .. } => "endpoint-initiates", "VPCE_INTRA_VPC_TRAFFIC";
@@ -649,6 +648,7 @@ names! {
     Self::VpnGatewayForeignSource { .. } => "vpn-gateway-foreign-source", "VGW_PRIVATE_IP_ASSOCIATION_FOR_EGRESS";
     Self::VpnGatewayForeignDestination { .. } => "vpn-gateway-foreign-destination", "VGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS";
     Self::VpnGatewayNoRoute { .. } => "vpn-gateway-no-route", "NO_ROUTE_TO_DESTINATION";
+    Self::DxGatewayHairpin { .. } => "dx-gateway-hairpin", "DXGW_NO_PATH_BETWEEN_VIRTUAL_INTERFACES";
     Self::PrivateLinkNoRoute { .. } => "private-link-no-route", "NO_ROUTE_TO_DESTINATION";
     Self::PrivateLinkDown { .. } => "private-link-down", "BAD_STATE";
     Self::UndeclaredCustomerNetwork { .. } => "undeclared-customer-network", "NO_POSSIBLE_DESTINATION";

@@ -1,8 +1,8 @@
 //! What do VPC endpoints and the services behind them do with a packet? (areas EPG and EPI)
 //!
-//! A gateway endpoint changes nothing. Which port an interface endpoint lends is its own to choose, as with NAT
-//! gateways: the oracle is told, and says whether that was a choice it had. Who of several clients a service answers is
-//! found by going through the list of all flows.
+//! A gateway endpoint changes nothing, but for the port of a client whose address and port somebody of another VPC has.
+//! Which port an endpoint lends is its own to choose, as with NAT gateways: the oracle is told, and says whether that was
+//! a choice it had. Who of several clients a service answers is found by going through the list of all flows.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -26,16 +26,17 @@ const INTERFACE_MTU: usize = 8500;
 const TCP_IDLE: Duration = Duration::from_secs(350);
 /// LB-02: of anything but TCP.
 const OTHER_IDLE: Duration = Duration::from_secs(120);
-/// CT-11: as long as any interface may remember TCP, where nothing is published.
+/// CT-11: as long as any interface may remember TCP, where nothing is published; before it is established, as interfaces do
+/// (CT-22).
 const GATEWAY_TCP_IDLE: Duration = Duration::from_secs(432_000);
 /// EPS-06.
 const FLOWS_TO_ONE_TARGET: usize = 55_000;
 
-/// What an interface endpoint says it lends to a packet that opens a flow.
+/// What an endpoint says it lends to a packet that opens a flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loan {
-    /// The endpoint's interface that the packet came by.
-    pub interface: String,
+    /// The endpoint's interface that the packet came by, or a gateway endpoint.
+    pub by: String,
     /// The address that the service sees.
     pub address: IpAddr,
     /// The port that it sees.
@@ -50,6 +51,8 @@ pub(super) struct Carried {
     identity: (VpcName, VpcEndpointType, String),
     /// The interface it came by; none of a gateway endpoint.
     interface: Option<String>,
+    /// The interface that has the client's address, of a gateway endpoint.
+    client_interface: Option<String>,
     client: Ends,
     /// The same as the service sees it.
     seen: Ends,
@@ -87,24 +90,46 @@ impl Oracle {
         let (service_name, service, endpoint) = open_endpoint(topology, name)?;
         let packet = &walk.packet;
         let has_come_in = (walk.by_transit || walk.came_by.is_some()) && walk.nat.is_empty();
-        if has_come_in || owner(topology, &endpoint.vpc, packet.src).is_none() {
-            return Err(Reason::Gateway);
-        }
+        let sender = owner(topology, &endpoint.vpc, packet.src).filter(|_| !has_come_in);
+        let sender = sender.ok_or(Reason::Gateway)?.as_str();
         let passes = matches!(packet.body, Body::Tcp { .. } | Body::Echo { reply: false, .. });
         let client = Ends::of_asking(packet).filter(|_| passes).ok_or(Reason::Gateway)?;
         fits(walk, topology.settings.gateway_endpoint_mtu.into())?;
         if !service.addresses().any(|own| own == walk.packet.dst) {
             return Err(Reason::Gateway);
         }
-        let rival = self.live(walk).find(|other| other.service() == service_name && other.seen == client);
-        match rival {
-            Some(flow) if flow.endpoint == *name && flow.interface.is_none() && flow.client == client => {
-                self.goes_on(walk, flow.clone());
+        let known = self.live(walk).find(|flow| flow.endpoint == *name && flow.client == client).cloned();
+        let opens = matches!(walk.packet.body, Body::Tcp { flags: Flags::Syn, .. });
+        let seen = match known.filter(|flow| !(flow.is_over() && opens)) {
+            Some(flow) => {
+                let seen = flow.seen.clone();
+                self.goes_on(walk, flow);
+                seen
             }
-            // Answers could go to either.
-            Some(_) => return Err(Reason::Gateway),
-            None => begins(walk, name, None, client.clone(), client),
-        }
+            None => {
+                let is_anothers = self.live(walk).any(|other| {
+                    let same = other.service() == service_name && other.seen == client;
+                    same && other.client_of() != (name, &client) && other.leads_back(topology)
+                });
+                let seen = if is_anothers {
+                    let key = (name, &client);
+                    self.lends(walk, name.as_str(), service_name, key, client.asks.0, client.asked)?
+                } else {
+                    let kept =
+                        walk.loans.iter().all(|loan| loan.by != name.as_str() || loan.port == client.asks.1);
+                    if !kept {
+                        walk.objection = Some(format!("{name} lends a port to who could keep his own"));
+                    }
+                    client.clone()
+                };
+                begins(walk, name, None, client, seen.clone());
+                if let Some(Carrying::New(flow)) = &mut walk.carries {
+                    flow.client_interface = Some(sender.to_owned());
+                }
+                seen
+            }
+        };
+        set_source_port(&mut walk.packet, seen.asks.1);
         Ok(Some(Place::Host(service_name.to_owned())))
     }
 
@@ -148,7 +173,7 @@ impl Oracle {
             }
         };
         (walk.packet.src, walk.packet.dst) = (seen.asks.0, seen.asked.0);
-        set_ports(&mut walk.packet, Some(seen.asks.1), None);
+        set_source_port(&mut walk.packet, seen.asks.1);
         Ok(Some(Place::Host(service_name.to_owned())))
     }
 
@@ -180,10 +205,14 @@ impl Oracle {
         }
         let (name, client, asked) = (flow.endpoint.clone(), flow.client.asks, flow.client.asked.0);
         let interface = flow.interface.clone();
+        let (client_interface, leads_back) = (flow.client_interface.clone(), flow.leads_back(topology));
         self.goes_on(walk, flow);
         let Some(interface) = interface else {
             fits(walk, topology.settings.gateway_endpoint_mtu.into())?;
-            let owner = owner(topology, &endpoint.vpc, walk.packet.dst).ok_or(Reason::Gateway)?;
+            let (owner, _) = topology
+                .network_interfaces
+                .get_key_value(client_interface.as_deref().unwrap_or_default())
+                .ok_or(Reason::Gateway)?;
             let lists =
                 endpoint.prefix_lists.iter().filter_map(|list| topology.managed_prefix_lists.get(list));
             if !lists.flat_map(|list| list.blocks()).any(|block| block.contains(&walk.packet.src)) {
@@ -191,18 +220,16 @@ impl Oracle {
                 return Err(Reason::Gateway);
             }
             // EPG-08
-            let subnet = &topology.subnets[&topology.network_interfaces[owner].subnet];
-            let table = &topology.route_tables[&subnet.route_table];
-            let way = route(topology, &table.routes, walk.packet.src).ok_or(Reason::Gateway)?;
-            if way.target != RouteTarget::VpcEndpoint(name.clone()) {
+            if !leads_back {
                 return Err(Reason::Gateway);
             }
+            set_destination_port(&mut walk.packet, client.1);
             walk.auto_tracked = is_dynamodb(topology, &name);
             return self.enter(walk, owner.as_str(), &From::Outside);
         };
         fits(walk, INTERFACE_MTU)?;
         (walk.packet.src, walk.packet.dst) = (asked, client.0);
-        set_ports(&mut walk.packet, None, Some(client.1));
+        set_destination_port(&mut walk.packet, client.1);
         let (own, eni) =
             topology.network_interfaces.get_key_value(interface.as_str()).ok_or(Reason::Gateway)?;
         walk.sender = Some(own.as_str());
@@ -223,7 +250,7 @@ impl Oracle {
     fn lends(
         &self,
         walk: &mut Walk<'_>,
-        interface: &str,
+        by: &str,
         service: &str,
         (endpoint, client): (&VpcEndpointName, &Ends),
         node: IpAddr,
@@ -235,10 +262,11 @@ impl Oracle {
                 && (flow.seen.protocol, flow.seen.asks.0, flow.seen.asked) == (client.protocol, node, asked)
         });
         let taken: BTreeSet<u16> = to_target.map(|flow| flow.seen.asks.1).collect();
-        if taken.len() >= FLOWS_TO_ONE_TARGET {
+        let is_own = self.is_gateway(walk, endpoint);
+        if taken.len() >= FLOWS_TO_ONE_TARGET && !is_own {
             return Err(Reason::Gateway);
         }
-        let Some(loan) = walk.loans.iter().find(|loan| loan.interface == interface) else {
+        let Some(loan) = walk.loans.iter().find(|loan| loan.by == by) else {
             walk.lacks_an_offer = true;
             return Ok(Ends { protocol: client.protocol, asks: (node, 0), asked });
         };
@@ -257,15 +285,14 @@ impl Oracle {
         Ok(Ends { protocol: client.protocol, asks: (loan.address, loan.port), asked })
     }
 
+    fn is_gateway(&self, walk: &Walk<'_>, endpoint: &VpcEndpointName) -> bool {
+        walk.topology.vpc_endpoints[endpoint].vpc_endpoint_type == VpcEndpointType::Gateway
+    }
+
     fn goes_on(&self, walk: &mut Walk<'_>, flow: Carried) {
         let by_client = Ends::of_asking(&walk.packet).is_some_and(|ends| ends == flow.client);
-        let opens = matches!(walk.packet.body, Body::Tcp { flags: Flags::Syn, .. });
-        walk.carries = Some(if by_client && opens && flow.is_over() {
-            Carrying::New(Carried { turns: vec![first_turn(walk, &flow.endpoint)], ..flow })
-        } else {
-            let turn = turn(walk, &flow.endpoint, by_client);
-            Carrying::Turn(flow, turn)
-        });
+        let turn = turn(walk, &flow.endpoint, by_client);
+        walk.carries = Some(Carrying::Turn(flow, turn));
     }
 
     /// The flows that endpoints still have.
@@ -299,10 +326,9 @@ impl Oracle {
     pub(super) fn forget_carried(&mut self, topology: &Topology) {
         self.carried.retain(|flow| {
             let endpoint = topology.vpc_endpoints.get(&flow.endpoint);
-            let has_interface = flow
-                .interface
-                .as_ref()
-                .is_none_or(|name| topology.network_interfaces.contains_key(name.as_str()));
+            let mut interfaces = flow.interface.iter().chain(&flow.client_interface);
+            let has_interface =
+                interfaces.all(|name| topology.network_interfaces.contains_key(name.as_str()));
             endpoint.is_some_and(|endpoint| identity(endpoint) == flow.identity) && has_interface
         });
     }
@@ -311,6 +337,19 @@ impl Oracle {
 impl Carried {
     fn service(&self) -> &str {
         &self.identity.2
+    }
+
+    fn client_of(&self) -> (&VpcEndpointName, &Ends) {
+        (&self.endpoint, &self.client)
+    }
+
+    /// EPG-08: whether the client's subnet has the route to the gateway endpoint.
+    fn leads_back(&self, topology: &Topology) -> bool {
+        let Some(client) = &self.client_interface else { return true };
+        let Some(eni) = topology.network_interfaces.get(client.as_str()) else { return false };
+        let table = &topology.route_tables[&topology.subnets[&eni.subnet].route_table];
+        let way = route(topology, &table.routes, self.client.asked.0);
+        way.is_some_and(|way| way.target == RouteTarget::VpcEndpoint(self.endpoint.clone()))
     }
 
     fn is_over(&self) -> bool {
@@ -325,6 +364,9 @@ impl Carried {
         let last = self.turns.last().map_or(Duration::ZERO, |turn| turn.at);
         let limit = match (self.client.protocol, &self.interface) {
             (6, _) if self.is_over() => Duration::from_secs(topology.settings.tcp_closing_timeout.into()),
+            (6, None) if Story::of(&self.turns).is_some_and(|story| story.is_opening()) => {
+                Duration::from_secs(topology.settings.tcp_opening_timeout.into())
+            }
             (6, None) => GATEWAY_TCP_IDLE,
             (6, Some(_)) => TCP_IDLE,
             _ => OTHER_IDLE,
@@ -336,7 +378,10 @@ impl Carried {
                     && has_address(eni, self.client.asked.0)
             })
         });
-        is_there && now.saturating_sub(last) <= limit
+        let client =
+            self.client_interface.as_ref().map(|name| topology.network_interfaces.get(name.as_str()));
+        let has_client = client.is_none_or(|eni| eni.is_some_and(|eni| has_address(eni, self.client.asks.0)));
+        is_there && has_client && now.saturating_sub(last) <= limit
     }
 }
 
@@ -386,6 +431,7 @@ fn begins(walk: &mut Walk<'_>, name: &VpcEndpointName, interface: Option<&str>, 
         endpoint: name.clone(),
         identity: identity(&walk.topology.vpc_endpoints[name]),
         interface: interface.map(str::to_owned),
+        client_interface: None,
         client,
         seen,
         turns: vec![first_turn(walk, name)],
@@ -418,12 +464,18 @@ fn fits(walk: &Walk<'_>, mtu: usize) -> Result<(), Reason> {
     if walk.packet.len() > mtu { Err(Reason::TooLarge) } else { Ok(()) }
 }
 
-fn set_ports(packet: &mut Packet, source: Option<u16>, destination: Option<u16>) {
-    packet.body = match packet.body {
-        Body::Tcp { src, dst, flags } => {
-            Body::Tcp { src: source.unwrap_or(src), dst: destination.unwrap_or(dst), flags }
-        }
-        Body::Udp { src, dst } => Body::Udp { src: source.unwrap_or(src), dst: destination.unwrap_or(dst) },
-        other => other,
-    };
+fn set_source_port(packet: &mut Packet, port: u16) {
+    match &mut packet.body {
+        Body::Tcp { src, .. } | Body::Udp { src, .. } => *src = port,
+        Body::Echo { id, .. } => *id = port,
+        Body::Error { .. } | Body::Other(_) => {}
+    }
+}
+
+fn set_destination_port(packet: &mut Packet, port: u16) {
+    match &mut packet.body {
+        Body::Tcp { dst, .. } | Body::Udp { dst, .. } => *dst = port,
+        Body::Echo { id, .. } => *id = port,
+        Body::Error { .. } | Body::Other(_) => {}
+    }
 }

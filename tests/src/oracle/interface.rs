@@ -1,8 +1,10 @@
 //! May a packet leave an interface, or enter one? (areas L2, PIPE, SG and CT)
 
+use std::net::IpAddr;
+
 use vpclab_model::{
-    InstanceState, InterfaceType, MidStreamTcp, NetworkInterface, PeeringState, RouteTarget, Topology,
-    VpcName,
+    InstanceState, InterfaceType, MidStreamTcp, NetworkInterface, PeeringState, RouteTarget, SubnetName,
+    Topology, VpcName,
 };
 
 use super::addresses::{has_address, is_endpoint, is_never_forwarded, is_router_of, owner};
@@ -11,6 +13,7 @@ use super::filters::{Far, Subject, acl, is_meant, is_wide_open, rules, speaks_of
 use super::memory::{Flow, Passage, Remembered, remembered};
 use super::peering::is_active;
 use super::routes::route;
+use super::transit::ahead;
 use super::{From, Oracle, Place, Reason, Walk};
 use crate::packet::{Body, Flags, Piece};
 
@@ -180,7 +183,8 @@ impl Oracle {
                     own_rules()?;
                     // CT-03, CT-04
                     let auto_tracked = if outbound {
-                        goes_by_a_tracking_gateway(topology, name, packet.dst)
+                        let subnet = &topology.network_interfaces[name].subnet;
+                        goes_by_a_tracking_gateway(walk, subnet, packet.dst)
                     } else {
                         walk.auto_tracked
                     };
@@ -219,25 +223,43 @@ fn is_running(topology: &Topology, eni: &NetworkInterface) -> bool {
     instance.is_none_or(|instance| instance.state == InstanceState::Running)
 }
 
-/// CT-07, IGW-24: whether what goes to the packet's destination from this interface's subnet passes a gateway whose flows
-/// are tracked whatever the rules say.
-fn goes_by_a_tracking_gateway(topology: &Topology, name: &str, destination: std::net::IpAddr) -> bool {
-    let subnet = &topology.subnets[&topology.network_interfaces[name].subnet];
+/// CT-07, EPI-15, IGW-24: whether what goes to the packet's destination from this subnet passes a gateway whose flows are
+/// tracked whatever the rules say, be it in another VPC.
+fn goes_by_a_tracking_gateway(walk: &Walk<'_>, from: &SubnetName, destination: IpAddr) -> bool {
+    let topology = walk.topology;
+    let (mut from, mut doors) = (from, walk.doors[walk.doors_met..].iter());
+    // As often as it comes out of a transit gateway into a VPC.
+    for _ in 0..4 {
+        let subnet = &topology.subnets[from];
+        let found = route(topology, &topology.route_tables[&subnet.route_table].routes, destination);
+        let Some(found) = found else { return false };
+        let RouteTarget::TransitGateway(gateway) = &found.target else {
+            return leads_to_tracking(topology, &subnet.vpc, &found.target, destination);
+        };
+        let Some(door) = ahead(topology, from, gateway, &walk.packet, doors.next().map(String::as_str))
+        else {
+            return false;
+        };
+        from = door;
+    }
+    false
+}
+
+fn leads_to_tracking(topology: &Topology, vpc: &VpcName, target: &RouteTarget, destination: IpAddr) -> bool {
     let is_endpoint = |vpc: &VpcName| {
         let owner = owner(topology, vpc, destination).map(|owner| &topology.network_interfaces[owner]);
         owner.is_some_and(is_endpoint)
     };
-    let found = route(topology, &topology.route_tables[&subnet.route_table].routes, destination);
-    found.is_some_and(|route| match &route.target {
+    match target {
         RouteTarget::NatGateway(_) | RouteTarget::EgressOnlyInternetGateway(_) => true,
         RouteTarget::VpcEndpoint(name) => is_dynamodb(topology, name),
-        RouteTarget::Local => is_endpoint(&subnet.vpc),
+        RouteTarget::Local => is_endpoint(vpc),
         RouteTarget::VpcPeeringConnection(name) => {
             let peering = &topology.vpc_peering_connections[name];
-            is_endpoint(if peering.vpc == subnet.vpc { &peering.peer_vpc } else { &peering.vpc })
+            is_endpoint(if peering.vpc == *vpc { &peering.peer_vpc } else { &peering.vpc })
         }
         _ => false,
-    })
+    }
 }
 
 /// SG-10, PCX-17: the VPC itself, and those of its region that an active peering connection leads to.

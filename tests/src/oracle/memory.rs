@@ -127,6 +127,11 @@ impl Story {
         self.reset || (self.opener_finished && self.other_finished)
     }
 
+    /// TCP of which no handshake has been seen to end.
+    pub(super) fn is_opening(&self) -> bool {
+        self.protocol == 6 && !self.confirmed && !self.is_over()
+    }
+
     /// CT-02, CT-11, CT-12, CT-13, and the settings for what is not published (CT-22).
     fn timeout(&self, topology: &Topology, interface: &str) -> Duration {
         let settings = &topology.settings;

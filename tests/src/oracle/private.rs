@@ -48,6 +48,10 @@ impl Oracle {
         let topology = walk.topology;
         let vpc = topology.vpn_gateways[name].vpc.as_ref().ok_or(Reason::Gateway)?;
         in_use(topology, vpc, walk.packet.src).ok_or(Reason::Gateway)?;
+        if walk.by_transit || walk.came_by.is_some() {
+            // It only passes through.
+            return Err(Reason::Gateway);
+        }
         let way = best(topology, name, walk.packet.dst).ok_or(Reason::Gateway)?;
         hop(walk)?;
         if !propagated && !way.link.is_vpn {

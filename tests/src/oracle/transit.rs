@@ -117,21 +117,7 @@ impl Oracle {
         door: Option<&SubnetName>,
     ) -> &'a SubnetName {
         let topology = walk.topology;
-        let zone = if attachment.appliance_mode_support {
-            let this = topology.transit_gateway_vpc_attachments.keys().find(|key| key.as_str() == name);
-            let this = this.map(|name| AttachmentName::Vpc(name.clone()));
-            let table = this.and_then(|this| table_of(topology, gateway, &this));
-            table.filter(|table| !table.propagations.is_empty()).and_then(|table| {
-                let (one, other) = ends_of(&walk.packet);
-                let zones = [zone_of(topology, table, one.0), zone_of(topology, table, other.0)];
-                match zones {
-                    [Some(one), Some(other)] => (one == other).then_some(one),
-                    [one, other] => one.or(other),
-                }
-            })
-        } else {
-            door.map(|subnet| topology.subnets[subnet].availability_zone.as_str())
-        };
+        let zone = zone_of_attachment(topology, gateway, name, attachment, door, &walk.packet);
         let only = zone.and_then(|zone| in_zone(topology, attachment, zone));
         let told = walk.doors.get(walk.doors_met);
         walk.doors_met += 1;
@@ -165,6 +151,71 @@ impl Oracle {
             walk.newly_placed.push(placed);
         }
         chosen
+    }
+}
+
+/// The subnet by which a packet that goes to a transit gateway from a subnet comes into another VPC, if it does. Where the
+/// gateway has a choice, the one it says it takes.
+pub(super) fn ahead<'a>(
+    topology: &'a Topology,
+    from: &SubnetName,
+    gateway: &TransitGatewayName,
+    packet: &Packet,
+    told: Option<&str>,
+) -> Option<&'a SubnetName> {
+    let here = &topology.subnets[from];
+    let mut attachments = topology.transit_gateway_vpc_attachments.iter();
+    let (name, attachment) = attachments.find(|(_, a)| {
+        a.transit_gateway == *gateway && a.vpc == here.vpc && a.state == AttachmentState::Available
+    })?;
+    let mut door = Some(in_zone(topology, attachment, &here.availability_zone)?);
+    let (mut gateway, mut entered) = (gateway, AttachmentName::Vpc(name.clone()));
+    for _ in 0..8 {
+        let route = longest(table_of(topology, gateway, &entered)?, packet.dst)?;
+        match route.attachments.first().filter(|_| route.state == TransitGatewayRouteState::Active)? {
+            AttachmentName::Vpc(name) => {
+                let attachment = &topology.transit_gateway_vpc_attachments[name];
+                let only = zone_of_attachment(topology, gateway, name.as_str(), attachment, door, packet);
+                let only = only.and_then(|zone| in_zone(topology, attachment, zone));
+                let told = || attachment.subnets.keys().find(|subnet| Some(subnet.as_str()) == told);
+                return only.or_else(told).or_else(|| attachment.subnets.keys().next());
+            }
+            AttachmentName::Peering(name) => {
+                let peering = &topology.transit_gateway_peering_attachments[name];
+                gateway = if peering.transit_gateway == *gateway {
+                    &peering.peer_transit_gateway
+                } else {
+                    &peering.transit_gateway
+                };
+                (entered, door) = (AttachmentName::Peering(name.clone()), None);
+            }
+            AttachmentName::Vpn(_) | AttachmentName::DxGateway(_) => return None,
+        }
+    }
+    None
+}
+
+/// The zone by which a packet has to go into a VPC (TGW-20, TGW-22, TGW-52, TGW-54); none where any will do.
+fn zone_of_attachment<'a>(
+    topology: &'a Topology,
+    gateway: &TransitGatewayName,
+    name: &str,
+    attachment: &TransitGatewayVpcAttachment,
+    door: Option<&SubnetName>,
+    packet: &Packet,
+) -> Option<&'a str> {
+    if !attachment.appliance_mode_support {
+        return door.map(|subnet| topology.subnets[subnet].availability_zone.as_str());
+    }
+    let this = topology.transit_gateway_vpc_attachments.keys().find(|key| key.as_str() == name);
+    let table = table_of(topology, gateway, &AttachmentName::Vpc(this?.clone()))?;
+    if table.propagations.is_empty() {
+        return None;
+    }
+    let (one, other) = ends_of(packet);
+    match [zone_of(topology, table, one.0), zone_of(topology, table, other.0)] {
+        [Some(one), Some(other)] => (one == other).then_some(one),
+        [one, other] => one.or(other),
     }
 }
 

@@ -86,7 +86,23 @@ fn a_flow_is_untracked_if_everybody_may_open_it_and_be_answered() {
         assert!(survives(rule(80, 80, "10.0.0.0/8"), all.clone(), &request));
         assert!(survives(rule(80, 80, "0.0.0.0/0"), rule(0, 65_535, "10.0.0.0/8"), &request));
         assert!(survives(rule(80, 80, "0.0.0.0/0"), rule(1, 65_535, "0.0.0.0/0"), &request));
+        assert!(survives(rule(80, 80, "0.0.0.0/0"), rule(0, 65_534, "0.0.0.0/0"), &request));
         assert!(survives(rule(80, 80, "0.0.0.0/0"), json!([]), &request));
+        // It makes no difference that others are allowed by a rule of their own.
+        let both = [rule(80, 80, "10.0.0.0/8")[0].clone(), rule(80, 80, "0.0.0.0/0")[0].clone()];
+        assert!(!survives(json!(both), all.clone(), &request));
+    }
+}
+
+#[test]
+fn what_ends_a_connection_begins_none() {
+    // CT-19 is about packets that a connection may go on with.
+    for (db, web, block) in [(DB, WEB, "10.0.2.0/24"), (DB_V6, WEB_V6, "2001:db8:1:2::/64")] {
+        let mut net = web_with_rules(json!([all_of(block)]), json!([]));
+        net.send("db", &packet(db, web, tcp(40_000, 443, Flags::Rst))).arrives_at("web");
+        net.send("web", &packet(web, db, tcp(443, 40_000, Flags::Ack))).dies_of("security-group");
+        net.send("db", &packet(db, web, tcp(40_000, 443, Flags::Ack))).arrives_at("web");
+        net.send("web", &packet(web, db, tcp(443, 40_000, Flags::Ack))).arrives_at("db");
     }
 }
 

@@ -10,6 +10,10 @@ use vpclab_tests::packet::{ping, syn, udp};
 use crate::networks::{everything, packet};
 use crate::private_networks::{APP, APP_V6, DESK, DESK_V6, direct_connect, refused, with};
 
+/// A host of a second customer network.
+const EC: &str = "172.16.0.7";
+const EC_V6: &str = "fd13::7";
+
 /// Direct Connect instead of VPN: the network `dc` with the host `dc-host`.
 fn only_direct_connect(d: &mut Value) {
     d["vpn_connections"] = json!({});
@@ -72,6 +76,26 @@ fn jumbo_packets_go_over_interfaces_that_allow_them_and_by_propagated_routes_onl
 }
 
 #[test]
+fn of_what_is_too_large_for_the_customers_network_no_router_of_the_vpc_tells() {
+    // proves: DX-01, MTU-08
+    let mut net = with(|d| {
+        only_direct_connect(d);
+        d["dx_private_virtual_interfaces"]["dc-vif"]["mtu"] = json!(9001);
+        d["customer_networks"]["dc"]["mtu"] = json!(2000);
+    });
+    for (from, to, headers) in [(APP, DESK, 28), (APP_V6, DESK_V6, 48)] {
+        let request = packet(from, to, ping(1));
+        let of = |net: &Net, size: usize| {
+            let payload = vec![0; size - headers];
+            frames::frame(&request, net.mac("app"), net.next_hop("app", request.dst), &payload)
+        };
+        let (fits, larger) = (of(&net, 2000), of(&net, 2001));
+        net.send_frame("app", &fits).arrives_at("dc-host");
+        net.send_frame("app", &larger).dies_of("mtu-exceeded");
+    }
+}
+
+#[test]
 fn both_families_come_and_go_over_a_private_virtual_interface() {
     // proves: VGW-08
     let mut net = with(only_direct_connect);
@@ -82,6 +106,30 @@ fn both_families_come_and_go_over_a_private_virtual_interface() {
     net.change(|d| d["dx_private_virtual_interfaces"]["dc-vif"]["state"] = json!("down"));
     net.send("app", &packet(APP, DESK, udp(1, 2))).dies_of("no-route");
     net.send("dc-host", &packet(DESK, APP, udp(1, 2))).dies_of("customer-no-route");
+}
+
+#[test]
+fn a_customer_prefers_direct_connect_and_its_own_routes_before_all() {
+    // proves: DX-05
+    let mut net = with(|d| {
+        d["customer_networks"]["office"]["virtual_interfaces"] = json!(["vif"]);
+        d["customer_networks"]["office"]["mtu"] = json!(9001);
+        d["dx_private_virtual_interfaces"]["vif"] =
+            json!({ "vpn_gateway": "vgw", "bgp_asn": 65010, "mtu": 9001 });
+    });
+    // No tunnel takes so much.
+    let large = sized(&net, "desk", DESK, APP, 9001);
+    net.send_frame("desk", &large).arrives_at("app");
+    for (link, passes) in [("vpn", false), ("vif", true)] {
+        net.change(|d| {
+            d["customer_networks"]["office"]["routes"] =
+                json!([{ "cidr_block": "10.0.0.0/16", "link": link }]);
+        });
+        assert_eq!(net.send_frame("desk", &large).delivered().is_some(), passes, "{link}");
+    }
+    net.change(|d| d["dx_private_virtual_interfaces"]["vif"]["state"] = json!("down"));
+    net.send_frame("desk", &large).dies_of("mtu-exceeded");
+    net.send("desk", &packet(DESK, APP, udp(1, 2))).arrives_at("app");
 }
 
 #[test]
@@ -152,6 +200,83 @@ fn a_direct_connect_gateway_joins_customers_with_vpcs_and_nobody_else() {
     net.send("app", &packet(APP, "10.1.1.10", udp(1, 2))).dies_of("vpn-gateway-no-route");
 }
 
+/// Two customer networks, each with a transit virtual interface to one Direct Connect gateway, which is associated with
+/// two peered transit gateways. The VPC of `app` is attached to the first.
+fn by_transit_gateways(d: &mut Value) {
+    only_direct_connect(d);
+    d["vpn_gateways"] = json!({});
+    d["route_tables"]["t"] = json!({ "vpc": "v", "routes": [
+        { "cidr_block": "0.0.0.0/0", "transit_gateway": "tgw" },
+        { "ipv6_cidr_block": "::/0", "transit_gateway": "tgw" }] });
+    d["transit_gateways"] = json!({ "tgw": {}, "tgw2": { "amazon_side_asn": 64513 } });
+    d["transit_gateway_vpc_attachments"] = json!({ "att": { "transit_gateway": "tgw", "vpc": "v",
+        "subnets": ["a"], "ipv6_support": "enable" } });
+    d["transit_gateway_peering_attachments"] = json!({ "peering": { "transit_gateway": "tgw",
+        "peer_transit_gateway": "tgw2", "auto_accept": true } });
+    d["dx_gateways"] = json!({ "dx": {} });
+    d["dx_private_virtual_interfaces"] = json!({});
+    d["dx_gateway_associations"] = json!({
+        "to-tgw": { "dx_gateway": "dx", "transit_gateway": "tgw",
+            "allowed_prefixes": ["0.0.0.0/0", "::/0"] },
+        "to-tgw2": { "dx_gateway": "dx", "transit_gateway": "tgw2",
+            "allowed_prefixes": ["10.99.0.0/16", "2001:db8:99::/48"] } });
+    for (name, number, v4, v6) in [("dc", 65010, DESK, DESK_V6), ("ec", 65020, EC, EC_V6)] {
+        let vif = format!("{name}-vif");
+        d["dx_transit_virtual_interfaces"][&vif] = json!({ "dx_gateway": "dx", "bgp_asn": number });
+        let blocks =
+            if name == "dc" { ["192.168.0.0/16", "fd12::/48"] } else { ["172.16.0.0/16", "fd13::/48"] };
+        d["customer_networks"][name] = json!({ "cidr_blocks": [blocks[0]], "ipv6_cidr_blocks": [blocks[1]], "virtual_interfaces": [vif] });
+        d["customer_hosts"][format!("{name}-host")] =
+            json!({ "customer_network": name, "address": v4, "ipv6_address": v6 });
+    }
+}
+
+#[test]
+fn a_transit_gateway_is_no_way_round_from_one_virtual_interface_to_another() {
+    // proves: DX-06
+    let mut net = with(by_transit_gateways);
+    let families = [(DESK, EC, APP), (DESK_V6, EC_V6, APP_V6)];
+    for (desk, other, app) in families {
+        for (host, address) in [("dc-host", desk), ("ec-host", other)] {
+            assert!(net.converses(host, &packet(address, app, syn(40_000, 80))), "{host} {address}");
+            assert!(net.converses("app", &packet(app, address, syn(40_001, 80))), "{host} {address}");
+        }
+        // The association's default route leads both to the transit gateway, whose table knows both.
+        net.send("dc-host", &packet(desk, other, udp(1, 2))).dies_of("dx-gateway-hairpin");
+        net.send("ec-host", &packet(other, desk, udp(1, 2))).dies_of("dx-gateway-hairpin");
+    }
+    // Not by two transit gateways in a row either.
+    net.change(|d| {
+        let by_peering = |block: &str| json!({ "destination_cidr_block": block, "attachment": "peering" });
+        d["transit_gateway_route_tables"]["tgw/default"] = json!({ "transit_gateway": "tgw", "routes": [
+            by_peering("172.16.0.0/17"), by_peering("fd13::/49"),
+            by_peering("192.168.0.0/17"), by_peering("fd12::/49")] });
+        d["transit_gateway_route_tables"]["tgw2/default"] = json!({ "transit_gateway": "tgw2",
+            "associations": ["peering"] });
+    });
+    for (desk, other, app) in families {
+        net.send("dc-host", &packet(desk, other, udp(1, 2))).dies_of("dx-gateway-hairpin");
+        net.send("ec-host", &packet(other, desk, udp(1, 2))).dies_of("dx-gateway-hairpin");
+        // The VPC may take that way.
+        net.send("app", &packet(app, other, udp(1, 2))).arrives_at("ec-host");
+    }
+}
+
+#[test]
+fn a_gateway_is_associated_with_a_direct_connect_gateway_once() {
+    // proves: DX-06
+    refused("dx_gateway_associations.twin", "InvalidParameterValue", |d| {
+        by_a_gateway(d);
+        d["dx_gateway_associations"]["twin"] = json!({ "dx_gateway": "dx", "vpn_gateway": "vgw" });
+    });
+    let net = with(|d| {
+        by_a_gateway(d);
+        d["dx_gateways"]["second"] = json!({});
+        d["dx_gateway_associations"]["twin"] = json!({ "dx_gateway": "second", "vpn_gateway": "vgw" });
+    });
+    assert_eq!(net.topology.dx_gateway_associations.len(), 3);
+}
+
 #[test]
 fn allowed_prefixes_are_a_filter_for_the_blocks_of_a_vpc() {
     // proves: DX-07
@@ -171,5 +296,22 @@ fn allowed_prefixes_are_a_filter_for_the_blocks_of_a_vpc() {
         } else {
             fate.dies_of("customer-no-route");
         }
+    }
+}
+
+#[test]
+fn a_direct_connect_gateway_may_belong_to_another_account_than_what_it_joins() {
+    let mut net = with(by_a_gateway);
+    assert_eq!(net.topology.dx_gateways["dx"].owner, "123456789012");
+    net.change(|d| d["dx_gateways"]["dx"]["owner_id"] = json!("210987654321"));
+    assert_eq!(net.topology.dx_gateways["dx"].owner, "210987654321");
+    assert!(net.converses("far", &packet("10.1.1.10", DESK, syn(40_000, 80))));
+    // It is in no region, and an account has twelve digits.
+    for (attribute, wrong, code) in
+        [("owner", "me", "InvalidParameterValue"), ("region", "us-east-1", "UnknownParameter")]
+    {
+        refused(&format!("dx_gateways.dx.{attribute}"), code, |d| {
+            d["dx_gateways"] = json!({ "dx": { attribute: wrong } });
+        });
     }
 }

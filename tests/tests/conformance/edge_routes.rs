@@ -202,6 +202,15 @@ fn the_internet_reaches_no_middlebox_without_a_public_address() {
     let mut net = inspected(whole_subnet());
     net.change(|d| d["instances"]["box"]["state"] = json!("stopped"));
     net.send("client", &request()).dies_of("blackhole");
+    // An address that is known inside the VPC only does not count.
+    let mut net = inspected(whole_subnet());
+    net.change(|d| {
+        d["vpcs"]["v"]["ipv6_cidr_blocks"] = json!(["2001:db8:1::/56", "fd00:1::/56"]);
+        d["vpcs"]["v"].as_object_mut().unwrap().remove("ipv6_cidr_block");
+        d["subnets"]["middle"]["ipv6_cidr_block"] = json!("fd00:1:0:3::/64");
+        d["instances"]["box"]["ipv6_addresses"] = json!(["fd00:1:0:3::10"]);
+    });
+    net.send("client", &request_v6()).dies_of("middlebox-not-public");
 }
 
 #[test]

@@ -104,3 +104,50 @@ fn its_way_to_the_internet_takes_1500_bytes() {
     let error = told(&send_sized(&mut net, "web", &datagram, 1501), "web");
     assert_eq!((error.icmp, error.mtu), (Some((2, 0)), Some(1500)));
 }
+
+#[test]
+fn an_error_comes_only_to_the_address_that_sent_what_it_is_about() {
+    // proves: IGW-22
+    const SECOND: &str = "2001:db8:1:1::20";
+    let mut net = net();
+    net.change(|d| d["instances"]["web"]["ipv6_addresses"] = json!([WEB_V6, SECOND]));
+    let sent = packet(SECOND, CLIENT_V6, udp(40_000, 53));
+    net.send("web", &sent).arrives_at("client");
+    let error = sent.error(ErrorKind::PortUnreachable).unwrap();
+    net.send("client", &Packet { dst: WEB_V6.parse().unwrap(), ..error.clone() })
+        .dies_of("egress-only-unsolicited");
+    net.send("client", &error).arrives_at("web");
+}
+
+#[test]
+fn a_flow_that_came_in_by_an_internet_gateway_does_not_go_on_by_it() {
+    // proves: IGW-22
+    let mut net = with(|_| {});
+    for body in [udp(53, 40_000), ping(9)] {
+        net.send("client", &packet(CLIENT_V6, WEB_V6, body)).arrives_at("web");
+    }
+    net.change(|d| {
+        d["egress_only_internet_gateways"] = json!({ "eigw": { "vpc": "v" } });
+        d["route_tables"]["public"]["routes"][1] =
+            json!({ "ipv6_cidr_block": "::/0", "egress_only_gateway": "eigw" });
+    });
+    for body in [udp(53, 40_000), ping(9)] {
+        net.send("client", &packet(CLIENT_V6, WEB_V6, body)).dies_of("egress-only-unsolicited");
+    }
+}
+
+#[test]
+fn unique_local_addresses_do_not_leave_by_it() {
+    // proves: IGW-22
+    let mut net = net();
+    net.change(|d| {
+        d["vpcs"]["v"]["ipv6_cidr_blocks"] = json!(["2001:db8:1::/56", "fd00:1::/56"]);
+        d["vpcs"]["v"].as_object_mut().unwrap().remove("ipv6_cidr_block");
+        d["subnets"]["local"] = json!({ "vpc": "v", "cidr_block": "10.0.3.0/24",
+            "ipv6_cidr_block": "fd00:1:0:1::/64", "route_table": "public" });
+        d["instances"]["local"] = json!({ "subnet": "local", "ipv6_addresses": ["fd00:1:0:1::10"],
+            "security_groups": ["open"] });
+    });
+    net.send("local", &packet("fd00:1:0:1::10", CLIENT_V6, udp(1, 2))).dies_of("egress-only-ipv6");
+    net.send("local", &packet("fd00:1:0:1::10", WEB_V6, udp(1, 2))).arrives_at("web");
+}

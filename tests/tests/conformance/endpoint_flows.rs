@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 use vpclab_engine::flow::Capacity;
-use vpclab_tests::frames::Seen;
+use vpclab_engine::plan::Verdict;
+use vpclab_tests::frames::{self, Seen};
 use vpclab_tests::harness::Net;
 use vpclab_tests::packet::{Body, Flags, Packet, Piece, ping, syn, tcp, udp};
 
@@ -60,6 +61,13 @@ fn answer_to(port: u16) -> Packet {
     packet(QUEUE_ADDRESS, NODE, tcp(443, port, Flags::SynAck))
 }
 
+/// Opens a connection to S3 from port 40000 and completes its handshake.
+fn established(net: &mut Net, name: &str) {
+    opened(net, name, S3_ADDRESS, S3);
+    net.send(S3, &packet(S3_ADDRESS, WEB, tcp(443, 40_000, Flags::SynAck))).arrives_at(name);
+    net.send(name, &packet(WEB, S3_ADDRESS, tcp(40_000, 443, Flags::Ack))).arrives_at(S3);
+}
+
 fn remembered(net: &Net) -> usize {
     net.engine().flows().endpoints().len()
 }
@@ -70,13 +78,13 @@ fn full_memory_refuses_new_flows_keeps_the_old_ones_and_empties_when_idle() {
     let mut net = Net::with_capacity(twins(), capacity);
     let to = address(&net, "vpce/queue/private");
     let seen = opened(&mut net, "web", &to, QUEUE);
-    opened(&mut net, "twin", S3_ADDRESS, S3);
+    established(&mut net, "twin");
     net.send("web", &packet(WEB, S3_ADDRESS, syn(40_001, 443))).dies_of("flow-memory-full");
     net.send("web", &packet(WEB, &to, syn(40_001, 443))).dies_of("flow-memory-full");
     // Those that have room go on, and one of them may begin anew in its own place.
     net.send(QUEUE, &answer_to(seen.ports.0)).arrives_at("web");
     net.send("twin", &packet(WEB, S3_ADDRESS, tcp(40_000, 443, Flags::Rst))).arrives_at(S3);
-    net.send("twin", &packet(WEB, S3_ADDRESS, syn(40_000, 443))).arrives_at(S3);
+    established(&mut net, "twin");
     assert_eq!(remembered(&net), 2);
     // What has expired does not stand in the way, swept or not.
     net.wait(351);
@@ -85,6 +93,37 @@ fn full_memory_refuses_new_flows_keeps_the_old_ones_and_empties_when_idle() {
     net.wait(432_001);
     net.sweep();
     assert_eq!(remembered(&net), 0);
+}
+
+#[test]
+fn one_sender_has_its_share_of_memory_and_its_neighbours_have_theirs() {
+    let capacity = Capacity { endpoint_flows: 100, endpoint_flows_per_sender: 3, ..Capacity::default() };
+    let mut d = twins();
+    // Whoever sends in others' names gains nothing by it, nor by another interface.
+    d["instances"]["web"]["source_dest_check"] = json!(false);
+    d["network_interfaces"]["second"] = json!({ "subnet": "private", "security_groups": ["open"],
+        "attachment": { "instance": "web", "device_index": 1 }, "source_dest_check": false });
+    d["instances"]["web"].as_object_mut().unwrap().retain(|name, _| !name.contains("public_ip"));
+    d["subnets"]["second"]["ipv6_cidr_block"] = json!("2001:db8:1:3::/64");
+    d["vpc_endpoints"]["s3"]["ip_address_type"] = json!("dualstack");
+    d["services"][S3] = json!({ "address": S3_ADDRESS, "ipv6_address": "2600:1fa0:4000::5" });
+    let mut net = Net::with_capacity(d, capacity);
+    let to = address(&net, "vpce/queue/private");
+    opened(&mut net, "web", &to, QUEUE);
+    net.send("web", &packet(DB, S3_ADDRESS, syn(1, 443))).arrives_at(S3);
+    net.send("web", &packet(WEB_V6, "2600:1fa0:4000::5", syn(1, 443))).arrives_at(S3);
+    for (src, dst) in [(WEB, S3_ADDRESS), (PEER, S3_ADDRESS), (WEB_V6, "2600:1fa0:4000::5"), (WEB, &to)] {
+        net.send("web", &packet(src, dst, syn(2, 443))).dies_of("flow-memory-full");
+        net.send_by_router("second", &packet(src, dst, syn(2, 443))).dies_of("flow-memory-full");
+    }
+    for (name, src) in [("peer", PEER), ("db", DB), ("twin", WEB)] {
+        net.send(name, &packet(src, S3_ADDRESS, syn(2, 443))).arrives_at(S3);
+    }
+    // What it has goes on, may begin anew in its own place, and comes back when it has expired.
+    net.send("web", &packet(DB, S3_ADDRESS, tcp(1, 443, Flags::Rst))).arrives_at(S3);
+    net.send("web", &packet(DB, S3_ADDRESS, syn(1, 443))).arrives_at(S3);
+    net.wait(61);
+    net.send("web", &packet(WEB, S3_ADDRESS, syn(2, 443))).arrives_at(S3);
 }
 
 #[test]
@@ -113,10 +152,12 @@ fn a_connection_that_has_ended_makes_room_for_one_with_the_same_ports() {
         opened(&mut net, "web", target, service);
         net.send("web", &packet(WEB, target, tcp(40_000, 443, Flags::Rst))).arrives_at(service);
         let seen = opened(&mut net, "web", target, service);
-        // Longer than an ended connection is remembered.
-        net.wait(121);
         let answer =
             packet(&seen.dst.to_string(), &seen.src.to_string(), tcp(443, seen.ports.0, Flags::SynAck));
+        net.send(service, &answer).arrives_at("web");
+        net.send("web", &packet(WEB, target, tcp(40_000, 443, Flags::Ack))).arrives_at(service);
+        // Longer than an ended connection is remembered.
+        net.wait(121);
         net.send(service, &answer).arrives_at("web");
     }
 }
@@ -126,16 +167,91 @@ fn echo_identifiers_tell_clients_with_one_address_apart() {
     let mut net = net();
     net.send("web", &packet(WEB, S3_ADDRESS, ping(7))).arrives_at(S3);
     net.send("twin", &packet(WEB, S3_ADDRESS, ping(8))).arrives_at(S3);
-    net.send("twin", &packet(WEB, S3_ADDRESS, ping(7))).dies_of("endpoint-flow-taken");
+    // The same identifier as well: the service sees another.
+    let other = net.send("twin", &packet(WEB, S3_ADDRESS, ping(7))).arrives_at(S3).ports.0;
+    assert_ne!(other, 7);
     let reply = |id| packet(S3_ADDRESS, WEB, Body::Echo { id, reply: true });
     net.send(S3, &reply(7)).arrives_at("web");
     net.send(S3, &reply(8)).arrives_at("twin");
+    assert_eq!(net.send(S3, &reply(other)).arrives_at("twin").ports, (7, 7));
     net.send(S3, &reply(9)).dies_of("endpoint-unsolicited");
     // When the first is forgotten, the second may have its identifier, and its answers.
     net.wait(121);
     net.send(S3, &reply(7)).dies_of("endpoint-unsolicited");
-    net.send("twin", &packet(WEB, S3_ADDRESS, ping(7))).arrives_at(S3);
+    assert_eq!(net.send("twin", &packet(WEB, S3_ADDRESS, ping(7))).arrives_at(S3).ports.0, 7);
     net.send(S3, &reply(7)).arrives_at("twin");
+}
+
+#[test]
+fn a_client_that_is_gone_or_has_lost_its_route_keeps_nobody_from_its_port() {
+    let mut net = net();
+    established(&mut net, "web");
+    // Its interface is another one's now, with the same address.
+    net.change(|d| {
+        let web = d["instances"].as_object_mut().unwrap().remove("web").unwrap();
+        d["instances"]["successor"] = web;
+    });
+    net.send(S3, &packet(S3_ADDRESS, WEB, tcp(443, 40_000, Flags::Ack))).dies_of("endpoint-unsolicited");
+    assert_eq!(opened(&mut net, "twin", S3_ADDRESS, S3).ports.0, 40_000);
+    net.send(S3, &packet(S3_ADDRESS, WEB, tcp(443, 40_000, Flags::SynAck))).arrives_at("twin");
+    // While that lives, who comes after it has another port at the service.
+    let seen = opened(&mut net, "successor", S3_ADDRESS, S3);
+    assert_ne!(seen.ports.0, 40_000);
+    let got = net.send(S3, &packet(S3_ADDRESS, WEB, tcp(443, seen.ports.0, Flags::SynAck)));
+    assert_eq!(got.arrives_at("successor").ports, (443, 40_000));
+    // The route goes from under the twin.
+    net.change(|d| d["vpc_endpoints"]["s3-twin"]["route_tables"] = json!([]));
+    net.send(S3, &packet(S3_ADDRESS, WEB, tcp(443, 40_000, Flags::Ack))).dies_of("endpoint-no-flow");
+    net.send("successor", &packet(WEB, S3_ADDRESS, tcp(40_000, 443, Flags::Rst))).arrives_at(S3);
+    assert_eq!(opened(&mut net, "successor", S3_ADDRESS, S3).ports.0, 40_000);
+}
+
+#[test]
+fn a_connection_that_is_half_open_is_forgotten_as_soon_as_interfaces_forget_it() {
+    // CT-22
+    for (setting, limit) in [(None, 60), (Some(7), 7)] {
+        let mut net = Net::new({
+            let mut d = twins();
+            if let Some(seconds) = setting {
+                d["settings"] = json!({ "tcp_opening_timeout": seconds });
+            }
+            d
+        });
+        let answer = packet(S3_ADDRESS, WEB, tcp(443, 40_000, Flags::SynAck));
+        opened(&mut net, "web", S3_ADDRESS, S3);
+        net.wait(limit);
+        net.send(S3, &answer).arrives_at("web");
+        // Answered, and the client says nothing.
+        net.wait(limit);
+        net.send(S3, &answer).arrives_at("web");
+        net.wait(limit + 1);
+        net.send(S3, &answer).dies_of("endpoint-unsolicited");
+        net.sweep();
+        assert_eq!(remembered(&net), 0);
+    }
+}
+
+#[test]
+fn expired_flows_do_not_count_towards_the_flows_of_one_target() {
+    // EPS-06
+    let mut net = net();
+    let to = address(&net, "vpce/queue/private");
+    for port in 0..55_000_u16 {
+        net.send("web", &packet(WEB, &to, udp(port + 1024, 443))).arrives_at(QUEUE);
+    }
+    net.send("web", &packet(WEB, &to, udp(60_000, 443))).dies_of("endpoint-port-allocation");
+    net.send("web", &packet(WEB, &to, udp(60_000, 443))).dies_of("endpoint-port-allocation");
+    // Another target, and whoever has a flow already, find their ports.
+    net.send("web", &packet(WEB, &to, udp(60_000, 444))).arrives_at(QUEUE);
+    net.send("web", &packet(WEB, &to, udp(1024, 443))).arrives_at(QUEUE);
+    net.wait(121);
+    // Not even before anybody has swept them up.
+    let late = packet(WEB, &to, udp(60_000, 443));
+    let late = frames::frame(&late, net.mac("web"), net.next_hop("web", late.dst), b"");
+    assert!(matches!(net.plan("web", &late).verdict, Verdict::Forward(_)));
+    for port in 0..200 {
+        net.send("web", &packet(WEB, &to, udp(60_000 + port, 443))).arrives_at(QUEUE);
+    }
 }
 
 #[test]
@@ -143,7 +259,7 @@ fn an_answer_after_the_idle_time_reaches_nobody() {
     let mut net = net();
     let to = address(&net, "vpce/queue/private");
     let seen = opened(&mut net, "web", &to, QUEUE);
-    opened(&mut net, "web", S3_ADDRESS, S3);
+    established(&mut net, "web");
     net.wait(351);
     net.send(QUEUE, &answer_to(seen.ports.0)).dies_of("endpoint-unsolicited");
     // A late packet of the client's belongs to nothing either.

@@ -7,7 +7,7 @@ use vpclab_tests::packet::{Flags, Packet, syn, tcp, udp};
 use crate::nat_networks::{send_sized, told};
 use crate::networks::{CLIENT, CLIENT_V6, DB, WEB, WEB_V6, document, everything, packet, with};
 use crate::private_networks::{self, APP, DESK};
-use crate::transit_networks::{v4, with_hub};
+use crate::transit_networks::{v4, v6, with_hub};
 
 /// A change of a document.
 type Change<'a> = &'a dyn Fn(&mut Value);
@@ -18,6 +18,7 @@ const DYNAMODB: &str = "com.amazonaws.us-east-1.dynamodb";
 const DYNAMODB_ADDRESS: &str = "52.94.2.3";
 const QUEUE: &str = "com.amazonaws.us-east-1.queue";
 const QUEUE_ADDRESS: &str = "10.9.9.9";
+const QUEUE_V6: &str = "2001:db8:5::5";
 
 /// Adds S3 with a gateway endpoint for `table`, and a queue with an interface endpoint in `subnet`.
 fn add_endpoints(d: &mut Value, vpc: &str, table: &str, subnet: &str, group: &str) {
@@ -65,6 +66,9 @@ fn a_transit_gateway_leads_to_an_interface_endpoint_and_to_no_gateway_endpoint()
     is_served(&mut net, "a-one", &v4("a-one"), &to);
     net.send("a-one", &packet(&v4("a-one"), S3_ADDRESS, syn(1, 443))).dies_of("endpoint-foreign-client");
     net.send("b-one", &packet(&v4("b-one"), S3_ADDRESS, syn(1, 443))).arrives_at(S3);
+    // Nor in the name of somebody who may.
+    net.change(|d| d["instances"]["a-one"]["source_dest_check"] = json!(false));
+    net.send("a-one", &packet(&v4("b-one"), S3_ADDRESS, syn(1, 443))).dies_of("endpoint-foreign-client");
 }
 
 #[test]
@@ -151,6 +155,208 @@ fn flows_by_some_gateways_are_tracked_whatever_the_rules_say() {
         let answer = packet(&seen.dst.to_string(), &seen.src.to_string(), answer);
         let back = net.send(arrives, &answer);
         assert_eq!(back.delivered().is_some(), tracked, "back by {way}: {back:?}");
+    }
+}
+
+/// Adds a queue that VPC `b` has a dual-stack interface endpoint to, in the group `endpoint`, for everybody.
+fn add_queue_behind_transit(d: &mut Value) {
+    d["services"] = json!({ QUEUE: { "address": QUEUE_ADDRESS, "ipv6_address": QUEUE_V6 } });
+    d["security_groups"]["endpoint"] =
+        json!({ "vpc": "b", "ingress": [everything()], "egress": [everything()] });
+    d["vpc_endpoints"] = json!({ "queue": { "vpc": "b", "vpc_endpoint_type": "Interface", "service_name": QUEUE,
+        "subnets": ["b-two"], "security_groups": ["endpoint"], "ip_address_type": "dualstack" } });
+    d["security_groups"]["a-open"]["egress"] = json!([everything()]);
+}
+
+/// `name` opens a connection to `dst`, which `at` gets. Then these groups lose their rules: whether what `name` sends
+/// still arrives, and whether the answer does.
+fn survives(net: &mut Net, name: &str, (src, dst): (&str, &str), at: &str, groups: &[&str]) -> (bool, bool) {
+    let seen = net.send(name, &packet(src, dst, syn(40_000, 443))).arrives_at(at);
+    let before = net.document()["security_groups"].clone();
+    net.change(|d| {
+        for group in groups {
+            d["security_groups"][*group]["ingress"] = json!([]);
+            d["security_groups"][*group]["egress"] = json!([]);
+        }
+    });
+    let out = net.send(name, &packet(src, dst, tcp(40_000, 443, Flags::Ack))).delivered().is_some();
+    let answer = tcp(443, seen.ports.0, Flags::SynAck);
+    let answer = packet(&seen.dst.to_string(), &seen.src.to_string(), answer);
+    let back = net.send(at, &answer).delivered().is_some();
+    net.change(|d| d["security_groups"] = before);
+    (out, back)
+}
+
+#[test]
+fn flows_to_an_interface_endpoint_are_tracked_at_both_ends_by_whatever_way_they_come() {
+    // proves: EPI-15, CT-07
+    let mut net = with_hub(|d| {
+        add_queue_behind_transit(d);
+        // Another gateway, to which the first one's table leads for VPC c, peered with it.
+        d["transit_gateways"]["far"] = json!({ "amazon_side_asn": 64513 });
+        d["transit_gateway_vpc_attachments"]["c"]["transit_gateway"] = json!("far");
+        d["transit_gateway_peering_attachments"] = json!({ "both": { "transit_gateway": "hub",
+            "peer_transit_gateway": "far", "auto_accept": true } });
+        let by_peering = |block: &str| json!({ "destination_cidr_block": block, "attachment": "both" });
+        d["transit_gateway_route_tables"] = json!({
+            "hub/default": { "transit_gateway": "hub", "associations": ["both"],
+                "routes": [by_peering("10.3.0.0/16"), by_peering("2001:db8:3::/56")] },
+            "far/default": { "transit_gateway": "far", "associations": ["both"],
+                "routes": [by_peering("10.2.0.0/16"), by_peering("2001:db8:2::/56")] } });
+        d["route_tables"]["c"]["routes"] = json!([
+            { "cidr_block": "10.0.0.0/8", "transit_gateway": "far" },
+            { "ipv6_cidr_block": "2001:db8::/32", "transit_gateway": "far" }]);
+        d["security_groups"]["c-open"]["egress"] = json!([everything()]);
+        d["vpc_peering_connections"] = json!({ "pcx": { "vpc": "a", "peer_vpc": "b", "auto_accept": true } });
+        // The second zone of VPC a goes by peering, and its first by the transit gateway.
+        d["subnets"]["a-two"]["route_table"] = json!("a-peered");
+        d["route_tables"]["a-peered"] = json!({ "vpc": "a", "routes": [
+            { "cidr_block": "10.2.0.0/16", "vpc_peering_connection": "pcx" },
+            { "ipv6_cidr_block": "2001:db8:2::/56", "vpc_peering_connection": "pcx" }] });
+        d["route_tables"]["b"]["routes"].as_array_mut().unwrap().extend([
+            json!({ "cidr_block": "10.1.2.0/24", "vpc_peering_connection": "pcx" }),
+            json!({ "ipv6_cidr_block": "2001:db8:1:2::/64", "vpc_peering_connection": "pcx" }),
+        ]);
+    });
+    let eni = net.topology.find_interface("vpce/queue/b-two").unwrap().1;
+    let endpoint = [eni.private_ip.unwrap().to_string(), eni.ipv6_addresses[0].to_string()];
+    let ends = |instance: &str| [v4(instance), v6(instance)];
+    // By peering, a transit gateway, two of them in a row, and in the same VPC.
+    for (name, group) in [("a-two", "a-open"), ("a-one", "a-open"), ("c-one", "c-open"), ("b-one", "b-open")]
+    {
+        for (src, to) in ends(name).iter().zip(&endpoint) {
+            for groups in [[group], ["endpoint"]] {
+                let survived = survives(&mut net, name, (src, to), QUEUE, &groups);
+                assert_eq!(survived, (true, true), "{name} {src}, without the rules of {groups:?}");
+                net.wait(400);
+            }
+        }
+        // By the same ways to an instance: not tracked, and cut.
+        for (src, to) in ends(name).iter().zip(&ends("b-two")) {
+            let survived = survives(&mut net, name, (src, to), "b-two", &[group]);
+            assert_eq!(survived, (false, false), "{name} {src}");
+        }
+    }
+}
+
+#[test]
+fn at_the_endpoints_interface_flows_over_a_private_link_are_tracked_too() {
+    // proves: EPI-15
+    let mut net = private_networks::with(|d| {
+        add_endpoints(d, "v", "t", "a", "endpoint");
+        d["security_groups"]["endpoint"] =
+            json!({ "vpc": "v", "ingress": [everything()], "egress": [everything()] });
+    });
+    let to = queue(&net, "a");
+    assert_eq!(survives(&mut net, "desk", (DESK, &to), QUEUE, &["endpoint"]), (true, true));
+    let survived = survives(&mut net, "desk", (DESK, APP), "app", &["open"]);
+    assert_eq!(survived, (false, false), "to an instance");
+}
+
+#[test]
+fn flows_to_a_nat_gateway_in_another_vpc_are_tracked_at_the_client() {
+    // proves: CT-07
+    let mut net = with_hub(|d| {
+        d["security_groups"]["a-open"]["egress"] = json!([everything()]);
+        d["internet_gateways"] = json!({ "igw": { "vpc": "b" } });
+        d["eips"] = json!({ "e": {} });
+        d["nat_gateways"] = json!({ "nat": { "subnet": "b-one", "allocation": "e" } });
+        d["route_tables"]["b/main"] =
+            json!({ "routes": [{ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" }] });
+        d["route_tables"]["b"]["routes"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "cidr_block": "0.0.0.0/0", "gateway": "igw" }));
+        d["route_tables"]["a"]["routes"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "cidr_block": "0.0.0.0/0", "transit_gateway": "hub" }));
+        d["transit_gateway_route_tables"]["hub/default"] = json!({ "transit_gateway": "hub",
+            "routes": [{ "destination_cidr_block": "0.0.0.0/0", "attachment": "b" }] });
+    });
+    let survived = survives(&mut net, "a-one", (&v4("a-one"), CLIENT), "client", &["a-open"]);
+    assert_eq!(survived, (true, true));
+}
+
+#[test]
+fn a_late_answer_is_tracked_by_the_gateways_that_flows_are_tracked_by() {
+    // proves: CT-07
+    for (service, address, tracked) in [(DYNAMODB, DYNAMODB_ADDRESS, true), (S3, S3_ADDRESS, false)] {
+        let mut net = with(|d| {
+            add_endpoints(d, "v", "public", "private", "open");
+            d["vpc_endpoints"]["dynamodb"] =
+                json!({ "vpc": "v", "service_name": DYNAMODB, "route_tables": ["public"] });
+            d["security_groups"]["web"] =
+                json!({ "vpc": "v", "ingress": [everything()], "egress": [everything()] });
+            d["instances"]["web"]["security_groups"] = json!(["web"]);
+            d["instances"]["web"]["connection_tracking"] = json!({ "tcp_established_timeout": 60 });
+        });
+        let back = |flags| packet(address, WEB, tcp(443, 40_000, flags));
+        net.send("web", &packet(WEB, address, syn(40_000, 443))).arrives_at(service);
+        net.send(service, &back(Flags::SynAck)).arrives_at("web");
+        net.send("web", &packet(WEB, address, tcp(40_000, 443, Flags::Ack))).arrives_at(service);
+        // The interface has forgotten the flow, and the endpoint has not.
+        net.wait(100);
+        net.send(service, &back(Flags::Ack)).arrives_at("web");
+        net.change(|d| d["security_groups"]["web"] = json!({ "vpc": "v", "ingress": [], "egress": [] }));
+        let fate = net.send(service, &back(Flags::Ack));
+        assert_eq!(fate.delivered().is_some(), tracked, "{service}: {fate:?}");
+    }
+}
+
+#[test]
+fn a_rule_may_refer_to_the_group_of_an_endpoint() {
+    // proves: SG-08
+    for (named, admitted) in [("behind", true), ("open", false)] {
+        let mut net = with(|d| {
+            add_endpoints(d, "v", "public", "private", "behind");
+            d["services"][QUEUE]["protocols"] = json!(["udp"]);
+            d["security_groups"]["behind"] = json!({ "vpc": "v", "ingress": [everything()] });
+            d["security_groups"]["web"] =
+                json!({ "vpc": "v", "ingress": [{ "protocol": "-1", "security_groups": [named] }] });
+            d["instances"]["web"]["security_groups"] = json!(["web"]);
+        });
+        let to = queue(&net, "private");
+        let seen = net.send("web", &packet(WEB, &to, udp(40_000, 53))).arrives_at(QUEUE);
+        let answer = packet(QUEUE_ADDRESS, &seen.src.to_string(), udp(53, seen.ports.0));
+        // Later than the interface remembers, so that a rule has to admit it.
+        net.wait(100);
+        if admitted {
+            net.send(QUEUE, &answer).arrives_at("web");
+        } else {
+            net.send(QUEUE, &answer).dies_of("security-group");
+        }
+    }
+}
+
+#[test]
+fn flows_to_an_endpoint_of_a_peer_are_tracked_at_the_client() {
+    // proves: CT-07, EPI-15, EPI-12
+    let mut net = with(|d| {
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.5.0.0/16" });
+        d["vpc_peering_connections"] = json!({ "pcx": { "vpc": "v", "peer_vpc": "w", "auto_accept": true } });
+        d["subnets"]["far"] = json!({ "vpc": "w", "cidr_block": "10.5.1.0/24" });
+        d["security_groups"]["wide"] = json!({ "vpc": "w", "ingress": [everything()] });
+        d["instances"]["far"] =
+            json!({ "subnet": "far", "private_ip": "10.5.1.10", "security_groups": ["wide"] });
+        add_endpoints(d, "w", "w/main", "far", "wide");
+        let routes = d["route_tables"]["public"]["routes"].as_array_mut().unwrap();
+        routes.push(json!({ "cidr_block": "10.5.0.0/16", "vpc_peering_connection": "pcx" }));
+        d["route_tables"]["w/main"] =
+            json!({ "routes": [{ "cidr_block": "10.0.0.0/16", "vpc_peering_connection": "pcx" }] });
+        d["security_groups"]["web"] =
+            json!({ "vpc": "v", "ingress": [everything()], "egress": [everything()] });
+        d["instances"]["web"]["security_groups"] = json!(["web"]);
+    });
+    let endpoint = queue(&net, "far");
+    let ways = [(endpoint.as_str(), QUEUE, true), ("10.5.1.10", "far", false)];
+    for (to, arrives, _) in ways {
+        net.send("web", &packet(WEB, to, syn(40_000, 443))).arrives_at(arrives);
+    }
+    net.change(|d| d["security_groups"]["web"] = json!({ "vpc": "v", "ingress": [], "egress": [] }));
+    for (to, _, tracked) in ways {
+        let out = net.send("web", &packet(WEB, to, tcp(40_000, 443, Flags::Ack)));
+        assert_eq!(out.delivered().is_some(), tracked, "{to}: {out:?}");
     }
 }
 

@@ -22,6 +22,7 @@ const S3_V6_LIST: &str = "com.amazonaws.us-east-1.ipv6.s3";
 const S3_ADDRESS: &str = "52.216.10.20";
 const S3_V6: &str = "2600:1fa0:4000::5";
 const DYNAMODB_ADDRESS: &str = "52.94.2.3";
+const DYNAMODB_V6: &str = "2600:1f00:ddb::5";
 
 /// The network with S3 and DynamoDB, and an endpoint to S3 in the tables of both subnets.
 fn document_with_endpoint() -> Value {
@@ -181,33 +182,73 @@ fn without_any_public_address_the_service_is_reached_and_sees_the_private_one() 
         web.remove("public_ip");
         web.remove("associate_public_ip_address");
     });
-    for (name, src, dst) in
-        [("web", WEB, S3_ADDRESS), ("db", DB, S3_ADDRESS), ("web", WEB_V6, S3_V6), ("db", DB_V6, S3_V6)]
-    {
+    net.change(|d| {
+        d["services"][DYNAMODB]["ipv6_address"] = json!(DYNAMODB_V6);
+        d["vpc_endpoints"]["dynamodb"] = json!({ "vpc": "v", "service_name": DYNAMODB,
+            "route_tables": ["main", "public"], "ip_address_type": "dualstack" });
+    });
+    for (name, src, dst, service) in [
+        ("web", WEB, S3_ADDRESS, S3),
+        ("db", DB, S3_ADDRESS, S3),
+        ("web", WEB_V6, S3_V6, S3),
+        ("db", DB_V6, S3_V6, S3),
+        ("db", DB, DYNAMODB_ADDRESS, DYNAMODB),
+        ("db", DB_V6, DYNAMODB_V6, DYNAMODB),
+    ] {
         for body in [syn(40_000, 443), ping(7)] {
-            let seen = net.send(name, &packet(src, dst, body)).arrives_at(S3);
+            let seen = net.send(name, &packet(src, dst, body)).arrives_at(service);
             assert_eq!((seen.src.to_string(), seen.dst.to_string()), (src.to_owned(), dst.to_owned()));
             assert!(net.converses(name, &packet(src, dst, body)), "{name} {body:?}");
         }
     }
+    // By nothing else: without the endpoint there is no way.
+    net.change(|d| d["vpc_endpoints"] = json!({}));
+    for (name, src, dst) in [("web", WEB, S3_ADDRESS), ("web", WEB_V6, S3_V6), ("db", DB, DYNAMODB_ADDRESS)] {
+        net.send(name, &packet(src, dst, syn(40_000, 443))).dies_of("no-route");
+    }
 }
 
 #[test]
-fn answers_go_to_the_vpc_that_asked_although_another_has_the_same_addresses() {
+fn clients_of_two_vpcs_with_one_address_and_port_are_both_served_and_seen_by_that_address() {
     // proves: EPG-05
+    const GUEST: &str = "10.7.1.10";
+    const GUEST_V6: &str = "fd00:7:0:1::10";
     let mut net = net_with(|d| {
-        d["vpcs"]["w"] = json!({ "cidr_block": "10.0.0.0/16" });
-        d["subnets"]["twin"] = json!({ "vpc": "w", "cidr_block": "10.0.1.0/24" });
-        d["security_groups"]["twin"] = json!({ "vpc": "w", "ingress": [everything()] });
-        d["instances"]["twin"] = json!({ "subnet": "twin", "private_ip": WEB, "security_groups": ["twin"] });
-        d["vpc_endpoints"]["other"] = json!({ "vpc": "w", "service_name": S3, "route_tables": ["w/main"] });
+        // Private addresses of both families, as VPCs may have in common.
+        for vpc in ["one", "other"] {
+            d["vpcs"][vpc] = json!({ "cidr_block": "10.7.0.0/16", "ipv6_cidr_block": "fd00:7::/56" });
+            d["subnets"][vpc] =
+                json!({ "vpc": vpc, "cidr_block": "10.7.1.0/24", "ipv6_cidr_block": "fd00:7:0:1::/64" });
+            d["security_groups"][vpc] = json!({ "vpc": vpc, "ingress": [everything()] });
+            d["instances"][vpc] = json!({ "subnet": vpc, "private_ip": GUEST, "ipv6_addresses": [GUEST_V6],
+                "security_groups": [vpc] });
+            d["vpc_endpoints"][vpc] = json!({ "vpc": vpc, "service_name": S3, "ip_address_type": "dualstack",
+                "route_tables": [format!("{vpc}/main")] });
+        }
     });
-    net.send("web", &packet(WEB, S3_ADDRESS, syn(40_000, 443))).arrives_at(S3);
-    net.send("twin", &packet(WEB, S3_ADDRESS, syn(40_001, 443))).arrives_at(S3);
-    // The same port as well: nobody could tell the answers apart.
-    net.send("twin", &packet(WEB, S3_ADDRESS, syn(40_000, 443))).dies_of("endpoint-flow-taken");
-    for (port, name) in [(40_000, "web"), (40_001, "twin")] {
-        net.send(S3, &packet(S3_ADDRESS, WEB, tcp(443, port, Flags::SynAck))).arrives_at(name);
+    for (src, dst) in [(GUEST, S3_ADDRESS), (GUEST_V6, S3_V6)] {
+        let ask = |net: &mut Net, name: &str, body: Body| {
+            let seen = net.send(name, &packet(src, dst, body)).arrives_at(S3);
+            assert_eq!((seen.src.to_string(), seen.dst.to_string()), (src.to_owned(), dst.to_owned()));
+            seen.ports.0
+        };
+        for (body, port) in [(syn(40_000, 443), 40_000), (ping(7), 7)] {
+            let [first, second] = ["one", "other"].map(|name| ask(&mut net, name, body));
+            assert_eq!(first, port, "the first keeps its own");
+            assert_ne!(second, port);
+            // Answers to each, whoever was first, and what the clients send next.
+            for (seen_as, name) in [(second, "other"), (first, "one"), (second, "other")] {
+                let (answer, next, ports) = match body {
+                    Body::Echo { .. } => (Body::Echo { id: seen_as, reply: true }, body, (7, 7)),
+                    _ => (tcp(443, seen_as, Flags::SynAck), tcp(port, 443, Flags::Ack), (443, port)),
+                };
+                let got = net.send(S3, &packet(dst, src, answer)).arrives_at(name);
+                assert_eq!((got.dst.to_string(), got.ports), (src.to_owned(), ports));
+                assert_eq!(ask(&mut net, name, next), seen_as);
+            }
+        }
+        // Where the ports differ both keep their own.
+        assert_eq!(ask(&mut net, "other", syn(40_001, 443)), 40_001);
     }
 }
 

@@ -288,3 +288,19 @@ fn a_ping_to_an_eip_is_answered_by_the_instance() {
     web_with_rules(json!([]), json!([])).send("client", &request).dies_of("security-group");
     assert_eq!(document()["instances"]["web"]["public_ip"], json!(WEB_PUBLIC));
 }
+
+#[test]
+fn an_address_of_a_vpc_that_nobody_has_is_not_out_on_the_internet() {
+    // proves: IGW-09
+    let mut net = with(|d| {
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.5.0.0/16", "ipv6_cidr_block": "2001:db8:5::/56" });
+        d["eips"] = json!({ "idle": { "public_ip": "203.0.113.99" } });
+    });
+    net.send("web", &packet(WEB_V6, "2001:db8:5:1::99", udp(1, 2))).dies_of("no-public-mapping");
+    net.send("web", &packet(WEB, "203.0.113.99", udp(1, 2))).dies_of("no-public-mapping");
+    // Anything else may be.
+    for (source, elsewhere) in [(WEB_V6, "2600::1"), (WEB, "192.0.2.77")] {
+        let fate = net.send("web", &packet(source, elsewhere, udp(1, 2)));
+        assert!(matches!(fate.outcome, vpclab_engine::Outcome::LeftForInternet), "{fate:?}");
+    }
+}

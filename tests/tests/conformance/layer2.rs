@@ -3,7 +3,7 @@
 use serde_json::json;
 use vpclab_engine::Outcome;
 use vpclab_tests::frames;
-use vpclab_tests::packet::{Flags, ping, syn, tcp, udp};
+use vpclab_tests::packet::{Flags, Packet, Piece, ping, syn, tcp, udp};
 use vpclab_wire::MacAddr;
 
 use crate::networks::{
@@ -108,6 +108,51 @@ fn the_own_subnets_router_answers_ping() {
     assert_eq!((reply.src.to_string(), reply.icmp, reply.ports.0), ("10.0.1.1".into(), Some((0, 0)), 7));
     let fate = with(|_| {}).send("web", &packet(WEB, "10.0.2.1", ping(7)));
     assert!(matches!(fate.outcome, Outcome::Dropped(_)));
+    // In IPv6 by its link-local address, to either address of who asks.
+    let subnet = net.fabric().enis[net.fabric().enis.find("web").unwrap()].subnet;
+    let router = net.fabric().subnets[subnet].router.link_local.to_string();
+    let own = net.fabric().enis[net.fabric().enis.find("web").unwrap()].link_local.to_string();
+    for source in [WEB_V6, own.as_str()] {
+        let fate = net.send_by_router("web", &packet(source, &router, ping(7)));
+        assert_eq!(fate.outcome, Outcome::Answered, "{source}");
+        let reply = frames::read(&fate.sent[0].1).unwrap();
+        assert_eq!((reply.src.to_string(), reply.icmp), (router.clone(), Some((129, 0))));
+        assert_eq!(reply.dst.to_string(), source);
+    }
+    // It puts no pieces together, and answers nothing but echo requests.
+    let piece = Packet { piece: Piece::First(3), may_be_cut: true, ..packet(WEB, "10.0.1.1", ping(7)) };
+    net.send_to("web", net.router_mac("web"), &piece, &[7; 40]).dies_of("no-such-address");
+    net.send("web", &packet(WEB, "10.0.1.1", udp(1, 2))).dies_of("no-such-address");
+    net.send_by_router("web", &packet(WEB_V6, &router, udp(1, 2))).dies_of("no-such-address");
+}
+
+#[test]
+fn link_local_addresses_are_known_on_the_link_only() {
+    // proves: L2-29
+    // RFC 4291 2.5.6, RFC 3927 2.7: no router forwards them.
+    let mut net = with(|d| d["instances"]["web"]["source_dest_check"] = json!(false));
+    let own = net.fabric().enis[net.fabric().enis.find("web").unwrap()].link_local.to_string();
+    for (source, destination) in
+        [(own.as_str(), DB_V6), (WEB_V6, "fe80::77"), ("169.254.1.1", DB), (WEB, "169.254.1.1")]
+    {
+        net.send_by_router("web", &packet(source, destination, udp(1, 2))).dies_of("link-local");
+    }
+}
+
+#[test]
+fn what_asks_for_an_address_is_the_platforms_in_both_families() {
+    // proves: L2-29
+    // ADDR-27 ff.: a declared address needs no DHCP, and no guest hears of such a request.
+    let mut net = with(|_| {});
+    let own = net.fabric().enis[net.fabric().enis.find("web").unwrap()].link_local.to_string();
+    let solicit = packet(&own, "ff02::1:2", udp(546, 547));
+    let multicast = MacAddr([0x33, 0x33, 0, 1, 0, 2]);
+    net.send_to("web", multicast, &solicit, b"").dies_of("service-not-modelled");
+    let discover = packet(WEB, "255.255.255.255", udp(68, 67));
+    net.send_to("web", MacAddr::BROADCAST, &discover, b"").dies_of("service-not-modelled");
+    for (source, service) in [(WEB, "169.254.171.9"), (WEB_V6, "fd00:ec2::9"), (WEB_V6, "fd00:ec2::254")] {
+        net.send("web", &packet(source, service, udp(1, 2))).dies_of("service-not-modelled");
+    }
 }
 
 #[test]
@@ -321,6 +366,11 @@ fn neighbour_discovery_mirrors_arp() {
             assert_eq!((frame.icmp, frame.src_mac), (Some((136, 0)), net.mac("peer")));
         }
     }
+    // Who asks before it has an address is answered to all (RFC 4862 5.4).
+    let asked = frames::neighbor_solicitation(web, "::".parse().unwrap(), PEER_V6.parse().unwrap());
+    let answer = frames::read(&net.send_frame("web", &asked).sent[0].1).unwrap();
+    assert_eq!((answer.icmp, answer.dst.to_string()), (Some((136, 0)), "ff02::1".to_owned()));
+    assert_eq!(answer.dst_mac, MacAddr([0x33, 0x33, 0, 0, 0, 1]));
     let fate = net.send_frame("web", &frames::router_solicitation(web, "fe80::1".parse().unwrap()));
     let advertisement = frames::read(&fate.sent[0].1).unwrap();
     assert_eq!(advertisement.icmp, Some((134, 0)));
@@ -432,6 +482,12 @@ fn every_address_of_a_delegated_prefix_is_the_interfaces_own() {
     assert!(net.converses("client", &packet(CLIENT_V6, "2001:db8:1:1:5::9", syn(1, 2))));
     assert!(net.converses("web", &packet("2001:db8:1:1:5::9", CLIENT_V6, syn(1, 2))));
     net.send("client", &packet(CLIENT_V6, "2001:db8:1:1:6::9", syn(1, 2))).dies_of("no-public-mapping");
+    // Of an interface that is attached to nothing nobody outside knows (IGW-09).
+    net.change(|d| {
+        d["network_interfaces"]["loose"] =
+            json!({ "subnet": "public", "ipv6_prefixes": ["2001:db8:1:1:9::/80"] });
+    });
+    net.send("client", &packet(CLIENT_V6, "2001:db8:1:1:9::9", syn(1, 2))).dies_of("no-public-mapping");
     // Another VPC's is another's.
     net.change(|d| d["instances"]["web"]["ipv4_prefixes"] = json!([]));
     net.send("db", &packet(DB, "10.0.1.64", syn(1, 2))).dies_of("no-such-address");

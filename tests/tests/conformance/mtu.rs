@@ -1,9 +1,12 @@
 //! Area MTU: how large may a packet be, and who hears of one that is larger?
 
 use serde_json::json;
-use vpclab_tests::packet::{Packet, Piece, udp};
+use vpclab_engine::plan::Verdict;
+use vpclab_tests::frames;
+use vpclab_tests::harness::Net;
+use vpclab_tests::packet::{Flags, Packet, Piece, syn, tcp, udp};
 
-use crate::nat_networks::{send_sized, told};
+use crate::nat_networks::{self, APP, FAR, NAT, send_sized, told};
 use crate::networks::{CLIENT, CLIENT_V6, DB, WEB, WEB_V6, entry, packet, with};
 
 #[test]
@@ -56,4 +59,33 @@ fn fragments_of_udp_reach_other_subnets() {
         let mac = net.router_mac("web");
         assert!(net.send_to("web", mac, &part, &[7; 40]).arrives_at("db").fragmented);
     }
+}
+
+#[test]
+fn of_two_limits_on_the_way_the_lower_one_says_how_a_packet_is_cut() {
+    // proves: MTU-05, NAT-14
+    let mut net = nat_networks::with(|_| {});
+    let loose = Packet { may_be_cut: true, ..packet(APP, CLIENT, udp(40_000, 53)) };
+    // 8500 bytes at the NAT gateway, 1500 on the way through the internet gateway.
+    let fate = send_sized(&mut net, "app", &loose, 9000);
+    let pieces: Vec<_> = fate.sent.iter().map(|(at, frame)| (at, frames::read(frame).unwrap())).collect();
+    assert!(pieces.len() > 5 && pieces.iter().all(|(at, p)| *at == "client" && p.packet_len <= 1500));
+    let payload: usize = pieces.iter().map(|(_, piece)| piece.packet_len - 20).sum();
+    assert_eq!(payload, 9000 - 20);
+}
+
+#[test]
+fn a_nat_gateway_lowers_the_segment_size_in_both_directions() {
+    // proves: MTU-09, NAT-14
+    let mut net = nat_networks::with(|_| {});
+    let announced = |net: &Net, from: &str, packet: &Packet| {
+        let frame = frames::frame(packet, net.mac(from), net.next_hop(from, packet.dst), b"");
+        let Verdict::Forward(forward) = net.plan(from, &frame).verdict else { panic!("not forwarded") };
+        forward.rewrite.max_segment_size
+    };
+    let request = packet(APP, FAR, syn(40_000, 443));
+    assert_eq!(announced(&net, "app", &request), Some(8460));
+    let seen = net.send("app", &request).arrives_at("far");
+    let answer = packet(FAR, NAT, tcp(443, seen.ports.0, Flags::SynAck));
+    assert_eq!(announced(&net, "far", &answer), Some(8460));
 }

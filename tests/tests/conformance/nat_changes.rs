@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use vpclab_tests::harness::Net;
-use vpclab_tests::packet::{Flags, Packet, ping, syn, tcp, udp};
+use vpclab_tests::packet::{Body, Flags, Packet, ping, syn, tcp, udp};
 
 use crate::nat_networks::{self, APP, APP_V6, CLIENT, CLIENT_NAT64, FAR, NAT, NAT_PUBLIC};
 use crate::networks::{self, PEER, WEB, WEB_PUBLIC, everything, packet};
@@ -249,5 +249,89 @@ fn a_gateway_whose_subnet_is_another_vpcs_now_has_none_of_the_flows() {
     });
     for answer in &answers {
         net.send("client", answer).dies_of("nat-no-mapping");
+    }
+}
+
+#[test]
+fn a_gateway_that_has_failed_passes_nothing_in_either_direction() {
+    // proves: NAT-16, NAT-17, RT-25
+    let mut net = nat_networks::with(|_| {});
+    let request = packet(APP, FAR, udp(40_000, 53));
+    let seen = net.send("app", &request).arrives_at("far");
+    let answer = packet(FAR, NAT, udp(53, seen.ports.0));
+    net.send("far", &answer).arrives_at("app");
+    // Its VPC has no internet gateway any more.
+    net.change(|d| {
+        d["internet_gateways"] = json!({});
+        d["route_tables"]["edge"]["routes"].as_array_mut().unwrap().remove(0);
+    });
+    net.send("far", &answer).dies_of("nat-unavailable");
+    net.send("app", &request).dies_of("blackhole");
+    net.send("app", &packet(APP_V6, "64:ff9b::a28:2ec", udp(1, 2))).dies_of("blackhole");
+}
+
+#[test]
+fn answers_follow_the_routes_again_once_the_way_they_came_by_is_gone() {
+    // proves: NAT-33
+    let mut net = nat_networks::with(|d| {
+        d["transit_gateways"] = json!({ "hub": {} });
+        d["transit_gateway_vpc_attachments"] = json!({
+            "v": { "transit_gateway": "hub", "vpc": "v", "subnets": ["edge"] },
+            "w": { "transit_gateway": "hub", "vpc": "w", "subnets": ["there"] },
+        });
+        d["route_tables"]["w/main"] =
+            json!({ "routes": [{ "cidr_block": "10.0.0.0/16", "transit_gateway": "hub" }] });
+    });
+    let seen = net.send("app", &packet(APP, FAR, udp(40_000, 53))).arrives_at("far");
+    let answer = packet(FAR, NAT, udp(53, seen.ports.0));
+    // By the connection its TTL stays as it is; a transit gateway is a hop.
+    let by_connection = net.send("far", &answer).arrives_at("app").ttl;
+    for state in ["deleted", "expired"] {
+        net.change(|d| {
+            d["vpc_peering_connections"]["pcx"] = json!({ "vpc": "v", "peer_vpc": "w", "state": state });
+        });
+        assert_eq!(net.send("far", &answer).arrives_at("app").ttl, by_connection - 1, "{state}");
+    }
+}
+
+#[test]
+fn a_gateway_that_gets_another_elastic_ip_drops_the_flows_of_the_one_before() {
+    // proves: NAT-47
+    let mut net = nat_networks::with(|_| {});
+    let ways = [(APP, CLIENT), (APP_V6, CLIENT_NAT64)];
+    for (app, client) in ways {
+        net.send("app", &packet(app, client, syn(40_000, 443))).arrives_at("client");
+        net.send("app", &packet(app, client, tcp(40_000, 443, Flags::Ack))).arrives_at("client");
+    }
+    net.change(|d| d["eips"]["eip"]["public_ip"] = json!("203.0.113.77"));
+    for (app, client) in ways {
+        // As one that was forgotten (NAT-10).
+        let fate = net.send("app", &packet(app, client, tcp(40_000, 443, Flags::Ack)));
+        assert_eq!(nat_networks::told(&fate, "app").tcp_flags.unwrap() & 4, 4, "{app}: a reset");
+        let seen = net.send("app", &packet(app, client, syn(40_001, 443))).arrives_at("client");
+        assert_eq!(seen.src.to_string(), "203.0.113.77");
+    }
+}
+
+#[test]
+fn another_elastic_ip_for_a_secondary_address_drops_the_flows_of_that_address_alone() {
+    // proves: NAT-47
+    let mut net = nat_networks::with(|d| {
+        d["eips"]["second"] = json!({ "public_ip": "203.0.113.50" });
+        d["nat_gateways"]["nat"]["secondary_allocations"] = json!(["second"]);
+    });
+    let flow = |port: u16, body: fn(u16, u16) -> Body| packet(APP, CLIENT, body(40_000 + port, 443));
+    let ack = |src, dst| tcp(src, dst, Flags::Ack);
+    let by_second: Vec<bool> = (0..32)
+        .map(|port| {
+            let seen = net.send("app", &flow(port, syn)).arrives_at("client");
+            seen.src.to_string() == "203.0.113.50"
+        })
+        .collect();
+    assert!(by_second.contains(&true) && by_second.contains(&false), "{by_second:?}");
+    net.change(|d| d["eips"]["second"]["public_ip"] = json!("203.0.113.77"));
+    for (port, by_second) in (0..).zip(by_second) {
+        let fate = net.send("app", &flow(port, ack));
+        assert_eq!(fate.delivered().is_some_and(|(at, _)| at == "client"), !by_second, "{port}");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vpclab_model::{RuleAction, Traffic};
 use vpclab_tests::harness::{Net, topology};
-use vpclab_tests::packet::{Body, ErrorKind, Flags, ping, syn, tcp, udp};
+use vpclab_tests::packet::{Body, ErrorKind, Flags, Packet, Piece, ping, syn, tcp, udp};
 
 use crate::networks::{
     CLIENT, DB, DB_V6, PEER, WEB, WEB_PUBLIC, WEB_V6, accepted, acl_on, entry, packet, refused, tcp_entry,
@@ -358,4 +358,17 @@ fn an_acl_sees_private_addresses_of_hosts_behind_the_gateway_only() {
     assert!(net.converses("client", &request));
     net.send("client", &packet(CLIENT, WEB_PUBLIC, syn(50_000, 80))).dies_of("network-acl");
     net.send("web", &packet(WEB, PEER, tcp(1, 2, Flags::Syn))).arrives_at("peer");
+}
+
+#[test]
+fn an_ipv4_datagram_is_told_from_others_by_its_protocol_too() {
+    // proves: NACL-27, CT-23
+    let mut net = with(|_| {});
+    let router = net.router_mac("web");
+    let piece = |body, piece| Packet { piece, may_be_cut: true, ..packet(WEB, DB, body) };
+    let first = piece(udp(40_000, 53), Piece::First(5));
+    net.send_to("web", router, &first, &[7; 40]).arrives_at("db");
+    let of_another = piece(tcp(40_000, 53, Flags::Ack), Piece::Later(5));
+    net.send_to("web", router, &of_another, &[7; 40]).dies_of("fragment-without-first");
+    net.send_to("web", router, &piece(udp(40_000, 53), Piece::Later(5)), &[7; 40]).arrives_at("db");
 }

@@ -167,7 +167,7 @@ fn a_group_of_another_account_that_nobody_knows_lets_nobody_in() {
     net.send("far", &packet(FAR, DB, syn(1, 80))).dies_of("security-group");
     net.send("db", &packet(DB, FAR, syn(1, 80))).dies_of("security-group");
     // One of an account that no peer belongs to, and what is no id, are slips of the pen.
-    for reference in [UNKNOWN, "210987654321/sg-xyz"] {
+    for reference in [UNKNOWN, "210987654321/sg-xyz", "210987654321/sg-0123456789"] {
         let both = [
             "security_groups.db.ingress[0].security_groups[0]: InvalidGroup.NotFound",
             "security_groups.db.egress[0].security_groups[0]: InvalidGroup.NotFound",

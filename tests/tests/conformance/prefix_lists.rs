@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use vpclab_model::Topology;
-use vpclab_tests::harness::{Net, topology};
+use vpclab_tests::harness::{Net, mistakes, topology};
 use vpclab_tests::packet::{syn, udp};
 
 use crate::networks::{CLIENT, CLIENT_V6, DB, WEB, WEB_PUBLIC, WEB_V6, document, packet, refused, with};
@@ -43,6 +43,33 @@ fn a_route_for_a_list_serves_each_of_its_entries_and_nothing_else() {
     refused("managed_prefix_lists.p.entries[0].cidr", "InvalidParameterValue", |d| {
         d["managed_prefix_lists"] = json!({ "p": list("IPv6", &["198.51.100.0/24"]) });
     });
+    for (most, fits) in [(3, true), (2, true), (1, false)] {
+        let found = mistakes(&{
+            let mut d = document();
+            d["managed_prefix_lists"] = json!({ "p": list("IPv6", &["2001:db8::/48", "2001:db9::/48"]) });
+            d["managed_prefix_lists"]["p"]["max_entries"] = json!(most);
+            d
+        });
+        let expected = "managed_prefix_lists.p.max_entries: InvalidParameterValue";
+        assert_eq!(found, if fits { vec![] } else { vec![expected.to_owned()] }, "{most}");
+    }
+    // A list serves in its own region.
+    for (place, rule) in [
+        ("route_tables.public.routes[0].destination_prefix_list", false),
+        ("security_groups.open.ingress[0].prefix_lists[0]", true),
+    ] {
+        refused(place, "InvalidPrefixListID.NotFound", |d| {
+            d["managed_prefix_lists"] = json!({ "p": list("IPv4", &["192.0.2.0/24"]) });
+            d["managed_prefix_lists"]["p"]["region"] = json!("eu-west-1");
+            if rule {
+                d["security_groups"]["open"]["ingress"] =
+                    json!([{ "protocol": "-1", "prefix_lists": ["p"] }]);
+            } else {
+                d["route_tables"]["public"]["routes"] =
+                    json!([{ "destination_prefix_list": "p", "gateway": "igw" }]);
+            }
+        });
+    }
     refused("managed_prefix_lists.p.max_entries", "InvalidParameterValue", |d| {
         d["managed_prefix_lists"] = json!({ "p": { "address_family": "IPv4", "max_entries": 1001 } });
     });

@@ -174,6 +174,7 @@ fn rules_of_a_network_acl_count_by_direction_and_as_the_lab_reads_the_quota() {
         [("each_family", 20, true), ("each_family_and_default_rule", 19, true), ("both_families", 20, false)]
     {
         assert!(fits(counts, most, 0) && !fits(counts, most + 1, 0), "{counts}");
+        assert!(fits(counts, 0, most) && !fits(counts, 0, most + 1), "{counts}");
         assert_eq!(fits(counts, most, most), both, "{counts}");
     }
 }
@@ -203,7 +204,18 @@ fn rules_of_a_security_group_count_by_direction_and_family() {
     // VEC-19: twenty by the list's most entries, and it has none.
     let prefix_list = json!({ "protocol": "-1", "prefix_lists": ["l"] });
     assert_eq!(under(sixty.clone(), group(with(list(40, tcp), prefix_list.clone()), vec![])), [""; 0]);
-    assert_eq!(under(sixty, group(with(list(41, tcp), prefix_list), vec![])), refused("ingress"));
+    assert_eq!(
+        under(sixty.clone(), group(with(list(41, tcp), prefix_list.clone()), vec![])),
+        refused("ingress")
+    );
+    // A list of IPv6 blocks counts among those.
+    let six =
+        |n: usize| json!({ "protocol": "tcp", "from_port": n, "to_port": n, "ipv6_cidr_blocks": ["::/0"] });
+    for (count, fits) in [(40, true), (41, false)] {
+        let mut d = group(with(list(count, six), prefix_list.clone()), list(60, tcp));
+        d["managed_prefix_lists"]["l"]["address_family"] = json!("IPv6");
+        assert_eq!(under(sixty.clone(), d).is_empty(), fits, "{count}");
+    }
 }
 
 #[test]
@@ -248,4 +260,31 @@ fn gateways_count_six_times_as_much_as_an_address() {
         under(only("network_address_usage_per_vpc", units - 1), d()),
         ["vpcs.v: ResourceCountExceeded"]
     );
+}
+
+#[test]
+fn peers_of_another_region_do_not_count_with_a_vpc() {
+    // proves: ADDR-38
+    let case = CASES.iter().find(|case| case.name == "network_address_usage_with_peers").unwrap();
+    for (region, counts) in [("us-east-1", true), ("eu-west-1", false)] {
+        let mut d = (case.make)(3);
+        d["vpcs"]["v1"]["region"] = json!(region);
+        assert_eq!(under(only(case.name, 2), d).is_empty(), !counts, "{region}");
+    }
+}
+
+#[test]
+fn a_nat_gateway_that_has_failed_does_not_count() {
+    // proves: NAT-20
+    let d = || {
+        let public = |n: usize| json!({ "subnet": "s", "allocation": format!("e{n}") });
+        let mut d = one_vpc("nat_gateways", many("n", 3, public));
+        d["eips"] = many("e", 3, |_| json!({})).into();
+        d
+    };
+    let two = || only("nat_gateways_per_availability_zone", 2);
+    assert_eq!(under(two(), d()), ["nat_gateways.n2: NatGatewayLimitExceeded"]);
+    let mut failed = d();
+    failed["internet_gateways"] = json!({});
+    assert_eq!(under(two(), failed), [""; 0]);
 }

@@ -30,6 +30,14 @@ fn inside_blocks_of_tunnels_are_free_and_unreserved_blocks_of_four() {
         d["vpn_connections"]["vpn"]["tunnel1_inside_cidr"] = json!("169.254.10.0/30");
         d["vpn_connections"]["vpn2"]["tunnel2_inside_cidr"] = json!("169.254.10.0/30");
     });
+    // Another gateway has blocks of its own.
+    accepted(|d| {
+        twin(d);
+        d["vpn_gateways"]["other"] = json!({});
+        d["vpn_connections"]["vpn2"]["vpn_gateway"] = json!("other");
+        d["vpn_connections"]["vpn"]["tunnel1_inside_cidr"] = json!("169.254.10.0/30");
+        d["vpn_connections"]["vpn2"]["tunnel2_inside_cidr"] = json!("169.254.10.0/30");
+    });
     refused("vpn_connections.vpn.tunnels", "InvalidParameterValue", |d| {
         d["vpn_connections"]["vpn"]["tunnels"] = json!(["up"]);
     });

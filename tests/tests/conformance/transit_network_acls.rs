@@ -114,3 +114,33 @@ fn in_the_attachments_own_subnet_the_acl_is_asked_twice_outwards_and_never_inwar
     let to_two = Packet::new(&v4("a-one"), &v4("b-two"), syn(1, 2));
     assert_eq!(met(&net, "a-one", &to_two), ["a-one out", "a-door-one in", "b-door-one out", "b-two in"]);
 }
+
+#[test]
+fn an_appliance_in_the_attachments_own_subnet_is_met_without_an_acl() {
+    // proves: NACL-22, NACL-23
+    let steered = |d: &mut Value, appliance: &str| {
+        d["route_tables"]["steer"] = json!({ "vpc": "b", "routes": [
+            { "cidr_block": "10.2.2.0/24", "network_interface": appliance },
+            { "ipv6_cidr_block": "2001:db8:2:2::/64", "network_interface": appliance } ] });
+        d["transit_gateway_vpc_attachments"]["b"]["subnets"] = json!(["b-one"]);
+        d["subnets"]["b-one"]["route_table"] = json!("steer");
+        d["instances"][appliance]["source_dest_check"] = json!(false);
+    };
+    let ways = [
+        Packet::new(&v4("a-one"), &v4("b-two"), syn(1, 2)),
+        Packet::new(&v6("a-one"), &v6("b-two"), syn(1, 2)),
+    ];
+    let here = with_hub(|d| steered(d, "b-one"));
+    let elsewhere = with_hub(|d| {
+        d["subnets"]["b-box"] = json!({ "vpc": "b", "cidr_block": "10.2.9.0/24",
+            "ipv6_cidr_block": "2001:db8:2:9::/64" });
+        d["instances"]["b-box"] = json!({ "subnet": "b-box", "private_ip": "10.2.9.10",
+            "ipv6_addresses": ["2001:db8:2:9::10"], "security_groups": ["b-open"] });
+        steered(d, "b-box");
+    });
+    for packet in &ways {
+        assert_eq!(met(&here, "a-one", packet), ["a-one out", "a-door-one in"]);
+        let way = ["a-one out", "a-door-one in", "b-one out", "b-box in"];
+        assert_eq!(met(&elsewhere, "a-one", packet), way);
+    }
+}

@@ -218,6 +218,43 @@ fn the_way_by_a_transit_gateway_takes_8500_bytes() {
 }
 
 #[test]
+fn nobody_hears_of_what_has_come_over_a_peering_attachment_and_is_too_large() {
+    // proves: TGW-26, MTU-08
+    let mut net = two_regions(|d| {
+        d["customer_gateways"]["cgw"] = json!({ "bgp_asn": 65001, "ip_address": "198.51.100.1" });
+        d["vpn_connections"]["vpn"] = json!({ "transit_gateway": "hub", "customer_gateway": "cgw" });
+        d["customer_networks"]["office"] = json!({ "cidr_blocks": ["192.168.0.0/16"],
+            "ipv6_cidr_blocks": ["fd12::/48"], "customer_gateways": ["cgw"] });
+        for (vpc, gateway) in [("a", "hub"), ("d", "far")] {
+            let more = json!([{ "cidr_block": "192.168.0.0/16", "transit_gateway": gateway },
+                { "ipv6_cidr_block": "fd12::/48", "transit_gateway": gateway }]);
+            let routes = d["route_tables"][vpc]["routes"].as_array_mut().unwrap();
+            routes.extend(more.as_array().unwrap().clone());
+        }
+        for block in ["192.168.0.0/16", "fd12::/48"] {
+            let route = json!({ "destination_cidr_block": block, "attachment": "pair" });
+            let tables = &mut d["transit_gateway_route_tables"];
+            tables["far/default"]["routes"].as_array_mut().unwrap().push(route);
+        }
+    });
+    let ways = [
+        ("a-one", v4("a-one"), "192.168.0.7", true),
+        ("a-one", v6("a-one"), "fd12::7", true),
+        ("d-one", "10.4.1.10".to_owned(), "192.168.0.7", false),
+        ("d-one", "2001:db8:4:1::10".to_owned(), "fd12::7", false),
+    ];
+    for (from, source, destination, hears) in ways {
+        let fate = send_sized(&mut net, from, &Packet::new(&source, destination, udp(1, 2)), 1501);
+        if !hears {
+            fate.dies_of("packets-lost-mtu-exceeded");
+            continue;
+        }
+        let [(to, error)] = fate.sent.as_slice() else { panic!("{fate:?}") };
+        assert_eq!((to.as_str(), frames::read(error).unwrap().mtu), (from, Some(1500)));
+    }
+}
+
+#[test]
 fn a_transit_gateway_lowers_the_segment_size_that_tcp_announces() {
     // proves: TGW-26, MTU-09
     let mut net = with_hub(|_| {});
@@ -332,6 +369,26 @@ fn an_attachment_in_a_public_subnet_leads_to_an_internet_gateway_that_drops() {
         d["route_tables"]["c"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }]);
     });
     net.send("c-one", &forged).arrives_at("client");
+}
+
+#[test]
+fn what_came_by_a_transit_gateway_does_not_leave_by_an_egress_only_gateway() {
+    // proves: IGW-22
+    let mut net = with_hub(|d| {
+        d["egress_only_internet_gateways"] = json!({ "eigw": { "vpc": "c" } });
+        d["route_tables"]["c"]["routes"] =
+            json!([{ "ipv6_cidr_block": "::/0", "egress_only_gateway": "eigw" }]);
+        d["subnets"]["c-door-one"]["route_table"] = json!("c");
+        d["route_tables"]["a"]["routes"] = json!([{ "ipv6_cidr_block": "::/0", "transit_gateway": "hub" }]);
+        d["transit_gateway_route_tables"]["hub/default"] =
+            json!({ "routes": [{ "destination_cidr_block": "::/0", "attachment": "c" }] });
+        d["instances"]["a-one"]["source_dest_check"] = json!(false);
+    });
+    // In its own name, and in that of somebody in the VPC of the gateway.
+    for source in [v6("a-one"), v6("c-one")] {
+        net.send("a-one", &Packet::new(&source, "2001:db8:ffff::7", udp(1, 2))).dies_of("egress-only-ipv6");
+    }
+    net.send("c-one", &Packet::new(&v6("c-one"), "2001:db8:ffff::7", udp(1, 2))).arrives_at("client");
 }
 
 /// Behind `b` the VPC `e`, by a peering connection to which the subnets of `b`'s attachment have a route.
@@ -450,6 +507,24 @@ fn inbound_rules_may_refer_to_groups_beyond_a_transit_gateway() {
         d["route_tables"]["a"]["routes"] = json!([{ "cidr_block": "10.0.0.0/8", "transit_gateway": "off" }]);
     });
     net.send("a-one", &request("a-one", "b-two")).dies_of("security-group");
+    // So it does by another one on which it is on, but for one of the two attachments.
+    for off in ["a", "b"] {
+        let mut net = with_hub(|d| {
+            referring(d);
+            d["transit_gateways"]["half"] = json!({ "security_group_referencing_support": "enable" });
+            for vpc in ["a", "b"] {
+                let support = if vpc == off { "disable" } else { "enable" };
+                d["transit_gateway_vpc_attachments"][format!("{vpc}-half")] = json!({
+                    "transit_gateway": "half", "vpc": vpc, "subnets": [format!("{vpc}-door-one")],
+                    "ipv6_support": true, "security_group_referencing_support": support });
+            }
+            d["route_tables"]["a"]["routes"] = json!([
+                { "cidr_block": "10.0.0.0/8", "transit_gateway": "half" },
+                { "ipv6_cidr_block": "2001:db8::/32", "transit_gateway": "half" } ]);
+        });
+        net.send("a-one", &request("a-one", "b-two")).dies_of("security-group");
+        net.send("a-one", &Packet::new(&v6("a-one"), &v6("b-two"), ping(9))).dies_of("security-group");
+    }
     // Behind an appliance the sender is no longer known.
     let mut net = with_hub(|d| {
         referring(d);

@@ -229,6 +229,64 @@ fn a_direct_connect_gateway_announces_exactly_the_allowed_prefixes_of_a_transit_
 }
 
 #[test]
+fn virtual_interfaces_of_one_direct_connect_gateway_share_the_flows_of_a_transit_gateway() {
+    // proves: DX-08
+    let mut net = with(|d| {
+        d["vpn_connections"] = json!({});
+        direct_connect(d, "dc");
+        direct_connect(d, "ec");
+        d["dx_gateways"] = json!({ "dc-dx": {} });
+        d["dx_gateway_associations"].as_object_mut().unwrap().remove("ec-dxa");
+        d["dx_transit_virtual_interfaces"]["ec-vif"]["dx_gateway"] = json!("dc-dx");
+        for host in ["dc", "ec"] {
+            d["customer_networks"][host]["ipv6_cidr_blocks"] = json!(["fd12::/48"]);
+            d["customer_hosts"][format!("{host}-host")]["ipv6_address"] = json!(DESK_V6);
+        }
+    });
+    for (app, desk) in [(APP, DESK), (APP_V6, DESK_V6)] {
+        let flow = |port: u16| packet(app, desk, udp(40_000 + port, 53));
+        let mut receiver = |port: u16| net.send("app", &flow(port)).delivered().expect("delivered").0;
+        let first: Vec<String> = (0..64).map(&mut receiver).collect();
+        assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 2, "{app}");
+        let again: Vec<String> = (0..64).map(&mut receiver).collect();
+        assert_eq!(first, again, "a flow keeps to its own");
+    }
+    // The better of two alone.
+    net.change(|d| {
+        d["dx_transit_virtual_interfaces"]["dc-vif"]["bgp_routes"] =
+            json!([{ "cidr_block": "192.168.0.0/16", "as_path": [65010, 65010] }]);
+    });
+    assert_eq!(receivers(&mut net), only("ec-host"));
+}
+
+#[test]
+fn of_what_two_transit_gateways_announce_the_longer_prefix_leads_to_its_own() {
+    // proves: DX-07
+    for (wide, narrow) in [("a-wide", "b-narrow"), ("b-wide", "a-narrow")] {
+        let mut net = with(|d| {
+            d["vpn_connections"] = json!({});
+            direct_connect(d, "dc");
+            d["vpcs"]["w"] = json!({ "cidr_block": "10.1.0.0/16" });
+            d["route_tables"]["w"] = json!({ "vpc": "w", "routes": [
+                { "cidr_block": "192.168.0.0/16", "transit_gateway": "second" } ] });
+            d["subnets"]["x"] = json!({ "vpc": "w", "cidr_block": "10.1.1.0/24", "route_table": "w" });
+            d["security_groups"]["wide"] = json!({ "vpc": "w", "ingress": [everything()] });
+            d["instances"]["far"] =
+                json!({ "subnet": "x", "private_ip": "10.1.1.10", "security_groups": ["wide"] });
+            d["transit_gateways"]["second"] = json!({});
+            d["transit_gateway_vpc_attachments"]["second-w"] =
+                json!({ "transit_gateway": "second", "vpc": "w", "subnets": ["x"] });
+            let of = |gateway: &str, block: &str| json!({ "dx_gateway": "dc-dx", "transit_gateway": gateway, "allowed_prefixes": [block] });
+            d["dx_gateway_associations"] =
+                json!({ wide: of("tgw", "10.0.0.0/8"), narrow: of("second", "10.1.0.0/16") });
+        });
+        for (instance, address) in [("app", APP), ("far", "10.1.1.10")] {
+            assert!(net.converses("dc-host", &packet(DESK, address, syn(40_000, 80))), "{wide} {instance}");
+        }
+    }
+}
+
+#[test]
 fn over_a_transit_gateway_a_customer_uses_the_nat_gateway_of_a_vpc() {
     // proves: NAT-15, NAT-45
     let mut net = with(|d| {
@@ -251,4 +309,55 @@ fn over_a_transit_gateway_a_customer_uses_the_nat_gateway_of_a_vpc() {
     let seen = net.send("desk", &request).arrives_at("client");
     assert_ne!(seen.src, request.src, "translated");
     assert!(net.converses("desk", &packet(DESK, "198.51.100.7", syn(40_001, 443))));
+}
+
+#[test]
+fn nobody_gets_to_link_local_services_by_a_transit_gateway() {
+    // proves: RT-13, RT-14
+    let mut net = with(|d| {
+        d["transit_gateway_route_tables"] = json!({ "tgw/default": { "transit_gateway": "tgw", "routes": [
+            { "destination_cidr_block": "0.0.0.0/0", "attachment": "att" },
+            { "destination_cidr_block": "::/0", "attachment": "att" } ] } });
+        d["instances"]["app"]["source_dest_check"] = json!(false);
+        d["route_tables"]["v/main"] = json!({});
+        d["route_tables"]["t"]["routes"].as_array_mut().unwrap().extend([
+            json!({ "cidr_block": "0.0.0.0/0", "network_interface": "app" }),
+            json!({ "ipv6_cidr_block": "::/0", "network_interface": "app" }),
+        ]);
+    });
+    for (from, to) in [(DESK, "169.254.169.254"), (DESK_V6, "fd00:ec2::254")] {
+        net.send("desk", &packet(from, to, udp(1, 2))).dies_of("reserved-destination");
+    }
+    for (from, to) in [(DESK, "169.254.172.1"), (DESK_V6, "fd00:ec3::254")] {
+        net.send("desk", &packet(from, to, udp(1, 2))).arrives_at("app");
+    }
+}
+
+#[test]
+fn a_transit_gateway_announces_neither_black_holes_nor_what_leads_back() {
+    // TGW-04, TGW-08: what is announced is what the attachment's table leads to.
+    let mut net = with(|d| {
+        d["customer_gateways"]["cgw2"] = json!({ "bgp_asn": 65002, "ip_address": "198.51.100.2" });
+        d["vpn_connections"]["vpn2"] = json!({ "transit_gateway": "tgw", "customer_gateway": "cgw2",
+            "bgp_routes": [{ "cidr_block": "172.17.0.0/16" }, { "ipv6_cidr_block": "fd17::/48" }] });
+        d["customer_networks"]["office"]["customer_gateways"] = json!(["cgw", "cgw2"]);
+        d["transit_gateway_route_tables"] = json!({ "tgw/default": { "transit_gateway": "tgw", "routes": [
+            { "destination_cidr_block": "10.9.0.0/16", "blackhole": true },
+            { "destination_cidr_block": "fd09::/48", "blackhole": true },
+            { "destination_cidr_block": "10.8.0.0/16", "attachment": "gone" },
+            { "destination_cidr_block": "fd08::/48", "attachment": "gone" } ] } });
+        // Routes outlive their attachment (TGW-09).
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.8.0.0/16" });
+        d["subnets"]["x"] = json!({ "vpc": "w", "cidr_block": "10.8.1.0/24" });
+        d["transit_gateway_vpc_attachments"]["gone"] =
+            json!({ "transit_gateway": "tgw", "vpc": "w", "subnets": ["x"], "state": "deleted" });
+    });
+    for to in ["10.9.0.1", "10.8.0.1", "172.17.0.1"] {
+        net.send("desk", &packet(DESK, to, udp(1, 2))).dies_of("customer-no-route");
+    }
+    for to in ["fd09::1", "fd08::1", "fd17::1"] {
+        net.send("desk", &packet(DESK_V6, to, udp(1, 2))).dies_of("customer-no-route");
+    }
+    net.send("app", &packet(APP, DESK, udp(1, 2))).arrives_at("desk");
+    net.send("desk", &packet(DESK, APP, udp(1, 2))).arrives_at("app");
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vpclab_engine::{Recorder, Step, trace};
 use vpclab_tests::frames;
 use vpclab_tests::harness::Net;
-use vpclab_tests::packet::{Packet, syn};
+use vpclab_tests::packet::{ErrorKind, Packet, ping, syn, udp};
 
 use crate::networks::everything;
 use crate::transit_networks::{v4, v6, with_hub};
@@ -265,4 +265,35 @@ fn two_gateways_choose_each_for_itself() {
     let by_second = choices(&net);
     assert_eq!(by_hub.len(), by_second.len());
     assert_ne!(by_hub, by_second);
+}
+
+#[test]
+fn an_icmp_error_comes_by_the_appliance_of_the_flow_that_it_is_about() {
+    // proves: TGW-22
+    let net = inspected(|_| {});
+    for port in 1..40 {
+        for body in [syn(port, 443), udp(port, 53), ping(port)] {
+            for (source, destination) in [(v4("a-one"), v4("b-two")), (v6("a-one"), v6("b-two"))] {
+                let request = Packet::new(&source, &destination, body);
+                let error = request.error(ErrorKind::PortUnreachable).unwrap();
+                assert_eq!(doors(&net, "b-two", &error), doors(&net, "a-one", &request), "{request:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_vpc_uses_its_attachment_that_is_there_and_none_of_before() {
+    // proves: TGW-34, RT-25
+    for gone in ["a-gone", "z-gone"] {
+        let mut net = with_hub(|d| {
+            d["transit_gateway_vpc_attachments"][gone] = json!({ "transit_gateway": "hub", "vpc": "a",
+                "subnets": ["a-door-one", "a-door-two"], "state": "deleted" });
+            let own = d["transit_gateway_vpc_attachments"]["a"].take();
+            d["transit_gateway_vpc_attachments"].as_object_mut().unwrap().remove("a");
+            d["transit_gateway_vpc_attachments"]["m"] = own;
+        });
+        assert!(net.converses("a-one", &request("a-one", "b-one", 1)), "{gone}");
+        assert!(net.converses("b-two", &Packet::new(&v6("b-two"), &v6("a-two"), syn(1, 2))), "{gone}");
+    }
 }

@@ -50,12 +50,29 @@ fn what_the_gateway_learns_appears_in_the_tables_that_take_it_and_goes_when_they
 #[test]
 fn only_interfaces_of_the_vpc_send_by_it_and_only_they_are_reached() {
     // proves: VGW-02
-    let mut net = with(|d| d["instances"]["app"]["source_dest_check"] = json!(false));
-    net.send("app", &packet("10.0.1.77", DESK, udp(1, 2))).dies_of("vpn-gateway-foreign-source");
-    net.send("app", &packet("172.16.0.1", DESK, udp(1, 2))).dies_of("vpn-gateway-foreign-source");
-    net.send("app", &packet(APP, DESK, udp(1, 2))).arrives_at("desk");
-    net.send("desk", &packet(DESK, "10.0.1.77", udp(1, 2))).dies_of("vpn-gateway-foreign-destination");
-    net.send("desk", &packet(DESK, APP, udp(1, 2))).arrives_at("app");
+    // By Direct Connect, which carries both families.
+    let mut net = with(|d| {
+        direct_connect(d, "dc");
+        d["instances"]["app"]["source_dest_check"] = json!(false);
+        d["network_interfaces"] = json!({ "loose": { "subnet": "a", "private_ip": "10.0.1.50",
+            "ipv6_addresses": ["2001:db8:1:1::50"] } });
+    });
+    let families = [
+        (APP, DESK, ["10.0.1.77", "10.0.1.50", "172.16.0.1"]),
+        (APP_V6, DESK_V6, ["2001:db8:1:1::77", "2001:db8:1:1::50", "2001:db8:9::1"]),
+    ];
+    for (app, desk, foreign) in families {
+        // Nobody's address, that of an interface that is attached to nothing, one from elsewhere.
+        for source in foreign {
+            net.send("app", &packet(source, desk, udp(1, 2))).dies_of("vpn-gateway-foreign-source");
+        }
+        net.send("app", &packet(app, desk, udp(1, 2))).arrives_at("dc-host");
+        for destination in &foreign[..2] {
+            let fate = net.send("dc-host", &packet(desk, destination, udp(1, 2)));
+            fate.dies_of("vpn-gateway-foreign-destination");
+        }
+        net.send("dc-host", &packet(desk, app, udp(1, 2))).arrives_at("app");
+    }
 }
 
 /// A peer VPC, an internet gateway, a NAT gateway and an interface that is attached to nothing.
@@ -94,8 +111,75 @@ fn nobody_passes_through_the_vpc_to_something_else() {
     }
     // The NAT gateway has an interface in the VPC, and serves nobody from there.
     net.send("desk", &packet(DESK, "10.0.2.20", syn(1, 2))).dies_of("nat-foreign-client");
+    // A gateway endpoint takes nothing from there, whatever the address it comes under.
+    net.change(|d| {
+        d["services"] = json!({ "com.amazonaws.us-east-1.s3": { "address": "52.216.10.20" } });
+        d["vpc_endpoints"] = json!({ "s3": { "vpc": "v", "service_name": "com.amazonaws.us-east-1.s3",
+            "route_tables": ["t", "b"] } });
+    });
+    net.send("app", &packet(APP, "52.216.10.20", syn(1, 2))).arrives_at("com.amazonaws.us-east-1.s3");
+    let fate = net.send("desk", &packet(DESK, "52.216.10.20", syn(1, 2)));
+    fate.dies_of("vpn-gateway-foreign-destination");
     // A peer does not get to the customer either.
     net.send("far", &packet("10.1.1.10", DESK, udp(1, 2))).dies_of("peering-foreign-destination");
+}
+
+const FAR_V6: &str = "2001:db8:2:1::10";
+
+/// A second VPC `w`, which a transit gateway joins with the first one and by whose tables everything for the customer goes
+/// into that: `far` is in it, and sends in any name.
+fn behind_a_transit_gateway(d: &mut Value) {
+    direct_connect(d, "dc");
+    d["vpn_connections"]["vpn"]["tunnels"] = json!(["down", "down"]);
+    d["vpcs"]["w"] = json!({ "cidr_block": "10.1.0.0/16", "ipv6_cidr_block": "2001:db8:2::/56" });
+    d["subnets"]["x"] = json!({ "vpc": "w", "cidr_block": "10.1.1.0/24", "ipv6_cidr_block": "2001:db8:2:1::/64",
+        "route_table": "w" });
+    d["security_groups"]["wide"] = json!({ "vpc": "w", "ingress": [everything()] });
+    d["instances"]["far"] = json!({ "subnet": "x", "private_ip": "10.1.1.10", "ipv6_addresses": [FAR_V6],
+        "security_groups": ["wide"], "source_dest_check": false });
+    d["transit_gateways"] = json!({ "tgw": {} });
+    d["transit_gateway_vpc_attachments"] = json!({
+        "v": { "transit_gateway": "tgw", "vpc": "v", "subnets": ["a"], "ipv6_support": "enable" },
+        "w": { "transit_gateway": "tgw", "vpc": "w", "subnets": ["x"], "ipv6_support": "enable" } });
+    d["transit_gateway_route_tables"]["tgw/default"] = json!({ "transit_gateway": "tgw", "routes": [
+        { "destination_cidr_block": "0.0.0.0/0", "attachment": "v" },
+        { "destination_cidr_block": "::/0", "attachment": "v" }] });
+    d["route_tables"]["w"] = json!({ "vpc": "w", "routes": [
+        { "cidr_block": "0.0.0.0/0", "transit_gateway": "tgw" },
+        { "ipv6_cidr_block": "::/0", "transit_gateway": "tgw" }] });
+    d["route_tables"]["t"]["routes"] = json!([
+        { "cidr_block": "10.1.0.0/16", "transit_gateway": "tgw" },
+        { "ipv6_cidr_block": "2001:db8:2::/56", "transit_gateway": "tgw" }]);
+}
+
+#[test]
+fn nobody_comes_through_a_transit_gateway_to_pass_by_it_nor_goes_by_it_to_one() {
+    // proves: VGW-02
+    let mut net = with(behind_a_transit_gateway);
+    let ways = [(APP, "10.1.1.10", DESK), (APP_V6, FAR_V6, DESK_V6)];
+    for (app, far, desk) in ways {
+        // Each half of the way is open.
+        assert!(net.converses("far", &packet(far, app, syn(40_000, 80))));
+        assert!(net.converses("app", &packet(app, desk, syn(40_001, 80))));
+        assert!(net.converses("dc-host", &packet(desk, app, syn(40_002, 80))));
+        // Both together are not: neither in one's own name, nor in that of an interface of the VPC.
+        for source in [far, app] {
+            let fate = net.send("far", &packet(source, desk, syn(40_003, 80)));
+            fate.dies_of("vpn-gateway-foreign-source");
+        }
+    }
+    net.change(|d| {
+        d["customer_networks"]["dc"]["routes"] = json!([
+            { "cidr_block": "0.0.0.0/0", "virtual_interface": "dc-vif" },
+            { "ipv6_cidr_block": "::/0", "virtual_interface": "dc-vif" }]);
+    });
+    for (_, far, desk) in ways {
+        let fate = net.send("dc-host", &packet(desk, far, syn(40_004, 80)));
+        fate.dies_of("vpn-gateway-foreign-destination");
+    }
+    // What an instance of the VPC passes on is the VPC's own.
+    net.change(|d| d["instances"]["app"]["source_dest_check"] = json!(false));
+    net.send("app", &packet(APP, DESK, syn(40_005, 80))).arrives_at("dc-host");
 }
 
 #[test]
@@ -211,8 +295,23 @@ fn sites_reach_each_other_through_the_gateway_they_share_by_bgp() {
     net.send("desk", &request).dies_of("customer-no-route");
     net.change(|d| {
         d["customer_networks"]["office"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "link": "vpn" }]);
+        d["customer_networks"]["branch"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "link": "vpn2" }]);
     });
     net.send("desk", &request).dies_of("vpn-gateway-foreign-destination");
+    net.send("till", &packet("172.16.0.7", DESK, syn(40_000, 80))).dies_of("vpn-gateway-foreign-destination");
+}
+
+#[test]
+fn the_gateway_sends_nothing_back_over_the_connection_that_it_came_by() {
+    // proves: VGW-09
+    let mut net = with(|d| {
+        other_site(d);
+        d["vpn_connections"]["vpn"]["bgp_routes"] =
+            json!([{ "cidr_block": "192.168.0.0/16" }, { "cidr_block": "172.17.0.0/16" }]);
+        d["customer_networks"]["office"]["routes"] =
+            json!([{ "cidr_block": "172.17.0.0/16", "link": "vpn" }]);
+    });
+    net.send("desk", &packet(DESK, "172.17.0.7", udp(1, 2))).dies_of("vpn-gateway-foreign-destination");
 }
 
 #[test]
@@ -228,6 +327,20 @@ fn the_local_route_wins_over_a_propagated_one_that_is_more_specific() {
             json!({ "subnet": "b", "private_ip": "10.0.2.10", "security_groups": ["open"] });
     });
     net.send("other", &packet("10.0.2.10", "10.0.1.200", udp(1, 2))).dies_of("no-such-address");
+}
+
+#[test]
+fn the_local_route_wins_in_ipv6_too() {
+    // proves: VGW-10, RT-08
+    const INSIDE: &str = "2001:db8:1:2::7";
+    let mut net = with(|d| {
+        direct_connect(d, "dc");
+        d["customer_networks"]["dc"]["ipv6_cidr_blocks"] = json!(["2001:db8:1:2::/64", "fd12::/48"]);
+        d["customer_hosts"]["dc-host"]["ipv6_address"] = json!(INSIDE);
+    });
+    net.send("app", &packet(APP_V6, INSIDE, udp(1, 2))).dies_of("no-such-address");
+    net.change(|d| d["settings"] = json!({ "local_routes_over_propagated": false }));
+    net.send("app", &packet(APP_V6, INSIDE, udp(1, 2))).arrives_at("dc-host");
 }
 
 #[test]

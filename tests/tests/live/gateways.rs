@@ -124,6 +124,28 @@ fn a_nat_gateway_carries_three_protocols_and_an_internet_gateway_carries_all() {
     }
 }
 
+/// All tracking is the engine's: the kernel of the machine could track connections too, once a rule of some firewall asks
+/// it to, and then replies would pass for its reasons. In the namespaces of the peers nobody asks, and it tracks nothing.
+#[test]
+fn the_kernels_of_peers_track_none_of_their_connections() {
+    const TRACKED: &str =
+        "cd /proc/sys/net/netfilter 2>/dev/null && cat nf_conntrack_count || echo no conntrack";
+    let Some(lab) = up("no-ct", "public-private-nat") else { return };
+    let _server = lab.web_server("api", 443);
+    let hold = "import socket, time\n\
+        s = socket.create_connection(('198.51.100.7', 443), 5); print(s, flush=True); time.sleep(60)";
+    for from in ["app-1", "web-1"] {
+        // The engine lets the replies in; it is nobody else who knows these connections.
+        let _held = lab.python(from, hold);
+        lab.wait_for(from, "ss -tn state established dst 198.51.100.7 | grep -q ':443'");
+        lab.must(from, &["ping", "-c", "1", "-W", "5", "198.51.100.7"]);
+        for peer in [from, "api"] {
+            let tracked = lab.must(peer, &["sh", "-c", TRACKED]);
+            assert!(["0", "no conntrack"].contains(&tracked.trim()), "the kernel of {peer} tracks {tracked}");
+        }
+    }
+}
+
 #[test]
 fn a_stray_segment_is_reset_inside_and_unheard_outside() {
     let Some(lab) = up("nat-stray", "public-private-nat") else { return };

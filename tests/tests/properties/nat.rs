@@ -269,7 +269,7 @@ fn a_full_memory_of_nat_flows_refuses_new_ones_and_keeps_the_old() {
 #[test]
 fn a_client_fills_its_own_share_of_the_memory_of_nat_flows_and_not_its_neighbours() {
     const SHARE: u16 = 20;
-    let capacity = Capacity { nat_flows_per_client: SHARE.into(), nat_flows: 100, ..Capacity::default() };
+    let capacity = Capacity { nat_flows_per_sender: SHARE.into(), nat_flows: 100, ..Capacity::default() };
     let mut net =
         Net::with_options(document(), LabOptions { guests: false, capacity, ..LabOptions::default() });
     net.change(|d| {

@@ -1,17 +1,17 @@
 //! Which flows go through VPC endpoints, and to whom do their answers go?
 //!
 //! A service is one host for clients of many VPCs, whose addresses overlap. So each flow is remembered under both names:
-//! as its client sees it, by endpoint, and as the service sees it. A gateway endpoint changes nothing, and both are
-//! alike; an interface endpoint gives each flow an address and port of the provider's side (EPS-01).
+//! as its client sees it, by endpoint, and as the service sees it. By a gateway endpoint the service sees the client's own
+//! address (EPG-05), and its port unless a client of another VPC has both; an interface endpoint gives each flow an
+//! address and port of the provider's side (EPS-01).
 
-use std::collections::VecDeque;
-use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use vpclab_wire::{Protocol, TcpFlags};
 
-use crate::fabric::KeyedMap;
+use crate::flow::lending::{Lease, Loan, Loans, Phase};
+use crate::flow::share::Holder;
 use crate::flow::{ConnState, TcpState};
 use crate::index::{EniIdx, HostIdx, Slot, VpcEndpointIdx};
 use crate::time::Timestamp;
@@ -20,8 +20,8 @@ use crate::time::Timestamp;
 pub const ENDPOINT_TCP_TIMEOUT: Duration = Duration::from_secs(350);
 /// The same of UDP (LB-02).
 pub const ENDPOINT_UDP_TIMEOUT: Duration = Duration::from_secs(120);
-/// After how long an idle flow through a gateway endpoint is forgotten. AWS publishes none: as long as any interface may
-/// remember the flow (CT-11).
+/// After how long an idle flow through a gateway endpoint is forgotten, once it is established. AWS publishes none: as
+/// long as any interface may remember the flow (CT-11).
 pub const GATEWAY_ENDPOINT_TIMEOUT: Duration = Duration::from_secs(432_000);
 
 /// A flow as its client sees it. The identifier of an ICMP query stands for the client's port.
@@ -37,14 +37,8 @@ pub struct ClientKey {
     pub service: (IpAddr, u16),
 }
 
-/// The same flow as the service sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ServerKey {
-    /// The ports that flows to one target share.
-    pub pool: ServerPool,
-    /// The port of whoever seems to ask.
-    pub port: u16,
-}
+/// The same flow as the service sees it: with the port of whoever seems to ask.
+pub type ServerKey = Lease<ServerPool>;
 
 /// What flows to one target of a service have in common (EPS-06).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,118 +60,84 @@ pub struct EndpointFlow {
     pub client: ClientKey,
     /// As the service sees it.
     pub server: ServerKey,
-    /// The interface it came in by; none of a gateway endpoint.
-    pub eni: Option<Slot<EniIdx>>,
+    /// How it came to the endpoint.
+    pub way: Way,
+    /// Whose share of memory it takes.
+    pub holder: Holder,
     /// How far it has come.
     pub state: ConnState,
     /// When the last packet passed.
     pub last_seen: Timestamp,
 }
 
-/// All flows through endpoints.
-#[derive(Debug, Default)]
-pub struct EndpointTable {
-    by_client: KeyedMap<ClientKey, EndpointFlow>,
-    by_server: KeyedMap<ServerKey, ClientKey>,
-    in_pool: KeyedMap<ServerPool, u32>,
-    /// Keys in order of arrival, for the sweep to go round.
-    clock: VecDeque<ClientKey>,
+/// How a flow comes to its endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By a route, to a gateway endpoint: the interface that has the client's address.
+    Route(Slot<EniIdx>),
+    /// By this interface of an interface endpoint.
+    Interface(Slot<EniIdx>),
 }
+
+/// After how long idle flows are forgotten where that is the lab's choice (CT-22).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// TCP through a gateway endpoint before it is established, as at interfaces.
+    pub opening: Duration,
+    /// TCP that has ended.
+    pub closing: Duration,
+}
+
+/// All flows through endpoints.
+pub type EndpointTable = Loans<EndpointFlow>;
 
 impl EndpointFlow {
-    /// Whether it is remembered at `now`; a TCP connection that has ended for `closing` only.
-    pub fn is_live(&self, closing: Duration, now: Timestamp) -> bool {
-        let timeout = match (self.state, self.eni) {
-            (ConnState::Tcp(TcpState::Closing), _) => closing,
-            (ConnState::Tcp(_), None) => GATEWAY_ENDPOINT_TIMEOUT,
-            (ConnState::Tcp(_), Some(_)) => ENDPOINT_TCP_TIMEOUT,
-            _ => ENDPOINT_UDP_TIMEOUT,
-        };
-        now.since(self.last_seen) <= timeout
+    /// Whether it is remembered at `now`.
+    pub fn is_live(&self, patience: Patience, now: Timestamp) -> bool {
+        now.since(self.last_seen) <= self.timeout(patience)
+    }
+
+    fn timeout(&self, patience: Patience) -> Duration {
+        match (self.phase(), self.state, self.way) {
+            (Phase::Over, _, _) => patience.closing,
+            (Phase::Opening, _, _) => patience.opening,
+            (Phase::Going, ConnState::Tcp(_), Way::Route(_)) => GATEWAY_ENDPOINT_TIMEOUT,
+            (Phase::Going, ConnState::Tcp(_), Way::Interface(_)) => ENDPOINT_TCP_TIMEOUT,
+            (Phase::Going, _, _) => ENDPOINT_UDP_TIMEOUT,
+        }
     }
 }
 
-impl EndpointTable {
-    /// The flow as a client sees it. Whether it has expired is the reader's to say.
-    pub fn of_client(&self, key: &ClientKey) -> Option<&EndpointFlow> {
-        self.by_client.get(key)
+impl Loan for EndpointFlow {
+    type Client = ClientKey;
+    type Pool = ServerPool;
+
+    fn client(&self) -> ClientKey {
+        self.client
     }
 
-    /// The flow as a service sees it.
-    pub fn of_server(&self, key: &ServerKey) -> Option<&EndpointFlow> {
-        self.by_client.get(self.by_server.get(key)?)
+    fn lease(&self) -> ServerKey {
+        self.server
     }
 
-    /// How many flows a target serves, expired ones that await the sweep included.
-    pub fn in_pool(&self, pool: &ServerPool) -> u32 {
-        self.in_pool.get(pool).copied().unwrap_or(0)
+    fn holder(&self) -> Holder {
+        self.holder
     }
 
-    /// How many flows there are.
-    pub fn len(&self) -> usize {
-        self.by_client.len()
+    fn last_seen(&self) -> Timestamp {
+        self.last_seen
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.by_client.is_empty()
-    }
-
-    /// Whether a flow with these keys would take the place of another.
-    pub(super) fn replaces(&self, client: &ClientKey, server: &ServerKey) -> bool {
-        self.by_client.contains_key(client) || self.by_server.contains_key(server)
-    }
-
-    /// Remembers a flow. Whoever had the keys before has expired or ended, as the plan has seen, and goes.
-    pub(super) fn open(&mut self, flow: &EndpointFlow) {
-        if let Some(old) = self.by_server.get(&flow.server).copied().filter(|old| *old != flow.client) {
-            self.release(&old);
-        }
-        if self.by_client.contains_key(&flow.client) {
-            // The sweep has its key already: once is enough however often a client comes back.
-            self.release(&flow.client);
-        } else {
-            self.clock.push_back(flow.client);
-        }
-        self.by_client.insert(flow.client, *flow);
-        self.by_server.insert(flow.server, flow.client);
-        *self.in_pool.entry(flow.server.pool).or_insert(0) += 1;
-    }
-
-    /// Takes note of a packet of a flow.
-    pub(super) fn advance(
-        &mut self,
-        key: &ClientKey,
-        by_client: bool,
-        flags: Option<TcpFlags>,
-        now: Timestamp,
-    ) {
-        if let Some(flow) = self.by_client.get_mut(key) {
-            flow.last_seen = now;
-            flow.state.advance(by_client, flags);
+    fn phase(&self) -> Phase {
+        match (self.state, self.way) {
+            (ConnState::Tcp(TcpState::Closing), _) => Phase::Over,
+            (ConnState::Tcp(TcpState::Opening { .. }), Way::Route(_)) => Phase::Opening,
+            _ => Phase::Going,
         }
     }
 
-    /// Forgets what has expired or whose endpoint is gone, looking at no more than `share` flows.
-    pub(super) fn sweep(&mut self, share: usize, is_live: impl Fn(&EndpointFlow) -> bool) {
-        for _ in 0..share.min(self.clock.len()) {
-            let Some(key) = self.clock.pop_front() else { break };
-            match self.by_client.get(&key) {
-                Some(flow) if is_live(flow) => self.clock.push_back(key),
-                Some(_) => self.release(&key),
-                None => {}
-            }
-        }
-    }
-
-    fn release(&mut self, key: &ClientKey) {
-        let Some(flow) = self.by_client.remove(key) else { return };
-        self.by_server.remove(&flow.server);
-        if let Entry::Occupied(mut count) = self.in_pool.entry(flow.server.pool) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
+    fn advance(&mut self, by_client: bool, flags: Option<TcpFlags>, now: Timestamp) {
+        self.last_seen = now;
+        self.state.advance(by_client, flags);
     }
 }

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use vpclab_wire::TcpFlags;
 
 use crate::fabric::KeyedMap;
-use crate::flow::Ingress;
+use crate::flow::share::Holder;
 use crate::time::Timestamp;
 
 /// How many flows to one destination an address serves (NAT-04, EPS-06).
@@ -34,22 +34,32 @@ const ORDERED: (u32, u32) = (4096, 2048);
 pub trait Loan: Debug + Clone {
     /// The flow as its client sees it.
     type Client: Debug + Copy + Eq + Hash;
-    /// What flows that share one set of ports have in common. Idle ones are forgotten after the same time, and so are
-    /// those that have ended.
+    /// What flows that share one set of ports have in common. Idle ones of one phase are forgotten after the same time.
     type Pool: Debug + Copy + Eq + Hash;
 
     /// The flow as its client sees it.
     fn client(&self) -> Self::Client;
     /// What is lent to it.
     fn lease(&self) -> Lease<Self::Pool>;
-    /// Whose share of memory it takes: where its client's packets come in.
-    fn payer(&self) -> Ingress;
+    /// Whose share of memory it takes.
+    fn holder(&self) -> Holder;
     /// When the last packet passed.
     fn last_seen(&self) -> Timestamp;
-    /// Whether it is a connection that has ended.
-    fn is_over(&self) -> bool;
+    /// How far it has come.
+    fn phase(&self) -> Phase;
     /// Takes note of a packet.
     fn advance(&mut self, by_client: bool, flags: Option<TcpFlags>, now: Timestamp);
+}
+
+/// How far a flow has come, as far as it matters for how long it is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// A connection of which no handshake has been seen to end, where those have an idle time of their own.
+    Opening,
+    /// It goes on.
+    Going,
+    /// A connection that has ended.
+    Over,
 }
 
 /// A flow as the far side sees it.
@@ -70,7 +80,7 @@ pub struct Loans<L: Loan> {
     by_client: KeyedMap<L::Client, Id>,
     by_lease: KeyedMap<Lease<L::Pool>, Id>,
     pools: KeyedMap<L::Pool, PortPool>,
-    by_payer: KeyedMap<Ingress, usize>,
+    by_holder: KeyedMap<Holder, usize>,
     /// Where the sweep goes on.
     hand: usize,
 }
@@ -82,26 +92,20 @@ struct Id(NonZeroU32);
 #[derive(Debug, Clone)]
 struct Placed<L> {
     loan: L,
-    /// Its neighbours in one of its pool's queues.
+    /// Its neighbours in the queue of one phase of its pool.
     older: Option<Id>,
     newer: Option<Id>,
-    /// Which of them.
-    queue: Queue,
+    /// Which phase.
+    phase: Phase,
     /// Whether the queue is kept in order of age: then each packet moves the flow to its end.
     is_ordered: bool,
 }
 
-/// Flows of different idle times wait in different queues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Queue {
-    Going,
-    Over,
-}
-
-/// The flows of one pool.
+/// The flows of one pool, those of different idle times in different queues.
 #[derive(Debug, Default)]
 struct PortPool {
     count: u32,
+    opening: Ends,
     going: Ends,
     over: Ends,
     is_ordered: bool,
@@ -143,7 +147,7 @@ impl<L: Loan> Default for Loans<L> {
             by_client: KeyedMap::default(),
             by_lease: KeyedMap::default(),
             pools: KeyedMap::default(),
-            by_payer: KeyedMap::default(),
+            by_holder: KeyedMap::default(),
             hand: 0,
         }
     }
@@ -180,28 +184,29 @@ impl<L: Loan> Loans<L> {
         self.places.iter().flatten().map(|placed| &placed.loan)
     }
 
-    /// How many flows take of the share of `payer`.
-    pub fn paid_by(&self, payer: Ingress) -> usize {
-        self.by_payer.get(&payer).copied().unwrap_or(0)
+    /// How many flows take of the share of `holder`.
+    pub fn held_by(&self, holder: Holder) -> usize {
+        self.by_holder.get(&holder).copied().unwrap_or(0)
     }
 
-    /// Whether a flow finds room among `capacity`, of which each payer has `share`, in the place of what `client` had
+    /// Whether a flow finds room among `capacity`, of which each holder has `share`, in the place of what `client` had
     /// before if it had.
-    pub fn has_room(&self, client: &L::Client, payer: Ingress, capacity: usize, share: usize) -> bool {
+    pub fn has_room(&self, client: &L::Client, holder: Holder, capacity: usize, share: usize) -> bool {
         let own = self.of_client(client);
         let goes = usize::from(own.is_some());
-        let goes_of_payer = usize::from(own.is_some_and(|own| own.payer() == payer));
-        self.len() - goes < capacity && self.paid_by(payer) - goes_of_payer < share
+        let goes_of_holder = usize::from(own.is_some_and(|own| own.holder() == holder));
+        self.len() - goes < capacity && self.held_by(holder) - goes_of_holder < share
     }
 
     /// A port of `pool` for the flow that its client calls `client`: what it has there already, the one that `choice`
-    /// picks, or the next that is free. Where the pool is full it is one whose flow has expired, and none if there is no
-    /// such flow.
+    /// picks, or the next that is free. Where the pool has `limit` flows it is one whose flow has expired, and none if
+    /// there is no such flow.
     pub fn port_for(
         &self,
         client: &L::Client,
         pool: &L::Pool,
         choice: u64,
+        limit: u32,
         is_live: impl Fn(&L) -> bool,
     ) -> Option<u16> {
         let start = u16::try_from(choice % u64::from(PORTS)).unwrap_or(0);
@@ -210,8 +215,8 @@ impl<L: Loan> Loans<L> {
         if let Some(own) = own {
             return Some(own.port);
         }
-        if ports.count >= FLOWS_PER_DESTINATION {
-            let oldest = [ports.going.oldest, ports.over.oldest].into_iter().flatten();
+        if ports.count >= limit {
+            let oldest = [ports.opening.oldest, ports.going.oldest, ports.over.oldest].into_iter().flatten();
             let expired = oldest.filter_map(|id| self.get(id)).find(|loan| !is_live(loan));
             return expired.map(|loan| loan.lease().port);
         }
@@ -232,8 +237,8 @@ impl<L: Loan> Loans<L> {
         for id in before.into_iter().flatten() {
             self.release(id);
         }
-        let queue = Queue::of(loan);
-        let placed = Placed { loan: loan.clone(), older: None, newer: None, queue, is_ordered: false };
+        let phase = loan.phase();
+        let placed = Placed { loan: loan.clone(), older: None, newer: None, phase, is_ordered: false };
         let id = match self.free.pop() {
             Some(id) => {
                 self.places[id.position()] = Some(placed);
@@ -248,7 +253,7 @@ impl<L: Loan> Loans<L> {
         };
         self.by_client.insert(client, id);
         self.by_lease.insert(lease, id);
-        *self.by_payer.entry(loan.payer()).or_insert(0) += 1;
+        *self.by_holder.entry(loan.holder()).or_insert(0) += 1;
         let pool = self.pools.entry(lease.pool).or_default();
         pool.count += 1;
         if let Some(map) = &mut pool.map {
@@ -304,7 +309,7 @@ impl<L: Loan> Loans<L> {
         let lease = loan.lease();
         self.by_client.remove(&loan.client());
         self.by_lease.remove(&lease);
-        if let Entry::Occupied(mut count) = self.by_payer.entry(loan.payer()) {
+        if let Entry::Occupied(mut count) = self.by_holder.entry(loan.holder()) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
@@ -336,17 +341,12 @@ impl<L: Loan> Loans<L> {
     }
 }
 
-impl Queue {
-    fn of(loan: &impl Loan) -> Self {
-        if loan.is_over() { Self::Over } else { Self::Going }
-    }
-}
-
 impl PortPool {
-    fn ends(&mut self, queue: Queue) -> &mut Ends {
-        match queue {
-            Queue::Going => &mut self.going,
-            Queue::Over => &mut self.over,
+    fn ends(&mut self, phase: Phase) -> &mut Ends {
+        match phase {
+            Phase::Opening => &mut self.opening,
+            Phase::Going => &mut self.going,
+            Phase::Over => &mut self.over,
         }
     }
 }
@@ -355,9 +355,9 @@ impl PortPool {
 fn link<L: Loan>(places: &mut [Option<Placed<L>>], pool: &mut PortPool, id: Id) {
     let is_ordered = pool.is_ordered;
     let Some(placed) = &mut places[id.position()] else { return };
-    placed.queue = Queue::of(&placed.loan);
+    placed.phase = placed.loan.phase();
     placed.is_ordered = is_ordered;
-    let ends = pool.ends(placed.queue);
+    let ends = pool.ends(placed.phase);
     placed.older = ends.newest;
     placed.newer = None;
     match ends.newest {
@@ -374,7 +374,7 @@ fn link<L: Loan>(places: &mut [Option<Placed<L>>], pool: &mut PortPool, id: Id) 
 fn unlink<L: Loan>(places: &mut [Option<Placed<L>>], pool: &mut PortPool, id: Id) {
     let Some(placed) = &mut places[id.position()] else { return };
     let (older, newer) = (placed.older.take(), placed.newer.take());
-    let ends = pool.ends(placed.queue);
+    let ends = pool.ends(placed.phase);
     match older {
         None => ends.oldest = newer,
         Some(older) => {
@@ -395,7 +395,7 @@ fn unlink<L: Loan>(places: &mut [Option<Placed<L>>], pool: &mut PortPool, id: Id
 
 fn members_ids<L>(places: &[Option<Placed<L>>], pool: &PortPool) -> Vec<Id> {
     let mut all = Vec::with_capacity(pool.count as usize);
-    for ends in [pool.going, pool.over] {
+    for ends in [pool.opening, pool.going, pool.over] {
         let mut next = ends.oldest;
         while let Some(id) = next {
             all.push(id);
@@ -414,7 +414,7 @@ fn members<'a, L: Loan>(places: &'a [Option<Placed<L>>], pool: &PortPool) -> imp
 fn order<L: Loan>(places: &mut [Option<Placed<L>>], pool: &mut PortPool) {
     let mut ids = members_ids(places, pool);
     ids.sort_by_key(|id| places[id.position()].as_ref().map(|placed| placed.loan.last_seen()));
-    (pool.going, pool.over) = (Ends::default(), Ends::default());
+    (pool.opening, pool.going, pool.over) = Default::default();
     pool.is_ordered = true;
     for id in ids {
         link(places, pool, id);
@@ -435,7 +435,8 @@ impl PortMap {
     }
 
     fn set(&mut self, port: u16, lent: bool) {
-        let bit = usize::from(port.saturating_sub(LOWEST_PORT));
+        // Lower ones are nobody's to lend: clients have them as their own.
+        let Some(bit) = port.checked_sub(LOWEST_PORT).map(usize::from) else { return };
         let (word, mask) = (bit / 64, 1 << (bit % 64));
         if lent {
             self.lent[word] |= mask;

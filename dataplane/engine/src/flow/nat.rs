@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use vpclab_wire::{Protocol, TcpFlags};
 
-use crate::flow::lending::{Lease, Loan, Loans};
-use crate::flow::{ConnState, Ingress};
+use crate::flow::ConnState;
+use crate::flow::lending::{Lease, Loan, Loans, Phase};
+use crate::flow::share::Holder;
 use crate::index::{NatGatewayIdx, Slot};
 use crate::time::Timestamp;
 
@@ -60,8 +61,8 @@ pub struct NatBinding {
     pub inside: InsideKey,
     /// As the other side sees it.
     pub outside: OutsideKey,
-    /// Where the packet that opened it came in: whose share of memory it takes.
-    pub client: Ingress,
+    /// Whose share of memory it takes.
+    pub holder: Holder,
     /// How far it has come.
     pub state: ConnState,
     /// When the last packet passed.
@@ -94,16 +95,16 @@ impl Loan for NatBinding {
         self.outside
     }
 
-    fn payer(&self) -> Ingress {
-        self.client
+    fn holder(&self) -> Holder {
+        self.holder
     }
 
     fn last_seen(&self) -> Timestamp {
         self.last_seen
     }
 
-    fn is_over(&self) -> bool {
-        self.state.is_over()
+    fn phase(&self) -> Phase {
+        if self.state.is_over() { Phase::Over } else { Phase::Going }
     }
 
     fn advance(&mut self, by_client: bool, flags: Option<TcpFlags>, now: Timestamp) {

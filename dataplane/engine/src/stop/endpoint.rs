@@ -1,19 +1,23 @@
 //! What does a VPC endpoint let through, and as whom? (areas EPG and EPI)
 //!
-//! A gateway endpoint hands packets of its VPC's interfaces to the service as they are (EPG-05) and back again. An
+//! A gateway endpoint hands packets of its VPC's interfaces to the service as they are (EPG-05) and back again. Only where
+//! a client of another VPC has the same address and port, the later one gets another port at the service, or its answers
+//! could not be told from the other's. An
 //! interface endpoint is an interface like any other to its clients; behind it the service sees an address and port of
 //! the provider's side, never the client's (EPS-01), so that address spaces may overlap (EPI-05). Nothing opens a flow
 //! from the service's side (EPI-04).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use vpclab_wire::{IcmpMessage, Protocol, Transport};
 
 use crate::fabric::{Direction, EndpointKind, Fabric, RouteTarget, VpcEndpoint};
-use crate::flow::endpoint::{ClientKey, EndpointFlow, ServerKey, ServerPool};
-use crate::flow::lending::{FLOWS_PER_DESTINATION, LOWEST_PORT, PORTS};
+use crate::flow::endpoint::{ClientKey, EndpointFlow, Patience, ServerKey, ServerPool, Way};
+use crate::flow::lending::{FLOWS_PER_DESTINATION, PORTS};
+use crate::flow::share::Holder;
 use crate::flow::{Conn, Effect, is_reply};
-use crate::index::{EniIdx, HostIdx, VpcEndpointIdx};
+use crate::index::{EniIdx, HostIdx, Slot, VpcEndpointIdx};
 use crate::packet::{Draft, Path};
 use crate::plan::{Arrival, Context, Egress, Location, outside};
 use crate::reason::DropReason;
@@ -57,9 +61,8 @@ fn by_route(
     let (source, destination) = (draft.headers.src, draft.headers.dst);
     // EPG-09: for its VPC's interfaces, of which a NAT gateway's is one.
     let has_come_in = draft.path != Path::Inside && draft.nat.is_empty();
-    if has_come_in || cx.fabric.interface_at(endpoint.vpc, source).is_none() {
-        return Err(DropReason::EndpointForeignClient { endpoint: index });
-    }
+    let foreign = DropReason::EndpointForeignClient { endpoint: index };
+    let eni = cx.fabric.interface_at(endpoint.vpc, source).filter(|_| !has_come_in).ok_or(foreign)?;
     let refused = DropReason::EndpointProtocol { endpoint: index, by_route: true };
     let (client_port, service_port) = ports(&draft.headers.transport).ok_or(refused)?;
     if draft.headers.protocol == Protocol::UDP || is_answer(draft) {
@@ -82,16 +85,24 @@ fn by_route(
         service: client.service,
         client: source,
     };
-    let server = ServerKey { pool, port: client_port };
-    match cx.flows.endpoints().of_server(&server).filter(|flow| is_live(cx.fabric, flow, cx.now)) {
-        Some(flow) if flow.client == client && opens_anew(flow, draft) => {
-            open(cx, draft, client, server, None)
+    let known = cx.flows.endpoints().of_client(&client);
+    let known = known.filter(|flow| is_live(cx.fabric, flow, cx.now) && !opens_anew(flow, draft));
+    let server = match known {
+        Some(flow) => {
+            use_flow(draft, client, true)?;
+            flow.server
         }
-        Some(flow) if flow.client == client => use_flow(draft, client, true),
-        // Another VPC's client has the same address and port, and answers can go to one of the two.
-        Some(_) => Err(DropReason::EndpointFlowTaken { endpoint: index }),
-        None => open(cx, draft, client, server, None),
+        None => {
+            let server = keep_or_lend(cx, &client, pool)
+                .ok_or(DropReason::EndpointPortAllocation { endpoint: index })?;
+            open(cx, draft, client, server, Way::Route(cx.fabric.enis.slot(eni)))?;
+            server
+        }
+    };
+    if server.port != client_port {
+        draft.set_source_port(server.port);
     }
+    Ok(())
 }
 
 /// Through an interface endpoint, which has taken the packet in.
@@ -141,9 +152,9 @@ fn by_interface(
                 service: (target, service_port),
                 client: if is_ipv6 { IpAddr::V6(nodes.1) } else { IpAddr::V4(nodes.0) },
             };
-            let server =
-                lend(cx, &client, pool).ok_or(DropReason::EndpointPortAllocation { endpoint: index })?;
-            open(cx, draft, client, server, Some(eni))?;
+            let server = lend(cx, &client, pool, FLOWS_PER_DESTINATION)
+                .ok_or(DropReason::EndpointPortAllocation { endpoint: index })?;
+            open(cx, draft, client, server, Way::Interface(cx.fabric.enis.slot(eni)))?;
             server
         }
     };
@@ -190,7 +201,7 @@ fn flow_of_answer(cx: &Context<'_>, host: HostIdx, draft: &Draft) -> Option<Endp
         service: (draft.headers.src, service_port),
         client: draft.headers.dst,
     };
-    let flow = cx.flows.endpoints().of_server(&ServerKey { pool, port: client_port })?;
+    let flow = cx.flows.endpoints().of_lease(&ServerKey { pool, port: client_port })?;
     is_live(cx.fabric, flow, cx.now).then_some(*flow)
 }
 
@@ -208,37 +219,22 @@ fn answer(
         return Err(gone);
     }
     let before = (draft.headers.src, draft.headers.dst);
-    let step = |after| Step::Endpoint { endpoint: index, direction: Direction::Inbound, before, after };
     use_flow(draft, flow.client, false)?;
-    let Some(eni) = flow.eni else {
-        let EndpointKind::Gateway { blocks, dynamodb } = &endpoint.kind else { return Err(gone) };
-        fit(draft, cx.fabric.settings.gateway_endpoint_mtu)?;
-        let client = cx.fabric.interface_at(endpoint.vpc, draft.headers.dst).ok_or(gone)?;
-        if !blocks.iter().any(|block| block.contains(&draft.headers.src)) {
-            // EPG-07
-            return Err(DropReason::EndpointSource { endpoint: index });
-        }
-        // EPG-08: without its route there is no way through the endpoint, and none back.
-        let subnet = &cx.fabric.subnets[cx.fabric.enis[client].subnet];
-        let route = cx.fabric.route_tables[subnet.route_table].lookup(draft.headers.src);
-        if route.is_none_or(|route| route.target != RouteTarget::Endpoint(index)) {
-            return Err(gone);
-        }
-        draft.auto_tracked |= *dynamodb;
-        probe.step(|| step(before));
-        return Ok(Location::Interface(client, Arrival::Outside));
+    let ClientKey { client, service, .. } = flow.client;
+    let eni = match flow.way {
+        Way::Interface(eni) => eni.index,
+        Way::Route(eni) => return answer_by_route(cx, flow, eni, draft, probe),
     };
     fit(draft, INTERFACE_ENDPOINT_MTU)?;
-    let ClientKey { client, service, .. } = flow.client;
     draft.set_source(service.0);
     draft.set_destination(client.0);
     draft.set_destination_port(client.1);
     let after = (service.0, client.0);
-    probe.step(|| step(after));
-    draft.sender = Some(eni.index);
+    probe.step(|| Step::Endpoint { endpoint: index, direction: Direction::Inbound, before, after });
+    draft.sender = Some(eni);
     draft.auto_tracked = true;
-    security_group::guard(cx, eni.index, Direction::Outbound, draft, probe)?;
-    let interface = &cx.fabric.enis[eni.index];
+    security_group::guard(cx, eni, Direction::Outbound, draft, probe)?;
+    let interface = &cx.fabric.enis[eni];
     let neighbor = cx.fabric.interface_at(interface.vpc, client.0);
     match neighbor.filter(|neighbor| cx.fabric.enis[*neighbor].subnet == interface.subnet) {
         Some(neighbor) if draft.return_path.is_none() => {
@@ -246,6 +242,37 @@ fn answer(
         }
         _ => Ok(Location::Subnet(interface.subnet)),
     }
+}
+
+/// An answer goes back through a gateway endpoint, to the interface that has the client's address.
+fn answer_by_route(
+    cx: &Context<'_>,
+    flow: &EndpointFlow,
+    eni: Slot<EniIdx>,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let index = flow.client.endpoint.index;
+    let gone = DropReason::EndpointNoFlow { endpoint: index };
+    let EndpointKind::Gateway { blocks, dynamodb } = &cx.fabric.vpc_endpoints[index].kind else {
+        return Err(gone);
+    };
+    fit(draft, cx.fabric.settings.gateway_endpoint_mtu)?;
+    if !blocks.iter().any(|block| block.contains(&draft.headers.src)) {
+        // EPG-07
+        return Err(DropReason::EndpointSource { endpoint: index });
+    }
+    if !has_its_route(cx.fabric, flow) {
+        return Err(gone);
+    }
+    if flow.server.port != flow.client.client.1 {
+        draft.set_destination_port(flow.client.client.1);
+    }
+    draft.auto_tracked |= *dynamodb;
+    let ends = (draft.headers.src, draft.headers.dst);
+    let step = Step::Endpoint { endpoint: index, direction: Direction::Inbound, before: ends, after: ends };
+    probe.step(|| step);
+    Ok(Location::Interface(eni.index, Arrival::Outside))
 }
 
 /// Drops what is larger than `mtu` bytes of IP packet whatever it says about fragments, and tells nobody (EPI-10, MTU-05);
@@ -263,14 +290,14 @@ fn open(
     draft: &mut Draft,
     client: ClientKey,
     server: ServerKey,
-    eni: Option<EniIdx>,
+    way: Way,
 ) -> Result<(), DropReason> {
     let state = Conn::opening_state(&draft.headers.transport);
-    let eni = eni.map(|eni| cx.fabric.enis.slot(eni));
-    if !cx.flows.has_room_for_endpoint(&client, &server) {
+    let holder = Holder::behind(cx.fabric, draft.ingress);
+    if !cx.flows.has_room_for_endpoint(&client, holder) {
         return Err(DropReason::FlowMemoryFull);
     }
-    let flow = EndpointFlow { client, server, eni, state, last_seen: cx.now };
+    let flow = EndpointFlow { client, server, way, holder, state, last_seen: cx.now };
     draft.record(Effect::OpenEndpoint(Box::new(flow)))
 }
 
@@ -279,24 +306,39 @@ fn use_flow(draft: &mut Draft, key: ClientKey, by_client: bool) -> Result<(), Dr
     draft.record(Effect::UseEndpoint { key: Box::new(key), by_client, tcp_flags })
 }
 
-/// A free port of the provider's side: a documented random choice (PIPE-15), here a hash of the flow (EPS-06).
-fn lend(cx: &Context<'_>, client: &ClientKey, pool: ServerPool) -> Option<ServerKey> {
-    let table = cx.flows.endpoints();
-    if table.in_pool(&pool) >= FLOWS_PER_DESTINATION {
-        return None;
+/// The port by which the service knows a client of a gateway endpoint: its own, where no client of another VPC with the
+/// same address has it; or else a free one.
+fn keep_or_lend(cx: &Context<'_>, client: &ClientKey, pool: ServerPool) -> Option<ServerKey> {
+    let own = ServerKey { pool, port: client.client.1 };
+    let rival = cx.flows.endpoints().of_lease(&own).filter(|flow| flow.client != *client);
+    if rival.is_some_and(|rival| is_live(cx.fabric, rival, cx.now) && has_its_route(cx.fabric, rival)) {
+        lend(cx, client, pool, u32::from(PORTS))
+    } else {
+        Some(own)
     }
-    if let Some(port) = cx.nat_port {
-        return Some(ServerKey { pool, port });
-    }
-    let start = u32::try_from(cx.fabric.choice(client) % u64::from(PORTS)).unwrap_or(0);
-    (0..u32::from(PORTS))
-        .map(|step| (start + step) % u32::from(PORTS) + u32::from(LOWEST_PORT))
-        .filter_map(|port| Some(ServerKey { pool, port: u16::try_from(port).ok()? }))
-        .find(|key| table.of_server(key).is_none_or(|flow| !is_live(cx.fabric, flow, cx.now)))
 }
 
-/// Whether an endpoint still carries a flow: it, its interface and the service's address are those of then, and the flow
-/// has not been idle for too long.
+/// A port where a target may have `limit` flows: a choice that nobody outside can foresee (PIPE-15, EPS-06).
+fn lend(cx: &Context<'_>, client: &ClientKey, pool: ServerPool, limit: u32) -> Option<ServerKey> {
+    let table = cx.flows.endpoints();
+    let port = match cx.nat_port {
+        Some(port) => (table.in_pool(&pool) < limit).then_some(port),
+        None => table
+            .port_for(client, &pool, cx.flows.choice(client), limit, |flow| is_live(cx.fabric, flow, cx.now)),
+    };
+    Some(ServerKey { pool, port: port? })
+}
+
+/// How long endpoints remember what no published time says.
+pub(crate) fn patience(fabric: &Fabric) -> Patience {
+    Patience {
+        opening: Duration::from_secs(fabric.settings.tcp_opening_timeout.into()),
+        closing: fabric.nat_closing_timeout(),
+    }
+}
+
+/// Whether an endpoint still carries a flow: it, its interface or the client's, and the service's address are those of
+/// then, and the flow has not been idle for too long.
 pub(crate) fn is_live(fabric: &Fabric, flow: &EndpointFlow, now: Timestamp) -> bool {
     let slot = flow.client.endpoint;
     let endpoint =
@@ -306,11 +348,23 @@ pub(crate) fn is_live(fabric: &Fabric, flow: &EndpointFlow, now: Timestamp) -> b
         fabric.hosts.slot(endpoint.service) == target.host
             && fabric.hosts[endpoint.service].addresses.contains(&target.service.0)
     });
-    let has_interface = flow.eni.is_none_or(|eni| {
-        let interface = fabric.enis.get(eni.index).filter(|_| fabric.enis.slot(eni.index) == eni);
-        interface.is_some_and(|interface| interface.owns(flow.client.service.0))
-    });
-    is_there && has_interface && flow.is_live(fabric.nat_closing_timeout(), now)
+    let (eni, address) = match flow.way {
+        Way::Route(eni) => (eni, flow.client.client.0),
+        Way::Interface(eni) => (eni, flow.client.service.0),
+    };
+    let interface = fabric.enis.get(eni.index).filter(|_| fabric.enis.slot(eni.index) == eni);
+    let has_interface = interface.is_some_and(|interface| interface.owns(address));
+    is_there && has_interface && flow.is_live(patience(fabric), now)
+}
+
+/// Whether the client's subnet still leads to the gateway endpoint: without its route there is no way through it, and none
+/// back (EPG-08).
+fn has_its_route(fabric: &Fabric, flow: &EndpointFlow) -> bool {
+    let Way::Route(eni) = flow.way else { return true };
+    let Some(client) = fabric.enis.get(eni.index) else { return false };
+    let table = &fabric.route_tables[fabric.subnets[client.subnet].route_table];
+    let route = table.lookup(flow.client.service.0);
+    route.is_some_and(|route| route.target == RouteTarget::Endpoint(flow.client.endpoint.index))
 }
 
 /// Whether a client's packet opens a connection where another has ended.

@@ -11,6 +11,7 @@ use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
 use crate::fabric::{Fabric, NatGateway};
 use crate::flow::lending::FLOWS_PER_DESTINATION;
 use crate::flow::nat::{InsideKey, NatBinding, OutsideKey, Pool};
+use crate::flow::share::Holder;
 use crate::flow::{Conn, Effect, is_reply};
 use crate::index::NatGatewayIdx;
 use crate::packet::{BornPacket, Draft, Path};
@@ -141,12 +142,13 @@ fn open(
         IpAddr::V4(remote) => remote,
         IpAddr::V6(address) => embedded_ipv4(address).ok_or(DropReason::NatIpv6 { gateway })?,
     };
-    if !cx.flows.has_room_for_mapping(&inside, draft.ingress) {
+    let holder = Holder::behind(cx.fabric, draft.ingress);
+    if !cx.flows.has_room_for_mapping(&inside, holder) {
         return Err(DropReason::FlowMemoryFull);
     }
     let outside = lend(cx, nat, &inside, remote).ok_or(DropReason::NatPortAllocation { gateway })?;
     let state = Conn::opening_state(&draft.headers.transport);
-    let binding = NatBinding { inside, outside, client: draft.ingress, state, last_seen: cx.now };
+    let binding = NatBinding { inside, outside, holder, state, last_seen: cx.now };
     draft.record(Effect::Map(Box::new(binding)))?;
     Ok(outside)
 }
@@ -170,9 +172,11 @@ fn lend(cx: &Context<'_>, nat: &NatGateway, inside: &InsideKey, remote: Ipv4Addr
         };
         let port = match cx.nat_port {
             Some(port) => (table.in_pool(&pool) < FLOWS_PER_DESTINATION).then_some(port),
-            None => table.port_for(inside, &pool, cx.flows.choice(inside), |binding| {
-                is_live(cx.fabric, binding, cx.now)
-            }),
+            None => {
+                table.port_for(inside, &pool, cx.flows.choice(inside), FLOWS_PER_DESTINATION, |binding| {
+                    is_live(cx.fabric, binding, cx.now)
+                })
+            }
         };
         Some(OutsideKey { pool, port: port? })
     })

@@ -36,7 +36,10 @@ pub(crate) fn cross(
         }
         Direction::Inbound => match link.end_for(draft.headers.dst) {
             Some(AwsEnd::VpnGateway(gateway)) => Ok(Location::OutOfLink(gateway, index)),
-            Some(AwsEnd::Transit(attachment)) => Ok(Location::Transit(attachment, None)),
+            Some(AwsEnd::Transit(attachment)) => {
+                draft.link = Some(index);
+                Ok(Location::Transit(attachment, None))
+            }
             None => Err(DropReason::PrivateLinkNoRoute { link: index }),
         },
     }

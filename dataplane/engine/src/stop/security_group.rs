@@ -118,7 +118,7 @@ fn open(
     let remembered = begins != Beginning::Nothing;
     let auto_tracked = || match direction {
         Direction::Inbound => draft.auto_tracked,
-        Direction::Outbound => subnet::is_auto_tracked(cx, cx.fabric.enis[eni].subnet, draft.headers.dst),
+        Direction::Outbound => subnet::is_auto_tracked(cx, cx.fabric.enis[eni].subnet, draft),
     };
     // The dearest question last: it looks up a route.
     let untracked = evaluation.first.is_some()

@@ -8,7 +8,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use vpclab_model::{RouteOrigin, RouteState};
 
 use crate::fabric::{Direction, EndpointKind, Role, Route, RouteTarget};
-use crate::index::{EniIdx, RouteTableIdx, SubnetIdx, VpcEndpointIdx};
+use crate::index::{EniIdx, RouteTableIdx, SubnetIdx, VpcEndpointIdx, VpcIdx};
 use crate::packet::Draft;
 use crate::plan::{Arrival, Context, Location, settle};
 use crate::reason::DropReason;
@@ -132,26 +132,42 @@ fn picked<'a>(cx: &Context<'a>, table: RouteTableIdx, route: &'a Route) -> &'a R
         other.overridden && other.destination == route.destination && other.prefix_list.is_some()
     };
     let others: Vec<&Route> = table.routes.iter().filter(may_be_it).collect();
-    *settle(cx, &(table.name.as_str(), route.destination), &route, &others)
+    let &picked = settle(cx, &(table.name.as_str(), route.destination), &route, &others);
+    picked
 }
 
-/// Whether what goes to `destination` from `subnet` passes a gateway whose flows are tracked whatever the rules say
-/// (CT-07).
-pub(crate) fn is_auto_tracked(cx: &Context<'_>, subnet: SubnetIdx, destination: IpAddr) -> bool {
-    let here = &cx.fabric.subnets[subnet];
-    let Some(route) = cx.fabric.route_tables[here.route_table].lookup(destination) else { return false };
+/// How many VPCs in a row a packet is followed through by transit gateways.
+const MAX_TRANSITS: usize = 4;
+
+/// Whether what is sent from `subnet` passes a gateway whose flows are tracked whatever the rules say (CT-07), in this VPC
+/// or in one that a transit gateway or a peering connection leads to.
+pub(crate) fn is_auto_tracked(cx: &Context<'_>, subnet: SubnetIdx, draft: &Draft) -> bool {
+    let mut from = subnet;
+    for _ in 0..MAX_TRANSITS {
+        let here = &cx.fabric.subnets[from];
+        let route = cx.fabric.route_tables[here.route_table].lookup(draft.headers.dst);
+        let Some(RouteTarget::TransitGateway(attachment)) = route.map(|route| route.target) else {
+            return route
+                .is_some_and(|route| leads_to_tracking(cx, here.vpc, route.target, draft.headers.dst));
+        };
+        let Some(door) = transit::way_out(cx, attachment, from, draft) else { return false };
+        from = door;
+    }
+    false
+}
+
+/// Whether a route of `vpc` leads to a gateway whose flows are tracked whatever the rules say.
+fn leads_to_tracking(cx: &Context<'_>, vpc: VpcIdx, target: RouteTarget, destination: IpAddr) -> bool {
     let is_endpoint = |vpc| {
         let owner = cx.fabric.interface_at(vpc, destination);
         owner.is_some_and(|eni| matches!(cx.fabric.enis[eni].role, Role::Endpoint(_)))
     };
-    match route.target {
+    match target {
         RouteTarget::NatGateway(_) | RouteTarget::EgressOnly(_) => true,
         RouteTarget::Endpoint(endpoint) => is_dynamodb(cx, endpoint),
         // EPI-15
-        RouteTarget::Local => is_endpoint(here.vpc),
-        RouteTarget::Peering(peering) => {
-            cx.fabric.peerings[peering].other_end(here.vpc).is_some_and(is_endpoint)
-        }
+        RouteTarget::Local => is_endpoint(vpc),
+        RouteTarget::Peering(peering) => cx.fabric.peerings[peering].other_end(vpc).is_some_and(is_endpoint),
         _ => false,
     }
 }

@@ -10,8 +10,8 @@ use std::net::IpAddr;
 
 use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
 
-use crate::fabric::{AttachmentEnd, Direction, TransitAttachment, TransitRoute, VpcAttachment};
-use crate::index::{AttachmentIdx, EniIdx, SubnetIdx};
+use crate::fabric::{AttachmentEnd, AwsEnd, Direction, TransitAttachment, TransitRoute, VpcAttachment};
+use crate::index::{AttachmentIdx, EniIdx, LinkIdx, SubnetIdx};
 use crate::packet::{BornPacket, Draft, Path};
 use crate::plan::{Context, Location, settle};
 use crate::reason::DropReason;
@@ -22,6 +22,9 @@ const TRANSIT_MTU: u16 = 8500;
 
 /// The same for VPN attachments; inside the tunnels there is less room.
 const VPN_MTU: u16 = 1500;
+
+/// How many transit gateways in a row are asked where a packet would go.
+const MAX_PEERINGS: usize = 8;
 
 /// A packet has come in by an attachment; out of a VPC by the interface in the subnet `door`.
 pub(crate) fn switch(
@@ -54,6 +57,7 @@ pub(crate) fn switch(
                 draft.sender = None;
             }
             draft.path = Path::Transit(to);
+            draft.link = None;
             probe.step(|| Step::TransitGateway { from, to, subnet: Some(door) });
             Ok(Location::OutOfTransit(door))
         }
@@ -71,6 +75,11 @@ pub(crate) fn switch(
         AttachmentEnd::DxGateway(behind) => {
             draft.sender = None;
             probe.step(|| Step::TransitGateway { from, to, subnet: None });
+            let ends_here =
+                |link: LinkIdx| cx.fabric.links[link].ends.iter().any(|(_, end)| *end == AwsEnd::Transit(to));
+            if draft.link.is_some_and(ends_here) {
+                return Err(DropReason::DxGatewayHairpin { attachment: to });
+            }
             let links = behind.lookup(draft.headers.dst).map_or(&[][..], |route| &route.links);
             let link = pick(cx, &(&*left.name, flow(draft)), links)
                 .ok_or(DropReason::TransitBlackhole { table, destination })?;
@@ -92,6 +101,29 @@ pub(crate) fn door_in_zone_of(
     };
     let zone = &cx.fabric.subnets[subnet].availability_zone;
     door_in(cx, doors, zone).ok_or(DropReason::TransitZone { attachment, subnet })
+}
+
+/// The subnet by whose interface a packet for the draft's destination comes out of a transit gateway that it enters from
+/// `subnet`; nothing where it does not come into a VPC.
+pub(crate) fn way_out(
+    cx: &Context<'_>,
+    attachment: AttachmentIdx,
+    subnet: SubnetIdx,
+    draft: &Draft,
+) -> Option<SubnetIdx> {
+    let mut door = Some(door_in_zone_of(cx, attachment, subnet).ok()?);
+    let mut from = attachment;
+    for _ in 0..MAX_PEERINGS {
+        let entered = &cx.fabric.transit_attachments[from];
+        let route = cx.fabric.transit_tables[entered.table?].lookup(draft.headers.dst)?;
+        let left = &cx.fabric.transit_attachments[share(cx, entered, route, draft)?];
+        match &left.end {
+            AttachmentEnd::Vpc(vpc) => return choose_door(cx, left, vpc, door, draft),
+            AttachmentEnd::Peering(there) => (from, door) = (*there, None),
+            AttachmentEnd::Vpn(_) | AttachmentEnd::DxGateway(_) => return None,
+        }
+    }
+    None
 }
 
 /// Cuts nothing and drops what is too large, whatever its DF bit says (MTU-05). The sender is told where the packet came

@@ -1,8 +1,9 @@
 //! What does a virtual private gateway let through? (area VGW)
 //!
 //! It stands between its VPC and private links, and between links: from the VPC it takes what interfaces send under their
-//! own addresses, into it what goes to an interface's private address (VGW-02), and nothing that only wants to pass. It
-//! is a hop (OQ-22); of a packet that was a hop too far nobody hears.
+//! own addresses, into it what goes to an interface's private address (VGW-02), and nothing that only wants to pass: what
+//! came into the VPC by another gateway goes no further, whatever its source. It is a hop (OQ-22); of a packet that was a
+//! hop too far nobody hears.
 
 use vpclab_model::Propagation;
 
@@ -28,7 +29,8 @@ pub(crate) fn leave(
 ) -> Result<Location, DropReason> {
     let gateway = &cx.fabric.vpn_gateways[index];
     let own = gateway.vpc.and_then(|vpc| interface(cx, vpc, draft.headers.src));
-    if own.is_none() {
+    // What a NAT gateway or an instance passes on is the VPC's own.
+    if own.is_none() || draft.path != Path::Inside {
         return Err(DropReason::VpnGatewayForeignSource { gateway: index });
     }
     let link = choose(cx, index, draft).ok_or(DropReason::VpnGatewayNoRoute { gateway: index })?;

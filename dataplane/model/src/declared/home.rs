@@ -15,7 +15,12 @@ pub(crate) struct DeclaredHome {
 impl DeclaredHome {
     /// Takes `region` and `owner` of a resource that has both.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
-        Self { region: reader.take(&["region"]), owner: reader.take(&["owner", "owner_id"]) }
+        Self { region: reader.take(&["region"]), owner: Self::read_owner(reader) }
+    }
+
+    /// Takes `owner` of a resource that belongs to no region.
+    pub(crate) fn read_owner(reader: &mut Reader<'_>) -> Given<Account> {
+        reader.take(&["owner", "owner_id"])
     }
 
     /// With the defaults: the document's region, and the one account. Nothing when any of it has been reported.

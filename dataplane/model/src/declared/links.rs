@@ -12,6 +12,7 @@ use crate::name::{
 };
 use crate::reader::{Given, List, Reader};
 use crate::resources::{LinkState, LocalPreference, Tags, TunnelEncryption};
+use crate::shape::Account;
 
 /// The highest autonomous system number (RFC 6793).
 const LAST_ASN: i64 = 4_294_967_294;
@@ -67,6 +68,7 @@ pub(crate) struct DeclaredVpnConnection {
 /// A Direct Connect gateway as written.
 #[derive(Debug)]
 pub(crate) struct DeclaredDxGateway {
+    pub(crate) owner: Given<Account>,
     pub(crate) amazon_side_asn: Given<i64>,
     pub(crate) tags: Tags,
 }
@@ -149,7 +151,11 @@ impl DeclaredVpnConnection {
 impl DeclaredDxGateway {
     pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &DxGatewayName) -> Self {
         let _ = reader.take::<String>(&["name"]);
-        Self { amazon_side_asn: reader.number(&["amazon_side_asn"], 1..=LAST_ASN), tags: reader.tags() }
+        Self {
+            owner: DeclaredHome::read_owner(reader),
+            amazon_side_asn: reader.number(&["amazon_side_asn"], 1..=LAST_ASN),
+            tags: reader.tags(),
+        }
     }
 }
 

@@ -113,6 +113,8 @@ pub struct BgpRoute {
 /// A Direct Connect gateway (area DX): joins virtual interfaces with gateways of AWS, in any region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DxGateway {
+    /// The account that it belongs to, twelve digits; associations may cross accounts.
+    pub owner: String,
     /// Its autonomous system.
     pub amazon_side_asn: u32,
     /// Labels.

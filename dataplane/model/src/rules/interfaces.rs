@@ -108,7 +108,7 @@ fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
     drafts
 }
 
-/// One to five groups of the interface's VPC; the default one if none is named (SG-06).
+/// One to sixteen groups of the interface's VPC; the default one if none is named (SG-06).
 fn security_groups(
     cx: &Context<'_>,
     name: &NetworkInterfaceName,

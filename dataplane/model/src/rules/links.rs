@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::declared::{DeclaredBgpRoute, DeclaredVirtualInterface};
+use crate::home::DEFAULT_OWNER;
 use crate::log::Place;
 use crate::name::{
     CustomerGatewayName, CustomerNetworkName, DxGatewayAssociationName, DxGatewayName,
@@ -223,6 +224,7 @@ fn customer_gateways(cx: &Context<'_>, behind: &Behind) -> BTreeMap<CustomerGate
 
 fn dx_gateways(cx: &Context<'_>) -> BTreeMap<DxGatewayName, DxGateway> {
     let build = |declared: &crate::declared::DeclaredDxGateway| DxGateway {
+        owner: declared.owner.value().map_or(DEFAULT_OWNER, |account| account.0.as_str()).to_owned(),
         amazon_side_asn: amazon_asn(cx, &declared.amazon_side_asn),
         tags: declared.tags.clone(),
     };

@@ -27,16 +27,16 @@ impl Loan for Flow {
         self.lease
     }
 
-    fn payer(&self) -> Ingress {
-        Ingress::Internet
+    fn holder(&self) -> Holder {
+        Holder::Internet
     }
 
     fn last_seen(&self) -> Timestamp {
         self.last_seen
     }
 
-    fn is_over(&self) -> bool {
-        self.over
+    fn phase(&self) -> Phase {
+        if self.over { Phase::Over } else { Phase::Going }
     }
 
     fn advance(&mut self, _: bool, flags: Option<TcpFlags>, now: Timestamp) {
@@ -55,7 +55,7 @@ fn is_live(flow: &Flow, now: Timestamp) -> bool {
 
 /// Lends a port of pool 0 to `client`, in the way packets do.
 fn lend(loans: &mut Loans<Flow>, client: u32, choice: u64, now: Timestamp) -> Option<u16> {
-    let port = loans.port_for(&client, &0, choice, |flow| is_live(flow, now))?;
+    let port = loans.port_for(&client, &0, choice, FLOWS_PER_DESTINATION, |flow| is_live(flow, now))?;
     loans.lend(&Flow { client, lease: Lease { pool: 0, port }, last_seen: now, over: false });
     Some(port)
 }
@@ -76,7 +76,7 @@ fn a_flow_that_opens_again_and_again_is_kept_once() {
         assert_eq!(lend(&mut loans, 1, 7, at(turn)), first, "the port is the client's already");
     }
     assert_eq!((loans.len(), loans.places.len(), loans.free.len()), (1, 1, 0));
-    assert_eq!((loans.in_pool(&0), loans.paid_by(Ingress::Internet)), (1, 1));
+    assert_eq!((loans.in_pool(&0), loans.held_by(Holder::Internet)), (1, 1));
     // The same for a port that goes from client to client.
     let port = first.unwrap();
     for client in 2..1000 {
@@ -85,7 +85,7 @@ fn a_flow_that_opens_again_and_again_is_kept_once() {
     assert_eq!((loans.len(), loans.places.len(), loans.in_pool(&0)), (1, 1, 1));
     loans.sweep(1, |_| false);
     assert!(
-        loans.is_empty() && loans.pools.is_empty() && loans.by_payer.is_empty() && loans.by_lease.is_empty()
+        loans.is_empty() && loans.pools.is_empty() && loans.by_holder.is_empty() && loans.by_lease.is_empty()
     );
 }
 
@@ -125,13 +125,19 @@ fn of_a_full_pool_the_oldest_flow_gives_way_once_it_has_expired() {
         loans.advance(&client, true, None, at(100));
     }
     let oldest = loans.of_client(&777).unwrap().lease.port;
-    assert_eq!(loans.port_for(&newcomer, &0, 3, |flow| is_live(flow, at(350))), None);
-    assert_eq!(loans.port_for(&newcomer, &0, 3, |flow| is_live(flow, at(351))), Some(oldest));
+    assert_eq!(loans.port_for(&newcomer, &0, 3, FLOWS_PER_DESTINATION, |flow| is_live(flow, at(350))), None);
+    assert_eq!(
+        loans.port_for(&newcomer, &0, 3, FLOWS_PER_DESTINATION, |flow| is_live(flow, at(351))),
+        Some(oldest)
+    );
     // One that has ended does so before.
     loans.advance(&54_321, true, Some(TcpFlags(4)), at(200));
     let ended = loans.of_client(&54_321).unwrap().lease.port;
-    assert_eq!(loans.port_for(&newcomer, &0, 3, |flow| is_live(flow, at(210))), None);
-    assert_eq!(loans.port_for(&newcomer, &0, 3, |flow| is_live(flow, at(211))), Some(ended));
+    assert_eq!(loans.port_for(&newcomer, &0, 3, FLOWS_PER_DESTINATION, |flow| is_live(flow, at(210))), None);
+    assert_eq!(
+        loans.port_for(&newcomer, &0, 3, FLOWS_PER_DESTINATION, |flow| is_live(flow, at(211))),
+        Some(ended)
+    );
     assert_eq!(lend(&mut loans, newcomer, 3, at(211)), Some(ended));
     assert_eq!(loans.in_pool(&0), FLOWS_PER_DESTINATION);
     // Whoever has a port there already keeps it, full or not.
@@ -143,7 +149,7 @@ fn of_a_full_pool_the_oldest_flow_gives_way_once_it_has_expired() {
 fn a_refused_flow_asks_about_two_others_at_most() {
     let loans = full();
     let asked = std::cell::Cell::new(0);
-    let answer = loans.port_for(&FLOWS_PER_DESTINATION, &0, 3, |_| {
+    let answer = loans.port_for(&FLOWS_PER_DESTINATION, &0, 3, FLOWS_PER_DESTINATION, |_| {
         asked.set(asked.get() + 1);
         true
     });
@@ -165,4 +171,8 @@ fn the_map_of_ports_finds_the_next_free_one_round_and_round() {
     assert_eq!(map.free_from(PORTS - 1), Some(PORTS - 1));
     map.set(u16::MAX, true);
     assert_eq!(map.free_from(PORTS - 1), Some(0));
+    // Lower ports are clients' own.
+    map.set(LOWEST_PORT, true);
+    map.set(80, false);
+    assert_eq!(map.free_from(0), None);
 }

@@ -5,11 +5,12 @@ use ipnet::IpNet;
 use crate::declared::DeclaredRoute;
 use crate::log::Place;
 use crate::name::{ManagedPrefixListName, VpcName};
+use crate::not_modelled::NETWORK_FIREWALLS;
 use crate::reader::Given;
 use crate::register::Context;
 use crate::resources::RouteTarget;
 use crate::rules::prefix_lists;
-use crate::rules::routes::{INVALID, Surroundings};
+use crate::rules::routes::{INVALID, Surroundings, VPC_ENDPOINTS};
 use crate::space::{LINK_LOCAL_SERVICES, LINK_LOCAL_SERVICES_V6, NAT64};
 
 /// What a written route is for.
@@ -106,17 +107,18 @@ pub(super) fn allowed(
         return whole;
     }
     let Some(local) = local else { return true };
-    let may_be_inside = matches!(
-        target,
-        RouteTarget::NetworkInterface(_) | RouteTarget::NatGateway(_) | RouteTarget::NotModelled { .. }
-    );
+    let may_be_inside = match target {
+        RouteTarget::NetworkInterface(_) | RouteTarget::NatGateway(_) => true,
+        RouteTarget::NotModelled { kind, .. } => matches!(*kind, VPC_ENDPOINTS | NETWORK_FIREWALLS),
+        _ => false,
+    };
     if !may_be_inside {
         let problem = format!("{destination} is equal to or more specific than {local} of VPC {name}");
         cx.log.report(
             target_at,
             INVALID,
             problem,
-            "such a route can target a network interface or a NAT gateway only",
+            "such a route can target a network interface, a NAT gateway or a Gateway Load Balancer endpoint only",
         );
         return false;
     }
