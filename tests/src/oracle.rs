@@ -29,7 +29,7 @@ use self::endpoint::{Carried, Carrying};
 use self::filters::acl;
 use self::memory::{Datagram, Passage};
 pub use self::nat::Offer;
-use self::nat::{Lent, Mapping};
+use self::nat::{Draining, Lent, Mapping};
 use self::routes::route;
 pub(crate) use self::telling::ROUTER_LINK_LOCAL;
 use self::telling::Telling;
@@ -109,6 +109,7 @@ pub struct Oracle {
     passages: Vec<Passage>,
     datagrams: Vec<Datagram>,
     lent: Vec<Lent>,
+    draining: Vec<Draining>,
     carried: Vec<Carried>,
     placed: Vec<Placed>,
     objection: Option<String>,
@@ -195,6 +196,8 @@ struct Walk<'a> {
     by_transit: bool,
     /// Whether it comes out of a transit gateway's interface just now.
     out_of_transit: bool,
+    /// Whether it comes out of a NAT gateway just now.
+    out_of_nat: bool,
     /// The subnets by which the engine says it comes out of transit gateways, and how many of them have been met.
     doors: &'a [String],
     doors_met: usize,
@@ -241,6 +244,7 @@ impl<'a> Walk<'a> {
             lacks_an_offer: false,
             by_transit: false,
             out_of_transit: false,
+            out_of_nat: false,
             doors: &[],
             doors_met: 0,
             crossed: Crossings::default(),
@@ -271,6 +275,8 @@ impl Oracle {
         now: Duration,
         choices: &Choices,
     ) -> Verdict {
+        let draining = self.with_draining(topology);
+        let topology = draining.as_ref().unwrap_or(topology);
         let Choices { offers, loans, doors } = choices;
         let mut walk = Walk { offers, loans, doors, ..Walk::new(topology, now, packet.clone()) };
         let ended = self.reassemble(&mut walk, entry).and_then(|()| match entry {
@@ -327,8 +333,10 @@ impl Oracle {
         self.crossings
     }
 
-    /// Forgets what belongs to interfaces that `topology` no longer has: one made anew under an old name is another.
-    pub fn forget_removed(&mut self, topology: &Topology) {
+    /// `topology` takes the place of `previous`. Forgets what belongs to interfaces that it no longer has: one made anew
+    /// under an old name is another.
+    pub fn change(&mut self, previous: &Topology, topology: &Topology, now: Duration) {
+        self.drain(previous, topology, now);
         // With other routes the ends may have other zones.
         self.placed.clear();
         self.passages.retain(|passage| topology.network_interfaces.contains_key(passage.interface.as_str()));
@@ -366,6 +374,9 @@ impl Oracle {
         let dst = walk.packet.dst;
         walk.router = Some(subnet);
         let out_of_transit = std::mem::take(&mut walk.out_of_transit);
+        // NAT-07, NACL-21: a NAT gateway is no neighbour, but for packets between two addresses of its subnet.
+        let is_here = |address| here.cidr_blocks().any(|block| block.contains(&address));
+        let out_of_nat = std::mem::take(&mut walk.out_of_nat) && !is_here(walk.packet.src);
         if is_reserved(dst) {
             return Err(Reason::NotForwarded);
         }
@@ -376,7 +387,7 @@ impl Oracle {
         let found = route(topology, &topology.route_tables[&here.route_table].routes, dst);
         // NACL-06: what the router hands over inside the subnet does not leave it, unless it is steered away.
         let is_local = found.is_some_and(|route| route.target == RouteTarget::Local);
-        let stays_inside = is_local && here.cidr_blocks().any(|block| block.contains(&dst));
+        let stays_inside = is_local && is_here(dst);
         let meets_acl = if out_of_transit {
             // NACL-22, NACL-23
             match found.map(|route| &route.target) {
@@ -387,9 +398,13 @@ impl Oracle {
                 _ => true,
             }
         } else {
-            !stays_inside || topology.settings.network_acl_within_subnet_via_router
+            out_of_nat || !stays_inside || topology.settings.network_acl_within_subnet_via_router
         };
-        let from = if out_of_transit { From::Transit(subnet) } else { From::Subnet(subnet) };
+        let from = match (out_of_transit, out_of_nat) {
+            (true, _) => From::Transit(subnet),
+            (false, true) => From::Outside,
+            (false, false) => From::Subnet(subnet),
+        };
         if meets_acl {
             acl(&topology.network_acls[&here.network_acl], &walk.packet, true)?;
         }

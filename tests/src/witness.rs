@@ -144,8 +144,9 @@ pub fn exists(net: &Net, entry: &Entry) -> bool {
 
 /// Replaces the configuration of both.
 pub fn change(net: &mut Net, oracle: &mut Oracle, next: &Value) {
+    let previous = net.topology.clone();
     net.change(|document| *document = next.clone());
-    oracle.forget_removed(&net.topology);
+    oracle.change(&previous, &net.topology, net.now());
 }
 
 /// The guest that sends, and the frame it sends.

@@ -18,7 +18,7 @@ use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question};
-use crate::{steps, undeclared, words};
+use crate::{chained, steps, undeclared, words};
 
 /// The source ports of a client that does not choose one (NACL-19).
 const EPHEMERAL: &str = "32768-60999";
@@ -428,6 +428,7 @@ impl Telling<'_> {
             assumed.push(Assumed { resource: from.name.clone(), assumption });
         }
         assumed.extend(self.forwarders(told));
+        assumed.extend(chained::assumed(self.fabric, told.forward.steps.iter()));
         assumed.extend(self.unknown_lists(told));
         if !self.has_receiver() {
             return assumed;

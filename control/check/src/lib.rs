@@ -6,6 +6,7 @@
 mod answer;
 mod askable;
 mod beyond;
+mod chained;
 mod codes;
 mod evidence;
 mod explain;

@@ -6,7 +6,8 @@
 use std::net::Ipv4Addr;
 
 use vpclab_model::{
-    InterfaceType, NetworkInterface, NetworkInterfaceName, RouteTarget, SubnetName, Topology, VpcName,
+    InterfaceType, NatGatewayName, NatGatewayState, NetworkInterface, NetworkInterfaceName, PeeringState,
+    RouteTarget, SubnetName, Topology, VpcName,
 };
 
 use crate::beyond;
@@ -67,7 +68,11 @@ fn vpc(topology: &Topology, name: &VpcName) -> Branch {
 
 fn peerings(topology: &Topology) -> impl Iterator<Item = Branch> {
     topology.vpc_peering_connections.iter().map(|(name, peering)| {
-        let state = words::peering_state(peering.state);
+        let state = match peering.state {
+            // PCX-01
+            PeeringState::Failed => "failed: their blocks overlap",
+            state => words::peering_state(state),
+        };
         Branch::text(format!(
             "VPC peering connection {}  {} ⇄ {}  {state}",
             paint(STRONG, name),
@@ -86,13 +91,23 @@ fn subnet(topology: &Topology, name: &SubnetName) -> Branch {
     Branch::text(title)
         .note(format!("routes {}: {}", subnet.route_table, routes(topology, name)))
         .note(format!("network ACL {}: {}", subnet.network_acl, acl(topology, name)))
-        .with(members.map(|(name, eni)| Branch::row(interface(name, eni))))
+        .with(members.map(|(name, eni)| Branch::row(interface(topology, name, eni))))
+}
+
+/// What a NAT gateway that does not work died of (NAT-17).
+fn failure(topology: &Topology, gateway: &NatGatewayName) -> String {
+    match topology.nat_gateways.get(gateway).map(|gateway| &gateway.state) {
+        Some(NatGatewayState::Failed { failure_code, .. }) => format!(" (failed: {failure_code})"),
+        Some(NatGatewayState::Available) | None => String::new(),
+    }
 }
 
 /// Name, private addresses, public ones, IPv6 ones, and what guards it.
-fn interface(name: &NetworkInterfaceName, eni: &NetworkInterface) -> Vec<String> {
+fn interface(topology: &Topology, name: &NetworkInterfaceName, eni: &NetworkInterface) -> Vec<String> {
     let label = match (&eni.interface_type, &eni.attachment) {
-        (InterfaceType::NatGateway(gateway), _) => format!("NAT gateway {gateway}"),
+        (InterfaceType::NatGateway(gateway), _) => {
+            format!("NAT gateway {gateway}{}", failure(topology, gateway))
+        }
         (InterfaceType::NotModelled { kind, .. }, _) => format!("{name} ({kind}, not modelled)"),
         (InterfaceType::Interface, Some(attachment)) if eni.implied => attachment.instance.to_string(),
         (InterfaceType::Interface, Some(attachment)) => {

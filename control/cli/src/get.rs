@@ -75,7 +75,7 @@ kinds! {
     RouteTable, "InvalidRouteTableID.NotFound", ["vpc", "main", "routes"];
     InternetGateway, "InvalidInternetGatewayID.NotFound", ["vpc"];
     EgressOnlyInternetGateway, "InvalidGatewayID.NotFound", ["vpc"];
-    NatGateway, "NatGatewayNotFound", ["subnet", "connectivity_type", "network_interface", "state"];
+    NatGateway, "NatGatewayNotFound", ["subnet", "connectivity_type", "private_ips", "public_ips", "state"];
     VpcPeeringConnection, "InvalidVpcPeeringConnectionID.NotFound", ["vpc", "peer_vpc", "state"];
     TransitGateway, "InvalidTransitGatewayID.NotFound", ["amazon_side_asn", "default_route_table"];
     TransitGatewayVpcAttachment, "InvalidTransitGatewayAttachmentID.NotFound",
@@ -85,7 +85,7 @@ kinds! {
     TransitGatewayRouteTable, "InvalidRouteTableID.NotFound",
         ["transit_gateway", "associations", "propagations", "routes"];
     ManagedPrefixList, "InvalidPrefixListID.NotFound",
-        ["address_family", "owner", "max_entries", "version", "entries"];
+        ["address_family", "max_entries", "version", "entries"];
     NetworkAcl, "InvalidNetworkAclID.NotFound", ["vpc", "default", "ingress", "egress"];
     SecurityGroup, "InvalidGroup.NotFound", ["vpc", "description", "ingress", "egress"];
     NetworkInterface, "InvalidNetworkInterfaceID.NotFound",
@@ -168,6 +168,21 @@ pub(crate) fn get(get: &Get) -> Result<Answer, Failure> {
         Vec::new()
     };
     let mut value = value;
+    if kind.plural == kind::NatGateway::PLURAL {
+        let interfaces = find_kind(kind::NetworkInterface::PLURAL)?;
+        let interfaces = match &get.source.topology {
+            Some(path) => resources(&load::from_path(path)?.topology, &interfaces),
+            None => {
+                running::client(&get.source.lab.lab)?.resources(interfaces.plural).map_err(running::failed)?
+            }
+        };
+        if name.is_some() {
+            complete_gateway(&mut value, &interfaces);
+        } else {
+            let all = value.as_object_mut().into_iter().flat_map(Map::values_mut);
+            all.for_each(|one| complete_gateway(one, &interfaces));
+        }
+    }
     if name.is_some() {
         add_what_runs(&mut value, &running);
         output::text(&card(&value))?;
@@ -214,6 +229,24 @@ fn foreign(all: &Value, source: &Source) -> Result<Vec<&'static str>, Failure> {
     }
     columns.extend(has("owner", Some(DEFAULT_OWNER)).then_some("owner"));
     Ok(columns)
+}
+
+/// Adds to a NAT gateway the addresses of its interface, and puts into words what it failed of.
+fn complete_gateway(gateway: &mut Value, interfaces: &Value) {
+    let Some(gateway) = gateway.as_object_mut() else { return };
+    if let Some(failed) = gateway.get("state").and_then(|state| state.get("failed")) {
+        let text = |key: &str| failed.get(key).and_then(Value::as_str).unwrap_or_default();
+        let state = format!("failed: {} ({})", text("failure_message"), text("failure_code"));
+        gateway.insert("state".to_owned(), state.into());
+    }
+    let interface = gateway.get("network_interface").and_then(Value::as_str);
+    let Some(interface) = interface.and_then(|name| interfaces.get(name)) else { return };
+    let secondary = interface.get("secondary_private_ips").and_then(Value::as_array);
+    let primary = interface.get("private_ip").filter(|address| address.is_string());
+    let all = primary.into_iter().chain(secondary.into_iter().flatten()).cloned();
+    gateway.insert("private_ips".to_owned(), Value::Array(all.collect()));
+    let public = interface.get("public_ips").cloned().unwrap_or_default();
+    gateway.insert("public_ips".to_owned(), public);
 }
 
 /// Adds to a guest what it runs in, and whether that is still there.

@@ -9,6 +9,14 @@ use serde_json::{Map, Value};
 use vpclab_api::Change;
 use vpclab_model::{Kind, NOT_MODELLED, Name, Settings, Topology};
 
+/// Compares the resources of these kinds. It does not compile unless every kind is listed.
+macro_rules! compare_each {
+    ($changes:ident, $before:ident, $after:ident, [$($kind:ident),*]) => {
+        let Topology { region: _, settings: _, not_modelled: _, $($kind: _),* } = $after;
+        $(compare(&mut $changes, &$before.$kind, &$after.$kind);)*
+    };
+}
+
 /// What becomes different when `after` follows `before`: the region and each setting as an `update`, then resources in
 /// the order of a topology's kinds, by name.
 #[must_use]
@@ -20,42 +28,48 @@ pub fn changes(before: &Topology, after: &Topology) -> Vec<Change> {
     let (old, new) = (settings(before.settings), settings(after.settings));
     let different = new.iter().filter(|(name, value)| old.get(*name) != Some(*value));
     changes.extend(different.map(|(name, _)| change("update", Change::SETTINGS, name)));
-    compare(&mut changes, &before.vpcs, &after.vpcs);
-    compare(&mut changes, &before.subnets, &after.subnets);
-    compare(&mut changes, &before.route_tables, &after.route_tables);
-    compare(&mut changes, &before.internet_gateways, &after.internet_gateways);
-    compare(&mut changes, &before.transit_gateways, &after.transit_gateways);
-    compare(&mut changes, &before.transit_gateway_vpc_attachments, &after.transit_gateway_vpc_attachments);
-    compare(
-        &mut changes,
-        &before.transit_gateway_peering_attachments,
-        &after.transit_gateway_peering_attachments,
+    compare_each!(
+        changes,
+        before,
+        after,
+        [
+            vpcs,
+            subnets,
+            route_tables,
+            internet_gateways,
+            egress_only_internet_gateways,
+            nat_gateways,
+            vpc_peering_connections,
+            transit_gateways,
+            transit_gateway_vpc_attachments,
+            transit_gateway_peering_attachments,
+            transit_gateway_route_tables,
+            managed_prefix_lists,
+            network_acls,
+            security_groups,
+            network_interfaces,
+            instances,
+            eips,
+            internet_hosts,
+            vpc_endpoints,
+            services,
+            vpn_gateways,
+            customer_gateways,
+            vpn_connections,
+            dx_gateways,
+            dx_gateway_associations,
+            dx_private_virtual_interfaces,
+            dx_transit_virtual_interfaces,
+            customer_networks,
+            customer_hosts
+        ]
     );
-    compare(&mut changes, &before.transit_gateway_route_tables, &after.transit_gateway_route_tables);
-    compare(&mut changes, &before.managed_prefix_lists, &after.managed_prefix_lists);
-    compare(&mut changes, &before.network_acls, &after.network_acls);
-    compare(&mut changes, &before.security_groups, &after.security_groups);
-    compare(&mut changes, &before.network_interfaces, &after.network_interfaces);
-    compare(&mut changes, &before.instances, &after.instances);
-    compare(&mut changes, &before.eips, &after.eips);
-    compare(&mut changes, &before.internet_hosts, &after.internet_hosts);
-    compare(&mut changes, &before.vpc_endpoints, &after.vpc_endpoints);
-    compare(&mut changes, &before.services, &after.services);
-    compare(&mut changes, &before.vpn_gateways, &after.vpn_gateways);
-    compare(&mut changes, &before.customer_gateways, &after.customer_gateways);
-    compare(&mut changes, &before.vpn_connections, &after.vpn_connections);
-    compare(&mut changes, &before.dx_gateways, &after.dx_gateways);
-    compare(&mut changes, &before.dx_gateway_associations, &after.dx_gateway_associations);
-    compare(&mut changes, &before.dx_private_virtual_interfaces, &after.dx_private_virtual_interfaces);
-    compare(&mut changes, &before.dx_transit_virtual_interfaces, &after.dx_transit_virtual_interfaces);
     let nothing = BTreeMap::new();
     for kind in NOT_MODELLED {
         let old = before.not_modelled.get(kind.plural).unwrap_or(&nothing);
         let new = after.not_modelled.get(kind.plural).unwrap_or(&nothing);
         differences(old, new, |action, name| changes.push(change(action, kind.plural, name)));
     }
-    compare(&mut changes, &before.customer_networks, &after.customer_networks);
-    compare(&mut changes, &before.customer_hosts, &after.customer_hosts);
     changes
 }
 
@@ -98,7 +112,7 @@ fn change(action: &str, kind: &str, name: &str) -> Change {
 
 #[cfg(test)]
 mod tests {
-    use vpclab_model::{Document, Syntax};
+    use vpclab_model::{Document, KINDS, Syntax};
 
     use super::*;
 
@@ -134,5 +148,41 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(changes(&after, &after), []);
+    }
+
+    #[test]
+    fn what_comes_is_told_whatever_kind_it_is_of() {
+        let nothing = topology("vpcs: {}");
+        let everything = topology(
+            "vpcs: {v: {cidr_block: 10.0.0.0/16}, w: {cidr_block: 10.1.0.0/16}}\n\
+             subnets: {a: {vpc: v, cidr_block: 10.0.0.0/24}}\n\
+             internet_gateways: {igw: {vpc: v}}\n\
+             egress_only_internet_gateways: {eigw: {vpc: v}}\n\
+             nat_gateways: {nat: {subnet: a, connectivity_type: private}}\n\
+             vpc_peering_connections: {pcx: {vpc: v, peer_vpc: w}}\n\
+             transit_gateways: {hub: {}, far: {}}\n\
+             transit_gateway_vpc_attachments: {at: {transit_gateway: hub, vpc: v, subnets: [a]}}\n\
+             transit_gateway_peering_attachments: {both: {transit_gateway: hub, peer_transit_gateway: far}}\n\
+             managed_prefix_lists: {pl: {address_family: IPv4, max_entries: 1}}\n\
+             instances: {i: {subnet: a}}\n\
+             eips: {e: {}}\n\
+             internet_hosts: {h: {address: 198.51.100.7}}\n\
+             vpc_endpoints: {s3: {vpc: v, service_name: com.amazonaws.us-east-1.s3}}\n\
+             services: {com.amazonaws.us-east-1.s3: {address: 52.216.0.1}}\n\
+             vpn_gateways: {vgw: {vpc: v}}\n\
+             customer_gateways: {cgw: {bgp_asn: 65001}}\n\
+             vpn_connections: {vpn: {vpn_gateway: vgw, customer_gateway: cgw}}\n\
+             dx_gateways: {dx: {}}\n\
+             dx_gateway_associations: {as: {dx_gateway: dx, vpn_gateway: vgw}}\n\
+             dx_private_virtual_interfaces: {private: {vpn_gateway: vgw}}\n\
+             dx_transit_virtual_interfaces: {transit: {dx_gateway: dx}}\n\
+             customer_networks: {net: {cidr_blocks: [192.168.0.0/16]}}\n\
+             customer_hosts: {desk: {customer_network: net, address: 192.168.0.7}}\n\
+             load_balancers: {lb: {subnets: [a]}}",
+        );
+        let found = changes(&nothing, &everything);
+        let kinds: BTreeSet<&str> = found.iter().map(|change| change.kind.as_str()).collect();
+        let expected: BTreeSet<&str> = KINDS.iter().copied().chain(["load_balancers"]).collect();
+        assert_eq!(kinds, expected);
     }
 }

@@ -7,40 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use vpclab_api::ApiError;
-use vpclab_model::{Kind, Name, NotModelledKind, Topology, kind, resolve};
-
-/// Every kind, in the order of a topology's fields.
-const KINDS: &[&str] = &[
-    kind::Vpc::PLURAL,
-    kind::Subnet::PLURAL,
-    kind::RouteTable::PLURAL,
-    kind::InternetGateway::PLURAL,
-    kind::EgressOnlyInternetGateway::PLURAL,
-    kind::NatGateway::PLURAL,
-    kind::VpcPeeringConnection::PLURAL,
-    kind::TransitGateway::PLURAL,
-    kind::TransitGatewayVpcAttachment::PLURAL,
-    kind::TransitGatewayPeeringAttachment::PLURAL,
-    kind::TransitGatewayRouteTable::PLURAL,
-    kind::ManagedPrefixList::PLURAL,
-    kind::NetworkAcl::PLURAL,
-    kind::SecurityGroup::PLURAL,
-    kind::NetworkInterface::PLURAL,
-    kind::Instance::PLURAL,
-    kind::Eip::PLURAL,
-    kind::InternetHost::PLURAL,
-    kind::VpnGateway::PLURAL,
-    kind::CustomerGateway::PLURAL,
-    kind::VpnConnection::PLURAL,
-    kind::DxGateway::PLURAL,
-    kind::DxGatewayAssociation::PLURAL,
-    kind::DxPrivateVirtualInterface::PLURAL,
-    kind::DxTransitVirtualInterface::PLURAL,
-    kind::CustomerNetwork::PLURAL,
-    kind::CustomerHost::PLURAL,
-    kind::VpcEndpoint::PLURAL,
-    kind::Service::PLURAL,
-];
+use vpclab_model::{KINDS, Kind, NOT_MODELLED, Name, NotModelledKind, Topology, kind, resolve};
 
 /// Runs an expression over the map of the kind that a path names.
 macro_rules! by_kind {
@@ -200,9 +167,11 @@ fn not_found_code(plural: &str) -> &'static str {
 }
 
 fn unknown_kind(plural: &str) -> ApiError {
+    let not_modelled = NOT_MODELLED.iter().map(|kind| kind.plural);
+    let kinds: Vec<&str> = KINDS.iter().copied().chain(not_modelled).collect();
     ApiError::new(
         "InvalidAction",
-        format!("there is no kind of resource named {plural}; the kinds are {}", KINDS.join(", ")),
+        format!("there is no kind of resource named {plural}; the kinds are {}", kinds.join(", ")),
     )
 }
 

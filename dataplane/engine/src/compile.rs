@@ -23,9 +23,9 @@ use self::gateways::{VPC_ENDPOINTS, modelled_endpoints};
 use self::interfaces::Policies;
 use self::not_modelled::NotModelledTable;
 use crate::fabric::{
-    Both, EgressOnlyInternetGateway, EndpointKind, Eni, Fabric, Forwards, Host, Instance, InternetGateway,
-    KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, Peering, Prefixes, Route, RouteTable, RouteTarget,
-    Router, SecurityGroup, Subnet, Vpc, VpcEndpoint, eui64_link_local,
+    Both, Draining, EgressOnlyInternetGateway, EndpointKind, Eni, Fabric, Forwards, Host, Instance,
+    InternetGateway, KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, Peering, Prefixes, Route, RouteTable,
+    RouteTarget, Router, SecurityGroup, Subnet, Vpc, VpcEndpoint, eui64_link_local,
 };
 use crate::index::{
     Arena, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx,
@@ -53,6 +53,7 @@ struct Compiler<'a> {
     egress_only: Numbering<'a, EgressOnlyIdx>,
     transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
+    draining: BTreeMap<&'a model::NatGatewayName, Vec<Draining>>,
     peerings: Arena<PeeringIdx, Peering>,
     vpc_endpoints: Arena<VpcEndpointIdx, VpcEndpoint>,
     hosts: Arena<HostIdx, Host>,
@@ -100,6 +101,7 @@ impl<'a> Compiler<'a> {
                 previous.map(|fabric| &fabric.nat_gateways),
                 topology.nat_gateways.keys().map(|name| name.as_str().into()),
             ),
+            draining: BTreeMap::new(),
             peerings: Arena::with_names(
                 previous.map(|fabric| &fabric.peerings),
                 topology.vpc_peering_connections.keys().map(|name| name.as_str().into()),
@@ -124,6 +126,7 @@ impl<'a> Compiler<'a> {
     fn compile(mut self, previous: Option<&Fabric>) -> Fabric {
         if let Some(previous) = previous {
             self.renew_moved(previous);
+            self.draining = self.draining(previous);
         }
         let mut policies = Policies::default();
         let enis: Vec<_> = self

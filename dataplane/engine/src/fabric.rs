@@ -32,8 +32,8 @@ pub(crate) use block::first_of_delegated;
 pub use ends::{Eni, Forwards, Host, Instance, Role, Side, Timeouts};
 pub use filters::{NetworkAcl, NetworkAclEntry, Peer, Policy, PolicyRule, SecurityGroup};
 pub use gateways::{
-    EgressOnlyInternetGateway, EndpointKind, InternetGateway, Listener, NatGateway, NotModelled, Peering,
-    PublicMapping, Takes, VpcEndpoint,
+    Draining, EgressOnlyInternetGateway, EndpointKind, InternetGateway, Listener, NatGateway, NotModelled,
+    Peering, PublicMapping, Takes, VpcEndpoint,
 };
 pub use link_local::{eui64_link_local, mac_of_link_local};
 pub use links::{AwsEnd, CustomerNetwork, Link, LinkRoute, LinkTable, VpnGateway};

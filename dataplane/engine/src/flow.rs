@@ -18,19 +18,19 @@ pub mod share;
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use vpclab_wire::{Embedded, IcmpMessage, IpHeaders, Protocol, TcpFlags, Transport};
 
 use crate::fabric::{Direction, KeyedMap, Timeouts};
-use crate::index::{EniIdx, HostIdx, InstanceIdx, PeeringIdx, Slot};
+use crate::index::{EniIdx, HostIdx, InstanceIdx, NatGatewayIdx, PeeringIdx, Slot};
 use crate::time::Timestamp;
 
 pub use datagram::{DatagramKey, Datagrams, FRAGMENT_TIMEOUT, FirstFragment, FragmentLookup, PassedFragment};
 use endpoint::{ClientKey, EndpointFlow, EndpointTable};
 pub use nat::NatBinding;
-use nat::{InsideKey, NatTable};
+use nat::{Drains, InsideKey, NatTable};
 use share::Holder;
 
 /// How many records of each kind are kept at most.
@@ -214,6 +214,7 @@ pub struct FlowTable {
     usage: KeyedMap<Slot<InstanceIdx>, Usage>,
     datagrams: Datagrams,
     nat: NatTable,
+    drains: Drains,
     endpoints: EndpointTable,
     /// Keys in order of arrival, for the sweep to go round.
     clock: VecDeque<(Slot<EniIdx>, FlowKey)>,
@@ -511,6 +512,7 @@ impl FlowTable {
             usage: KeyedMap::default(),
             datagrams: Datagrams::new(capacity.datagrams_per_ingress),
             nat: NatTable::default(),
+            drains: Drains::default(),
             endpoints: EndpointTable::default(),
             clock: VecDeque::new(),
         }
@@ -519,6 +521,20 @@ impl FlowTable {
     /// What NAT gateways have lent.
     pub fn nat(&self) -> &NatTable {
         &self.nat
+    }
+
+    /// Until when addresses that NAT gateways have lost keep their flows.
+    pub fn drains(&self) -> &Drains {
+        &self.drains
+    }
+
+    /// Takes note, as another configuration comes into force, of the addresses that NAT gateways have lost.
+    pub(crate) fn drain(
+        &mut self,
+        lost: impl Iterator<Item = (Slot<NatGatewayIdx>, Ipv4Addr, Duration)>,
+        now: Timestamp,
+    ) {
+        self.drains.begin(lost, now);
     }
 
     /// What VPC endpoints carry.
@@ -668,7 +684,7 @@ impl FlowTable {
         now: Timestamp,
         share: usize,
         timeouts_of: impl Fn(Slot<EniIdx>) -> Option<&'a Timeouts>,
-        is_mapped: impl Fn(&NatBinding) -> bool,
+        is_mapped: impl Fn(&NatBinding, &Drains) -> bool,
         is_carried: impl Fn(&EndpointFlow) -> bool,
     ) {
         for _ in 0..share.min(self.clock.len()) {
@@ -684,7 +700,7 @@ impl FlowTable {
             }
         }
         self.datagrams.sweep(now, share);
-        self.nat.sweep(share, is_mapped);
+        self.nat.sweep(share, |binding| is_mapped(binding, &self.drains));
         self.endpoints.sweep(share, is_carried);
     }
 }

@@ -17,6 +17,7 @@ use vpclab_wire::{
 use crate::door::{Port, plan_frame};
 use crate::fabric::Fabric;
 use crate::flow::endpoint::EndpointFlow;
+use crate::flow::nat::Drains;
 use crate::flow::{Capacity, FlowTable, Ingress, NatBinding};
 use crate::index::{EniIdx, Slot, SubnetIdx};
 use crate::packet::{Born, BornPacket};
@@ -48,6 +49,8 @@ pub struct Engine {
     counters: Counters,
     /// When a packet was last refused for want of room.
     looked_for_room: Option<Timestamp>,
+    /// The configuration in force.
+    generation: u64,
 }
 
 /// What has happened so far, in frames: a superframe counts once.
@@ -111,6 +114,7 @@ impl Engine {
         outlet: &mut impl Outlet,
     ) -> Outcome {
         self.counters.received += 1;
+        self.adopt(fabric, now);
         let outcome = match parse(frame) {
             Err(malformed) => Outcome::Dropped(DropReason::Malformed(malformed)),
             Ok(headers) => {
@@ -132,13 +136,26 @@ impl Engine {
         outcome
     }
 
+    /// Takes note that `fabric` is in force from `now` on. Packets and sweeps do so too: call it where neither may come soon.
+    pub fn adopt(&mut self, fabric: &Fabric, now: Timestamp) {
+        if self.generation != fabric.generation {
+            self.generation = fabric.generation;
+            let lost = fabric.nat_gateways.iter().flat_map(|(index, nat)| {
+                let slot = fabric.nat_gateways.slot(index);
+                nat.draining.iter().map(move |lost| (slot, lost.address, lost.lasts))
+            });
+            self.flows.drain(lost, now);
+        }
+    }
+
     /// Gives back a share of the memory of what has expired. Call it between batches, and when idle.
     pub fn sweep(&mut self, fabric: &Fabric, now: Timestamp) {
+        self.adopt(fabric, now);
         let timeouts = |slot: Slot<EniIdx>| {
             let eni = fabric.enis.get(slot.index)?;
             (fabric.enis.slot(slot.index) == slot).then_some(&eni.timeouts)
         };
-        let is_mapped = |binding: &NatBinding| nat::is_live(fabric, binding, now);
+        let is_mapped = |binding: &NatBinding, drains: &Drains| nat::is_live(fabric, drains, binding, now);
         let is_carried = |flow: &EndpointFlow| endpoint::is_live(fabric, flow, now);
         self.flows.sweep(now, SWEEP_SHARE, timeouts, is_mapped, is_carried);
     }

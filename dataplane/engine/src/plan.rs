@@ -127,7 +127,7 @@ pub enum Origin {
     Host(HostIdx),
     /// On the internet, where the topology declares no host.
     Internet,
-    /// At a gateway in a subnet, which sends a packet about one that came in at `ingress`.
+    /// At a NAT gateway in a subnet, which sends a packet about one that came in at `ingress`.
     Gateway {
         /// The subnet.
         subnet: SubnetIdx,
@@ -171,6 +171,8 @@ pub enum Location {
     Transit(AttachmentIdx, Option<SubnetIdx>),
     /// At the router of an attachment's subnet, out of a transit gateway (TGW-15).
     OutOfTransit(SubnetIdx),
+    /// At the router of a NAT gateway's subnet, out of the gateway.
+    OutOfNat(SubnetIdx),
     /// On the internet, on its way to its destination there.
     PublicInternet,
     /// At a virtual private gateway, out of its VPC, by a propagated route or another.
@@ -313,7 +315,7 @@ fn walk(
         },
         Origin::Internet => internet::depart(cx, None, draft)?,
         Origin::Router { subnet, .. } => subnet::originate(cx, subnet, draft)?,
-        Origin::Gateway { subnet, .. } => Location::Subnet(subnet),
+        Origin::Gateway { subnet, .. } => Location::OutOfNat(subnet),
     };
     for _ in 0..MAX_HOPS {
         at = match at {
@@ -325,6 +327,7 @@ fn walk(
             Location::Endpoint(index, interface) => endpoint::enter(cx, index, interface, draft, probe)?,
             Location::Transit(attachment, subnet) => transit::switch(cx, attachment, subnet, draft, probe)?,
             Location::OutOfTransit(subnet) => subnet::route_out_of_transit(cx, subnet, draft, probe)?,
+            Location::OutOfNat(subnet) => subnet::route_out_of_nat(cx, subnet, draft, probe)?,
             Location::PublicInternet => internet::arrive(cx, draft, probe)?,
             Location::VpnGateway(gateway, propagated) => {
                 vpn_gateway::leave(cx, gateway, propagated, draft, probe)?

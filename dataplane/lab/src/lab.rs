@@ -203,6 +203,7 @@ impl Lab {
     /// or host survives keep their sockets and connections; frames on the way to others are lost.
     pub fn replace(&mut self, topology: &Topology) {
         self.fabric = Fabric::compile(topology, Some(&self.fabric));
+        self.engine.adopt(&self.fabric, self.now);
         self.plug_in();
     }
 

@@ -14,6 +14,7 @@ mod not_modelled;
 mod prefix_lists;
 mod private;
 mod quotas;
+mod stored;
 mod transit;
 
 use std::collections::BTreeMap;
@@ -222,6 +223,7 @@ fn resources<K: Kind, D>(
         let quiet = Log::default();
         let (attributes, log) = written.map_or((&nothing, &quiet), |attributes| (attributes, log));
         let mut reader = Reader::new(log, at, attributes, with_article(K::NOUN));
+        reader.store(stored::of::<K>());
         let resource = read(&mut reader, log, &name);
         reader.finish();
         declared.insert(name, resource);

@@ -27,7 +27,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use name::{
     CustomerGatewayName, CustomerHostName, CustomerNetworkName, DxGatewayAssociationName, DxGatewayName,
     DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, EgressOnlyInternetGatewayName, EipName,
-    HostName, InstanceName, InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name,
+    HostName, InstanceName, InternetGatewayName, InternetHostName, KINDS, Kind, ManagedPrefixListName, Name,
     NatGatewayName, NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName,
     TransitGatewayName, TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName,
     TransitGatewayVpcAttachmentName, VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,

@@ -7,40 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::mistake::{Mistake, Mistakes};
-use crate::name::{Kind, Name, kind};
-
-/// The order in which kinds are reported: that of [`crate::Topology`]'s fields.
-const ORDER: &[&str] = &[
-    kind::Vpc::PLURAL,
-    kind::Subnet::PLURAL,
-    kind::RouteTable::PLURAL,
-    kind::InternetGateway::PLURAL,
-    kind::EgressOnlyInternetGateway::PLURAL,
-    kind::NatGateway::PLURAL,
-    kind::VpcPeeringConnection::PLURAL,
-    kind::TransitGateway::PLURAL,
-    kind::TransitGatewayVpcAttachment::PLURAL,
-    kind::TransitGatewayPeeringAttachment::PLURAL,
-    kind::TransitGatewayRouteTable::PLURAL,
-    kind::ManagedPrefixList::PLURAL,
-    kind::VpcEndpoint::PLURAL,
-    kind::NetworkAcl::PLURAL,
-    kind::SecurityGroup::PLURAL,
-    kind::NetworkInterface::PLURAL,
-    kind::Instance::PLURAL,
-    kind::Eip::PLURAL,
-    kind::InternetHost::PLURAL,
-    kind::Service::PLURAL,
-    kind::VpnGateway::PLURAL,
-    kind::CustomerGateway::PLURAL,
-    kind::VpnConnection::PLURAL,
-    kind::DxGateway::PLURAL,
-    kind::DxGatewayAssociation::PLURAL,
-    kind::DxPrivateVirtualInterface::PLURAL,
-    kind::DxTransitVirtualInterface::PLURAL,
-    kind::CustomerNetwork::PLURAL,
-    kind::CustomerHost::PLURAL,
-];
+use crate::name::{KINDS, Kind, Name};
 
 /// A place in the document: a resource, and an attribute within it.
 #[derive(Debug, Clone)]
@@ -118,7 +85,7 @@ impl Log {
 fn rank(resource: &str) -> (usize, &str) {
     match resource.split_once('.') {
         Some((plural, name)) => {
-            (1 + ORDER.iter().position(|kind| *kind == plural).unwrap_or(ORDER.len()), name)
+            (1 + KINDS.iter().position(|kind| *kind == plural).unwrap_or(KINDS.len()), name)
         }
         None => (0, resource),
     }

@@ -22,13 +22,15 @@ pub trait Kind {
     const ID_PREFIX: &'static str;
 }
 
-/// Declares the kinds: an uninhabited marker type for each, and the alias of its name.
+/// Declares the kinds: an uninhabited marker type for each, the alias of its name, and the list of their keys.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident, $alias:ident, $plural:literal, $noun:literal, $prefix:literal;)*) => {
         /// Marker types, one for each kind of resource.
         pub mod kind {
             $($(#[$doc])* #[derive(Debug)] pub enum $kind {})*
         }
+        /// The keys of all kinds, in the order of [`crate::Topology`]'s fields: that in which they are told.
+        pub const KINDS: &[&str] = &[$($plural),*];
         $(
             impl Kind for kind::$kind {
                 const PLURAL: &'static str = $plural;
@@ -80,12 +82,12 @@ kinds! {
     Instance, InstanceName, "instances", "instance", "i";
     /// An elastic IP address.
     Eip, EipName, "eips", "elastic IP address", "eipalloc";
+    /// A host outside AWS with public addresses.
+    InternetHost, InternetHostName, "internet_hosts", "internet host", "host";
     /// A VPC endpoint.
     VpcEndpoint, VpcEndpointName, "vpc_endpoints", "VPC endpoint", "vpce";
     /// A service that VPC endpoints lead to.
     Service, ServiceName, "services", "service", "svc";
-    /// A host outside AWS with public addresses.
-    InternetHost, InternetHostName, "internet_hosts", "internet host", "host";
     /// A virtual private gateway.
     VpnGateway, VpnGatewayName, "vpn_gateways", "virtual private gateway", "vgw";
     /// A customer gateway: the user's end of VPN connections.

@@ -67,6 +67,8 @@ pub enum Counted {
     AttachmentsOfTransitGateway,
     /// Peering attachments of a transit gateway (TGW-35).
     PeersOfTransitGateway,
+    /// Peering attachments of a transit gateway that wait for their other side.
+    PendingPeersOfTransitGateway,
     /// Virtual private gateways of an account in a region (VPN-14).
     VpnGatewaysOfRegion,
     /// Customer gateways of an account in a region (VPN-14).
@@ -83,6 +85,12 @@ pub enum Counted {
     BgpRoutesToTransitGateway,
     /// Routes of one family that a customer announces over a virtual interface (DX-02).
     BgpRoutesOfVirtualInterface,
+    /// Virtual private gateways of a Direct Connect gateway (DX-06).
+    VpnGatewaysOfDxGateway,
+    /// Transit gateways of a Direct Connect gateway (DX-06).
+    TransitGatewaysOfDxGateway,
+    /// Direct Connect gateways of a transit gateway.
+    DxGatewaysOfTransitGateway,
     /// Network address usage of a VPC (ADDR-38).
     AddressUsageOfVpc,
     /// Network address usage of a VPC and its peers in the region (ADDR-38).
@@ -359,6 +367,15 @@ pub const QUOTAS: &[Quota] = &[
         "QUOTA-11",
     ),
     quota(
+        "pending_peering_attachments_per_transit_gateway",
+        Counted::PendingPeersOfTransitGateway,
+        "peering attachments that wait for their other side",
+        10,
+        None,
+        "TransitGatewayLimitExceeded",
+        "QUOTA-11",
+    ),
+    quota(
         "vpn_gateways_per_region",
         Counted::VpnGatewaysOfRegion,
         "virtual private gateways",
@@ -429,6 +446,33 @@ pub const QUOTAS: &[Quota] = &[
         Some(100),
         "RouteLimitExceeded",
         "DX-02",
+    ),
+    quota(
+        "vpn_gateways_per_dx_gateway",
+        Counted::VpnGatewaysOfDxGateway,
+        "virtual private gateways",
+        20,
+        Some(20),
+        "DirectConnectClientException",
+        "DX-06",
+    ),
+    quota(
+        "transit_gateways_per_dx_gateway",
+        Counted::TransitGatewaysOfDxGateway,
+        "transit gateways",
+        6,
+        Some(6),
+        "DirectConnectClientException",
+        "DX-06",
+    ),
+    quota(
+        "dx_gateways_per_transit_gateway",
+        Counted::DxGatewaysOfTransitGateway,
+        "Direct Connect gateways",
+        20,
+        Some(20),
+        "DirectConnectClientException",
+        "QUOTA-11",
     ),
     quota(
         "network_address_usage_per_vpc",

@@ -76,6 +76,14 @@ pub(crate) struct Reader<'a> {
     noun: Cow<'static, str>,
     known: Vec<&'static str>,
     aliases: Vec<&'static str>,
+    missing: Vec<Missing>,
+}
+
+/// A required attribute that is not there, under none of its names.
+#[derive(Debug)]
+struct Missing {
+    names: Vec<&'static str>,
+    remedy: String,
 }
 
 impl<'a> Reader<'a> {
@@ -86,7 +94,15 @@ impl<'a> Reader<'a> {
         object: &'a Map<String, Value>,
         noun: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { log, at, object, noun: noun.into(), known: Vec::new(), aliases: Vec::new() }
+        Self {
+            log,
+            at,
+            object,
+            noun: noun.into(),
+            known: Vec::new(),
+            aliases: Vec::new(),
+            missing: Vec::new(),
+        }
     }
 
     /// Where the object stands.
@@ -105,13 +121,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An attribute that must be there; `example` is what a right one looks like.
+    /// An attribute that must be there; `example` is what a right one looks like. Told at the end, unless an unknown
+    /// attribute looks like a slip of it.
     pub(crate) fn require<T: Shape>(&mut self, names: &[&'static str], example: &str) -> Given<T> {
         let given = self.take(names);
         if given.is_absent() {
-            let name = names.first().copied().unwrap_or_default();
-            let problem = format!("{} needs `{name}`", self.noun);
-            self.log.report(&self.at.attribute(name), "MissingParameter", problem, format!("give {example}"));
+            self.missing.push(Missing { names: names.to_vec(), remedy: format!("give {example}") });
         }
         given
     }
@@ -182,6 +197,13 @@ impl<'a> Reader<'a> {
         list
     }
 
+    /// A list whose items are read by the caller; nothing when it is not there.
+    pub(crate) fn values(&mut self, names: &[&'static str]) -> Option<Vec<(Place, &'a Value)>> {
+        let (at, value) = self.find(names)?;
+        let values = self.array(&at, value).map_or(&[][..], Vec::as_slice);
+        Some(values.iter().enumerate().map(|(index, value)| (at.item(index), value)).collect())
+    }
+
     /// A list of objects; nothing when it is not there. An item that is no object is reported and left out.
     pub(crate) fn objects(&mut self, names: &[&'static str]) -> Option<Vec<(Place, &'a Map<String, Value>)>> {
         let (at, value) = self.find(names)?;
@@ -232,6 +254,11 @@ impl<'a> Reader<'a> {
         names.iter().find(|name| self.object.get(**name).is_some_and(|value| !value.is_null())).copied()
     }
 
+    /// Attributes that are kept as they are written and change nothing.
+    pub(crate) fn store(&mut self, names: &[&'static str]) {
+        self.aliases.extend(names);
+    }
+
     /// Attributes AWS has and this version does not: `what` they stand for. Reports those given, and says whether any
     /// was.
     pub(crate) fn lacking(&mut self, names: &[&'static str], what: &str) -> bool {
@@ -248,8 +275,9 @@ impl<'a> Reader<'a> {
         any
     }
 
-    /// Reports what has not been asked for. `$schema` and keys that start with `x-` belong to the user.
-    pub(crate) fn finish(self) {
+    /// Reports what has not been asked for, and what is required and not there. `$schema` and keys that start with `x-`
+    /// belong to the user. Says whether anything was unknown.
+    pub(crate) fn finish(mut self) -> bool {
         let mut unknown: Vec<&str> = self
             .object
             .keys()
@@ -259,14 +287,22 @@ impl<'a> Reader<'a> {
             .collect();
         unknown.sort_unstable();
         let known = self.known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        for key in unknown {
-            let remedy = match nearest(key, self.known.iter().chain(&self.aliases).copied()) {
+        for key in &unknown {
+            let meant = nearest(key, self.known.iter().chain(&self.aliases).copied());
+            self.missing.retain(|missing| meant.is_none_or(|meant| !missing.names.contains(&meant)));
+            let remedy = match meant {
                 Some(meant) => format!("did you mean `{meant}`? {} has {known}", self.noun),
                 None => format!("{} has {known}", self.noun),
             };
             let problem = format!("`{key}` is not an attribute of {}", self.noun);
             self.log.report(&self.at.attribute(key), "UnknownParameter", problem, remedy);
         }
+        for Missing { names, remedy } in &self.missing {
+            let name = names.first().copied().unwrap_or_default();
+            let problem = format!("{} needs `{name}`", self.noun);
+            self.log.report(&self.at.attribute(name), "MissingParameter", problem, remedy.as_str());
+        }
+        !unknown.is_empty()
     }
 
     fn find(&mut self, names: &[&'static str]) -> Option<(Place, &'a Value)> {

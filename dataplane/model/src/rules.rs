@@ -54,7 +54,7 @@ pub(crate) fn topology(cx: &Context<'_>) -> Topology {
     let not_modelled = not_modelled::build(cx, &subnets, &network_interfaces);
     let egress_only_internet_gateways = gateways::build_egress_only(cx);
     let vpc_endpoints = endpoints::build(cx, &vpcs, &subnets, &network_interfaces, &services);
-    let mut links = links::build(cx, &customer_networks);
+    let mut links = links::build(cx, &vpcs, &customer_networks);
     knowledge::learn(&mut links);
     let managed_prefix_lists = prefix_lists::build(cx, &services);
     let transit = transit::build(cx, &vpcs, &subnets, &links, &managed_prefix_lists);

@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::Value;
 
 use crate::log::{Log, Place};
+use crate::nearest::nearest;
 use crate::resources::{
     AddressFamily, AttachmentState, ConnectivityType, InstanceState, IpAddressType, LinkState,
     LocalPreference, PeeringState, RuleAction, ServiceProtocol, Tags, TunnelEncryption, VpcEndpointState,
@@ -93,12 +94,39 @@ impl Shape for Region {
             words.next().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
         let before: Vec<&str> = words.collect();
         let lower_case = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
-        if ends_in_number && before.len() >= 2 && before.iter().all(lower_case) {
+        let points = before.first().is_some_and(|word| DIRECTIONS.contains(word));
+        if ends_in_number && points && before.len() >= 2 && before.iter().all(lower_case) {
             return Some(Self(text));
         }
-        wrong(value, at, log, "a region", "give a region such as us-east-1")
+        // New regions come every year: a list of them would refuse what exists.
+        let meant = nearest(&text, COMMON_REGIONS.iter().copied());
+        let remedy = meant.map_or_else(
+            || "give a region such as us-east-1".to_owned(),
+            |meant| format!("did you mean {meant}?"),
+        );
+        wrong(value, at, log, "a region", &remedy)
     }
 }
+
+/// What stands before the number of a region.
+const DIRECTIONS: [&str; 9] =
+    ["north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest", "central"];
+
+/// Regions that are likely to be meant.
+const COMMON_REGIONS: [&str; 12] = [
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+    "ca-central-1",
+    "sa-east-1",
+    "eu-west-1",
+    "eu-central-1",
+    "eu-north-1",
+    "ap-southeast-1",
+    "ap-northeast-1",
+    "ap-south-1",
+];
 
 impl Shape for Account {
     fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {

@@ -148,8 +148,11 @@ pub fn network(rng: &mut Rng) -> Value {
         for name in &subnet_names {
             if rng.chance(80) {
                 let table = format!("{name}-table");
+                // A gateway that its own subnet leads to leads nowhere (NAT-27): seldom worth a look.
+                let is_elsewhere = |nat: &&String| made.nat_gateways[*nat]["subnet"] != **name;
+                let elsewhere: Vec<String> = nat_names.iter().filter(is_elsewhere).cloned().collect();
                 let around = Around {
-                    nats: &nat_names,
+                    nats: if rng.chance(85) { &elsewhere } else { &nat_names },
                     v,
                     net: &net,
                     gateway,

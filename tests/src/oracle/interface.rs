@@ -256,7 +256,8 @@ fn leads_to_tracking(topology: &Topology, vpc: &VpcName, target: &RouteTarget, d
         RouteTarget::Local => is_endpoint(vpc),
         RouteTarget::VpcPeeringConnection(name) => {
             let peering = &topology.vpc_peering_connections[name];
-            is_endpoint(if peering.vpc == *vpc { &peering.peer_vpc } else { &peering.vpc })
+            let other = if peering.vpc == *vpc { &peering.peer_vpc } else { &peering.vpc };
+            peering.state == PeeringState::Active && is_endpoint(other)
         }
         _ => false,
     }

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use vpclab_model::{NatGatewayState, SubnetName, Topology, VpcName};
+use vpclab_model::{NatGatewayState, PublicIp, RouteState, RouteTarget, SubnetName, Topology, VpcName};
 
+use super::addresses::{has_address, owner};
 use super::memory::{Flow, Passage, Story};
+use super::routes::route;
 use super::telling::Telling;
 use super::{Oracle, Place, Reason, Walk};
 use crate::packet::{Body, ErrorKind, Flags, Packet, Piece, Quoted, QuotedTransport};
@@ -42,6 +44,16 @@ pub(super) struct Lent {
     far: Far,
     public: Option<Ipv4Addr>,
     turns: Vec<Passage>,
+}
+
+/// An address that a gateway has lost and whose flows may go on (NAT-21, NAT-42).
+#[derive(Debug, Clone)]
+pub(super) struct Draining {
+    gateway: String,
+    identity: Identity,
+    address: Ipv4Addr,
+    public: Option<Ipv4Addr>,
+    until: Duration,
 }
 
 type Identity = (VpcName, SubnetName, Option<Ipv4Addr>, Option<Ipv4Addr>);
@@ -93,6 +105,10 @@ impl Oracle {
             return Err(Reason::Gateway);
         }
         if from_inside {
+            // NAT-15, NAT-45
+            if !is_client(walk, &nat.subnet) {
+                return Err(Reason::Gateway);
+            }
             self.out_by_nat(walk, name)?;
         } else {
             self.back_by_nat(walk, name)?;
@@ -103,6 +119,7 @@ impl Oracle {
         walk.auto_tracked = true;
         walk.came_by = None;
         walk.by_transit = false;
+        walk.out_of_nat = true;
         self.at_router(walk, &nat.subnet)
     }
 
@@ -222,7 +239,10 @@ impl Oracle {
     /// The gateway's choice, found to be one that it had.
     fn lend(&self, walk: &mut Walk<'_>, name: &str, client: &Side) -> Result<Far, Reason> {
         let nat = &walk.topology.nat_gateways[name];
-        let own: Vec<_> = walk.topology.network_interfaces[&nat.network_interface].private_ips().collect();
+        let own = walk.topology.network_interfaces[&nat.network_interface].private_ips();
+        let is_lost =
+            |address| self.draining.iter().any(|lost| lost.gateway == name && lost.address == address);
+        let own: Vec<_> = own.filter(|address| !is_lost(*address)).collect();
         let remote = match client.dst {
             IpAddr::V4(remote) => remote,
             IpAddr::V6(remote) => in_ipv4(remote).ok_or(Reason::Gateway)?,
@@ -264,7 +284,62 @@ impl Oracle {
     /// The flows that a gateway still has.
     fn lent_in<'a>(&'a self, walk: &'a Walk<'_>, name: &'a str) -> impl Iterator<Item = &'a Lent> {
         let (topology, now) = (walk.topology, walk.now);
-        self.lent.iter().filter(move |lent| lent.gateway == name && lent.is_live(topology, now))
+        let is_drained = move |lent: &Lent| {
+            let lost =
+                self.draining.iter().find(|lost| lost.gateway == name && lost.address == lent.far.address);
+            lost.is_some_and(|lost| lost.until < now)
+        };
+        let own = self.lent.iter().filter(move |lent| lent.gateway == name);
+        own.filter(move |lent| lent.is_live(topology, now) && !is_drained(lent))
+    }
+
+    /// The topology as packets see it: with the addresses that gateways have lost.
+    pub(super) fn with_draining(&self, topology: &Topology) -> Option<Topology> {
+        let mut patched = (!self.draining.is_empty()).then(|| topology.clone())?;
+        for lost in &self.draining {
+            let interface = &patched.nat_gateways[lost.gateway.as_str()].network_interface;
+            let eni = patched.network_interfaces.get_mut(interface)?;
+            eni.secondary_private_ips.push(lost.address);
+            if let Some(address) = lost.public {
+                eni.public_ips.insert(lost.address, PublicIp { address, eip: None });
+            }
+        }
+        Some(patched)
+    }
+
+    /// Which addresses gateways have lost that are still the same, and nobody else has.
+    pub(super) fn drain(&mut self, previous: &Topology, topology: &Topology, now: Duration) {
+        for (name, before) in &previous.nat_gateways {
+            let Some(nat) = topology.nat_gateways.get(name) else { continue };
+            let eni = &previous.network_interfaces[&before.network_interface];
+            let works = before.state == NatGatewayState::Available;
+            for address in eni.private_ips().filter(|_| works) {
+                self.draining.push(Draining {
+                    gateway: name.to_string(),
+                    identity: identity(previous, name.as_str()),
+                    address,
+                    public: eni.public_ips.get(&address).map(|public| public.address),
+                    until: now + Duration::from_secs(nat.max_drain_duration_seconds.into()),
+                });
+            }
+        }
+        self.draining.retain(|lost| {
+            let Some(nat) = topology.nat_gateways.get(lost.gateway.as_str()) else { return false };
+            let subnet = &topology.subnets[&nat.subnet];
+            let is_public = |address: Option<Ipv4Addr>| address.is_some() && address == lost.public;
+            let taken = topology.network_interfaces.values().any(|eni| {
+                eni.public_ips.values().any(|public| is_public(Some(public.address)))
+                    || has_address(eni, IpAddr::V4(lost.address))
+                        && topology.subnets[&eni.subnet].vpc == subnet.vpc
+            });
+            let hosts = topology.internet_hosts.values().map(|host| host.address);
+            let mut hosts = hosts.chain(topology.services.values().map(|service| service.address));
+            nat.state == NatGatewayState::Available
+                && identity(topology, &lost.gateway) == lost.identity
+                && subnet.cidr_block.is_some_and(|block| block.contains(&lost.address))
+                && !taken
+                && !hosts.any(is_public)
+        });
     }
 
     /// Takes note of what became of flows.
@@ -364,6 +439,27 @@ impl Far {
         };
         Some(Self { protocol, address, port, remote, remote_port })
     }
+}
+
+/// OQ-10: an interface of the VPC, or who has come in by a transit gateway. Where an instance has sent the packet on, the
+/// way back tells: by a transit gateway, at once or from the subnet of the instance that it leads to.
+fn is_client(walk: &Walk<'_>, subnet: &SubnetName) -> bool {
+    let topology = walk.topology;
+    let src = walk.packet.src;
+    let back = |subnet: &SubnetName| {
+        let table = &topology.subnets[subnet].route_table;
+        let found = route(topology, &topology.route_tables[table].routes, src);
+        found.filter(|route| route.state == RouteState::Active).map(|route| &route.target)
+    };
+    let by_transit = |target: Option<&RouteTarget>| matches!(target, Some(RouteTarget::TransitGateway(_)));
+    walk.by_transit
+        || owner(topology, &topology.subnets[subnet].vpc, src).is_some()
+        || match back(subnet) {
+            Some(RouteTarget::NetworkInterface(next)) => {
+                by_transit(back(&topology.network_interfaces[next].subnet))
+            }
+            target => by_transit(target),
+        }
 }
 
 /// NAT-13, NAT-14: a gateway is a hop, and has a limit; it speaks with its primary address.

@@ -16,7 +16,7 @@ pub(crate) const ROUTER_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0,
 pub(super) struct Telling {
     /// The subnet in which it is sent.
     pub(super) subnet: SubnetName,
-    /// Whether the subnet's own router sends it; else a gateway does.
+    /// Whether the subnet's own router sends it; else a NAT gateway does.
     pub(super) by_router: bool,
     /// What is sent.
     pub(super) packet: Packet,
@@ -63,6 +63,7 @@ impl Oracle {
         let mut walk = Walk::new(topology, now, telling.packet.clone());
         let (subnet, _) = topology.subnets.get_key_value(&telling.subnet)?;
         walk.router = Some(subnet);
+        walk.out_of_nat = !telling.by_router;
         let neighbor = owner(topology, &topology.subnets[subnet].vpc, walk.packet.dst);
         let arrived = match neighbor {
             // MTU-10: filtered like what comes from outside.

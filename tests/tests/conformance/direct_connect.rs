@@ -212,8 +212,8 @@ fn by_transit_gateways(d: &mut Value) {
     d["transit_gateway_vpc_attachments"] = json!({ "att": { "transit_gateway": "tgw", "vpc": "v",
         "subnets": ["a"], "ipv6_support": "enable" } });
     d["transit_gateway_peering_attachments"] = json!({ "peering": { "transit_gateway": "tgw",
-        "peer_transit_gateway": "tgw2", "auto_accept": true } });
-    d["dx_gateways"] = json!({ "dx": {} });
+        "peer_transit_gateway": "tgw2", "state": "available" } });
+    d["dx_gateways"] = json!({ "dx": { "amazon_side_asn": 64600 } });
     d["dx_private_virtual_interfaces"] = json!({});
     d["dx_gateway_associations"] = json!({
         "to-tgw": { "dx_gateway": "dx", "transit_gateway": "tgw",
@@ -265,16 +265,35 @@ fn a_transit_gateway_is_no_way_round_from_one_virtual_interface_to_another() {
 #[test]
 fn a_gateway_is_associated_with_a_direct_connect_gateway_once() {
     // proves: DX-06
-    refused("dx_gateway_associations.twin", "InvalidParameterValue", |d| {
+    for gateway in ["dx", "second"] {
+        refused("dx_gateway_associations.twin", "DirectConnectClientException", |d| {
+            by_a_gateway(d);
+            d["dx_gateways"]["second"] = json!({});
+            d["dx_gateway_associations"]["twin"] = json!({ "dx_gateway": gateway, "vpn_gateway": "vgw" });
+        });
+    }
+}
+
+#[test]
+fn a_direct_connect_gateway_serves_one_kind_of_gateway_and_a_transit_gateway_needs_prefixes() {
+    // proves: DX-07
+    let transit = |allowed: bool| {
+        move |d: &mut Value| {
+            d["dx_gateways"]["dx"] = json!({});
+            d["transit_gateways"] = json!({ "tgw": {} });
+            d["dx_gateway_associations"]["z"] = json!({ "dx_gateway": "dx", "transit_gateway": "tgw" });
+            if allowed {
+                d["dx_gateway_associations"]["z"]["allowed_prefixes"] = json!(["10.0.0.0/8"]);
+            }
+        }
+    };
+    let missing = "dx_gateway_associations.z.allowed_prefixes";
+    refused(missing, "MissingParameter", transit(false));
+    refused("dx_gateway_associations.z", "InvalidParameterValue", |d| {
         by_a_gateway(d);
-        d["dx_gateway_associations"]["twin"] = json!({ "dx_gateway": "dx", "vpn_gateway": "vgw" });
+        transit(true)(d);
     });
-    let net = with(|d| {
-        by_a_gateway(d);
-        d["dx_gateways"]["second"] = json!({});
-        d["dx_gateway_associations"]["twin"] = json!({ "dx_gateway": "second", "vpn_gateway": "vgw" });
-    });
-    assert_eq!(net.topology.dx_gateway_associations.len(), 3);
+    with(transit(true));
 }
 
 #[test]

@@ -384,7 +384,6 @@ fn a_service_that_gets_another_address_has_none_of_the_old_flows() {
 
 #[test]
 fn one_client_and_port_at_both_zones_of_an_endpoint_are_two_flows() {
-    // proves: EPI-01
     let mut net = net();
     let zones = ["vpce/queue/private", "vpce/queue/second"].map(|name| address(&net, name));
     let seen = [0, 1].map(|zone| opened(&mut net, "web", &zones[zone], QUEUE));

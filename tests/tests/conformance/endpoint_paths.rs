@@ -196,7 +196,7 @@ fn flows_to_an_interface_endpoint_are_tracked_at_both_ends_by_whatever_way_they_
         d["transit_gateways"]["far"] = json!({ "amazon_side_asn": 64513 });
         d["transit_gateway_vpc_attachments"]["c"]["transit_gateway"] = json!("far");
         d["transit_gateway_peering_attachments"] = json!({ "both": { "transit_gateway": "hub",
-            "peer_transit_gateway": "far", "auto_accept": true } });
+            "peer_transit_gateway": "far", "state": "available" } });
         let by_peering = |block: &str| json!({ "destination_cidr_block": block, "attachment": "both" });
         d["transit_gateway_route_tables"] = json!({
             "hub/default": { "transit_gateway": "hub", "associations": ["both"],

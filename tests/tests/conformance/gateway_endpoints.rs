@@ -470,3 +470,36 @@ fn an_address_of_the_ranges_that_no_host_has_is_nobodys() {
     net.send("db", &packet(DB, "52.216.0.1", syn(1, 443))).dies_of("no-such-service-address");
     net.send("peer", &packet(PEER, "52.217.0.1", syn(1, 443))).dies_of("no-such-service-address");
 }
+
+#[test]
+fn an_endpoint_serves_families_that_its_service_has() {
+    // proves: EPG-11
+    for (blocks, family) in [("cidr_blocks", "ipv4"), ("ipv6_cidr_blocks", "dualstack")] {
+        let mut d = document_with_endpoint();
+        d["services"][S3][blocks] = json!([]);
+        d["vpc_endpoints"]["s3"]["ip_address_type"] = json!(family);
+        assert_eq!(mistakes(&d), ["vpc_endpoints.s3.ip_address_type: InvalidParameter"], "{blocks}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_not_available_adds_no_routes() {
+    // proves: EPG-01
+    let ways = [(WEB, S3_ADDRESS), (WEB_V6, S3_V6)];
+    let mut net = net_with(|_| {});
+    for (source, destination) in ways {
+        assert_eq!(
+            net.send("web", &packet(source, destination, syn(1, 443))).arrives_at(S3).src.to_string(),
+            source
+        );
+    }
+    for state in ["pending", "deleting", "deleted", "failed"] {
+        let mut net = net_with(|d| d["vpc_endpoints"]["s3"]["state"] = json!(state));
+        assert!(routes(&net, "public", "52.216.0.0/15").is_empty(), "{state}");
+        // There is still the internet, where there is a way to it.
+        let seen = net.send("web", &packet(WEB, S3_ADDRESS, syn(1, 443))).arrives_at(S3);
+        assert_eq!(seen.src.to_string(), WEB_PUBLIC, "{state}");
+        net.send("web", &packet(WEB_V6, S3_V6, syn(1, 443))).arrives_at(S3);
+        net.send("db", &packet(DB, S3_ADDRESS, syn(1, 443))).dies_of("no-route");
+    }
+}

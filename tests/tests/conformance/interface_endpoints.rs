@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use vpclab_engine::explain::{End, TrafficQuestion, ask};
 use vpclab_engine::plan::Verdict;
+use vpclab_model::InterfaceType;
 use vpclab_tests::frames;
 use vpclab_tests::harness::Net;
 use vpclab_tests::packet::{Body, ErrorKind, Flags, Packet, Quoted, QuotedTransport, ping, syn, tcp, udp};
@@ -63,6 +64,12 @@ fn there_is_one_interface_a_zone_and_its_address_stays() {
     // proves: EPI-01, EPI-21, ERR-25
     let mut net = net_with(|_| {});
     let before = endpoint_address(&net, false);
+    let interfaces = |net: &Net| -> Vec<String> {
+        let all = net.topology.network_interfaces.iter();
+        let made = all.filter(|(_, eni)| matches!(eni.interface_type, InterfaceType::VpcEndpoint(_)));
+        made.map(|(name, _)| name.to_string()).collect()
+    };
+    assert_eq!(interfaces(&net), ["vpce/queue/private"]);
     net.change(|d| d["instances"]["aaa"] = json!({ "subnet": "private", "security_groups": ["open"] }));
     assert_eq!(endpoint_address(&net, false), before);
     let second = |d: &mut Value, zone: &str| {
@@ -72,6 +79,9 @@ fn there_is_one_interface_a_zone_and_its_address_stays() {
         d["vpc_endpoints"]["queue"]["subnets"] = json!(["private", "other"]);
     };
     accepted(|d| second(d, "us-east-1b"));
+    let mut d = json!({});
+    second(&mut d, "us-east-1b");
+    assert_eq!(interfaces(&Net::new(d)), ["vpce/queue/other", "vpce/queue/private"]);
     refused("vpc_endpoints.queue.subnets[1]", "DuplicateSubnetsInSameZone", |d| second(d, "us-east-1a"));
     refused("vpc_endpoints.queue.service_name", "InvalidServiceName", |d| {
         *d = document_with_endpoint();
@@ -348,4 +358,24 @@ fn an_error_about_a_flow_through_it_does_not_pass() {
     };
     let error = Packet::new(WEB, &to, Body::Error { kind: ErrorKind::TooBig, about: quoted });
     net.send("web", &error).dies_of("endpoint-protocol");
+}
+
+#[test]
+fn an_endpoint_lies_in_its_vpc_and_a_public_address_is_in_one_place() {
+    // proves: EPI-01
+    refused("vpc_endpoints.queue.subnets[0]", "InvalidSubnetId.NotFound", |d| {
+        *d = document_with_endpoint();
+        d["vpcs"]["w"] = json!({ "cidr_block": "10.5.0.0/16" });
+        d["subnets"]["w1"] = json!({ "vpc": "w", "cidr_block": "10.5.1.0/24" });
+        d["vpc_endpoints"]["queue"]["subnets"] = json!(["w1"]);
+        d["vpc_endpoints"]["queue"].as_object_mut().unwrap().remove("security_groups");
+        d["vpc_endpoints"]["queue"]["ip_address_type"] = json!("ipv4");
+    });
+    for (key, address) in [("address", "52.216.0.9"), ("ipv6_address", "2001:db8:1:7::9")] {
+        refused(&format!("services.{SERVICE}.{key}"), "InvalidIPAddress.InUse", |d| {
+            *d = document_with_endpoint();
+            d["vpcs"]["w"] = json!({ "cidr_block": "52.216.0.0/16" });
+            d["services"][SERVICE][key] = json!(address);
+        });
+    }
 }

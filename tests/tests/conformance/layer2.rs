@@ -43,6 +43,10 @@ fn address_resolution_is_answered_by_the_platform() {
         (PEER, Some(net.mac("peer"))),
         ("10.0.1.1", Some(router)),
         ("10.0.1.99", None),
+        // What the platform serves on the link is behind the router too.
+        ("10.0.1.2", Some(router)),
+        ("169.254.169.254", Some(router)),
+        ("10.0.1.3", None),
         // Of another subnet.
         (DB, None),
         ("10.0.2.1", None),
@@ -334,6 +338,24 @@ fn an_instance_with_two_interfaces_gets_no_automatic_address() {
         second(d);
         d["instances"]["db"]["associate_public_ip_address"] = json!(true);
     });
+    refused("instances.db.public_ip", "InvalidParameterCombination", |d| {
+        second(d);
+        d["instances"]["db"]["public_ip"] = json!("203.0.113.70");
+    });
+}
+
+#[test]
+fn interfaces_of_one_instance_may_lie_in_several_vpcs_of_one_account() {
+    // proves: L2-17
+    let second = |owner: &'static str| {
+        move |d: &mut serde_json::Value| {
+            d["vpcs"]["w"] = json!({ "cidr_block": "10.5.0.0/16", "owner": owner });
+            d["subnets"]["w1"] = json!({ "vpc": "w", "cidr_block": "10.5.1.0/24" });
+            d["network_interfaces"] = json!({ "second": { "subnet": "w1", "attachment": { "instance": "db", "device_index": 1 } } });
+        }
+    };
+    accepted(second("123456789012"));
+    refused("instances.db.network_interfaces", "InvalidNetworkInterfaceID.NotFound", second("210987654321"));
 }
 
 #[test]
@@ -523,6 +545,14 @@ fn a_delegated_prefix_is_a_free_block_of_the_subnet() {
         d["instances"]["peer"]["ipv4_prefixes"] = json!(["10.0.1.32/28"]);
         d["instances"]["web"]["ipv4_prefixes"] = json!(["10.0.1.32/28"]);
     });
+    refused("instances.web.ipv6_prefixes[0]", "InvalidIPAddress.InUse", |d| {
+        d["instances"]["peer"]["ipv6_prefixes"] = json!(["2001:db8:1:1:5::/80"]);
+        d["instances"]["web"]["ipv6_prefixes"] = json!(["2001:db8:1:1:5::/80"]);
+    });
+    refused("instances.web.ipv6_prefixes[0]", "InvalidIPAddress.InUse", |d| {
+        d["instances"]["peer"]["ipv6_addresses"] = json!(["2001:db8:1:1:5::7"]);
+        d["instances"]["web"]["ipv6_prefixes"] = json!(["2001:db8:1:1:5::/80"]);
+    });
     // What AWS chooses lies in no block.
     let net = with(|d| {
         d["subnets"]["small"] = json!({ "vpc": "v", "cidr_block": "10.0.8.0/26" });
@@ -533,4 +563,24 @@ fn a_delegated_prefix_is_a_free_block_of_the_subnet() {
     });
     let chosen = net.topology.network_interfaces["b"].private_ip.unwrap();
     assert_eq!(chosen.to_string(), "10.0.8.32");
+}
+
+#[test]
+fn nobody_sends_frames_in_the_name_of_anothers_hardware() {
+    // proves: L2-11
+    let mut net = with(|_| {});
+    let ways = [
+        ("web", WEB, CLIENT),
+        ("web", WEB_V6, CLIENT_V6),
+        ("client", CLIENT, WEB_PUBLIC),
+        ("client", CLIENT_V6, WEB_V6),
+    ];
+    for (from, source, destination) in ways {
+        let packet = packet(source, destination, udp(1, 2));
+        let router = net.next_hop(from, packet.dst);
+        let other = net.mac("peer");
+        net.send_frame(from, &frames::frame(&packet, other, router, b"")).dies_of("spoofed-mac");
+        let own = net.mac(from);
+        assert!(net.send_frame(from, &frames::frame(&packet, own, router, b"")).delivered().is_some());
+    }
 }

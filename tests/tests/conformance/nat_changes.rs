@@ -1,10 +1,10 @@
 //! Area NAT: what becomes of traffic when its addresses move, and where networks overlap?
 
 use serde_json::{Value, json};
-use vpclab_tests::harness::Net;
+use vpclab_tests::harness::{Net, mistakes};
 use vpclab_tests::packet::{Body, Flags, Packet, ping, syn, tcp, udp};
 
-use crate::nat_networks::{self, APP, APP_V6, CLIENT, CLIENT_NAT64, FAR, NAT, NAT_PUBLIC};
+use crate::nat_networks::{self, APP, APP_V6, CLIENT, CLIENT_NAT64, FAR, NAT, NAT_PUBLIC, told};
 use crate::networks::{self, PEER, WEB, WEB_PUBLIC, everything, packet};
 
 /// `web` and `peer` in a public subnet, with an elastic IP that `web` has at first.
@@ -203,18 +203,198 @@ fn an_added_address_takes_new_flows_and_leaves_old_ones_where_they_are() {
     addresses.sort();
     addresses.dedup();
     assert_eq!(addresses, ["203.0.113.10", NAT_PUBLIC], "both share what is new");
-    // Taken away again, it serves nobody at once; the others do not notice.
-    net.change(|d| {
-        let nat = d["nat_gateways"]["nat"].as_object_mut().unwrap();
+}
+
+/// The network with a second address for the gateway, whose flows go on for `seconds` where that is said, and a private
+/// gateway `inside` with two addresses to the peer.
+fn with_two_addresses(seconds: Option<u64>) -> Net {
+    nat_networks::with(|d| {
+        d["eips"]["second"] = json!({ "public_ip": SECOND_PUBLIC });
+        d["nat_gateways"]["nat"]["secondary_private_ips"] = json!([SECOND]);
+        d["nat_gateways"]["nat"]["secondary_allocations"] = json!(["second"]);
+        d["nat_gateways"]["inside"] = json!({ "subnet": "edge", "connectivity_type": "private",
+            "private_ip": "10.0.0.230", "secondary_private_ips": ["10.0.0.231"] });
+        d["route_tables"]["inner"]["routes"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "cidr_block": "10.40.0.0/16", "nat_gateway": "inside" }));
+        if let Some(seconds) = seconds {
+            for nat in ["nat", "inside"] {
+                d["nat_gateways"][nat]["max_drain_duration_seconds"] = json!(seconds);
+            }
+        }
+    })
+}
+
+const SECOND: &str = "10.0.0.221";
+const SECOND_PUBLIC: &str = "203.0.113.10";
+
+fn take_second_addresses(d: &mut Value) {
+    for nat in ["nat", "inside"] {
+        let nat = d["nat_gateways"][nat].as_object_mut().unwrap();
         nat.remove("secondary_private_ips");
         nat.remove("secondary_allocations");
+    }
+}
+
+/// A flow, as its client and as the other side sees it.
+struct Flow {
+    guest: &'static str,
+    there: Packet,
+    onward: Packet,
+}
+
+impl Flow {
+    /// Opens flows of `app` until one has the second address, for each way through the gateways.
+    fn open(net: &mut Net) -> Vec<Flow> {
+        let mut flows = Vec::new();
+        for (source, destination, guest, second) in [
+            (APP, CLIENT, "client", SECOND_PUBLIC),
+            (APP_V6, CLIENT_NAT64, "client", SECOND_PUBLIC),
+            (APP, FAR, "far", "10.0.0.231"),
+        ] {
+            for (n, body) in [syn as fn(u16, u16) -> _, udp, |port, _| ping(port)].into_iter().enumerate() {
+                let mut tries = (0..64).map(|turn| packet(source, destination, body(40_000 + turn, 443)));
+                let found = tries.find_map(|request| {
+                    let seen = net.send("app", &request).arrives_at(guest);
+                    (seen.src.to_string() == second).then_some((request, seen))
+                });
+                let (request, seen) = found.expect("one of many flows has the second address");
+                let there = match n {
+                    0 => tcp(seen.ports.0, 443, Flags::Syn),
+                    1 => udp(seen.ports.0, 443),
+                    _ => ping(seen.ports.0),
+                };
+                let there = Packet::of(seen.src, seen.dst, there);
+                let onward = match n {
+                    0 => packet(source, destination, tcp(request_port(&request), 443, Flags::Ack)),
+                    _ => request,
+                };
+                flows.push(Flow { guest, there, onward });
+            }
+        }
+        flows
+    }
+
+    /// Whether it goes on, in both directions.
+    fn goes_on(&self, net: &mut Net) -> bool {
+        let out = net.send("app", &self.onward).delivered();
+        let out = out.is_some_and(|(_, seen)| seen.src == self.there.src);
+        let back = net.send(self.guest, &self.there.answer().unwrap()).delivered().is_some();
+        assert_eq!(back, out, "{:?}", self.onward);
+        back
+    }
+}
+
+fn request_port(request: &Packet) -> u16 {
+    match request.body {
+        Body::Tcp { src, .. } => src,
+        _ => 0,
+    }
+}
+
+#[test]
+fn a_lost_address_takes_no_new_flows_and_keeps_its_own_for_350_seconds() {
+    // proves: NAT-21, NAT-42
+    let mut net = with_two_addresses(None);
+    let flows = Flow::open(&mut net);
+    net.change(take_second_addresses);
+    for turn in 0..64 {
+        for (source, destination, guest, first) in [
+            (APP, CLIENT, "client", NAT_PUBLIC),
+            (APP_V6, CLIENT_NAT64, "client", NAT_PUBLIC),
+            (APP, FAR, "far", "10.0.0.230"),
+        ] {
+            let request = packet(source, destination, syn(50_000 + turn, 443));
+            assert_eq!(net.send("app", &request).arrives_at(guest).src.to_string(), first);
+        }
+    }
+    // None is idle for long, and other changes come and go.
+    for wait in [0, 150, 150, 49] {
+        net.wait(wait);
+        for flow in &flows {
+            assert!(flow.goes_on(&mut net), "{:?}", flow.onward);
+        }
+        net.change(|d| d["vpcs"]["v"]["tags"] = json!({ "waited": wait.to_string() }));
+    }
+    net.wait(2);
+    for flow in &flows {
+        assert!(net.send(flow.guest, &flow.there.answer().unwrap()).delivered().is_none());
+    }
+    // The client hears of it, and opens its connection anew by the address that is left.
+    assert_eq!(told(&net.send("app", &flows[0].onward), "app").tcp_flags, Some(4));
+    assert!(net.converses("app", &packet(APP, CLIENT, syn(40_000, 443))));
+    // What is taken has no room in memory either.
+    (0..20).for_each(|_| net.sweep());
+    let lost = |public: &str| public == SECOND_PUBLIC;
+    let mut left = net.engine().flows().nat().iter();
+    assert!(!left.any(|flow| flow.outside.pool.public.is_some_and(|public| lost(&public.to_string()))));
+}
+
+#[test]
+fn how_long_a_lost_address_keeps_its_flows_is_between_1_and_4000_seconds() {
+    // proves: NAT-21
+    for seconds in [1, 40, 4000] {
+        let mut net = with_two_addresses(Some(seconds));
+        let flows = Flow::open(&mut net);
+        net.change(take_second_addresses);
+        for step in [300].repeat(usize::try_from(seconds / 300).unwrap()) {
+            net.wait(step);
+            assert!(flows.iter().all(|flow| flow.goes_on(&mut net)), "{seconds}");
+        }
+        net.wait(seconds % 300);
+        assert!(flows.iter().all(|flow| flow.goes_on(&mut net)), "{seconds}");
+        net.wait(1);
+        assert!(!flows.iter().any(|flow| flow.goes_on(&mut net)), "{seconds}");
+    }
+    for seconds in [0, 4001] {
+        let mut document = nat_networks::document();
+        document["nat_gateways"]["nat"]["max_drain_duration_seconds"] = json!(seconds);
+        let found = mistakes(&document);
+        assert_eq!(found, ["nat_gateways.nat.max_drain_duration_seconds: InvalidParameterValue"]);
+    }
+}
+
+#[test]
+fn an_address_that_comes_back_or_goes_to_somebody_else_does_so_at_once() {
+    // proves: NAT-42
+    let public = |flows: &[Flow]| flows.len() - 3;
+    // It comes back: nothing has happened.
+    let mut net = with_two_addresses(Some(10));
+    let flows = Flow::open(&mut net);
+    let mut before = Value::Null;
+    net.change(|d| {
+        before = d.clone();
+        take_second_addresses(d);
     });
-    for n in 0..40 {
-        let seen = net.send("app", &packet(APP, CLIENT, syn(52_000 + n, 443))).arrives_at("client");
-        assert_eq!(seen.src.to_string(), NAT_PUBLIC);
-        let seen =
-            net.send("app", &packet(APP, CLIENT, tcp(40_000 + n, 443, Flags::Ack))).arrives_at("client");
-        assert_eq!(seen.src.to_string(), NAT_PUBLIC);
+    net.change(|d| *d = before);
+    net.wait(100);
+    assert!(flows.iter().all(|flow| flow.goes_on(&mut net)));
+    // Its elastic IP, or its private address, is an instance's now.
+    let changes: [fn(&mut Value); 2] = [
+        |d| {
+            d["instances"]["new"] =
+                json!({ "subnet": "edge", "private_ip": "10.0.0.50", "security_groups": ["open"] });
+            d["eips"]["second"]["network_interface"] = json!("new");
+        },
+        |d| {
+            d["instances"]["new"] =
+                json!({ "subnet": "edge", "private_ip": SECOND, "security_groups": ["open"] });
+        },
+    ];
+    for change in changes {
+        let mut net = with_two_addresses(None);
+        let flows = Flow::open(&mut net);
+        net.change(|d| {
+            take_second_addresses(d);
+            change(d);
+        });
+        let (lost, kept) = flows.split_at(public(&flows));
+        for flow in lost {
+            let back = net.send(flow.guest, &flow.there.answer().unwrap()).delivered();
+            assert!(back.is_none_or(|(at, _)| at == "new"), "{:?}", flow.onward);
+        }
+        assert!(kept.iter().all(|flow| flow.goes_on(&mut net)), "the other gateway's are not touched");
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 use vpclab_tests::packet::{ErrorKind, Flags, Packet, ping, tcp, udp};
 
-use crate::nat_networks::{APP, APP_V6, CLIENT, CLIENT_NAT64, NAT_PUBLIC, told, with};
+use crate::nat_networks::{APP, APP_V6, CLIENT, CLIENT_NAT64, FAR, NAT, NAT_PUBLIC, told, with};
 use crate::networks::packet;
 
 /// A host between the client and the gateway.
@@ -40,5 +40,28 @@ fn an_error_comes_in_the_name_of_whoever_reports_it() {
             assert_eq!((from.to_string(), to.to_string()), (app.to_owned(), client.to_owned()));
             assert_eq!(got.quoted_ports.unwrap().0, if seen.protocol == 17 { 40_000 } else { 7 });
         }
+    }
+}
+
+#[test]
+fn behind_a_nat_gateway_nobody_is_known_by_a_group() {
+    // proves: SG-08, NAT-24
+    let mut net = with(|d| {
+        d["security_groups"]["there"]["ingress"] = json!([{ "protocol": "-1", "security_groups": ["open"] }]);
+        d["instances"]["edge"] =
+            json!({ "subnet": "edge", "private_ip": "10.0.0.5", "security_groups": ["open"] });
+        d["route_tables"]["w/main"] =
+            json!({ "routes": [{ "cidr_block": "10.0.0.0/16", "vpc_peering_connection": "pcx" }] });
+    });
+    net.send("edge", &packet("10.0.0.5", FAR, udp(1, 2))).arrives_at("far");
+    net.send("app", &packet(APP, FAR, udp(1, 2))).dies_of("security-group");
+}
+
+#[test]
+fn a_client_that_asks_the_gateway_itself_finds_nobody() {
+    // proves: NAT-12
+    let mut net = with(|_| {});
+    for destination in [NAT_PUBLIC, NAT] {
+        net.send("app", &packet(APP, destination, udp(1, 2))).dies_of("nat-no-mapping");
     }
 }

@@ -236,3 +236,23 @@ fn an_association_in_use_cannot_go() {
     let gone = ["instances.db.security_groups[0]", "instances.far.security_groups[0]"];
     assert_eq!(mistakes(&d), gone.map(|place| format!("{place}: InvalidGroup.NotFound")));
 }
+
+#[test]
+fn what_has_come_over_the_internet_is_nobodys_group_even_if_its_address_is_known() {
+    // proves: SG-08
+    let by_gateway = |d: &mut Value| {
+        d["internet_gateways"]["wigw"] = json!({ "vpc": "w" });
+        d["route_tables"]["w/main"]["routes"][1] = json!({ "ipv6_cidr_block": "::/0", "gateway": "wigw" });
+        d["subnets"]["private"]["route_table"] = json!("public");
+    };
+    let packet = packet(FAR_V6, DB_V6, syn(1, 80));
+    Net::new(peers_with(by_gateway)).send("far", &packet).dies_of("security-group");
+    Net::new(peers()).send("far", &packet).arrives_at("db");
+    // By its address it may.
+    let mut net = Net::new(peers_with(|d| {
+        by_gateway(d);
+        d["security_groups"]["db"]["ingress"] =
+            json!([{ "protocol": "-1", "ipv6_cidr_blocks": ["2001:db8:2::/56"] }]);
+    }));
+    net.send("far", &packet).arrives_at("db");
+}

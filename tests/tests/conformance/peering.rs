@@ -6,7 +6,7 @@ use vpclab_tests::harness::{Net, mistakes};
 use vpclab_tests::packet::{Flags, Packet, ping, syn, tcp, udp};
 
 use crate::nat_networks::{send_sized, told};
-use crate::networks::{entry, everything, packet};
+use crate::networks::{accepted, entry, everything, packet, refused};
 
 const A: &str = "10.0.1.10";
 const B: &str = "172.31.1.1";
@@ -284,5 +284,30 @@ fn inside_a_region_9001_bytes_cross_and_between_regions_8500() {
         assert_eq!(send_sized(&mut net, "a", &six, limit).arrives_at("b").packet_len, limit);
         assert_eq!(told(&send_sized(&mut net, "a", &six, limit + 1), "a").icmp, Some((2, 0)));
         assert!(net.converses("a", &datagram) && net.converses("b", &packet(B_V6, A_V6, syn(1, 2))));
+    }
+}
+
+#[test]
+fn a_connection_says_of_its_far_end_what_is_so_and_the_far_end_accepts_it() {
+    // PCX-05: whoever is asked has to accept.
+    let far = |key: &'static str, value: &'static str, more: Value| {
+        move |d: &mut Value| {
+            d["vpcs"]["w"] = json!({ "cidr_block": "10.5.0.0/16" });
+            d["vpcs"]["w"][key] = json!(value);
+            let mut pcx = json!({ "vpc": "v", "peer_vpc": "w" });
+            pcx.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            d["vpc_peering_connections"] = json!({ "pcx": pcx });
+        }
+    };
+    let place = |key: &str| format!("vpc_peering_connections.pcx.{key}");
+    for (key, value, told) in
+        [("region", "eu-west-1", "peer_region"), ("owner", "210987654321", "peer_owner")]
+    {
+        accepted(far(key, value, json!({ told: value, "state": "active" })));
+        let other = if key == "region" { "us-west-2" } else { "111111111111" };
+        refused(&place(told), "InvalidVpcID.NotFound", far(key, value, json!({ told: other })));
+        let code = "InvalidParameterCombination";
+        refused(&place("auto_accept"), code, far(key, value, json!({ "auto_accept": true })));
+        accepted(far(key, value, json!({ "auto_accept": false })));
     }
 }

@@ -25,6 +25,11 @@ pub(crate) fn list(count: usize, make: impl Fn(usize) -> Value) -> Vec<Value> {
     (0..count).map(make).collect()
 }
 
+/// What an account has that nobody else here has.
+fn in_its_own_account(n: usize) -> Value {
+    json!({ "owner": format!("{n:012}") })
+}
+
 pub(crate) fn vpc(n: usize) -> Value {
     json!({ "cidr_block": format!("10.{n}.0.0/16"), "ipv6_cidr_block": format!("2001:db8:{n}::/56") })
 }
@@ -369,6 +374,19 @@ pub(crate) const CASES: &[Case] = &[
             let mut gateways = many("u", n, |_| json!({ "region": "eu-west-1" }));
             gateways.insert("t".into(), json!({}));
             json!({ "transit_gateways": gateways, "transit_gateway_peering_attachments": many("p", n, |n| {
+                json!({ "transit_gateway": "t", "peer_transit_gateway": format!("u{n}"), "state": "available" })
+            }) })
+        },
+    },
+    Case {
+        name: "pending_peering_attachments_per_transit_gateway",
+        default: 10,
+        most: None,
+        refused: "transit_gateway_peering_attachments.p2: TransitGatewayLimitExceeded",
+        make: |n| {
+            let mut gateways = many("u", n, in_its_own_account);
+            gateways.insert("t".into(), json!({}));
+            json!({ "transit_gateways": gateways, "transit_gateway_peering_attachments": many("p", n, |n| {
                 json!({ "transit_gateway": "t", "peer_transit_gateway": format!("u{n}") })
             }) })
         },
@@ -454,6 +472,44 @@ pub(crate) const CASES: &[Case] = &[
         make: |n| {
             json!({ "vpn_gateways": { "g": {} }, "dx_private_virtual_interfaces": { "x":
                 { "vpn_gateway": "g", "bgp_asn": 65_010, "bgp_routes": list(n, prefix) } } })
+        },
+    },
+    Case {
+        name: "vpn_gateways_per_dx_gateway",
+        default: 20,
+        most: Some(20),
+        refused: "dx_gateway_associations.a2: DirectConnectClientException",
+        make: |n| {
+            json!({ "vpcs": many("v", n, |n| json!({ "cidr_block": format!("10.{n}.0.0/16"),
+                    "owner": format!("{n:012}") })),
+                "vpn_gateways": many("g", n, |n| json!({ "vpc": format!("v{n}"), "owner": format!("{n:012}") })),
+                "dx_gateways": { "d": {} }, "dx_gateway_associations": many("a", n, |n| {
+                    json!({ "dx_gateway": "d", "vpn_gateway": format!("g{n}") })
+                }) })
+        },
+    },
+    Case {
+        name: "transit_gateways_per_dx_gateway",
+        default: 6,
+        most: Some(6),
+        refused: "dx_gateway_associations.a2: DirectConnectClientException",
+        make: |n| {
+            json!({ "transit_gateways": many("t", n, in_its_own_account),
+                "dx_gateways": { "d": { "amazon_side_asn": 64_600 } }, "dx_gateway_associations":
+                many("a", n, |n| json!({ "dx_gateway": "d", "transit_gateway": format!("t{n}"),
+                    "allowed_prefixes": ["10.0.0.0/8"] })) })
+        },
+    },
+    Case {
+        name: "dx_gateways_per_transit_gateway",
+        default: 20,
+        most: Some(20),
+        refused: "dx_gateway_associations.a2: DirectConnectClientException",
+        make: |n| {
+            json!({ "transit_gateways": { "t": {} },
+                "dx_gateways": many("d", n, |_| json!({ "amazon_side_asn": 64_600 })), "dx_gateway_associations":
+                many("a", n, |n| json!({ "dx_gateway": format!("d{n}"), "transit_gateway": "t",
+                    "allowed_prefixes": ["10.0.0.0/8"] })) })
         },
     },
     Case {

@@ -382,6 +382,22 @@ fn a_changed_route_touches_its_own_flows_only() {
     net.change(|d| d["subnets"]["public"]["route_table"] = json!("main"));
     assert_ne!(net.fabric().generation, before);
     net.send("web", &out).dies_of("no-route");
+    // All of it at once, in both families: what only the old table had is gone, and what only the new one has is there.
+    net.change(|d| {
+        d["route_tables"]["aside"] = json!({ "vpc": "v", "routes": [
+            { "cidr_block": "172.16.0.0/16", "network_interface": "db" },
+            { "ipv6_cidr_block": "2001:db8:ffff::/48", "network_interface": "db" }] });
+        d["subnets"]["public"]["route_table"] = json!("public");
+        d["route_tables"]["public"]["routes"] = json!([
+            { "cidr_block": "0.0.0.0/0", "gateway": "igw" }, { "ipv6_cidr_block": "::/0", "gateway": "igw" }]);
+    });
+    let out_v6 = packet(WEB_V6, CLIENT_V6, syn(1, 2));
+    net.send("web", &out).arrives_at("client");
+    net.send("web", &out_v6).arrives_at("client");
+    net.change(|d| d["subnets"]["public"]["route_table"] = json!("aside"));
+    net.send("web", &out).dies_of("no-route");
+    net.send("web", &aside).arrives_at("db");
+    net.send("web", &out_v6).arrives_at("db");
 }
 
 #[test]

@@ -273,3 +273,23 @@ fn gateways_have_no_groups() {
     assert!(net.converses("client", &packet(CLIENT, WEB_PUBLIC, syn(1, 80))));
     net.send("client", &packet(CLIENT, WEB_PUBLIC, udp(1, 80))).dies_of("security-group");
 }
+
+#[test]
+fn a_range_of_ports_goes_upwards() {
+    // proves: ERR-09, SG-17
+    for protocol in ["tcp", "udp"] {
+        let rule = |from: u32, to: u32| json!([{ "protocol": protocol, "from_port": from, "to_port": to, "cidr_blocks": ["0.0.0.0/0"] }]);
+        let place = "security_groups.g.ingress[0].from_port";
+        refused(place, "InvalidPermission.Malformed", ingress(rule(81, 80)));
+        refused(place, "InvalidPermission.Malformed", ingress(rule(65_535, 0)));
+        accepted(ingress(rule(80, 80)));
+        let entry = |from: u32, to: u32| {
+            move |d: &mut Value| {
+                d["network_acls"] = json!({ "a": { "vpc": "v", "ingress": [{ "rule_no": 1, "action": "allow",
+                    "protocol": protocol, "from_port": from, "to_port": to, "cidr_block": "0.0.0.0/0" }] } });
+            }
+        };
+        refused("network_acls.a.ingress[0].from_port", "InvalidParameterValue", entry(81, 80));
+        accepted(entry(80, 81));
+    }
+}

@@ -544,7 +544,7 @@ fn without_ipv6_support_ipv6_passes_and_does_not_propagate() {
 
 #[test]
 fn gre_without_a_connect_peer_is_traffic_like_any_other() {
-    // proves: TGW-57
+    // TGW-57, as far as there are no Connect peers.
     let mut net = with_hub(|_| {});
     let gre = Packet::new(&v4("a-one"), &v4("b-one"), Body::Other(47));
     net.send("a-one", &gre).arrives_at("b-one");

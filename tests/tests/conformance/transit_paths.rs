@@ -121,18 +121,10 @@ fn a_peering_attachment_waits_until_it_is_accepted() {
         d["transit_gateway_route_tables"]["x"] =
             json!({ "transit_gateway": "hub", "associations": ["pair"] });
     });
-    for accepted in [json!({ "auto_accept": true }), json!({ "state": "available" })] {
-        hub_accepted(|d| {
-            pending(d);
-            let pair = d["transit_gateway_peering_attachments"]["pair"].as_object_mut().unwrap();
-            pair.extend(accepted.as_object().unwrap().clone());
-            d["transit_gateway_route_tables"]["hub/default"] = route.clone();
-        });
-    }
-    hub_refused("transit_gateway_peering_attachments.pair.state", "InvalidParameterCombination", |d| {
+    hub_accepted(|d| {
         pending(d);
-        d["transit_gateway_peering_attachments"]["pair"]["auto_accept"] = json!(false);
         d["transit_gateway_peering_attachments"]["pair"]["state"] = json!("available");
+        d["transit_gateway_route_tables"]["hub/default"] = route.clone();
     });
     // Gone again, it carries nothing.
     let mut net = two_regions(|_| {});

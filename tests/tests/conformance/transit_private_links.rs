@@ -39,7 +39,7 @@ fn twins(d: &mut Value) {
 
 /// A Direct Connect gateway with a transit virtual interface of the network `dc`, which has the desk's addresses.
 fn direct_connect(d: &mut Value, name: &str) {
-    d["dx_gateways"][format!("{name}-dx")] = json!({});
+    d["dx_gateways"][format!("{name}-dx")] = json!({ "amazon_side_asn": 64600 });
     d["dx_gateway_associations"][format!("{name}-dxa")] = json!({ "dx_gateway": format!("{name}-dx"),
         "transit_gateway": "tgw", "allowed_prefixes": ["10.0.0.0/16"] });
     d["dx_transit_virtual_interfaces"][format!("{name}-vif")] =
@@ -235,7 +235,7 @@ fn virtual_interfaces_of_one_direct_connect_gateway_share_the_flows_of_a_transit
         d["vpn_connections"] = json!({});
         direct_connect(d, "dc");
         direct_connect(d, "ec");
-        d["dx_gateways"] = json!({ "dc-dx": {} });
+        d["dx_gateways"] = json!({ "dc-dx": { "amazon_side_asn": 64600 } });
         d["dx_gateway_associations"].as_object_mut().unwrap().remove("ec-dxa");
         d["dx_transit_virtual_interfaces"]["ec-vif"]["dx_gateway"] = json!("dc-dx");
         for host in ["dc", "ec"] {
@@ -287,28 +287,44 @@ fn of_what_two_transit_gateways_announce_the_longer_prefix_leads_to_its_own() {
 }
 
 #[test]
-fn over_a_transit_gateway_a_customer_uses_the_nat_gateway_of_a_vpc() {
+fn over_a_transit_gateway_customers_use_the_nat_gateway_of_a_vpc() {
     // proves: NAT-15, NAT-45
     let mut net = with(|d| {
+        // A second site by Direct Connect, with addresses of its own.
+        direct_connect(d, "dc");
+        d["customer_networks"]["dc"]["cidr_blocks"] = json!(["172.16.0.0/16"]);
+        d["customer_hosts"]["dc-host"]["address"] = json!("172.16.0.7");
+        d["dx_gateway_associations"]["dc-dxa"]["allowed_prefixes"] =
+            json!(["10.0.0.0/16", "198.51.100.0/24"]);
         d["internet_gateways"] = json!({ "igw": { "vpc": "v" } });
         d["eips"] = json!({ "e": {} });
         d["nat_gateways"] = json!({ "nat": { "subnet": "public", "allocation": "e" } });
         d["route_tables"]["p"] = json!({ "vpc": "v", "routes": [
             { "cidr_block": "0.0.0.0/0", "gateway": "igw" },
-            { "cidr_block": "192.168.0.0/16", "transit_gateway": "tgw" } ] });
+            { "cidr_block": "172.16.0.0/16", "transit_gateway": "tgw" },
+            { "cidr_block": "192.168.0.0/16", "transit_gateway": "tgw" },
+            { "ipv6_cidr_block": "fd12::/48", "transit_gateway": "tgw" } ] });
         d["subnets"]["public"] = json!({ "vpc": "v", "cidr_block": "10.0.2.0/24", "route_table": "p" });
-        d["route_tables"]["t"]["routes"]
-            .as_array_mut()
-            .unwrap()
-            .push(json!({ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" }));
+        let routes = d["route_tables"]["t"]["routes"].as_array_mut().unwrap();
+        routes.push(json!({ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" }));
+        routes.push(json!({ "ipv6_cidr_block": "64:ff9b::/96", "nat_gateway": "nat" }));
         d["transit_gateway_route_tables"] = json!({ "tgw/default": { "transit_gateway": "tgw",
-            "routes": [{ "destination_cidr_block": "0.0.0.0/0", "attachment": "att" }] } });
+            "routes": [{ "destination_cidr_block": "0.0.0.0/0", "attachment": "att" },
+                { "destination_cidr_block": "64:ff9b::/96", "attachment": "att" }] } });
         d["internet_hosts"] = json!({ "client": { "address": "198.51.100.7" } });
     });
-    let request = packet(DESK, "198.51.100.7", syn(40_000, 443));
-    let seen = net.send("desk", &request).arrives_at("client");
-    assert_ne!(seen.src, request.src, "translated");
-    assert!(net.converses("desk", &packet(DESK, "198.51.100.7", syn(40_001, 443))));
+    for (guest, source, destination) in [
+        ("desk", DESK, "198.51.100.7"),
+        ("dc-host", "172.16.0.7", "198.51.100.7"),
+        ("desk", DESK_V6, "64:ff9b::c633:6407"),
+    ] {
+        for body in [syn(40_000, 443), udp(40_000, 53), ping(7)] {
+            let request = packet(source, destination, body);
+            let seen = net.send(guest, &request).arrives_at("client");
+            assert_ne!(seen.src, request.src, "translated");
+            assert!(net.converses(guest, &request), "{request:?}");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vpclab_engine::{Recorder, Step, trace};
 use vpclab_tests::frames;
 use vpclab_tests::harness::Net;
-use vpclab_tests::packet::{ErrorKind, Packet, ping, syn, udp};
+use vpclab_tests::packet::{Body, ErrorKind, Flags, Packet, ping, syn, tcp, udp};
 
 use crate::networks::everything;
 use crate::transit_networks::{v4, v6, with_hub};
@@ -203,21 +203,108 @@ fn in_appliance_mode_both_directions_of_a_flow_use_the_same_zone() {
     assert_eq!(mixed, BTreeSet::from(["c-door-one".to_owned(), "c-door-two".to_owned()]));
 }
 
+/// Appliances that know only the flows they saw begin.
+fn stateful(d: &mut Value) {
+    d["settings"] = json!({ "mid_stream_tcp": "drop" });
+    d["security_groups"]["c-open"]["ingress"] = json!([{ "protocol": "-1",
+        "cidr_blocks": ["10.1.0.0/16", "192.168.0.0/16"], "ipv6_cidr_blocks": ["2001:db8:1::/56", "fd12::/48"] }]);
+}
+
+/// One flow there and back, from the first packet to the last, by an appliance on the way: which one it was.
+fn inspected_flow(net: &mut Net, (from, to): (&str, &str), request: &Packet) -> String {
+    let (appliance, _) = net.send(from, request).delivered().unwrap();
+    net.send(&appliance, request).arrives_at(to);
+    let answer = request.answer().unwrap();
+    let ack = Packet::of(request.src, request.dst, tcp(ports(request).0, ports(request).1, Flags::Ack));
+    for (sender, receiver, packet, pause) in
+        [(to, from, &answer, 20), (from, to, &ack, 3000), (to, from, &answer, 3000)]
+    {
+        net.send(sender, packet).arrives_at(&appliance);
+        net.send(&appliance, packet).arrives_at(receiver);
+        // For the life of the flow, whatever comes and goes beside it.
+        net.wait(pause);
+        net.change(|d| {
+            let count = d["instances"].as_object().unwrap().len();
+            d["instances"][format!("a-more-{count}")] =
+                json!({ "subnet": "a-one", "security_groups": ["a-open"] });
+        });
+    }
+    appliance
+}
+
+fn ports(packet: &Packet) -> (u16, u16) {
+    match packet.body {
+        Body::Tcp { src, dst, .. } => (src, dst),
+        _ => panic!("no TCP"),
+    }
+}
+
 #[test]
 fn a_stateful_appliance_sees_both_directions_in_appliance_mode() {
     // proves: TGW-22
-    let mut net = inspected(|d| {
-        d["settings"] = json!({ "mid_stream_tcp": "drop" });
-        d["security_groups"]["c-open"]["ingress"] =
-            json!([{ "protocol": "-1", "cidr_blocks": ["10.1.0.0/16"] }]);
-    });
-    for port in 40_000..40_010 {
-        let request = request("a-one", "b-two", port);
-        let (appliance, _) = net.send("a-one", &request).delivered().unwrap();
-        net.send(&appliance, &request).arrives_at("b-two");
-        let answer = request.answer().unwrap();
-        net.send("b-two", &answer).arrives_at(&appliance);
-        net.send(&appliance, &answer).arrives_at("a-one");
+    let mut net = inspected(stateful);
+    let mut by = BTreeSet::new();
+    for port in 40_000..40_006 {
+        by.insert(inspected_flow(&mut net, ("a-one", "b-two"), &request("a-one", "b-two", port)));
+        let request = Packet::new(&v6("a-one"), &v6("b-two"), syn(port, 443));
+        by.insert(inspected_flow(&mut net, ("a-one", "b-two"), &request));
+    }
+    assert_eq!(by.len(), 2, "flows between zones share the appliances");
+}
+
+#[test]
+fn it_does_so_for_flows_that_enter_by_a_vpn_connection_or_from_another_region() {
+    // proves: TGW-22
+    let by_vpn = |d: &mut Value| {
+        d["customer_gateways"] = json!({ "cgw": { "bgp_asn": 65001, "ip_address": "198.51.100.1" } });
+        d["vpn_connections"] = json!({ "vpn": { "transit_gateway": "hub", "customer_gateway": "cgw" } });
+        d["customer_networks"] = json!({ "office": { "cidr_blocks": ["192.168.0.0/16"],
+            "ipv6_cidr_blocks": ["fd12::/48"], "customer_gateways": ["cgw"] } });
+        d["customer_hosts"] = json!({ "desk": { "customer_network": "office", "address": "192.168.0.7",
+            "ipv6_address": "fd12::7" } });
+        d["transit_gateway_route_tables"]["spokes"]["associations"] = json!(["a", "b", "vpn"]);
+        d["transit_gateway_route_tables"]["inspection"]["propagations"] = json!(["a", "b", "vpn"]);
+    };
+    let from_another_region = |d: &mut Value| {
+        d["transit_gateways"]["far"] = json!({ "region": "eu-west-1", "amazon_side_asn": 64513 });
+        d["vpcs"]["d"] =
+            json!({ "cidr_block": "192.168.0.0/16", "ipv6_cidr_block": "fd12::/56", "region": "eu-west-1" });
+        d["route_tables"]["d"] = json!({ "vpc": "d", "routes": [
+            { "cidr_block": "10.0.0.0/8", "transit_gateway": "far" },
+            { "ipv6_cidr_block": "2001:db8::/32", "transit_gateway": "far" }] });
+        d["subnets"]["d"] = json!({ "vpc": "d", "cidr_block": "192.168.0.0/24", "ipv6_cidr_block": "fd12::/64",
+            "availability_zone": "eu-west-1a", "route_table": "d" });
+        d["security_groups"]["d"] = json!({ "vpc": "d", "ingress": [everything()] });
+        d["instances"]["desk"] = json!({ "subnet": "d", "private_ip": "192.168.0.7",
+            "ipv6_addresses": ["fd12::7"], "security_groups": ["d"] });
+        d["transit_gateway_vpc_attachments"]["d"] = json!({ "transit_gateway": "far", "vpc": "d",
+            "subnets": ["d"], "ipv6_support": true });
+        d["transit_gateway_peering_attachments"] = json!({ "regions": { "transit_gateway": "hub",
+            "peer_transit_gateway": "far", "state": "available" } });
+        let to = |blocks: [&str; 2]| {
+            json!(blocks.map(|block| json!({ "destination_cidr_block": block, "attachment": "regions" })))
+        };
+        d["transit_gateway_route_tables"]["spokes"]["associations"] = json!(["a", "b", "regions"]);
+        d["transit_gateway_route_tables"]["inspection"]["routes"] = to(["192.168.0.0/16", "fd12::/48"]);
+        d["transit_gateway_route_tables"]["far/default"] = json!({ "transit_gateway": "far",
+            "routes": to(["10.0.0.0/8", "2001:db8::/32"]) });
+    };
+    let ways: [&dyn Fn(&mut Value); 2] = [&by_vpn, &from_another_region];
+    for way in ways {
+        let mut net = inspected(|d| {
+            stateful(d);
+            d["route_tables"]["c"]["routes"] = json!([
+                { "cidr_block": "0.0.0.0/0", "transit_gateway": "hub" },
+                { "ipv6_cidr_block": "::/0", "transit_gateway": "hub" }]);
+            way(d);
+        });
+        for (host, to) in [("192.168.0.7", v4("b-two")), ("fd12::7", v6("b-two"))] {
+            for port in 40_000..40_004 {
+                let request = Packet::new(host, &to, syn(port, 443));
+                // Only one end has a zone that the gateway knows: that one.
+                assert_eq!(inspected_flow(&mut net, ("desk", "b-two"), &request), "c-two");
+            }
+        }
     }
 }
 
@@ -241,30 +328,80 @@ fn in_appliance_mode_without_propagation_every_flow_is_placed_by_hash() {
     assert_eq!(same_zone, BTreeSet::from(["c-door-one".to_owned(), "c-door-two".to_owned()]));
 }
 
+/// A second transit gateway, which joins the VPCs as the first one does.
+fn second(d: &mut Value) {
+    d["transit_gateways"]["second"] = json!({});
+    for (name, mode) in [("a", "disable"), ("b", "disable"), ("c", "enable")] {
+        d["transit_gateway_vpc_attachments"][format!("{name}-second")] = json!({ "transit_gateway": "second",
+            "vpc": name, "subnets": [format!("{name}-door-one"), format!("{name}-door-two")],
+            "ipv6_support": true, "appliance_mode_support": mode });
+    }
+    d["transit_gateway_route_tables"]["spokes-second"] = json!({ "transit_gateway": "second",
+        "associations": ["a-second", "b-second"], "routes": [
+            { "destination_cidr_block": "0.0.0.0/0", "attachment": "c-second" },
+            { "destination_cidr_block": "::/0", "attachment": "c-second" }] });
+    d["transit_gateway_route_tables"]["inspection-second"] = json!({ "transit_gateway": "second",
+        "associations": ["c-second"], "propagations": ["a-second", "b-second"] });
+    // There by the first, back by the second.
+    d["route_tables"]["b"]["routes"] = json!([
+        { "cidr_block": "0.0.0.0/0", "transit_gateway": "second" },
+        { "ipv6_cidr_block": "::/0", "transit_gateway": "second" }]);
+}
+
 #[test]
-fn two_gateways_choose_each_for_itself() {
+fn by_two_gateways_the_directions_of_a_flow_may_meet_different_appliances_and_die_there() {
+    // proves: TGW-53, TGW-22
+    let mut net = inspected(|d| {
+        stateful(d);
+        second(d);
+    });
+    let (mut kept, mut parted) = (0, 0);
+    for port in 40_000..40_030 {
+        for (from, to) in [(v4("a-one"), v4("b-two")), (v6("a-one"), v6("b-two"))] {
+            let request = Packet::new(&from, &to, syn(port, 443));
+            let (appliance, _) = net.send("a-one", &request).delivered().unwrap();
+            net.send(&appliance, &request).arrives_at("b-two");
+            let answer = request.answer().unwrap();
+            let door = doors(&net, "b-two", &answer);
+            if door == [format!("c-door-{}", appliance.split_once('-').unwrap().1)] {
+                kept += 1;
+                net.send("b-two", &answer).arrives_at(&appliance);
+            } else {
+                parted += 1;
+                net.send("b-two", &answer).dies_of("mid-stream-tcp");
+            }
+        }
+    }
+    assert!(kept > 5 && parted > 5, "{kept} {parted}");
+}
+
+#[test]
+fn what_came_into_the_appliance_vpc_by_the_internet_comes_back_to_another_appliance() {
     // proves: TGW-53
     let mut net = inspected(|d| {
-        d["transit_gateways"]["second"] = json!({});
-        d["transit_gateway_vpc_attachments"]["c-second"] = json!({ "transit_gateway": "second", "vpc": "c",
-            "subnets": ["c-door-one", "c-door-two"], "appliance_mode_support": "enable" });
-        d["transit_gateway_vpc_attachments"]["a-second"] = json!({ "transit_gateway": "second", "vpc": "a",
-            "subnets": ["a-door-one", "a-door-two"] });
-        d["transit_gateway_route_tables"]["second/default"] =
-            json!({ "routes": [{ "destination_cidr_block": "0.0.0.0/0", "attachment": "c-second" }] });
-        d["security_groups"]["c-open"]["ingress"] = json!([everything()]);
+        stateful(d);
+        d["internet_gateways"] = json!({ "igw": { "vpc": "c" } });
+        let everywhere = json!([{ "cidr_block": "0.0.0.0/0", "gateway": "igw" },
+            { "cidr_block": "10.0.0.0/8", "transit_gateway": "hub" },
+            { "ipv6_cidr_block": "2001:db8::/32", "transit_gateway": "hub" }]);
+        d["route_tables"]["c"]["routes"] = everywhere;
+        d["eips"] = json!({ "front": { "network_interface": "c-one" } });
+        d["security_groups"]["c-open"]["ingress"] =
+            json!([{ "protocol": "-1", "cidr_blocks": ["10.1.0.0/16", "198.51.100.7/32"] }]);
     });
-    let choices = |net: &Net| -> Vec<_> {
-        (1..60).flat_map(|port| doors(net, "a-one", &request("a-one", "b-two", port))).collect()
-    };
-    let by_hub = choices(&net);
-    net.change(|d| {
-        d["route_tables"]["a"]["routes"] =
-            json!([{ "cidr_block": "0.0.0.0/0", "transit_gateway": "second" }]);
-    });
-    let by_second = choices(&net);
-    assert_eq!(by_hub.len(), by_second.len());
-    assert_ne!(by_hub, by_second);
+    let public = net.topology.eips["front"].public_ip.to_string();
+    net.send("client", &Packet::new("198.51.100.7", &public, syn(40_000, 443))).arrives_at("c-one");
+    // The appliance hands it to a server in the other zone, in the client's name.
+    let request = Packet::new("198.51.100.7", &v4("a-two"), syn(40_000, 443));
+    net.send("c-one", &request).arrives_at("a-two");
+    // The answer goes by the zone of the server: the client has none.
+    let answer = request.answer().unwrap();
+    assert_eq!(doors(&net, "a-two", &answer), ["c-door-two"]);
+    net.send("a-two", &answer).dies_of("mid-stream-tcp");
+    // In its own zone it would have been found.
+    let request = Packet::new("198.51.100.7", &v4("a-one"), syn(40_001, 443));
+    net.send("c-one", &request).arrives_at("a-one");
+    net.send("a-one", &request.answer().unwrap()).arrives_at("c-one");
 }
 
 #[test]

@@ -436,3 +436,35 @@ fn the_gateways_own_table_leads_what_enters_by_a_middlebox() {
         d["route_tables"]["edge"] = json!({ "vpc": "w", "gateways": ["vgw"] });
     });
 }
+
+#[test]
+fn a_gateway_is_attached_in_its_own_region_and_account() {
+    // proves: VGW-01
+    for (key, value) in [("region", "eu-west-1"), ("owner", "210987654321")] {
+        refused("vpn_gateways.vgw.vpc", "InvalidVpcID.NotFound", |d| {
+            d["vpn_gateways"]["vgw"][key] = json!(value);
+        });
+    }
+}
+
+#[test]
+fn a_route_without_a_path_comes_from_the_customers_own_system() {
+    // proves: VGW-04
+    let mut net = with(|d| {
+        twin(d);
+        d["vpn_connections"]["vpn"]["bgp_routes"] = json!([{ "cidr_block": "192.168.0.0/16" }]);
+        d["vpn_connections"]["vpn2"]["bgp_routes"] =
+            json!([{ "cidr_block": "192.168.0.0/16", "as_path": [65002], "med": 99 }]);
+    });
+    // Both paths are one system long, so that the metric decides.
+    net.send("app", &packet(APP, DESK, udp(1, 2))).arrives_at("till");
+}
+
+#[test]
+fn a_customers_host_has_an_address_of_its_network() {
+    for (key, address) in [("address", "192.169.0.7"), ("ipv6_address", "fd13::7")] {
+        refused(&format!("customer_hosts.desk.{key}"), "InvalidParameterValue", |d| {
+            d["customer_hosts"]["desk"][key] = json!(address);
+        });
+    }
+}

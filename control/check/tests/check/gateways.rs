@@ -37,6 +37,36 @@ fn an_acl_that_lets_only_part_of_the_lent_ports_through_is_no_with_the_ports_tha
     }
 }
 
+/// Two NAT gateways in a row, which AWS says nothing of (NAT-01, NAT-27).
+#[test]
+fn an_answer_by_a_nat_gateway_that_sends_to_another_says_so() {
+    let chained = NAT
+        .replace(
+            "nat_gateways: {",
+            "nat_gateways: {first: {subnet: mid, allocation: f, private_ip: 10.0.2.220}, ",
+        )
+        .replace("eips: {", "eips: {f: {public_ip: 203.0.113.8}, ")
+        .replace(
+            "  in: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, nat_gateway: nat}",
+            "  mid: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, nat_gateway: nat}]}\n  \
+               in: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, nat_gateway: first}",
+        )
+        .replace("subnets:\n", "subnets:\n  mid: {vpc: v, cidr_block: 10.0.2.0/24, route_table: mid}\n");
+    let says_so = |network: &str| {
+        let answer = ask(network, "a", "h:443", Some(4));
+        assert_eq!(answer.reachable, Some(true), "{answer:#?}");
+        let of_first = answer.assumed.into_iter().filter(|assumed| assumed.resource == "first");
+        of_first.map(|assumed| assumed.assumption).collect::<Vec<_>>()
+    };
+    let [assumption] = says_so(&chained).try_into().unwrap();
+    assert!(assumption.contains("leads to the NAT gateway nat"), "{assumption}");
+    let direct = chained.replace(
+        "mid: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, nat_gateway: nat}",
+        "mid: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, gateway: igw}",
+    );
+    assert_eq!(says_so(&direct), [""; 0]);
+}
+
 /// An attachment whose VPC has a subnet without the firewall's route: a flow from another zone takes any of the two.
 fn network_with_two_doors(allowed: &str) -> Network {
     let document = transit(

@@ -16,6 +16,7 @@ impl Compiler<'_> {
                 subnet: self.subnets.of(&nat.subnet),
                 eni: self.eni_index(&nat.network_interface),
                 addresses: eni.private_ips().filter(|_| works).collect(),
+                draining: self.draining_of(name).to_vec(),
             };
             self.nat_gateways.fill(self.nat_index(name), compiled);
         }

@@ -28,6 +28,10 @@ impl Compiler<'_> {
             eni.security_groups.iter().map(|group| self.security_groups.of(group)).collect();
         groups.sort_unstable();
         groups.dedup();
+        let draining = match &eni.interface_type {
+            model::InterfaceType::NatGateway(gateway) => self.draining_of(gateway),
+            _ => &[],
+        };
         Eni {
             name: name.clone(),
             attachment: eni.attachment.as_ref().map(|a| (self.instance_index(&a.instance), a.device_index)),
@@ -58,6 +62,7 @@ impl Compiler<'_> {
                 .private_ips()
                 .map(IpAddr::V4)
                 .chain(eni.ipv6_addresses.iter().copied().map(IpAddr::V6))
+                .chain(draining.iter().map(|lost| IpAddr::V4(lost.address)))
                 .collect(),
             prefixes: eni.prefixes().map(Into::into).collect(),
             link_local: eui64_link_local(mac),
@@ -65,6 +70,7 @@ impl Compiler<'_> {
                 .public_ips
                 .iter()
                 .map(|(&private, public)| (private, public.address))
+                .chain(draining.iter().filter_map(|lost| Some((lost.address, lost.public?))))
                 .collect(),
             policy: policies.intern(&groups, |groups| self.policy(groups)),
             security_groups: groups,

@@ -2,16 +2,18 @@
 //!
 //! Whoever keeps its name keeps its slot, and what flow memory says about it holds; unless it has become another one.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use vpclab_model as model;
 
 use super::Compiler;
 use super::gateways::modelled_endpoints;
-use crate::fabric::{EndpointKind, Fabric, Peering, VpcEndpoint};
+use crate::fabric::{Draining, EndpointKind, Fabric, Peering, VpcEndpoint};
 use crate::index::SubnetIdx;
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
     /// An interface that has moved to another subnet is another one: nothing that it remembers holds there.
     pub(super) fn renew_moved(&mut self, previous: &Fabric) {
         for (name, eni) in &self.topology.network_interfaces {
@@ -28,6 +30,53 @@ impl Compiler<'_> {
     fn is_elsewhere(&self, subnet: &model::SubnetName, previous: &Fabric, before: SubnetIdx) -> bool {
         let before = &previous.subnets[before];
         before.name != *subnet || previous.vpcs[before.vpc].name != self.topology.subnets[subnet].vpc
+    }
+
+    /// The secondary addresses that NAT gateways have lost, for the flows that they still have (NAT-21, NAT-42). Whoever is
+    /// given such an address, private or public, has it at once, and the flows end.
+    pub(super) fn draining(&self, previous: &Fabric) -> BTreeMap<&'a model::NatGatewayName, Vec<Draining>> {
+        let mut all = BTreeMap::new();
+        for (name, nat) in &self.topology.nat_gateways {
+            let index = self.nat_index(name);
+            let is_same = previous.nat_gateways.slot(index) == self.nat_gateways.slot(index);
+            let before = previous.nat_gateways.get(index).filter(|_| is_same);
+            let Some(before) = before.filter(|_| nat.state == model::NatGatewayState::Available) else {
+                continue;
+            };
+            let old = &previous.enis[before.eni];
+            let lasts = Duration::from_secs(nat.max_drain_duration_seconds.into());
+            let had = before.addresses.iter().map(|&address| Draining {
+                address,
+                public: old.public_address_of(address),
+                lasts,
+            });
+            let lost = had.chain(before.draining.iter().copied());
+            all.insert(name, lost.filter(|lost| self.is_free(&nat.subnet, lost)).collect());
+        }
+        all
+    }
+
+    /// The addresses that a NAT gateway has lost.
+    pub(super) fn draining_of(&self, name: &model::NatGatewayName) -> &[Draining] {
+        self.draining.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether nobody has the addresses, and the private one is still in `subnet`.
+    fn is_free(&self, subnet: &model::SubnetName, lost: &Draining) -> bool {
+        let subnet = &self.topology.subnets[subnet];
+        let is_inside = subnet.cidr_block.is_some_and(|block| block.contains(&lost.address));
+        let is_public = |address: Option<Ipv4Addr>| address.is_some() && address == lost.public;
+        let has_either = |eni: &model::NetworkInterface| {
+            let is_here = self.topology.subnets[&eni.subnet].vpc == subnet.vpc;
+            let mut blocks = eni.prefixes();
+            is_here
+                && (eni.private_ips().any(|address| address == lost.address)
+                    || blocks.any(|block| block.contains(&IpAddr::V4(lost.address))))
+                || eni.public_ips.values().any(|public| is_public(Some(public.address)))
+        };
+        let hosts = self.topology.internet_hosts.values().map(|host| host.address);
+        let mut hosts = hosts.chain(self.topology.services.values().map(|service| service.address));
+        is_inside && !self.topology.network_interfaces.values().any(has_either) && !hosts.any(is_public)
     }
 
     /// A NAT gateway in another subnet or VPC, with another primary address or with another elastic IP for it is another one,

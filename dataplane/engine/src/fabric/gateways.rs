@@ -4,6 +4,7 @@
 //! stored and not modelled is here, as it stands where a gateway could.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 use vpclab_model::{
@@ -47,6 +48,19 @@ pub struct NatGateway {
     pub eni: EniIdx,
     /// Its private addresses, the primary one first; none of one that has failed.
     pub addresses: Vec<Ipv4Addr>,
+    /// Addresses that have been taken away from it, which its interface keeps for the flows that they have (NAT-42).
+    pub draining: Vec<Draining>,
+}
+
+/// An address that takes no more flows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draining {
+    /// The private address.
+    pub address: Ipv4Addr,
+    /// The public one that stands for it; none of a private gateway.
+    pub public: Option<Ipv4Addr>,
+    /// For how long its flows may go on (NAT-21).
+    pub lasts: Duration,
 }
 
 /// A VPC peering connection.

@@ -69,6 +69,44 @@ pub struct NatBinding {
     pub last_seen: Timestamp,
 }
 
+/// Until when the addresses that gateways have lost keep their flows (NAT-21).
+///
+/// That an address is lost stands in the configuration, which knows no time: it counts from when that came into force.
+#[derive(Debug, Default)]
+pub struct Drains(Vec<Drain>);
+
+#[derive(Debug, Clone, Copy)]
+struct Drain {
+    gateway: Slot<NatGatewayIdx>,
+    address: Ipv4Addr,
+    until: Timestamp,
+}
+
+impl Drains {
+    /// Whether the flows of `address` are over.
+    pub fn has_ended(&self, gateway: Slot<NatGatewayIdx>, address: Ipv4Addr, now: Timestamp) -> bool {
+        self.of(gateway, address).is_some_and(|drain| drain.until < now)
+    }
+
+    /// Takes note of the addresses that are lost now, each with how long its flows go on from `now` if it was not lost
+    /// before.
+    pub(super) fn begin(
+        &mut self,
+        lost: impl Iterator<Item = (Slot<NatGatewayIdx>, Ipv4Addr, Duration)>,
+        now: Timestamp,
+    ) {
+        let next = lost.map(|(gateway, address, lasts)| {
+            let new = Drain { gateway, address, until: now + lasts };
+            self.of(gateway, address).copied().unwrap_or(new)
+        });
+        self.0 = next.collect();
+    }
+
+    fn of(&self, gateway: Slot<NatGatewayIdx>, address: Ipv4Addr) -> Option<&Drain> {
+        self.0.iter().find(|drain| drain.gateway == gateway && drain.address == address)
+    }
+}
+
 /// All mappings of all NAT gateways.
 pub type NatTable = Loans<NatBinding>;
 

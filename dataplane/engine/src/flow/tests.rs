@@ -117,7 +117,7 @@ fn a_full_table_takes_no_more_and_room_comes_back_with_the_sweep() {
     }
     assert_eq!(flows.room_for(&udp(), None, 100), Room::MemoryFull);
     assert_eq!(flows.room_for(&udp(), Some(&udp()), 100), Room::Enough, "one goes, one comes");
-    flows.sweep(Timestamp::ZERO + SECOND * 31, 10, |_| Some(&TIMEOUTS), |_| true, |_| true);
+    flows.sweep(Timestamp::ZERO + SECOND * 31, 10, |_| Some(&TIMEOUTS), |_, _| true, |_| true);
     assert!(flows.is_empty());
     assert_eq!(flows.usage(instance()), Usage::default());
 }
@@ -147,7 +147,7 @@ fn a_sweep_looks_at_no_more_than_its_share() {
     for port in 1..=10 {
         assert_eq!(flows.commit(&[open(port)], Timestamp::ZERO), Ok(()));
     }
-    flows.sweep(Timestamp::ZERO + SECOND * 31, 4, |_| Some(&TIMEOUTS), |_| true, |_| true);
+    flows.sweep(Timestamp::ZERO + SECOND * 31, 4, |_| Some(&TIMEOUTS), |_, _| true, |_| true);
     assert_eq!(flows.len(), 6);
 }
 
@@ -155,7 +155,7 @@ fn a_sweep_looks_at_no_more_than_its_share() {
 fn a_sweep_forgets_the_flows_of_a_slot_that_has_changed_hands() {
     let mut flows = FlowTable::default();
     assert_eq!(flows.commit(&[open(1)], Timestamp::ZERO), Ok(()));
-    flows.sweep(Timestamp::ZERO, 10, |_| None, |_| true, |_| true);
+    flows.sweep(Timestamp::ZERO, 10, |_| None, |_, _| true, |_| true);
     assert!(flows.is_empty());
     assert!(flows.conn(eni(1), &key(1)).is_none());
 }

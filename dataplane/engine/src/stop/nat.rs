@@ -6,14 +6,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use vpclab_model::RouteState;
 use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
 
-use crate::fabric::{Fabric, NatGateway};
+use crate::fabric::{Fabric, NatGateway, RouteTarget};
 use crate::flow::lending::FLOWS_PER_DESTINATION;
-use crate::flow::nat::{InsideKey, NatBinding, OutsideKey, Pool};
+use crate::flow::nat::{Drains, InsideKey, NatBinding, OutsideKey, Pool};
 use crate::flow::share::Holder;
 use crate::flow::{Conn, Effect, is_reply};
-use crate::index::NatGatewayIdx;
+use crate::index::{NatGatewayIdx, SubnetIdx};
 use crate::packet::{BornPacket, Draft, Path};
 use crate::plan::{Context, Location};
 use crate::reason::DropReason;
@@ -47,6 +48,9 @@ pub(crate) fn translate(
     let at = Place { gateway, nat, own };
     let before = (draft.headers.src, draft.headers.dst);
     match side {
+        NatSide::Inside if !is_client(cx, nat, draft) => {
+            return Err(DropReason::NatForeignClient { gateway });
+        }
         NatSide::Inside => leave(cx, &at, draft)?,
         NatSide::Outside => come_back(cx, &at, draft)?,
     }
@@ -55,7 +59,27 @@ pub(crate) fn translate(
     // What goes on from here is the gateway's, however it came to it.
     draft.path = Path::Inside;
     probe.step(|| Step::NatGateway { gateway, side, before, after: (draft.headers.src, draft.headers.dst) });
-    Ok(Location::Subnet(nat.subnet))
+    Ok(Location::OutOfNat(nat.subnet))
+}
+
+/// Whether the gateway serves whoever sent the packet: an interface of its VPC, or somebody who came in by a transit
+/// gateway (NAT-15, NAT-45, OQ-10). What an instance sends on does not show which way it came in: then it counts that its
+/// answers go out by a transit gateway, past that instance or another one.
+fn is_client(cx: &Context<'_>, nat: &NatGateway, draft: &Draft) -> bool {
+    let fabric = cx.fabric;
+    let client = draft.headers.src;
+    let way_back = |subnet: SubnetIdx| {
+        let route = fabric.route_tables[fabric.subnets[subnet].route_table].lookup(client);
+        route.filter(|route| route.state == RouteState::Active).map(|route| route.target)
+    };
+    matches!(draft.path, Path::Transit(_))
+        || fabric.interface_at(fabric.subnets[nat.subnet].vpc, client).is_some()
+        || match way_back(nat.subnet) {
+            Some(RouteTarget::NetworkInterface(eni)) => {
+                matches!(way_back(fabric.enis[eni].subnet), Some(RouteTarget::TransitGateway(_)))
+            }
+            way => matches!(way, Some(RouteTarget::TransitGateway(_))),
+        }
 }
 
 /// The gateway that has the packet.
@@ -99,7 +123,8 @@ fn leave(cx: &Context<'_>, at: &Place<'_>, draft: &mut Draft) -> Result<(), Drop
         _ => false,
     };
     let known = cx.flows.nat().of_client(&inside);
-    let known = known.filter(|binding| is_live(cx.fabric, binding, cx.now) && !opens_anew(binding));
+    let known = known
+        .filter(|binding| is_live(cx.fabric, cx.flows.drains(), binding, cx.now) && !opens_anew(binding));
     let outside = match known {
         Some(binding) => {
             let tcp_flags = draft.tcp_flags();
@@ -174,7 +199,7 @@ fn lend(cx: &Context<'_>, nat: &NatGateway, inside: &InsideKey, remote: Ipv4Addr
             Some(port) => (table.in_pool(&pool) < FLOWS_PER_DESTINATION).then_some(port),
             None => {
                 table.port_for(inside, &pool, cx.flows.choice(inside), FLOWS_PER_DESTINATION, |binding| {
-                    is_live(cx.fabric, binding, cx.now)
+                    is_live(cx.fabric, cx.flows.drains(), binding, cx.now)
                 })
             }
         };
@@ -194,7 +219,7 @@ fn known(
     let public = cx.fabric.enis[at.nat.eni].public_address_of(address);
     let pool = Pool { gateway, protocol, address, public, remote, remote_port };
     let binding = cx.flows.nat().of_lease(&OutsideKey { pool, port })?;
-    is_live(cx.fabric, binding, cx.now).then_some(binding.inside)
+    is_live(cx.fabric, cx.flows.drains(), binding, cx.now).then_some(binding.inside)
 }
 
 /// A packet to an address of the gateway: it belongs to a flow, or nobody wants it (NAT-11, NAT-12).
@@ -255,7 +280,8 @@ fn leave_error(
         destination_port: remote_port,
     };
     let binding = cx.flows.nat().of_client(&inside);
-    let binding = binding.filter(|binding| is_live(cx.fabric, binding, cx.now)).ok_or(unknown)?;
+    let binding =
+        binding.filter(|binding| is_live(cx.fabric, cx.flows.drains(), binding, cx.now)).ok_or(unknown)?;
     let outside = binding.outside;
     if draft.headers.is_ipv6() {
         draft.become_ipv4(outside.pool.address, outside.pool.remote);
@@ -311,14 +337,19 @@ fn nat64_address(address: Ipv4Addr) -> Ipv6Addr {
     Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, a << 8 | b, c << 8 | d)
 }
 
-/// Whether a gateway still has a flow: it and the address it lent are still there, that address has the public one it had
-/// then (NAT-47), and the flow has not been idle for too long.
-pub(crate) fn is_live(fabric: &Fabric, binding: &NatBinding, now: Timestamp) -> bool {
+/// Whether a gateway still has a flow: it and the address it lent are still there or its flows may go on (NAT-42), that
+/// address has the public one it had then (NAT-47), and the flow has not been idle for too long.
+pub(crate) fn is_live(fabric: &Fabric, drains: &Drains, binding: &NatBinding, now: Timestamp) -> bool {
     let slot = binding.inside.gateway;
     let Pool { address, public, .. } = binding.outside.pool;
     let nat = fabric.nat_gateways.get(slot.index).filter(|_| fabric.nat_gateways.slot(slot.index) == slot);
     nat.is_some_and(|nat| {
-        nat.addresses.contains(&address) && fabric.enis[nat.eni].public_address_of(address) == public
+        let goes_on = || {
+            let is_lost = nat.draining.iter().any(|lost| lost.address == address);
+            is_lost && !drains.has_ended(slot, address, now)
+        };
+        (nat.addresses.contains(&address) || goes_on())
+            && fabric.enis[nat.eni].public_address_of(address) == public
     }) && binding.is_live(fabric.nat_closing_timeout(), now)
 }
 

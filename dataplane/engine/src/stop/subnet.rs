@@ -40,6 +40,24 @@ pub(crate) fn route_out_of_transit(
     route_from(cx, subnet, Source::Transit, draft, probe)
 }
 
+/// Routes a packet that comes out of a NAT gateway in `subnet`.
+///
+/// The gateway is no neighbour: the ACL of its subnet is asked on each of the four legs, in and out, whether or not its
+/// client is in the same subnet, whose ACL is then asked both ways (NAT-07, NACL-21). Only where both of the packet's
+/// addresses are in the subnet does it stay inside like any other (NACL-06).
+pub(crate) fn route_out_of_nat(
+    cx: &Context<'_>,
+    subnet: SubnetIdx,
+    draft: &mut Draft,
+    probe: &mut impl Probe,
+) -> Result<Location, DropReason> {
+    let source = match cx.fabric.subnets[subnet].contains(draft.headers.src) {
+        true => Source::Inside,
+        false => Source::Nat,
+    };
+    route_from(cx, subnet, source, draft, probe)
+}
+
 /// Who hands a packet to a subnet's router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
@@ -47,6 +65,8 @@ enum Source {
     Inside,
     /// A transit gateway, by its interface there.
     Transit,
+    /// A NAT gateway there, of a packet from elsewhere.
+    Nat,
 }
 
 fn route_from(
@@ -75,6 +95,7 @@ fn route_from(
                 here.contains(destination) && matched.is_some_and(|route| route.target == RouteTarget::Local);
             !stays || cx.fabric.settings.network_acl_within_subnet_via_router
         }
+        Source::Nat => true,
         // NACL-22, NACL-23: not by what goes to an interface in the same subnet.
         Source::Transit => !match matched.map(|route| route.target) {
             Some(RouteTarget::Local) => here.contains(destination),
@@ -101,7 +122,7 @@ fn route_from(
         RouteTarget::InternetGateway(gateway) => Ok(Location::Internet(gateway)),
         RouteTarget::EgressOnly(gateway) => Ok(Location::EgressOnly(gateway)),
         RouteTarget::NatGateway(gateway) => {
-            // A gateway is no neighbour: its subnet's ACL is asked even by senders in the same subnet (NACL-21).
+            // Even for senders in the same subnet: see `route_out_of_nat` (NAT-07, NACL-21).
             network_acl::guard(cx, cx.fabric.nat_gateways[gateway].subnet, Direction::Inbound, draft, probe)?;
             Ok(Location::Nat(gateway, NatSide::Inside))
         }
@@ -219,6 +240,7 @@ fn local(
 fn arrival(cx: &Context<'_>, from: SubnetIdx, source: Source, eni: EniIdx) -> Arrival {
     match source {
         _ if cx.fabric.enis[eni].subnet != from => Arrival::Outside,
+        Source::Nat => Arrival::Outside,
         Source::Inside => Arrival::SameSubnet,
         Source::Transit => Arrival::SameSubnetTransit,
     }

@@ -28,6 +28,7 @@ pub(crate) struct DeclaredNatGateway {
     pub(crate) connectivity_type: Given<ConnectivityType>,
     pub(crate) allocation: Given<String>,
     pub(crate) secondary_allocations: List<String>,
+    pub(crate) max_drain_duration_seconds: Given<i64>,
     pub(crate) tags: Tags,
 }
 
@@ -45,6 +46,7 @@ impl DeclaredNatGateway {
             connectivity_type: reader.take(&["connectivity_type"]),
             allocation: reader.take(&["allocation", "allocation_id", "eip"]),
             secondary_allocations,
+            max_drain_duration_seconds: reader.number(&["max_drain_duration_seconds"], 1..=4000),
             tags: reader.tags(),
         }
     }

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde_json::{Map, Value};
 
 use crate::declared::DeclaredHome;
 use crate::log::{Log, Place};
@@ -10,9 +11,9 @@ use crate::name::{
     CustomerGatewayName, DxGatewayAssociationName, DxGatewayName, Kind, Name, VpnConnectionName,
     VpnGatewayName,
 };
-use crate::reader::{Given, List, Reader};
+use crate::reader::{Given, List, Reader, Written, object};
 use crate::resources::{LinkState, LocalPreference, Tags, TunnelEncryption};
-use crate::shape::Account;
+use crate::shape::{Account, Shape};
 
 /// The highest autonomous system number (RFC 6793).
 const LAST_ASN: i64 = 4_294_967_294;
@@ -46,6 +47,21 @@ pub(crate) struct DeclaredBgpRoute {
     pub(crate) at: Place,
 }
 
+/// The destination of a static VPN connection, as written: a block, or a map that holds one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StaticRoute(pub(crate) Ipv4Net);
+
+impl Shape for StaticRoute {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        let Value::Object(object) = value else { return Ipv4Net::read(value, at, log).map(Self) };
+        let mut reader = Reader::new(log, at.clone(), object, "a static route");
+        let names = &["cidr_block", "destination_cidr_block"];
+        let given = reader.require(names, "a block such as 192.168.0.0/16");
+        reader.finish();
+        given.value().copied().map(Self)
+    }
+}
+
 /// A VPN connection as written.
 #[derive(Debug)]
 pub(crate) struct DeclaredVpnConnection {
@@ -54,7 +70,7 @@ pub(crate) struct DeclaredVpnConnection {
     pub(crate) transit_gateway: Given<String>,
     pub(crate) customer_gateway: Given<String>,
     pub(crate) static_routes_only: bool,
-    pub(crate) routes: List<Ipv4Net>,
+    pub(crate) routes: List<StaticRoute>,
     /// None where nothing is written.
     pub(crate) bgp_routes: Option<Vec<DeclaredBgpRoute>>,
     pub(crate) tunnels: List<LinkState>,
@@ -189,19 +205,30 @@ impl DeclaredVirtualInterface {
 }
 
 fn bgp_routes(reader: &mut Reader<'_>, log: &Log) -> Option<Vec<DeclaredBgpRoute>> {
-    let routes = reader.objects(&["bgp_routes"])?;
-    let read = |(at, object)| {
-        let mut reader = Reader::new(log, at, object, "a BGP route");
+    let nothing = Map::new();
+    let read = |(at, value): (Place, &Value)| {
+        // A block alone is a route without more.
+        let block = if value.is_string() { IpNet::read(value, &at, log) } else { None };
+        let object = if value.is_string() { Some(&nothing) } else { object(value, &at, log) }?;
+        let mut reader = Reader::new(log, at.clone(), object, "a BGP route");
         let route = DeclaredBgpRoute {
-            cidr_block: reader.take(&["cidr_block"]),
-            ipv6_cidr_block: reader.take(&["ipv6_cidr_block"]),
+            cidr_block: match block {
+                Some(IpNet::V4(value)) => Given::Right(Written { at: at.clone(), value }),
+                None if value.is_string() => Given::Wrong,
+                _ => reader.take(&["cidr_block"]),
+            },
+            ipv6_cidr_block: match block {
+                Some(IpNet::V6(value)) => Given::Right(Written { at, value }),
+                _ => reader.take(&["ipv6_cidr_block"]),
+            },
             as_path: reader.list(&["as_path"]),
             med: reader.number(&["med"], 0..=i64::from(u32::MAX)),
             local_preference: reader.take(&["local_preference", "community"]),
             at: reader.at().clone(),
         };
         reader.finish();
-        route
+        Some(route)
     };
-    Some(routes.into_iter().map(read).collect())
+    let routes = reader.values(&["bgp_routes"])?;
+    Some(routes.into_iter().filter_map(read).collect())
 }

@@ -89,6 +89,8 @@ pub(crate) struct DeclaredRouteTable {
 #[derive(Debug)]
 pub(crate) struct DeclaredRoute {
     pub(crate) at: Place,
+    /// Whether it has an attribute that is unknown, which may have been meant for one that is missing.
+    pub(crate) has_unknown: bool,
     pub(crate) cidr_block: Given<Ipv4Net>,
     pub(crate) ipv6_cidr_block: Given<Ipv6Net>,
     pub(crate) prefix_list: Given<String>,
@@ -127,8 +129,9 @@ impl DeclaredRouteTable {
 
 impl DeclaredRoute {
     fn read(mut reader: Reader<'_>) -> Self {
-        let route = Self {
+        let mut route = Self {
             at: reader.at().clone(),
+            has_unknown: false,
             cidr_block: reader.take(&["cidr_block", "destination_cidr_block"]),
             ipv6_cidr_block: reader.take(&["ipv6_cidr_block", "destination_ipv6_cidr_block"]),
             prefix_list: reader.take(&[
@@ -155,7 +158,7 @@ impl DeclaredRoute {
             transit_gateway: reader.take(&["transit_gateway", "transit_gateway_id"]),
             odb_network: reader.take(&["odb_network", "odb_network_arn"]),
         };
-        reader.finish();
+        route.has_unknown = reader.finish();
         route
     }
 }

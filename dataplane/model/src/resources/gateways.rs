@@ -34,6 +34,8 @@ pub struct NatGateway {
     pub network_interface: NetworkInterfaceName,
     /// Whether it works (NAT-16).
     pub state: NatGatewayState,
+    /// For how many seconds flows of a secondary address go on once that is taken away, 1 to 4000 (NAT-21).
+    pub max_drain_duration_seconds: u32,
     /// Labels.
     pub tags: Tags,
 }

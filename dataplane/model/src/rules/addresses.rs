@@ -157,12 +157,15 @@ fn stated<'a>(
         ipv6: if subnet.ipv6_cidr_block.is_some() { count } else { 0 },
     };
     if subnet.cidr_block.is_none() && need.ipv6 == 0 && declared.ipv6_addresses.items.is_empty() {
-        cx.log.report(
-            &declared.at,
-            "InvalidParameterCombination",
-            format!("the subnet {} is IPv6-only, and the interface has no IPv6 address", draft.subnet),
-            "give one in `ipv6_addresses`, or leave the choice to AWS",
-        );
+        let problem =
+            format!("the subnet {} is IPv6-only, and the interface has no IPv6 address", draft.subnet);
+        let remedy = match draft.interface_type {
+            InterfaceType::Interface => "give one in `ipv6_addresses`, or leave the choice to AWS",
+            // The attachment says so itself (TGW-31).
+            InterfaceType::TransitGateway(_) => return (own, need),
+            _ => "name a subnet that has IPv4 addresses",
+        };
+        cx.log.report(&declared.at, "InvalidParameterCombination", problem, remedy);
     }
     (own, need)
 }

@@ -3,25 +3,27 @@
 //! VPN connections and virtual interfaces with the gateways at AWS's end and the customer network at the other. What is
 //! known over them is [`knowledge`](super::knowledge)'s question.
 
+mod direct_connect;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::declared::{DeclaredBgpRoute, DeclaredVirtualInterface};
-use crate::home::DEFAULT_OWNER;
+use crate::declared::{DeclaredBgpRoute, DeclaredVpnConnection};
 use crate::log::Place;
 use crate::name::{
     CustomerGatewayName, CustomerNetworkName, DxGatewayAssociationName, DxGatewayName,
-    DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, VpcName, VpnConnectionName, VpnGatewayName,
+    DxPrivateVirtualInterfaceName, DxTransitVirtualInterfaceName, TransitGatewayName, VpcName,
+    VpnConnectionName, VpnGatewayName,
 };
 use crate::reader::{Given, Written};
 use crate::register::Context;
 use crate::resources::{
     AwsEnd, BgpRoute, CustomerGateway, CustomerNetwork, DxGateway, DxGatewayAssociation, LinkName, LinkState,
-    LocalPreference, TunnelEncryption, VirtualInterface, VirtualInterfaceEnd, VpnConnection, VpnGateway,
+    LocalPreference, TunnelEncryption, VirtualInterface, Vpc, VpnConnection, VpnGateway,
 };
-use crate::space::overlap_v4;
+use crate::space::{not_public, overlap_v4};
 
 /// The code for a value that is not allowed.
 const INVALID: &str = "InvalidParameterValue";
@@ -52,28 +54,23 @@ struct Behind {
 }
 
 /// The links.
-pub(super) fn build(cx: &Context<'_>, networks: &BTreeMap<CustomerNetworkName, CustomerNetwork>) -> Links {
+pub(super) fn build(
+    cx: &Context<'_>,
+    vpcs: &BTreeMap<VpcName, Vpc>,
+    networks: &BTreeMap<CustomerNetworkName, CustomerNetwork>,
+) -> Links {
     names_apart(cx);
     attachments_apart(cx);
     let behind = behind(cx);
     let mut links = Links {
         vpn_gateways: vpn_gateways(cx),
         customer_gateways: customer_gateways(cx, &behind),
-        dx_gateways: dx_gateways(cx),
-        dx_gateway_associations: dx_gateway_associations(cx),
+        dx_gateways: direct_connect::gateways(cx),
         ..Links::default()
     };
+    links.dx_gateway_associations = direct_connect::associations(cx, &links, vpcs);
     links.vpn_connections = vpn_connections(cx, &links, networks);
-    for (name, declared) in &cx.declared.dx_private_virtual_interfaces {
-        let network = behind.virtual_interfaces.get(&LinkName::Private(name.clone()));
-        let built = virtual_interface(cx, declared, network, networks, 9001);
-        links.dx_private_virtual_interfaces.extend(built.map(|built| (name.clone(), built)));
-    }
-    for (name, declared) in &cx.declared.dx_transit_virtual_interfaces {
-        let network = behind.virtual_interfaces.get(&LinkName::Transit(name.clone()));
-        let built = virtual_interface(cx, declared, network, networks, 8500);
-        links.dx_transit_virtual_interfaces.extend(built.map(|built| (name.clone(), built)));
-    }
+    direct_connect::virtual_interfaces(cx, &behind, networks, &mut links);
     links
 }
 
@@ -203,12 +200,17 @@ fn customer_gateways(cx: &Context<'_>, behind: &Behind) -> BTreeMap<CustomerGate
     let mut gateways = BTreeMap::new();
     let mut taken: BTreeMap<Ipv4Addr, &CustomerGatewayName> = BTreeMap::new();
     for (name, declared) in &cx.declared.customer_gateways {
-        if let Some(Written { at, value }) = declared.ip_address.written()
-            && let Some(other) = taken.insert(*value, name)
-        {
-            // VPN-15, ERR-24
-            let problem = format!("{value} is the address of the customer gateway {other} already");
-            cx.log.report(at, "InvalidCustomerGateway.DuplicateIpAddress", problem, "give each its own");
+        if let Some(Written { at, value }) = declared.ip_address.written() {
+            if let Some(why) = not_public((*value).into()) {
+                let problem = format!("{value} is not a public address: it {why}");
+                let remedy = "give the address it has on the internet; VPN connections between private addresses, \
+                              over Direct Connect, are not modelled";
+                cx.log.report(at, INVALID, problem, remedy);
+            } else if let Some(other) = taken.insert(*value, name) {
+                // VPN-15, ERR-24
+                let problem = format!("{value} is the address of the customer gateway {other} already");
+                cx.log.report(at, "InvalidCustomerGateway.DuplicateIpAddress", problem, "give each its own");
+            }
         }
         let gateway = CustomerGateway {
             home: declared.home.settle(cx).unwrap_or_default(),
@@ -220,15 +222,6 @@ fn customer_gateways(cx: &Context<'_>, behind: &Behind) -> BTreeMap<CustomerGate
         gateways.insert(name.clone(), gateway);
     }
     gateways
-}
-
-fn dx_gateways(cx: &Context<'_>) -> BTreeMap<DxGatewayName, DxGateway> {
-    let build = |declared: &crate::declared::DeclaredDxGateway| DxGateway {
-        owner: declared.owner.value().map_or(DEFAULT_OWNER, |account| account.0.as_str()).to_owned(),
-        amazon_side_asn: amazon_asn(cx, &declared.amazon_side_asn),
-        tags: declared.tags.clone(),
-    };
-    cx.declared.dx_gateways.iter().map(|(name, declared)| (name.clone(), build(declared))).collect()
 }
 
 /// One gateway of AWS, a virtual private one or a transit gateway.
@@ -274,13 +267,8 @@ fn vpn_connections(
         let customer_asn = ends_at.map_or(CUSTOMER_ASN, |gateway| gateway.bgp_asn);
         let network = ends_at.and_then(|gateway| networks.get(gateway.customer_network.as_ref()?));
         let is_virtual = matches!(gateway, AwsEnd::VpnGateway(_));
-        if let (AwsEnd::VpnGateway(aws), Some(written)) = (&gateway, reference)
-            && links.vpn_gateways.get(aws).is_some_and(|aws| aws.amazon_side_asn == customer_asn)
-            && !declared.static_routes_only
-        {
-            // ERR-24
-            let problem = format!("both ends have the autonomous system number {customer_asn}");
-            cx.log.report(&written.at, "AsnConflict", problem, "give the customer gateway another `bgp_asn`");
+        if let (Some(written), Some(ends_at)) = (reference, ends_at) {
+            check_ends(cx, links, declared, (&gateway, ends_at), &written.at);
         }
         if declared.static_routes_only && !is_virtual && declared.routes.given {
             let problem = "a transit gateway's static routes are in its route tables";
@@ -309,7 +297,7 @@ fn vpn_connections(
             gateway,
             customer_gateway,
             static_routes_only: declared.static_routes_only,
-            routes: declared.routes.items.iter().map(|written| written.value).collect(),
+            routes: declared.routes.items.iter().map(|written| written.value.0).collect(),
             bgp_routes,
             tunnels,
             tunnel_inside_cidrs: inside,
@@ -323,8 +311,50 @@ fn vpn_connections(
     connections
 }
 
+/// The two ends of a connection live in one region, belong to one account, and where they speak BGP they are two
+/// autonomous systems.
+fn check_ends(
+    cx: &Context<'_>,
+    links: &Links,
+    declared: &DeclaredVpnConnection,
+    (gateway, customer): (&AwsEnd, &CustomerGateway),
+    at: &Place,
+) {
+    let (home, aws_asn) = match gateway {
+        AwsEnd::VpnGateway(name) => {
+            let gateway = links.vpn_gateways.get(name);
+            (gateway.map(|gateway| gateway.home.clone()), gateway.map(|gateway| gateway.amazon_side_asn))
+        }
+        AwsEnd::TransitGateway(name) => (
+            cx.declared.transit_gateways.get(name).and_then(|gateway| gateway.home.settle(cx)),
+            transit_gateway_asn(cx, name),
+        ),
+    };
+    if let Some([here, there]) = home.and_then(|home| home.apart(&customer.home)) {
+        let problem = format!("the customer gateway is {there}, and {} {here}", noun_of(gateway));
+        let remedy = "give both the same `region` and `owner`";
+        cx.log.report(at, "InvalidCustomerGatewayID.NotFound", problem, remedy);
+    } else if aws_asn == Some(customer.bgp_asn) && !declared.static_routes_only {
+        // ERR-24
+        let problem = format!("both ends have the autonomous system number {}", customer.bgp_asn);
+        cx.log.report(at, "AsnConflict", problem, "give the customer gateway another `bgp_asn`");
+    }
+}
+
+fn noun_of(gateway: &AwsEnd) -> String {
+    match gateway {
+        AwsEnd::VpnGateway(name) => format!("the virtual private gateway {name}"),
+        AwsEnd::TransitGateway(name) => format!("the transit gateway {name}"),
+    }
+}
+
+/// The autonomous system of a transit gateway (TGW-27).
+fn transit_gateway_asn(cx: &Context<'_>, name: &TransitGatewayName) -> Option<u32> {
+    cx.declared.transit_gateways.get(name).map(|gateway| asn(&gateway.amazon_side_asn, AMAZON_ASN))
+}
+
 /// Two, which are up unless something else is said.
-fn tunnels(cx: &Context<'_>, declared: &crate::declared::DeclaredVpnConnection) -> Vec<LinkState> {
+fn tunnels(cx: &Context<'_>, declared: &DeclaredVpnConnection) -> Vec<LinkState> {
     if !declared.tunnels.given {
         return vec![LinkState::Up; TUNNELS];
     }
@@ -338,7 +368,7 @@ fn tunnels(cx: &Context<'_>, declared: &crate::declared::DeclaredVpnConnection) 
 /// VPN-01, VPN-02.
 fn inside_blocks(
     cx: &Context<'_>,
-    declared: &crate::declared::DeclaredVpnConnection,
+    declared: &DeclaredVpnConnection,
     gateway: &AwsEnd,
     before: &BTreeMap<VpnConnectionName, VpnConnection>,
 ) -> Vec<Ipv4Net> {
@@ -423,98 +453,4 @@ fn announced(
         });
     }
     routes
-}
-
-fn dx_gateway_associations(cx: &Context<'_>) -> BTreeMap<DxGatewayAssociationName, DxGatewayAssociation> {
-    let mut associations: BTreeMap<DxGatewayAssociationName, DxGatewayAssociation> = BTreeMap::new();
-    for (name, declared) in &cx.declared.dx_gateway_associations {
-        let reference = declared.dx_gateway.written();
-        let dx_gateway = reference.and_then(|r| cx.registers.dx_gateways.resolve(cx.log, r));
-        let end = aws_end(cx, &declared.at, &declared.vpn_gateway, &declared.transit_gateway);
-        let (Some(dx_gateway), Some(gateway)) = (dx_gateway, end) else { continue };
-        let allowed = &declared.allowed_prefixes;
-        if matches!(gateway, AwsEnd::TransitGateway(_)) && !allowed.given {
-            // DX-07
-            let problem = "a transit gateway announces exactly its allowed prefixes";
-            cx.log.report(&allowed.at, "MissingParameter", problem, "give `allowed_prefixes`");
-        }
-        let twin = |other: &&DxGatewayAssociation| other.dx_gateway == dx_gateway && other.gateway == gateway;
-        if associations.values().any(|other| twin(&other)) {
-            let problem = "the two are associated already";
-            cx.log.report(&declared.at, INVALID, problem, "keep one association");
-        }
-        let mixed = associations.values().any(|other| {
-            other.dx_gateway == dx_gateway
-                && matches!(other.gateway, AwsEnd::VpnGateway(_)) != matches!(gateway, AwsEnd::VpnGateway(_))
-        });
-        if mixed {
-            let problem = "a Direct Connect gateway serves virtual private gateways or transit gateways";
-            cx.log.report(&declared.at, INVALID, problem, "use a Direct Connect gateway for each kind");
-        }
-        let allowed_prefixes =
-            allowed.given.then(|| allowed.items.iter().map(|written| written.value).collect());
-        let tags = declared.tags.clone();
-        associations.insert(
-            name.clone(),
-            DxGatewayAssociation { dx_gateway, gateway, allowed_prefixes, routes: Vec::new(), tags },
-        );
-    }
-    associations
-}
-
-/// A virtual interface whose packets are 1500 bytes, or `jumbo` (DX-01).
-fn virtual_interface(
-    cx: &Context<'_>,
-    declared: &DeclaredVirtualInterface,
-    network: Option<&CustomerNetworkName>,
-    networks: &BTreeMap<CustomerNetworkName, CustomerNetwork>,
-    jumbo: u16,
-) -> Option<VirtualInterface> {
-    const USUAL: u16 = 1500;
-    let is_transit = jumbo != 9001;
-    let end = match (&declared.vpn_gateway, &declared.dx_gateway) {
-        (Given::Right(reference), _) if is_transit => {
-            let problem = "a transit virtual interface ends at a Direct Connect gateway";
-            cx.log.report(&reference.at, INVALID, problem, "give `dx_gateway`");
-            None
-        }
-        (Given::Right(reference), Given::Absent) => {
-            cx.registers.vpn_gateways.resolve(cx.log, reference).map(VirtualInterfaceEnd::VpnGateway)
-        }
-        (Given::Absent, Given::Right(reference)) => {
-            cx.registers.dx_gateways.resolve(cx.log, reference).map(VirtualInterfaceEnd::DxGateway)
-        }
-        (Given::Absent, Given::Absent) => {
-            let remedy = if is_transit { "give `dx_gateway`" } else { "give `vpn_gateway` or `dx_gateway`" };
-            cx.log.report(&declared.at, "MissingParameter", "a virtual interface ends somewhere", remedy);
-            None
-        }
-        (Given::Right(_), Given::Right(other)) => {
-            let problem = "a virtual interface ends at one gateway";
-            cx.log.report(&other.at, "InvalidParameterCombination", problem, "keep one of the two");
-            None
-        }
-        (Given::Wrong, _) | (_, Given::Wrong) => None,
-    };
-    let mtu = match declared.mtu.written() {
-        Some(Written { at, value }) if ![i64::from(USUAL), i64::from(jumbo)].contains(value) => {
-            let problem = format!("{value} is not an MTU of such a virtual interface");
-            cx.log.report(at, INVALID, problem, format!("give {USUAL} or {jumbo}"));
-            USUAL
-        }
-        Some(written) => u16::try_from(written.value).unwrap_or(USUAL),
-        None => USUAL,
-    };
-    let bgp_asn = asn(&declared.bgp_asn, CUSTOMER_ASN);
-    let behind = network.and_then(|network| networks.get(network));
-    let bgp_routes = announced(cx, declared.bgp_routes.as_deref(), bgp_asn, behind, false);
-    Some(VirtualInterface {
-        end: end?,
-        bgp_asn,
-        mtu,
-        bgp_routes,
-        state: declared.state.value().copied().unwrap_or(LinkState::Up),
-        customer_network: network.cloned(),
-        tags: declared.tags.clone(),
-    })
 }

@@ -101,11 +101,18 @@ pub(super) fn build(
                 connectivity_type,
                 network_interface,
                 state,
+                max_drain_duration_seconds: drain(declared),
                 tags: declared.tags.clone(),
             },
         );
     }
     gateways
+}
+
+/// 350 seconds where nothing is said (NAT-21).
+fn drain(declared: &DeclaredNatGateway) -> u32 {
+    let given = declared.max_drain_duration_seconds.value();
+    given.and_then(|seconds| u32::try_from(*seconds).ok()).unwrap_or(350)
 }
 
 fn connectivity(declared: &DeclaredNatGateway) -> ConnectivityType {

@@ -137,7 +137,8 @@ fn state(declared: &DeclaredVpcPeeringConnection, vpc: Option<&Vpc>, peer: Optio
     }
 }
 
-fn overlap(a: &Vpc, b: &Vpc) -> bool {
+/// Whether any two blocks of the two overlap.
+pub(super) fn overlap(a: &Vpc, b: &Vpc) -> bool {
     a.ipv4_blocks().any(|a| b.ipv4_blocks().any(|b| overlap_v4(&a, &b)))
         || a.ipv6_cidr_blocks.iter().any(|a| b.ipv6_cidr_blocks.iter().any(|b| overlap_v6(a, b)))
 }

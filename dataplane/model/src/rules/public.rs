@@ -269,6 +269,11 @@ fn association(
         return None;
     };
     let vpc = cx.registers.network_interfaces.owner(&name);
+    if let Some(problem) = elsewhere(cx, declared, vpc) {
+        let remedy = "give the address the `region` and `owner` of the VPC";
+        cx.log.report(at, "InvalidAllocationID.NotFound", problem, remedy);
+        return None;
+    }
     let has_gateway = cx.registers.internet_gateways.iter().any(|(_, owner)| owner.is_some() && owner == vpc);
     if let (Some(vpc), false) = (vpc, has_gateway) {
         cx.log.report(
@@ -277,11 +282,6 @@ fn association(
             format!("VPC {vpc} has no internet gateway"),
             "attach one to it before associating an elastic IP",
         );
-    }
-    if let Some(problem) = elsewhere(cx, declared, vpc) {
-        let remedy = "give the address the `region` and `owner` of the VPC";
-        cx.log.report(at, "InvalidAllocationID.NotFound", problem, remedy);
-        return None;
     }
     let interface = interfaces.get(&name)?;
     let private_ip = match chosen {

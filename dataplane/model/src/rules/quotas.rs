@@ -10,13 +10,15 @@ use ipnet::IpNet;
 use crate::declared::{DEFAULT, MAIN};
 use crate::home::{DEFAULT_OWNER, Home};
 use crate::log::Place;
-use crate::name::{InstanceName, Kind, Name, NetworkInterfaceName, TransitGatewayName, VpcName};
+use crate::name::{
+    DxGatewayAssociationName, InstanceName, Kind, Name, NetworkInterfaceName, TransitGatewayName, VpcName,
+};
 use crate::quotas::{Counted, GROUPS_TIMES_RULES, QUOTAS, Quota};
 use crate::register::{Context, is_made_by_aws};
 use crate::resources::{
-    AddressFamily, AwsEnd, BgpRoute, ConnectivityType, InterfaceType, NatGatewayState, NetworkInterface,
-    Peer, PeeringState, PrefixListOwner, Route, RouteOrigin, SecurityGroupRule, Topology, VpcEndpointType,
-    VpnConnection,
+    AddressFamily, AttachmentState, AwsEnd, BgpRoute, ConnectivityType, InterfaceType, NatGatewayState,
+    NetworkInterface, Peer, PeeringState, PrefixListOwner, Route, RouteOrigin, SecurityGroupRule, Topology,
+    VpcEndpointType, VpnConnection,
 };
 use crate::settings::NetworkAclQuota;
 
@@ -175,6 +177,24 @@ fn usages(cx: &Context<'_>, counted: Counted, topology: &Topology) -> Vec<Usage>
             .keys()
             .map(|name| one(name, None, to_u32(peers_of_transit_gateway(t, name))))
             .collect(),
+        Counted::PendingPeersOfTransitGateway => {
+            let pending = t
+                .transit_gateway_peering_attachments
+                .iter()
+                .filter(|(_, attachment)| attachment.state == AttachmentState::PendingAcceptance);
+            by(pending.flat_map(|(name, attachment)| {
+                [&attachment.transit_gateway, &attachment.peer_transit_gateway]
+                    .map(|gateway| (name, format!("transit gateway {gateway}")))
+            }))
+        }
+        Counted::VpnGatewaysOfDxGateway => by(of_dx_gateways(t, false)),
+        Counted::TransitGatewaysOfDxGateway => by(of_dx_gateways(t, true)),
+        Counted::DxGatewaysOfTransitGateway => {
+            by(t.dx_gateway_associations.iter().filter_map(|(name, one)| match &one.gateway {
+                AwsEnd::TransitGateway(gateway) => Some((name, format!("transit gateway {gateway}"))),
+                AwsEnd::VpnGateway(_) => None,
+            }))
+        }
         Counted::VpnGatewaysOfRegion => {
             by_home(t.vpn_gateways.iter().map(|(name, gateway)| (name, gateway.home.clone())))
         }
@@ -224,6 +244,16 @@ fn usages(cx: &Context<'_>, counted: Counted, topology: &Topology) -> Vec<Usage>
             })
         }
     }
+}
+
+/// The associations with gateways of one kind, by the Direct Connect gateway.
+fn of_dx_gateways(
+    topology: &Topology,
+    transit: bool,
+) -> impl Iterator<Item = (&DxGatewayAssociationName, String)> {
+    let all = topology.dx_gateway_associations.iter();
+    all.filter(move |(_, one)| matches!(one.gateway, AwsEnd::TransitGateway(_)) == transit)
+        .map(|(name, one)| (name, format!("Direct Connect gateway {}", one.dx_gateway)))
 }
 
 fn home_of(topology: &Topology, vpc: &VpcName) -> Option<Home> {

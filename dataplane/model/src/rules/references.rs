@@ -91,7 +91,13 @@ pub(super) fn of_rule(
         Between::Ended => Some((Peer::Group(group), true)),
         Between::Nothing => {
             let problem = format!("the security group {group} belongs to VPC {other}, not to VPC {vpc}");
-            let remedy = format!("use one of VPC {vpc}, or one of a VPC that is its peer");
+            let further = if inbound {
+                ", or one that a transit gateway joins with it, where the gateway and both attachments have \
+                 `security_group_referencing_support`"
+            } else {
+                ""
+            };
+            let remedy = format!("use one of VPC {vpc}, or one of a VPC that is its peer{further}");
             cx.log.report(&reference.at, NOT_FOUND, problem, remedy);
             None
         }

@@ -94,7 +94,8 @@ pub(super) fn build(cx: &Context<'_>, vpcs: &BTreeMap<VpcName, Vpc>) -> BTreeMap
     subnets
 }
 
-/// The zone, by default the first one of the VPC's region (ADDR-26). Local Zones have longer names: us-west-2-lax-1a.
+/// The zone, by default the first one of the VPC's region (ADDR-26): its letter is one of a to f, as no region of AWS has
+/// more. Local Zones have longer names: us-west-2-lax-1a; those of Wavelength are us-east-1-wl1-bos-wlz-1.
 fn availability_zone(cx: &Context<'_>, written: &DeclaredSubnet, region: Option<String>) -> Option<String> {
     let region = region?;
     let first = format!("{region}a");
@@ -104,8 +105,11 @@ fn availability_zone(cx: &Context<'_>, written: &DeclaredSubnet, region: Option<
         Given::Right(zone) => zone,
     };
     let inside = zone.value.strip_prefix(region.as_str()).is_some_and(|rest| {
+        if let Some(wavelength) = rest.strip_prefix("-wl1-") {
+            return is_wavelength(wavelength);
+        }
         let word = rest.trim_end_matches(|c: char| c.is_ascii_lowercase());
-        let letter = rest.len() - word.len() == 1;
+        let letter = rest.len() - word.len() == 1 && rest.ends_with(|last| ('a'..='f').contains(&last));
         let local = word.split('-').skip(1).all(|part| {
             !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         });
@@ -116,6 +120,13 @@ fn availability_zone(cx: &Context<'_>, written: &DeclaredSubnet, region: Option<
         cx.log.report(&zone.at, "InvalidParameterValue", problem, format!("give one such as {first}"));
     }
     inside.then(|| zone.value.clone())
+}
+
+/// What follows the region and `-wl1-`: a city, and the number of its zone.
+fn is_wavelength(rest: &str) -> bool {
+    let Some((city, number)) = rest.split_once("-wlz-") else { return false };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    city.len() == 3 && city.bytes().all(|b| b.is_ascii_lowercase()) && digits(number)
 }
 
 /// IPv4-only, dual stack or IPv6-only (ADDR-32), and what goes with each.

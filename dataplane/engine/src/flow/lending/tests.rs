@@ -83,6 +83,11 @@ fn a_flow_that_opens_again_and_again_is_kept_once() {
         loans.lend(&Flow { client, lease: Lease { pool: 0, port }, last_seen: at(0), over: false });
     }
     assert_eq!((loans.len(), loans.places.len(), loans.in_pool(&0)), (1, 1, 1));
+    // And for a client that goes from pool to pool.
+    for pool in 1..=100 {
+        loans.lend(&Flow { client: 999, lease: Lease { pool, port }, last_seen: at(0), over: false });
+    }
+    assert_eq!((loans.len(), loans.places.len(), loans.by_lease.len(), loans.pools.len()), (1, 1, 1, 1));
     loans.sweep(1, |_| false);
     assert!(
         loans.is_empty() && loans.pools.is_empty() && loans.by_holder.is_empty() && loans.by_lease.is_empty()

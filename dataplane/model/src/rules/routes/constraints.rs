@@ -31,6 +31,8 @@ pub(super) fn destination(
     let (v4, v6, list) = (&written.cidr_block, &written.ipv6_cidr_block, &written.prefix_list);
     let given = [!v4.is_absent(), !v6.is_absent(), !list.is_absent()];
     match given.iter().filter(|given| **given).count() {
+        // What is unknown has been reported, and may be the destination.
+        0 if written.has_unknown => return None,
         0 => {
             let remedy = "give `cidr_block`, `ipv6_cidr_block` or `destination_prefix_list`";
             cx.log.report(&written.at, "MissingParameter", "the route has no destination", remedy);

@@ -30,9 +30,11 @@ pub(super) fn target(cx: &Context<'_>, written: &DeclaredRoute, around: &Surroun
     ];
     let given: Vec<_> = targets.into_iter().filter(|target| !target.is_absent()).collect();
     match given.as_slice() {
+        // What is unknown has been reported, and may be the target.
+        [] if written.has_unknown => None,
         [] => {
             let remedy = "give `gateway`, `nat_gateway`, `egress_only_gateway`, `vpc_peering_connection`, \
-                          `transit_gateway`, `network_interface` or `instance`";
+                          `transit_gateway`, `vpc_endpoint`, `network_interface` or `instance`";
             cx.log.report(&written.at, "MissingParameter", "the route has no target", remedy);
             None
         }
@@ -142,7 +144,7 @@ fn interface(
     let interface = around.all.interfaces.get(&name)?;
     if interface.interface_type != InterfaceType::Interface {
         let problem = format!("the network interface {name} is a service's own");
-        cx.log.report(&reference.at, INVALID, problem, "name the service as the target");
+        cx.log.report(&reference.at, INVALID, problem, instead_of(&interface.interface_type));
         return None;
     }
     let runs = |attachment: &Attachment| {
@@ -154,6 +156,22 @@ fn interface(
     let works = interface.attachment.as_ref().is_some_and(runs);
     let state = if works { RouteState::Active } else { RouteState::Blackhole };
     Some((RouteTarget::NetworkInterface(name), reference.at.clone(), state))
+}
+
+/// The target that is meant where a route names the interface of a service.
+fn instead_of(owner: &InterfaceType) -> String {
+    let (attribute, name) = match owner {
+        InterfaceType::NatGateway(name) => ("nat_gateway", name.as_str()),
+        InterfaceType::VpcEndpoint(name) => ("vpc_endpoint", name.as_str()),
+        InterfaceType::NotModelled { kind: NETWORK_FIREWALLS, name } => ("vpc_endpoint", name.as_str()),
+        InterfaceType::TransitGateway(_) => {
+            return "name its transit gateway as `transit_gateway`".to_owned();
+        }
+        InterfaceType::NotModelled { .. } | InterfaceType::Interface => {
+            return "no route leads to this service: name an instance's interface".to_owned();
+        }
+    };
+    format!("name the service: `\"{attribute}\": \"{name}\"`")
 }
 
 /// A NAT gateway of this VPC (RT-33); one that has failed is a black hole (RT-25).

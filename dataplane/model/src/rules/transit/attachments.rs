@@ -197,7 +197,8 @@ pub(super) fn peering_attachments(
     cx: &Context<'_>,
     gateways: &BTreeMap<TransitGatewayName, TransitGateway>,
 ) -> BTreeMap<TransitGatewayPeeringAttachmentName, TransitGatewayPeeringAttachment> {
-    let mut attachments = BTreeMap::new();
+    let mut attachments: BTreeMap<TransitGatewayPeeringAttachmentName, TransitGatewayPeeringAttachment> =
+        BTreeMap::new();
     for (name, declared) in &cx.declared.transit_gateway_peering_attachments {
         let resolve = |given: &Given<String>| cx.registers.transit_gateways.resolve(cx.log, given.written()?);
         let ends = (resolve(&declared.transit_gateway), resolve(&declared.peer_transit_gateway));
@@ -222,19 +223,27 @@ pub(super) fn peering_attachments(
                 cx.log.report(at, "InvalidTransitGatewayID.NotFound", problem, remedy);
             }
         }
-        let accepted = declared.auto_accept.written();
-        if let (Some(accepted), Some(state)) = (accepted, declared.state.written())
-            && accepted.value != (state.value == AttachmentState::Available)
-        {
-            let problem = "this and `auto_accept` contradict each other";
-            cx.log.report(&state.at, "InvalidParameterCombination", problem, "give one of the two");
-        }
-        let state = match (declared.state.value(), accepted) {
-            (Some(state), _) => *state,
-            (None, Some(Written { value: true, .. })) => AttachmentState::Available,
+        if let Some(Written { at, value: true }) = declared.auto_accept.written() {
             // TGW-58
-            _ => AttachmentState::PendingAcceptance,
-        };
+            let problem = "a peering attachment waits for its other side, within one account too";
+            let remedy = "say `\"state\": \"available\"` for one that it has accepted";
+            cx.log.report(at, "InvalidParameterCombination", problem, remedy);
+        }
+        // TGW-58
+        let state = declared.state.value().copied().unwrap_or(AttachmentState::PendingAcceptance);
+        let twin = attachments.iter().find(|(_, other)| {
+            let ends = (&other.transit_gateway, &other.peer_transit_gateway);
+            (ends == (&transit_gateway, &peer_transit_gateway)
+                || ends == (&peer_transit_gateway, &transit_gateway))
+                && lives(other.state)
+                && lives(state)
+                && !matches!(declared.state, Given::Wrong)
+        });
+        if let Some((other, _)) = twin {
+            let problem = format!("{other} joins {transit_gateway} and {peer_transit_gateway} already");
+            let remedy = "two transit gateways have one peering attachment: remove one of the two";
+            cx.log.report(&declared.at, "DuplicateTransitGatewayAttachment", problem, remedy);
+        }
         let tags = declared.tags.clone();
         attachments.insert(
             name.clone(),
