@@ -275,28 +275,6 @@ fn a_gateway_is_associated_with_a_direct_connect_gateway_once() {
 }
 
 #[test]
-fn a_direct_connect_gateway_serves_one_kind_of_gateway_and_a_transit_gateway_needs_prefixes() {
-    // proves: DX-07
-    let transit = |allowed: bool| {
-        move |d: &mut Value| {
-            d["dx_gateways"]["dx"] = json!({});
-            d["transit_gateways"] = json!({ "tgw": {} });
-            d["dx_gateway_associations"]["z"] = json!({ "dx_gateway": "dx", "transit_gateway": "tgw" });
-            if allowed {
-                d["dx_gateway_associations"]["z"]["allowed_prefixes"] = json!(["10.0.0.0/8"]);
-            }
-        }
-    };
-    let missing = "dx_gateway_associations.z.allowed_prefixes";
-    refused(missing, "MissingParameter", transit(false));
-    refused("dx_gateway_associations.z", "InvalidParameterValue", |d| {
-        by_a_gateway(d);
-        transit(true)(d);
-    });
-    with(transit(true));
-}
-
-#[test]
 fn allowed_prefixes_are_a_filter_for_the_blocks_of_a_vpc() {
     // proves: DX-07
     let mut net = with(by_a_gateway);

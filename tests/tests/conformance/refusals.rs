@@ -50,6 +50,9 @@ fn a_peering_attachment_is_accepted_by_its_other_side_and_by_nothing_else() {
                 let mut more = state.clone();
                 more["auto_accept"] = json!(true);
                 pair(d, more);
+                // What leads through it is no further mistake.
+                d["transit_gateway_route_tables"]["hub/default"]["routes"] =
+                    json!([{ "destination_cidr_block": "10.4.0.0/16", "attachment": "pair" }]);
             });
         }
         hub_accepted(|d| pair(d, json!({ "auto_accept": false })));

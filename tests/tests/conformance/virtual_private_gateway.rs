@@ -443,6 +443,7 @@ fn a_gateway_is_attached_in_its_own_region_and_account() {
     for (key, value) in [("region", "eu-west-1"), ("owner", "210987654321")] {
         refused("vpn_gateways.vgw.vpc", "InvalidVpcID.NotFound", |d| {
             d["vpn_gateways"]["vgw"][key] = json!(value);
+            d["vpn_connections"] = json!({});
         });
     }
 }

@@ -223,14 +223,20 @@ pub(super) fn peering_attachments(
                 cx.log.report(at, "InvalidTransitGatewayID.NotFound", problem, remedy);
             }
         }
-        if let Some(Written { at, value: true }) = declared.auto_accept.written() {
+        let accepts_itself = declared.auto_accept.written().filter(|written| written.value);
+        if let Some(Written { at, .. }) = accepts_itself {
             // TGW-58
             let problem = "a peering attachment waits for its other side, within one account too";
             let remedy = "say `\"state\": \"available\"` for one that it has accepted";
             cx.log.report(at, "InvalidParameterCombination", problem, remedy);
         }
-        // TGW-58
-        let state = declared.state.value().copied().unwrap_or(AttachmentState::PendingAcceptance);
+        let state = match declared.state.value() {
+            Some(state) => *state,
+            // What has been reported causes no further mistakes.
+            None if accepts_itself.is_some() || !declared.state.is_absent() => AttachmentState::Available,
+            // TGW-58
+            None => AttachmentState::PendingAcceptance,
+        };
         let twin = attachments.iter().find(|(_, other)| {
             let ends = (&other.transit_gateway, &other.peer_transit_gateway);
             (ends == (&transit_gateway, &peer_transit_gateway)
