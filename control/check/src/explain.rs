@@ -430,7 +430,6 @@ impl Telling<'_> {
         assumed.extend(middleboxes::forwarders(self.fabric, told));
         assumed.extend(middleboxes::stateless(self.fabric, told));
         assumed.extend(chained::assumed(self.fabric, told.forward.steps.iter()));
-        assumed.extend(self.picked_lists(told));
         assumed.extend(self.unknown_lists(told));
         if !self.has_receiver() {
             return assumed;
@@ -447,36 +446,6 @@ impl Telling<'_> {
             TrafficQuestion::Protocol(number) => format!("it answers protocol {number}"),
         };
         assumed.push(Assumed { resource: to.name.clone(), assumption: format!("{listens} {NO_FIREWALL}") });
-        assumed
-    }
-
-    /// Between which prefix lists AWS would have picked at random, once for good (RT-19).
-    fn picked_lists(&self, told: &engine::Explanation) -> Vec<Assumed> {
-        let mut assumed: Vec<Assumed> = Vec::new();
-        for step in told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps)) {
-            let vpclab_engine::Step::Route { route_table, matched: Some((destination, _)) } = *step else {
-                continue;
-            };
-            let table = &self.fabric.route_tables[route_table];
-            let of_lists = || {
-                let to = table.routes.iter().filter(move |route| route.destination == destination);
-                to.filter_map(|route| Some((route, route.prefix_list.as_ref()?)))
-            };
-            let Some((used, list)) = of_lists().find(|(route, _)| !route.overridden) else { continue };
-            let others = of_lists().filter(|(route, _)| route.overridden && route.target != used.target);
-            let others: Vec<String> = others.map(|(_, list)| list.to_string()).collect();
-            if others.is_empty() {
-                continue;
-            }
-            let others = others.join(", ");
-            let assumption = format!(
-                "AWS picks one of prefix lists {list}, {others} for {destination} at random; here {list} is it"
-            );
-            let assumption = Assumed { resource: table.name.to_string(), assumption };
-            if !assumed.contains(&assumption) {
-                assumed.push(assumption);
-            }
-        }
         assumed
     }
 

@@ -21,7 +21,10 @@ pub(crate) fn forwarders(fabric: &Fabric, told: &engine::Explanation) -> Vec<Ass
         let Step::Forward { eni, out, translated } = *step else { continue };
         let resource = fabric.enis[eni].name.to_string();
         let other = (out != eni).then(|| format!(" by {}", fabric.enis[out].name));
-        let how = if translated.is_some() { "from its own address" } else { "unchanged" };
+        let how = match translated {
+            Some(_) => "from its own address and by the sender's port, which is free there",
+            None => "unchanged",
+        };
         let assumption = format!(
             "it sends on{} what is not addressed to it, {how}, {NO_FIREWALL}",
             other.unwrap_or_default()

@@ -208,7 +208,7 @@ fn ends_that_make_no_question_are_refused_in_words_that_are_true_of_them() {
 }
 
 #[test]
-fn a_choice_between_prefix_lists_that_aws_makes_at_random_is_assumed_aloud() {
+fn of_prefix_lists_between_which_aws_chooses_at_random_each_is_asked() {
     let lists = PEERING.replace(
         "{cidr_block: 0.0.0.0/0, vpc_peering_connection: p}, ",
         "{destination_prefix_list: one, vpc_peering_connection: p}, {destination_prefix_list: two, network_interface: c}, ",
@@ -217,9 +217,17 @@ fn a_choice_between_prefix_lists_that_aws_makes_at_random_is_assumed_aloud() {
          \x20 one: {address_family: IPv4, max_entries: 2, entries: [{cidr: 10.0.0.0/16}]}\n\
          \x20 two: {address_family: IPv4, max_entries: 2, entries: [{cidr: 10.0.0.0/16}]}\n";
     let lists = lists.replace("internet_hosts: {h: {address: 198.51.100.7}}\n", "");
+    // By `one` it passes, by `two` an instance sends it back to the same table, and so on.
     let answer = ask(&lists, "b", "a:443", Some(4));
-    let told = answer.assumed.iter().find(|assumed| assumed.resource == "w/main").unwrap();
-    assert!(told.assumption.contains("at random") && told.assumption.contains("one"), "{}", told.assumption);
+    assert_eq!((answer.reachable, answer.by_choice), (Some(false), true), "{answer:#?}");
+    assert!(answer.blockers.iter().all(|blocker| blocker.by_choice), "{:?}", answer.blockers);
+    // Both lead to the same connection: there is nothing to choose.
+    let same = lists.replace(
+        "destination_prefix_list: two, network_interface: c",
+        "destination_prefix_list: two, vpc_peering_connection: p",
+    );
+    let answer = ask(&same, "b", "a:443", Some(4));
+    assert_eq!((answer.reachable, answer.by_choice), (Some(true), false), "{:?}", answer.blockers);
 }
 
 #[test]

@@ -481,3 +481,23 @@ fn an_answer_from_another_address_than_was_asked_is_none_to_the_guest() {
         assert!(result.passed, "{to}: {:?}", result.failures);
     }
 }
+
+#[test]
+fn what_a_guest_keeps_is_denied_by_it_at_every_level() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
+         route_tables: {via: {vpc: v, routes: [{cidr_block: 10.0.2.0/24, network_interface: box}]}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.1.0/24, route_table: via}, t: {vpc: v, cidr_block: 10.0.2.0/24}, u: {vpc: v, cidr_block: 10.0.3.0/24}}\n\
+         security_groups: {open: {vpc: v, ingress: [{protocol: '-1', cidr_blocks: [10.0.0.0/16]}]}}\n\
+         instances: {a: {subnet: s, security_groups: [open]}, b: {subnet: t, security_groups: [open]}, \
+           box: {subnet: u, security_groups: [open], source_dest_check: false, forwards: none}}",
+    );
+    let code = Some("GUEST_DOES_NOT_FORWARD".to_owned());
+    let test =
+        TestCase { because: Because { code, ..Because::default() }, ..case("a", "b:443", Expected::Denied) };
+    let mut guests = VirtualProber::new(&network.topology);
+    for prober in [None, Some(&mut guests as &mut dyn Prober)] {
+        let result = one(&network, test.clone(), prober);
+        assert!(result.passed, "at {:?}: {:?}", result.level, result.failures);
+    }
+}
