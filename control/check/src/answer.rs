@@ -12,7 +12,7 @@ use vpclab_model::Topology;
 
 use crate::explain::answer_one;
 use crate::question::{EndKind, Question, parse};
-use crate::{internet, undeclared};
+use crate::{internet, private_dns, undeclared};
 
 /// Answers `request` about a new connection, with empty flow memory.
 ///
@@ -34,6 +34,10 @@ pub fn explain(
 ///
 /// When the two ends make no question, as when they have no address family in common.
 pub fn answer(fabric: &Fabric, topology: &Topology, question: &Question) -> Result<Explanation, ApiError> {
+    let named = private_dns::takes_the_name(fabric, topology, question);
+    if !named.is_empty() {
+        return Ok(undeclared::unanswered(question, named));
+    }
     if let Some(name) = &question.undeclared {
         return Ok(undeclared::unknown(topology, question, name));
     }

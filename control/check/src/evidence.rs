@@ -4,7 +4,7 @@
 //! the engine has counted while the packets were under way tells them apart. What always holds: nothing here turns an
 //! attempt into a pass or a failure; it says whether the attempt may be judged at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vpclab_api::{Counters, Outcome};
 use vpclab_engine::DropReason;
@@ -17,7 +17,10 @@ const PACKETS_OWN: &[(&str, &str)] = &[
     ("non-public-destination", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"),
 ];
 
-/// What has been counted at the ends of an attempt.
+/// What denies without that the network drops anything.
+const NOBODY_DROPS: [&str; 2] = ["MISDELIVERED", "ANSWERED_FROM_ELSEWHERE"];
+
+/// What has been counted on the way of an attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// Frames that the sender's kernel or stack put on the wire.
@@ -29,17 +32,17 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// What a running lab counts at the ports of these names.
-    pub(crate) fn of_lab(counters: &Counters, sender: &str, receiver: Option<&str>) -> Self {
-        let is_end = |port: &str| port == sender || Some(port) == receiver;
+    /// What a running lab counts at the ports of these names: of who sends and of all others on the way.
+    pub(crate) fn of_lab(counters: &Counters, sender: &str, others: &BTreeSet<&str>) -> Self {
+        let is_on_the_way = |port: &str| port == sender || others.contains(port);
         let mut tally = Self::default();
-        for device in counters.devices.iter().filter(|device| is_end(&device.port)) {
+        for device in counters.devices.iter().filter(|device| is_on_the_way(&device.port)) {
             tally.lost += device.kernel_dropped;
             if device.port == sender {
                 tally.sent += device.sent;
             }
         }
-        for drop in counters.dropped.iter().filter(|drop| is_end(&drop.port)) {
+        for drop in counters.dropped.iter().filter(|drop| is_on_the_way(&drop.port)) {
             *tally.dropped.entry(drop.reason.clone()).or_default() += drop.frames;
         }
         tally
@@ -71,7 +74,7 @@ impl Tally {
         if self.sent == before.sent {
             return Err(format!("no frame left {sender}: its own kernel ended the attempt{said}"));
         }
-        if denied_by.is_empty() || denied_by.iter().any(|code| code == "MISDELIVERED") {
+        if denied_by.is_empty() || denied_by.iter().any(|code| NOBODY_DROPS.contains(&code.as_str())) {
             return Ok(());
         }
         // A drop for any other reason is somebody else's, such as a clock that looks for its server.
@@ -143,6 +146,7 @@ mod tests {
                 Some("lost elsewhere"),
             ),
             ("somebody else has it", tally(11, 0, &[]), "MISDELIVERED", None),
+            ("somebody else answers", tally(11, 0, &[]), "ANSWERED_FROM_ELSEWHERE", None),
         ] {
             let verdict = after.admits(&before, Outcome::Dropped, &[codes.to_owned()], "a", None);
             match says {
@@ -168,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lab_counts_at_both_ends_and_nowhere_else() {
+    fn a_lab_counts_on_the_way_and_nowhere_else() {
         let port = |port: &str, sent, kernel_dropped| vpclab_api::PortCounters {
             port: port.to_owned(),
             sent,
@@ -181,12 +185,19 @@ mod tests {
             frames,
         };
         let counters = Counters {
-            devices: vec![port("a", 3, 0), port("b", 5, 1), port("c", 9, 9)],
-            dropped: vec![drop("a", 1), drop("b", 2), drop("c", 4)],
+            devices: vec![port("a", 3, 0), port("b", 5, 1), port("c", 9, 9), port("m", 7, 2)],
+            dropped: vec![drop("a", 1), drop("b", 2), drop("c", 4), drop("m", 8)],
             ..Counters::default()
         };
-        assert_eq!(Tally::of_lab(&counters, "a", Some("b")), tally(3, 1, &[("network-acl", 3)]));
-        assert_eq!(Tally::of_lab(&counters, "a", None), tally(3, 0, &[("network-acl", 1)]));
+        for (others, counted) in [
+            (&["b"][..], tally(3, 1, &[("network-acl", 3)])),
+            (&[], tally(3, 0, &[("network-acl", 1)])),
+            // One who sends it on, as m in a → m → b.
+            (&["b", "m"], tally(3, 3, &[("network-acl", 11)])),
+        ] {
+            let others = others.iter().copied().collect();
+            assert_eq!(Tally::of_lab(&counters, "a", &others), counted, "{others:?}");
+        }
     }
 
     #[test]

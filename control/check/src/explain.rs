@@ -18,12 +18,12 @@ use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question};
-use crate::{chained, steps, undeclared, words};
+use crate::{chained, middleboxes, steps, undeclared, words};
 
 /// The source ports of a client that does not choose one (NACL-19).
 const EPHEMERAL: &str = "32768-60999";
 const EVERY_PORT: &str = "0-65535";
-/// How what is assumed of a receiver ends.
+/// How what is assumed of who takes or sends on packets ends.
 pub(crate) const NO_FIREWALL: &str = "and has no firewall of its own";
 
 /// Answers about one host at each end, and says what the walks met.
@@ -123,6 +123,12 @@ fn no_common_family(fabric: &Fabric, question: &Question) -> String {
             format!("{} and {}: they have no address family in common", only(from), only(to))
         }
     }
+}
+
+/// Whether this is assumed of a receiver: that it listens, or answers.
+pub(crate) fn is_of_receiver(assumption: &str) -> bool {
+    let takes = ["it listens on ", "it answers "];
+    takes.iter().any(|takes| assumption.starts_with(takes)) && assumption.ends_with(NO_FIREWALL)
 }
 
 /// An answer being told.
@@ -298,7 +304,7 @@ impl Telling<'_> {
 
     /// Who took the packet, if that is not who was meant.
     fn astray(&self, forward: &engine::Leg) -> Option<String> {
-        let (fabric, ends) = (self.fabric, self.ends?);
+        let fabric = self.fabric;
         let egress = forward.egress?;
         let observed = forward.observed.as_ref().map(|headers| headers.dst)?;
         let is_meant = match (self.question.to.end, egress) {
@@ -326,13 +332,7 @@ impl Telling<'_> {
         if is_meant {
             return None;
         }
-        Some(match egress {
-            Egress::Interface(eni, _) => fabric.enis[eni].name.to_string(),
-            Egress::Host(host) => fabric.hosts[host].name.to_string(),
-            Egress::Internet(_) => {
-                format!("a host of the internet with the address {}", ends.destination)
-            }
-        })
+        Some(words::receiver(fabric, egress))
     }
 
     /// The service whose interface endpoint a packet was sent to.
@@ -394,7 +394,7 @@ impl Telling<'_> {
 
     fn misdelivered(&self, name: &str) -> Blocker {
         Blocker {
-            code: DropReason::Misdelivered.code().to_owned(),
+            code: DropReason::Misdelivered { reached: None }.code().to_owned(),
             direction: "forward".to_owned(),
             resource: Some(name.to_owned()),
             rule: None,
@@ -427,9 +427,9 @@ impl Telling<'_> {
             let assumption = format!("it sends from any of the ports {EPHEMERAL}, as Linux does");
             assumed.push(Assumed { resource: from.name.clone(), assumption });
         }
-        assumed.extend(self.forwarders(told));
+        assumed.extend(middleboxes::forwarders(self.fabric, told));
+        assumed.extend(middleboxes::stateless(self.fabric, told));
         assumed.extend(chained::assumed(self.fabric, told.forward.steps.iter()));
-        assumed.extend(self.picked_lists(told));
         assumed.extend(self.unknown_lists(told));
         if !self.has_receiver() {
             return assumed;
@@ -446,36 +446,6 @@ impl Telling<'_> {
             TrafficQuestion::Protocol(number) => format!("it answers protocol {number}"),
         };
         assumed.push(Assumed { resource: to.name.clone(), assumption: format!("{listens} {NO_FIREWALL}") });
-        assumed
-    }
-
-    /// Between which prefix lists AWS would have picked at random, once for good (RT-19).
-    fn picked_lists(&self, told: &engine::Explanation) -> Vec<Assumed> {
-        let mut assumed: Vec<Assumed> = Vec::new();
-        for step in told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps)) {
-            let vpclab_engine::Step::Route { route_table, matched: Some((destination, _)) } = *step else {
-                continue;
-            };
-            let table = &self.fabric.route_tables[route_table];
-            let of_lists = || {
-                let to = table.routes.iter().filter(move |route| route.destination == destination);
-                to.filter_map(|route| Some((route, route.prefix_list.as_ref()?)))
-            };
-            let Some((used, list)) = of_lists().find(|(route, _)| !route.overridden) else { continue };
-            let others = of_lists().filter(|(route, _)| route.overridden && route.target != used.target);
-            let others: Vec<String> = others.map(|(_, list)| list.to_string()).collect();
-            if others.is_empty() {
-                continue;
-            }
-            let others = others.join(", ");
-            let assumption = format!(
-                "AWS picks one of prefix lists {list}, {others} for {destination} at random; here {list} is it"
-            );
-            let assumption = Assumed { resource: table.name.to_string(), assumption };
-            if !assumed.contains(&assumption) {
-                assumed.push(assumption);
-            }
-        }
         assumed
     }
 
@@ -501,26 +471,6 @@ impl Telling<'_> {
                 ),
             })
             .collect()
-    }
-
-    /// What guests on the way are assumed to do with packets for others.
-    fn forwarders(&self, told: &engine::Explanation) -> Vec<Assumed> {
-        let mut assumed: Vec<Assumed> = Vec::new();
-        for step in told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps)) {
-            let vpclab_engine::Step::Forward { eni, out, translated } = *step else { continue };
-            let resource = self.fabric.enis[eni].name.to_string();
-            let other = (out != eni).then(|| format!(" by {}", self.fabric.enis[out].name));
-            let how = if translated.is_some() { "from its own address" } else { "unchanged" };
-            let assumption = format!(
-                "it sends on{} what is not addressed to it, {how}, {NO_FIREWALL}",
-                other.unwrap_or_default()
-            );
-            let assumption = Assumed { resource, assumption };
-            if !assumed.contains(&assumption) {
-                assumed.push(assumption);
-            }
-        }
-        assumed
     }
 
     /// By which of its interfaces an instance that has several takes part.

@@ -20,6 +20,8 @@ use crate::run::{Attempt, Guest, Observation, Prober, Sent};
 const FORGETTING: Duration = Duration::from_secs(5 * 24 * 3600 + 3600);
 /// Virtual time: it costs nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The engine's name for what a guest does not send on.
+const NOT_FORWARDED: &str = "not-forwarded";
 /// Bytes that must come back unchanged.
 const GREETING: &[u8] = b"vpclab";
 
@@ -120,6 +122,8 @@ impl VirtualProber {
         for (&(_, reason), frames) in &self.lab.engine().counters().dropped {
             *tally.dropped.entry(reason.to_owned()).or_default() += frames;
         }
+        let kept = self.lab.total_guest_counters().not_forwarded;
+        tally.dropped.insert(NOT_FORWARDED.to_owned(), kept);
         Ok(tally)
     }
 }

@@ -36,6 +36,8 @@ pub type AskCounters<'a> = Box<dyn Fn() -> Result<Counters, String> + 'a>;
 pub struct LiveProber<'a> {
     /// A sentence where there is none.
     namespaces: BTreeMap<Guest, Result<Netns, String>>,
+    /// Every address that a guest's kernel takes for its own: those of all interfaces beside it.
+    own_addresses: BTreeMap<Guest, Vec<IpAddr>>,
     counters: AskCounters<'a>,
 }
 
@@ -58,16 +60,25 @@ impl<'a> LiveProber<'a> {
     /// those that cannot be entered an attempt says so that needs them.
     pub fn new(instances: &[InstanceState], counters: AskCounters<'a>) -> Self {
         let mut namespaces = BTreeMap::new();
+        let mut own_addresses = BTreeMap::new();
         for instance in instances {
-            if instance.kind != "instance" {
-                namespaces.insert(Guest::Host(instance.name.clone()), open(instance));
-            } else {
-                for interface in &instance.interfaces {
-                    namespaces.insert(Guest::Interface(interface.name.clone()), open(instance));
+            let own = instance.interfaces.iter().flat_map(|interface| &interface.addresses);
+            // With or without the length of its prefix.
+            let own = own.filter_map(|address| address.split('/').next()?.parse().ok());
+            let own: Vec<IpAddr> = own.collect();
+            let guests: Vec<Guest> = match instance.kind.as_str() {
+                "instance" => {
+                    let names = instance.interfaces.iter().map(|interface| interface.name.clone());
+                    names.map(Guest::Interface).collect()
                 }
+                _ => vec![Guest::Host(instance.name.clone())],
+            };
+            for guest in guests {
+                namespaces.insert(guest.clone(), open(instance));
+                own_addresses.insert(guest, own.clone());
             }
         }
-        Self { namespaces, counters }
+        Self { namespaces, own_addresses, counters }
     }
 
     fn namespace(&self, guest: &Guest) -> Result<&Netns, String> {
@@ -130,7 +141,10 @@ impl Prober for LiveProber<'_> {
         let (outcome, said) = self.send(attempt, &listener)?;
         let said = said.as_deref();
         let sender = attempt.from.name();
-        self.tally(attempt)?.admits(&before, outcome, &attempt.denied_by, sender, said)?;
+        // What a guest's kernel keeps, the lab has handed to it and does not count as dropped.
+        let kept_by_guest = attempt.denied_by.iter().any(|code| code == "GUEST_DOES_NOT_FORWARD");
+        let denied_by = if kept_by_guest { &[][..] } else { &attempt.denied_by };
+        self.tally(attempt)?.admits(&before, outcome, denied_by, sender, said)?;
         Ok(Observation { outcome, source_seen: listener.source_seen() })
     }
 }
@@ -138,6 +152,16 @@ impl Prober for LiveProber<'_> {
 impl LiveProber<'_> {
     /// Between addresses of one namespace the kernel delivers over loopback, whatever the network would say.
     fn refuse_short_cut(&self, attempt: &Attempt) -> Result<(), String> {
+        let sender = attempt.from.name();
+        if self.own_addresses.get(&attempt.from).is_some_and(|own| own.contains(&attempt.destination)) {
+            let destination = attempt.destination;
+            let other = attempt.to.as_ref().filter(|(to, _)| *to != attempt.from);
+            let other = other.map_or_else(String::new, |(to, _)| format!(" of {}", to.name()));
+            return Err(format!(
+                "the address {destination}{other} is {sender}'s own as well: its kernel answers itself, and no packet \
+                 reaches the network; use --level virtual or explain"
+            ));
+        }
         let Some((to, address)) = &attempt.to else { return Ok(()) };
         if *address != attempt.destination || !self.namespace(&attempt.from)?.is_same(self.namespace(to)?) {
             return Ok(());
@@ -152,9 +176,10 @@ impl LiveProber<'_> {
 
     fn tally(&self, attempt: &Attempt) -> Result<Tally, String> {
         let receiver = attempt.to.as_ref().map(|(guest, _)| guest.name());
+        let others = attempt.through.iter().map(String::as_str).chain(receiver).collect();
         let counters =
             (self.counters)().map_err(|error| format!("the lab does not say what it counts: {error}"))?;
-        Ok(Tally::of_lab(&counters, attempt.from.name(), receiver))
+        Ok(Tally::of_lab(&counters, attempt.from.name(), &others))
     }
 
     /// Sends, and says what came of it and what the sender's kernel said.
@@ -215,7 +240,7 @@ mod tests {
             id: String::new(),
             device: String::new(),
             mac_address: String::new(),
-            addresses: Vec::new(),
+            addresses: vec!["10.0.0.4".to_owned()],
             public_ips: BTreeMap::new(),
             mtu: 9001,
         };
@@ -255,5 +280,29 @@ mod tests {
             let error = namespace(name).unwrap_err();
             assert!(error.starts_with(told), "{error}");
         }
+    }
+
+    #[test]
+    fn who_has_the_receivers_address_himself_cannot_ask_it() {
+        let instances = [
+            instance("a", RunState::Running, "/proc/self/ns/net"),
+            // Another namespace, were it a lab.
+            instance("b", RunState::Running, "/nonexistent/ns/net"),
+        ];
+        let prober = LiveProber::new(&instances, Box::new(|| Ok(Counters::default())));
+        let guest = |name: &str| Guest::Interface(format!("{name}-eni"));
+        let attempt = |destination: &str| Attempt {
+            from: guest("a"),
+            source: "10.0.0.4".parse().unwrap(),
+            to: Some((guest("b"), "10.0.0.4".parse().unwrap())),
+            destination: destination.parse().unwrap(),
+            traffic: Sent::Ping,
+            through: std::collections::BTreeSet::new(),
+            denied_by: Vec::new(),
+        };
+        let refused = prober.refuse_short_cut(&attempt("10.0.0.4")).unwrap_err();
+        assert!(refused.starts_with("the address 10.0.0.4 of b-eni is a-eni's own as well"), "{refused}");
+        // Behind another address, such as a public one, it is somebody on the network.
+        assert_eq!(prober.refuse_short_cut(&attempt("203.0.113.4")), Ok(()));
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use vpclab_api::{Assumed, ErrorBody, Expected, FileError, Level, Outcome, TestReport, TestResult};
 use vpclab_model::Mistake;
 
-use crate::explain::NO_FIREWALL;
+use crate::explain::is_of_receiver;
 use crate::render;
 use crate::run::outcome_words;
 use crate::style::{BAD, FAINT, GOOD, STRONG, paint};
@@ -69,7 +69,7 @@ fn is_not_run(test: &TestResult) -> bool {
 /// Assumptions about more than the receiver.
 fn assumptions(test: &TestResult) -> impl Iterator<Item = &Assumed> {
     let all = test.explanation.iter().flat_map(|explanation| &explanation.assumed);
-    all.filter(|assumed| !assumed.assumption.ends_with(NO_FIREWALL))
+    all.filter(|assumed| !is_of_receiver(&assumed.assumption))
 }
 
 /// What is wrong with a file, a line for each mistake; the sentence about all of them where there are none.

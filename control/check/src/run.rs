@@ -4,9 +4,10 @@
 //! always holds: a test that could not run has no outcome and never passes; packets that contradict explain fail the test,
 //! whatever it expected; a level is never lowered.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use vpclab_api::{ApiError, Blocker, Expected, Explanation, Level, Outcome, TestReport, TestResult};
+use vpclab_api::{ApiError, Assumed, Blocker, Expected, Explanation, Level, Outcome, TestReport, TestResult};
 use vpclab_engine::explain::{End, TrafficQuestion};
 use vpclab_engine::{EniIdx, Fabric, HostIdx, Role, Side};
 use vpclab_model::Topology;
@@ -15,9 +16,9 @@ use vpclab_wire::Protocol;
 use crate::answer::{answer, in_each_family};
 use crate::codes::ONLY_SOME_ADDRESSES;
 use crate::explain::{answer_one, behind_nat64};
-use crate::internet;
 use crate::question::{Question, parse};
 use crate::testfile::{Because, TestCase};
+use crate::{internet, middleboxes};
 
 /// Sends packets where the instances are.
 pub trait Prober {
@@ -45,6 +46,8 @@ pub struct Attempt {
     pub destination: IpAddr,
     /// What is sent.
     pub traffic: Sent,
+    /// Those on explain's ways there and back who send on what is not theirs, by the names of their interfaces.
+    pub through: BTreeSet<String>,
     /// The codes of all that denies it, says explain; none where something is to come back.
     pub denied_by: Vec<String>,
 }
@@ -224,7 +227,26 @@ fn one_of(families: &[Question], results: Vec<TestResult>) -> Option<TestResult>
     // One that failed says more than one that could not be tried.
     let failed = results.iter().position(|result| !result.passed && result.outcome.is_some());
     let shown = failed.or_else(|| results.iter().position(|result| !result.passed)).unwrap_or(0);
-    let shown = results.into_iter().nth(shown)?;
+    let assumed: Vec<(bool, Vec<Assumed>)> = families
+        .iter()
+        .zip(&results)
+        .filter_map(|(question, result)| {
+            Some((question.ipv6 == Some(true), result.explanation.as_ref()?.assumed.clone()))
+        })
+        .collect();
+    let mut shown = results.into_iter().nth(shown)?;
+    if let Some(explanation) = &mut shown.explanation {
+        // The test is about the others as well.
+        for (ipv6, assumed) in assumed {
+            let family = if ipv6 { "over IPv6: " } else { "over IPv4: " };
+            for Assumed { resource, assumption } in assumed {
+                if !explanation.assumed.iter().any(|known| known.assumption == assumption) {
+                    let assumption = format!("{family}{assumption}");
+                    explanation.assumed.push(Assumed { resource, assumption });
+                }
+            }
+        }
+    }
     Some(TestResult { failures, ..shown })
 }
 
@@ -265,8 +287,8 @@ fn judge(
     };
     if said == Outcome::Unknown {
         result.failures.push(depends_on(explanation));
-        if question.undeclared.is_some() {
-            // Nobody is there whose packets could tell more.
+        if explanation.forward.steps.is_empty() {
+            // Nobody is known whose packets could tell more.
             result.outcome = Some(said);
             return;
         }
@@ -471,7 +493,8 @@ fn attempt(
         }
     };
     let denied_by = explanation.blockers.iter().map(|blocker| blocker.code.clone()).collect();
-    Ok(Attempt { from, source, to, destination, traffic, denied_by })
+    let through = middleboxes::through(fabric, question, source, destination, ipv6);
+    Ok(Attempt { from, source, to, destination, traffic, through, denied_by })
 }
 
 /// One packet that stands for all that were asked about.

@@ -12,7 +12,7 @@ use vpclab_model::{
     ManagedPrefixListName, Peer, PrefixListOwner, Topology, VpcEndpoint, VpcEndpointName, VpcEndpointType,
 };
 
-use crate::question::Question;
+use crate::question::{NamedEnd, Question};
 
 /// The endpoints to a service that is not declared which `text` names: by the service's name, or that of a gateway
 /// endpoint, which has no interface to ask about instead.
@@ -31,13 +31,6 @@ pub(crate) fn endpoints<'t>(
 
 /// The answer about a service that is not declared: that it is unknown, and what to declare.
 pub(crate) fn unknown(topology: &Topology, question: &Question, text: &str) -> Explanation {
-    let end = |end: &crate::question::NamedEnd| QuestionEnd {
-        name: end.name.clone(),
-        kind: end.kind.word().to_owned(),
-        address: None,
-        port: None,
-        protocol: None,
-    };
     let unmodelled = endpoints(topology, text).map(|(name, endpoint)| Unmodelled {
         resource: name.to_string(),
         kind: "vpc_endpoint".to_owned(),
@@ -46,6 +39,18 @@ pub(crate) fn unknown(topology: &Topology, question: &Question, text: &str) -> E
             endpoint.service_name
         ),
     });
+    unanswered(question, unmodelled.collect())
+}
+
+/// The answer to a question that no packet is walked for.
+pub(crate) fn unanswered(question: &Question, unmodelled: Vec<Unmodelled>) -> Explanation {
+    let end = |end: &NamedEnd| QuestionEnd {
+        name: end.name.clone(),
+        kind: end.kind.word().to_owned(),
+        address: None,
+        port: None,
+        protocol: None,
+    };
     Explanation {
         level: Level::Explain,
         from: end(&question.from),
@@ -57,7 +62,7 @@ pub(crate) fn unknown(topology: &Topology, question: &Question, text: &str) -> E
         not_denied: Vec::new(),
         by_choice: false,
         assumed: Vec::new(),
-        unmodelled: unmodelled.collect(),
+        unmodelled,
     }
 }
 

@@ -3,8 +3,13 @@
 //! Names for its indices, sentences for its reasons. What always holds: who is named in a sentence is named by the
 //! word the user chose.
 
+use std::net::IpAddr;
+
 use vpclab_engine::explain::{Class, NAT_PORTS};
-use vpclab_engine::{AttachmentIdx, Direction, DropReason, EniIdx, Fabric, RouteTarget, SecurityGroupIdx};
+use vpclab_engine::plan::Egress;
+use vpclab_engine::{
+    AttachmentIdx, Direction, DropReason, EniIdx, Fabric, Role, RouteTarget, SecurityGroupIdx,
+};
 use vpclab_model::{
     NetworkAclEntry, Peer, PeeringState, Route, RouteState, RuleAction, Topology, Traffic, not_public,
 };
@@ -162,6 +167,15 @@ pub(crate) fn partial(class: &Class, ipv6: bool) -> Partial {
     }
 }
 
+/// Who takes a packet that leaves the engine.
+pub(crate) fn receiver(fabric: &Fabric, egress: Egress) -> String {
+    match egress {
+        Egress::Interface(eni, _) => fabric.enis[eni].name.to_string(),
+        Egress::Host(host) => fabric.hosts[host].name.to_string(),
+        Egress::Internet(address) => format!("a host of the internet with the address {address}"),
+    }
+}
+
 /// What a reason is about: the resource, the rule, and a sentence that names both.
 pub(crate) struct Told {
     /// The declared name of the resource that denies.
@@ -272,7 +286,16 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let message = format!("network interface {name} is attached to no instance");
             plain(Some(name), message)
         }
-        DropReason::NoPublicAddress { gateway, eni } => {
+        DropReason::NoPublicAddress { gateway, eni, ipv6: Some(source) } => {
+            let gateway = fabric.internet_gateways[gateway].name.to_string();
+            let why = not_public(IpAddr::V6(source)).unwrap_or("is not public");
+            let message = format!(
+                "{} sends from {source}, which {why}, so internet gateway {gateway} cannot send it out",
+                eni_name(eni)
+            );
+            plain(Some(gateway), message)
+        }
+        DropReason::NoPublicAddress { gateway, eni, ipv6: None } => {
             let gateway = fabric.internet_gateways[gateway].name.to_string();
             let message = format!(
                 "{} has no public IPv4 address, so internet gateway {gateway} cannot send it out",
@@ -468,6 +491,23 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             let name = fabric.customer_networks[network].name.to_string();
             let message = format!("customer network {name} has no route to the destination");
             plain(Some(name), message)
+        }
+        DropReason::Misdelivered { reached } => match reached {
+            Some(egress) => {
+                let name = receiver(fabric, egress);
+                let message = format!("it arrives at {name}, and not where it was asked from");
+                plain(Some(name), message)
+            }
+            None => plain(None, "a router takes it for its own".to_owned()),
+        },
+        DropReason::AnsweredFromElsewhere { from } => {
+            let owner = fabric.public_mapping(from).map(|mapping| mapping.eni);
+            let owner = owner.map(|eni| match fabric.enis[eni].role {
+                Role::NatGateway(gateway) => fabric.nat_gateways[gateway].name.to_string(),
+                _ => eni_name(eni),
+            });
+            let of = owner.as_ref().map_or_else(String::new, |owner| format!(" (of {owner})"));
+            plain(owner, format!("it arrives from {from}{of}, which is not the address that was asked"))
         }
         DropReason::MidStreamTcp { eni } | DropReason::ConnectionLimit { eni } => {
             plain(Some(eni_name(eni)), reason.to_string())

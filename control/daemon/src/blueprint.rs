@@ -34,9 +34,20 @@ pub(crate) struct Blueprint {
     pub(crate) key: GuestKey,
     /// The Amazon resolver and the domain to search; hosts outside every VPC have none.
     pub(crate) resolver: Option<Resolver>,
-    /// Whether it sends on what is not addressed to it.
-    pub(crate) forwards: bool,
+    /// What it does with packets for others.
+    pub(crate) forwarding: Forwarding,
     pub(crate) devices: Vec<DeviceBlueprint>,
+}
+
+/// What a guest does with packets that are not addressed to it. By which device, the routes of its devices say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forwarding {
+    /// It drops them.
+    Off,
+    /// It sends them on as they are.
+    Unchanged,
+    /// It sends them on from its own address.
+    Masqueraded,
 }
 
 /// What stands in `resolv.conf`.
@@ -129,24 +140,37 @@ pub(crate) fn blueprints(lab: &str, topology: &Topology, fabric: &Fabric) -> Vec
     let instances = topology.instances.iter().map(|(name, instance)| {
         let several = instance.network_interfaces.len() > 1;
         let interfaces = instance.network_interfaces.iter();
-        let devices: Vec<_> =
-            interfaces.filter_map(|(&index, eni)| interface(&prefix, fabric, eni, index, several)).collect();
-        let vpc = instance.network_interfaces.values().next().and_then(|eni| fabric.enis.find(eni.as_str()));
-        let nameserver = vpc.map(|eni| fabric.vpcs[fabric.enis[eni].vpc].resolver);
-        let resolver = nameserver.map(|nameserver| Resolver { nameserver, search: search.clone() });
         let unchecked = |eni: &NetworkInterfaceName| {
             fabric.enis.find(eni.as_str()).is_some_and(|eni| !fabric.enis[eni].source_dest_check)
         };
-        let forwards = matches!(instance.forwards, Forwards::SameInterface | Forwards::Interface(_))
-            && instance.network_interfaces.values().any(unchecked);
-        Blueprint { key: GuestKey::Instance(name.clone()), resolver, forwards, devices }
+        let forwarding = match instance.forwards {
+            _ if !instance.network_interfaces.values().any(unchecked) => Forwarding::Off,
+            Forwards::None => Forwarding::Off,
+            Forwards::SameInterface | Forwards::Interface(_) => Forwarding::Unchanged,
+            Forwards::Nat => Forwarding::Masqueraded,
+        };
+        let sends_by = |index: u8| match &instance.forwards {
+            _ if forwarding == Forwarding::Off || !several => None,
+            Forwards::Interface(out) => {
+                let mut all = instance.network_interfaces.iter();
+                all.find(|(_, eni)| *eni == out).map(|(&index, _)| table_of(index))
+            }
+            _ => Some(table_of(index)),
+        };
+        let devices: Vec<_> = interfaces
+            .filter_map(|(&index, eni)| interface(&prefix, fabric, eni, index, several, sends_by(index)))
+            .collect();
+        let vpc = instance.network_interfaces.values().next().and_then(|eni| fabric.enis.find(eni.as_str()));
+        let nameserver = vpc.map(|eni| fabric.vpcs[fabric.enis[eni].vpc].resolver);
+        let resolver = nameserver.map(|nameserver| Resolver { nameserver, search: search.clone() });
+        Blueprint { key: GuestKey::Instance(name.clone()), resolver, forwarding, devices }
     });
     let mut declared: Vec<_> = fabric.hosts.iter().collect();
     declared.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
     let hosts = declared.into_iter().map(|(index, host)| Blueprint {
         key: GuestKey::Host(host.name.clone()),
         resolver: None,
-        forwards: false,
+        forwarding: Forwarding::Off,
         devices: vec![outside_host(&prefix, Port::Host(index), host)],
     });
     instances.chain(hosts).collect()
@@ -158,11 +182,12 @@ fn interface(
     name: &NetworkInterfaceName,
     device_index: u8,
     several: bool,
+    arrivals: Option<u32>,
 ) -> Option<DeviceBlueprint> {
     let index = fabric.enis.find(name.as_str())?;
     let eni = fabric.enis.get(index)?;
     let subnet = &fabric.subnets[eni.subnet];
-    let table = FIRST_TABLE + u32::from(device_index);
+    let table = table_of(device_index);
     let mut routes = Vec::new();
     if device_index == 0 {
         routes.extend(default_routes(eni, subnet, None));
@@ -189,8 +214,14 @@ fn interface(
             addresses: eni.addresses.iter().map(|&address| on_subnet(address, subnet)).collect(),
             routes,
             rules,
+            arrivals,
         },
     })
+}
+
+/// The table of an interface of a guest that has several.
+fn table_of(device_index: u8) -> u32 {
+    FIRST_TABLE + u32::from(device_index)
 }
 
 fn outside_host(prefix: &str, port: Port, host: &Host) -> DeviceBlueprint {
@@ -217,6 +248,7 @@ fn outside_host(prefix: &str, port: Port, host: &Host) -> DeviceBlueprint {
             addresses: host.addresses.iter().copied().map(IpNet::from).collect(),
             routes: host.addresses.iter().map(default).collect(),
             rules: Vec::new(),
+            arrivals: None,
         },
     }
 }
@@ -329,6 +361,40 @@ mod tests {
         assert_eq!(routes(second), ["10.0.2.0/24 table 101", "0.0.0.0/0 via 10.0.2.1 table 101"]);
         let rule = SourceRule { from: "10.0.2.20/32".parse().unwrap(), table: 101 };
         assert_eq!(second.rules, [rule]);
+    }
+
+    /// What an instance with two interfaces does with packets for others, and which tables those look into.
+    fn forwarding(attributes: &str) -> (Forwarding, Vec<Option<u32>>) {
+        let text = r#"{
+            "vpcs": {"v": {"cidr_block": "10.0.0.0/16"}},
+            "subnets": {"s": {"vpc": "v", "cidr_block": "10.0.1.0/24"}, "t": {"vpc": "v", "cidr_block": "10.0.2.0/24"}},
+            "network_interfaces": {"e0": {"subnet": "s", "source_dest_check": CHECK}, "e1": {"subnet": "t"}},
+            "instances": {"two": {"network_interfaces": [{"network_interface": "e0", "device_index": 0},
+                                                         {"network_interface": "e1", "device_index": 1}]MORE}}}"#;
+        let (check, more) = attributes.split_once(' ').unwrap();
+        let text = text.replace("CHECK", check).replace("MORE", more);
+        let topology = Topology::from_document(&Document::parse(&text, Syntax::Json).unwrap(), None).unwrap();
+        let [blueprint] = &blueprints("lab", &topology, &Fabric::compile(&topology, None))[..] else {
+            panic!("one guest")
+        };
+        (
+            blueprint.forwarding,
+            blueprint.devices.iter().map(|device| device.config("eth9").arrivals).collect(),
+        )
+    }
+
+    #[test]
+    fn what_is_for_others_looks_into_the_table_of_the_interface_that_the_instance_forwards_by() {
+        let own = vec![Some(100), Some(101)];
+        for (attributes, expected) in [
+            ("false ", (Forwarding::Unchanged, own.clone())),
+            (r#"false , "forwards": "e1""#, (Forwarding::Unchanged, vec![Some(101); 2])),
+            (r#"false , "forwards": "nat""#, (Forwarding::Masqueraded, own)),
+            (r#"false , "forwards": "none""#, (Forwarding::Off, vec![None; 2])),
+            (r#"true , "forwards": "nat""#, (Forwarding::Off, vec![None; 2])),
+        ] {
+            assert_eq!(forwarding(attributes), expected, "{attributes}");
+        }
     }
 
     #[test]

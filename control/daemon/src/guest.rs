@@ -16,7 +16,7 @@ use std::sync::Arc;
 use vpclab_tap::link::{self, LinkConfig, LinkError, WantedLink};
 use vpclab_tap::{Netns, NetnsError, TapError};
 
-use crate::blueprint::{Blueprint, DeviceBlueprint, GuestKey, alias_prefix};
+use crate::blueprint::{Blueprint, DeviceBlueprint, Forwarding, GuestKey, alias_prefix};
 use crate::files;
 use crate::foreign::{Attire, Foreign, describe_target};
 use crate::inhabitants::{self, OwnHome};
@@ -45,6 +45,8 @@ pub(crate) struct Guest {
     pub(crate) problems: Vec<String>,
     /// Whether its namespace was made for it, and not found.
     created: bool,
+    /// Whether its namespace may translate what it forwards.
+    masquerades: bool,
     attire: Attire,
 }
 
@@ -144,6 +146,7 @@ impl Ground {
             gone: false,
             problems: Vec::new(),
             created,
+            masquerades: !created,
             attire: Attire::default(),
             slug,
             blueprint: Blueprint { devices: Vec::new(), ..blueprint.clone() },
@@ -169,9 +172,7 @@ impl Ground {
         {
             return Err(error.into());
         }
-        if guest.home.foreign.is_none() {
-            link::set_forwarding(&guest.home.netns, blueprint.forwards)?;
-        }
+        guest.forward(blueprint.forwarding)?;
         Ok(files::write(&self.directory(&guest.slug), blueprint)?)
     }
 
@@ -364,9 +365,7 @@ impl Ground {
         for (interface, error) in settle(&guest.home.netns, &mut guest.devices, &guest.blueprint) {
             problems.push(format!("interface {interface} could not be reconfigured: {error}"));
         }
-        if guest.home.foreign.is_none()
-            && let Err(error) = link::set_forwarding(&guest.home.netns, guest.blueprint.forwards)
-        {
+        if let Err(error) = guest.forward(guest.blueprint.forwarding) {
             problems.push(format!("its forwarding could not be set: {error}"));
         }
         if let Err(error) = files::write(&self.directory(&guest.slug), &guest.blueprint) {
@@ -431,8 +430,38 @@ fn settle(netns: &Netns, devices: &mut [RunningDevice], blueprint: &Blueprint) -
 impl Guest {
     /// Gives whoever hosts it what changes about an instance beside its devices. Returns what failed.
     pub(crate) fn dress(&mut self) -> Vec<String> {
-        let foreign = self.home.foreign.as_ref().filter(|_| !self.gone);
-        foreign.map(|foreign| foreign.dress(&self.blueprint, &mut self.attire)).unwrap_or_default()
+        let Some(foreign) = self.home.foreign.as_ref().filter(|_| !self.gone) else { return Vec::new() };
+        let mut problems = foreign.dress(&self.blueprint, &mut self.attire);
+        let is_meant_to = self.blueprint.forwarding != Forwarding::Off;
+        let does = link::forwards(&self.home.netns);
+        if is_meant_to && does.is_ok_and(|does| !does) {
+            let problem = match self.blueprint.forwarding {
+                Forwarding::Off | Forwarding::Unchanged => {
+                    "its namespace does not forward what is for others (ip_forward), which the \
+                                          instance is to"
+                }
+                Forwarding::Masqueraded => {
+                    "its namespace does not forward what is for others (ip_forward), which the \
+                                            instance is to do from its own address"
+                }
+            };
+            problems.push(format!("{problem}; the lab leaves that to whoever made it"));
+        }
+        problems
+    }
+
+    /// Has it do with packets for others what its instance declares. In somebody else's namespace that is left to them.
+    fn forward(&mut self, forwarding: Forwarding) -> Result<(), LinkError> {
+        if self.home.foreign.is_some() {
+            return Ok(());
+        }
+        link::set_forwarding(&self.home.netns, forwarding != Forwarding::Off)?;
+        let masquerades = forwarding == Forwarding::Masqueraded;
+        if masquerades || self.masquerades {
+            link::set_masquerade(&self.home.netns, masquerades)?;
+            self.masquerades = masquerades;
+        }
+        Ok(())
     }
 
     /// Who goes on when it is unplugged: as in `process 42, which ran as instance web-1`.

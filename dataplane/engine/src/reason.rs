@@ -3,7 +3,7 @@
 //! A [`DropReason`] carries who decided and by which rule. The counter, the log line, the explanation and the test read
 //! this one value, so they cannot tell different stories.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 use vpclab_wire::{Malformed, Untranslatable};
@@ -14,6 +14,7 @@ use crate::index::{
     NatGatewayIdx, NetworkAclIdx, NotModelledIdx, PeeringIdx, RouteTableIdx, SubnetIdx, TransitIdx,
     TransitTableIdx, VpcEndpointIdx, VpcIdx, VpnGatewayIdx,
 };
+use crate::plan::Egress;
 use crate::step::NatSide;
 
 /// Why a packet is discarded, silently unless said otherwise (PIPE-09).
@@ -148,13 +149,15 @@ pub enum DropReason {
         /// The middlebox's interface.
         middlebox: EniIdx,
     },
-    /// The sender has no public address (IGW-04).
+    /// The sender has no public address (IGW-04), or sends from an IPv6 address that is none (IGW-10, IGW-14).
     #[error("the source has no public address")]
     NoPublicAddress {
         /// The gateway.
         gateway: InternetGatewayIdx,
         /// The interface that owns the source.
         eni: EniIdx,
+        /// The source, if it is IPv6, which no gateway translates.
+        ipv6: Option<Ipv6Addr>,
     },
     /// The source belongs to no interface of the VPC (IGW-10).
     #[error("the source belongs to no interface of the VPC")]
@@ -204,9 +207,18 @@ pub enum DropReason {
         /// The interface.
         eni: EniIdx,
     },
-    /// An answer would reach somebody other than who asked.
-    #[error("the answer is delivered to somebody else")]
-    Misdelivered,
+    /// An answer would reach somebody other than who asked, or him by another address of his than he asked from.
+    #[error("the answer reaches somebody else than who asked")]
+    Misdelivered {
+        /// Who gets it; none if a router takes it for its own.
+        reached: Option<Egress>,
+    },
+    /// An answer reaches who asked, and comes from another address than was asked: no socket of his takes it.
+    #[error("the answer comes from {from}, which is not the address that was asked")]
+    AnsweredFromElsewhere {
+        /// The source that it arrives with.
+        from: IpAddr,
+    },
     /// An IPv4 packet at an egress-only internet gateway, or one whose source is no public address (IGW-22).
     #[error("an egress-only internet gateway forwards public IPv6 only")]
     EgressOnlyIpv6 {
@@ -612,7 +624,8 @@ names! {
     Self::ForeignSource => "foreign-source", "FOREIGN_SOURCE";
     Self::NoPublicMapping { .. } => "no-public-mapping", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS";
     Self::NoPublicAddressForIngress { .. } => "no-public-address-for-ingress", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS";
-    Self::Misdelivered => "misdelivered", "MISDELIVERED";
+    Self::Misdelivered { .. } => "misdelivered", "MISDELIVERED";
+    Self::AnsweredFromElsewhere { .. } => "answered-from-elsewhere", "ANSWERED_FROM_ELSEWHERE";
     Self::EgressOnlyIpv6 { .. } => "egress-only-ipv6", "EGRESS_ONLY_INTERNET_GATEWAY_IPV6_ONLY";
     Self::EgressOnlyUnsolicited { .. } => "egress-only-unsolicited", "EGRESS_ONLY_INTERNET_GATEWAY_INGRESS";
     Self::NatProtocol { .. } => "nat-protocol", "PROTOCOL_RESTRICTION";

@@ -48,9 +48,9 @@ pub struct UdpDial {
 /// What became of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UdpOutcome {
-    /// It was echoed.
+    /// It was echoed, and the answer came from where the datagram went.
     Answered {
-        /// As the sender sees it; the peer is whoever the answer came from.
+        /// As the sender sees it.
         client: Ends,
         /// As the listener sees it.
         server: Ends,
@@ -88,9 +88,9 @@ pub struct Ping {
 /// What became of an echo request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PingOutcome {
-    /// A reply came back.
+    /// A reply came back from whom was asked.
     Replied {
-        /// From whom, as the asker sees it.
+        /// From whom, as the asker sees it: the destination, unless that is a group.
         from: IpAddr,
         /// The asker's own address, and the identifier.
         local: SocketAddr,
@@ -181,8 +181,11 @@ impl Lab {
             {
                 heard.get_or_insert(ends);
             }
-            if let Some(Ok((data, meta))) = lab.udp_socket(port, client).map(udp::Socket::recv) {
-                answer = Some((meta.endpoint.into(), data == dial.payload));
+            while let Some(Ok((data, meta))) = lab.udp_socket(port, client).map(udp::Socket::recv) {
+                let (peer, echoed) = (meta.endpoint.into(), data == dial.payload);
+                if answer.is_none() && is_from_asked(dial.destination, peer) {
+                    answer = Some((peer, echoed));
+                }
             }
             !sent || answer.is_some() || lab.final_error_of(watch).is_some()
         });
@@ -232,6 +235,9 @@ impl Lab {
         self.run(asked_at + ping.deadline, |lab| {
             while let Some(Ok(packet)) = lab.raw_socket(port, client).map(raw::Socket::recv) {
                 let found = Echo { identifier: local.port(), data: &data }.reply(packet, address);
+                let found = found.filter(|(peer, _)| {
+                    is_from_asked(SocketAddr::new(ping.destination, 0), SocketAddr::new(*peer, 0))
+                });
                 reply = reply.or(found);
             }
             reply.is_some() || lab.final_error_of(watch).is_some()
@@ -317,6 +323,12 @@ impl Lab {
             station.sockets.remove(handle);
         }
     }
+}
+
+/// Whether a guest that asked `asked` takes an answer of `peer`'s, as a connected socket does. A group has many members,
+/// none of which answers by the group's address.
+fn is_from_asked(asked: SocketAddr, peer: SocketAddr) -> bool {
+    peer.port() == asked.port() && (peer.ip() == asked.ip() || asked.ip().is_multicast())
 }
 
 /// An echo request and its reply, as IP packets.

@@ -625,7 +625,7 @@ impl GuestCounters {
         self.sent += other.sent;
         self.wrong_checksums += other.wrong_checksums;
         self.oversized += other.oversized;
-        self.not_addressed += other.not_addressed;
+        self.not_forwarded += other.not_forwarded;
         self.forwarded += other.forwarded;
         self.expired += other.expired;
         self.malformed += other.malformed;

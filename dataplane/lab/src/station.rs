@@ -49,8 +49,9 @@ pub struct GuestCounters {
     pub wrong_checksums: u64,
     /// Frames that do not fit the MTU, received or sent. They are dropped.
     pub oversized: u64,
-    /// Packets for an address that is not the guest's, dropped because it does not forward.
-    pub not_addressed: u64,
+    /// Packets for an address that is not the guest's, dropped because it does not forward: explanations call it
+    /// `not-forwarded`, with the code `GUEST_DOES_NOT_FORWARD`.
+    pub not_forwarded: u64,
     /// Packets forwarded.
     pub forwarded: u64,
     /// Packets not forwarded because their TTL was used up.
@@ -400,7 +401,7 @@ impl Station {
         match translations.pass(configuration.forwarding.as_ref(), frame, ip, is_own, own) {
             Passage::Kept => return false,
             Passage::Expired => counters.expired += 1,
-            Passage::Dropped => counters.not_addressed += 1,
+            Passage::Dropped => counters.not_forwarded += 1,
             Passage::SentOn(port, frame) => {
                 counters.forwarded += 1;
                 self.forwards.push((port, frame));

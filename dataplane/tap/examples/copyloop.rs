@@ -87,6 +87,7 @@ fn open(netns: &str, name: &str, address: &str, mtu: u32, number: u8) -> Result<
         addresses: vec![address.parse()?],
         routes: Vec::new(),
         rules: Vec::new(),
+        arrivals: None,
     };
     link::apply(&netns, &config)?;
     Ok(End { netns, made, name: name.to_owned(), tap })

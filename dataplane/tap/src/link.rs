@@ -12,6 +12,7 @@
 //! `ra`) are not. Policy rules carry a protocol number and a priority of ours, which name the link they belong to.
 
 mod addresses;
+mod masquerade;
 mod netlink;
 mod routes;
 mod rules;
@@ -50,6 +51,9 @@ pub struct LinkConfig {
     pub routes: Vec<RouteConfig>,
     /// Which senders look into which table.
     pub rules: Vec<SourceRule>,
+    /// The table that packets look into which come in by this link for somebody else, in a namespace that sends them on
+    /// (`ip rule add iif LINK lookup TABLE`), 1 or more; none for the main one.
+    pub arrivals: Option<u32>,
 }
 
 /// One route out of a link.
@@ -266,6 +270,24 @@ pub fn set_forwarding(netns: &Netns, on: bool) -> Result<(), LinkError> {
     netlink::session(netns, async |_| sysctl::set_forwarding(on))
 }
 
+/// Whether a namespace sends on IPv4 that is not addressed to it.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn forwards(netns: &Netns) -> Result<bool, LinkError> {
+    netlink::session(netns, async |_| sysctl::forwards())
+}
+
+/// Has a namespace send on what is not addressed to it from its own addresses, in both families, or as it is. Its own
+/// packets are left alone. The kernel keeps the sender's port where that is free. Done by the program `nft`, with a table
+/// of ours.
+///
+/// # Errors
+/// That the program is missing, or what it says.
+pub fn set_masquerade(netns: &Netns, on: bool) -> Result<(), LinkError> {
+    netns.run(|| masquerade::set(on))?
+}
+
 /// What [`prepare`] would change, as it is now.
 ///
 /// # Errors
@@ -416,6 +438,9 @@ fn mistakes(config: &LinkConfig) -> Vec<String> {
             mistakes.push(format!("rule from {}: table 0 does not exist", rule.from));
         }
     }
+    if config.arrivals == Some(0) {
+        mistakes.push("arrivals: table 0 does not exist".to_owned());
+    }
     mistakes
 }
 
@@ -433,6 +458,7 @@ mod tests {
             addresses: vec!["10.0.1.10/24".parse().unwrap(), "2001:db8::10/128".parse().unwrap()],
             routes: vec![],
             rules: vec![],
+            arrivals: None,
         }
     }
 
@@ -461,6 +487,7 @@ mod tests {
             RouteConfig { table: Some(254), ..route("10.9.0.1/16", Some("10.0.1.1")) },
         ];
         bad.rules = vec![SourceRule { from: "10.0.1.10/32".parse().unwrap(), table: 0 }];
+        bad.arrivals = Some(0);
         let told = mistakes(&bad).join("\n");
         for what in [
             "1280",
@@ -470,7 +497,8 @@ mod tests {
             "other family",
             "onlink without",
             "10.9.0.1/16 is given twice",
-            "table 0",
+            "rule from 10.0.1.10/32: table 0",
+            "arrivals: table 0",
         ] {
             assert!(told.contains(what), "{what} is missing from:\n{told}");
         }

@@ -478,3 +478,20 @@ fn a_vpc_takes_no_block_that_a_connection_stands_against() {
     let next = topology(&accepted, Some(&previous)).unwrap();
     assert_eq!(format!("{:?}", next.vpc_peering_connections["p"].state), "Failed");
 }
+
+#[test]
+fn a_block_is_not_added_over_a_route_that_is_as_specific_or_more() {
+    // proves: ADDR-08
+    for (block, is_allowed) in [("10.7.0.0/25", true), ("10.7.0.0/24", false), ("10.7.0.0/23", false)] {
+        let mut after = document();
+        after["vpcs"]["v"]["secondary_cidr_blocks"] = json!([block]);
+        let routes = after["route_tables"]["public"]["routes"].as_array_mut().unwrap();
+        routes.push(json!({ "cidr_block": "10.7.0.0/24", "gateway": "igw" }));
+        let found = mistakes(&after);
+        assert_eq!(found.is_empty(), is_allowed, "{block}: {found:?}");
+        assert!(
+            is_allowed || found.iter().all(|mistake| mistake.contains("route_tables.public")),
+            "{found:?}"
+        );
+    }
+}

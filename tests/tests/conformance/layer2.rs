@@ -294,6 +294,37 @@ fn an_eip_takes_the_place_of_the_automatic_address() {
 }
 
 #[test]
+fn an_instance_that_stops_gives_its_automatic_address_back_and_keeps_the_others() {
+    // proves: L2-20
+    let mut net =
+        with(|d| d["eips"] = json!({ "e": { "network_interface": "db", "public_ip": "203.0.113.99" } }));
+    let own = |net: &vpclab_tests::harness::Net, name: &str| {
+        let eni = net.topology.network_interfaces[name].clone();
+        (eni.private_ip, eni.ipv6_addresses, eni.public_ips.values().map(|p| p.address).collect::<Vec<_>>())
+    };
+    let before = (own(&net, "web"), own(&net, "db"));
+    assert_eq!((before.0.2.len(), before.1.2.len()), (1, 1));
+    net.change(|d| {
+        d["instances"]["web"]["state"] = json!("stopped");
+        d["instances"]["db"]["state"] = json!("stopped");
+    });
+    let (web, db) = (own(&net, "web"), own(&net, "db"));
+    assert_eq!((web.0, &web.1), (before.0.0, &before.0.1), "private addresses stay");
+    assert!(web.2.is_empty(), "{web:?}");
+    assert_eq!(db, before.1, "an elastic IP address stays");
+    // Somebody else may have it meanwhile.
+    let address = before.0.2[0].to_string();
+    net.change(|d| d["instances"]["peer"]["public_ip"] = json!(address));
+    net.change(|d| {
+        d["instances"]["web"].as_object_mut().unwrap().remove("public_ip");
+        d["instances"]["web"]["associate_public_ip_address"] = json!(true);
+        d["instances"]["web"]["state"] = json!("running");
+    });
+    let web = own(&net, "web").2;
+    assert!(web.len() == 1 && web[0].to_string() != address, "a new one: {web:?}");
+}
+
+#[test]
 fn an_instance_with_two_interfaces_gets_no_automatic_address() {
     // proves: L2-22
     let second = |d: &mut serde_json::Value| {

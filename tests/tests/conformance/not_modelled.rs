@@ -23,6 +23,7 @@ fn balanced(attributes: Value) -> Net {
         d["security_groups"]["front"] = json!({ "vpc": "v", "ingress": [tcp_of(443, "0.0.0.0/0")],
             "egress": [{ "protocol": "tcp", "from_port": 80, "to_port": 80, "security_groups": ["open"] }] });
         d["load_balancers"] = json!({ "front": balancer });
+        d["listeners"] = json!({ "https": { "load_balancer": "front", "port": 443, "protocol": "HTTPS" } });
     })
 }
 
@@ -173,7 +174,8 @@ fn only_what_an_application_load_balancer_sends_is_known_to_come_from_its_own_ad
 }
 
 #[test]
-fn what_a_load_balancer_has_no_listener_for_is_unknown_where_its_listeners_are_declared() {
+fn what_a_load_balancer_has_no_declared_listener_for_is_unknown() {
+    // The fact is LB-19.
     let listening = |kind: &str, listeners: Value| {
         with(|d| {
             d["load_balancers"] = json!({ "front": { "subnets": ["private"], "security_groups": ["open"],
@@ -189,8 +191,10 @@ fn what_a_load_balancer_has_no_listener_for_is_unknown_where_its_listeners_are_d
             .map(|traffic| asked(net, "web", "elb/front/private", traffic).reachable)
     };
     let yes = Some(true);
-    assert_eq!(answers(&listening("application", json!({}))), [yes, yes, None, None, yes], "it speaks HTTP");
-    assert_eq!(answers(&listening("network", json!({}))), [yes; 5]);
+    assert_eq!(answers(&listening("application", json!({}))), [None; 5]);
+    assert_eq!(answers(&listening("network", json!({}))), [None; 5]);
+    let https = json!({ "https": { "load_balancer": "front", "port": 443, "protocol": "HTTPS" } });
+    assert_eq!(answers(&listening("application", https)), [yes, None, None, None, None]);
     let declared = json!({
         "https": { "load_balancer": "front", "port": 443, "protocol": "TLS" },
         "names": { "load_balancer_arn": "front", "port": "53", "protocol": "UDP" },
@@ -218,6 +222,7 @@ fn a_network_load_balancer_without_groups_has_none_and_a_gateway_one_never_has()
         let net = with(|d| {
             d["load_balancers"] =
                 json!({ "front": { "subnets": ["public"], "load_balancer_type": lb_type } });
+            d["listeners"] = json!({ "l": { "load_balancer": "front", "port": 443, "protocol": "TLS" } });
         });
         let eni = net.topology.find_interface("elb/front/public").unwrap().1;
         assert_eq!(eni.security_groups.len(), groups, "{lb_type}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use vpclab_api::{ExplainRequest, Explained};
 use vpclab_engine::{Recorder, Step, trace};
 use vpclab_tests::frames;
 use vpclab_tests::harness::Net;
@@ -172,6 +173,35 @@ fn without_appliance_mode_the_two_directions_meet_different_appliances() {
     assert_eq!(doors(&net, "b-two", &answer), ["c-door-two"]);
     // The other appliance knows nothing of the flow.
     net.send("b-two", &answer).dies_of("mid-stream-tcp");
+}
+
+#[test]
+fn what_is_said_of_different_appliances_is_true_of_stateless_ones_only() {
+    // proves: TGW-21
+    let told = |appliance_mode: &str, from: &str, to: &str, family: u8| {
+        let net = inspected(|d| {
+            d["transit_gateway_vpc_attachments"]["c"]["appliance_mode_support"] = json!(appliance_mode);
+        });
+        let (from, to, family) = (from.to_owned(), to.to_owned(), Some(family));
+        let request = ExplainRequest { from, to, family, ..ExplainRequest::default() };
+        let Explained::One(answer) = vpclab_check::explain(net.fabric(), &net.topology, &request).unwrap()
+        else {
+            panic!("{request:?} is one question");
+        };
+        assert_eq!(answer.reachable, Some(true), "{request:?}");
+        let stateless = answer.assumed.into_iter().find(|told| told.assumption.contains("stateful"));
+        stateless.map(|told| (told.resource, told.assumption))
+    };
+    let expected = (
+        "c-two".to_owned(),
+        "it keeps no state: the request passes c-one and the reply c-two: a stateful appliance would drop it"
+            .to_owned(),
+    );
+    for family in [4, 6] {
+        assert_eq!(told("disable", "a-one", "b-two:443", family), Some(expected.clone()));
+        assert_eq!(told("disable", "a-one", "b-one:443", family), None, "one zone");
+        assert_eq!(told("enable", "a-one", "b-two:443", family), None);
+    }
 }
 
 #[test]

@@ -163,3 +163,57 @@ fn an_instance_that_is_gone_fails_its_own_tests_only() {
     assert!(why.contains("web-2 is gone"), "{why}");
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// What `vpclab test --level live` says of these tests, each a file of its own: name, topology, tests.
+fn report(turn: &Turn, name: &str, topology: &Value, tests: &Value) -> Value {
+    std::fs::write(turn.folder.join(format!("{name}.json")), topology.to_string()).unwrap();
+    let file = turn.folder.join(format!("{name}.tests.json"));
+    let tests = serde_json::json!({ "topology": format!("{name}.json"), "tests": tests });
+    std::fs::write(&file, tests.to_string()).unwrap();
+    let output = vpclab(&["test", file.to_str().unwrap(), "--level", "live", "--json"]);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)))
+}
+
+#[test]
+fn a_denial_behind_an_appliance_is_proven_by_what_was_dropped_there() {
+    let Some(turn) = Turn::take("behind") else { return };
+    let any = serde_json::json!([{ "protocol": "-1", "cidr_blocks": ["10.0.0.0/16"] }]);
+    let routes = |block: &str| serde_json::json!({ "vpc": "v", "routes": [{ "cidr_block": block, "instance": "fw" }] });
+    let topology = serde_json::json!({
+        "vpcs": { "v": { "cidr_block": "10.0.0.0/16" } },
+        "subnets": {
+            "a": { "vpc": "v", "cidr_block": "10.0.1.0/24", "route_table": "a" },
+            "b": { "vpc": "v", "cidr_block": "10.0.2.0/24", "route_table": "b" },
+            "f": { "vpc": "v", "cidr_block": "10.0.3.0/24" } },
+        "route_tables": { "a": routes("10.0.2.0/24"), "b": routes("10.0.1.0/24") },
+        "security_groups": {
+            "any": { "vpc": "v", "ingress": any },
+            "fw": { "vpc": "v", "ingress": any, "egress": [
+                { "protocol": "tcp", "from_port": 443, "to_port": 443, "cidr_blocks": ["0.0.0.0/0"] } ] } },
+        "instances": {
+            "ia": { "subnet": "a", "security_groups": ["any"] },
+            "ib": { "subnet": "b", "security_groups": ["any"] },
+            "fw": { "subnet": "f", "security_groups": ["fw"], "source_dest_check": false } } });
+    let tests = serde_json::json!([
+        { "from": "ia", "to": "ib:443", "expect": "allowed" },
+        { "from": "ia", "to": "ib:22", "expect": "denied",
+          "because": { "code": "ENI_SG_RULES_MISMATCH", "resource": "fw" } } ]);
+    let report = report(&turn, "behind", &topology, &tests);
+    assert_eq!((&report["passed"], &report["failed"]), (&2.into(), &0.into()), "{report:#}");
+}
+
+#[test]
+fn what_the_senders_own_kernel_would_answer_is_not_run() {
+    let Some(turn) = Turn::take("twins") else { return };
+    let topology = serde_json::json!({
+        "vpcs": { "a": { "cidr_block": "10.0.0.0/16" }, "b": { "cidr_block": "10.0.0.0/16" } },
+        "subnets": {
+            "a": { "vpc": "a", "cidr_block": "10.0.0.0/24" },
+            "b": { "vpc": "b", "cidr_block": "10.0.0.0/24" } },
+        "instances": { "ia": { "subnet": "a" }, "ib": { "subnet": "b" } } });
+    let tests = serde_json::json!([{ "from": "ia", "to": "ib/icmp", "expect": "denied" }]);
+    let report = report(&turn, "twins", &topology, &tests);
+    assert_eq!(report["tests"][0]["outcome"], Value::Null, "{report:#}");
+    let why = report["tests"][0]["failures"].to_string();
+    assert!(why.contains("the address 10.0.0.4 of ib is ia's own as well"), "{why}");
+}

@@ -205,7 +205,7 @@ fn ends_that_make_no_question_are_refused_in_words_that_are_true_of_them() {
 }
 
 #[test]
-fn a_choice_between_prefix_lists_that_aws_makes_at_random_is_assumed_aloud() {
+fn of_prefix_lists_between_which_aws_chooses_at_random_each_is_asked() {
     let lists = PEERING.replace(
         "{cidr_block: 0.0.0.0/0, vpc_peering_connection: p}, ",
         "{destination_prefix_list: one, vpc_peering_connection: p}, {destination_prefix_list: two, network_interface: c}, ",
@@ -214,9 +214,17 @@ fn a_choice_between_prefix_lists_that_aws_makes_at_random_is_assumed_aloud() {
          \x20 one: {address_family: IPv4, max_entries: 2, entries: [{cidr: 10.0.0.0/16}]}\n\
          \x20 two: {address_family: IPv4, max_entries: 2, entries: [{cidr: 10.0.0.0/16}]}\n";
     let lists = lists.replace("internet_hosts: {h: {address: 198.51.100.7}}\n", "");
+    // By `one` it passes, by `two` an instance sends it back to the same table, and so on.
     let answer = ask(&lists, "b", "a:443", Some(4));
-    let told = answer.assumed.iter().find(|assumed| assumed.resource == "w/main").unwrap();
-    assert!(told.assumption.contains("at random") && told.assumption.contains("one"), "{}", told.assumption);
+    assert_eq!((answer.reachable, answer.by_choice), (Some(false), true), "{answer:#?}");
+    assert!(answer.blockers.iter().all(|blocker| blocker.by_choice), "{:?}", answer.blockers);
+    // Both lead to the same connection: there is nothing to choose.
+    let same = lists.replace(
+        "destination_prefix_list: two, network_interface: c",
+        "destination_prefix_list: two, vpc_peering_connection: p",
+    );
+    let answer = ask(&same, "b", "a:443", Some(4));
+    assert_eq!((answer.reachable, answer.by_choice), (Some(true), false), "{:?}", answer.blockers);
 }
 
 #[test]
@@ -226,4 +234,41 @@ fn a_virtual_private_gateway_is_read_as_sending_to_its_link_and_taking_from_it()
     let lines: Vec<&str> = text.lines().filter(|line| line.contains("virtual private gateway")).collect();
     let [there, back] = lines.as_slice() else { panic!("{text}") };
     assert!(there.ends_with("to vpn") && back.ends_with("from vpn"), "{text}");
+}
+
+#[test]
+fn a_services_name_where_private_dns_leads_to_an_endpoint_has_no_firm_answer() {
+    let network = |options: &str| {
+        yaml(&format!(
+            "region: eu-central-1\n\
+             vpcs: {{v: {{cidr_block: 10.0.0.0/16}}, w: {{cidr_block: 10.1.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}, iw: {{vpc: w}}}}\n\
+             subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24, route_table: r, availability_zone: eu-central-1a}}, t: {{vpc: v, cidr_block: 10.0.1.0/24, availability_zone: eu-central-1b}},\n\
+             \x20 u: {{vpc: w, cidr_block: 10.1.0.0/24, route_table: q}}}}\n\
+             route_tables: {{r: {{vpc: v, routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}]}}, q: {{vpc: w, routes: [{{cidr_block: 0.0.0.0/0, gateway: iw}}]}}}}\n\
+             security_groups: {{o: {{vpc: v, ingress: [{{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [10.0.0.0/16]}}]}}}}\n\
+             instances: {{a: {{subnet: s, associate_public_ip_address: true}}, b: {{subnet: u, associate_public_ip_address: true}}}}\n\
+             services: {{com.amazonaws.eu-central-1.ssm: {{address: 52.119.1.1}}}}\n\
+             vpc_endpoints: {{ssm: {{vpc: v, vpc_endpoint_type: Interface, service_name: com.amazonaws.eu-central-1.ssm, subnets: [s, t], security_groups: [o]{options}}}}}\n"
+        ))
+    };
+    let to = "com.amazonaws.eu-central-1.ssm:443";
+    let private = network(", private_dns_enabled: true");
+    let answer = private.explain("a", to);
+    assert_eq!((answer.reachable, answer.blockers.len()), (None, 0), "{answer:#?}");
+    let [on] = answer.unmodelled.as_slice() else { panic!("{:#?}", answer.unmodelled) };
+    assert_eq!((on.resource.as_str(), on.kind.as_str()), ("ssm", "vpc_endpoint"));
+    assert!(on.reason.ends_with("ask about vpce/ssm/s:443 or vpce/ssm/t:443"), "{}", on.reason);
+    // As it says.
+    for endpoint in ["vpce/ssm/s:443", "vpce/ssm/t:443"] {
+        assert_eq!(private.explain("a", endpoint).reachable, Some(true), "{endpoint}");
+    }
+    // By its address, and from another VPC, the service itself is meant.
+    for (from, to) in [("a", "52.119.1.1:443"), ("b", to)] {
+        assert_eq!(private.explain(from, to).reachable, Some(true), "{from} {to}");
+    }
+    let only_inbound =
+        ", private_dns_enabled: true, dns_options: {private_dns_only_for_inbound_resolver_endpoint: true}";
+    for options in ["", only_inbound] {
+        assert_eq!(network(options).explain("a", to).reachable, Some(true), "{options}");
+    }
 }

@@ -459,3 +459,45 @@ fn the_source_that_the_receiver_sees_is_checked_at_every_level() {
         assert_eq!(result.passed, passes, "virtual {wanted}: {:?}", result.failures);
     }
 }
+
+/// A kernel gives a connected socket nothing that comes from another address than it asked.
+#[test]
+fn an_answer_from_another_address_than_was_asked_is_none_to_the_guest() {
+    for (way_out, tos) in [
+        ("nat_gateway: nat", &["i:53/udp", "i:80", "i/icmp"][..]),
+        ("network_interface: relay", &["i:53/udp", "i:80", "i/icmp"]),
+    ] {
+        let network = crate::answers::two_addresses(way_out);
+        let mut guests = VirtualProber::new(&network.topology);
+        for to in tos {
+            let result = one(&network, case("client", to, Expected::Denied), Some(&mut guests));
+            assert!(result.passed, "{way_out} {to}: {:?}", result.failures);
+        }
+    }
+    let network = crate::answers::two_addresses("gateway: igw");
+    let mut guests = VirtualProber::new(&network.topology);
+    for to in ["i:53/udp", "i:80", "i/icmp"] {
+        let result = one(&network, case("client", to, Expected::Allowed), Some(&mut guests));
+        assert!(result.passed, "{to}: {:?}", result.failures);
+    }
+}
+
+#[test]
+fn what_a_guest_keeps_is_denied_by_it_at_every_level() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
+         route_tables: {via: {vpc: v, routes: [{cidr_block: 10.0.2.0/24, network_interface: box}]}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.1.0/24, route_table: via}, t: {vpc: v, cidr_block: 10.0.2.0/24}, u: {vpc: v, cidr_block: 10.0.3.0/24}}\n\
+         security_groups: {open: {vpc: v, ingress: [{protocol: '-1', cidr_blocks: [10.0.0.0/16]}]}}\n\
+         instances: {a: {subnet: s, security_groups: [open]}, b: {subnet: t, security_groups: [open]}, \
+           box: {subnet: u, security_groups: [open], source_dest_check: false, forwards: none}}",
+    );
+    let code = Some("GUEST_DOES_NOT_FORWARD".to_owned());
+    let test =
+        TestCase { because: Because { code, ..Because::default() }, ..case("a", "b:443", Expected::Denied) };
+    let mut guests = VirtualProber::new(&network.topology);
+    for prober in [None, Some(&mut guests as &mut dyn Prober)] {
+        let result = one(&network, test.clone(), prober);
+        assert!(result.passed, "at {:?}: {:?}", result.level, result.failures);
+    }
+}

@@ -16,6 +16,7 @@ fn network() -> Network {
          instances: {web: {subnet: a, security_groups: [open], associate_public_ip_address: true}, \
            db: {subnet: b, security_groups: [open]}}\n\
          load_balancers: {front: {subnets: [b], security_groups: [open], internal: true}}\n\
+         listeners: {https: {load_balancer: front, port: 443, protocol: HTTPS}}\n\
          vpc_block_public_access_options: {bpa: {internet_gateway_block_mode: block-ingress}}\n\
          internet_hosts: {client: {address: 198.51.100.7}}",
     )
@@ -82,6 +83,20 @@ fn the_way_to_its_interface_passes_at_explain_and_cannot_be_tried_with_packets()
         assert_eq!((result.passed, result.outcome), (false, None), "{:?}", result.failures);
         assert!(result.failures[0].contains("not modelled"), "{:?}", result.failures);
     }
+}
+
+#[test]
+fn a_port_that_no_declared_listener_is_for_is_no_plain_yes() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\nsubnets: {a: {vpc: v, cidr_block: 10.0.1.0/24}}\n\
+         instances: {i: {subnet: a}}\n\
+         load_balancers: {n: {subnets: [a], load_balancer_type: network, internal: true}}\n",
+    );
+    let answer = network.explain("i", "elb/n/a:9999");
+    assert_eq!(answer.reachable, None, "{answer:#?}");
+    let [on] = answer.unmodelled.as_slice() else { panic!("{answer:#?}") };
+    assert_eq!((on.resource.as_str(), on.kind.as_str()), ("n", "load_balancer"));
+    assert!(on.reason.contains("declare its `listeners`"), "{}", on.reason);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod attachments;
 mod changes;
 mod containers;
 mod fixture;
+mod forwarding;
 mod interfaces;
 mod leftovers;
 mod lives;

@@ -82,17 +82,17 @@ impl<'a> NotModelledTable<'a> {
 /// An application load balancer asks under its own addresses. A network one may ask under the client's (LB-04), whom the
 /// target's groups then have to let in (LB-16).
 fn balancer(topology: &Topology, name: &str, resource: &model::NotModelled) -> (Takes, bool, &'static str) {
-    let (tcp, udp, sends, reason) = match resource.says("load_balancer_type").unwrap_or("application") {
+    let (sends, reason) = match resource.says("load_balancer_type").unwrap_or("application") {
         "application" => {
             let reason = "what a load balancer accepts, which target it chooses and how it asks it is not modelled; ask \
                           about the way to one of its interfaces, and about the way from it to a target";
-            (true, false, true, reason)
+            (true, reason)
         }
         "network" => {
             let reason = "which target a network load balancer chooses, and whether it asks it under its own address or \
                           the client's, is not modelled; ask about the way to one of its interfaces, and about the way \
                           from the client to the target";
-            (true, true, false, reason)
+            (false, reason)
         }
         _ => {
             let reason =
@@ -101,8 +101,13 @@ fn balancer(topology: &Topology, name: &str, resource: &model::NotModelled) -> (
         }
     };
     let listeners = listeners(topology, name);
-    let takes = if listeners.is_empty() { Takes::Any { tcp, udp } } else { Takes::Listeners(listeners) };
-    (takes, sends, reason)
+    if listeners.is_empty() {
+        // Whatever matches none is dropped (LB-19): who knows of none knows nothing of what it takes.
+        let reason = "on which ports it listens is not declared; declare its `listeners` to ask about the way to one of its \
+                      interfaces";
+        return (Takes::Nothing, sends, reason);
+    }
+    (Takes::Listeners(listeners), sends, reason)
 }
 
 /// The listeners that a topology declares of a load balancer.

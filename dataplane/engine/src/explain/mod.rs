@@ -71,6 +71,19 @@ pub struct Explanation {
     pub sources: BTreeSet<IpAddr>,
     /// A way of the request to each other end that gateways may choose: for the asker to compare, as `forward`.
     pub elsewhere: Vec<Leg>,
+    /// The guests on all ways that are walked which send on what is not theirs.
+    pub middleboxes: BTreeSet<Middleboxes>,
+}
+
+/// The guests on one way that send on what is not theirs, each by the interfaces where it takes and sends.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Middleboxes {
+    /// On the way of the request.
+    pub forward: BTreeSet<(EniIdx, EniIdx)>,
+    /// On the way of the answer.
+    pub back: BTreeSet<(EniIdx, EniIdx)>,
+    /// Whether the answer's way leads back to who asked, denied or not.
+    pub returns: bool,
 }
 
 /// One way.
@@ -141,6 +154,7 @@ fn unaddressable(eni: EniIdx) -> Explanation {
         inexhaustive: false,
         by_choice: false,
         sources: BTreeSet::new(),
+        middleboxes: BTreeSet::new(),
         elsewhere: Vec::new(),
     }
 }
@@ -169,6 +183,27 @@ impl Fate {
         let is_nat = |step: &Step| matches!(step, Step::NatGateway { .. });
         let translated = self.forward.steps.iter().any(is_nat);
         self.back.iter().flat_map(move |leg| classes::steps_back(&leg.steps, translated))
+    }
+
+    /// Whom the request and its answer pass; none if there is nobody.
+    fn middleboxes(&self) -> Option<Middleboxes> {
+        let of = |leg: &Leg| -> BTreeSet<(EniIdx, EniIdx)> {
+            let passed = leg.steps.iter().filter_map(|step| match *step {
+                Step::Forward { eni, out, .. } => Some((eni, out)),
+                _ => None,
+            });
+            passed.collect()
+        };
+        let forward = of(&self.forward);
+        let back = self.back.as_ref().map(of).unwrap_or_default();
+        if forward.is_empty() && back.is_empty() {
+            return None;
+        }
+        let is_lost = self.denials.iter().any(|(_, reason)| {
+            matches!(reason, DropReason::Misdelivered { .. } | DropReason::AnsweredFromElsewhere { .. })
+        });
+        let arrives = self.back.as_ref().is_some_and(|leg| leg.egress.is_some());
+        Some(Middleboxes { forward, back, returns: arrives && !is_lost })
     }
 
     fn is_denied(&self) -> bool {
@@ -235,25 +270,29 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class, choices: &Choices) -> Fate 
         let (mut leg, more) = journey.walk(origin, &answer, None);
         denials.extend(more);
         let may_arrive = leg.dropped.is_none_or(|reason| reason.unmodelled().is_some());
-        if may_arrive && leg.observed.is_some() && !returned(ends, &leg) {
-            leg.dropped = Some(DropReason::Misdelivered);
-            denials.push((true, DropReason::Misdelivered));
+        if may_arrive && let Some(reason) = not_returned(ends, &leg) {
+            leg.dropped = Some(reason);
+            denials.push((true, reason));
         }
         back = Some(leg);
     }
     Fate { class: *class, forward, back, denials }
 }
 
-/// Whether an answer came back to who asked.
-fn returned(ends: &Ends, leg: &Leg) -> bool {
-    let Some(observed) = &leg.observed else { return false };
+/// Why an answer that arrived is none to who asked, if so.
+fn not_returned(ends: &Ends, leg: &Leg) -> Option<DropReason> {
+    let observed = leg.observed.as_ref()?;
     let same_place = match (ends.from, leg.egress) {
         (ends::Start::Interface(asked), Some(Egress::Interface(reached, _))) => asked == reached,
         (ends::Start::Host(asked), Some(Egress::Host(reached))) => asked == reached,
         (ends::Start::Internet, Some(Egress::Internet(_))) => true,
         _ => false,
     };
-    same_place && observed.dst == ends.source && observed.src == ends.destination
+    if !same_place || observed.dst != ends.source {
+        return Some(DropReason::Misdelivered { reached: leg.egress });
+    }
+    let from = observed.src;
+    (from != ends.destination).then_some(DropReason::AnsweredFromElsewhere { from })
 }
 
 /// One answer out of the fates of all classes.
@@ -301,6 +340,7 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
         if blockers.is_empty() { Vec::new() } else { passing.difference(&denied).copied().collect() };
     let not_denied = classes::merge(not_denied);
     let sources = fates.iter().filter_map(|fate| fate.forward.observed.map(|seen| seen.src)).collect();
+    let middleboxes = fates.iter().filter_map(Fate::middleboxes).collect();
     let shown = fates.iter().position(Fate::is_denied);
     let shown = shown.or_else(|| fates.iter().position(|fate| !fate.denials.is_empty())).unwrap_or(0);
     let elsewhere = ends_elsewhere(&fates, shown);
@@ -315,6 +355,7 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
             inexhaustive,
             by_choice,
             sources,
+            middleboxes,
             elsewhere,
         },
         // No packet was asked about: nothing passes and nothing is denied.
@@ -328,6 +369,7 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
             inexhaustive,
             by_choice,
             sources,
+            middleboxes,
             elsewhere,
         },
     }

@@ -133,13 +133,6 @@ pub struct NotModelled {
 pub enum Takes {
     /// Nobody knows.
     Nothing,
-    /// Whatever of these protocols it may have a listener for: none is declared.
-    Any {
-        /// Whether listeners for TCP are possible.
-        tcp: bool,
-        /// Whether listeners for UDP are.
-        udp: bool,
-    },
     /// What its listeners are for; of the rest nobody knows (LB-19).
     Listeners(Vec<Listener>),
 }
@@ -165,7 +158,6 @@ impl Takes {
         };
         match self {
             Self::Nothing => false,
-            Self::Any { tcp, udp } => fits(*tcp, *udp),
             Self::Listeners(listeners) => listeners
                 .iter()
                 .any(|on| ports == PortRange { from: on.port, to: on.port } && fits(on.tcp, on.udp)),

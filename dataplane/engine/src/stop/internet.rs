@@ -121,10 +121,10 @@ fn public_source(
     match source {
         IpAddr::V4(private) => match cx.fabric.enis[eni].public_address_of(private) {
             Some(public) => Ok(Some(IpAddr::V4(public))),
-            None => Err(DropReason::NoPublicAddress { gateway, eni }),
+            None => Err(DropReason::NoPublicAddress { gateway, eni, ipv6: None }),
         },
         IpAddr::V6(_) if not_public(source).is_none() => Ok(None),
-        IpAddr::V6(_) => Err(DropReason::NoPublicAddress { gateway, eni }),
+        IpAddr::V6(ipv6) => Err(DropReason::NoPublicAddress { gateway, eni, ipv6: Some(ipv6) }),
     }
 }
 

@@ -7,10 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 use vpclab_model::{RouteOrigin, RouteState};
 
-use crate::fabric::{Direction, EndpointKind, Role, RouteTarget};
-use crate::index::{EniIdx, SubnetIdx, VpcEndpointIdx, VpcIdx};
+use crate::fabric::{Direction, EndpointKind, Role, Route, RouteTarget};
+use crate::index::{EniIdx, RouteTableIdx, SubnetIdx, VpcEndpointIdx, VpcIdx};
 use crate::packet::Draft;
-use crate::plan::{Arrival, Context, Location};
+use crate::plan::{Arrival, Context, Location, settle};
 use crate::reason::DropReason;
 use crate::step::{NatSide, Probe, Step};
 use crate::stop::{network_acl, transit};
@@ -88,7 +88,7 @@ fn route_from(
         return Ok(Location::Peering(peering, here.vpc));
     }
     let table = &cx.fabric.route_tables[here.route_table];
-    let matched = table.lookup(destination);
+    let matched = table.lookup(destination).map(|route| picked(cx, here.route_table, route));
     let asks_network_acl = match source {
         Source::Inside => {
             let stays =
@@ -140,6 +140,21 @@ fn route_from(
             Ok(Location::Transit(attachment, Some(door)))
         }
     }
+}
+
+/// The route of those that prefix lists bring for one destination: AWS picks one at random, once for good, and what is
+/// asked about every way is asked about each (RT-19).
+fn picked<'a>(cx: &Context<'a>, table: RouteTableIdx, route: &'a Route) -> &'a Route {
+    if cx.choices.is_none() || route.prefix_list.is_none() {
+        return route;
+    }
+    let table = &cx.fabric.route_tables[table];
+    let may_be_it = |other: &&Route| {
+        other.overridden && other.destination == route.destination && other.prefix_list.is_some()
+    };
+    let others: Vec<&Route> = table.routes.iter().filter(may_be_it).collect();
+    let &picked = settle(cx, &(table.name.as_str(), route.destination), &route, &others);
+    picked
 }
 
 /// How many VPCs in a row a packet is followed through by transit gateways.

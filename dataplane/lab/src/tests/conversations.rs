@@ -11,6 +11,26 @@ use crate::{
 };
 
 #[test]
+fn an_answer_from_a_stranger_is_none() {
+    // Out of db's subnet all goes by a guest that sends on from its own public address.
+    let mut document = shop();
+    document["instances"]["db"]["public_ip"] = json!("203.0.113.12");
+    document["instances"]["app"]["source_dest_check"] = json!(false);
+    document["instances"]["app"]["forwards"] = json!("nat");
+    document["route_tables"]["relayed"] =
+        json!({ "vpc": "shop", "routes": [{ "cidr_block": "0.0.0.0/0", "network_interface": "app" }] });
+    document["subnets"]["b"]["route_table"] = json!("relayed");
+    let mut lab = lab_of(document);
+    let outcome = lab.udp(CLIENT, &UdpDial::new(at("203.0.113.12:53"), "x")).unwrap();
+    assert_eq!(outcome, UdpOutcome::TimedOut { request_arrived: true });
+    let outcome = lab.ping(CLIENT, &Ping::new(ip("203.0.113.12"))).unwrap();
+    assert_eq!(outcome, PingOutcome::TimedOut { request_arrived: true });
+    // Who asks the guest itself gets its own answer.
+    assert!(lab.udp(CLIENT, &UdpDial::new(at("203.0.113.11:53"), "x")).unwrap().is_success());
+    assert!(lab.ping(CLIENT, &Ping::new(ip("203.0.113.11"))).unwrap().is_success());
+}
+
+#[test]
 fn everybody_talks_to_everybody_by_every_protocol() {
     let cases = [
         ("same subnet", WEB, "10.0.1.11", "10.0.1.10", "10.0.1.10", "10.0.1.11"),

@@ -33,7 +33,7 @@ fn a_middlebox_passes_traffic_on_only_if_it_forwards() {
         let dial = TcpDial::new(at("10.0.2.10:443")).with_payload(vec![1; 300_000]);
         let the_box = GuestRef::Instance("box");
         assert_eq!(lab.tcp(WEB, &dial).unwrap(), TcpOutcome::TimedOut { request_arrived: false });
-        assert!(lab.guest_counters(the_box).unwrap().not_addressed > 0);
+        assert!(lab.guest_counters(the_box).unwrap().not_forwarded > 0);
         lab.replace(&topology(with_middlebox()));
         let outcome = lab.tcp(WEB, &dial).unwrap();
         assert!(outcome.is_success(), "{outcome:?}");

@@ -14,7 +14,7 @@ use crate::name::{EipName, InstanceName, InternetHostName, NetworkInterfaceName,
 use crate::reader::{Given, Written};
 use crate::register::{Context, interface_in};
 use crate::resources::{
-    Eip, EipAssociation, Instance, InternetHost, NetworkInterface, PublicIp, Subnet, Vpc,
+    Eip, EipAssociation, Instance, InstanceState, InternetHost, NetworkInterface, PublicIp, Subnet, Vpc,
 };
 use crate::space::{FIRST_PUBLIC, GLOBAL_V6, LAST_PUBLIC, not_public};
 
@@ -337,7 +337,7 @@ pub(super) fn only_interface(
 }
 
 /// Who gets an automatic address: a single implied interface, asked for by instance or subnet, without an elastic IP at
-/// its primary address (L2-21, L2-22).
+/// its primary address (L2-21, L2-22), of an instance that runs (L2-20).
 fn automatic<'a>(
     cx: &Context<'a>,
     subnets: &BTreeMap<SubnetName, Subnet>,
@@ -362,8 +362,11 @@ fn automatic<'a>(
         let Some(eni) = interfaces.get(&interface).filter(|eni| eni.implied) else { continue };
         let Some(subnet) = subnets.get(&eni.subnet) else { continue };
         let wanted = asked.unwrap_or(stated.is_some() || subnet.map_public_ip_on_launch);
-        let single = instances.get(name).is_some_and(|instance| instance.network_interfaces.len() == 1);
-        if !wanted || !single {
+        let instance = instances.get(name);
+        let single = instance.is_some_and(|instance| instance.network_interfaces.len() == 1);
+        // L2-20: what stops gives it back.
+        let runs = instance.is_some_and(|instance| instance.state == InstanceState::Running);
+        if !wanted || !single || !runs {
             continue;
         }
         if subnet.cidr_block.is_none() {

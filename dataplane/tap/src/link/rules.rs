@@ -6,14 +6,14 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::{RouteHeader, RouteProtocol};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use rtnetlink::{Handle, IpVersion};
 
 use super::netlink::{links, refused};
-use super::{LinkConfig, LinkError, SourceRule};
+use super::{LinkConfig, LinkError};
 
 /// The protocol number of our rules: none that `/etc/iproute2/rt_protos` knows.
 const PROTOCOL: u8 = 0x56;
@@ -22,10 +22,38 @@ const FIRST_PRIORITY: u32 = 10_000;
 /// The highest index that keeps its rules before the main table's.
 const MAX_INDEX: u32 = 20_000;
 
+/// A policy rule: which packets look into which table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    /// The senders.
+    from: IpNet,
+    /// The link that they come in by, by name; without one they are sent from here.
+    arriving_by: Option<String>,
+    table: u32,
+}
+
+impl Rule {
+    /// The rules of a link.
+    fn wanted(config: &LinkConfig) -> Vec<Self> {
+        let by_source = config.rules.iter().map(|rule| Self {
+            from: rule.from.trunc(),
+            arriving_by: None,
+            table: rule.table,
+        });
+        let has = |ipv6: bool| config.addresses.iter().any(|address| address.addr().is_ipv6() == ipv6);
+        let ipv4 = has(false).then(|| IpNet::V4(Ipv4Net::default()));
+        let ipv6 = has(true).then(|| IpNet::V6(Ipv6Net::default()));
+        let by_link = config.arrivals.into_iter().flat_map(|table| {
+            let rule = move |from| Self { from, arriving_by: Some(config.name.clone()), table };
+            ipv4.into_iter().chain(ipv6).map(rule)
+        });
+        by_source.chain(by_link).collect()
+    }
+}
+
 /// Adds what is missing, removes what does not belong to this link or belongs to none any more.
 pub(super) async fn apply(handle: &Handle, index: u32, config: &LinkConfig) -> Result<(), LinkError> {
-    let wanted: Vec<SourceRule> =
-        config.rules.iter().map(|rule| SourceRule { from: rule.from.trunc(), table: rule.table }).collect();
+    let wanted = Rule::wanted(config);
     if !wanted.is_empty() && index > MAX_INDEX {
         let source = io::Error::other("more links than policy rules can name were made in this namespace");
         return Err(LinkError::Refused { what: format!("adding rules for link {}", config.name), source });
@@ -60,7 +88,7 @@ pub(super) async fn remove_all(handle: &Handle, index: u32) -> Result<(), LinkEr
     Ok(())
 }
 
-async fn delete(handle: &Handle, message: RuleMessage, rule: &SourceRule) -> Result<(), LinkError> {
+async fn delete(handle: &Handle, message: RuleMessage, rule: &Rule) -> Result<(), LinkError> {
     handle
         .rule()
         .del(message)
@@ -70,7 +98,7 @@ async fn delete(handle: &Handle, message: RuleMessage, rule: &SourceRule) -> Res
 }
 
 /// Every rule of ours, with the index of the link it belongs to.
-async fn present(handle: &Handle) -> Result<Vec<(u32, SourceRule, RuleMessage)>, LinkError> {
+async fn present(handle: &Handle) -> Result<Vec<(u32, Rule, RuleMessage)>, LinkError> {
     let mut present = Vec::new();
     for version in [IpVersion::V4, IpVersion::V6] {
         match handle.rule().get(version).execute().try_collect::<Vec<_>>().await {
@@ -84,7 +112,7 @@ async fn present(handle: &Handle) -> Result<Vec<(u32, SourceRule, RuleMessage)>,
     Ok(present)
 }
 
-fn message(rule: &SourceRule, index: u32) -> RuleMessage {
+fn message(rule: &Rule, index: u32) -> RuleMessage {
     let mut message = RuleMessage::default();
     message.header.family = match rule.from {
         IpNet::V4(_) => AddressFamily::Inet,
@@ -99,15 +127,17 @@ fn message(rule: &SourceRule, index: u32) -> RuleMessage {
     if rule.from.prefix_len() > 0 {
         message.attributes.push(RuleAttribute::Source(rule.from.addr()));
     }
+    message.attributes.extend(rule.arriving_by.clone().map(RuleAttribute::Iifname));
     message
 }
 
-fn ours(message: &RuleMessage) -> Option<(u32, SourceRule, RuleMessage)> {
+fn ours(message: &RuleMessage) -> Option<(u32, Rule, RuleMessage)> {
     if !message.attributes.contains(&RuleAttribute::Protocol(RouteProtocol::Other(PROTOCOL))) {
         return None;
     }
     let mut table = u32::from(message.header.table);
     let mut priority = 0;
+    let mut arriving_by = None;
     let mut source = match message.header.family {
         AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -118,11 +148,13 @@ fn ours(message: &RuleMessage) -> Option<(u32, SourceRule, RuleMessage)> {
             RuleAttribute::Table(id) => table = *id,
             RuleAttribute::Priority(value) => priority = *value,
             RuleAttribute::Source(address) => source = *address,
+            RuleAttribute::Iifname(name) => arriving_by = Some(name.clone()),
             _ => {}
         }
     }
     let index = priority.checked_sub(FIRST_PRIORITY)?;
-    let rule = SourceRule { from: IpNet::new(source, message.header.src_len).ok()?, table };
+    let from = IpNet::new(source, message.header.src_len).ok()?;
+    let rule = Rule { from, arriving_by, table };
     let again = self::message(&rule, index);
     Some((index, rule, again))
 }

@@ -53,7 +53,15 @@ pub(super) fn prepare_link(config: &LinkConfig) -> Result<(), LinkError> {
     Ok(())
 }
 
-/// Whether the namespace sends on what is not addressed to it. A middlebox on one leg sends it back where it came from,
+/// Whether the namespace sends on what is not addressed to it, over IPv4.
+pub(super) fn forwards() -> Result<bool, LinkError> {
+    const PATH: &str = "/proc/sys/net/ipv4/ip_forward";
+    let value = fs::read_to_string(PATH);
+    let value = value.map_err(|source| LinkError::Refused { what: format!("reading {PATH}"), source })?;
+    Ok(value.trim_end() != "0")
+}
+
+/// Makes the namespace one that sends on what is not addressed to it, or one that does not. A middlebox on one leg sends it back where it came from,
 /// so it tells nobody of a shorter way; and it takes what comes from anywhere.
 pub(super) fn set_forwarding(on: bool) -> Result<(), LinkError> {
     let value = if on { "1" } else { "0" };

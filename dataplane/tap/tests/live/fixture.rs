@@ -65,6 +65,7 @@ pub(crate) fn config(number: u8) -> LinkConfig {
         ],
         routes: vec![],
         rules: vec![],
+        arrivals: None,
     }
 }
 
