@@ -1,9 +1,10 @@
 //! What else can go wrong at a gateway: ports, chance, services that nobody declared?
 
 use vpclab_api::ExplainRequest;
+use vpclab_check::TestCase;
 
 use crate::networks::{ENDPOINTS, NAT, PEERING, PRIVATE, ask, denials, transit};
-use crate::{Network, request, yaml};
+use crate::{Network, case, one, request, results, yaml};
 
 /// The false green of every NAT gateway: a network ACL around it that forgets part of the ports it lends.
 #[test]
@@ -96,17 +97,9 @@ fn what_depends_on_a_random_choice_of_gateways_is_never_a_plain_yes_or_no() {
     assert!(answer.blockers.iter().all(|blocker| blocker.by_choice), "{answer:#?}");
     let text = vpclab_check::render::explained(&vpclab_api::Explained::One(Box::new(answer)));
     assert!(text.contains("partial") && text.contains("only on some of the ways"), "{text}");
-    let tests = [vpclab_api::Expected::Allowed, vpclab_api::Expected::Denied].map(|expected| {
-        vpclab_check::TestCase {
-            name: "by chance".to_owned(),
-            request: four.clone(),
-            expected,
-            because: vpclab_check::Because::default(),
-            source_seen: None,
-        }
-    });
-    for result in vpclab_check::run(&network.topology, &network.fabric, "a.tests.json", &tests, None, |_| {})
-    {
+    let tests = [vpclab_api::Expected::Allowed, vpclab_api::Expected::Denied]
+        .map(|expected| TestCase { request: four.clone(), ..case("a", "h:443", expected) });
+    for result in results(&network, &tests, None) {
         assert!(!result.passed, "{:?}", result.expected);
     }
 }
@@ -127,16 +120,10 @@ fn a_source_that_a_gateway_picks_at_random_is_told_with_the_others() {
     sources.sort();
     assert_eq!(sources, ["203.0.113.8", "203.0.113.9"]);
     let network = yaml(&two);
-    let test = vpclab_check::TestCase {
-        name: "source".to_owned(),
-        request: request("a", "h:443"),
-        expected: vpclab_api::Expected::Allowed,
-        because: vpclab_check::Because::default(),
-        source_seen: Some("203.0.113.9".parse().unwrap()),
-    };
-    let results =
-        vpclab_check::run(&network.topology, &network.fabric, "a.tests.json", &[test], None, |_| {});
-    assert!(!results[0].passed && results[0].failures[0].contains("at random"), "{:?}", results[0].failures);
+    let source_seen = Some("203.0.113.9".parse().unwrap());
+    let test = TestCase { source_seen, ..case("a", "h:443", vpclab_api::Expected::Allowed) };
+    let result = one(&network, test, None);
+    assert!(!result.passed && result.failures[0].contains("at random"), "{:?}", result.failures);
 }
 
 #[test]
@@ -173,16 +160,8 @@ fn an_undeclared_service_behind_an_endpoint_is_unknown() {
     let answer = network.ask(&four).unwrap();
     assert_eq!(answer.reachable, None, "{answer:#?}");
     for expected in [vpclab_api::Expected::Allowed, vpclab_api::Expected::Denied] {
-        let test = vpclab_check::TestCase {
-            name: "unknown".to_owned(),
-            request: four.clone(),
-            expected,
-            because: vpclab_check::Because::default(),
-            source_seen: None,
-        };
-        let results =
-            vpclab_check::run(&network.topology, &network.fabric, "a.tests.json", &[test], None, |_| {});
-        assert!(!results[0].passed, "{expected:?}");
+        let test = TestCase { request: four.clone(), ..case("a", "10.0.0.4:443", expected) };
+        assert!(!one(&network, test, None).passed, "{expected:?}");
     }
 }
 

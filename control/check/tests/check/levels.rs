@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use vpclab_api::{Expected, Level, Outcome, TestResult};
-use vpclab_check::{Attempt, Because, Observation, Prober, TestCase, TestFile, VirtualProber, run};
+use vpclab_api::{Expected, Level, Outcome};
+use vpclab_check::{Attempt, Because, Observation, Prober, TestCase, TestFile, VirtualProber};
 
-use crate::{Network, quickstart, request, yaml};
+use crate::{Network, case, one, quickstart, results, yaml};
 
 /// Packets that always do the same.
 struct Always(Outcome, Vec<Attempt>);
@@ -20,24 +20,6 @@ impl Prober for Always {
         self.1.push(attempt.clone());
         Ok(Observation { outcome: self.0, source_seen: None })
     }
-}
-
-fn case(from: &str, to: &str, expected: Expected) -> TestCase {
-    TestCase {
-        name: format!("{from} → {to}"),
-        request: request(from, to),
-        expected,
-        because: Because::default(),
-        source_seen: None,
-    }
-}
-
-fn results(network: &Network, tests: &[TestCase], prober: Option<&mut dyn Prober>) -> Vec<TestResult> {
-    run(&network.topology, &network.fabric, "a.tests.json", tests, prober, |_| {})
-}
-
-fn one(network: &Network, test: TestCase, prober: Option<&mut dyn Prober>) -> TestResult {
-    results(network, &[test], prober).remove(0)
 }
 
 #[test]

@@ -17,7 +17,8 @@ mod undeclared;
 
 use std::path::PathBuf;
 
-use vpclab_api::{ApiError, ExplainRequest, Explained, Explanation};
+use vpclab_api::{ApiError, Expected, ExplainRequest, Explained, Explanation, TestResult};
+use vpclab_check::{Because, Prober, TestCase, run};
 use vpclab_engine::Fabric;
 use vpclab_model::{Document, Syntax, Topology};
 
@@ -61,6 +62,24 @@ impl Network {
             Ok(answer) => panic!("{from} -> {to} was answered: {answer:#?}"),
         }
     }
+}
+
+fn case(from: &str, to: &str, expected: Expected) -> TestCase {
+    TestCase {
+        name: format!("{from} → {to}"),
+        request: request(from, to),
+        expected,
+        because: Because::default(),
+        source_seen: None,
+    }
+}
+
+fn results(network: &Network, tests: &[TestCase], prober: Option<&mut dyn Prober>) -> Vec<TestResult> {
+    run(&network.topology, &network.fabric, "a.tests.json", tests, prober, |_| {})
+}
+
+fn one(network: &Network, test: TestCase, prober: Option<&mut dyn Prober>) -> TestResult {
+    results(network, &[test], prober).remove(0)
 }
 
 fn request(from: &str, to: &str) -> ExplainRequest {

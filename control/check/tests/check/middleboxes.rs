@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use vpclab_api::{Expected, Explanation, Level, Outcome, TestResult};
-use vpclab_check::{Attempt, Because, Observation, Prober, TestCase, VirtualProber, report, run, summarise};
+use vpclab_api::{Expected, Explanation, Level, Outcome};
+use vpclab_check::{Attempt, Observation, Prober, VirtualProber, report, summarise};
 
-use crate::{Network, request, yaml};
+use crate::{Network, case, one, yaml};
 
 /// Two hosts whose subnets' tables send what is for the other by these interfaces, over IPv4 and IPv6.
 fn inspected(there: [&str; 2], back: [&str; 2]) -> Network {
@@ -45,20 +45,6 @@ fn inspected(there: [&str; 2], back: [&str; 2]) -> Network {
 fn stateless(answer: &Explanation) -> Vec<String> {
     let told = answer.assumed.iter().filter(|assumed| assumed.assumption.contains("a stateful appliance"));
     told.map(|assumed| format!("{}: {}", assumed.resource, assumed.assumption)).collect()
-}
-
-fn case(from: &str, to: &str, expected: Expected) -> TestCase {
-    TestCase {
-        name: format!("{from} → {to}"),
-        request: request(from, to),
-        expected,
-        because: Because::default(),
-        source_seen: None,
-    }
-}
-
-fn one(network: &Network, test: TestCase, prober: Option<&mut dyn Prober>) -> TestResult {
-    run(&network.topology, &network.fabric, "a.tests.json", &[test], prober, |_| {}).remove(0)
 }
 
 #[test]

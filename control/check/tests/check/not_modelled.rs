@@ -1,9 +1,9 @@
 //! Is what is not modelled never a yes or a no?
 
 use vpclab_api::{Expected, LegVerdict, Outcome};
-use vpclab_check::{Because, Prober, TestCase, VirtualProber, run};
+use vpclab_check::{Prober, VirtualProber};
 
-use crate::{Network, request, yaml};
+use crate::{Network, case, results, yaml};
 
 /// A web server behind a load balancer, with Block Public Access on.
 fn network() -> Network {
@@ -20,16 +20,6 @@ fn network() -> Network {
          vpc_block_public_access_options: {bpa: {internet_gateway_block_mode: block-ingress}}\n\
          internet_hosts: {client: {address: 198.51.100.7}}",
     )
-}
-
-fn case(from: &str, to: &str, expected: Expected) -> TestCase {
-    TestCase {
-        name: format!("{from} → {to}"),
-        request: request(from, to),
-        expected,
-        because: Because::default(),
-        source_seen: None,
-    }
 }
 
 #[test]
@@ -61,7 +51,7 @@ fn a_test_on_it_fails_whatever_it_expects_and_at_every_level() {
     ];
     let mut guests = VirtualProber::new(&network.topology);
     for prober in [None, Some(&mut guests as &mut dyn Prober)] {
-        for result in run(&network.topology, &network.fabric, "a.tests.json", &tests, prober, |_| {}) {
+        for result in results(&network, &tests, prober) {
             assert!(!result.passed, "{} expecting {:?} at {:?}", result.name, result.expected, result.level);
             assert!(result.failures[0].contains("explain cannot tell"), "{:?}", result.failures);
         }
@@ -73,13 +63,13 @@ fn the_way_to_its_interface_passes_at_explain_and_cannot_be_tried_with_packets()
     let network = network();
     let tests =
         [case("web", "elb/front/b:443", Expected::Allowed), case("elb/front/b", "db:443", Expected::Allowed)];
-    for result in run(&network.topology, &network.fabric, "a.tests.json", &tests, None, |_| {}) {
+    for result in results(&network, &tests, None) {
         assert!(result.passed, "{:?}", result.failures);
         assert_eq!(result.outcome, Some(Outcome::Allowed));
     }
     let mut guests = VirtualProber::new(&network.topology);
     let prober: &mut dyn Prober = &mut guests;
-    for result in run(&network.topology, &network.fabric, "a.tests.json", &tests, Some(prober), |_| {}) {
+    for result in results(&network, &tests, Some(prober)) {
         assert_eq!((result.passed, result.outcome), (false, None), "{:?}", result.failures);
         assert!(result.failures[0].contains("not modelled"), "{:?}", result.failures);
     }

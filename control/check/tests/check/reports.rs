@@ -45,15 +45,8 @@ fn junit_counts_and_escapes() {
 #[test]
 fn what_stands_for_the_internet_is_told_in_every_format() {
     let network = crate::quickstart();
-    let test = vpclab_check::TestCase {
-        name: "a".to_owned(),
-        request: crate::request("internet", "web-1:443"),
-        expected: Expected::Allowed,
-        because: vpclab_check::Because::default(),
-        source_seen: None,
-    };
-    let results = vpclab_check::run(&network.topology, &network.fabric, "a.json", &[test], None, |_| {});
-    let report = summarise(Level::Explain, results);
+    let result = crate::one(&network, crate::case("internet", "web-1:443", Expected::Allowed), None);
+    let report = summarise(Level::Explain, vec![result]);
     let json = serde_json::to_string(&report).unwrap();
     for (format, text) in [
         ("people", report::assumed(&report)),
@@ -82,16 +75,10 @@ fn a_test_that_could_not_run_is_counted_apart_and_is_junits_error() {
 
 #[test]
 fn a_level_that_cannot_be_had_leaves_every_test_not_run() {
-    let test = |name: &str| vpclab_check::TestCase {
-        name: name.to_owned(),
-        request: crate::request("a", "b:1"),
-        expected: Expected::Denied,
-        because: vpclab_check::Because::default(),
-        source_seen: None,
-    };
+    let test = |to: &str| crate::case("a", to, Expected::Denied);
     let mut shown = 0;
     let results =
-        vpclab_check::not_run("a.json", &[test("a"), test("b")], Level::Live, "no root", |_| shown += 1);
+        vpclab_check::not_run("a.json", &[test("b:1"), test("b:2")], Level::Live, "no root", |_| shown += 1);
     let report = summarise(Level::Live, results);
     assert_eq!((shown, report.passed, report::not_run(&report)), (2, 0, 2));
     assert_eq!(report.tests[0].failures, ["it could not run: no root"]);

@@ -1,9 +1,9 @@
 //! Is what a topology does not declare never a yes or a no?
 
 use vpclab_api::{Expected, Explanation, LegVerdict};
-use vpclab_check::{Because, Prober, TestCase, VirtualProber, run};
+use vpclab_check::{Prober, VirtualProber};
 
-use crate::{Network, request, yaml};
+use crate::{Network, case, results, yaml};
 
 /// A host with a way to the internet and to S3, which is declared where a test says so.
 const S3: &str = "\
@@ -52,16 +52,6 @@ fn assumes(answer: &Explanation, resource: &str, assumption: &str) -> bool {
     answer.assumed.iter().any(|a| a.resource == resource && a.assumption.contains(assumption))
 }
 
-fn case(from: &str, to: &str, expected: Expected) -> TestCase {
-    TestCase {
-        name: format!("{from} → {to}"),
-        request: request(from, to),
-        expected,
-        because: Because::default(),
-        source_seen: None,
-    }
-}
-
 #[test]
 fn who_asks_about_a_service_that_is_not_declared_is_told_so_by_its_name_and_by_that_of_its_endpoint() {
     let network = s3("v/main, private");
@@ -96,7 +86,7 @@ fn a_test_about_such_a_service_fails_whatever_it_expects_and_at_every_level() {
     let tests = [case("a", to, Expected::Allowed), case("b", to, Expected::Denied)];
     let mut guests = VirtualProber::new(&network.topology);
     for prober in [None, Some(&mut guests as &mut dyn Prober)] {
-        for result in run(&network.topology, &network.fabric, "a.tests.json", &tests, prober, |_| {}) {
+        for result in results(&network, &tests, prober) {
             assert!(!result.passed, "{} at {:?}", result.name, result.level);
             assert!(result.failures[0].contains("explain cannot tell"), "{:?}", result.failures);
         }
