@@ -10,25 +10,29 @@
 //!
 //! Expiry is exact at lookup; [`FlowTable::sweep`] gives memory back a bounded share at a time.
 
+mod conn;
 mod datagram;
 pub mod endpoint;
+mod key;
 pub mod lending;
 pub mod nat;
 pub mod share;
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use vpclab_wire::{Embedded, IcmpMessage, IpHeaders, Protocol, TcpFlags, Transport};
+use vpclab_wire::TcpFlags;
 
 use crate::fabric::{Direction, KeyedMap, Timeouts};
-use crate::index::{EniIdx, HostIdx, InstanceIdx, NatGatewayIdx, PeeringIdx, Slot};
+use crate::index::{EniIdx, HostIdx, InstanceIdx, NatGatewayIdx, Slot};
 use crate::time::Timestamp;
 
+pub use conn::{Conn, ConnState, TcpState, Tracking};
 pub use datagram::{DatagramKey, Datagrams, FRAGMENT_TIMEOUT, FirstFragment, FragmentLookup, PassedFragment};
 use endpoint::{ClientKey, EndpointFlow, EndpointTable};
+pub use key::{FlowKey, is_reply};
 pub use nat::NatBinding;
 use nat::{Drains, InsideKey, NatTable};
 use share::Holder;
@@ -64,84 +68,6 @@ impl Default for Capacity {
             datagrams_per_ingress: 1024,
         }
     }
-}
-
-/// A flow as one interface sees it: `local` is the interface's side, in both directions.
-///
-/// Packed into words, as it is hashed and compared for every packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FlowKey {
-    local: [u64; 2],
-    remote: [u64; 2],
-    /// Both ports, the protocol and the family.
-    rest: u64,
-}
-
-/// A connection as one interface sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conn {
-    /// Who sent the first packet: outbound means the guest.
-    pub opened_by: Direction,
-    /// Whether later packets pass by memory or by rules.
-    pub tracking: Tracking,
-    /// How far it has come.
-    pub state: ConnState,
-    /// When the first packet passed.
-    pub opened_at: Timestamp,
-    /// When the last packet passed.
-    pub last_seen: Timestamp,
-    /// The peering connection that the opening packet came by, where answers go back by it (NAT-33, CT-26).
-    pub return_path: Option<Slot<PeeringIdx>>,
-    /// How many entries it takes of its instance's allowance (CT-08).
-    pub entries: u8,
-    /// Whose allowance it counts against (CT-15).
-    instance: Option<Slot<InstanceIdx>>,
-}
-
-/// Whether a flow's packets pass by memory or by rules (CT-03).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tracking {
-    /// By memory, whatever the rules say now (CT-09).
-    Tracked,
-    /// By the rules of both directions, each time (CT-10).
-    Untracked,
-}
-
-/// How far a connection has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnState {
-    /// TCP.
-    Tcp(TcpState),
-    /// UDP: how many datagrams went each way, counted up to two (CT-12, CT-13).
-    Udp {
-        /// From the opener.
-        requests: u8,
-        /// Towards the opener.
-        responses: u8,
-    },
-    /// An ICMP query and its replies.
-    Icmp,
-    /// Any other protocol (CT-02).
-    Other,
-}
-
-/// How far a TCP connection has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TcpState {
-    /// A SYN has passed.
-    Opening {
-        /// Whether the other side has answered it.
-        answered: bool,
-    },
-    /// Data may flow.
-    Established {
-        /// Whether the opener has sent FIN.
-        opener_finished: bool,
-        /// Whether the other side has sent FIN.
-        other_finished: bool,
-    },
-    /// FIN went both ways, or RST either way.
-    Closing,
 }
 
 /// Where packets come from, as far as keys are concerned: each name space of its own.
@@ -245,261 +171,6 @@ pub enum Room {
 /// A premise of the plan no longer holds: plan again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stale;
-
-impl FlowKey {
-    /// The flow that a packet with these headers belongs to, at an interface it passes in `direction`. `transport` is
-    /// the packet's own, or its first fragment's.
-    pub fn of(headers: &IpHeaders, transport: &Transport, direction: Direction) -> Self {
-        let (source_port, destination_port) = match transport {
-            Transport::Tcp(tcp) => (tcp.src_port, tcp.dst_port),
-            Transport::Udp { src_port, dst_port } => (*src_port, *dst_port),
-            Transport::Icmp(icmp) => match icmp.message {
-                IcmpMessage::Query { identifier, .. } => {
-                    return Self::query(
-                        headers.src,
-                        headers.dst,
-                        headers.protocol,
-                        identifier,
-                        icmp.icmp_type,
-                        direction,
-                    );
-                }
-                // Messages without an identifier pair up by type alone.
-                _ => (u16::from(icmp.icmp_type), u16::from(icmp.icmp_type)),
-            },
-            Transport::Other | Transport::LaterFragment => (0, 0),
-        };
-        Self::oriented(headers.src, headers.dst, headers.protocol, source_port, destination_port, direction)
-    }
-
-    /// The flow that an ICMP error is about, seen at an interface that the *error* passes in `direction`: the packet
-    /// it quotes went the other way.
-    pub fn of_embedded(embedded: &Embedded, direction: Direction) -> Option<Self> {
-        let (source_port, destination_port) = embedded.ports.unwrap_or((0, 0));
-        let quoted = direction.reversed();
-        match embedded.protocol {
-            Protocol::ICMP | Protocol::ICMPV6 => {
-                let icmp_type = embedded.icmp_type?;
-                Some(Self::query(
-                    embedded.src,
-                    embedded.dst,
-                    embedded.protocol,
-                    source_port,
-                    icmp_type,
-                    quoted,
-                ))
-            }
-            Protocol::TCP | Protocol::UDP if embedded.ports.is_none() => None,
-            protocol => Some(Self::oriented(
-                embedded.src,
-                embedded.dst,
-                protocol,
-                source_port,
-                destination_port,
-                quoted,
-            )),
-        }
-    }
-
-    fn oriented(
-        source: IpAddr,
-        destination: IpAddr,
-        protocol: Protocol,
-        source_port: u16,
-        destination_port: u16,
-        direction: Direction,
-    ) -> Self {
-        match direction {
-            Direction::Outbound => Self::new(source, destination, protocol, source_port, destination_port),
-            Direction::Inbound => Self::new(destination, source, protocol, destination_port, source_port),
-        }
-    }
-
-    /// An ICMP query's flow: identifier, kind of query, and who asks, so that two sides that ping each other with one
-    /// identifier are two flows.
-    fn query(
-        source: IpAddr,
-        destination: IpAddr,
-        protocol: Protocol,
-        identifier: u16,
-        icmp_type: u8,
-        direction: Direction,
-    ) -> Self {
-        let request = request_type(protocol, icmp_type);
-        let asked_in = if icmp_type == request { direction } else { direction.reversed() };
-        let asker = match asked_in {
-            Direction::Outbound => 0,
-            Direction::Inbound => 0x100,
-        };
-        let (local, remote) = match direction {
-            Direction::Outbound => (source, destination),
-            Direction::Inbound => (destination, source),
-        };
-        Self::new(local, remote, protocol, identifier, u16::from(request) | asker)
-    }
-
-    fn new(local: IpAddr, remote: IpAddr, protocol: Protocol, local_port: u16, remote_port: u16) -> Self {
-        let rest = u64::from(local_port)
-            | u64::from(remote_port) << 16
-            | u64::from(protocol.0) << 32
-            | u64::from(local.is_ipv6()) << 40;
-        Self { local: words(local), remote: words(remote), rest }
-    }
-}
-
-/// An address as two words. The family is told apart elsewhere.
-fn words(address: IpAddr) -> [u64; 2] {
-    match address {
-        IpAddr::V4(address) => [0, u64::from(u32::from(address))],
-        IpAddr::V6(address) => {
-            let bits = u128::from(address);
-            let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(u64::MAX);
-            [half(bits >> 64), half(bits)]
-        }
-    }
-}
-
-/// The type of the request that a query message of `icmp_type` asks or answers (RFC 792, RFC 950, RFC 4443).
-fn request_type(protocol: Protocol, icmp_type: u8) -> u8 {
-    match (protocol, icmp_type) {
-        (Protocol::ICMP, 0) => 8,
-        (Protocol::ICMP, 14) => 13,
-        (Protocol::ICMP, 16) => 15,
-        (Protocol::ICMP, 18) => 17,
-        (Protocol::ICMPV6, 129) => 128,
-        (_, request) => request,
-    }
-}
-
-/// Whether an ICMP query message answers rather than asks.
-pub fn is_reply(protocol: Protocol, icmp_type: u8) -> bool {
-    request_type(protocol, icmp_type) != icmp_type
-}
-
-impl Conn {
-    /// The record of a flow that this packet opens.
-    pub fn opening(
-        direction: Direction,
-        tracking: Tracking,
-        transport: &Transport,
-        instance: Option<Slot<InstanceIdx>>,
-        now: Timestamp,
-    ) -> Self {
-        let state = Self::opening_state(transport);
-        Self {
-            opened_by: direction,
-            tracking,
-            state,
-            opened_at: now,
-            last_seen: now,
-            return_path: None,
-            entries: 1,
-            instance,
-        }
-    }
-
-    /// How many entries it takes of its instance's allowance: none if it is not tracked.
-    fn tracked_entries(&self) -> usize {
-        if self.tracking == Tracking::Tracked { usize::from(self.entries) } else { 0 }
-    }
-
-    /// The state of a flow that a packet with this transport header opens.
-    pub fn opening_state(transport: &Transport) -> ConnState {
-        match transport {
-            Transport::Tcp(tcp) if tcp.flags.is_opening() => {
-                ConnState::Tcp(TcpState::Opening { answered: false })
-            }
-            // Picked up in the middle: whatever opened it was not seen (CT-19).
-            Transport::Tcp(tcp) => ConnState::Tcp(TcpState::Established {
-                opener_finished: tcp.flags.fin(),
-                other_finished: false,
-            }),
-            Transport::Udp { .. } => ConnState::Udp { requests: 1, responses: 0 },
-            Transport::Icmp(_) => ConnState::Icmp,
-            Transport::Other | Transport::LaterFragment => ConnState::Other,
-        }
-    }
-
-    /// After how much idle time it is forgotten, at an interface with these `timeouts`.
-    pub fn timeout(&self, timeouts: &Timeouts) -> Duration {
-        match self.state {
-            ConnState::Tcp(TcpState::Opening { .. }) => timeouts.tcp_opening,
-            ConnState::Tcp(TcpState::Established { .. }) => timeouts.tcp_established,
-            ConnState::Tcp(TcpState::Closing) => timeouts.tcp_closing,
-            ConnState::Udp { requests: 2.., responses: 2.. } => timeouts.udp_stream,
-            ConnState::Udp { .. } => timeouts.udp,
-            ConnState::Icmp => timeouts.icmp,
-            ConnState::Other => timeouts.other,
-        }
-    }
-
-    /// Whether it is still remembered at `now`, at an interface with these `timeouts`.
-    pub fn is_live(&self, timeouts: &Timeouts, now: Timestamp) -> bool {
-        now.since(self.last_seen) <= self.timeout(timeouts)
-    }
-
-    /// Whether a packet with these flags opens the flow anew rather than going on with it: a SYN after the end.
-    pub fn is_reopened_by(&self, transport: &Transport) -> bool {
-        match (self.state, transport) {
-            (ConnState::Tcp(TcpState::Closing), Transport::Tcp(tcp)) => tcp.flags.is_opening(),
-            _ => false,
-        }
-    }
-
-    fn advance(&mut self, direction: Direction, tcp_flags: Option<TcpFlags>, now: Timestamp) {
-        self.last_seen = now;
-        self.state.advance(direction == self.opened_by, tcp_flags);
-    }
-}
-
-impl ConnState {
-    /// Whether it is a connection that has ended.
-    pub(crate) fn is_over(&self) -> bool {
-        matches!(self, Self::Tcp(TcpState::Closing))
-    }
-
-    /// Takes note of a packet, sent by the opener or by the other side.
-    pub(crate) fn advance(&mut self, by_opener: bool, tcp_flags: Option<TcpFlags>) {
-        match self {
-            Self::Tcp(state) => {
-                if let Some(flags) = tcp_flags {
-                    *state = state.after(flags, by_opener);
-                }
-            }
-            Self::Udp { requests, responses } => {
-                let count = if by_opener { requests } else { responses };
-                *count = (*count + 1).min(2);
-            }
-            Self::Icmp | Self::Other => {}
-        }
-    }
-}
-
-impl TcpState {
-    /// The state after a packet with `flags`, sent by the opener or by the other side.
-    fn after(self, flags: TcpFlags, by_opener: bool) -> Self {
-        if flags.rst() {
-            return Self::Closing;
-        }
-        match self {
-            Self::Opening { .. } if !by_opener && flags.syn() => Self::Opening { answered: true },
-            Self::Opening { answered: true } if by_opener && !flags.syn() => {
-                Self::Established { opener_finished: flags.fin(), other_finished: false }
-            }
-            Self::Opening { answered } => Self::Opening { answered },
-            Self::Established { opener_finished, other_finished } => {
-                let opener_finished = opener_finished || (by_opener && flags.fin());
-                let other_finished = other_finished || (!by_opener && flags.fin());
-                if opener_finished && other_finished {
-                    Self::Closing
-                } else {
-                    Self::Established { opener_finished, other_finished }
-                }
-            }
-            Self::Closing => Self::Closing,
-        }
-    }
-}
 
 impl FlowTable {
     /// Empty memory. It allocates as it fills. Ports are chosen as `secret` has it: the same ones for the same secret and

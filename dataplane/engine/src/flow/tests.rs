@@ -1,4 +1,6 @@
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+
+use vpclab_wire::Protocol;
 
 use super::*;
 use crate::index::Position;
