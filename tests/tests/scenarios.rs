@@ -58,10 +58,9 @@ fn every_topology_passes_its_tests_at_explain_and_virtual() {
 const LISTS: [&str; 6] = ["routes", "ingress", "egress", "propagations", "associations", "route_tables"];
 
 /// What decides about packets and stands alone: each is left to AWS's default once.
-const ATTRIBUTES: [&str; 6] = [
+const ATTRIBUTES: [&str; 5] = [
     "appliance_mode_support",
     "assign_generated_ipv6_cidr_block",
-    "enable_dns64",
     "network_acl",
     "route_table",
     "source_dest_check",

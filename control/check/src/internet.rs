@@ -239,7 +239,16 @@ impl Marks {
         for &table in &met.route_tables {
             let all = &fabric.route_tables[table].routes;
             let routes: Vec<_> = all.iter().filter(|route| !route.overridden).collect();
-            let does = |place: usize| (routes[place].target, routes[place].state);
+            let does = |place: usize| {
+                let route = routes[place];
+                // One of those that prefix lists bring may be used instead (RT-19).
+                let others = all.iter().filter(|other| {
+                    let is_rival = other.overridden && other.destination == route.destination;
+                    is_rival && route.prefix_list.is_some() && other.prefix_list.is_some()
+                });
+                let others: Vec<_> = others.map(|other| (other.target, other.state)).collect();
+                (route.target, route.state, others)
+            };
             tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
         }
         for &table in &met.transit_tables {

@@ -239,10 +239,10 @@ fn one_of(families: &[Question], results: Vec<TestResult>) -> Option<TestResult>
         // The test is about the others as well.
         for (ipv6, assumed) in assumed {
             let family = if ipv6 { "over IPv6: " } else { "over IPv4: " };
-            for Assumed { resource, assumption } in assumed {
-                if !explanation.assumed.iter().any(|known| known.assumption == assumption) {
-                    let assumption = format!("{family}{assumption}");
-                    explanation.assumed.push(Assumed { resource, assumption });
+            for told in assumed {
+                if !explanation.assumed.contains(&told) {
+                    let assumption = format!("{family}{}", told.assumption);
+                    explanation.assumed.push(Assumed { assumption, ..told });
                 }
             }
         }

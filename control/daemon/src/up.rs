@@ -22,6 +22,7 @@ use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use vpclab_api::{ApiError, ExplainRequest, Explained, InstanceState};
+use vpclab_engine::flow::Capacity;
 use vpclab_engine::{Engine, Fabric};
 use vpclab_model::{Document, Mistakes, Topology};
 use vpclab_tap::{Missing, capability};
@@ -192,8 +193,8 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
             let _ = end.try_send(Ending::EngineLost);
         })
     };
-    let lab =
-        Lab::start(ground, declared, Engine::default(), started, on_lost).map_err(|error| problem(&error))?;
+    let lab = Lab::start(ground, declared, Engine::new(Capacity::default()), started, on_lost)
+        .map_err(|error| problem(&error))?;
     let lab = Arc::new(lab);
     let listener = match listen(paths) {
         Ok(listener) => listener,

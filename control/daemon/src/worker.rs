@@ -428,7 +428,9 @@ mod tests {
         let ended = Arc::new(AtomicBool::new(false));
         let on_end = ended.clone();
         let worker =
-            Worker::start(snapshot(1), Engine::default(), move || on_end.store(true, Ordering::SeqCst));
+            Worker::start(snapshot(1), Engine::new(vpclab_engine::flow::Capacity::default()), move || {
+                on_end.store(true, Ordering::SeqCst);
+            });
         let worker = worker.unwrap();
         worker.publish(snapshot(2)).unwrap();
         assert_eq!(worker.report().unwrap().write_failures, 0);

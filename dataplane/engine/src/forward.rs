@@ -43,7 +43,7 @@ pub trait Outlet {
 }
 
 /// The part of the engine that changes: flow memory and counters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Engine {
     flows: FlowTable,
     counters: Counters,
@@ -91,7 +91,12 @@ impl Engine {
     /// An engine with empty memory that chooses ports as `secret` has it: the same ones for the same secret and the same
     /// packets (PIPE-15).
     pub fn with_secret(capacity: Capacity, secret: u64) -> Self {
-        Self { flows: FlowTable::new(capacity, secret), ..Self::default() }
+        Self {
+            flows: FlowTable::new(capacity, secret),
+            counters: Counters::default(),
+            looked_for_room: None,
+            generation: 0,
+        }
     }
 
     /// The memory.

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use vpclab_model::{NatGatewayState, PublicIp, RouteState, RouteTarget, SubnetName, Topology, VpcName};
+use vpclab_model::{
+    Forwards, NatGatewayState, PublicIp, RouteState, RouteTarget, SubnetName, Topology, VpcName,
+};
 
 use super::addresses::{has_address, owner};
 use super::memory::{Flow, Passage, Story};
@@ -456,7 +458,12 @@ fn is_client(walk: &Walk<'_>, subnet: &SubnetName) -> bool {
         || owner(topology, &topology.subnets[subnet].vpc, src).is_some()
         || match back(subnet) {
             Some(RouteTarget::NetworkInterface(next)) => {
-                by_transit(back(&topology.network_interfaces[next].subnet))
+                let instance = topology.network_interfaces[next].attachment.as_ref().map(|at| &at.instance);
+                let by = match instance.map(|instance| &topology.instances[instance].forwards) {
+                    Some(Forwards::Interface(other)) => other,
+                    _ => next,
+                };
+                by_transit(back(&topology.network_interfaces[by].subnet))
             }
             target => by_transit(target),
         }

@@ -250,10 +250,10 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class, choices: &Choices) -> Fate 
         && let Role::NotModelled(resource) = fabric.enis[eni].role
         && !fabric.not_modelled[resource].sends
     {
-        // Under which address, to whom and filtered by what it sends is not known.
-        let unknown = DropReason::NotModelled(resource);
-        denials.push((false, unknown));
-        forward.dropped = forward.dropped.or(Some(unknown));
+        // Under which address, to whom and filtered by what it sends is not known: nor is what others make of that.
+        forward.dropped = Some(DropReason::NotModelled(resource));
+        denials = vec![(false, DropReason::NotModelled(resource))];
+        return Fate { class: *class, forward, back: None, denials };
     }
     let mut back = None;
     if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed)

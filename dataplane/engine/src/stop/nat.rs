@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vpclab_model::RouteState;
 use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
 
-use crate::fabric::{Fabric, NatGateway, RouteTarget};
+use crate::fabric::{Fabric, Forwards, NatGateway, RouteTarget};
 use crate::flow::lending::FLOWS_PER_DESTINATION;
 use crate::flow::nat::{Drains, InsideKey, NatBinding, OutsideKey, Pool};
 use crate::flow::share::Holder;
@@ -76,7 +76,11 @@ fn is_client(cx: &Context<'_>, nat: &NatGateway, draft: &Draft) -> bool {
         || fabric.interface_at(fabric.subnets[nat.subnet].vpc, client).is_some()
         || match way_back(nat.subnet) {
             Some(RouteTarget::NetworkInterface(eni)) => {
-                matches!(way_back(fabric.enis[eni].subnet), Some(RouteTarget::TransitGateway(_)))
+                let by = match fabric.forwards(eni, client) {
+                    Some(Forwards::Interface(other)) => other,
+                    _ => eni,
+                };
+                matches!(way_back(fabric.enis[by].subnet), Some(RouteTarget::TransitGateway(_)))
             }
             way => matches!(way, Some(RouteTarget::TransitGateway(_))),
         }

@@ -170,13 +170,11 @@ fn share(
 ) -> Option<AttachmentIdx> {
     match route.attachments.as_slice() {
         [] => None,
-        [only] => {
-            let subject = (cx.fabric.transit_gateways[entered.gateway].name.as_str(), route.destination);
-            Some(*settle(cx, &subject, only, &route.equals))
-        }
         several => {
             let gateway = cx.fabric.transit_gateways[entered.gateway].name.as_str();
-            pick(cx, &(gateway, flow(draft)), several).copied()
+            let shared = pick(cx, &(gateway, flow(draft)), several)?;
+            // Others are as good, and which of them is used nothing says.
+            Some(*settle(cx, &(gateway, route.destination), shared, &route.equals))
         }
     }
 }

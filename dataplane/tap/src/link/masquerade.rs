@@ -29,6 +29,11 @@ pub(super) fn set(on: bool) -> Result<(), LinkError> {
     let mut child = match command.spawn() {
         // Without the program there is no table of ours to remove.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !on => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let missing =
+                "there is no such program; install the package nftables, which `forwards: nat` needs";
+            return Err(refused(io::Error::new(error.kind(), missing)));
+        }
         child => child.map_err(refused)?,
     };
     if let Some(mut stdin) = child.stdin.take() {

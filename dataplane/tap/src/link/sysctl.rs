@@ -61,8 +61,8 @@ pub(super) fn forwards() -> Result<bool, LinkError> {
     Ok(value.trim_end() != "0")
 }
 
-/// Makes the namespace one that sends on what is not addressed to it, or one that does not. A middlebox on one leg sends it back where it came from,
-/// so it tells nobody of a shorter way; and it takes what comes from anywhere.
+/// Makes the namespace one that sends on what is not addressed to it, or one that does not. A middlebox on one leg sends
+/// it back where it came from, so it tells nobody of a shorter way; and it takes what comes from anywhere.
 pub(super) fn set_forwarding(on: bool) -> Result<(), LinkError> {
     let value = if on { "1" } else { "0" };
     let mut settings = vec![("ipv4/ip_forward", value)];
