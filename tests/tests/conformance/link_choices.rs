@@ -134,3 +134,26 @@ fn of_equal_connections_that_a_transit_gateway_does_not_share_flows_over_each_is
         );
     }
 }
+
+#[test]
+fn a_connection_as_good_as_those_that_share_the_flows_is_asked_too() {
+    // Two are to one site, with one path, and share; the third, of another path as long, leads elsewhere (TGW-19).
+    let net = with(|d| {
+        d["vpn_gateways"] = json!({});
+        d["transit_gateways"] = json!({ "hub": { "vpn_ecmp_support": "enable" } });
+        d["transit_gateway_vpc_attachments"] =
+            json!({ "v": { "transit_gateway": "hub", "vpc": "v", "subnets": ["a"] } });
+        d["route_tables"]["t"] =
+            json!({ "vpc": "v", "routes": [{ "cidr_block": "192.168.0.0/16", "transit_gateway": "hub" }] });
+        twin(d);
+        let twin = d["vpn_connections"]["vpn2"]["customer_gateway"].clone();
+        for (name, customer, path) in
+            [("vpn", json!("cgw"), 65001), ("vpn1", json!("cgw"), 65001), ("vpn2", twin, 65009)]
+        {
+            d["vpn_connections"][name] = json!({ "transit_gateway": "hub", "customer_gateway": customer,
+                "bgp_routes": [{ "cidr_block": "192.168.0.0/16", "as_path": [path] }] });
+        }
+    });
+    let (reachable, by_choice, codes) = fares(&net, "app", "desk:443");
+    assert_eq!((reachable, by_choice, codes), (Some(false), true, vec!["MISDELIVERED".to_owned()]));
+}

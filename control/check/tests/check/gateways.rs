@@ -207,6 +207,28 @@ fn of_prefix_lists_between_which_aws_chooses_at_random_each_is_asked() {
 }
 
 #[test]
+fn half_of_the_internet_that_another_list_may_lead_elsewhere_is_asked_too() {
+    // Whichever list the choice falls on at first: one has all, the other the half in which the address does not lie that
+    // usually stands for the internet, and leads it to an instance that keeps it.
+    for (all, half) in [("one", "two"), ("two", "one")] {
+        let document = format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\n\
+             internet_gateways: {{igw: {{vpc: v}}}}\n\
+             managed_prefix_lists:\n\
+             \x20 {all}: {{address_family: IPv4, max_entries: 2, entries: [{{cidr: 0.0.0.0/1}}, {{cidr: 128.0.0.0/1}}]}}\n\
+             \x20 {half}: {{address_family: IPv4, max_entries: 2, entries: [{{cidr: 0.0.0.0/1}}]}}\n\
+             route_tables: {{v/main: {{routes: [{{destination_prefix_list: {all}, gateway: igw}}, \
+               {{destination_prefix_list: {half}, network_interface: c}}]}}}}\n\
+             subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24}}}}\n\
+             instances: {{a: {{subnet: s, associate_public_ip_address: true}}, \
+               c: {{subnet: s, source_dest_check: false, forwards: none}}}}\n"
+        );
+        let answer = ask(&document, "a", "internet:443", Some(4));
+        assert_eq!(answer.reachable, Some(false), "{all}: {answer:#?}");
+    }
+}
+
+#[test]
 fn a_virtual_private_gateway_is_read_as_sending_to_its_link_and_taking_from_it() {
     let answer = ask(PRIVATE, "a", "desk:443", None);
     let text = vpclab_check::render::explained(&vpclab_api::Explained::One(Box::new(answer)));

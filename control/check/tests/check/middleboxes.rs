@@ -69,6 +69,16 @@ fn an_appliance_that_sees_one_direction_only_is_assumed_to_keep_no_state() {
 }
 
 #[test]
+fn an_appliance_that_only_one_family_passes_is_told_beside_that_of_the_other() {
+    let network = inspected(["fw-1", "fw-2"], ["fw-1", "fw-2"]);
+    let result = one(&network, case("ia", "ib:80", Expected::Allowed), None);
+    let text = report::assumed(&summarise(Level::Explain, vec![result]));
+    for appliance in ["fw-1: it sends on what is not", "fw-2: over IPv6: it sends on what is not"] {
+        assert!(text.contains(appliance), "{appliance}: {text}");
+    }
+}
+
+#[test]
 fn the_last_lines_of_tests_say_what_was_assumed_of_middleboxes() {
     let network = inspected(["fw-1", "fw-1"], ["fw-1", "fw-2"]);
     let mut guests = VirtualProber::new(&network.topology);
