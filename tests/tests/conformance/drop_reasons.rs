@@ -271,7 +271,7 @@ fn sources(folder: &Path) -> String {
 }
 
 #[test]
-fn every_reason_to_drop_a_packet_has_a_test_that_provokes_it() {
+fn every_reason_to_drop_a_packet_is_named_by_a_test() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests = sources(&here.join("tests"));
     tests.push_str(&sources(&here.join("../control/check/tests")));
@@ -292,8 +292,8 @@ fn every_reason_to_drop_a_packet_has_a_test_that_provokes_it() {
     let mut wrong = Vec::new();
     for (name, code) in DropReason::NAMES {
         match (is_provoked(name, code), EXCEPTIONS.iter().find(|(exception, _)| exception == name)) {
-            (false, None) => wrong.push(format!("no test provokes {name} ({code})")),
-            (true, Some(_)) => wrong.push(format!("{name} is an exception, and a test provokes it")),
+            (false, None) => wrong.push(format!("no test names {name} ({code})")),
+            (true, Some(_)) => wrong.push(format!("{name} is an exception, and a test names it")),
             _ => {}
         }
     }
