@@ -71,6 +71,14 @@ pub(crate) struct DeviceBlueprint {
     config: LinkConfig,
 }
 
+impl Blueprint {
+    /// Whether one of its devices has an address of the family.
+    pub(crate) fn has_address(&self, ipv6: bool) -> bool {
+        let mut addresses = self.devices.iter().flat_map(|device| &device.config.addresses);
+        addresses.any(|network| network.addr().is_ipv6() == ipv6)
+    }
+}
+
 impl GuestKey {
     pub(crate) fn name(&self) -> &str {
         match self {

@@ -172,8 +172,8 @@ mod tests {
              vpn_gateways: {vgw: {vpc: v}}\n\
              customer_gateways: {cgw: {bgp_asn: 65001}}\n\
              vpn_connections: {vpn: {vpn_gateway: vgw, customer_gateway: cgw}}\n\
-             dx_gateways: {dx: {}}\n\
-             dx_gateway_associations: {as: {dx_gateway: dx, vpn_gateway: vgw}}\n\
+             dx_gateways: {dx: {amazon_side_asn: 64999}}\n\
+             dx_gateway_associations: {as: {dx_gateway: dx, transit_gateway: hub, allowed_prefixes: [10.0.0.0/16]}}\n\
              dx_private_virtual_interfaces: {private: {vpn_gateway: vgw}}\n\
              dx_transit_virtual_interfaces: {transit: {dx_gateway: dx}}\n\
              customer_networks: {net: {cidr_blocks: [192.168.0.0/16]}}\n\

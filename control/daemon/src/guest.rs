@@ -433,19 +433,18 @@ impl Guest {
         let Some(foreign) = self.home.foreign.as_ref().filter(|_| !self.gone) else { return Vec::new() };
         let mut problems = foreign.dress(&self.blueprint, &mut self.attire);
         let is_meant_to = self.blueprint.forwarding != Forwarding::Off;
-        let does = link::forwards(&self.home.netns);
-        if is_meant_to && does.is_ok_and(|does| !does) {
-            let problem = match self.blueprint.forwarding {
-                Forwarding::Off | Forwarding::Unchanged => {
-                    "its namespace does not forward what is for others (ip_forward), which the \
-                                          instance is to"
-                }
-                Forwarding::Masqueraded => {
-                    "its namespace does not forward what is for others (ip_forward), which the \
-                                            instance is to do from its own address"
-                }
-            };
-            problems.push(format!("{problem}; the lab leaves that to whoever made it"));
+        let how = match self.blueprint.forwarding {
+            Forwarding::Off | Forwarding::Unchanged => "",
+            Forwarding::Masqueraded => " do, from its own address",
+        };
+        for (ipv6, setting) in [(false, "net.ipv4.ip_forward"), (true, "net.ipv6.conf.all.forwarding")] {
+            let is_meant_to = is_meant_to && self.blueprint.has_address(ipv6);
+            if is_meant_to && link::forwards(&self.home.netns, ipv6).is_ok_and(|does| !does) {
+                problems.push(format!(
+                    "its namespace does not forward what is for others ({setting}), which the instance is to{how}; the lab \
+                     leaves that to whoever made it"
+                ));
+            }
         }
         problems
     }

@@ -270,12 +270,12 @@ pub fn set_forwarding(netns: &Netns, on: bool) -> Result<(), LinkError> {
     netlink::session(netns, async |_| sysctl::set_forwarding(on))
 }
 
-/// Whether a namespace sends on IPv4 that is not addressed to it.
+/// Whether a namespace sends on what is not addressed to it, over IPv6 or IPv4.
 ///
 /// # Errors
 /// What the kernel refuses.
-pub fn forwards(netns: &Netns) -> Result<bool, LinkError> {
-    netlink::session(netns, async |_| sysctl::forwards())
+pub fn forwards(netns: &Netns, ipv6: bool) -> Result<bool, LinkError> {
+    netlink::session(netns, async move |_| sysctl::forwards(ipv6))
 }
 
 /// Has a namespace send on what is not addressed to it from its own addresses, in both families, or as it is. Its own

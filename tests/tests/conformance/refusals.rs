@@ -233,7 +233,9 @@ fn zones_and_regions_that_aws_cannot_have_are_refused() {
     // proves: ADDR-26
     let zone =
         |zone: &'static str| move |d: &mut Value| d["subnets"]["private"]["availability_zone"] = json!(zone);
-    for right in ["us-east-1a", "us-east-1f", "us-east-1-bos-1a", "us-east-1-wl1-bos-wlz-1"] {
+    for right in
+        ["us-east-1a", "us-east-1f", "us-east-1-bos-1a", "us-east-1-wl1-bos-wlz-1", "us-east-1-wl2-bos-wlz-1"]
+    {
         networks::accepted(zone(right));
     }
     for wrong in ["us-east-1z", "us-east-1g", "us-east-1", "us-east-1ab", "us-east-2a", "us-east-1-wl1-bos"] {

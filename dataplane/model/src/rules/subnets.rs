@@ -105,7 +105,7 @@ fn availability_zone(cx: &Context<'_>, written: &DeclaredSubnet, region: Option<
         Given::Right(zone) => zone,
     };
     let inside = zone.value.strip_prefix(region.as_str()).is_some_and(|rest| {
-        if let Some(wavelength) = rest.strip_prefix("-wl1-") {
+        if let Some(wavelength) = rest.strip_prefix("-wl") {
             return is_wavelength(wavelength);
         }
         let word = rest.trim_end_matches(|c: char| c.is_ascii_lowercase());
@@ -122,11 +122,12 @@ fn availability_zone(cx: &Context<'_>, written: &DeclaredSubnet, region: Option<
     inside.then(|| zone.value.clone())
 }
 
-/// What follows the region and `-wl1-`: a city, and the number of its zone.
+/// What follows the region and `-wl`: a number, a city, and the number of its zone.
 fn is_wavelength(rest: &str) -> bool {
-    let Some((city, number)) = rest.split_once("-wlz-") else { return false };
+    let parts: Vec<&str> = rest.split('-').collect();
+    let [group, city, "wlz", number] = parts.as_slice() else { return false };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    city.len() == 3 && city.bytes().all(|b| b.is_ascii_lowercase()) && digits(number)
+    digits(group) && city.len() == 3 && city.bytes().all(|b| b.is_ascii_lowercase()) && digits(number)
 }
 
 /// IPv4-only, dual stack or IPv6-only (ADDR-32), and what goes with each.

@@ -53,12 +53,15 @@ pub(super) fn prepare_link(config: &LinkConfig) -> Result<(), LinkError> {
     Ok(())
 }
 
-/// Whether the namespace sends on what is not addressed to it, over IPv4.
-pub(super) fn forwards() -> Result<bool, LinkError> {
-    const PATH: &str = "/proc/sys/net/ipv4/ip_forward";
-    let value = fs::read_to_string(PATH);
-    let value = value.map_err(|source| LinkError::Refused { what: format!("reading {PATH}"), source })?;
-    Ok(value.trim_end() != "0")
+/// Whether the namespace sends on what is not addressed to it, in one family. Without IPv6 in the kernel there is nothing
+/// that it could keep.
+pub(super) fn forwards(ipv6: bool) -> Result<bool, LinkError> {
+    let path = if ipv6 { "/proc/sys/net/ipv6/conf/all/forwarding" } else { "/proc/sys/net/ipv4/ip_forward" };
+    match fs::read_to_string(path) {
+        Ok(value) => Ok(value.trim_end() != "0"),
+        Err(error) if ipv6 && error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(source) => Err(LinkError::Refused { what: format!("reading {path}"), source }),
+    }
 }
 
 /// Makes the namespace one that sends on what is not addressed to it, or one that does not. A middlebox on one leg sends
