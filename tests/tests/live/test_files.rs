@@ -101,7 +101,9 @@ fn a_test_run_that_a_signal_ends_takes_its_lab_along() {
     for (signal, number, in_order) in [("INT", 2, true), ("TERM", 15, true), ("KILL", 9, false)] {
         // While it starts, as soon as there is anything; and when the tests run.
         for moment in ["lock", "control.sock", "instances/app-1/hosts"] {
-            let mut tests = Command::new(binary());
+            // Who runs these tests in the background has signals ignored, which is inherited.
+            let mut tests = Command::new("env");
+            tests.arg("--default-signal=INT,TERM").arg(binary());
             tests.arg("test").arg(&file).args(["--level", "live"]).stdin(Stdio::null());
             let mut tests = tests.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             let lab = format!("test-{}", tests.id());

