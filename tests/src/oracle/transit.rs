@@ -146,7 +146,9 @@ impl Oracle {
             walk.objection = Some(format!("{name} is left by {told:?} and not by {chosen}"));
         }
         let is_error = matches!(walk.packet.body, Body::Error { .. });
-        if attachment.appliance_mode_support && !is_error {
+        // Where a packet goes round, the plan ends sooner than this walk, and nobody says any more which way it goes.
+        let is_known = only.is_some() || found.is_some();
+        if attachment.appliance_mode_support && !is_error && is_known {
             let (one, other) = ends_of(&walk.packet);
             let mut ends = [one, other];
             ends.sort_unstable();
