@@ -214,7 +214,13 @@ pub fn read(frame: &[u8]) -> Option<Seen> {
                         <[u8; 16]>::try_from(&payload[8..24]).unwrap().into(),
                         <[u8; 16]>::try_from(&payload[24..40]).unwrap().into(),
                     ));
-                    quoted_ports = ports_of(payload[6], &payload[40..]);
+                    quoted_ports = match (payload[6], &payload[40..]) {
+                        // A fragment header; only the first piece has a transport header after it.
+                        (44, [protocol, _, offset, low, _, _, _, _, rest @ ..]) => {
+                            (*offset == 0 && *low < 8).then(|| ports_of(*protocol, rest)).flatten()
+                        }
+                        (protocol, rest) => ports_of(protocol, rest),
+                    };
                 }
                 _ => {}
             }

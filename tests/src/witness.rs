@@ -234,13 +234,15 @@ pub fn confront(
             let pieces: Option<Vec<_>> =
                 fate.sent.iter().map(|(at, frame)| Some((at, frames::read(frame)?))).collect();
             let pieces = pieces.unwrap_or_default();
-            let bytes: usize = pieces.iter().map(|(_, piece)| piece.packet_len - 20).sum();
+            // What NAT64 makes of a piece has a longer header, and a fragment header after it.
+            let (whole, of_piece, grown) = if seen.is_ipv6() { (40, 48, 28) } else { (20, 20, 0) };
+            let bytes: usize = pieces.iter().map(|(_, piece)| piece.packet_len - of_piece).sum();
             let alike = pieces.len() > 1
-                && bytes == seen.len() - 20
+                && bytes == seen.len() - whole
                 && pieces.iter().all(|(at, got)| {
                     is_at(net, place, at, got)
                         && (got.src, got.dst, got.ttl) == (seen.src, seen.dst, seen.ttl)
-                        && got.packet_len <= *limit
+                        && got.packet_len <= *limit + grown
                         && got.fragmented
                 });
             if !alike {

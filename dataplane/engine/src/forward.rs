@@ -311,6 +311,16 @@ fn send(
         Egress::Internet(_) => return Outcome::LeftForInternet,
     };
     let Body::Ip(packet) = &headers.body else { return Outcome::Forwarded(port) };
+    if let (Some(mtu), false, true) = (forward.fragment_to, packet.is_ipv6(), forward.headers.is_ipv6()) {
+        // IPv6 is not cut on its way: this was, before it became IPv6 (MTU-05, MTU-07).
+        return match translated_pieces(frame, mtu, forward, number) {
+            Ok(pieces) => {
+                pieces.iter().for_each(|piece| outlet.send(port, piece.bytes()));
+                Outcome::Forwarded(port)
+            }
+            Err(reason) => Outcome::Dropped(reason),
+        };
+    }
     let frame = match rewritten(frame, packet, &forward.rewrite, &forward.headers, number) {
         Ok(frame) => frame,
         Err(reason) => return Outcome::Dropped(reason),
@@ -324,6 +334,25 @@ fn send(
         },
     }
     Outcome::Forwarded(port)
+}
+
+/// The IPv6 fragments that NAT64 makes of an IPv4 packet which was cut to `mtu` bytes before.
+fn translated_pieces(
+    frame: &[u8],
+    mtu: u16,
+    forward: &Forward,
+    number: u16,
+) -> Result<Vec<FrameBuf>, DropReason> {
+    let pieces = fragment_ipv4(frame, u32::from(mtu)).map_err(DropReason::Malformed)?;
+    let translated = pieces.iter().map(|piece| {
+        let headers = parse(piece.bytes()).map_err(DropReason::Malformed)?;
+        let Body::Ip(packet) = &headers.body else {
+            return Err(DropReason::Untranslatable(Untranslatable::Mismatch));
+        };
+        translate(piece.bytes(), packet, &forward.rewrite, &forward.headers, number)
+            .map_err(DropReason::Untranslatable)
+    });
+    translated.collect()
 }
 
 /// The frame with its changes: the same bytes, or new ones where it becomes one of the other address family.

@@ -98,14 +98,8 @@ impl Oracle {
         if !service.addresses().any(|own| own == walk.packet.dst) {
             return Err(Reason::Gateway);
         }
-        let known = self.live(walk).find(|flow| flow.endpoint == *name && flow.client == client).cloned();
-        let opens = matches!(walk.packet.body, Body::Tcp { flags: Flags::Syn, .. });
-        let seen = match known.filter(|flow| !(flow.is_over() && opens)) {
-            Some(flow) => {
-                let seen = flow.seen.clone();
-                self.goes_on(walk, flow);
-                seen
-            }
+        let seen = match self.known(walk, name, &client) {
+            Some(seen) => seen,
             None => {
                 let is_anothers = self.live(walk).any(|other| {
                     let same = other.service() == service_name && other.seen == client;
@@ -134,6 +128,18 @@ impl Oracle {
         Ok(Some(Place::Host(service_name.to_owned())))
     }
 
+    /// As whom the service knows the client whose flow goes on; nobody where the packet begins another.
+    fn known(&self, walk: &mut Walk<'_>, name: &VpcEndpointName, client: &Ends) -> Option<Ends> {
+        let known = self.live(walk).find(|flow| flow.endpoint == *name && flow.client == *client)?.clone();
+        let opens = matches!(walk.packet.body, Body::Tcp { flags: Flags::Syn, .. });
+        if known.is_over() && opens {
+            return None;
+        }
+        let seen = known.seen.clone();
+        self.goes_on(walk, known);
+        Some(seen)
+    }
+
     /// EPI-03, EPI-05, EPI-10, EPI-11, EPS-01: what has come in by the endpoint's interface.
     pub(super) fn by_interface_endpoint(
         &self,
@@ -152,14 +158,9 @@ impl Oracle {
         fits(walk, INTERFACE_MTU)?;
         let ipv6 = walk.packet.is_ipv6();
         let target = service.addresses().find(|own| own.is_ipv6() == ipv6).ok_or(Reason::Gateway)?;
-        let known = self.live(walk).find(|flow| flow.endpoint == *name && flow.client == client).cloned();
         let opens = matches!(walk.packet.body, Body::Tcp { flags: Flags::Syn, .. });
-        let seen = match known.filter(|flow| !(flow.is_over() && opens)) {
-            Some(flow) => {
-                let seen = flow.seen.clone();
-                self.goes_on(walk, flow);
-                seen
-            }
+        let seen = match self.known(walk, name, &client) {
+            Some(seen) => seen,
             None if matches!(walk.packet.body, Body::Tcp { .. }) && !opens => return Err(Reason::Gateway),
             None => {
                 let node = if ipv6 {

@@ -97,7 +97,8 @@ impl Oracle {
         let topology = walk.topology;
         let nat = &topology.nat_gateways[name];
         let is_udp = matches!(walk.packet.body, Body::Udp { .. });
-        let is_piece = walk.packet.piece != Piece::Whole;
+        // What was cut on its way here comes in pieces, too.
+        let is_piece = walk.packet.piece != Piece::Whole || walk.cut_to.is_some();
         if matches!(walk.packet.body, Body::Other(_)) || is_piece && !is_udp {
             // NAT-03, NAT-09
             return Err(Reason::Gateway);

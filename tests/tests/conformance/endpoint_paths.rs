@@ -104,18 +104,19 @@ fn a_private_link_leads_to_an_interface_endpoint_and_to_no_gateway_endpoint() {
     }
 }
 
+/// Gateway endpoints, and rules for everybody at `web`: by any other way its flows are not tracked, and are cut when
+/// their rule goes.
+fn add_endpoints_of_the_untracked(d: &mut Value) {
+    add_endpoints(d, "v", "public", "private", "open");
+    d["vpc_endpoints"]["dynamodb"] =
+        json!({ "vpc": "v", "service_name": DYNAMODB, "route_tables": ["public"] });
+    d["security_groups"]["web"] = json!({ "vpc": "v", "ingress": [everything()], "egress": [everything()] });
+    d["instances"]["web"]["security_groups"] = json!(["web"]);
+}
+
 #[test]
 fn flows_by_some_gateways_are_tracked_whatever_the_rules_say() {
     // proves: CT-07, EPI-15
-    // Rules for everybody: by any other way a flow is not tracked, and is cut when its rule goes.
-    let setup = |d: &mut Value| {
-        add_endpoints(d, "v", "public", "private", "open");
-        d["vpc_endpoints"]["dynamodb"] =
-            json!({ "vpc": "v", "service_name": DYNAMODB, "route_tables": ["public"] });
-        d["security_groups"]["web"] =
-            json!({ "vpc": "v", "ingress": [everything()], "egress": [everything()] });
-        d["instances"]["web"]["security_groups"] = json!(["web"]);
-    };
     let nat = |d: &mut Value| {
         d["subnets"]["nat"] = json!({ "vpc": "v", "cidr_block": "10.0.7.0/24", "route_table": "way-out" });
         d["route_tables"]["way-out"] =
@@ -130,7 +131,7 @@ fn flows_by_some_gateways_are_tracked_whatever_the_rules_say() {
             json!({ "ipv6_cidr_block": "::/0", "egress_only_gateway": "eigw" });
     };
     let nothing = |_: &mut Value| {};
-    let endpoint = queue(&with(setup), "private");
+    let endpoint = queue(&with(add_endpoints_of_the_untracked), "private");
     type Case<'a> = (&'a str, &'a dyn Fn(&mut Value), &'a str, &'a str, &'a str, bool);
     let cases: [Case<'_>; 8] = [
         ("an egress-only internet gateway", &egress_only, WEB_V6, CLIENT_V6, "client", true),
@@ -144,7 +145,7 @@ fn flows_by_some_gateways_are_tracked_whatever_the_rules_say() {
     ];
     for (way, change, src, dst, arrives, tracked) in cases {
         let mut d = document();
-        setup(&mut d);
+        add_endpoints_of_the_untracked(&mut d);
         change(&mut d);
         let mut net = Net::new(d);
         let seen = net.send("web", &packet(src, dst, syn(40_000, 443))).arrives_at(arrives);
@@ -283,12 +284,7 @@ fn a_late_answer_is_tracked_by_the_gateways_that_flows_are_tracked_by() {
     // proves: CT-07
     for (service, address, tracked) in [(DYNAMODB, DYNAMODB_ADDRESS, true), (S3, S3_ADDRESS, false)] {
         let mut net = with(|d| {
-            add_endpoints(d, "v", "public", "private", "open");
-            d["vpc_endpoints"]["dynamodb"] =
-                json!({ "vpc": "v", "service_name": DYNAMODB, "route_tables": ["public"] });
-            d["security_groups"]["web"] =
-                json!({ "vpc": "v", "ingress": [everything()], "egress": [everything()] });
-            d["instances"]["web"]["security_groups"] = json!(["web"]);
+            add_endpoints_of_the_untracked(d);
             d["instances"]["web"]["connection_tracking"] = json!({ "tcp_established_timeout": 60 });
         });
         let back = |flags| packet(address, WEB, tcp(443, 40_000, flags));

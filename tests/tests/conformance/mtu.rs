@@ -4,9 +4,9 @@ use serde_json::json;
 use vpclab_engine::plan::Verdict;
 use vpclab_tests::frames;
 use vpclab_tests::harness::Net;
-use vpclab_tests::packet::{Flags, Packet, Piece, syn, tcp, udp};
+use vpclab_tests::packet::{Body, Flags, Packet, Piece, ping, syn, tcp, udp};
 
-use crate::nat_networks::{self, APP, FAR, NAT, send_sized, told};
+use crate::nat_networks::{self, APP, APP_V6, CLIENT_NAT64, FAR, NAT, NAT_PUBLIC, send_sized, told};
 use crate::networks::{CLIENT, CLIENT_V6, DB, WEB, WEB_V6, entry, packet, with};
 
 #[test]
@@ -72,6 +72,29 @@ fn of_two_limits_on_the_way_the_lower_one_says_how_a_packet_is_cut() {
     assert!(pieces.len() > 5 && pieces.iter().all(|(at, p)| *at == "client" && p.packet_len <= 1500));
     let payload: usize = pieces.iter().map(|(_, piece)| piece.packet_len - 20).sum();
     assert_eq!(payload, 9000 - 20);
+}
+
+#[test]
+fn what_was_cut_before_nat64_comes_out_as_ipv6_fragments_and_only_udp_does() {
+    // proves: MTU-05, NAT-09, NAT-28
+    let mut net = nat_networks::with(|_| {});
+    let request = packet(APP_V6, CLIENT_NAT64, udp(40_000, 53));
+    let port = net.send("app", &request).arrives_at("client").ports.0;
+    let answer = Packet { may_be_cut: true, ..packet(CLIENT, NAT_PUBLIC, udp(53, port)) };
+    // An internet gateway takes 1500 bytes; each of the four pieces has 28 bytes more of headers as IPv6.
+    let fate = send_sized(&mut net, "client", &answer, 5000);
+    let pieces: Vec<_> = fate.sent.iter().map(|(at, frame)| (at, frames::read(frame).unwrap())).collect();
+    assert!(pieces.iter().all(|(at, piece)| *at == "app" && piece.fragmented && piece.packet_len <= 1528));
+    assert!(pieces.iter().all(|(_, piece)| piece.dst.to_string() == APP_V6));
+    let payloads: Vec<_> = pieces.iter().map(|(_, piece)| piece.packet_len - 48).collect();
+    assert_eq!(payloads, [1480, 1480, 1480, 540]);
+    assert_eq!((pieces[0].1.ports, payloads.iter().sum::<usize>()), ((53, 40_000), 5000 - 20));
+    let request = packet(APP_V6, CLIENT_NAT64, ping(7));
+    let port = net.send("app", &request).arrives_at("client").ports.0;
+    let echo =
+        Packet { may_be_cut: true, ..packet(CLIENT, NAT_PUBLIC, Body::Echo { id: port, reply: true }) };
+    send_sized(&mut net, "client", &echo, 1500).arrives_at("app");
+    send_sized(&mut net, "client", &echo, 1501).dies_of("nat-fragment");
 }
 
 #[test]

@@ -85,9 +85,7 @@ fn by_route(
         service: client.service,
         client: source,
     };
-    let known = cx.flows.endpoints().of_client(&client);
-    let known = known.filter(|flow| is_live(cx.fabric, flow, cx.now) && !opens_anew(flow, draft));
-    let server = match known {
+    let server = match goes_on(cx, draft, &client) {
         Some(flow) => {
             use_flow(draft, client, true)?;
             flow.server
@@ -103,6 +101,12 @@ fn by_route(
         draft.set_source_port(server.port);
     }
     Ok(())
+}
+
+/// The client's flow that the packet belongs to; none where it begins another.
+fn goes_on<'a>(cx: &Context<'a>, draft: &Draft, client: &ClientKey) -> Option<&'a EndpointFlow> {
+    let known = cx.flows.endpoints().of_client(client)?;
+    (is_live(cx.fabric, known, cx.now) && !opens_anew(known, draft)).then_some(known)
 }
 
 /// Through an interface endpoint, which has taken the packet in.
@@ -135,9 +139,7 @@ fn by_interface(
         client: (draft.headers.src, client_port),
         service: (draft.headers.dst, service_port),
     };
-    let known = cx.flows.endpoints().of_client(&client);
-    let known = known.filter(|flow| is_live(cx.fabric, flow, cx.now) && !opens_anew(flow, draft));
-    let server = match known {
+    let server = match goes_on(cx, draft, &client) {
         Some(flow) => {
             use_flow(draft, client, true)?;
             flow.server

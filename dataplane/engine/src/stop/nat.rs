@@ -37,7 +37,9 @@ pub(crate) fn translate(
     if !matches!(draft.headers.protocol, Protocol::TCP | Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6) {
         return Err(DropReason::NatProtocol { gateway });
     }
-    if draft.headers.fragment.is_some() && draft.headers.protocol != Protocol::UDP {
+    // What was cut on its way here comes in fragments, too.
+    let in_pieces = draft.headers.fragment.is_some() || draft.fragment_to.is_some();
+    if in_pieces && draft.headers.protocol != Protocol::UDP {
         return Err(DropReason::NatFragment { gateway });
     }
     if draft.nat.contains(&gateway) || draft.nat.is_full() {
