@@ -11,6 +11,7 @@ mod links;
 mod not_modelled;
 mod previous;
 mod transit;
+mod unknown;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
@@ -22,6 +23,7 @@ use vpclab_wire::MacAddr;
 use self::gateways::{VPC_ENDPOINTS, modelled_endpoints};
 use self::interfaces::Policies;
 use self::not_modelled::NotModelledTable;
+use self::unknown::UnknownLinks;
 use crate::fabric::{
     Both, Draining, EgressOnlyInternetGateway, EndpointKind, Eni, Fabric, Forwards, Host, Instance,
     InternetGateway, KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, Peering, Prefixes, Route, RouteTable,
@@ -58,6 +60,7 @@ struct Compiler<'a> {
     vpc_endpoints: Arena<VpcEndpointIdx, VpcEndpoint>,
     hosts: Arena<HostIdx, Host>,
     not_modelled: NotModelledTable<'a>,
+    unknown_links: UnknownLinks<'a>,
     instances: Arena<InstanceIdx, Instance>,
     enis: Arena<EniIdx, Eni>,
 }
@@ -112,6 +115,7 @@ impl<'a> Compiler<'a> {
             ),
             hosts: hosts::compile(topology, previous),
             not_modelled: NotModelledTable::of(topology),
+            unknown_links: UnknownLinks::default(),
             instances: Arena::with_names(
                 previous.map(|fabric| &fabric.instances),
                 topology.instances.keys().map(|name| name.as_str().into()),
@@ -128,6 +132,7 @@ impl<'a> Compiler<'a> {
             self.renew_moved(previous);
             self.draining = self.draining(previous);
         }
+        self.unknown_links = self.unknown_links();
         let mut policies = Policies::default();
         let enis: Vec<_> = self
             .topology
@@ -162,16 +167,18 @@ impl<'a> Compiler<'a> {
             .vpc_endpoints
             .iter()
             .any(|(_, endpoint)| matches!(endpoint.kind, EndpointKind::Gateway { dynamodb: true, .. }));
-        let links = links::compile(self.topology, &self.vpcs, &self.transit);
+        let links =
+            links::compile(self.topology, &self.vpcs, &self.transit, |name| self.unknown_vpn_gateway(name));
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
             settings: self.topology.settings,
             vpcs: table(self.topology.vpcs.iter().map(|(name, vpc)| self.vpc(name, vpc))),
             subnets: table(self.topology.subnets.iter().map(|(name, subnet)| self.subnet(name, subnet))),
             route_tables: table(self.topology.route_tables.iter().map(|(name, t)| self.route_table(name, t))),
-            network_acls: table(
-                self.topology.network_acls.iter().map(|(name, acl)| compile_network_acl(name, acl)),
-            ),
+            network_acls: table(self.topology.network_acls.iter().map(|(name, acl)| NetworkAcl {
+                unknown: self.not_modelled.unknown(name),
+                ..compile_network_acl(name, acl)
+            })),
             security_groups: table(self.topology.security_groups.iter().map(|(name, group)| SecurityGroup {
                 name: name.clone(),
                 rule_counts: Both { inbound: group.ingress.len(), outbound: group.egress.len() },
@@ -184,6 +191,7 @@ impl<'a> Compiler<'a> {
                     vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)),
                     route_table: edge.map(|(table, _)| self.route_tables.of(table)),
                     pools: edge.into_iter().flat_map(|(_, table)| table.public_ipv4_pools.clone()).collect(),
+                    unknown: self.not_modelled.unknown(name),
                 }
             })),
             egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
@@ -275,6 +283,7 @@ impl<'a> Compiler<'a> {
             cidr_blocks: vpc.cidr_blocks().collect(),
             peers: peers.collect(),
             resolver: plus(vpc.cidr_block, 2),
+            unknown: self.unknown_inside(name),
         }
     }
 
@@ -293,6 +302,7 @@ impl<'a> Compiler<'a> {
                 ipv4: subnet.cidr_block.map(|block| plus(block, 1)),
                 link_local: eui64_link_local(mac),
             },
+            unknown: self.unknown_subnet(name),
         }
     }
 
@@ -314,12 +324,15 @@ impl<'a> Compiler<'a> {
         let mut compiled = RouteTable {
             name: name.clone(),
             routes: Vec::with_capacity(declared.routes.len()),
+            unknown: self.unknown_table(name, declared),
             prefixes: Prefixes::new(found.map(|(position, route)| (route.destination, position))),
         };
         for route in &declared.routes {
+            let unknown = self.unknown_target(&route.target, &declared.vpc);
             compiled.routes.push(Route {
                 destination: route.destination,
                 target: match &route.target {
+                    _ if let Some(unknown) = unknown => RouteTarget::NotModelled(unknown),
                     model::RouteTarget::Local => RouteTarget::Local,
                     model::RouteTarget::InternetGateway(gateway) => {
                         RouteTarget::InternetGateway(self.internet_gateways.of(gateway))
@@ -354,7 +367,8 @@ impl<'a> Compiler<'a> {
                         RouteTarget::TransitGateway(self.transit.of_vpc(gateway, &declared.vpc))
                     }
                 },
-                state: route.state,
+                // Whether it takes packets is not known either.
+                state: if unknown.is_some() { model::RouteState::Active } else { route.state },
                 origin: route.origin,
                 prefix_list: route.prefix_list.clone(),
                 overridden: route.overridden,
@@ -389,6 +403,7 @@ fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) ->
     NetworkAcl {
         name: name.clone(),
         entries: Both { inbound: compile(&acl.ingress), outbound: compile(&acl.egress) },
+        unknown: None,
     }
 }
 

@@ -66,7 +66,7 @@ fn every_such_kind_is_valid_and_nothing_of_it_is_lost() {
         assert_eq!(stored.vpc.as_ref().unwrap().as_str(), "v");
         assert_eq!(stored.subnets.len(), 1);
         assert_eq!(stored.attributes["something_of_its_own"]["nested"][1], 2, "{}", kind.plural);
-        assert_eq!(stored.tags["team"], "a");
+        assert_eq!(stored.labels.tags["team"], "a");
         let listed = serde_json::to_value(&net.topology).unwrap();
         assert_eq!(listed[kind.plural]["x"]["vpc"], "v", "under its own key");
         for interface in &stored.network_interfaces {
@@ -353,4 +353,57 @@ fn what_is_not_modelled_elsewhere_changes_nothing_here() {
     assert!(net.converses("web", &packet(WEB, DB, syn(1, 2))));
     assert!(net.converses("web", &packet(WEB, PEER, syn(1, 2))));
     assert!(net.converses("web", &packet(WEB, CLIENT, syn(1, 2))));
+}
+
+/// Marks a resource as one of which not all is known.
+fn mark(document: &mut Value, kind: &str, name: &str) {
+    document[kind][name]["not_modelled"] = json!("nobody knows");
+}
+
+#[test]
+fn what_is_not_known_of_a_resource_makes_unknown_what_depends_on_it_and_nothing_else() {
+    // What asks whom, and which resource has to be known for that.
+    for (kind, name, from, to, depends) in [
+        ("vpcs", "v", "web", "db", true),
+        ("subnets", "private", "web", "db", true),
+        ("subnets", "public", "client", "web", true),
+        ("subnets", "private", "client", "web", false),
+        ("instances", "db", "web", "db", true),
+        ("instances", "db", "client", "web", false),
+        ("network_interfaces", "eni", "eni", "db", true),
+        ("network_acls", "acl", "web", "db", true),
+        ("network_acls", "acl", "client", "web", true),
+        ("route_tables", "private", "web", "db", true),
+        ("route_tables", "private", "client", "web", false),
+        ("internet_gateways", "igw", "web", "client", true),
+        ("internet_gateways", "igw", "client", "web", true),
+        ("internet_gateways", "igw", "web", "db", false),
+        ("vpc_peering_connections", "pcx", "web", "peer", true),
+        ("vpc_peering_connections", "pcx", "web", "db", false),
+        ("managed_prefix_lists", "list", "web", "peer", true),
+        ("managed_prefix_lists", "list", "client", "web", true),
+    ] {
+        let setup = |d: &mut Value| {
+            d["network_acls"] = json!({ "acl": { "vpc": "v", "subnets": ["public"],
+                "ingress": [entry(1, "allow", "0.0.0.0/0")], "egress": [entry(1, "allow", "0.0.0.0/0")] } });
+            d["network_interfaces"]["eni"] = json!({ "subnet": "public", "security_groups": ["open"] });
+            d["instances"]["two"] =
+                json!({ "network_interfaces": [{ "network_interface": "eni", "device_index": 0 }] });
+            d["managed_prefix_lists"] = json!({ "list": { "address_family": "IPv4", "max_entries": 2,
+                "entries": [{ "cidr": "192.0.2.0/24" }] } });
+            let routes = d["route_tables"]["public"]["routes"].as_array_mut().unwrap();
+            routes.push(json!({ "destination_prefix_list": "list", "gateway": "igw" }));
+        };
+        let known = with(setup);
+        assert_eq!(asked(&known, from, to, tcp(443)).reachable, Some(true), "{from} to {to}");
+        let net = with(|d| {
+            setup(d);
+            mark(d, kind, name);
+        });
+        let told = asked(&net, from, to, tcp(443));
+        assert_eq!(told.reachable, if depends { None } else { Some(true) }, "{kind}.{name}: {from} to {to}");
+        let expected = if depends { vec![name.to_owned()] } else { Vec::new() };
+        assert_eq!(depends_on(&net, &told), expected, "{kind}.{name}: {from} to {to}");
+        assert_eq!(net.fabric().not_modelled.iter().count(), 1);
+    }
 }

@@ -11,7 +11,9 @@ use vpclab_model::{
 use crate::compile::Numbering;
 use crate::compile::transit::Numbers;
 use crate::fabric::{AwsEnd, CustomerNetwork, Link, LinkRoute, LinkTable, VpnGateway};
-use crate::index::{CustomerNetworkIdx, LinkIdx, Position, RouteTableIdx, Table, VpcIdx, VpnGatewayIdx};
+use crate::index::{
+    CustomerNetworkIdx, LinkIdx, NotModelledIdx, Position, RouteTableIdx, Table, VpcIdx, VpnGatewayIdx,
+};
 
 /// The compiled links and what is at their ends.
 pub(super) struct Links {
@@ -47,7 +49,12 @@ pub(super) fn learned(topology: &Topology, association: &model::DxGatewayAssocia
 }
 
 /// Compiles them.
-pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit: &Numbers<'_>) -> Links {
+pub(super) fn compile(
+    topology: &Topology,
+    vpcs: &Numbering<'_, VpcIdx>,
+    transit: &Numbers<'_>,
+    unknown: impl Fn(&model::VpnGatewayName) -> Option<NotModelledIdx>,
+) -> Links {
     let names = Names {
         topology,
         vpn_gateways: Numbering::new(&topology.vpn_gateways),
@@ -80,6 +87,7 @@ pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit
             vpc,
             route_table,
             routes: link_table(&names.links, routes),
+            unknown: unknown(name),
         });
     }
     let mut customer_networks = Table::new();

@@ -12,7 +12,7 @@ use crate::fabric::{Direction, RouteTarget, Side};
 use crate::flow::Ingress;
 use crate::index::{EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, RouteTableIdx, VpcIdx};
 use crate::packet::{Draft, Path};
-use crate::plan::{Arrival, Context, Egress, Location, deny, outside};
+use crate::plan::{Arrival, Context, Egress, Location, deny, known, outside};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 use crate::stop::{edge, egress_only, mtu};
@@ -207,6 +207,7 @@ pub(crate) fn arrive(
         direction: Direction::Inbound,
         translated,
     });
+    known(cx.fabric.internet_gateways[mapping.gateway].unknown)?;
     block_public_access(cx, probe)?;
     if translated.is_some() {
         if draft.quoted().is_some_and(|quoted| quoted.src == destination) {

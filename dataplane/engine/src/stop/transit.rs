@@ -13,7 +13,7 @@ use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
 use crate::fabric::{AttachmentEnd, AwsEnd, Direction, TransitAttachment, TransitRoute, VpcAttachment};
 use crate::index::{AttachmentIdx, EniIdx, LinkIdx, SubnetIdx};
 use crate::packet::{BornPacket, Draft, Path};
-use crate::plan::{Context, Location, settle};
+use crate::plan::{Context, Location, known, settle};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 
@@ -35,7 +35,9 @@ pub(crate) fn switch(
     probe: &mut impl Probe,
 ) -> Result<Location, DropReason> {
     let entered = &cx.fabric.transit_attachments[from];
+    known(entered.unknown)?;
     let table = entered.table.ok_or(DropReason::TransitNotAssociated { attachment: from })?;
+    known(cx.fabric.transit_tables[table].unknown)?;
     let matched = cx.fabric.transit_tables[table].lookup(draft.headers.dst);
     probe.step(|| Step::TransitRoute {
         attachment: from,
@@ -46,6 +48,7 @@ pub(crate) fn switch(
     let destination = route.destination;
     let to = share(cx, entered, route, draft).ok_or(DropReason::TransitBlackhole { table, destination })?;
     let left = &cx.fabric.transit_attachments[to];
+    known(left.unknown)?;
     draft.spend_hop().map_err(|_| DropReason::TransitTtlExpired { gateway: entered.gateway })?;
     fit(cx, entered, left, draft)?;
     match &left.end {
