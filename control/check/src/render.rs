@@ -16,6 +16,7 @@ use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, columns, paint};
 pub fn explained(explained: &Explained) -> String {
     match explained {
         Explained::One(one) => explanation(one),
+        Explained::Many(many) if let [only] = many.answers.as_slice() => explanation(only),
         Explained::Many(many) => {
             let passing = many.answers.iter().filter(|answer| answer.reachable == Some(true)).count();
             let mut text =

@@ -12,14 +12,21 @@ use crate::index::{NotModelledIdx, Table};
 pub(super) struct NotModelledTable<'a> {
     pub(super) table: Table<NotModelledIdx, NotModelled>,
     by_name: HashMap<(&'a str, &'a str), NotModelledIdx>,
+    /// Those that are modelled as far as they are known.
+    not_known: HashMap<(&'a str, &'a str), NotModelledIdx>,
     pub(super) block_public_access: Option<NotModelledIdx>,
     pub(super) multicast: Option<NotModelledIdx>,
 }
 
 impl<'a> NotModelledTable<'a> {
     pub(super) fn of(topology: &'a Topology) -> Self {
-        let mut all =
-            Self { table: Table::new(), by_name: HashMap::new(), block_public_access: None, multicast: None };
+        let mut all = Self {
+            table: Table::new(),
+            by_name: HashMap::new(),
+            not_known: HashMap::new(),
+            block_public_access: None,
+            multicast: None,
+        };
         for (plural, resources) in &topology.not_modelled {
             let Some(kind) = model::NotModelledKind::of(plural) else { continue };
             for (name, resource) in resources {
@@ -54,14 +61,15 @@ impl<'a> NotModelledTable<'a> {
             all.push(VPC_ENDPOINTS, name.as_str(), reason, Takes::Nothing, false);
         }
         for (kind, name, why) in topology.not_known() {
-            all.push(kind, name, why, Takes::Nothing, false);
+            let index = all.push(kind, name, why, Takes::Nothing, false);
+            all.not_known.insert((kind, name), index);
         }
         all
     }
 
     /// The resource, if not all is known of it.
     pub(super) fn unknown<K: Kind>(&self, name: &Name<K>) -> Option<NotModelledIdx> {
-        self.by_name.get(&(K::PLURAL, name.as_str())).copied()
+        self.not_known.get(&(K::PLURAL, name.as_str())).copied()
     }
 
     fn push(
