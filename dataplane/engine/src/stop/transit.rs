@@ -141,7 +141,7 @@ fn fit(
     }
     let tells = matches!(entered.end, AttachmentEnd::Vpc(_))
         && cx.fabric.settings.transit_gateway_path_mtu_discovery
-        && (draft.headers.dont_fragment || draft.headers.is_ipv6());
+        && draft.headers.dont_fragment;
     if let (true, Some(router)) = (tells, draft.router) {
         let kind = if draft.headers.is_ipv6() {
             IcmpErrorKind::PacketTooBig { mtu: u32::from(mtu) }
