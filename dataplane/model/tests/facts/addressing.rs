@@ -205,6 +205,16 @@ fn what_aws_makes_by_itself_is_there_under_its_qualified_name() {
 }
 
 #[test]
+fn a_subnet_as_large_as_no_vpc_is_wrong_also_where_the_block_of_its_vpc_is() {
+    check(vec![(
+        "ADDR-21",
+        json!({"vpcs": {"n": {"cidr_block": "10.9.0.0/16", "ipv6_cidr_block": "2001:db8::/40"}},
+            "subnets": {"n": {"vpc": "n", "cidr_block": "10.9.1.0/24", "ipv6_cidr_block": "2001:db8::/40"}}}),
+        &["InvalidVpc.Range vpcs.n.ipv6_cidr_block", "InvalidSubnet.Range subnets.n.ipv6_cidr_block"],
+    )]);
+}
+
+#[test]
 fn a_block_that_aws_has_chosen_stays_while_it_is_free() {
     let asks = json!({"cidr_block": "10.9.0.0/16", "assign_generated_ipv6_cidr_block": true});
     let block = |topology: &Topology, name: &str| topology.vpcs[name].ipv6_cidr_blocks[0].to_string();
