@@ -263,11 +263,10 @@ impl<'a> Compiler<'a> {
         let peerings = self.topology.vpc_peering_connections.values();
         let peers =
             peerings.filter(|peering| peering.state == model::PeeringState::Active).filter_map(|peering| {
-                let other = match (&peering.vpc, &peering.peer_vpc) {
-                    (one, other) | (other, one) if one == name => other,
-                    _ => return None,
-                };
-                (self.topology.vpcs[other].home.region == vpc.home.region).then(|| self.vpcs.of(other))
+                match (&peering.vpc, &peering.peer_vpc) {
+                    (one, other) | (other, one) if one == name => Some(self.vpcs.of(other)),
+                    _ => None,
+                }
             });
         Vpc {
             name: name.clone(),

@@ -5,7 +5,7 @@ use vpclab_tests::frames;
 use vpclab_tests::harness::Net;
 use vpclab_tests::packet::{Body, ErrorKind, Flags, Packet, Piece, syn, tcp, udp};
 
-use crate::nat_networks::{self, APP, APP_V6, CLIENT_NAT64, NAT_PUBLIC, send_sized, told};
+use crate::nat_networks::{self, APP, APP_V6, CLIENT_NAT64, NAT_PUBLIC, dies_untold, send_sized, told};
 use crate::networks::{CLIENT, CLIENT_V6, DB, WEB, WEB_V6, all_of, packet, web_with_rules, with};
 use crate::transit_networks::{v6, with_hub};
 
@@ -19,17 +19,6 @@ fn pieces(whole: &Packet) -> [Packet; 2] {
 fn begin(net: &mut Net, name: &str, first: &Packet, receiver: &str) {
     let mac = net.next_hop(name, first.dst);
     net.send_to(name, mac, first, &[7; Piece::FIRST_LEN]).arrives_at(receiver);
-}
-
-/// The packet must die, and nobody may be told.
-#[track_caller]
-fn dies_untold(net: &mut Net, name: &str, packet: &Packet, length: usize, reason: &str) {
-    let payload = vec![7; length + packet.payload - packet.len()];
-    let mac = net.next_hop(name, packet.dst);
-    let frame = frames::frame(packet, net.mac(name), mac, &payload);
-    let plan = net.plan(name, &frame);
-    assert!(plan.born.is_none() && plan.effects.is_empty(), "{:?} {:?}", plan.born, plan.effects);
-    net.send_frame(name, &frame).dies_of(reason);
 }
 
 #[test]

@@ -62,8 +62,7 @@ pub(crate) fn switch(
             Ok(Location::OutOfTransit(door))
         }
         AttachmentEnd::Peering(there) => {
-            // Group references end here (SG-11), and zones are those of another gateway.
-            draft.sender = None;
+            // Zones are those of another gateway.
             probe.step(|| Step::TransitGateway { from, to, subnet: None });
             Ok(Location::Transit(*there, None))
         }
@@ -226,7 +225,8 @@ fn door_in(cx: &Context<'_>, doors: &[(SubnetIdx, EniIdx)], zone: &str) -> Optio
     subnets.into_iter().find(|subnet| *cx.fabric.subnets[*subnet].availability_zone == *zone)
 }
 
-/// Whether both attachments, and with them the gateway, let group references through (SG-11).
+/// Whether both attachments, and with them the gateway, let group references through (SG-11): never by a peering
+/// attachment.
 fn refer_to_groups(entered: &TransitAttachment, left: &VpcAttachment) -> bool {
     matches!(&entered.end, AttachmentEnd::Vpc(vpc) if vpc.refers_to_groups && left.refers_to_groups)
 }
