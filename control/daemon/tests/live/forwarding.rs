@@ -1,8 +1,11 @@
 //! Does a guest do with packets for others what its instance declares?
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 
-use crate::fixture::{Lab, live};
+use crate::fixture::{Lab, live, unique_name};
 
 /// `near` and `far` reach each other by `fw`, which forwards as FORWARDS says: `near` by its interface VIA, `far` by `e1`.
 /// By `e0` nothing leaves `fw`; `far` lets in who is named by `admits`.
@@ -75,4 +78,49 @@ fn a_guest_forwards_by_the_interface_and_from_the_address_that_its_instance_decl
             assert_eq!(lab.pings(from, to), passes, "{from} to {to} by {via}, {forwards}, {admits:?}");
         }
     }
+}
+
+#[test]
+fn a_daemon_that_takes_a_guest_over_ends_its_translation_or_says_that_it_cannot() {
+    if !live() {
+        return;
+    }
+    // In place of the program: it writes down that it was run, and fails.
+    let directory = std::env::temp_dir().join(unique_name("nft"));
+    fs::create_dir(&directory).unwrap();
+    let (program, ran) = (directory.join("nft"), directory.join("ran"));
+    fs::write(&program, format!("#!/bin/sh\necho >> {}\necho it is broken >&2\nexit 1\n", ran.display()))
+        .unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let runs = || fs::read_to_string(&ran).map_or(0, |lines| lines.lines().count());
+    let problem = "its forwarding could not be set: running nft: it is broken";
+    let mut lab = Lab::up(&by_firewall("e1", "same_interface", NEAR));
+
+    // Nothing was ever switched on: nothing is run, neither now nor at the next change.
+    lab.kill();
+    lab.restart_with(&by_firewall("e1", "same_interface", NEAR), &directory);
+    lab.put(&by_firewall("e1", "none", NEAR));
+    assert_eq!((runs(), lab.client.instance("fw").unwrap().warnings), (0, vec![]));
+    // It could not be switched on: there is nothing to switch off.
+    let applied = lab.client.apply(&by_firewall("e1", "nat", FIREWALL).into()).unwrap();
+    assert_eq!((runs(), applied.warnings), (1, vec![format!("fw: {problem}")]));
+    lab.put(&by_firewall("e1", "none", NEAR));
+    assert_eq!((runs(), lab.client.instance("fw").unwrap().warnings), (1, vec![]));
+
+    lab.kill();
+    lab.restart(&by_firewall("e1", "nat", FIREWALL));
+    assert!(lab.pings("near", "10.9.3.100"));
+    lab.kill();
+    lab.restart_with(&by_firewall("e1", "same_interface", NEAR), &directory);
+    assert_eq!((runs(), lab.client.instance("fw").unwrap().warnings), (2, vec![problem.to_owned()]));
+    assert!(!lab.pings("near", "10.9.3.100") && lab.pings("near", "10.9.2.20"), "it still translates");
+    let applied = lab.client.apply(&by_firewall("e1", "same_interface", NEAR).into()).unwrap();
+    assert_eq!((runs(), applied.warnings), (3, vec![format!("fw: {problem}")]));
+
+    // Whoever comes next and can, does.
+    lab.kill();
+    lab.restart(&by_firewall("e1", "same_interface", NEAR));
+    assert_eq!(lab.client.instance("fw").unwrap().warnings, Vec::<String>::new());
+    assert!(lab.pings("near", "10.9.3.100"));
+    fs::remove_dir_all(&directory).unwrap();
 }
