@@ -55,6 +55,8 @@ pub struct UpOptions {
     pub document_path: Option<PathBuf>,
     /// Whether devices go without virtio header and offloads: slower, and nothing unfinished on the wire.
     pub plain_devices: bool,
+    /// Whether labs of other names are removed whose daemon is dead and where nobody lives.
+    pub clear_dead_labs: bool,
     /// The reading end of a pipe that whoever the lab is for holds open: the lab ends with it, however that ends.
     pub owner: Option<OwnedFd>,
     /// How `POST /v1/explain` is answered.
@@ -126,6 +128,7 @@ impl fmt::Debug for UpOptions {
             .field("lab", &self.lab)
             .field("document_path", &self.document_path)
             .field("plain_devices", &self.plain_devices)
+            .field("clear_dead_labs", &self.clear_dead_labs)
             .finish_non_exhaustive()
     }
 }
@@ -167,8 +170,17 @@ pub fn run(options: UpOptions) -> Result<(), UpError> {
 
 /// Everything between taking and giving back the lock.
 async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
-    let UpOptions { lab: name, document, document_path, plain_devices, owner, explain, started, ready } =
-        options;
+    let UpOptions {
+        lab: name,
+        document,
+        document_path,
+        plain_devices,
+        clear_dead_labs,
+        owner,
+        explain,
+        started,
+        ready,
+    } = options;
     let problem =
         |problem: &dyn fmt::Display| UpError::Start { lab: name.clone(), problem: problem.to_string() };
     let (end, mut ending) = mpsc::channel(8);
@@ -222,7 +234,12 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
     });
     tokio::task::spawn_blocking({
         let lab = lab.clone();
-        move || clear_leftovers(&lab)
+        move || {
+            clear_leftovers(&lab);
+            if clear_dead_labs {
+                leftovers::sweep_dead_labs(&lab.ground);
+            }
+        }
     });
 
     let cause = look_after(&lab, &mut ending).await;
@@ -263,7 +280,7 @@ async fn look_after(lab: &Arc<Lab>, ending: &mut mpsc::Receiver<Ending>) -> Endi
     }
 }
 
-/// Removes what former daemons have left, of this lab and of others.
+/// Removes what former daemons of this lab have left.
 fn clear_leftovers(lab: &Lab) {
     let Ok(state) = lab.lock() else { return };
     let living: BTreeSet<String> = state.guests.values().map(|guest| guest.slug.clone()).collect();
@@ -274,8 +291,6 @@ fn clear_leftovers(lab: &Lab) {
     for left in swept.left {
         tracing::warn!(left, "a leftover of a former run stays");
     }
-    drop(state);
-    leftovers::sweep_dead_labs(&lab.ground);
 }
 
 fn listen(paths: &LabPaths) -> io::Result<UnixListener> {

@@ -27,7 +27,8 @@ pub(crate) struct Lab {
     pub(crate) name: String,
     pub(crate) client: Client,
     process: Option<Child>,
-    plain: bool,
+    /// What the daemon is told besides its name and topology.
+    words: &'static [&'static str],
 }
 
 /// A process that lives in a namespace and does nothing.
@@ -55,27 +56,27 @@ pub(crate) fn lab_name() -> String {
 
 impl Lab {
     pub(crate) fn up(topology: &Value) -> Self {
-        Self::start(topology, false)
+        Self::start(topology, &[])
     }
 
-    pub(crate) fn start(topology: &Value, plain: bool) -> Self {
+    pub(crate) fn start(topology: &Value, words: &'static [&'static str]) -> Self {
         let name = lab_name();
         let client = Client::new(&name).unwrap();
-        let mut lab = Self { name, client, process: None, plain };
+        let mut lab = Self { name, client, process: None, words };
         lab.restart(topology);
         lab
     }
 
     /// Starts the daemon again, under the same name.
     pub(crate) fn restart(&mut self, topology: &Value) {
-        let process = spawn(&self.name, topology, self.plain);
+        let process = spawn(&self.name, topology, self.words);
         self.await_start(process);
     }
 
     /// The same with the programs of `directory` in place of the system's.
     pub(crate) fn restart_with(&mut self, topology: &Value, directory: &Path) {
         let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
-        let process = start(&self.name, topology, self.plain, &[("PATH", path)]);
+        let process = start(&self.name, topology, self.words, &[("PATH", path)]);
         self.await_start(process);
     }
 
@@ -203,18 +204,18 @@ impl Drop for Inhabitant {
 }
 
 /// Starts the daemon without waiting for it.
-pub(crate) fn spawn(lab: &str, topology: &Value, plain: bool) -> Child {
-    start(lab, topology, plain, &[])
+pub(crate) fn spawn(lab: &str, topology: &Value, words: &[&str]) -> Child {
+    start(lab, topology, words, &[])
 }
 
-fn start(lab: &str, topology: &Value, plain: bool, environment: &[(&str, String)]) -> Child {
+fn start(lab: &str, topology: &Value, words: &[&str], environment: &[(&str, String)]) -> Child {
     // Tests are in target/PROFILE/deps, examples beside.
     let tests = std::env::current_exe().unwrap();
     let program = tests.parent().unwrap().parent().unwrap().join("examples/labd");
     assert!(program.exists(), "build the daemon first: cargo build -p vpclab-daemon --example labd");
     let file = document(lab, topology);
     let mut command = Command::new(program);
-    command.arg(lab).arg(&file).args(plain.then_some("plain"));
+    command.arg(lab).arg(&file).args(words);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }

@@ -68,7 +68,7 @@ fn a_stream_passes_with_and_without_offloads() {
         return;
     }
     for plain in [false, true] {
-        let lab = Lab::start(&topology(), plain);
+        let lab = Lab::start(&topology(), if plain { &["plain"] } else { &[] });
         let _responder = TcpResponder::start(&lab.netns("b"), socket("10.7.1.11:7000")).unwrap();
         let payload: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         assert!(echoes(&lab.netns("a"), socket("10.7.1.11:7000"), &payload), "plain: {plain}");
