@@ -36,7 +36,7 @@ use crate::paths::{InvalidLabName, LabPaths, paths};
 use crate::remember;
 use crate::server::{self, Ending};
 
-/// How often guests are looked after that may have ended.
+/// How often is looked for what may have ended.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// How long requests under way have to finish at the end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -260,7 +260,7 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
     if matches!(cause, Ending::EngineLost) { Err(UpError::EngineLost(name)) } else { Ok(()) }
 }
 
-/// Waits for the end, looking for guests that have ended meanwhile.
+/// Waits for the end, looking for guests and for flows of lost addresses that have ended meanwhile.
 async fn look_after(lab: &Arc<Lab>, ending: &mut mpsc::Receiver<Ending>) -> Ending {
     let mut ticks = tokio::time::interval(LOOK_AFTER);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -270,7 +270,11 @@ async fn look_after(lab: &Arc<Lab>, ending: &mut mpsc::Receiver<Ending>) -> Endi
             _ = ticks.tick() => {
                 let lab = lab.clone();
                 // One that panics has said so itself.
-                let _ = tokio::task::spawn_blocking(move || lab.retire_gone()).await;
+                let look = move || {
+                    lab.retire_gone();
+                    lab.release_drained();
+                };
+                let _ = tokio::task::spawn_blocking(look).await;
             }
         }
     }

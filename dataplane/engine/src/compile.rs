@@ -29,6 +29,7 @@ use crate::fabric::{
     InternetGateway, KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, Peering, Prefixes, Route, RouteTable,
     RouteTarget, Router, SecurityGroup, Subnet, Vpc, VpcEndpoint, eui64_link_local,
 };
+use crate::flow::nat::Drained;
 use crate::index::{
     Arena, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx,
     PeeringIdx, Position, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table, VpcEndpointIdx, VpcIdx,
@@ -39,6 +40,27 @@ impl Fabric {
     /// Compiles `topology`. `previous` is the fabric that it replaces, if there is one.
     pub fn compile(topology: &Topology, previous: Option<&Fabric>) -> Fabric {
         Compiler::new(topology, previous).compile(previous)
+    }
+
+    /// The same generation without those of the addresses that NAT gateways have lost whose flows are over (NAT-21); none
+    /// if it has none of `drained`. A fabric knows no time: whoever has a clock asks flow memory
+    /// ([`Drains::ended`](crate::flow::nat::Drains::ended)). `topology` is what it was compiled from.
+    pub fn release(&self, topology: &Topology, drained: &[Drained]) -> Option<Fabric> {
+        let is_one = |drained: &Drained| {
+            let Drained { gateway, address } = *drained;
+            let nat = self.nat_gateways.get(gateway.index);
+            let nat = nat.filter(|_| self.nat_gateways.slot(gateway.index) == gateway);
+            nat.is_some_and(|nat| nat.draining.iter().any(|lost| lost.address == address))
+        };
+        drained.iter().any(is_one).then(|| {
+            let compiler = Compiler { drained, ..Compiler::new(topology, Some(self)) };
+            Fabric { generation: self.generation, ..compiler.compile(Some(self)) }
+        })
+    }
+
+    /// Whether NAT gateways have lost addresses that they have flows with.
+    pub fn is_draining(&self) -> bool {
+        self.nat_gateways.iter().any(|(_, nat)| !nat.draining.is_empty())
     }
 }
 
@@ -56,6 +78,8 @@ struct Compiler<'a> {
     transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     draining: BTreeMap<&'a model::NatGatewayName, Vec<Draining>>,
+    /// What is not draining any more.
+    drained: &'a [Drained],
     peerings: Arena<PeeringIdx, Peering>,
     vpc_endpoints: Arena<VpcEndpointIdx, VpcEndpoint>,
     hosts: Arena<HostIdx, Host>,
@@ -105,6 +129,7 @@ impl<'a> Compiler<'a> {
                 topology.nat_gateways.keys().map(|name| name.as_str().into()),
             ),
             draining: BTreeMap::new(),
+            drained: &[],
             peerings: Arena::with_names(
                 previous.map(|fabric| &fabric.peerings),
                 topology.vpc_peering_connections.keys().map(|name| name.as_str().into()),
@@ -271,11 +296,10 @@ impl<'a> Compiler<'a> {
         let peerings = self.topology.vpc_peering_connections.values();
         let peers =
             peerings.filter(|peering| peering.state == model::PeeringState::Active).filter_map(|peering| {
-                let other = match (&peering.vpc, &peering.peer_vpc) {
-                    (one, other) | (other, one) if one == name => other,
-                    _ => return None,
-                };
-                (self.topology.vpcs[other].home.region == vpc.home.region).then(|| self.vpcs.of(other))
+                match (&peering.vpc, &peering.peer_vpc) {
+                    (one, other) | (other, one) if one == name => Some(self.vpcs.of(other)),
+                    _ => None,
+                }
             });
         Vpc {
             name: name.clone(),

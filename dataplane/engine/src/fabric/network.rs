@@ -25,7 +25,8 @@ pub struct Vpc {
     pub home: Home,
     /// Its blocks, the primary one first.
     pub cidr_blocks: Vec<IpNet>,
-    /// The VPCs of the region that active peering connections lead to, whose groups are known here (PCX-17).
+    /// The VPCs that active peering connections lead to, whose groups may be known here. Rules name none of another region
+    /// (PCX-17).
     pub peers: Vec<VpcIdx>,
     /// Where the Amazon resolver is: base plus two of the primary block (ADDR-29).
     pub resolver: Ipv4Addr,

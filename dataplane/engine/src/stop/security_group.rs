@@ -45,9 +45,7 @@ pub(crate) fn guard(
             // While the way still exists (NAT-33).
             draft.return_path = conn
                 .return_path
-                .filter(|slot| {
-                    direction == Direction::Outbound && cx.fabric.peerings.slot(slot.index) == *slot
-                })
+                .filter(|slot| cx.fabric.peerings.slot(slot.index) == *slot)
                 .map(|slot| slot.index)
                 .filter(|peering| cx.fabric.peerings[*peering].active);
             probe.step(|| Step::SecurityGroup { eni, direction, decision: GroupDecision::Tracked });

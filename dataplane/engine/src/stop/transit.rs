@@ -65,8 +65,7 @@ pub(crate) fn switch(
             Ok(Location::OutOfTransit(door))
         }
         AttachmentEnd::Peering(there) => {
-            // Group references end here (SG-11), and zones are those of another gateway.
-            draft.sender = None;
+            // Zones are those of another gateway.
             probe.step(|| Step::TransitGateway { from, to, subnet: None });
             Ok(Location::Transit(*there, None))
         }
@@ -144,7 +143,7 @@ fn fit(
     }
     let tells = matches!(entered.end, AttachmentEnd::Vpc(_))
         && cx.fabric.settings.transit_gateway_path_mtu_discovery
-        && (draft.headers.dont_fragment || draft.headers.is_ipv6());
+        && draft.headers.dont_fragment;
     if let (true, Some(router)) = (tells, draft.router) {
         let kind = if draft.headers.is_ipv6() {
             IcmpErrorKind::PacketTooBig { mtu: u32::from(mtu) }
@@ -229,7 +228,8 @@ fn door_in(cx: &Context<'_>, doors: &[(SubnetIdx, EniIdx)], zone: &str) -> Optio
     subnets.into_iter().find(|subnet| *cx.fabric.subnets[*subnet].availability_zone == *zone)
 }
 
-/// Whether both attachments, and with them the gateway, let group references through (SG-11).
+/// Whether both attachments, and with them the gateway, let group references through (SG-11): never by a peering
+/// attachment.
 fn refer_to_groups(entered: &TransitAttachment, left: &VpcAttachment) -> bool {
     matches!(&entered.end, AttachmentEnd::Vpc(vpc) if vpc.refers_to_groups && left.refers_to_groups)
 }

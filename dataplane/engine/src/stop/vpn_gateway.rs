@@ -57,7 +57,6 @@ pub(crate) fn arrive(
     probe.step(|| Step::VpnGateway { gateway: index, direction: Direction::Inbound, link: from });
     draft.spend_hop()?;
     draft.path = Path::VpnGateway(index);
-    draft.router = None;
     match gateway.vpc {
         Some(vpc) if cx.fabric.vpcs[vpc].contains(address) => {
             let Some(eni) = interface(cx, vpc, address) else {
