@@ -40,6 +40,8 @@ pub(crate) enum Change {
     Set(Value),
     /// The list has this, too.
     Push(Value),
+    /// Something about it is not known, and this is why.
+    Doubt(String),
 }
 
 /// All that was gathered.
@@ -53,6 +55,8 @@ pub(crate) struct Estate {
     pub wanted: BTreeMap<Key, BTreeSet<Address>>,
     /// What is to be made as it is not known, and why.
     pub stand_ins: BTreeMap<Key, String>,
+    /// Region and account of stand-ins for VPCs, where somebody says.
+    pub homes: BTreeMap<String, (String, String)>,
     /// The default VPCs that somebody needs, by region and account.
     pub default_vpcs: BTreeSet<(String, String)>,
     pub report: Report,
@@ -108,6 +112,11 @@ impl Estate {
         by: &Address,
     ) {
         self.edit(kind, name, attribute, Change::Push(value), by);
+    }
+
+    /// Says that something about a resource that is, or will be, put is not known.
+    pub(crate) fn doubt(&mut self, kind: &'static str, name: &str, why: String, by: &Address) {
+        self.edit(kind, name, "not_modelled", Change::Doubt(why), by);
     }
 
     /// The name of the default VPC of a region and an account, which is made where somebody needs it.

@@ -124,6 +124,11 @@ fn apply_edits(estate: &mut Estate) {
                 Value::Array(list) => list.push(value),
                 other => *other = Value::Array(vec![value]),
             },
+            Change::Doubt(why) => {
+                let before = resource.get(attribute).and_then(Value::as_str).unwrap_or_default();
+                let both = if before.is_empty() { why } else { format!("{before}; {why}") };
+                resource.insert(attribute.to_owned(), Value::String(both));
+            }
             Change::Set(value) => {
                 let before = resource.insert(attribute.to_owned(), value.clone());
                 if let Some(before) = before.filter(|before| *before != value) {

@@ -6,6 +6,7 @@
 //! it makes is a document like one written by hand, and the model judges it. What always holds: the same input gives
 //! the same bytes; nothing of the sources is dropped without a word. What a document means is left to `vpclab-model`.
 
+mod cloudformation;
 mod estate;
 mod finish;
 mod mapping;

@@ -36,6 +36,12 @@ impl<'a> Properties<'a> {
         Self::inside(map, String::new())
     }
 
+    /// A cursor over no attributes.
+    pub(crate) fn nothing() -> Self {
+        static NOTHING: BTreeMap<String, Val> = BTreeMap::new();
+        Self::inside(&NOTHING, String::new())
+    }
+
     fn inside(map: &'a BTreeMap<String, Val>, at: String) -> Self {
         Self { map, at, read: BTreeSet::new(), notes: Vec::new(), problems: Vec::new() }
     }
@@ -112,6 +118,24 @@ impl<'a> Properties<'a> {
     pub(crate) fn silent(&mut self, keys: &[&str]) {
         for key in keys {
             let _ = self.take(key);
+        }
+    }
+
+    /// All that nobody read says nothing about packets.
+    pub(crate) fn silence(&mut self) {
+        self.read.extend(self.map.keys().map(String::as_str));
+    }
+
+    /// A map inside, to be read and handed back to [`Properties::finish_inner`].
+    pub(crate) fn map(&mut self, key: &str) -> Given<Properties<'a>> {
+        match self.take(key) {
+            None => Given::Absent,
+            Some(Val::Map(map)) => Given::Known(Properties::inside(map, format!("{}.", self.place(key)))),
+            Some(Val::Unknown(unknown)) => Given::Unknown(unknown.clone()),
+            Some(other) => {
+                self.problems.push(format!("{}: {other:?} is not a map of attributes", self.place(key)));
+                Given::Absent
+            }
         }
     }
 

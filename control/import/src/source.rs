@@ -197,8 +197,7 @@ pub(crate) fn read(sources: &[Source], options: &Options, estate: &mut Estate) -
         });
     }
     let of = |format: Format| all.iter().filter(move |source| source.format == format);
-    let _ = (&of, estate);
-    Ok(())
+    crate::cloudformation::read(&of(Format::CloudFormation).collect::<Vec<_>>(), options, estate)
 }
 
 fn load(source: &Source, options: &Options) -> Result<Read, SourceError> {
@@ -260,7 +259,7 @@ fn recognise(source: &Source, files: &BTreeMap<PathBuf, String>) -> Result<Forma
         Ok(Value::Object(_)) => Ok(Format::Describe),
         Ok(_) => Err(unrecognised("JSON, and no object; give a template, `terraform show -json` or `aws ec2 describe-*`")),
         // CloudFormation's YAML has tags that only its own reader knows: what names resources is taken for it.
-        Err(_) if text.lines().any(|line| line.trim_end() == "Resources:") => Ok(Format::CloudFormation),
+        Err(_) if text.lines().any(|line| line.starts_with("Resources:") || line.starts_with("\"Resources\":")) => Ok(Format::CloudFormation),
         Err(error) => Err(unrecognised(&format!(
             "neither JSON ({error}) nor a template with `Resources:`; give a CloudFormation template, `terraform show -json` or `aws ec2 describe-*`"
         ))),
