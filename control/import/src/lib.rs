@@ -13,6 +13,7 @@ mod mapping;
 mod properties;
 mod report;
 mod source;
+mod stand_in;
 mod val;
 
 use serde_json::Value;
