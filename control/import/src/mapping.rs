@@ -197,6 +197,24 @@ impl<'a> Mapping<'a> {
         self.attributes.insert(ours.to_owned(), value.into());
     }
 
+    /// Copies a text or number of something that is not modelled: one that is not known changes nothing.
+    pub(crate) fn kept(&mut self, theirs: &str, ours: &str) {
+        match self.properties.take(theirs) {
+            Some(Val::Unknown(unknown)) => {
+                let text = format!("{} is not known: {}", self.properties.place(theirs), unknown.why);
+                self.note(NoteKind::Unknown, text);
+            }
+            Some(Val::Number(number)) => self.write(ours, Value::Number(number.clone())),
+            Some(Val::Bool(yes)) => self.write(ours, *yes),
+            other => {
+                if let Some(text) = other.and_then(Val::text) {
+                    let number = text.trim().parse::<i64>();
+                    self.write(ours, number.map_or(Value::String(text), Value::from));
+                }
+            }
+        }
+    }
+
     /// Notes something.
     pub(crate) fn note(&mut self, kind: NoteKind, text: impl Into<String>) {
         self.properties.notes.push(Note::new(kind, text));

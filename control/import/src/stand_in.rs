@@ -48,6 +48,8 @@ const TARGETS: &[(&str, &str)] = &[
 ];
 /// What a VPC that is made up for stand-ins is called.
 const VPC: &str = "stand-in-vpc";
+/// What a subnet that is made up for stand-ins is called.
+const SUBNET: &str = "stand-in-subnet";
 const ZONES: [char; 6] = ['a', 'b', 'c', 'd', 'e', 'f'];
 
 /// The beginnings of a stand-in: [`complete`] adds what depends on the others. Nothing where the kind has none.
@@ -114,12 +116,9 @@ pub(crate) fn complete(estate: &mut Estate, made: &BTreeSet<Key>) {
     if homeless {
         made_up_vpc(estate);
     }
-    choose_blocks(estate);
     fill(estate, made);
-}
-
-fn kind_of(estate: &Estate, kind: &str) -> Option<&'static str> {
-    estate.resources.keys().find(|known| **known == kind).copied()
+    choose_blocks(estate);
+    open_to_the_internet(estate, made);
 }
 
 fn names(value: Option<&Value>) -> Vec<String> {
@@ -305,8 +304,15 @@ fn choose_subnets(
     blocks: &[Ipv4Net],
 ) {
     let mut taken = declared.to_vec();
+    let classes = same_zone(estate);
+    let mut zones: BTreeMap<String, String> = BTreeMap::new();
+    for (name, class) in &classes {
+        let zone = estate.resources.get("subnets").and_then(|all| all.get(name)?.get("availability_zone")?.as_str());
+        zones.extend(zone.map(|zone| (class.clone(), zone.to_owned())));
+    }
+    let mut next = 0;
     let without: Vec<&String> = inside.iter().filter(|(_, block)| block.is_none()).map(|(name, _)| name).collect();
-    for (position, name) in without.into_iter().enumerate() {
+    for name in without {
         let stated = stated_addresses(estate, name);
         let around = |prefix: u8| {
             let first = stated.first().and_then(|first| Ipv4Net::new(*first, prefix).ok())?.trunc();
@@ -330,11 +336,15 @@ fn choose_subnets(
         };
         let Some(chosen) = chosen else { continue };
         taken.push(chosen);
-        let zone = ZONES[position % ZONES.len()];
+        let class = classes.get(name).unwrap_or(name).clone();
         let region = region_of(estate, name);
+        let zone = zones.entry(class).or_insert_with(|| {
+            next += 1;
+            format!("{region}{}", ZONES.get((next - 1) % ZONES.len()).unwrap_or(&'a'))
+        });
         if let Some(map) = estate.resources.get_mut("subnets").and_then(|all| all.get_mut(name)) {
             map.insert("cidr_block".to_owned(), json!(chosen.to_string()));
-            map.entry("availability_zone").or_insert(json!(format!("{region}{zone}")));
+            map.entry("availability_zone").or_insert(json!(zone));
         }
     }
 }
@@ -346,27 +356,112 @@ fn region_of(estate: &Estate, subnet: &str) -> String {
     region.unwrap_or("us-east-1").to_owned()
 }
 
-/// The references that a stand-in needs, to stand-ins of their own where need be.
+/// The subnet that a stand-in needs: any of its VPC, or one that is made up.
 fn fill(estate: &mut Estate, made: &BTreeSet<Key>) {
-    let by = Address { source: String::new(), address: "stand-ins".to_owned() };
-    let first_subnet = |estate: &Estate| {
-        let of = |map: &Map<String, Value>| map.contains_key("cidr_block");
-        let all = estate.resources.get("subnets")?;
-        all.iter().find(|(_, map)| of(map)).map(|(name, _)| name.clone())
-    };
     for (kind, name) in made {
-        let needs_subnet = WITH_SUBNET.contains(kind);
         let map = estate.resources.get(kind).and_then(|all| all.get(name)).cloned().unwrap_or_default();
-        let mut written = Map::new();
-        if needs_subnet && !map.contains_key("subnet") {
-            written.extend(first_subnet(estate).map(|subnet| ("subnet".to_owned(), json!(subnet))));
+        let (attribute, many) = match *kind {
+            _ if WITH_SUBNET.contains(kind) => ("subnet", false),
+            "load_balancers" | "network_firewalls" | "transit_gateway_vpc_attachments" => ("subnets", true),
+            "security_groups" if name.starts_with("sg-") => {
+                // A group cannot be called like an id.
+                if let Some(map) = estate.resources.get_mut(kind).and_then(|all| all.get_mut(name)) {
+                    map.insert("name".to_owned(), json!(format!("stand-in for {name}")));
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        if map.contains_key(attribute) {
+            continue;
         }
-        if matches!(*kind, "load_balancers" | "network_firewalls") && !map.contains_key("subnets") {
-            written.extend(first_subnet(estate).map(|subnet| ("subnets".to_owned(), json!([subnet]))));
-        }
-        let _ = (&by, kind_of(estate, kind));
+        let subnets = estate.resources.get("subnets");
+        let first = subnets.and_then(|all| all.iter().next()).map(|(name, map)| {
+            (name.clone(), map.get("vpc").and_then(Value::as_str).unwrap_or_default().to_owned())
+        });
+        let (subnet, vpc) = match first {
+            Some(found) => found,
+            None => {
+                let vpc = estate.resources.get("vpcs").and_then(|all| all.keys().next().cloned());
+                let vpc = vpc.unwrap_or_else(|| {
+                    made_up_vpc(estate);
+                    VPC.to_owned()
+                });
+                let by = Address { source: String::new(), address: "stand-ins".to_owned() };
+                let mut attributes = begin("subnets", "the subnet of a stand-in is not known").unwrap_or_default();
+                attributes.insert("vpc".to_owned(), json!(vpc));
+                estate.put("subnets", SUBNET, attributes, &by);
+                estate.report.made.push(becomes(&("subnets", SUBNET.to_owned())));
+                (SUBNET.to_owned(), vpc)
+            }
+        };
         if let Some(own) = estate.resources.get_mut(kind).and_then(|all| all.get_mut(name)) {
-            own.extend(written);
+            own.insert(attribute.to_owned(), if many { json!([subnet]) } else { json!(subnet) });
+            if *kind == "transit_gateway_vpc_attachments" {
+                own.insert("vpc".to_owned(), json!(vpc));
+            }
         }
     }
+}
+
+/// An internet gateway for each VPC that is a stand-in and has none: elastic addresses inside need one.
+fn open_to_the_internet(estate: &mut Estate, made: &BTreeSet<Key>) {
+    let by = Address { source: String::new(), address: "stand-ins".to_owned() };
+    let attached: BTreeSet<String> = estate
+        .resources
+        .get("internet_gateways")
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, map)| map.get("vpc")?.as_str().map(str::to_owned))
+        .collect();
+    let is_stand_in = |vpc: &&String| made.contains(&("vpcs", (*vpc).clone())) || *vpc == VPC;
+    let vpcs = estate.resources.get("vpcs").into_iter().flat_map(|all| all.keys());
+    let without: Vec<String> = vpcs.filter(is_stand_in).filter(|vpc| !attached.contains(*vpc)).cloned().collect();
+    for vpc in without {
+        let name = format!("{vpc}-igw");
+        let mut attributes = begin("internet_gateways", "whether the VPC has one is not known").unwrap_or_default();
+        attributes.insert("vpc".to_owned(), json!(vpc));
+        estate.put("internet_gateways", &name, attributes, &by);
+        estate.report.made.push(becomes(&("internet_gateways", name)));
+    }
+}
+
+/// Subnets that have to be in one zone: those of the interfaces of one instance.
+fn same_zone(estate: &Estate) -> BTreeMap<String, String> {
+    let mut roots: BTreeMap<String, String> = BTreeMap::new();
+    let root = |roots: &BTreeMap<String, String>, name: &str| {
+        let mut name = name.to_owned();
+        while let Some(next) = roots.get(&name) {
+            name.clone_from(next);
+        }
+        name
+    };
+    let subnet = |map: &Map<String, Value>| map.get("subnet").and_then(Value::as_str).map(str::to_owned);
+    let mut of_instance: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let interfaces = estate.resources.get("network_interfaces");
+    for (name, map) in estate.resources.get("instances").into_iter().flatten() {
+        let own = of_instance.entry(name.clone()).or_default();
+        own.extend(subnet(map));
+        for attached in map.get("network_interfaces").and_then(Value::as_array).into_iter().flatten() {
+            let interface = attached.get("network_interface").and_then(Value::as_str);
+            own.extend(interface.and_then(|name| subnet(interfaces?.get(name)?)));
+        }
+    }
+    for (_, map) in interfaces.into_iter().flatten() {
+        let instance = map.get("attachment").and_then(|attachment| attachment.get("instance")?.as_str());
+        if let (Some(instance), Some(subnet)) = (instance, subnet(map)) {
+            of_instance.entry(instance.to_owned()).or_default().push(subnet);
+        }
+    }
+    for subnets in of_instance.values() {
+        let Some(first) = subnets.first() else { continue };
+        for other in subnets {
+            let (one, other) = (root(&roots, first), root(&roots, other));
+            if one != other {
+                roots.insert(other, one);
+            }
+        }
+    }
+    let names: BTreeSet<&String> = of_instance.values().flatten().collect();
+    names.into_iter().map(|name| (name.clone(), root(&roots, name))).collect()
 }

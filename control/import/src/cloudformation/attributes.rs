@@ -96,6 +96,23 @@ impl<'a> Evaluator<'a> {
             ("AWS::EC2::Instance", "PrivateIp") | ("AWS::EC2::NetworkInterface", "PrimaryPrivateIpAddress") => {
                 written("PrivateIpAddress").or_else(|| self.private_address(stack, logical))
             }
+            ("AWS::EC2::NetworkInterface", "SecondaryPrivateIpAddresses") => {
+                self.secondary_addresses(stack, logical)
+            }
+            ("AWS::EC2::TransitGateway", _) if attribute.ends_with("DefaultRouteTableId") => {
+                let table = format!("{name}/default");
+                Some(Val::Text(Token::resource("AWS::EC2::TransitGatewayRouteTable", &table).encode()))
+            }
+            ("AWS::EKS::Cluster", "ClusterSecurityGroupId") => {
+                let group = super::service::cluster_group(&name);
+                Some(Val::Text(Token::resource("AWS::EC2::SecurityGroup", &group).encode()))
+            }
+            // `ZONE:ENDPOINT` for each subnet; the firewall's name stands for its endpoint.
+            ("AWS::NetworkFirewall::Firewall", "EndpointIds") => {
+                let firewall = Token::resource(of_type, &name).encode();
+                let zones = super::functions::ZONES.iter();
+                Some(Val::List(zones.map(|zone| Val::Text(format!("{}{zone}:{firewall}", own.region))).collect()))
+            }
             ("AWS::EC2::EIP", "PublicIp") => Some(Val::Text(
                 Token::Resource { of_type: of_type.to_owned(), name: name.clone(), address: Address::Public }
                     .encode(),
@@ -196,6 +213,19 @@ impl<'a> Evaluator<'a> {
             .find(|address| block.contains(address) && !taken.contains(address) && !stated.contains(address))?;
         chosen.private.insert(key, address);
         Some(Val::Text(address.to_string()))
+    }
+
+    /// The secondary addresses that the template states for an interface, or as many as it counts.
+    fn secondary_addresses(&self, stack: usize, logical: &str) -> Option<Val> {
+        if let Some(Val::List(stated)) = self.property(stack, logical, "PrivateIpAddresses") {
+            let secondary = stated.into_iter().filter_map(|item| {
+                let Val::Map(mut item) = item else { return None };
+                let is_primary = item.get("Primary").and_then(Val::text).as_deref() == Some("true");
+                item.remove("PrivateIpAddress").filter(|_| !is_primary)
+            });
+            return Some(Val::List(secondary.collect()));
+        }
+        None
     }
 
     /// Addresses that stand in any template as they are.

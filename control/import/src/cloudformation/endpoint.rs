@@ -62,7 +62,7 @@ pub(super) fn client_vpn_endpoint(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
     m.references("SecurityGroupIds", "security_groups", "security_groups");
     m.reference("VpcId", "vpc", "vpcs");
-    m.text("ClientCidrBlock", "client_cidr_block");
+    m.kept("ClientCidrBlock", "client_cidr_block");
     m.note(NoteKind::Unknown, "who a Client VPN endpoint lets in, and to where, is not modelled");
     m.properties.silence();
     m.put("client_vpn_endpoints");
@@ -118,5 +118,13 @@ pub(super) fn block_public_access_exclusion(mut r: Resource<'_>) -> Result<(), S
     m.text("InternetGatewayExclusionMode", "internet_gateway_exclusion_mode");
     r.tags();
     r.mapping.put("vpc_block_public_access_exclusions");
+    r.finish_as(Fate::NotModelled)
+}
+
+/// Accelerators of Global Accelerator.
+pub(super) fn accelerator(mut r: Resource<'_>) -> Result<(), String> {
+    r.tags();
+    r.mapping.properties.silence();
+    r.mapping.put("global_accelerators");
     r.finish_as(Fate::NotModelled)
 }

@@ -87,6 +87,7 @@ pub(super) fn separate_rule(mut r: Resource<'_>, direction: &'static str) -> Res
     let by = r.mapping.by.clone();
     match rule {
         Some(rule) => r.rules.add("security_groups", &group, direction, rule, &by),
+        None if !r.mapping.properties.notes.iter().any(|note| note.kind == NoteKind::Unknown) => {}
         None => {
             let why = format!("{} adds a rule to it that is not known", by.address);
             r.mapping.estate.doubt("security_groups", &group, why, &by);
@@ -230,7 +231,8 @@ fn rule<'r>(
     }
     let ends = ["cidr_blocks", "ipv6_cidr_blocks", "security_groups", "prefix_lists"];
     if !ends.iter().any(|end| rule.contains_key(*end)) {
-        properties.problems.push(format!("{place} names no other end; give it a CidrIp or a group"));
+        let text = format!("{place} names no other end, and allows nobody");
+        properties.notes.push(Note::new(NoteKind::Approximated, text));
         return (None, properties);
     }
     (Some(Value::Object(rule)), properties)

@@ -95,7 +95,12 @@ impl<'a> Evaluator<'a> {
                 items.iter().map(|item| self.evaluate(stack, item)).filter(|item| !item.is_null()).collect(),
             ),
             Value::Object(map) => match single(map) {
-                Some(("Ref", argument)) => self.reference(stack, argument.as_str().unwrap_or_default()),
+                Some(("Ref", Value::String(name))) => self.reference(stack, name),
+                // Loops make names of their parts.
+                Some(("Ref", argument)) => match self.text(stack, argument) {
+                    Some(name) => self.reference(stack, &plain(&name)),
+                    None => missing("Ref", "a reference to nothing"),
+                },
                 Some((function, argument)) if function.starts_with("Fn::") => {
                     self.function(stack, function.trim_start_matches("Fn::"), argument)
                 }
@@ -252,7 +257,7 @@ impl<'a> Evaluator<'a> {
             Value::Array(parts) => {
                 let (resource, attribute) = parts.split_first()?;
                 let parts: Option<Vec<_>> = attribute.iter().map(|part| self.text(stack, part)).collect();
-                Some(self.attribute(stack, resource.as_str()?, &parts?.join(".")))
+                Some(self.attribute(stack, &plain(&self.text(stack, resource)?), &parts?.join(".")))
             }
             Value::String(text) => {
                 let (resource, attribute) = text.split_once('.')?;

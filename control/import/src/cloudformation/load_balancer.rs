@@ -79,9 +79,9 @@ pub(super) fn listener(mut r: Resource<'_>) -> Result<(), String> {
 pub(super) fn target_group(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
     m.reference("VpcId", "vpc", "vpcs");
-    m.number("Port", "port");
-    m.text("Protocol", "protocol");
-    m.text("TargetType", "target_type");
+    m.kept("Port", "port");
+    m.kept("Protocol", "protocol");
+    m.kept("TargetType", "target_type");
     match m.properties.maps("Targets") {
         Given::Known(targets) if !targets.is_empty() => {
             let mut written = Vec::new();
@@ -90,7 +90,9 @@ pub(super) fn target_group(mut r: Resource<'_>) -> Result<(), String> {
                 let is_lambda = m.attributes.get("target_type").and_then(Value::as_str) == Some("lambda");
                 match target.text("Id") {
                     Given::Known(id) if !is_lambda => written.push(json!(id)),
-                    Given::Unknown(unknown) => m.matters("Targets", &unknown),
+                    Given::Unknown(unknown) => {
+                        m.note(NoteKind::Unknown, format!("a target is not known: {}", unknown.why));
+                    }
                     _ => {}
                 }
                 m.properties.finish_inner(target);
@@ -99,7 +101,7 @@ pub(super) fn target_group(mut r: Resource<'_>) -> Result<(), String> {
                 m.write("targets", written);
             }
         }
-        Given::Unknown(unknown) => m.matters("Targets", &unknown),
+        Given::Unknown(unknown) => m.note(NoteKind::Unknown, format!("Targets are not known: {}", unknown.why)),
         _ => {}
     }
     r.tags();

@@ -31,7 +31,8 @@ pub(super) fn customer_gateway(mut r: Resource<'_>) -> Result<(), String> {
             m.write("ip_address", address);
         }
         Some(Val::Text(text)) => m.write("ip_address", text.trim()),
-        Some(Val::Unknown(unknown)) => m.matters("IpAddress", unknown),
+        // The model chooses nothing: the address of a device elsewhere decides no packet's way.
+        Some(Val::Unknown(unknown)) => m.assigned("IpAddress", unknown),
         _ => {}
     }
     r.home();

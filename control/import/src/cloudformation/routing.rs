@@ -203,6 +203,19 @@ pub(super) fn eip_association(mut r: Resource<'_>) -> Result<(), String> {
         }
     };
     let Given::Known(eip) = eip else { return Err("the address that it associates is not known".to_owned()) };
+    let address = match m.properties.text("PrivateIpAddress") {
+        Given::Known(address) => Some(address),
+        Given::Absent => None,
+        Given::Unknown(unknown) => {
+            // With another address it would be another association.
+            m.properties.silence();
+            m.note(NoteKind::Unknown, format!("PrivateIpAddress is not known: {}", unknown.why));
+            let why = format!("{} gives it to an address that is not known", m.by.address);
+            m.estate.doubt("eips", &eip, why, &m.by);
+            m.became_part_of("eips", &eip);
+            return r.finish();
+        }
+    };
     let mut is_known = false;
     for (theirs, ours, kind) in [
         ("InstanceId", "instance", "instances"),
@@ -217,12 +230,8 @@ pub(super) fn eip_association(mut r: Resource<'_>) -> Result<(), String> {
             Given::Unknown(unknown) => m.matters(theirs, &unknown),
         }
     }
-    match m.properties.text("PrivateIpAddress") {
-        Given::Known(address) => {
-            m.estate.set("eips", &eip, "associate_with_private_ip", json!(address), &m.by);
-        }
-        Given::Absent => {}
-        Given::Unknown(unknown) => m.matters("PrivateIpAddress", &unknown),
+    if let Some(address) = address {
+        m.estate.set("eips", &eip, "associate_with_private_ip", json!(address), &m.by);
     }
     if !is_known {
         m.note(NoteKind::Unknown, "whose address it is is not known");

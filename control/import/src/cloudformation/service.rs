@@ -123,6 +123,7 @@ const SERVICES: &[Service] = &[
     service("AWS::EMRServerless::Application", &["NetworkConfiguration", "SubnetIds"], &["NetworkConfiguration", "SecurityGroupIds"]),
     service("AWS::DataSync::LocationEFS", &["-"], &["Ec2Config", "SecurityGroupArns"]),
     service("AWS::MediaConnect::Flow", &["VpcInterfaces", "SubnetId"], &["VpcInterfaces", "SecurityGroupIds"]),
+    service("AWS::MediaLive::Input", &["Vpc", "SubnetIds"], &["Vpc", "SecurityGroupIds"]),
     service("AWS::QuickSight::VPCConnection", &["SubnetIds"], &["SecurityGroupIds"]),
 ];
 

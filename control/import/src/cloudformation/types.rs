@@ -377,8 +377,22 @@ fn map_other(of_type: &str, mut r: Resource<'_>) -> Result<(), String> {
             r.mapping.properties.silence();
             r.finish_as(Fate::NotNetwork)
         }
+        "AWS::GlobalAccelerator::Accelerator" => endpoint::accelerator(r),
+        "AWS::GlobalAccelerator::Listener" => endpoint::part_of(r, "AcceleratorArn", "global_accelerators"),
+        "AWS::GlobalAccelerator::EndpointGroup" => {
+            Err("what an accelerator leads to is not modelled".to_owned())
+        }
+        "AWS::CloudFormation::StackSet" => Err("its stacks are in accounts and regions of their own".to_owned()),
+        "AWS::RDS::DBSecurityGroup" | "AWS::RDS::DBSecurityGroupIngress" | "AWS::ElastiCache::SecurityGroup"
+        | "AWS::ElastiCache::SecurityGroupIngress" | "AWS::Redshift::ClusterSecurityGroup" => {
+            Err("groups of EC2-Classic are in no VPC".to_owned())
+        }
+        _ if of_type.starts_with("AWS::WorkSpaces::") => {
+            Err("its interfaces are in the subnets of its directory".to_owned())
+        }
         "AWS::CloudFormation::CustomResource" => Err("only its function knows what it makes".to_owned()),
         _ if of_type.starts_with("Custom::") => Err("only its function knows what it makes".to_owned()),
+        _ if !of_type.starts_with("AWS::") => Err("a third party's type: what it makes is not known".to_owned()),
         _ => Err("this type is not known".to_owned()),
     }
 }

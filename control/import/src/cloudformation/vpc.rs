@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::resource::Resource;
-use super::token::Token;
 use crate::properties::Given;
 use crate::report::NoteKind;
 use crate::val::{Missing, Unknown};
@@ -82,6 +81,7 @@ pub(super) fn vpc_cidr_block(mut r: Resource<'_>) -> Result<(), String> {
 }
 
 pub(super) fn subnet(mut r: Resource<'_>) -> Result<(), String> {
+    let region = r.region();
     r.mapping.properties.silent(SILENT_SUBNET);
     r.vpc();
     block(&mut r, "a subnet");
@@ -96,6 +96,10 @@ pub(super) fn subnet(mut r: Resource<'_>) -> Result<(), String> {
     match m.properties.text("AvailabilityZone") {
         Given::Unknown(unknown) => m.assigned("AvailabilityZone", &unknown),
         Given::Known(zone) if zone.trim().is_empty() => {}
+        Given::Known(zone) if !zone.starts_with(&region) => {
+            let problem = format!("the zone {zone} is not in {region}; give the region, as in `PATH@REGION`");
+            m.properties.problems.push(problem);
+        }
         given => m.copy("AvailabilityZone", "availability_zone", given),
     }
     r.tags();
@@ -204,9 +208,4 @@ pub(super) fn made_up(r: &mut Resource<'_>, kind: &'static str, why: &str) {
     let missing = Missing { name: m.name.clone(), remedy: None };
     let given = Given::Unknown(Unknown { why: why.to_owned(), missing: Some(missing) });
     let _ = m.referred(given, kind);
-}
-
-/// Whether an attribute is a reference to a resource of a type.
-pub(super) fn names_type(r: &Resource<'_>, property: &str, of_type: &str) -> bool {
-    matches!(r.token(property), Some(Token::Resource { of_type: found, .. }) if found == of_type)
 }

@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 
 /// How many nodes a template may have once its aliases are written out: AWS takes a megabyte of text.
 const MOST_NODES: usize = 2_000_000;
+/// How many lines of quoted texts may stand too far left.
+const MOST_MENDED: usize = 200;
 /// How deep it may be.
 const DEEPEST: usize = 120;
 
@@ -29,16 +31,56 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     if let Ok(value) = serde_json::from_str::<Value>(text) {
         return Ok(Parsed { value: without_marks(value), doubled: Vec::new() });
     }
-    let mut loader = Loader::default();
-    for event in Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text)) {
-        let (event, span) = event.map_err(|error| error.to_string())?;
-        loader.take(event, &span)?;
-    }
+    let mut text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
+    let mut mended = 0;
+    let mut loader = loop {
+        match load(&text) {
+            Ok(loader) => break loader,
+            Err(Unread::Indentation(line, problem)) => match indented(&text, line).filter(|_| mended < MOST_MENDED) {
+                Some(other) => text = other,
+                None => return Err(problem),
+            },
+            Err(Unread::Other(problem)) => return Err(problem),
+        }
+        mended += 1;
+    };
     match (loader.documents.len(), loader.documents.pop()) {
         (1, Some(value)) => Ok(Parsed { value, doubled: loader.doubled }),
         (0, _) => Err("it is empty".to_owned()),
         _ => Err("it holds several documents; a template is one".to_owned()),
     }
+}
+
+/// Why a text could not be read.
+#[derive(Debug)]
+enum Unread {
+    /// A line of a quoted text stands further left than YAML allows, and AWS takes it.
+    Indentation(usize, String),
+    Other(String),
+}
+
+fn load(text: &str) -> Result<Loader, Unread> {
+    let mut loader = Loader::default();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| {
+            let problem = error.to_string();
+            if problem.starts_with("invalid indentation in multiline quoted scalar") {
+                Unread::Indentation(error.marker().line(), problem)
+            } else {
+                Unread::Other(problem)
+            }
+        })?;
+        loader.take(event, &span).map_err(Unread::Other)?;
+    }
+    Ok(loader)
+}
+
+/// The text with a line moved to the right: in a quoted text, what stands before a line's words says nothing.
+fn indented(text: &str, line: usize) -> Option<String> {
+    let mut lines: Vec<_> = text.split('\n').map(str::to_owned).collect();
+    let own = lines.get_mut(line.checked_sub(1)?)?;
+    *own = format!("{}{own}", " ".repeat(DEEPEST));
+    Some(lines.join("\n"))
 }
 
 /// Builds the tree from events.
