@@ -85,10 +85,10 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) {
             continue;
         }
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        let is_type = text.contains("AWS::") && text.contains("Type");
+        let is_type = text.contains("AWS::") && text.contains("Type") && !path.ends_with("appspec.yml");
         let has_resources = text.lines().any(|line| {
             let line = line.trim_start();
-            line.starts_with("Resources:") || line.starts_with("\"Resources\"")
+            line.trim_end() == "Resources:" || line.starts_with("\"Resources\"")
         });
         if is_type && has_resources {
             files.push(path);

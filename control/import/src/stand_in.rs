@@ -118,6 +118,7 @@ pub(crate) fn complete(estate: &mut Estate, made: &BTreeSet<Key>) {
     }
     fill(estate, made);
     choose_blocks(estate);
+    choose_ipv6_blocks(estate, made);
     open_to_the_internet(estate, made);
 }
 
@@ -354,6 +355,38 @@ fn region_of(estate: &Estate, subnet: &str) -> String {
     let vpc = estate.resources.get("subnets").and_then(|all| all.get(subnet)?.get("vpc")?.as_str());
     let region = vpc.and_then(|vpc| estate.resources.get("vpcs")?.get(vpc)?.get("region")?.as_str());
     region.unwrap_or("us-east-1").to_owned()
+}
+
+/// IPv6 blocks of stand-ins: whether they have some is as unknown as all else, and what is used with them may need one.
+fn choose_ipv6_blocks(estate: &mut Estate, made: &BTreeSet<Key>) {
+    let is_stand_in = |kind: &'static str, name: &str| made.contains(&(kind, name.to_owned()));
+    let vpcs = estate.resources.get("vpcs").into_iter().flatten();
+    let without = vpcs.filter(|(name, map)| {
+        (is_stand_in("vpcs", name) || *name == VPC) && !map.contains_key("ipv6_cidr_blocks")
+    });
+    let without: Vec<String> = without.map(|(name, _)| name.clone()).collect();
+    for (position, vpc) in without.into_iter().enumerate() {
+        let subnets: Vec<String> = estate
+            .resources
+            .get("subnets")
+            .into_iter()
+            .flatten()
+            .filter(|(_, map)| map.get("vpc").and_then(Value::as_str) == Some(&vpc))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if let Some(map) = estate.resources.get_mut("vpcs").and_then(|all| all.get_mut(&vpc)) {
+            map.insert("ipv6_cidr_blocks".to_owned(), json!([format!("2001:db8:ff{position:02x}::/56")]));
+        }
+        for (number, subnet) in subnets.into_iter().take(256).enumerate() {
+            if !is_stand_in("subnets", &subnet) && subnet != SUBNET {
+                continue;
+            }
+            if let Some(map) = estate.resources.get_mut("subnets").and_then(|all| all.get_mut(&subnet)) {
+                let block = format!("2001:db8:ff{position:02x}:{number:x}::/64");
+                map.entry("ipv6_cidr_block").or_insert(json!(block));
+            }
+        }
+    }
 }
 
 /// The subnet that a stand-in needs: any of its VPC, or one that is made up.

@@ -20,6 +20,8 @@ pub(super) struct Chosen {
     pub public: BTreeMap<String, Ipv4Addr>,
     /// Private addresses of instances and interfaces, by type and name.
     pub private: BTreeMap<(String, String), Ipv4Addr>,
+    /// Secondary addresses of interfaces that count them only, by name.
+    pub secondary: BTreeMap<String, Vec<Ipv4Addr>>,
     /// IPv6 blocks of VPCs, by name.
     pub ipv6: BTreeMap<String, IpNet>,
 }
@@ -199,20 +201,38 @@ impl<'a> Evaluator<'a> {
         if let Some(address) = self.chosen.borrow().private.get(&key) {
             return Some(Val::Text(address.to_string()));
         }
+        let address = *self.free_addresses(stack, logical, 1)?.first()?;
+        self.chosen.borrow_mut().private.insert(key, address);
+        Some(Val::Text(address.to_string()))
+    }
+
+    /// The secondary addresses of an interface that says how many it has.
+    pub(super) fn counted_addresses(&self, stack: usize, logical: &str) -> Option<Vec<Ipv4Addr>> {
+        let name = self.stack(stack)?.name_of(logical);
+        if let Some(known) = self.chosen.borrow().secondary.get(&name) {
+            return Some(known.clone());
+        }
+        let count = self.property(stack, logical, "SecondaryPrivateIpAddressCount")?.text()?;
+        let addresses = self.free_addresses(stack, logical, count.trim().parse().ok()?)?;
+        self.chosen.borrow_mut().secondary.insert(name, addresses.clone());
+        Some(addresses)
+    }
+
+    /// The highest free addresses of the subnet of an instance or interface, where its block is known.
+    fn free_addresses(&self, stack: usize, logical: &str, count: usize) -> Option<Vec<Ipv4Addr>> {
         let subnet = Token::whole(&self.property(stack, logical, "SubnetId")?.text()?)?;
         let Token::Resource { name: subnet, .. } = subnet else { return None };
         let place = self.place_of(&subnet)?;
         let block = plain(&self.property(place.stack, &place.logical, "CidrBlock")?.text()?);
         let block: Ipv4Net = block.trim().parse().ok()?;
-        let mut chosen = self.chosen.borrow_mut();
-        let taken: BTreeSet<Ipv4Addr> = chosen.private.values().copied().collect();
-        let stated = self.stated_addresses();
+        let mut taken = self.stated_addresses();
+        let chosen = self.chosen.borrow();
+        taken.extend(chosen.private.values().copied());
+        taken.extend(chosen.secondary.values().flatten().copied());
         let last = u32::from(block.broadcast());
-        let address = (5..200)
-            .map(|back| Ipv4Addr::from(last.saturating_sub(back)))
-            .find(|address| block.contains(address) && !taken.contains(address) && !stated.contains(address))?;
-        chosen.private.insert(key, address);
-        Some(Val::Text(address.to_string()))
+        let free = (5..250).map(|back| Ipv4Addr::from(last.saturating_sub(back)));
+        let free = free.filter(|address| block.contains(address) && !taken.contains(address));
+        Some(free.take(count).collect::<Vec<_>>()).filter(|found| found.len() == count)
     }
 
     /// The secondary addresses that the template states for an interface, or as many as it counts.
@@ -225,7 +245,8 @@ impl<'a> Evaluator<'a> {
             });
             return Some(Val::List(secondary.collect()));
         }
-        None
+        let counted = self.counted_addresses(stack, logical)?;
+        Some(Val::List(counted.iter().map(|address| Val::Text(address.to_string())).collect()))
     }
 
     /// Addresses that stand in any template as they are.
@@ -273,6 +294,7 @@ fn is_id(attribute: &str) -> bool {
             | "VPNConnectionId"
             | "CustomerGatewayId"
             | "CarrierGatewayId"
+            | "AcceleratorArn"
             | "LoadBalancerArn"
             | "TargetGroupArn"
             | "ListenerArn"

@@ -592,10 +592,11 @@ impl<'a> Evaluator<'a> {
         let Some(own) = self.stack(stack) else { return false };
         let key = name.strip_prefix(&own.prefix).unwrap_or(name);
         let of_type = own.template.parameters.get(key).and_then(|declared| declared.get("Type"));
-        of_type.and_then(Value::as_str).is_some_and(|of_type| {
-            let inner = of_type.trim_start_matches("List<");
-            inner.starts_with("AWS::") && !inner.starts_with("AWS::SSM::")
-        })
+        let of_type = of_type.and_then(Value::as_str).unwrap_or_default().trim_start_matches("List<");
+        (of_type.starts_with("AWS::") && !of_type.starts_with("AWS::SSM::"))
+            || own.template.resources.values().any(|resource| {
+                resource.get("Properties").is_some_and(|properties| refers_by_id(properties, key, false))
+            })
     }
 
     /// What was evaluated, with tokens read back.
@@ -647,6 +648,40 @@ pub(super) fn plain(text: &str) -> String {
         Piece::Token(Token::Resource { name, .. } | Token::Missing { name, .. }) => name,
     };
     pieces(text).into_iter().map(of).collect()
+}
+
+/// Attributes that take ids of resources.
+const IDS: &[&str] = &[
+    "VpcId",
+    "PeerVpcId",
+    "SubnetId",
+    "SubnetIds",
+    "Subnets",
+    "VPCZoneIdentifier",
+    "GroupId",
+    "GroupSet",
+    "SecurityGroups",
+    "SecurityGroupIds",
+    "SourceSecurityGroupId",
+    "DestinationSecurityGroupId",
+    "VpcSecurityGroupIds",
+    "VPCSecurityGroups",
+    "RouteTableId",
+    "TransitGatewayId",
+    "NetworkInterfaceId",
+];
+
+/// Whether `{"Ref": name}` stands where ids do.
+fn refers_by_id(value: &Value, name: &str, is_id: bool) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| refers_by_id(item, name, is_id)),
+        Value::Object(map) => map.iter().any(|(key, value)| match key.as_str() {
+            "Ref" => is_id && value.as_str() == Some(name),
+            key if key.starts_with("Fn::") => refers_by_id(value, name, is_id),
+            key => refers_by_id(value, name, IDS.contains(&key)),
+        }),
+        _ => false,
+    }
 }
 
 fn item_of(list: &str, why: String, remedy: Option<String>, index: usize) -> Val {

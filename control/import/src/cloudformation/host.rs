@@ -261,7 +261,17 @@ fn interface<'r>(
             Given::Unknown(unknown) => r.mapping.matters(theirs, &unknown),
         }
     }
-    for counted in ["SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "Ipv6PrefixCount"] {
+    if let Given::Known(count @ 1..) = r.mapping.properties.number("SecondaryPrivateIpAddressCount") {
+        match r.evaluator.counted_addresses(r.stack, r.logical) {
+            Some(addresses) => {
+                r.mapping.note(NoteKind::Assigned, format!("{count} secondary addresses are chosen"));
+                let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                r.mapping.write("secondary_private_ips", texts);
+            }
+            None => r.mapping.note(NoteKind::Omitted, format!("{count} secondary addresses, in a subnet of unknown block")),
+        }
+    }
+    for counted in ["Ipv4PrefixCount", "Ipv6PrefixCount"] {
         match r.mapping.properties.number(counted) {
             Given::Known(0) | Given::Absent => {}
             _ => r.mapping.note(NoteKind::Omitted, format!("{counted}: only the addresses that are stated are there")),
