@@ -1,6 +1,7 @@
 //! Which of the templates in a folder import, and why do the others not?
 //!
-//! `cargo run -p vpclab-import --example corpus -- FOLDER [--list]` imports each template by itself, with stand-ins.
+//! `cargo run -p vpclab-import --example corpus -- FOLDER [--list] [--notes]` imports each template by itself, with stand-ins.
+//! A file in place of the folder is shown as it is imported.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -12,7 +13,12 @@ use vpclab_import::{Fate, Format, ImportError, NoteKind, Options, Source, import
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().unwrap_or_else(|| ".".to_owned()));
-    let is_list = arguments.next().is_some();
+    let flags: Vec<String> = arguments.collect();
+    let is_list = flags.iter().any(|flag| flag == "--list");
+    let is_notes = flags.iter().any(|flag| flag == "--notes");
+    if folder.is_file() {
+        return show(folder);
+    }
     let mut files = Vec::new();
     find(&folder, &mut files);
     files.sort();
@@ -37,8 +43,8 @@ fn main() {
                 }
                 for resource in &imported.report.resources {
                     *fates.entry(resource.fate).or_default() += 1;
-                    for note in resource.notes.iter().filter(|note| note.kind == NoteKind::Omitted) {
-                        let key = format!("omitted: {}: {}", resource.of_type, note.text);
+                    for note in resource.notes.iter().filter(|note| is_notes || note.kind == NoteKind::Omitted) {
+                        let key = format!("{:?}: {}: {}", note.kind, resource.of_type, note.text);
                         reasons.entry(key).or_default().push(name.clone());
                     }
                 }
@@ -70,6 +76,16 @@ fn main() {
     }
     println!("\n{} templates: {clean} without omission, {omitting} with, {failing} fail", files.len());
     println!("{fates:?}");
+}
+
+/// One template: its document and report.
+fn show(path: PathBuf) {
+    let source = Source { name: "t".to_owned(), path, region: None, account: None };
+    let options = Options { format: None, stand_ins: true, parameters: Vec::new() };
+    match import(&[source], &options) {
+        Ok(imported) => println!("{:#}\n{}", imported.document, imported.report),
+        Err(error) => eprintln!("{error}"),
+    }
 }
 
 /// The templates in a folder and in those inside.

@@ -250,6 +250,8 @@ fn take_notes(evaluator: &Evaluator<'_>, estate: &mut Estate) {
             }
             let text = if of_type.contains("AvailabilityZone::Name") {
                 format!("the parameter {}{key} has no value; zones of {} are taken", stack.address, stack.region)
+            } else if estate.stand_ins.keys().any(|(_, name)| name.contains(key.as_str())) {
+                format!("the parameter {}{key} has no value; stand-ins are called after it", stack.address)
             } else {
                 format!("the parameter {}{key} has no value; no packet depends on it", stack.address)
             };

@@ -217,7 +217,10 @@ impl<'a> Mapping<'a> {
 
     /// Notes something.
     pub(crate) fn note(&mut self, kind: NoteKind, text: impl Into<String>) {
-        self.properties.notes.push(Note::new(kind, text));
+        let note = Note::new(kind, text);
+        if !self.properties.notes.contains(&note) {
+            self.properties.notes.push(note);
+        }
     }
 
     /// Notes that an attribute is chosen by us, as nobody knows it.
@@ -235,6 +238,12 @@ impl<'a> Mapping<'a> {
         let text = format!("{place} is not known: {}", unknown.why);
         self.note(NoteKind::Unknown, text.clone());
         self.unknown.push(text);
+    }
+
+    /// Notes that something about the resource is not known, which no attribute says.
+    pub(crate) fn doubt(&mut self, why: &str) {
+        self.note(NoteKind::Unknown, why);
+        self.unknown.push(why.to_owned());
     }
 
     /// Puts what was written under the resource's own name.

@@ -320,6 +320,13 @@ impl<'a> Evaluator<'a> {
             return Some(Val::Text(token.encode()));
         }
         let index: usize = index.trim().parse().ok()?;
+        // Some regions have more zones than the three that are taken everywhere.
+        if items.get("Fn::GetAZs").is_some()
+            && let Some(Val::Text(first)) = self.zones(stack, items.get("Fn::GetAZs")?).and_then(first_item)
+            && let Some(letter) = ["a", "b", "c", "d", "e", "f"].get(index)
+        {
+            return Some(Val::Text(format!("{}{letter}", first.trim_end_matches('a'))));
+        }
         match self.evaluate(stack, items) {
             Val::List(items) => match items.as_slice() {
                 [Val::Text(single)] => match Token::whole(single) {
@@ -681,6 +688,13 @@ fn refers_by_id(value: &Value, name: &str, is_id: bool) -> bool {
             key => refers_by_id(value, name, IDS.contains(&key)),
         }),
         _ => false,
+    }
+}
+
+fn first_item(list: Val) -> Option<Val> {
+    match list {
+        Val::List(items) => items.into_iter().next(),
+        other => Some(other).filter(|other| !matches!(other, Val::Text(_))),
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn with_template(
     if of_type == "AWS::EC2::Instance"
         && let Some(Val::Map(template)) = properties.get("LaunchTemplate")
     {
-        for (key, value) in template_data(evaluator, template) {
+        for (key, value) in template_data(evaluator, template).unwrap_or_default() {
             properties.entry(key).or_insert(value);
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn with_template(
 pub(super) fn template_data(
     evaluator: &Evaluator<'_>,
     specification: &BTreeMap<String, Val>,
-) -> BTreeMap<String, Val> {
+) -> Option<BTreeMap<String, Val>> {
     let named = ["LaunchTemplateId", "LaunchTemplateName", "Id", "Name"].iter().find_map(|key| specification.get(*key));
     let place = match named {
         Some(Val::Name(Named { name, .. })) => evaluator.place_of(name),
@@ -91,14 +91,30 @@ pub(super) fn template_data(
         }),
         _ => None,
     };
-    let data = place.and_then(|place| evaluator.property(place.stack, &place.logical, "LaunchTemplateData"));
+    let place = place?;
+    let data = evaluator.property(place.stack, &place.logical, "LaunchTemplateData");
     match data.map(|data| evaluator.finished(data)) {
-        Some(Val::Map(data)) => data,
-        _ => BTreeMap::new(),
+        Some(Val::Map(data)) => Some(data),
+        _ => None,
     }
 }
 
+/// The same; one that is in no template leaves unknown what it says.
+pub(super) fn template_or_doubt(
+    r: &mut Resource<'_>,
+    specification: &BTreeMap<String, Val>,
+) -> BTreeMap<String, Val> {
+    let data = template_data(r.evaluator, specification);
+    if data.is_none() {
+        r.mapping.doubt("its launch template is in no given template: its groups and addresses are not known");
+    }
+    data.unwrap_or_default()
+}
+
 pub(super) fn instance(mut r: Resource<'_>) -> Result<(), String> {
+    if let Some(Val::Map(specification)) = r.mapping.properties.take("LaunchTemplate") {
+        let _ = template_or_doubt(&mut r, specification);
+    }
     r.mapping.properties.silent(SILENT);
     let zone = match r.mapping.properties.text("AvailabilityZone") {
         Given::Known(zone) => Some(zone),
@@ -365,7 +381,7 @@ pub(super) fn auto_scaling_group(mut r: Resource<'_>) -> Result<(), String> {
         Given::Unknown(unknown) => return Err(format!("VPCZoneIdentifier is not known: {}", unknown.why)),
         _ => zones_subnets(&mut r),
     };
-    let data = launch_data(&r);
+    let data = launch_data(&mut r);
     let (groups, public) = launched(&mut r, &data);
     r.tags();
     r.mapping.properties.silence();
@@ -387,31 +403,34 @@ pub(super) fn zones_subnets(r: &mut Resource<'_>) -> Vec<String> {
 }
 
 /// What an Auto Scaling group launches: of a template, a configuration, or another instance.
-fn launch_data(r: &Resource<'_>) -> BTreeMap<String, Val> {
-    let property = |key: &str| {
-        let value = r.evaluator.property(r.stack, r.logical, key)?;
-        Some(r.evaluator.finished(value))
-    };
-    let map = |value: Option<Val>| match value {
-        Some(Val::Map(map)) => Some(map),
+fn launch_data(r: &mut Resource<'_>) -> BTreeMap<String, Val> {
+    let (evaluator, stack, logical) = (r.evaluator, r.stack, r.logical);
+    let property = |key: &str| evaluator.property(stack, logical, key).map(|value| evaluator.finished(value));
+    let map = |value: Option<&Val>| match value {
+        Some(Val::Map(map)) => Some(map.clone()),
         _ => None,
     };
-    if let Some(specification) = map(property("LaunchTemplate")) {
-        return template_data(r.evaluator, &specification);
+    if let Some(specification) = map(property("LaunchTemplate").as_ref()) {
+        return template_or_doubt(r, &specification);
     }
-    if let Some(policy) = map(property("MixedInstancesPolicy")) {
-        let template = map(policy.get("LaunchTemplate").cloned()).unwrap_or_default();
-        let specification = map(template.get("LaunchTemplateSpecification").cloned()).unwrap_or_default();
-        return template_data(r.evaluator, &specification);
+    if let Some(policy) = map(property("MixedInstancesPolicy").as_ref()) {
+        let template = map(policy.get("LaunchTemplate")).unwrap_or_default();
+        let specification = map(template.get("LaunchTemplateSpecification")).unwrap_or_default();
+        return template_or_doubt(r, &specification);
     }
-    let place = property("LaunchConfigurationName")
-        .or_else(|| property("InstanceId"))
-        .and_then(|value| r.place_of(&value));
-    let Some(place) = place else { return BTreeMap::new() };
-    let written = r.evaluator.stack(place.stack).and_then(|stack| {
-        stack.template.resources.get(&place.logical)?.get("Properties")
+    let named = property("LaunchConfigurationName").or_else(|| property("InstanceId"));
+    let place = named.and_then(|value| r.place_of(&value));
+    let written = place.and_then(|place| {
+        let resource = evaluator.stack(place.stack)?.template.resources.get(&place.logical)?;
+        Some(evaluator.value(place.stack, resource.get("Properties")?))
     });
-    map(written.map(|written| r.evaluator.value(place.stack, written))).unwrap_or_default()
+    match written {
+        Some(Val::Map(data)) => data,
+        _ => {
+            r.mapping.doubt("what it launches is in no given template: its groups and addresses are not known");
+            BTreeMap::new()
+        }
+    }
 }
 
 /// Groups and public address of what is launched.

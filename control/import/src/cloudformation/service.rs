@@ -18,6 +18,8 @@ struct Service {
     groups: &'static [&'static str],
     /// Where it is said that there is a public address, and in which word.
     public: Option<(&'static [&'static str], &'static str)>,
+    /// Whether these are instances, which have public addresses where their subnet says so; others never do.
+    are_instances: bool,
     /// What of its interfaces is not modelled: groups of the service's own.
     doubt: &'static str,
 }
@@ -27,7 +29,15 @@ const fn service(
     subnets: &'static [&'static str],
     groups: &'static [&'static str],
 ) -> Service {
-    Service { of_type, subnets, groups, public: None, doubt: "" }
+    Service { of_type, subnets, groups, public: None, are_instances: false, doubt: "" }
+}
+
+const fn instances(
+    of_type: &'static str,
+    subnets: &'static [&'static str],
+    groups: &'static [&'static str],
+) -> Service {
+    Service { of_type, subnets, groups, public: None, are_instances: true, doubt: "" }
 }
 
 const OWN_GROUP: &str = "the service makes a security group of its own for it";
@@ -61,7 +71,7 @@ const SERVICES: &[Service] = &[
     service("AWS::MSK::ServerlessCluster", &["VpcConfigs", "SubnetIds"], &["VpcConfigs", "SecurityGroups"]),
     service("AWS::CodeBuild::Project", &["VpcConfig", "Subnets"], &["VpcConfig", "SecurityGroupIds"]),
     service("AWS::CodeBuild::Fleet", &["FleetVpcConfig", "Subnets"], &["FleetVpcConfig", "SecurityGroupIds"]),
-    service(
+    instances(
         "AWS::Batch::ComputeEnvironment",
         &["ComputeResources", "Subnets"],
         &["ComputeResources", "SecurityGroupIds"],
@@ -90,7 +100,7 @@ const SERVICES: &[Service] = &[
     service("AWS::Transfer::Server", &["EndpointDetails", "SubnetIds"], &["EndpointDetails", "SecurityGroupIds"]),
     service("AWS::NeptuneGraph::PrivateGraphEndpoint", &["SubnetIds"], &["SecurityGroupIds"]),
     service("AWS::EC2::InstanceConnectEndpoint", &["SubnetId"], &["SecurityGroupIds"]),
-    service("AWS::ImageBuilder::InfrastructureConfiguration", &["SubnetId"], &["SecurityGroupIds"]),
+    instances("AWS::ImageBuilder::InfrastructureConfiguration", &["SubnetId"], &["SecurityGroupIds"]),
     service("AWS::VpcLattice::ResourceGateway", &["SubnetIds"], &["SecurityGroupIds"]),
     service(
         "AWS::KinesisFirehose::DeliveryStream",
@@ -105,12 +115,12 @@ const SERVICES: &[Service] = &[
         doubt: OWN_GROUP,
         ..service("AWS::DirectoryService::SimpleAD", &["VpcSettings", "SubnetIds"], &["-"])
     },
-    Service { doubt: OWN_GROUP, ..service("AWS::Cloud9::EnvironmentEC2", &["SubnetId"], &["-"]) },
+    Service { doubt: OWN_GROUP, ..instances("AWS::Cloud9::EnvironmentEC2", &["SubnetId"], &["-"]) },
     Service { doubt: OWN_GROUP, ..service("AWS::CloudHSM::Cluster", &["SubnetIds"], &["-"]) },
     Service { doubt: OWN_GROUP, ..service("AWS::CloudHSMV2::Cluster", &["SubnetIds"], &["-"]) },
     Service {
         doubt: "EMR makes the rules of its groups itself",
-        ..service(
+        ..instances(
             "AWS::EMR::Cluster",
             &["Instances", "Ec2SubnetId"],
             &["Instances", "EmrManagedMasterSecurityGroup"],
@@ -168,6 +178,7 @@ pub(super) fn map(mut r: Resource<'_>) -> Result<(), String> {
         }
         found.and_then(Val::text).as_deref() == Some(word)
     });
+    let public = public.or((!service.are_instances).then_some(false));
     let doubt = Some(service.doubt).filter(|doubt| !doubt.is_empty()).map(str::to_owned);
     if let Some(doubt) = &doubt {
         r.mapping.note(NoteKind::Unknown, doubt.clone());
@@ -261,10 +272,11 @@ pub(super) fn eks_nodes(mut r: Resource<'_>) -> Result<(), String> {
         _ => return Err("it names no subnets".to_owned()),
     };
     let data = match r.mapping.properties.take("LaunchTemplate") {
-        Some(Val::Map(specification)) => super::host::template_data(r.evaluator, specification),
+        Some(Val::Map(specification)) => super::host::template_or_doubt(&mut r, specification),
         _ => std::collections::BTreeMap::new(),
     };
     let (groups, public) = super::host::launched(&mut r, &data);
+    let public = if r.mapping.of_type == "AWS::EKS::FargateProfile" { Some(false) } else { public };
     let mut doubt = None;
     let groups = groups.or_else(|| match r.mapping.properties.take("ClusterName") {
         Some(Val::Name(named)) if named.of_type == "AWS::EKS::Cluster" => Some(vec![cluster_group(&named.name)]),
