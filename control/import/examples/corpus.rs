@@ -27,13 +27,9 @@ fn main() {
     let mut fates: BTreeMap<Fate, usize> = BTreeMap::new();
     for file in &files {
         let name = file.strip_prefix(&folder).unwrap_or(file).display().to_string();
-        let source =
-            Source { name: "t".to_owned(), path: file.clone(), region: None, account: None };
-        let options = Options {
-            format: Some(Format::CloudFormation),
-            stand_ins: true,
-            parameters: Vec::new(),
-        };
+        let source = Source { name: "t".to_owned(), path: file.clone(), region: None, account: None };
+        let options =
+            Options { format: Some(Format::CloudFormation), stand_ins: true, parameters: Vec::new() };
         match import(&[source], &options) {
             Ok(imported) => {
                 if imported.report.has_omissions() {
@@ -43,7 +39,9 @@ fn main() {
                 }
                 for resource in &imported.report.resources {
                     *fates.entry(resource.fate).or_default() += 1;
-                    for note in resource.notes.iter().filter(|note| is_notes || note.kind == NoteKind::Omitted) {
+                    for note in
+                        resource.notes.iter().filter(|note| is_notes || note.kind == NoteKind::Omitted)
+                    {
                         let key = format!("{:?}: {}: {}", note.kind, resource.of_type, note.text);
                         reasons.entry(key).or_default().push(name.clone());
                     }

@@ -124,11 +124,14 @@ fn take_parameters(stacks: &mut [Stack], options: &Options, estate: &mut Estate)
         let mut is_taken = false;
         for stack in stacks.iter_mut() {
             let is_meant = given.source.as_ref().is_none_or(|source| *source == stack.source);
-            let Some(declared) = stack.template.parameters.get(&given.key).filter(|_| is_meant) else { continue };
+            let Some(declared) = stack.template.parameters.get(&given.key).filter(|_| is_meant) else {
+                continue;
+            };
             is_taken = true;
             let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let allowed = declared.get("AllowedValues").and_then(Value::as_array);
-            let is_list = declared.get("Type").and_then(Value::as_str).is_some_and(|name| name.contains("List"));
+            let is_list =
+                declared.get("Type").and_then(Value::as_str).is_some_and(|name| name.contains("List"));
             let items = given.value.split(',').map(str::trim).filter(|_| is_list);
             let items: Vec<_> = if is_list { items.collect() } else { vec![given.value.as_str()] };
             if let Some(allowed) = allowed {
@@ -173,7 +176,8 @@ fn take_resource(
         notes,
     };
     if of_type.is_empty() {
-        let note = Note::new(NoteKind::Omitted, "it has no type: it may be what a macro makes into resources");
+        let note =
+            Note::new(NoteKind::Omitted, "it has no type: it may be what a macro makes into resources");
         return estate.report(plain(Fate::LeftOut, vec![note]));
     }
     let is_made = match types::changes_no_packet(of_type) {
@@ -249,7 +253,10 @@ fn take_notes(evaluator: &Evaluator<'_>, estate: &mut Estate) {
                 continue;
             }
             let text = if of_type.contains("AvailabilityZone::Name") {
-                format!("the parameter {}{key} has no value; zones of {} are taken", stack.address, stack.region)
+                format!(
+                    "the parameter {}{key} has no value; zones of {} are taken",
+                    stack.address, stack.region
+                )
             } else if estate.stand_ins.keys().any(|(_, name)| name.contains(key.as_str())) {
                 format!("the parameter {}{key} has no value; stand-ins are called after it", stack.address)
             } else {

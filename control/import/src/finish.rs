@@ -134,8 +134,9 @@ fn apply_edits(estate: &mut Estate) {
             Change::Set(value) => {
                 let before = resource.insert(attribute.to_owned(), value.clone());
                 if let Some(before) = before.filter(|before| *before != value) {
-                    let problem =
-                        format!("{kind}.{name}.{attribute} would be {value}, and something else makes it {before}");
+                    let problem = format!(
+                        "{kind}.{name}.{attribute} would be {value}, and something else makes it {before}"
+                    );
                     estate.problem(&by, problem);
                 }
             }

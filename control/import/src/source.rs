@@ -46,7 +46,9 @@ pub struct Source {
 
 /// Why a text names no source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no source: {problem}; write [NAME=]PATH[@REGION[/ACCOUNT]], as in net.yaml or prod=net.yaml@eu-west-1/123456789012")]
+#[error(
+    "`{text}` is no source: {problem}; write [NAME=]PATH[@REGION[/ACCOUNT]], as in net.yaml or prod=net.yaml@eu-west-1/123456789012"
+)]
 pub struct InvalidSource {
     text: String,
     problem: String,
@@ -162,7 +164,10 @@ fn is_region(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let [words @ .., number] = parts.as_slice() else { return false };
     let is_word = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
-    words.len() >= 2 && words.iter().all(is_word) && number.chars().all(|c| c.is_ascii_digit()) && !number.is_empty()
+    words.len() >= 2
+        && words.iter().all(is_word)
+        && number.chars().all(|c| c.is_ascii_digit())
+        && !number.is_empty()
 }
 
 fn is_account(text: &str) -> bool {
@@ -242,14 +247,18 @@ fn recognise(source: &Source, files: &BTreeMap<PathBuf, String>) -> Result<Forma
         |problem: &str| SourceError::Unrecognised { path: source.path.clone(), problem: problem.to_owned() };
     if source.path.is_dir() {
         return if files.is_empty() {
-            Err(unrecognised("there is no .json file in this folder; give the folder that `aws ec2 describe-*` was saved to, or a file"))
+            Err(unrecognised(
+                "there is no .json file in this folder; give the folder that `aws ec2 describe-*` was saved to, or a file",
+            ))
         } else {
             Ok(Format::Describe)
         };
     }
     let text = files.values().next().map_or("", String::as_str);
     match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(map)) if map.contains_key("format_version") || map.contains_key("planned_values") => {
+        Ok(Value::Object(map))
+            if map.contains_key("format_version") || map.contains_key("planned_values") =>
+        {
             Ok(Format::Terraform)
         }
         Ok(Value::Object(map)) if map.contains_key("Resources") => Ok(Format::CloudFormation),
@@ -257,9 +266,17 @@ fn recognise(source: &Source, files: &BTreeMap<PathBuf, String>) -> Result<Forma
             "this is Terraform's own state file; give what `terraform show -json` prints of it",
         )),
         Ok(Value::Object(_)) => Ok(Format::Describe),
-        Ok(_) => Err(unrecognised("JSON, and no object; give a template, `terraform show -json` or `aws ec2 describe-*`")),
+        Ok(_) => Err(unrecognised(
+            "JSON, and no object; give a template, `terraform show -json` or `aws ec2 describe-*`",
+        )),
         // CloudFormation's YAML has tags that only its own reader knows: what names resources is taken for it.
-        Err(_) if text.lines().any(|line| line.starts_with("Resources:") || line.starts_with("\"Resources\":")) => Ok(Format::CloudFormation),
+        Err(_)
+            if text
+                .lines()
+                .any(|line| line.starts_with("Resources:") || line.starts_with("\"Resources\":")) =>
+        {
+            Ok(Format::CloudFormation)
+        }
         Err(error) => Err(unrecognised(&format!(
             "neither JSON ({error}) nor a template with `Resources:`; give a CloudFormation template, `terraform show -json` or `aws ec2 describe-*`"
         ))),

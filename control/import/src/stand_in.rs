@@ -57,11 +57,28 @@ pub(crate) fn begin(kind: &str, why: &str) -> Option<Map<String, Value>> {
     let mut attributes = match kind {
         // Rules that others add to it hold; that it has none of its own, nobody says.
         "security_groups" => json!({ "ingress": [], "egress": [] }),
-        "network_acls" | "route_tables" | "subnets" | "vpcs" | "instances" | "network_interfaces"
-        | "internet_gateways" | "vpn_gateways" | "egress_only_internet_gateways" | "transit_gateways"
-        | "transit_gateway_vpc_attachments" | "transit_gateway_route_tables" | "vpc_peering_connections"
-        | "eips" | "load_balancers" | "network_firewalls" | "client_vpn_endpoints" | "carrier_gateways"
-        | "core_networks" | "local_gateways" | "odb_networks" | "target_groups"
+        "network_acls"
+        | "route_tables"
+        | "subnets"
+        | "vpcs"
+        | "instances"
+        | "network_interfaces"
+        | "internet_gateways"
+        | "vpn_gateways"
+        | "egress_only_internet_gateways"
+        | "transit_gateways"
+        | "transit_gateway_vpc_attachments"
+        | "transit_gateway_route_tables"
+        | "vpc_peering_connections"
+        | "eips"
+        | "load_balancers"
+        | "network_firewalls"
+        | "client_vpn_endpoints"
+        | "carrier_gateways"
+        | "core_networks"
+        | "local_gateways"
+        | "odb_networks"
+        | "target_groups"
         | "transit_gateway_multicast_domains" => json!({}),
         "nat_gateways" => json!({ "connectivity_type": "private" }),
         "customer_gateways" => json!({}),
@@ -125,7 +142,9 @@ pub(crate) fn complete(estate: &mut Estate, made: &BTreeSet<Key>) {
 fn names(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(name)) => vec![name.clone()],
-        Some(Value::Array(items)) => items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect(),
+        Some(Value::Array(items)) => {
+            items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -238,7 +257,8 @@ fn block(map: &Map<String, Value>) -> Option<Ipv4Net> {
 fn choose_blocks(estate: &mut Estate) {
     let mut taken: Vec<Ipv4Net> =
         estate.resources.get("vpcs").into_iter().flatten().filter_map(|(_, map)| block(map)).collect();
-    let vpcs: Vec<String> = estate.resources.get("vpcs").into_iter().flat_map(|all| all.keys().cloned()).collect();
+    let vpcs: Vec<String> =
+        estate.resources.get("vpcs").into_iter().flat_map(|all| all.keys().cloned()).collect();
     for vpc in vpcs {
         let in_vpc = |map: &Map<String, Value>| map.get("vpc").and_then(Value::as_str) == Some(&vpc);
         let inside: Vec<(String, Option<Ipv4Net>)> = estate
@@ -256,10 +276,13 @@ fn choose_blocks(estate: &mut Estate) {
             None => {
                 let stated = inside.iter().filter(|(_, block)| block.is_none());
                 let stated = stated.flat_map(|(name, _)| stated_addresses(estate, name));
-                let wide = |address: Ipv4Addr, most: u8| Ipv4Net::new(address, most.min(16)).map(|net| net.trunc());
+                let wide =
+                    |address: Ipv4Addr, most: u8| Ipv4Net::new(address, most.min(16)).map(|net| net.trunc());
                 let all = declared.iter().map(|net| (net.network(), net.prefix_len()));
-                let mut blocks: BTreeSet<Ipv4Net> =
-                    all.chain(stated.map(|address| (address, 16))).filter_map(|(a, p)| wide(a, p.max(16)).ok()).collect();
+                let mut blocks: BTreeSet<Ipv4Net> = all
+                    .chain(stated.map(|address| (address, 16)))
+                    .filter_map(|(a, p)| wide(a, p.max(16)).ok())
+                    .collect();
                 if blocks.is_empty() {
                     blocks.extend(free(&taken));
                 }
@@ -308,11 +331,13 @@ fn choose_subnets(
     let classes = same_zone(estate);
     let mut zones: BTreeMap<String, String> = BTreeMap::new();
     for (name, class) in &classes {
-        let zone = estate.resources.get("subnets").and_then(|all| all.get(name)?.get("availability_zone")?.as_str());
+        let zone =
+            estate.resources.get("subnets").and_then(|all| all.get(name)?.get("availability_zone")?.as_str());
         zones.extend(zone.map(|zone| (class.clone(), zone.to_owned())));
     }
     let mut next = 0;
-    let without: Vec<&String> = inside.iter().filter(|(_, block)| block.is_none()).map(|(name, _)| name).collect();
+    let without: Vec<&String> =
+        inside.iter().filter(|(_, block)| block.is_none()).map(|(name, _)| name).collect();
     for name in without {
         let stated = stated_addresses(estate, name);
         let around = |prefix: u8| {
@@ -421,7 +446,8 @@ fn fill(estate: &mut Estate, made: &BTreeSet<Key>) {
                     VPC.to_owned()
                 });
                 let by = Address { source: String::new(), address: "stand-ins".to_owned() };
-                let mut attributes = begin("subnets", "the subnet of a stand-in is not known").unwrap_or_default();
+                let mut attributes =
+                    begin("subnets", "the subnet of a stand-in is not known").unwrap_or_default();
                 attributes.insert("vpc".to_owned(), json!(vpc));
                 estate.put("subnets", SUBNET, attributes, &by);
                 estate.report.made.push(becomes(&("subnets", SUBNET.to_owned())));
@@ -449,10 +475,12 @@ fn open_to_the_internet(estate: &mut Estate, made: &BTreeSet<Key>) {
         .collect();
     let is_stand_in = |vpc: &&String| made.contains(&("vpcs", (*vpc).clone())) || *vpc == VPC;
     let vpcs = estate.resources.get("vpcs").into_iter().flat_map(|all| all.keys());
-    let without: Vec<String> = vpcs.filter(is_stand_in).filter(|vpc| !attached.contains(*vpc)).cloned().collect();
+    let without: Vec<String> =
+        vpcs.filter(is_stand_in).filter(|vpc| !attached.contains(*vpc)).cloned().collect();
     for vpc in without {
         let name = format!("{vpc}-igw");
-        let mut attributes = begin("internet_gateways", "whether the VPC has one is not known").unwrap_or_default();
+        let mut attributes =
+            begin("internet_gateways", "whether the VPC has one is not known").unwrap_or_default();
         attributes.insert("vpc".to_owned(), json!(vpc));
         estate.put("internet_gateways", &name, attributes, &by);
         estate.report.made.push(becomes(&("internet_gateways", name)));

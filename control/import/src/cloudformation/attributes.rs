@@ -9,8 +9,8 @@ use std::net::Ipv4Addr;
 use ipnet::{IpNet, Ipv4Net};
 use serde_json::Value;
 
-use super::functions::{Evaluator, missing, plain};
-use super::token::{Address, Token};
+use super::functions::{Evaluator, missing};
+use super::token::{Address, Token, plain};
 use crate::val::Val;
 
 /// Addresses that templates use and do not state, chosen in the order in which they are asked for.
@@ -38,10 +38,7 @@ impl<'a> Evaluator<'a> {
     pub(super) fn place_of(&self, name: &str) -> Option<Place> {
         self.stacks().iter().enumerate().find_map(|(stack, own)| {
             let logical = name.strip_prefix(&own.prefix)?;
-            own.template
-                .resources
-                .contains_key(logical)
-                .then(|| Place { stack, logical: logical.to_owned() })
+            own.template.resources.contains_key(logical).then(|| Place { stack, logical: logical.to_owned() })
         })
     }
 
@@ -74,28 +71,31 @@ impl<'a> Evaluator<'a> {
             };
         }
         let found = match (of_type, attribute) {
-            ("AWS::EC2::VPC", "DefaultSecurityGroup") => {
-                Some(Val::Text(Token::resource("AWS::EC2::SecurityGroup", &format!("{name}/default")).encode()))
-            }
+            ("AWS::EC2::VPC", "DefaultSecurityGroup") => Some(Val::Text(
+                Token::resource("AWS::EC2::SecurityGroup", &format!("{name}/default")).encode(),
+            )),
             ("AWS::EC2::VPC", "DefaultNetworkAcl") => {
                 Some(Val::Text(Token::resource("AWS::EC2::NetworkAcl", &format!("{name}/default")).encode()))
             }
             ("AWS::EC2::VPC", "Ipv6CidrBlocks") => Some(self.ipv6_blocks(stack, logical)),
             ("AWS::EC2::VPC", "CidrBlock") | ("AWS::EC2::Subnet", "CidrBlock") => written("CidrBlock"),
-            ("AWS::EC2::Subnet", "Ipv6CidrBlocks") => written("Ipv6CidrBlock").map(|one| Val::List(vec![one])),
+            ("AWS::EC2::Subnet", "Ipv6CidrBlocks") => {
+                written("Ipv6CidrBlock").map(|one| Val::List(vec![one]))
+            }
             ("AWS::EC2::Subnet", "AvailabilityZone") => {
                 written("AvailabilityZone").or_else(|| Some(Val::Text(format!("{}a", own.region))))
             }
-            ("AWS::EC2::Instance", "AvailabilityZone") => written("AvailabilityZone").or_else(|| {
-                match Token::whole(&written("SubnetId")?.text()?)? {
+            ("AWS::EC2::Instance", "AvailabilityZone") => {
+                written("AvailabilityZone").or_else(|| match Token::whole(&written("SubnetId")?.text()?)? {
                     Token::Resource { name, .. } => {
                         let Place { stack, logical } = self.place_of(&name)?;
                         Some(self.attribute(stack, &logical, "AvailabilityZone"))
                     }
                     Token::Missing { .. } => None,
-                }
-            }),
-            ("AWS::EC2::Instance", "PrivateIp") | ("AWS::EC2::NetworkInterface", "PrimaryPrivateIpAddress") => {
+                })
+            }
+            ("AWS::EC2::Instance", "PrivateIp")
+            | ("AWS::EC2::NetworkInterface", "PrimaryPrivateIpAddress") => {
                 written("PrivateIpAddress").or_else(|| self.private_address(stack, logical))
             }
             ("AWS::EC2::NetworkInterface", "SecondaryPrivateIpAddresses") => {
@@ -113,7 +113,9 @@ impl<'a> Evaluator<'a> {
             ("AWS::NetworkFirewall::Firewall", "EndpointIds") => {
                 let firewall = Token::resource(of_type, &name).encode();
                 let zones = super::functions::ZONES.iter();
-                Some(Val::List(zones.map(|zone| Val::Text(format!("{}{zone}:{firewall}", own.region))).collect()))
+                Some(Val::List(
+                    zones.map(|zone| Val::Text(format!("{}{zone}:{firewall}", own.region))).collect(),
+                ))
             }
             ("AWS::EC2::EIP", "PublicIp") => Some(Val::Text(
                 Token::Resource { of_type: of_type.to_owned(), name: name.clone(), address: Address::Public }
@@ -128,17 +130,15 @@ impl<'a> Evaluator<'a> {
                 })
             }
             ("AWS::RDS::DBInstance" | "AWS::RDS::DBCluster" | "AWS::Neptune::DBCluster", "Endpoint.Port") => {
-                written("Port").or_else(|| Some(Val::Number(database_port(of_type, written("Engine")).into())))
+                written("Port")
+                    .or_else(|| Some(Val::Number(database_port(of_type, written("Engine")).into())))
             }
             ("AWS::DocDB::DBCluster", "Port") => written("Port").or(Some(Val::Number(27017.into()))),
-            ("AWS::Redshift::Cluster", "Endpoint.Port") => {
-                written("Port").or(Some(Val::Number(5439.into())))
-            }
+            ("AWS::Redshift::Cluster", "Endpoint.Port") => written("Port").or(Some(Val::Number(5439.into()))),
             ("AWS::ElastiCache::CacheCluster", "RedisEndpoint.Port" | "ConfigurationEndpoint.Port")
-            | (
-                "AWS::ElastiCache::ReplicationGroup",
-                "PrimaryEndPoint.Port" | "ConfigurationEndPoint.Port",
-            ) => written("Port"),
+            | ("AWS::ElastiCache::ReplicationGroup", "PrimaryEndPoint.Port" | "ConfigurationEndPoint.Port") => {
+                written("Port")
+            }
             _ if is_id(attribute) => Some(itself()),
             _ => None,
         };
@@ -175,9 +175,7 @@ impl<'a> Evaluator<'a> {
         let next = u16::try_from(chosen.ipv6.len() + 1).unwrap_or(u16::MAX);
         // The third group counts VPCs.
         let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, next, 0, 0, 0, 0, 0);
-        *chosen.ipv6.entry(vpc.to_owned()).or_insert_with(|| {
-            ipnet::Ipv6Net::new_assert(address, 56).into()
-        })
+        *chosen.ipv6.entry(vpc.to_owned()).or_insert_with(|| ipnet::Ipv6Net::new_assert(address, 56).into())
     }
 
     /// The address of an elastic IP that is used and not stated, of the documentation's pool.
@@ -186,11 +184,8 @@ impl<'a> Evaluator<'a> {
         // From the end of 203.0.113.0/24 and on to 198.51.100.0/24: the model gives out the others from the start.
         let taken = chosen.public.len();
         let host = 254 - u8::try_from(taken % 200).unwrap_or(0);
-        let address = if taken < 200 {
-            Ipv4Addr::new(203, 0, 113, host)
-        } else {
-            Ipv4Addr::new(198, 51, 100, host)
-        };
+        let address =
+            if taken < 200 { Ipv4Addr::new(203, 0, 113, host) } else { Ipv4Addr::new(198, 51, 100, host) };
         chosen.public.entry(name.to_owned()).or_insert(address).to_string()
     }
 

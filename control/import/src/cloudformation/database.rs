@@ -48,7 +48,12 @@ const DATABASES: &[Database] = &[
     },
     database("AWS::Neptune::DBCluster", "DBSubnetGroupName", "SubnetIds", &["VpcSecurityGroupIds"]),
     database("AWS::ElastiCache::CacheCluster", "CacheSubnetGroupName", "SubnetIds", &["VpcSecurityGroupIds"]),
-    database("AWS::ElastiCache::ReplicationGroup", "CacheSubnetGroupName", "SubnetIds", &["SecurityGroupIds"]),
+    database(
+        "AWS::ElastiCache::ReplicationGroup",
+        "CacheSubnetGroupName",
+        "SubnetIds",
+        &["SecurityGroupIds"],
+    ),
     database("AWS::MemoryDB::Cluster", "SubnetGroupName", "SubnetIds", &["SecurityGroupIds"]),
     database("AWS::DAX::Cluster", "SubnetGroupName", "SubnetIds", &["SecurityGroupIds"]),
     database("AWS::Redshift::Cluster", "ClusterSubnetGroupName", "SubnetIds", &["VpcSecurityGroupIds"]),
@@ -170,8 +175,11 @@ fn subnets_of_group(
 fn group_called(r: &Resource<'_>, name: &str) -> Option<Val> {
     for (position, stack) in r.evaluator.stacks().iter().enumerate() {
         for logical in stack.template.resources.keys() {
-            let Some(of_type) = stack.type_of(logical).filter(|name| name.contains("SubnetGroup")) else { continue };
-            let written = stack.template.resources.get(logical).and_then(|resource| resource.get("Properties"));
+            let Some(of_type) = stack.type_of(logical).filter(|name| name.contains("SubnetGroup")) else {
+                continue;
+            };
+            let written =
+                stack.template.resources.get(logical).and_then(|resource| resource.get("Properties"));
             let Some(Value::Object(properties)) = written else { continue };
             for key in properties.keys().filter(|key| key.contains("Name") || key.contains("Identifier")) {
                 let called = r.evaluator.property(position, logical, key).and_then(|value| value.text());

@@ -79,11 +79,7 @@ pub(super) fn client_vpn_network(mut r: Resource<'_>) -> Result<(), String> {
 }
 
 /// What belongs to something that is stored and not modelled, and says more about it.
-pub(super) fn part_of(
-    mut r: Resource<'_>,
-    theirs: &str,
-    kind: &'static str,
-) -> Result<(), String> {
+pub(super) fn part_of(mut r: Resource<'_>, theirs: &str, kind: &'static str) -> Result<(), String> {
     let whole = owner(&mut r, theirs, kind)?;
     let m = &mut r.mapping;
     m.note(NoteKind::Unknown, format!("it says more about {whole}, which is not modelled"));

@@ -255,9 +255,10 @@ fn ports(
         "tcp" | "udp" | "6" | "17" => match (from.filter(|port| *port >= 0), to.filter(|port| *port >= 0)) {
             (Some(from), Some(to)) => write(from, to),
             (Some(one), None) | (None, Some(one)) => {
-                properties
-                    .notes
-                    .push(Note::new(NoteKind::Approximated, format!("{place} has one port only: it is {one}")));
+                properties.notes.push(Note::new(
+                    NoteKind::Approximated,
+                    format!("{place} has one port only: it is {one}"),
+                ));
                 write(one, one);
             }
             (None, None) => {

@@ -19,15 +19,11 @@ pub(super) fn expanded(evaluator: &Evaluator<'_>, stack: usize) -> Template {
     let Some(own) = evaluator.stack(stack) else { return Template::default() };
     let template = &own.template;
     let mut budget = MOST_NODES;
-    let mut section = |map: &Map<String, Value>| match expand(
-        evaluator,
-        stack,
-        &Value::Object(map.clone()),
-        &mut budget,
-    ) {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    };
+    let mut section =
+        |map: &Map<String, Value>| match expand(evaluator, stack, &Value::Object(map.clone()), &mut budget) {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        };
     Template {
         parameters: template.parameters.clone(),
         mappings: template.mappings.clone(),

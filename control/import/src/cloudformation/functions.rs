@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 
 use super::attributes::Chosen;
 use super::stack::{Argument, Stack};
-use super::token::{Address, Piece, Token, pieces, split};
+use super::token::{Address, Piece, Token, pieces, plain, split};
+use super::yaml::spelled;
 use crate::val::{Missing, Named, Unknown, Val};
 
 /// How deep expressions lead to one another.
@@ -72,6 +73,7 @@ impl<'a> Evaluator<'a> {
         let Some(own) = self.stack(stack) else { return Ok(false) };
         match own.template.resources.get(logical).and_then(|resource| resource.get("Condition")) {
             Some(Value::String(condition)) => self.condition(stack, condition),
+            Some(Value::Bool(word)) => self.condition(stack, &word.to_string()),
             _ => Ok(true),
         }
     }
@@ -169,10 +171,8 @@ impl<'a> Evaluator<'a> {
         }
         match own.type_of(name) {
             Some(of_type) => {
-                let address =
-                    if of_type == "AWS::EC2::EIP" { Address::Public } else { Address::None };
-                let token =
-                    Token::Resource { of_type: of_type.to_owned(), name: own.name_of(name), address };
+                let address = if of_type == "AWS::EC2::EIP" { Address::Public } else { Address::None };
+                let token = Token::Resource { of_type: of_type.to_owned(), name: own.name_of(name), address };
                 Val::Text(token.encode())
             }
             // What transforms make has names of its own, as MyFunctionRole.
@@ -191,7 +191,9 @@ impl<'a> Evaluator<'a> {
             // What stands there is the name of the value.
             None if from_ssm => None,
             None => declared.get("Default").filter(|value| !value.is_null()).map(|value| {
-                let text = value.as_str().map_or_else(|| Val::from(value.clone()), |text| Val::Text(text.to_owned()));
+                let text = value
+                    .as_str()
+                    .map_or_else(|| Val::from(value.clone()), |text| Val::Text(text.to_owned()));
                 if of_type == "String" { as_text(text) } else { text }
             }),
         };
@@ -256,8 +258,12 @@ impl<'a> Evaluator<'a> {
         match argument {
             Value::Array(parts) => {
                 let (resource, attribute) = parts.split_first()?;
+                let resource = self.text(stack, resource)?;
+                if let Some(token) = Token::first_missing(&resource) {
+                    return Some(Val::Text(token.encode()));
+                }
                 let parts: Option<Vec<_>> = attribute.iter().map(|part| self.text(stack, part)).collect();
-                Some(self.attribute(stack, &plain(&self.text(stack, resource)?), &parts?.join(".")))
+                Some(self.attribute(stack, &plain(&resource), &parts?.join(".")))
             }
             Value::String(text) => {
                 let (resource, attribute) = text.split_once('.')?;
@@ -364,9 +370,7 @@ impl<'a> Evaluator<'a> {
         let texts: Option<Vec<_>> = parts.iter().map(Val::text).collect();
         let texts = texts.or_else(|| match parts.as_slice() {
             // A list of one block in place of the block.
-            [Val::List(blocks), rest @ ..] => {
-                blocks.first().into_iter().chain(rest).map(Val::text).collect()
-            }
+            [Val::List(blocks), rest @ ..] => blocks.first().into_iter().chain(rest).map(Val::text).collect(),
             _ => None,
         })?;
         if let Some(token) = texts.iter().find_map(|text| Token::first_missing(text)) {
@@ -380,7 +384,8 @@ impl<'a> Evaluator<'a> {
         let block: IpNet = block.trim().parse().ok()?;
         let count: usize = count.trim().parse().ok().filter(|count| (1..=256).contains(count))?;
         let prefix = block.max_prefix_len().checked_sub(bits.unwrap_or(8))?;
-        let subnets: Vec<_> = block.subnets(prefix).ok()?.take(count).map(|net| Val::Text(net.to_string())).collect();
+        let subnets: Vec<_> =
+            block.subnets(prefix).ok()?.take(count).map(|net| Val::Text(net.to_string())).collect();
         (subnets.len() == count).then_some(Val::List(subnets))
     }
 
@@ -402,8 +407,9 @@ impl<'a> Evaluator<'a> {
         let [map, first, second] = keys.map(|key| self.text(stack, key));
         let (map, first, second) = (map?, first?, second?);
         let own = self.stack(stack)?;
-        let found =
-            own.template.mappings.get(&map).and_then(|map| map.get(&first)).and_then(|map| map.get(&second));
+        let inside = |value: &'a Value, key: &str| value.as_object().and_then(|map| spelled(map, key));
+        let found = own.template.mappings.get(&map);
+        let found = found.and_then(|map| inside(map, &first)).and_then(|map| inside(map, &second));
         if let Some(found) = found {
             return Some(self.evaluate(stack, found));
         }
@@ -423,6 +429,7 @@ impl<'a> Evaluator<'a> {
         let [condition, then, otherwise] = argument.as_array()?.as_slice() else { return None };
         let truth = match condition {
             Value::String(name) => self.condition(stack, name),
+            Value::Bool(word) => self.condition(stack, &word.to_string()),
             expression => self.truth(stack, expression),
         };
         Some(match truth {
@@ -458,7 +465,9 @@ impl<'a> Evaluator<'a> {
         let mut exports = Exports::new();
         for (position, stack) in self.stacks.iter().enumerate() {
             for (output, declared) in &stack.template.outputs {
-                let Some(name) = declared.get("Export").and_then(|export| export.get("Name")) else { continue };
+                let Some(name) = declared.get("Export").and_then(|export| export.get("Name")) else {
+                    continue;
+                };
                 let Some(name) = self.text(position, name) else { continue };
                 let key = (stack.region.clone(), stack.account.clone(), plain(&name));
                 exports.insert(key, (position, output.clone()));
@@ -495,7 +504,7 @@ impl<'a> Evaluator<'a> {
             return known.clone();
         }
         let Some(own) = self.stack(stack) else { return Ok(false) };
-        let truth = match own.template.conditions.get(name) {
+        let truth = match spelled(&own.template.conditions, name) {
             Some(condition) => self.truth(stack, condition),
             None => Err(Token::missing(own.name_of(name), format!("the template has no condition {name}"))),
         };
@@ -511,6 +520,7 @@ impl<'a> Evaluator<'a> {
         let truth = match value {
             Value::Object(map) => match single(map) {
                 Some(("Condition", Value::String(name))) => self.condition(stack, name),
+                Some(("Condition", Value::Bool(word))) => self.condition(stack, &word.to_string()),
                 Some((function, argument)) if function.starts_with("Fn::") => {
                     self.truth_of(stack, function.trim_start_matches("Fn::"), argument)
                 }
@@ -552,7 +562,9 @@ impl<'a> Evaluator<'a> {
             ("Not", [single]) => self.truth(stack, single).map(|truth| !truth),
             ("Not", []) => self.truth(stack, argument).map(|truth| !truth),
             ("Equals", [left, right]) => {
-                equal(&self.evaluate(stack, left), &self.evaluate(stack, right), |name| self.is_id(stack, name))
+                equal(&self.evaluate(stack, left), &self.evaluate(stack, right), |name| {
+                    self.is_id(stack, name)
+                })
             }
             ("Contains" | "EachMemberIn" | "EachMemberEquals", [left, right]) => {
                 let items = |value: &Value| match self.evaluate(stack, value) {
@@ -646,15 +658,6 @@ impl<'a> Evaluator<'a> {
 /// A value that is not there, as evaluation hands it on.
 pub(super) fn missing(name: impl Into<String>, why: impl Into<String>) -> Val {
     Val::Text(Token::missing(name, why).encode())
-}
-
-/// The text with names in place of tokens.
-pub(super) fn plain(text: &str) -> String {
-    let of = |piece| match piece {
-        Piece::Text(text) => text.to_owned(),
-        Piece::Token(Token::Resource { name, .. } | Token::Missing { name, .. }) => name,
-    };
-    pieces(text).into_iter().map(of).collect()
 }
 
 /// Attributes that take ids of resources.
@@ -769,7 +772,9 @@ fn with_dynamic_references(text: &str) -> String {
     while let Some((before, after)) = rest.split_once("{{resolve:") {
         let Some((inside, after)) = after.split_once("}}") else { break };
         known.push_str(before);
-        known.push_str(&Token::missing(plain(inside), format!("{} is kept elsewhere", plain(inside))).encode());
+        known.push_str(
+            &Token::missing(plain(inside), format!("{} is kept elsewhere", plain(inside))).encode(),
+        );
         rest = after;
     }
     known.push_str(rest);

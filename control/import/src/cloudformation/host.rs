@@ -79,7 +79,9 @@ pub(super) fn template_data(
     evaluator: &Evaluator<'_>,
     specification: &BTreeMap<String, Val>,
 ) -> Option<BTreeMap<String, Val>> {
-    let named = ["LaunchTemplateId", "LaunchTemplateName", "Id", "Name"].iter().find_map(|key| specification.get(*key));
+    let named = ["LaunchTemplateId", "LaunchTemplateName", "Id", "Name"]
+        .iter()
+        .find_map(|key| specification.get(*key));
     let place = match named {
         Some(Val::Name(Named { name, .. })) => evaluator.place_of(name),
         Some(Val::Text(text)) => evaluator.stacks().iter().find_map(|stack| {
@@ -106,7 +108,8 @@ pub(super) fn template_or_doubt(
 ) -> BTreeMap<String, Val> {
     let data = template_data(r.evaluator, specification);
     if data.is_none() {
-        r.mapping.doubt("its launch template is in no given template: its groups and addresses are not known");
+        r.mapping
+            .doubt("its launch template is in no given template: its groups and addresses are not known");
     }
     data.unwrap_or_default()
 }
@@ -169,7 +172,9 @@ pub(super) fn group_list(r: &mut Resource<'_>, key: &str) -> Given<Vec<String>> 
     let list = match list {
         Some(Val::List(items)) => {
             let named = |item: &Val| match item {
-                Val::Text(text) if !text.starts_with("sg-") && !text.is_empty() => Val::Text(named_group(r, text)),
+                Val::Text(text) if !text.starts_with("sg-") && !text.is_empty() => {
+                    Val::Text(named_group(r, text))
+                }
                 other => other.clone(),
             };
             let items: Vec<Val> = items.iter().map(named).collect();
@@ -190,12 +195,18 @@ fn interfaces_of<'r>(
     let mut attached = Vec::new();
     let name = r.mapping.name.clone();
     for (position, mut properties) in interfaces.into_iter().enumerate() {
-        properties.silent(&["DeleteOnTermination", "NetworkCardIndex", "InterfaceType", "EnaSrdSpecification"]);
+        properties.silent(&[
+            "DeleteOnTermination",
+            "NetworkCardIndex",
+            "InterfaceType",
+            "EnaSrdSpecification",
+        ]);
         let index = match properties.number("DeviceIndex") {
             Given::Known(index) => index,
             _ => i64::try_from(position).unwrap_or(0),
         };
-        let existing = r.mapping.referred_in(&mut properties, "NetworkInterfaceId", "network_interfaces", None);
+        let existing =
+            r.mapping.referred_in(&mut properties, "NetworkInterfaceId", "network_interfaces", None);
         if let Given::Known(interface) = existing {
             attached.push(json!({ "network_interface": interface, "device_index": index }));
             properties.silence();
@@ -244,7 +255,13 @@ fn interface<'r>(
     }
     r.mapping.assignable("PrivateIpAddress", "private_ip");
     r.mapping.boolean("AssociatePublicIpAddress", "associate_public_ip_address");
-    r.mapping.properties.silent(&["Description", "EnablePrimaryIpv6", "PrimaryIpv6", "AssociateCarrierIpAddress", "InterfaceType"]);
+    r.mapping.properties.silent(&[
+        "Description",
+        "EnablePrimaryIpv6",
+        "PrimaryIpv6",
+        "AssociateCarrierIpAddress",
+        "InterfaceType",
+    ]);
     for key in ["GroupSet", "Groups"] {
         match group_list(r, key) {
             Given::Known(names) if names.is_empty() => {}
@@ -284,13 +301,18 @@ fn interface<'r>(
                 let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
                 r.mapping.write("secondary_private_ips", texts);
             }
-            None => r.mapping.note(NoteKind::Omitted, format!("{count} secondary addresses, in a subnet of unknown block")),
+            None => r.mapping.note(
+                NoteKind::Omitted,
+                format!("{count} secondary addresses, in a subnet of unknown block"),
+            ),
         }
     }
     for counted in ["Ipv4PrefixCount", "Ipv6PrefixCount"] {
         match r.mapping.properties.number(counted) {
             Given::Known(0) | Given::Absent => {}
-            _ => r.mapping.note(NoteKind::Omitted, format!("{counted}: only the addresses that are stated are there")),
+            _ => r
+                .mapping
+                .note(NoteKind::Omitted, format!("{counted}: only the addresses that are stated are there")),
         }
     }
     tracking(r);
@@ -427,7 +449,8 @@ fn launch_data(r: &mut Resource<'_>) -> BTreeMap<String, Val> {
     match written {
         Some(Val::Map(data)) => data,
         _ => {
-            r.mapping.doubt("what it launches is in no given template: its groups and addresses are not known");
+            r.mapping
+                .doubt("what it launches is in no given template: its groups and addresses are not known");
             BTreeMap::new()
         }
     }
@@ -447,7 +470,12 @@ pub(super) fn launched(
     };
     let empty = BTreeMap::new();
     let first = first.unwrap_or(&empty);
-    let lists = [first.get("Groups"), first.get("GroupSet"), data.get("SecurityGroupIds"), data.get("SecurityGroups")];
+    let lists = [
+        first.get("Groups"),
+        first.get("GroupSet"),
+        data.get("SecurityGroupIds"),
+        data.get("SecurityGroups"),
+    ];
     let mut groups = None;
     for list in lists.into_iter().flatten() {
         let named = match list {

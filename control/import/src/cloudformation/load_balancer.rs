@@ -29,7 +29,10 @@ pub(super) fn load_balancer(mut r: Resource<'_>) -> Result<(), String> {
                     subnets.push(subnet);
                 }
                 if mapping.take("AllocationId").is_some() {
-                    m.note(NoteKind::Approximated, "its elastic addresses are not those of its interfaces here");
+                    m.note(
+                        NoteKind::Approximated,
+                        "its elastic addresses are not those of its interfaces here",
+                    );
                 }
                 mapping.silent(&["PrivateIPv4Address", "IPv6Address", "SourceNatIpv6Prefix"]);
                 m.properties.finish_inner(mapping);
@@ -101,7 +104,9 @@ pub(super) fn target_group(mut r: Resource<'_>) -> Result<(), String> {
                 m.write("targets", written);
             }
         }
-        Given::Unknown(unknown) => m.note(NoteKind::Unknown, format!("Targets are not known: {}", unknown.why)),
+        Given::Unknown(unknown) => {
+            m.note(NoteKind::Unknown, format!("Targets are not known: {}", unknown.why))
+        }
         _ => {}
     }
     r.tags();

@@ -54,11 +54,16 @@ pub(super) fn vpn_connection(mut r: Resource<'_>) -> Result<(), String> {
     m.reference("TransitGatewayId", "transit_gateway", "transit_gateways");
     m.reference("CustomerGatewayId", "customer_gateway", "customer_gateways");
     m.boolean("StaticRoutesOnly", "static_routes_only");
-    for key in ["LocalIpv4NetworkCidr", "RemoteIpv4NetworkCidr", "LocalIpv6NetworkCidr", "RemoteIpv6NetworkCidr"] {
+    for key in
+        ["LocalIpv4NetworkCidr", "RemoteIpv4NetworkCidr", "LocalIpv6NetworkCidr", "RemoteIpv6NetworkCidr"]
+    {
         match m.properties.text(key) {
             Given::Absent => {}
             Given::Known(block) if matches!(block.as_str(), "0.0.0.0/0" | "::/0") => {}
-            _ => m.note(NoteKind::Omitted, format!("{key} narrows what the tunnels carry, which is not modelled")),
+            _ => m.note(
+                NoteKind::Omitted,
+                format!("{key} narrows what the tunnels carry, which is not modelled"),
+            ),
         }
     }
     if m.properties.text("TunnelInsideIpVersion") == Given::Known("ipv6".to_owned()) {

@@ -175,12 +175,7 @@ impl<'r> Resource<'r> {
     }
 
     /// The names in a list inside the attributes: as [`Mapping::names_of`], at a path of maps.
-    pub(super) fn names_at(
-        &mut self,
-        path: &[&str],
-        kind: &'static str,
-        many: usize,
-    ) -> Given<Vec<String>> {
+    pub(super) fn names_at(&mut self, path: &[&str], kind: &'static str, many: usize) -> Given<Vec<String>> {
         let Some((first, rest)) = path.split_first() else { return Given::Absent };
         let mut found = self.mapping.properties.take(first);
         for key in rest {

@@ -46,14 +46,15 @@ pub(super) fn route(mut r: Resource<'_>) -> Result<(), String> {
             Given::Unknown(unknown) => doubts.push((theirs, unknown)),
         }
     }
-    let mut reference = |r: &mut Resource<'_>, theirs: &'static str, ours: &str, kind: &'static str| {
-        match r.mapping.name_of(theirs, kind) {
-            Given::Known(name) => {
-                route.insert(ours.to_owned(), json!(name));
-            }
-            Given::Absent => {}
-            Given::Unknown(unknown) => doubts.push((theirs, unknown)),
+    let mut reference = |r: &mut Resource<'_>, theirs: &'static str, ours: &str, kind: &'static str| match r
+        .mapping
+        .name_of(theirs, kind)
+    {
+        Given::Known(name) => {
+            route.insert(ours.to_owned(), json!(name));
         }
+        Given::Absent => {}
+        Given::Unknown(unknown) => doubts.push((theirs, unknown)),
     };
     reference(&mut r, "DestinationPrefixListId", "destination_prefix_list", "managed_prefix_lists");
     for (theirs, ours, kind) in TARGETS {
@@ -183,7 +184,14 @@ pub(super) fn nat_gateway(mut r: Resource<'_>) -> Result<(), String> {
 
 pub(super) fn eip(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
-    m.properties.silent(&["Domain", "PublicIpv4Pool", "NetworkBorderGroup", "TransferAddress", "Address", "IpamPoolId"]);
+    m.properties.silent(&[
+        "Domain",
+        "PublicIpv4Pool",
+        "NetworkBorderGroup",
+        "TransferAddress",
+        "Address",
+        "IpamPoolId",
+    ]);
     if let Given::Known(instance) = m.name_of("InstanceId", "instances") {
         m.write("instance", instance);
     }

@@ -61,7 +61,11 @@ const SERVICES: &[Service] = &[
             &["NetworkConfiguration", "AwsvpcConfiguration", "SecurityGroups"],
         )
     },
-    service("AWS::OpenSearchService::Domain", &["VPCOptions", "SubnetIds"], &["VPCOptions", "SecurityGroupIds"]),
+    service(
+        "AWS::OpenSearchService::Domain",
+        &["VPCOptions", "SubnetIds"],
+        &["VPCOptions", "SecurityGroupIds"],
+    ),
     service("AWS::Elasticsearch::Domain", &["VPCOptions", "SubnetIds"], &["VPCOptions", "SecurityGroupIds"]),
     service(
         "AWS::MSK::Cluster",
@@ -97,7 +101,11 @@ const SERVICES: &[Service] = &[
     service("AWS::AppStream::Fleet", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"]),
     service("AWS::AppStream::ImageBuilder", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"]),
     service("AWS::ApiGatewayV2::VpcLink", &["SubnetIds"], &["SecurityGroupIds"]),
-    service("AWS::Transfer::Server", &["EndpointDetails", "SubnetIds"], &["EndpointDetails", "SecurityGroupIds"]),
+    service(
+        "AWS::Transfer::Server",
+        &["EndpointDetails", "SubnetIds"],
+        &["EndpointDetails", "SecurityGroupIds"],
+    ),
     service("AWS::NeptuneGraph::PrivateGraphEndpoint", &["SubnetIds"], &["SecurityGroupIds"]),
     service("AWS::EC2::InstanceConnectEndpoint", &["SubnetId"], &["SecurityGroupIds"]),
     instances("AWS::ImageBuilder::InfrastructureConfiguration", &["SubnetId"], &["SecurityGroupIds"]),
@@ -130,9 +138,17 @@ const SERVICES: &[Service] = &[
         doubt: "EMR makes the rules of its groups itself",
         ..service("AWS::EMR::Studio", &["SubnetIds"], &["EngineSecurityGroupId"])
     },
-    service("AWS::EMRServerless::Application", &["NetworkConfiguration", "SubnetIds"], &["NetworkConfiguration", "SecurityGroupIds"]),
+    service(
+        "AWS::EMRServerless::Application",
+        &["NetworkConfiguration", "SubnetIds"],
+        &["NetworkConfiguration", "SecurityGroupIds"],
+    ),
     service("AWS::DataSync::LocationEFS", &["-"], &["Ec2Config", "SecurityGroupArns"]),
-    service("AWS::MediaConnect::Flow", &["VpcInterfaces", "SubnetId"], &["VpcInterfaces", "SecurityGroupIds"]),
+    service(
+        "AWS::MediaConnect::Flow",
+        &["VpcInterfaces", "SubnetId"],
+        &["VpcInterfaces", "SecurityGroupIds"],
+    ),
     service("AWS::MediaLive::Input", &["Vpc", "SubnetIds"], &["Vpc", "SecurityGroupIds"]),
     service("AWS::QuickSight::VPCConnection", &["SubnetIds"], &["SecurityGroupIds"]),
 ];
@@ -279,7 +295,9 @@ pub(super) fn eks_nodes(mut r: Resource<'_>) -> Result<(), String> {
     let public = if r.mapping.of_type == "AWS::EKS::FargateProfile" { Some(false) } else { public };
     let mut doubt = None;
     let groups = groups.or_else(|| match r.mapping.properties.take("ClusterName") {
-        Some(Val::Name(named)) if named.of_type == "AWS::EKS::Cluster" => Some(vec![cluster_group(&named.name)]),
+        Some(Val::Name(named)) if named.of_type == "AWS::EKS::Cluster" => {
+            Some(vec![cluster_group(&named.name)])
+        }
         Some(Val::Text(name)) => cluster_called(&r, name).map(|cluster| vec![cluster_group(&cluster)]),
         _ => None,
     });

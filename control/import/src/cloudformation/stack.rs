@@ -68,7 +68,9 @@ impl Template {
         let Value::Object(mut top) = value else { return Err("it is no map of sections".to_owned()) };
         let mut notes: Vec<_> = doubled
             .into_iter()
-            .map(|key| Note::new(NoteKind::Approximated, format!("the key {key} appears twice; the last counts")))
+            .map(|key| {
+                Note::new(NoteKind::Approximated, format!("the key {key} appears twice; the last counts"))
+            })
             .collect();
         notes.extend(transforms(top.get("Transform")));
         let mut section = |name: &str| match top.remove(name) {
@@ -245,7 +247,9 @@ fn beside(of: &Path, url: &str) -> Result<PathBuf, String> {
         .into_iter()
         .map(|piece| match piece {
             Piece::Text(text) => text.to_owned(),
-            Piece::Token(Token::Missing { name, .. } | Token::Resource { name, .. }) => format!("${{{name}}}"),
+            Piece::Token(Token::Missing { name, .. } | Token::Resource { name, .. }) => {
+                format!("${{{name}}}")
+            }
         })
         .collect();
     let url = shown.split(['?', '#']).next().unwrap_or_default();
@@ -255,8 +259,7 @@ fn beside(of: &Path, url: &str) -> Result<PathBuf, String> {
             return Ok(path);
         }
     }
-    let segments: Vec<_> =
-        url.split('/').filter(|segment| !matches!(*segment, "" | "." | "..")).collect();
+    let segments: Vec<_> = url.split('/').filter(|segment| !matches!(*segment, "" | "." | "..")).collect();
     for from in 0..segments.len() {
         let path = segments.iter().skip(from).fold(directory.to_owned(), |path, segment| path.join(segment));
         if path.is_file() && path != of {

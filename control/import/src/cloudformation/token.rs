@@ -51,6 +51,8 @@ impl Token {
             Self::Resource { of_type, name, address: Address::Public } => ["p", of_type, name, ""],
             Self::Missing { name, why, remedy } => ["m", name, why, remedy.as_deref().unwrap_or("")],
         };
+        // A token holds no other.
+        let parts = parts.map(plain);
         let mut text = String::from(BEGIN);
         text.push_str(&parts.join(&String::from(BETWEEN)));
         text.push(END);
@@ -114,7 +116,9 @@ pub(super) fn split<'a>(text: &'a str, separator: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     for piece in pieces(text) {
         match piece {
-            Piece::Token(token) => parts.iter_mut().last().into_iter().for_each(|part| *part += &token.encode()),
+            Piece::Token(token) => {
+                parts.iter_mut().last().into_iter().for_each(|part| *part += &token.encode())
+            }
             Piece::Text(text) => {
                 for (position, part) in text.split(separator).enumerate() {
                     if position > 0 {
@@ -126,4 +130,13 @@ pub(super) fn split<'a>(text: &'a str, separator: &str) -> Vec<String> {
         }
     }
     parts
+}
+
+/// The text with names in place of tokens.
+pub(super) fn plain(text: &str) -> String {
+    let of = |piece| match piece {
+        Piece::Text(text) => text.to_owned(),
+        Piece::Token(Token::Resource { name, .. } | Token::Missing { name, .. }) => name,
+    };
+    if text.contains(MARKS) { pieces(text).into_iter().map(of).collect() } else { text.to_owned() }
 }

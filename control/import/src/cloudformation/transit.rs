@@ -10,7 +10,11 @@ use crate::report::{Fate, NoteKind};
 
 pub(super) fn gateway(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
-    m.properties.silent(&["AssociationDefaultRouteTableId", "PropagationDefaultRouteTableId", "EncryptionSupport"]);
+    m.properties.silent(&[
+        "AssociationDefaultRouteTableId",
+        "PropagationDefaultRouteTableId",
+        "EncryptionSupport",
+    ]);
     m.number("AmazonSideAsn", "amazon_side_asn");
     for (theirs, ours) in [
         ("AutoAcceptSharedAttachments", "auto_accept_shared_attachments"),

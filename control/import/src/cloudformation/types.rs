@@ -337,7 +337,9 @@ pub(super) fn map(r: Resource<'_>) -> Result<(), String> {
             endpoint::part_of(r, "TransitGatewayMulticastDomainId", "transit_gateway_multicast_domains")
         }
         _ if ec2.starts_with("VerifiedAccess") => Err("Verified Access is not modelled".to_owned()),
-        _ if ec2.starts_with("RouteServer") => Err("route servers are not modelled: they write routes".to_owned()),
+        _ if ec2.starts_with("RouteServer") => {
+            Err("route servers are not modelled: they write routes".to_owned())
+        }
         _ => Err("this type is not known".to_owned()),
     }
 }
@@ -369,7 +371,10 @@ fn map_other(of_type: &str, mut r: Resource<'_>) -> Result<(), String> {
         }
         _ if of_type.starts_with("AWS::NetworkFirewall::") => {
             r.mapping.properties.silence();
-            r.mapping.properties.notes.push(Note::new(NoteKind::Unknown, "what a network firewall lets pass is not modelled"));
+            r.mapping
+                .properties
+                .notes
+                .push(Note::new(NoteKind::Unknown, "what a network firewall lets pass is not modelled"));
             r.finish_as(Fate::NotModelled)
         }
         "AWS::AppRunner::Service" => {
@@ -382,17 +387,22 @@ fn map_other(of_type: &str, mut r: Resource<'_>) -> Result<(), String> {
         "AWS::GlobalAccelerator::EndpointGroup" => {
             Err("what an accelerator leads to is not modelled".to_owned())
         }
-        "AWS::CloudFormation::StackSet" => Err("its stacks are in accounts and regions of their own".to_owned()),
-        "AWS::RDS::DBSecurityGroup" | "AWS::RDS::DBSecurityGroupIngress" | "AWS::ElastiCache::SecurityGroup"
-        | "AWS::ElastiCache::SecurityGroupIngress" | "AWS::Redshift::ClusterSecurityGroup" => {
-            Err("groups of EC2-Classic are in no VPC".to_owned())
+        "AWS::CloudFormation::StackSet" => {
+            Err("its stacks are in accounts and regions of their own".to_owned())
         }
+        "AWS::RDS::DBSecurityGroup"
+        | "AWS::RDS::DBSecurityGroupIngress"
+        | "AWS::ElastiCache::SecurityGroup"
+        | "AWS::ElastiCache::SecurityGroupIngress"
+        | "AWS::Redshift::ClusterSecurityGroup" => Err("groups of EC2-Classic are in no VPC".to_owned()),
         _ if of_type.starts_with("AWS::WorkSpaces::") => {
             Err("its interfaces are in the subnets of its directory".to_owned())
         }
         "AWS::CloudFormation::CustomResource" => Err("only its function knows what it makes".to_owned()),
         _ if of_type.starts_with("Custom::") => Err("only its function knows what it makes".to_owned()),
-        _ if !of_type.starts_with("AWS::") => Err("a third party's type: what it makes is not known".to_owned()),
+        _ if !of_type.starts_with("AWS::") => {
+            Err("a third party's type: what it makes is not known".to_owned())
+        }
         _ => Err("this type is not known".to_owned()),
     }
 }

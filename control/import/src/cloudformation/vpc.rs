@@ -7,8 +7,13 @@ use crate::properties::Given;
 use crate::report::NoteKind;
 use crate::val::{Missing, Unknown};
 
-const SILENT_SUBNET: &[&str] =
-    &["EnableDns64", "PrivateDnsNameOptionsOnLaunch", "OutpostArn", "EnableLniAtDeviceIndex", "BlockPublicAccessStates"];
+const SILENT_SUBNET: &[&str] = &[
+    "EnableDns64",
+    "PrivateDnsNameOptionsOnLaunch",
+    "OutpostArn",
+    "EnableLniAtDeviceIndex",
+    "BlockPublicAccessStates",
+];
 
 pub(super) fn vpc(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
@@ -112,7 +117,9 @@ pub(super) fn subnet_cidr_block(mut r: Resource<'_>) -> Result<(), String> {
     let subnet = owner(&mut r, "SubnetId", "subnets")?;
     let m = &mut r.mapping;
     match m.properties.text("Ipv6CidrBlock") {
-        Given::Known(block) => m.estate.set("subnets", &subnet, "ipv6_cidr_block", json!(block.trim()), &m.by),
+        Given::Known(block) => {
+            m.estate.set("subnets", &subnet, "ipv6_cidr_block", json!(block.trim()), &m.by)
+        }
         _ => {
             let why = format!("{} gives it an IPv6 block that is not known", m.by.address);
             m.note(NoteKind::Unknown, "Ipv6CidrBlock is not known");
@@ -143,9 +150,7 @@ pub(super) fn gateway_attachment(mut r: Resource<'_>) -> Result<(), String> {
     let vpc = owner(&mut r, "VpcId", "vpcs")?;
     let m = &mut r.mapping;
     let mut attached = false;
-    for (theirs, kind) in
-        [("InternetGatewayId", "internet_gateways"), ("VpnGatewayId", "vpn_gateways")]
-    {
+    for (theirs, kind) in [("InternetGatewayId", "internet_gateways"), ("VpnGatewayId", "vpn_gateways")] {
         match m.name_of(theirs, kind) {
             Given::Known(gateway) => {
                 m.estate.set(kind, &gateway, "vpc", json!(vpc), &m.by);

@@ -36,10 +36,12 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     let mut loader = loop {
         match load(&text) {
             Ok(loader) => break loader,
-            Err(Unread::Indentation(line, problem)) => match indented(&text, line).filter(|_| mended < MOST_MENDED) {
-                Some(other) => text = other,
-                None => return Err(problem),
-            },
+            Err(Unread::Indentation(line, problem)) => {
+                match indented(&text, line).filter(|_| mended < MOST_MENDED) {
+                    Some(other) => text = other,
+                    None => return Err(problem),
+                }
+            }
             Err(Unread::Other(problem)) => return Err(problem),
         }
         mended += 1;
@@ -114,6 +116,10 @@ impl Loader {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.nodes += 1;
+                // A word that is a boolean as a value is a text as a key.
+                let is_key =
+                    matches!(self.open.last().map(|open| &open.items), Some(Items::Map { key: None, .. }));
+                let style = if is_key && !text.is_empty() { ScalarStyle::DoubleQuoted } else { style };
                 let value = scalar(&text, style, tag.as_deref());
                 let value = tagged(tag_name(tag.as_deref()), value);
                 self.keep(anchor, &value, 1);
@@ -227,6 +233,14 @@ fn tagged(tag: Option<String>, value: Value) -> Value {
     Value::Object(Map::from_iter([(key, value)]))
 }
 
+/// What a map has under a key; `true` and `false` are found under the words for them, which YAML 1.1 has several of.
+pub(super) fn spelled<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    map.get(key).or_else(|| {
+        let wanted = Value::Bool(key.parse().ok()?);
+        map.iter().find(|(word, _)| scalar(word, ScalarStyle::Plain, None) == wanted).map(|(_, value)| value)
+    })
+}
+
 /// A scalar, typed as CloudFormation types it.
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
     let is_text = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str")) || tag_name(tag).is_some();
@@ -236,7 +250,9 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Value::Bool(true),
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Value::Bool(false),
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
+            return Value::Bool(false);
+        }
         _ => {}
     }
     match text.parse::<serde_json::Number>() {
