@@ -1,0 +1,189 @@
+//! What does everything that was gathered amount to?
+//!
+//! The last step: edits are applied, references settled, default VPCs made, and the document is put before the model.
+//! What the model finds wrong is told in the sources' own words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use vpclab_model::{Document, KINDS, NOT_MODELLED, Topology};
+
+use crate::estate::{Change, Edit, Estate, Key, becomes, default_vpc_name};
+use crate::stand_in;
+use crate::{DEFAULT_ACCOUNT, ImportError, Imported, Options, Problem};
+
+/// The block of a default VPC, and of its subnets (ADDR area: a default VPC is 172.31.0.0/16 with a /20 in each zone).
+const DEFAULT_BLOCK: &str = "172.31.0.0/16";
+const DEFAULT_SUBNETS: [(char, &str); 3] =
+    [('a', "172.31.0.0/20"), ('b', "172.31.16.0/20"), ('c', "172.31.32.0/20")];
+
+/// Makes the document and the report.
+pub(crate) fn finish(mut estate: Estate, options: &Options) -> Result<Imported, ImportError> {
+    make_default_vpcs(&mut estate);
+    let made = make_stand_ins(&mut estate, options);
+    apply_edits(&mut estate);
+    stand_in::complete(&mut estate, &made);
+    let document = document(&estate);
+    if estate.problems.is_empty() {
+        judge(&mut estate, &document);
+    }
+    let Estate { mut report, mut problems, .. } = estate;
+    if !problems.is_empty() {
+        problems.sort();
+        problems.dedup();
+        return Err(ImportError::Problems(problems));
+    }
+    report.count();
+    Ok(Imported { document, report })
+}
+
+fn make_default_vpcs(estate: &mut Estate) {
+    let by = crate::estate::Address { source: String::new(), address: "default VPC".to_owned() };
+    for (region, account) in std::mem::take(&mut estate.default_vpcs) {
+        let vpc = default_vpc_name(&region, &account);
+        let gateway = format!("{vpc}-igw");
+        let mut made = vec![
+            ("vpcs", vpc.clone(), json!({ "cidr_block": DEFAULT_BLOCK, "region": region, "owner": account })),
+            ("internet_gateways", gateway.clone(), json!({ "vpc": vpc })),
+            (
+                "route_tables",
+                format!("{vpc}/main"),
+                json!({ "routes": [{ "cidr_block": "0.0.0.0/0", "gateway": gateway }] }),
+            ),
+        ];
+        for (zone, block) in DEFAULT_SUBNETS {
+            made.push((
+                "subnets",
+                format!("{vpc}-{zone}"),
+                json!({ "vpc": vpc, "cidr_block": block, "availability_zone": format!("{region}{zone}"),
+                    "map_public_ip_on_launch": true }),
+            ));
+        }
+        for (kind, name, attributes) in made {
+            let Value::Object(attributes) = attributes else { continue };
+            estate.put(kind, &name, attributes, &by);
+            estate.report.made.push(becomes(&(kind, name)));
+        }
+    }
+}
+
+/// What somebody refers to and no source has: made up where that is wished for, else a problem of each who refers to it.
+fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
+    let mut all = BTreeSet::new();
+    let wanted = std::mem::take(&mut estate.wanted);
+    for (key, by) in wanted {
+        if is_there(estate, &key) {
+            continue;
+        }
+        let why = estate.stand_ins.get(&key).cloned();
+        let why = why.unwrap_or_else(|| format!("no source holds {}", key.1));
+        match stand_in::begin(key.0, &why).filter(|_| options.stand_ins) {
+            Some(mut attributes) => {
+                let Some(first) = by.first() else { continue };
+                if let Some((region, account)) = estate.homes.get(&key.1).filter(|_| key.0 == "vpcs") {
+                    attributes.insert("region".to_owned(), json!(region));
+                    attributes.insert("owner".to_owned(), json!(account));
+                }
+                estate.put(key.0, &key.1, attributes, first);
+                estate.report.made.push(becomes(&key));
+                all.insert(key);
+            }
+            None => {
+                let noun = key.0.replace('_', " ");
+                for by in &by {
+                    let problem = format!(
+                        "{why} (one of {noun}); give the source that holds it, or use --stand-ins to take it as not modelled"
+                    );
+                    estate.problem(by, problem);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Whether a source holds the resource, or AWS makes it together with its VPC or transit gateway.
+fn is_there(estate: &Estate, (kind, name): &Key) -> bool {
+    let has = |kind: &str, name: &str| estate.resources.get(kind).is_some_and(|all| all.contains_key(name));
+    let of_owner = |word: &str, owners: &str| name.strip_suffix(word).is_some_and(|owner| has(owners, owner));
+    has(kind, name)
+        || match *kind {
+            "route_tables" => of_owner("/main", "vpcs"),
+            "network_acls" | "security_groups" => of_owner("/default", "vpcs"),
+            "transit_gateway_route_tables" => of_owner("/default", "transit_gateways"),
+            // AWS's own lists and services need no declaration.
+            "managed_prefix_lists" => name.starts_with("com.amazonaws."),
+            _ => false,
+        }
+}
+
+fn apply_edits(estate: &mut Estate) {
+    for Edit { target: (kind, name), attribute, change, by } in std::mem::take(&mut estate.edits) {
+        // One that AWS makes by itself is declared by being changed.
+        let resource = estate.resources.entry(kind).or_default().entry(name.clone()).or_default();
+        match change {
+            Change::Push(value) => match resource.entry(attribute).or_insert_with(|| json!([])) {
+                Value::Array(list) => list.push(value),
+                other => *other = Value::Array(vec![value]),
+            },
+            Change::Doubt(why) => {
+                let before = resource.get(attribute).and_then(Value::as_str).unwrap_or_default();
+                let both = if before.is_empty() { why } else { format!("{before}; {why}") };
+                resource.insert(attribute.to_owned(), Value::String(both));
+            }
+            Change::Set(value) => {
+                let before = resource.insert(attribute.to_owned(), value.clone());
+                if let Some(before) = before.filter(|before| *before != value) {
+                    let problem = format!(
+                        "{kind}.{name}.{attribute} would be {value}, and something else makes it {before}"
+                    );
+                    estate.problem(&by, problem);
+                }
+            }
+        }
+    }
+}
+
+/// The document, kinds in the model's order and names in theirs.
+fn document(estate: &Estate) -> Value {
+    let mut document = Map::new();
+    let not_modelled = NOT_MODELLED.iter().map(|kind| kind.plural);
+    for kind in KINDS.iter().copied().chain(not_modelled) {
+        let Some(resources) = estate.resources.get(kind).filter(|resources| !resources.is_empty()) else {
+            continue;
+        };
+        let resources: Map<_, _> =
+            resources.iter().map(|(name, map)| (name.clone(), Value::Object(map.clone()))).collect();
+        document.insert(kind.to_owned(), Value::Object(resources));
+    }
+    Value::Object(document)
+}
+
+/// The document as a model reads it that has no `not_modelled` on every kind.
+fn without_marks(mut document: Value) -> Value {
+    let kinds = document.as_object_mut().into_iter().flat_map(|kinds| kinds.values_mut());
+    for resource in kinds.filter_map(Value::as_object_mut).flat_map(|all| all.values_mut()) {
+        resource.as_object_mut().map(|map| map.remove("not_modelled"));
+    }
+    document
+}
+
+/// What the model finds wrong, as problems of those whose words they are.
+fn judge(estate: &mut Estate, document: &Value) {
+    let document = without_marks(document.clone());
+    let Err(mistakes) = Topology::from_document(&Document::from(document), None) else { return };
+    let origins: BTreeMap<String, _> =
+        estate.origins.iter().map(|((kind, name), by)| (format!("{kind}.{name}"), by.clone())).collect();
+    for mistake in mistakes.0 {
+        let by = origins.get(&mistake.resource);
+        estate.problems.push(match by {
+            Some(by) => Problem {
+                source: by.source.clone(),
+                address: by.address.clone(),
+                problem: mistake.to_string(),
+            },
+            None => Problem { source: String::new(), address: String::new(), problem: mistake.to_string() },
+        });
+    }
+    let _ = DEFAULT_ACCOUNT;
+}

@@ -1,0 +1,284 @@
+//! What is given to be imported?
+//!
+//! A source is a file or a folder, with a name, a region and an account. Here it is found, read and recognised; then
+//! the reader of its format takes over. Nothing behind this looks at the file system, but for the templates of nested
+//! stacks, which lie beside the template that names them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::estate::Estate;
+use crate::report::ReportedSource;
+use crate::{DEFAULT_ACCOUNT, Options};
+
+/// The region of what names none.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// What a source is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A CloudFormation template, YAML or JSON.
+    CloudFormation,
+    /// What `terraform show -json` prints of a plan or a state.
+    Terraform,
+    /// What `aws ec2 describe-*` prints: a file for each, or one for all.
+    Describe,
+}
+
+/// One thing to import: `[NAME=]PATH[@REGION[/ACCOUNT]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What it is called; the file's stem where nobody says.
+    pub name: String,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// The region of what names none.
+    pub region: Option<String>,
+    /// The account of what names none.
+    pub account: Option<String>,
+}
+
+/// Why a text names no source.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is no source: {problem}; write [NAME=]PATH[@REGION[/ACCOUNT]], as in net.yaml or prod=net.yaml@eu-west-1/123456789012"
+)]
+pub struct InvalidSource {
+    text: String,
+    problem: String,
+}
+
+/// Why a source cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The file system says no, or the text is not UTF-8.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        source: std::io::Error,
+    },
+    /// It is neither JSON nor YAML.
+    #[error("{}: {problem}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        problem: String,
+    },
+    /// It is nothing that can be imported.
+    #[error("{}: {problem}", path.display())]
+    Unrecognised {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was looked for.
+        problem: String,
+    },
+    /// Two sources have one name.
+    #[error("{} and {} are both called {name}; name one of them, as in `other={}`", first.display(), second.display(), second.display())]
+    SameName {
+        /// The name.
+        name: String,
+        /// One of them.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+}
+
+/// A source that was read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub name: String,
+    pub path: PathBuf,
+    pub region: String,
+    pub account: String,
+    pub format: Format,
+    /// The files by name: one, but for a folder.
+    pub files: BTreeMap<PathBuf, String>,
+    /// What stands before the names of its resources, where several sources could use the same.
+    pub prefix: String,
+}
+
+impl Format {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::CloudFormation => "CloudFormation",
+            Self::Terraform => "Terraform",
+            Self::Describe => "aws ec2 describe",
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = InvalidSource;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSource> {
+        let invalid = |problem: &str| InvalidSource { text: text.to_owned(), problem: problem.to_owned() };
+        // What is a file as it stands is that file, whatever characters it has.
+        let (name, rest) = match text.split_once('=') {
+            Some((name, rest)) if !Path::new(text).exists() && !name.contains('/') => (Some(name), rest),
+            _ => (None, text),
+        };
+        let (path, place) = match rest.rsplit_once('@') {
+            Some((path, place)) if !Path::new(rest).exists() => (path, Some(place)),
+            _ => (rest, None),
+        };
+        let (region, account) = match place.map(|place| place.split_once('/').unwrap_or((place, ""))) {
+            None => (None, None),
+            Some((region, account)) => {
+                if !is_region(region) {
+                    return Err(invalid(&format!("`{region}` is no region, as us-east-1 is one")));
+                }
+                if !account.is_empty() && !is_account(account) {
+                    return Err(invalid(&format!("`{account}` is no account: twelve digits")));
+                }
+                (Some(region.to_owned()), Some(account.to_owned()).filter(|account| !account.is_empty()))
+            }
+        };
+        if path.is_empty() {
+            return Err(invalid("it has no path"));
+        }
+        let path = PathBuf::from(path);
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let name = match (name, stem) {
+            (Some(""), _) => return Err(invalid("its name is empty")),
+            (Some(name), _) => name.to_owned(),
+            (None, Some(stem)) => stem,
+            (None, None) => "source".to_owned(),
+        };
+        Ok(Self { name, path, region, account })
+    }
+}
+
+fn is_region(text: &str) -> bool {
+    let parts: Vec<_> = text.split('-').collect();
+    let [words @ .., number] = parts.as_slice() else { return false };
+    let is_word = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+    words.len() >= 2
+        && words.iter().all(is_word)
+        && number.chars().all(|c| c.is_ascii_digit())
+        && !number.is_empty()
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Reads all sources into the estate.
+pub(crate) fn read(sources: &[Source], options: &Options, estate: &mut Estate) -> Result<(), SourceError> {
+    let mut all = Vec::new();
+    for source in sources {
+        let other: Option<&Read> = all.iter().find(|other: &&Read| other.name == source.name);
+        if let Some(other) = other {
+            let (first, second) = (other.path.clone(), source.path.clone());
+            return Err(SourceError::SameName { name: source.name.clone(), first, second });
+        }
+        all.push(load(source, options)?);
+    }
+    // Ids of AWS are unique as they are.
+    if all.iter().filter(|source| source.format != Format::Describe).count() > 1 {
+        for source in all.iter_mut().filter(|source| source.format != Format::Describe) {
+            source.prefix = format!("{}/", source.name);
+        }
+    }
+    for source in &all {
+        estate.report.sources.push(ReportedSource {
+            name: source.name.clone(),
+            path: source.path.display().to_string(),
+            format: source.format,
+            region: source.region.clone(),
+            account: source.account.clone(),
+            notes: Vec::new(),
+        });
+    }
+    let of = |format: Format| all.iter().filter(move |source| source.format == format);
+    crate::cloudformation::read(&of(Format::CloudFormation).collect::<Vec<_>>(), options, estate)
+}
+
+fn load(source: &Source, options: &Options) -> Result<Read, SourceError> {
+    let files = if source.path.is_dir() { folder(&source.path)? } else { one(&source.path)? };
+    let format = match options.format {
+        Some(format) => format,
+        None => recognise(source, &files)?,
+    };
+    Ok(Read {
+        name: source.name.clone(),
+        path: source.path.clone(),
+        region: source.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+        account: source.account.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
+        format,
+        files,
+        prefix: String::new(),
+    })
+}
+
+fn one(path: &Path) -> Result<BTreeMap<PathBuf, String>, SourceError> {
+    let text = fs::read_to_string(path).map_err(|source| SourceError::Read { path: path.into(), source })?;
+    Ok(BTreeMap::from([(path.to_owned(), text)]))
+}
+
+/// The JSON files in a folder and in the folders inside: one for each region, in Batfish's layout.
+fn folder(path: &Path) -> Result<BTreeMap<PathBuf, String>, SourceError> {
+    let error = |source| SourceError::Read { path: path.into(), source };
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(path).map_err(error)? {
+        let inner = entry.map_err(error)?.path();
+        if inner.is_dir() {
+            files.append(&mut folder(&inner)?);
+        } else if inner.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            files.append(&mut one(&inner)?);
+        }
+    }
+    Ok(files)
+}
+
+fn recognise(source: &Source, files: &BTreeMap<PathBuf, String>) -> Result<Format, SourceError> {
+    let unrecognised =
+        |problem: &str| SourceError::Unrecognised { path: source.path.clone(), problem: problem.to_owned() };
+    if source.path.is_dir() {
+        return if files.is_empty() {
+            Err(unrecognised(
+                "there is no .json file in this folder; give the folder that `aws ec2 describe-*` was saved to, or a file",
+            ))
+        } else {
+            Ok(Format::Describe)
+        };
+    }
+    let text = files.values().next().map_or("", String::as_str);
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(map))
+            if map.contains_key("format_version") || map.contains_key("planned_values") =>
+        {
+            Ok(Format::Terraform)
+        }
+        Ok(Value::Object(map)) if map.contains_key("Resources") => Ok(Format::CloudFormation),
+        Ok(Value::Object(map)) if map.contains_key("terraform_version") => Err(unrecognised(
+            "this is Terraform's own state file; give what `terraform show -json` prints of it",
+        )),
+        Ok(Value::Object(_)) => Ok(Format::Describe),
+        Ok(_) => Err(unrecognised(
+            "JSON, and no object; give a template, `terraform show -json` or `aws ec2 describe-*`",
+        )),
+        // CloudFormation's YAML has tags that only its own reader knows: what names resources is taken for it.
+        Err(_)
+            if text
+                .lines()
+                .any(|line| line.starts_with("Resources:") || line.starts_with("\"Resources\":")) =>
+        {
+            Ok(Format::CloudFormation)
+        }
+        Err(error) => Err(unrecognised(&format!(
+            "neither JSON ({error}) nor a template with `Resources:`; give a CloudFormation template, `terraform show -json` or `aws ec2 describe-*`"
+        ))),
+    }
+}
