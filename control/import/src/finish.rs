@@ -74,7 +74,7 @@ fn make_stand_ins(estate: &mut Estate, options: &Options) {
         }
         let why = estate.stand_ins.get(&key).cloned();
         let why = why.unwrap_or_else(|| format!("no source holds {}", key.1));
-        match stand_in(&key, &why).filter(|_| options.stand_ins) {
+        match stand_in(estate, &key, &why).filter(|_| options.stand_ins) {
             Some(attributes) => {
                 let Some(first) = by.first() else { continue };
                 estate.put(key.0, &key.1, attributes, first);
@@ -108,11 +108,22 @@ fn is_there(estate: &Estate, (kind, name): &Key) -> bool {
         }
 }
 
-/// A resource of which nothing is known; nothing where the kind has no such thing.
-fn stand_in((kind, _): &Key, why: &str) -> Option<Map<String, Value>> {
-    let _ = kind;
-    let _ = why;
-    None
+/// A resource of which nothing is known but what others say of it; nothing where the kind has no such thing.
+fn stand_in(estate: &mut Estate, (kind, name): &Key, why: &str) -> Option<Map<String, Value>> {
+    let mut made = estate.hints.get(&(*kind, name.clone())).cloned().unwrap_or_default();
+    let placeholders = match *kind {
+        // A block of which it is unlikely that anybody routes it.
+        "vpcs" => json!({ "cidr_block": "100.127.0.0/16" }),
+        "security_groups" => json!({ "ingress": [], "egress": [] }),
+        "managed_prefix_lists" => json!({ "address_family": "IPv4", "max_entries": 1 }),
+        "internet_gateways" | "transit_gateways" | "vpn_gateways" => json!({}),
+        _ => return None,
+    };
+    if let Value::Object(placeholders) = placeholders {
+        placeholders.into_iter().for_each(|(key, value)| drop(made.entry(key).or_insert(value)));
+    }
+    made.insert("not_modelled".to_owned(), Value::String(why.to_owned()));
+    Some(made)
 }
 
 fn apply_edits(estate: &mut Estate) {
@@ -127,8 +138,9 @@ fn apply_edits(estate: &mut Estate) {
             Change::Set(value) => {
                 let before = resource.insert(attribute.to_owned(), value.clone());
                 if let Some(before) = before.filter(|before| *before != value) {
-                    let problem =
-                        format!("{kind}.{name}.{attribute} would be {value}, and something else makes it {before}");
+                    let problem = format!(
+                        "{kind}.{name}.{attribute} would be {value}, and something else makes it {before}"
+                    );
                     estate.problem(&by, problem);
                 }
             }
@@ -151,9 +163,24 @@ fn document(estate: &Estate) -> Value {
     Value::Object(document)
 }
 
+/// The document without the marks that the model does not know yet.
+fn known_to_the_model(document: &Value) -> Value {
+    let mut document = document.clone();
+    for kind in KINDS {
+        let resources = document.get_mut(*kind).and_then(Value::as_object_mut).into_iter().flatten();
+        for (_, resource) in resources {
+            if let Some(attributes) = resource.as_object_mut() {
+                attributes.remove("not_modelled");
+            }
+        }
+    }
+    document
+}
+
 /// What the model finds wrong, as problems of those whose words they are.
 fn judge(estate: &mut Estate, document: &Value) {
-    let Err(mistakes) = Topology::from_document(&Document::from(document.clone()), None) else { return };
+    let document = known_to_the_model(document);
+    let Err(mistakes) = Topology::from_document(&Document::from(document), None) else { return };
     let origins: BTreeMap<String, _> =
         estate.origins.iter().map(|((kind, name), by)| (format!("{kind}.{name}"), by.clone())).collect();
     for mistake in mistakes.0 {
