@@ -6,12 +6,14 @@
 //! it makes is a document like one written by hand, and the model judges it. What always holds: the same input gives
 //! the same bytes; nothing of the sources is dropped without a word. What a document means is left to `vpclab-model`.
 
+mod describe;
 mod estate;
 mod finish;
 mod mapping;
 mod properties;
 mod report;
 mod source;
+mod terraform;
 mod val;
 
 use serde_json::Value;
@@ -33,6 +35,18 @@ pub struct Options {
     pub stand_ins: bool,
     /// Values of templates' parameters.
     pub parameters: Vec<Parameter>,
+    /// Which side of a Terraform plan is read.
+    pub side: Side,
+}
+
+/// Which of the two topologies that a Terraform plan stands between.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Side {
+    /// What there is before the plan is applied; of a plan that does not hold it, nothing.
+    Before,
+    /// What there is once it was applied.
+    #[default]
+    After,
 }
 
 /// A value for a template's parameter.

@@ -120,8 +120,10 @@ impl<'a> Mapping<'a> {
     /// Copies a list of references to resources of `kind`.
     pub(crate) fn references(&mut self, theirs: &str, ours: &str, kind: &'static str) {
         self.texts(theirs, ours);
-        let names: Vec<_> = self.attributes.get(ours).and_then(Value::as_array).into_iter().flatten().collect();
-        let names: Vec<String> = names.into_iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        let names: Vec<_> =
+            self.attributes.get(ours).and_then(Value::as_array).into_iter().flatten().collect();
+        let names: Vec<String> =
+            names.into_iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
         for name in names {
             self.estate.refer(kind, &name, &self.by);
         }
@@ -147,6 +149,13 @@ impl<'a> Mapping<'a> {
     pub(crate) fn matters(&mut self, theirs: &str, unknown: &Unknown) {
         let place = self.properties.place(theirs);
         let text = format!("{place} is not known: {}", unknown.why);
+        self.note(NoteKind::Unknown, text.clone());
+        self.unknown.push(text);
+    }
+
+    /// Notes that the sources do not say something that matters to packets: the resource is not modelled for that.
+    pub(crate) fn does_not_say(&mut self, text: impl Into<String>) {
+        let text = text.into();
         self.note(NoteKind::Unknown, text.clone());
         self.unknown.push(text);
     }
@@ -188,6 +197,13 @@ impl<'a> Mapping<'a> {
         let becomes = keys.iter().map(becomes).collect();
         let Address { source, address } = by;
         estate.report(ReportedResource { source, address, of_type, fate, becomes, notes });
+    }
+
+    /// Ends without a word in the report: what was read is part of another resource of the source.
+    pub(crate) fn abandon(self) {
+        let Self { by, properties, estate, .. } = self;
+        let (_, problems) = properties.finish();
+        problems.into_iter().for_each(|problem| estate.problem(&by, problem));
     }
 
     fn copy<T: Into<Value>>(&mut self, theirs: &str, ours: &str, given: Given<T>) {

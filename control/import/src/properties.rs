@@ -115,6 +115,11 @@ impl<'a> Properties<'a> {
         }
     }
 
+    /// Whatever it says, it is of no interest.
+    pub(crate) fn silent_all(&mut self) {
+        self.read.extend(self.map.keys().map(String::as_str));
+    }
+
     /// Takes over what was noted inside, and what nobody read there.
     pub(crate) fn finish_inner(&mut self, inner: Properties<'a>) {
         let (notes, problems) = inner.finish();
@@ -125,7 +130,7 @@ impl<'a> Properties<'a> {
     /// The notes, with an omission for each attribute that nobody read, and what is wrong.
     pub(crate) fn finish(mut self) -> (Vec<Note>, Vec<String>) {
         for (key, value) in self.map {
-            if !self.read.contains(key.as_str()) && !value.is_null() {
+            if !self.read.contains(key.as_str()) && !value.is_empty() {
                 let place = self.place(key);
                 self.notes.push(Note::new(NoteKind::Omitted, format!("{place} is not understood")));
             }

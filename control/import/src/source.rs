@@ -46,7 +46,9 @@ pub struct Source {
 
 /// Why a text names no source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no source: {problem}; write [NAME=]PATH[@REGION[/ACCOUNT]], as in net.yaml or prod=net.yaml@eu-west-1/123456789012")]
+#[error(
+    "`{text}` is no source: {problem}; write [NAME=]PATH[@REGION[/ACCOUNT]], as in net.yaml or prod=net.yaml@eu-west-1/123456789012"
+)]
 pub struct InvalidSource {
     text: String,
     problem: String,
@@ -158,14 +160,18 @@ impl FromStr for Source {
     }
 }
 
-fn is_region(text: &str) -> bool {
+/// Whether a text is shaped as a region's name.
+pub(crate) fn is_region(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let [words @ .., number] = parts.as_slice() else { return false };
     let is_word = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
-    words.len() >= 2 && words.iter().all(is_word) && number.chars().all(|c| c.is_ascii_digit()) && !number.is_empty()
+    words.len() >= 2
+        && words.iter().all(is_word)
+        && number.chars().all(|c| c.is_ascii_digit())
+        && !number.is_empty()
 }
 
-fn is_account(text: &str) -> bool {
+pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -197,7 +203,13 @@ pub(crate) fn read(sources: &[Source], options: &Options, estate: &mut Estate) -
         });
     }
     let of = |format: Format| all.iter().filter(move |source| source.format == format);
-    let _ = (&of, estate);
+    for source in of(Format::Terraform) {
+        crate::terraform::read(source, options, estate)?;
+    }
+    let dumps: Vec<&Read> = of(Format::Describe).collect();
+    if !dumps.is_empty() {
+        crate::describe::read(&dumps, estate)?;
+    }
     Ok(())
 }
 
@@ -220,6 +232,8 @@ fn load(source: &Source, options: &Options) -> Result<Read, SourceError> {
 
 fn one(path: &Path) -> Result<BTreeMap<PathBuf, String>, SourceError> {
     let text = fs::read_to_string(path).map_err(|source| SourceError::Read { path: path.into(), source })?;
+    // Some shells write a byte order mark before what a command prints.
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     Ok(BTreeMap::from([(path.to_owned(), text)]))
 }
 
@@ -243,22 +257,28 @@ fn recognise(source: &Source, files: &BTreeMap<PathBuf, String>) -> Result<Forma
         |problem: &str| SourceError::Unrecognised { path: source.path.clone(), problem: problem.to_owned() };
     if source.path.is_dir() {
         return if files.is_empty() {
-            Err(unrecognised("there is no .json file in this folder; give the folder that `aws ec2 describe-*` was saved to, or a file"))
+            Err(unrecognised(
+                "there is no .json file in this folder; give the folder that `aws ec2 describe-*` was saved to, or a file",
+            ))
         } else {
             Ok(Format::Describe)
         };
     }
     let text = files.values().next().map_or("", String::as_str);
     match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(map)) if map.contains_key("format_version") || map.contains_key("planned_values") => {
+        Ok(Value::Object(map))
+            if map.contains_key("format_version") || map.contains_key("planned_values") =>
+        {
             Ok(Format::Terraform)
         }
         Ok(Value::Object(map)) if map.contains_key("Resources") => Ok(Format::CloudFormation),
         Ok(Value::Object(map)) if map.contains_key("terraform_version") => Err(unrecognised(
             "this is Terraform's own state file; give what `terraform show -json` prints of it",
         )),
-        Ok(Value::Object(_)) => Ok(Format::Describe),
-        Ok(_) => Err(unrecognised("JSON, and no object; give a template, `terraform show -json` or `aws ec2 describe-*`")),
+        Ok(Value::Object(_) | Value::Array(_)) => Ok(Format::Describe),
+        Ok(_) => Err(unrecognised(
+            "JSON, and no object; give a template, `terraform show -json` or `aws ec2 describe-*`",
+        )),
         // CloudFormation's YAML has tags that only its own reader knows: what names resources is taken for it.
         Err(_) if text.lines().any(|line| line.trim_end() == "Resources:") => Ok(Format::CloudFormation),
         Err(error) => Err(unrecognised(&format!(
