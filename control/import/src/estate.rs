@@ -40,6 +40,10 @@ pub(crate) enum Change {
     Set(Value),
     /// The list has this, too.
     Push(Value),
+    /// It is this, whatever it was.
+    Replace(Value),
+    /// Something about the resource is not known: one more reason why it is not modelled.
+    Unknown(String),
 }
 
 /// All that was gathered.
@@ -115,6 +119,11 @@ impl Estate {
         by: &Address,
     ) {
         self.edit(kind, name, attribute, Change::Push(value), by);
+    }
+
+    /// Says why something is not known of a resource that is, or will be, put.
+    pub(crate) fn mark(&mut self, kind: &'static str, name: &str, why: &str, by: &Address) {
+        self.edit(kind, name, "not_modelled", Change::Unknown(why.to_owned()), by);
     }
 
     /// The name of the default VPC of a region and an account, which is made where somebody needs it.

@@ -135,6 +135,12 @@ fn apply_edits(estate: &mut Estate) {
                 Value::Array(list) => list.push(value),
                 other => *other = Value::Array(vec![value]),
             },
+            Change::Replace(value) => drop(resource.insert(attribute.to_owned(), value)),
+            Change::Unknown(why) => match resource.get_mut(attribute) {
+                Some(Value::String(reasons)) if reasons.split("; ").any(|reason| reason == why) => {}
+                Some(Value::String(reasons)) => *reasons = format!("{reasons}; {why}"),
+                _ => drop(resource.insert(attribute.to_owned(), Value::String(why))),
+            },
             Change::Set(value) => {
                 let before = resource.insert(attribute.to_owned(), value.clone());
                 if let Some(before) = before.filter(|before| *before != value) {

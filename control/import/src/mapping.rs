@@ -199,6 +199,11 @@ impl<'a> Mapping<'a> {
         estate.report(ReportedResource { source, address, of_type, fate, becomes, notes });
     }
 
+    /// Says that something is not known of another resource, which this one changes.
+    pub(crate) fn unknown_of(&mut self, kind: &'static str, name: &str, why: &str) {
+        self.estate.mark(kind, name, why, &self.by);
+    }
+
     /// Ends without a word in the report: what was read is part of another resource of the source.
     pub(crate) fn abandon(self) {
         let Self { by, properties, estate, .. } = self;

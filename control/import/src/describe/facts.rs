@@ -155,7 +155,7 @@ pub(super) fn home(item: &Item) -> Home {
 }
 
 /// The region that a zone is named after: `us-east-1` of `us-east-1a` and `us-west-2-lax-1a`.
-pub(super) fn region_of_zone(zone: &str) -> Option<String> {
+pub(crate) fn region_of_zone(zone: &str) -> Option<String> {
     let parts: Vec<&str> = zone.split('-').collect();
     let number = parts.iter().position(|part| part.starts_with(|c: char| c.is_ascii_digit()))?;
     let digits: String = parts.get(number)?.chars().take_while(char::is_ascii_digit).collect();

@@ -145,7 +145,7 @@ impl<'a> Position<'a> {
 }
 
 /// An account's twelve digits; of fewer digits, as stand for accounts in tests, with zeros before them.
-pub(super) fn account(text: &str) -> Option<String> {
+pub(crate) fn account(text: &str) -> Option<String> {
     let digits = !text.is_empty() && text.len() <= 12 && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| format!("{text:0>12}"))
 }

@@ -15,6 +15,9 @@ mod network;
 mod services;
 mod transit;
 
+pub(crate) use crate::describe::facts::region_of_zone;
+pub(crate) use crate::describe::gather::account;
+
 use serde_json::{Map, Value, json};
 
 use crate::describe::facts::Facts;
