@@ -31,6 +31,9 @@ fn main() {
         let (outcome, result) = match try_with(false) {
             Err(ImportError::Problems(problems)) => match try_with(true) {
                 Ok(imported) => ("with stand-ins", Ok(imported)),
+                Err(ImportError::Problems(with)) if with != problems => {
+                    ("no", Err(ImportError::Problems(with)))
+                }
                 Err(_) => ("no", Err(ImportError::Problems(problems))),
             },
             Err(error) => ("no source", Err(error)),

@@ -42,8 +42,8 @@ pub(crate) enum Change {
     Push(Value),
     /// It is this, whatever it was.
     Replace(Value),
-    /// Something about the resource is not known: one more reason why it is not modelled.
-    Unknown(String),
+    /// Something about it is not known, and this is why.
+    Doubt(String),
 }
 
 /// All that was gathered.
@@ -59,6 +59,8 @@ pub(crate) struct Estate {
     pub stand_ins: BTreeMap<Key, String>,
     /// What is known of a resource that perhaps no source holds, for its stand-in.
     pub hints: BTreeMap<Key, Map<String, Value>>,
+    /// Region and account of stand-ins for VPCs, where somebody says.
+    pub homes: BTreeMap<String, (String, String)>,
     /// The default VPCs that somebody needs, by region and account.
     pub default_vpcs: BTreeSet<(String, String)>,
     pub report: Report,
@@ -121,9 +123,9 @@ impl Estate {
         self.edit(kind, name, attribute, Change::Push(value), by);
     }
 
-    /// Says why something is not known of a resource that is, or will be, put.
-    pub(crate) fn mark(&mut self, kind: &'static str, name: &str, why: &str, by: &Address) {
-        self.edit(kind, name, "not_modelled", Change::Unknown(why.to_owned()), by);
+    /// Says that something about a resource that is, or will be, put is not known.
+    pub(crate) fn doubt(&mut self, kind: &'static str, name: &str, why: String, by: &Address) {
+        self.edit(kind, name, "not_modelled", Change::Doubt(why), by);
     }
 
     /// The name of the default VPC of a region and an account, which is made where somebody needs it.

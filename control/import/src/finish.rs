@@ -3,12 +3,13 @@
 //! The last step: edits are applied, references settled, default VPCs made, and the document is put before the model.
 //! What the model finds wrong is told in the sources' own words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use vpclab_model::{Document, KINDS, NOT_MODELLED, Topology};
 
 use crate::estate::{Change, Edit, Estate, Key, becomes, default_vpc_name};
+use crate::stand_in;
 use crate::{DEFAULT_ACCOUNT, ImportError, Imported, Options, Problem};
 
 /// The block of a default VPC, and of its subnets (ADDR area: a default VPC is 172.31.0.0/16 with a /20 in each zone).
@@ -19,8 +20,9 @@ const DEFAULT_SUBNETS: [(char, &str); 3] =
 /// Makes the document and the report.
 pub(crate) fn finish(mut estate: Estate, options: &Options) -> Result<Imported, ImportError> {
     make_default_vpcs(&mut estate);
-    make_stand_ins(&mut estate, options);
+    let made = make_stand_ins(&mut estate, options);
     apply_edits(&mut estate);
+    stand_in::complete(&mut estate, &made);
     let document = document(&estate);
     if estate.problems.is_empty() {
         judge(&mut estate, &document);
@@ -66,7 +68,8 @@ fn make_default_vpcs(estate: &mut Estate) {
 }
 
 /// What somebody refers to and no source has: made up where that is wished for, else a problem of each who refers to it.
-fn make_stand_ins(estate: &mut Estate, options: &Options) {
+fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
+    let mut all = BTreeSet::new();
     let wanted = std::mem::take(&mut estate.wanted);
     for (key, by) in wanted {
         if is_there(estate, &key) {
@@ -74,11 +77,17 @@ fn make_stand_ins(estate: &mut Estate, options: &Options) {
         }
         let why = estate.stand_ins.get(&key).cloned();
         let why = why.unwrap_or_else(|| format!("no source holds {}", key.1));
-        match stand_in(estate, &key, &why).filter(|_| options.stand_ins) {
-            Some(attributes) => {
+        match stand_in::begin(key.0, &why).filter(|_| options.stand_ins) {
+            Some(mut attributes) => {
                 let Some(first) = by.first() else { continue };
+                attributes.extend(estate.hints.get(&key).cloned().unwrap_or_default());
+                if let Some((region, account)) = estate.homes.get(&key.1).filter(|_| key.0 == "vpcs") {
+                    attributes.insert("region".to_owned(), json!(region));
+                    attributes.insert("owner".to_owned(), json!(account));
+                }
                 estate.put(key.0, &key.1, attributes, first);
                 estate.report.made.push(becomes(&key));
+                all.insert(key);
             }
             None => {
                 let noun = key.0.replace('_', " ");
@@ -91,6 +100,7 @@ fn make_stand_ins(estate: &mut Estate, options: &Options) {
             }
         }
     }
+    all
 }
 
 /// Whether a source holds the resource, or AWS makes it together with its VPC or transit gateway.
@@ -108,24 +118,6 @@ fn is_there(estate: &Estate, (kind, name): &Key) -> bool {
         }
 }
 
-/// A resource of which nothing is known but what others say of it; nothing where the kind has no such thing.
-fn stand_in(estate: &mut Estate, (kind, name): &Key, why: &str) -> Option<Map<String, Value>> {
-    let mut made = estate.hints.get(&(*kind, name.clone())).cloned().unwrap_or_default();
-    let placeholders = match *kind {
-        // A block of which it is unlikely that anybody routes it.
-        "vpcs" => json!({ "cidr_block": "100.127.0.0/16" }),
-        "security_groups" => json!({ "ingress": [], "egress": [] }),
-        "managed_prefix_lists" => json!({ "address_family": "IPv4", "max_entries": 1 }),
-        "internet_gateways" | "transit_gateways" | "vpn_gateways" => json!({}),
-        _ => return None,
-    };
-    if let Value::Object(placeholders) = placeholders {
-        placeholders.into_iter().for_each(|(key, value)| drop(made.entry(key).or_insert(value)));
-    }
-    made.insert("not_modelled".to_owned(), Value::String(why.to_owned()));
-    Some(made)
-}
-
 fn apply_edits(estate: &mut Estate) {
     for Edit { target: (kind, name), attribute, change, by } in std::mem::take(&mut estate.edits) {
         // One that AWS makes by itself is declared by being changed.
@@ -136,11 +128,11 @@ fn apply_edits(estate: &mut Estate) {
                 other => *other = Value::Array(vec![value]),
             },
             Change::Replace(value) => drop(resource.insert(attribute.to_owned(), value)),
-            Change::Unknown(why) => match resource.get_mut(attribute) {
-                Some(Value::String(reasons)) if reasons.split("; ").any(|reason| reason == why) => {}
-                Some(Value::String(reasons)) => *reasons = format!("{reasons}; {why}"),
-                _ => drop(resource.insert(attribute.to_owned(), Value::String(why))),
-            },
+            Change::Doubt(why) => {
+                let before = resource.get(attribute).and_then(Value::as_str).unwrap_or_default();
+                let both = if before.is_empty() { why } else { format!("{before}; {why}") };
+                resource.insert(attribute.to_owned(), Value::String(both));
+            }
             Change::Set(value) => {
                 let before = resource.insert(attribute.to_owned(), value.clone());
                 if let Some(before) = before.filter(|before| *before != value) {
@@ -169,23 +161,18 @@ fn document(estate: &Estate) -> Value {
     Value::Object(document)
 }
 
-/// The document without the marks that the model does not know yet.
-fn known_to_the_model(document: &Value) -> Value {
-    let mut document = document.clone();
-    for kind in KINDS {
-        let resources = document.get_mut(*kind).and_then(Value::as_object_mut).into_iter().flatten();
-        for (_, resource) in resources {
-            if let Some(attributes) = resource.as_object_mut() {
-                attributes.remove("not_modelled");
-            }
-        }
+/// The document as a model reads it that has no `not_modelled` on every kind.
+fn without_marks(mut document: Value) -> Value {
+    let kinds = document.as_object_mut().into_iter().flat_map(|kinds| kinds.values_mut());
+    for resource in kinds.filter_map(Value::as_object_mut).flat_map(|all| all.values_mut()) {
+        resource.as_object_mut().map(|map| map.remove("not_modelled"));
     }
     document
 }
 
 /// What the model finds wrong, as problems of those whose words they are.
 fn judge(estate: &mut Estate, document: &Value) {
-    let document = known_to_the_model(document);
+    let document = without_marks(document.clone());
     let Err(mistakes) = Topology::from_document(&Document::from(document), None) else { return };
     let origins: BTreeMap<String, _> =
         estate.origins.iter().map(|((kind, name), by)| (format!("{kind}.{name}"), by.clone())).collect();

@@ -6,6 +6,7 @@
 //! it makes is a document like one written by hand, and the model judges it. What always holds: the same input gives
 //! the same bytes; nothing of the sources is dropped without a word. What a document means is left to `vpclab-model`.
 
+mod cloudformation;
 mod describe;
 mod estate;
 mod finish;
@@ -13,6 +14,7 @@ mod mapping;
 mod properties;
 mod report;
 mod source;
+mod stand_in;
 mod terraform;
 mod val;
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::estate::{Address, Estate, Key, becomes};
 use crate::properties::{Given, Properties};
 use crate::report::{Fate, Note, NoteKind, ReportedResource};
-use crate::val::{Unknown, Val};
+use crate::val::{Missing, Unknown, Val};
 
 /// One resource on its way.
 #[derive(Debug)]
@@ -105,10 +105,41 @@ impl<'a> Mapping<'a> {
     /// The name of a resource of `kind` that an attribute refers to.
     pub(crate) fn name_of(&mut self, theirs: &str, kind: &'static str) -> Given<String> {
         let given = self.properties.text(theirs);
-        if let Given::Known(name) = &given {
-            self.estate.refer(kind, name, &self.by);
+        self.referred(given, kind)
+    }
+
+    /// The name of a resource of `kind` for what an attribute says; that of a stand-in where it has no value.
+    pub(crate) fn referred(&mut self, given: Given<String>, kind: &'static str) -> Given<String> {
+        let name = match given {
+            Given::Known(name) if name.trim().is_empty() => return Given::Absent,
+            Given::Known(name) => name.trim().to_owned(),
+            Given::Unknown(Unknown { why, missing: Some(missing) }) => {
+                let why = missing.remedy.map_or(why.clone(), |remedy| format!("{why}; {remedy}"));
+                self.estate.stand_ins.entry((kind, missing.name.clone())).or_insert(why);
+                missing.name
+            }
+            given => return given,
+        };
+        self.estate.refer(kind, &name, &self.by);
+        Given::Known(name)
+    }
+
+    /// The same for an attribute of a map inside the resource; `owner` is the account whose resource it is.
+    pub(crate) fn referred_in(
+        &mut self,
+        properties: &mut Properties<'a>,
+        theirs: &str,
+        kind: &'static str,
+        owner: Option<&str>,
+    ) -> Given<String> {
+        let given = properties.text(theirs);
+        match (given, owner) {
+            // What belongs to another account is written with it, and need not be here.
+            (Given::Known(name), Some(owner)) if name.starts_with("sg-") => {
+                Given::Known(format!("{owner}/{name}"))
+            }
+            (given, _) => self.referred(given, kind),
         }
-        given
     }
 
     /// Copies a reference to a resource of `kind`.
@@ -117,16 +148,48 @@ impl<'a> Mapping<'a> {
         self.copy(theirs, ours, given);
     }
 
+    /// The names of resources of `kind` that a list refers to. A list without a value stands for `many` of them.
+    pub(crate) fn names_of(&mut self, theirs: &str, kind: &'static str, many: usize) -> Given<Vec<String>> {
+        let list = self.properties.take(theirs);
+        self.names_in(list, kind, many)
+    }
+
+    /// The names of resources of `kind` that a value refers to.
+    pub(crate) fn names_in(
+        &mut self,
+        list: Option<&Val>,
+        kind: &'static str,
+        many: usize,
+    ) -> Given<Vec<String>> {
+        let mut flat = Vec::new();
+        match list {
+            None | Some(Val::Null) => return Given::Absent,
+            Some(Val::Unknown(Unknown { why, missing: Some(Missing { name, remedy }) })) => {
+                flat.extend((0..many).map(|position| {
+                    let missing =
+                        Some(Missing { name: format!("{name}[{position}]"), remedy: remedy.clone() });
+                    Given::Unknown(Unknown { why: why.clone(), missing })
+                }));
+            }
+            Some(Val::Unknown(unknown)) => return Given::Unknown(unknown.clone()),
+            Some(items) => flatten(items, &mut flat),
+        }
+        let mut names = Vec::new();
+        for given in flat {
+            match self.referred(given, kind) {
+                Given::Known(name) => names.push(name),
+                Given::Absent => {}
+                Given::Unknown(unknown) => return Given::Unknown(unknown),
+            }
+        }
+        Given::Known(names)
+    }
+
     /// Copies a list of references to resources of `kind`.
     pub(crate) fn references(&mut self, theirs: &str, ours: &str, kind: &'static str) {
-        self.texts(theirs, ours);
-        let names: Vec<_> =
-            self.attributes.get(ours).and_then(Value::as_array).into_iter().flatten().collect();
-        let names: Vec<String> =
-            names.into_iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
-        for name in names {
-            self.estate.refer(kind, &name, &self.by);
-        }
+        let many = if kind == "subnets" { 2 } else { 1 };
+        let given = self.names_of(theirs, kind, many);
+        self.copy(theirs, ours, given);
     }
 
     /// Writes an attribute of our own.
@@ -134,9 +197,30 @@ impl<'a> Mapping<'a> {
         self.attributes.insert(ours.to_owned(), value.into());
     }
 
+    /// Copies a text or number of something that is not modelled: one that is not known changes nothing.
+    pub(crate) fn kept(&mut self, theirs: &str, ours: &str) {
+        match self.properties.take(theirs) {
+            Some(Val::Unknown(unknown)) => {
+                let text = format!("{} is not known: {}", self.properties.place(theirs), unknown.why);
+                self.note(NoteKind::Unknown, text);
+            }
+            Some(Val::Number(number)) => self.write(ours, Value::Number(number.clone())),
+            Some(Val::Bool(yes)) => self.write(ours, *yes),
+            other => {
+                if let Some(text) = other.and_then(Val::text) {
+                    let number = text.trim().parse::<i64>();
+                    self.write(ours, number.map_or(Value::String(text), Value::from));
+                }
+            }
+        }
+    }
+
     /// Notes something.
     pub(crate) fn note(&mut self, kind: NoteKind, text: impl Into<String>) {
-        self.properties.notes.push(Note::new(kind, text));
+        let note = Note::new(kind, text);
+        if !self.properties.notes.contains(&note) {
+            self.properties.notes.push(note);
+        }
     }
 
     /// Notes that an attribute is chosen by us, as nobody knows it.
@@ -148,16 +232,19 @@ impl<'a> Mapping<'a> {
     /// Notes that something that matters to packets is not known: the resource is not modelled for that.
     pub(crate) fn matters(&mut self, theirs: &str, unknown: &Unknown) {
         let place = self.properties.place(theirs);
+        if let Some(remedy) = unknown.missing.as_ref().and_then(|missing| missing.remedy.as_ref()) {
+            return self.properties.problems.push(format!("{place}: {}; {remedy}", unknown.why));
+        }
         let text = format!("{place} is not known: {}", unknown.why);
         self.note(NoteKind::Unknown, text.clone());
         self.unknown.push(text);
     }
 
-    /// Notes that the sources do not say something that matters to packets: the resource is not modelled for that.
-    pub(crate) fn does_not_say(&mut self, text: impl Into<String>) {
-        let text = text.into();
-        self.note(NoteKind::Unknown, text.clone());
-        self.unknown.push(text);
+    /// Notes that something about the resource is not known, which no attribute says.
+    pub(crate) fn doubt(&mut self, why: impl Into<String>) {
+        let why = why.into();
+        self.note(NoteKind::Unknown, why.clone());
+        self.unknown.push(why);
     }
 
     /// Puts what was written under the resource's own name.
@@ -201,7 +288,7 @@ impl<'a> Mapping<'a> {
 
     /// Says that something is not known of another resource, which this one changes.
     pub(crate) fn unknown_of(&mut self, kind: &'static str, name: &str, why: &str) {
-        self.estate.mark(kind, name, why, &self.by);
+        self.estate.doubt(kind, name, why.to_owned(), &self.by);
     }
 
     /// Ends without a word in the report: what was read is part of another resource of the source.
@@ -211,11 +298,22 @@ impl<'a> Mapping<'a> {
         problems.into_iter().for_each(|problem| estate.problem(&by, problem));
     }
 
-    fn copy<T: Into<Value>>(&mut self, theirs: &str, ours: &str, given: Given<T>) {
+    /// Writes what is given, or notes that it is not known.
+    pub(crate) fn copy<T: Into<Value>>(&mut self, theirs: &str, ours: &str, given: Given<T>) {
         match given {
             Given::Absent => {}
             Given::Known(value) => self.write(ours, value),
             Given::Unknown(unknown) => self.matters(theirs, &unknown),
         }
+    }
+}
+
+/// The texts in a list, and in the lists and texts with commas inside it.
+fn flatten(item: &Val, flat: &mut Vec<Given<String>>) {
+    match item {
+        Val::List(items) => items.iter().for_each(|item| flatten(item, flat)),
+        Val::Unknown(unknown) => flat.push(Given::Unknown(unknown.clone())),
+        Val::Text(text) => flat.extend(text.split(',').map(|part| Given::Known(part.trim().to_owned()))),
+        other => flat.extend(other.text().map(Given::Known)),
     }
 }

@@ -36,6 +36,12 @@ impl<'a> Properties<'a> {
         Self::inside(map, String::new())
     }
 
+    /// A cursor over no attributes.
+    pub(crate) fn nothing() -> Self {
+        static NOTHING: BTreeMap<String, Val> = BTreeMap::new();
+        Self::inside(&NOTHING, String::new())
+    }
+
     fn inside(map: &'a BTreeMap<String, Val>, at: String) -> Self {
         Self { map, at, read: BTreeSet::new(), notes: Vec::new(), problems: Vec::new() }
     }
@@ -115,9 +121,22 @@ impl<'a> Properties<'a> {
         }
     }
 
-    /// Whatever it says, it is of no interest.
-    pub(crate) fn silent_all(&mut self) {
+    /// All that nobody read says nothing about packets.
+    pub(crate) fn silence(&mut self) {
         self.read.extend(self.map.keys().map(String::as_str));
+    }
+
+    /// A map inside, to be read and handed back to [`Properties::finish_inner`].
+    pub(crate) fn map(&mut self, key: &str) -> Given<Properties<'a>> {
+        match self.take(key) {
+            None => Given::Absent,
+            Some(Val::Map(map)) => Given::Known(Properties::inside(map, format!("{}.", self.place(key)))),
+            Some(Val::Unknown(unknown)) => Given::Unknown(unknown.clone()),
+            Some(other) => {
+                self.problems.push(format!("{}: {other:?} is not a map of attributes", self.place(key)));
+                Given::Absent
+            }
+        }
     }
 
     /// Takes over what was noted inside, and what nobody read there.

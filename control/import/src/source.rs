@@ -204,6 +204,7 @@ pub(crate) fn read(sources: &[Source], options: &Options, estate: &mut Estate) -
         });
     }
     let of = |format: Format| all.iter().filter(move |source| source.format == format);
+    crate::cloudformation::read(&of(Format::CloudFormation).collect::<Vec<_>>(), options, estate)?;
     for source in of(Format::Terraform) {
         crate::terraform::read(source, options, estate)?;
     }
@@ -299,7 +300,13 @@ fn recognise(source: &Source, files: &BTreeMap<PathBuf, String>) -> Result<Forma
             "JSON, and no object; give a template, `terraform show -json` or `aws ec2 describe-*`",
         )),
         // CloudFormation's YAML has tags that only its own reader knows: what names resources is taken for it.
-        Err(_) if text.lines().any(|line| line.trim_end() == "Resources:") => Ok(Format::CloudFormation),
+        Err(_)
+            if text
+                .lines()
+                .any(|line| line.starts_with("Resources:") || line.starts_with("\"Resources\":")) =>
+        {
+            Ok(Format::CloudFormation)
+        }
         Err(error) => Err(unrecognised(&format!(
             "neither JSON ({error}) nor a template with `Resources:`; give a CloudFormation template, `terraform show -json` or `aws ec2 describe-*`"
         ))),

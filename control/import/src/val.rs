@@ -34,11 +34,22 @@ pub(crate) struct Named {
 pub(crate) struct Unknown {
     /// In words, as in "known only after apply" or "the parameter VpcId has no value".
     pub why: String,
+    /// What it would be called, and how to give it; nothing where it is only not known yet.
+    pub missing: Option<Missing>,
+}
+
+/// Something that nobody gave a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// What a stand-in is called, where a resource is meant.
+    pub name: String,
+    /// How to give it, as in "give --parameter VpcId=VALUE"; nothing where nobody can.
+    pub remedy: Option<String>,
 }
 
 impl Val {
     pub(crate) fn unknown(why: impl Into<String>) -> Self {
-        Self::Unknown(Unknown { why: why.into() })
+        Self::Unknown(Unknown { why: why.into(), missing: None })
     }
 
     /// Whether it says nothing at all: null, as an attribute that is not written.

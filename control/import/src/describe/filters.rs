@@ -49,7 +49,7 @@ fn network_acl(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
                 mapping.properties.finish_inner(written);
             }
         }
-        _ => mapping.does_not_say("its entries are not in the dump"),
+        _ => mapping.doubt("its entries are not in the dump"),
     }
     mapping.write("ingress", ingress);
     mapping.write("egress", egress);
@@ -142,7 +142,7 @@ fn security_group(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
             }
             // The CLI prints an empty list where there are none.
             _ if !item.body.contains_key(theirs) => {
-                mapping.does_not_say(format!("its {ours} rules are not in the dump"))
+                mapping.doubt(format!("its {ours} rules are not in the dump"))
             }
             _ => {}
         }

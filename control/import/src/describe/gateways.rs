@@ -25,7 +25,7 @@ pub(super) fn read(facts: &Facts, estate: &mut Estate) {
     }
     for (id, item) in facts.dump.all("LocalGateways") {
         let mut mapping = begin(item, "local-gateway", id, estate);
-        mapping.properties.silent_all();
+        mapping.properties.silence();
         end(mapping, "local_gateways", id, item, facts);
     }
     facts.dump.all("NatGateways").for_each(|(id, item)| nat_gateway(facts, id, item, estate));
@@ -259,7 +259,7 @@ fn endpoint(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
         "pendingacceptance" => mapping.write("state", "pendingAcceptance"),
         "pending" => mapping.write("state", "pending"),
         "partial" => mapping.write("state", "partial"),
-        other => mapping.does_not_say(format!("its state is {other}")),
+        other => mapping.doubt(format!("its state is {other}")),
     }
     end(mapping, "vpc_endpoints", id, item, facts);
 }

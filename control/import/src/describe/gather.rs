@@ -66,11 +66,6 @@ impl Dump {
         self.items.get(collection)?.get(id)
     }
 
-    /// Whether any file lists the collection, be it empty.
-    pub(super) fn lists(&self, collection: &'static str) -> bool {
-        self.listed.contains(collection)
-    }
-
     /// Labels of a resource, wherever they were.
     pub(super) fn tags(&self, id: &str, item: &Item) -> BTreeMap<String, String> {
         let mut tags = self.tags.get(id).cloned().unwrap_or_default();

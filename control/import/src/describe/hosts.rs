@@ -58,7 +58,7 @@ fn network_interface(facts: &Facts, id: &str, interface: &Interface, estate: &mu
     let item = &interface.item;
     if let Some((kind, owner)) = facts.of_gateway.get(id) {
         let mut mapping = begin(item, "network-interface", id, estate);
-        mapping.properties.silent_all();
+        mapping.properties.silence();
         mapping.became_part_of(kind, owner);
         return mapping.finish(Fate::Understood);
     }
@@ -80,11 +80,10 @@ fn network_interface(facts: &Facts, id: &str, interface: &Interface, estate: &mu
     let public = public_addresses(facts, item);
     if of_service {
         if ungrouped {
-            mapping
-                .does_not_say("it has no security group, which no interface of an instance can be without");
+            mapping.doubt("it has no security group, which no interface of an instance can be without");
         }
         if let Some(why) = gateway_type(item) {
-            mapping.does_not_say(why);
+            mapping.doubt(why);
         }
         // Services send from their own addresses.
         if mapping.attributes.get("source_dest_check") == Some(&json!(false)) {
@@ -97,7 +96,7 @@ fn network_interface(facts: &Facts, id: &str, interface: &Interface, estate: &mu
         return end(mapping, "instances", id, item, facts);
     }
     if ungrouped && item.body.contains_key("Groups") {
-        mapping.does_not_say("it has no security group, which no interface of an instance can be without");
+        mapping.doubt("it has no security group, which no interface of an instance can be without");
     }
     for (position, (private, address)) in public.iter().enumerate() {
         let name = if position == 0 { format!("{id}-public") } else { format!("{id}-public-{position}") };
@@ -236,14 +235,14 @@ fn instance(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     }
     if attached.is_empty() {
         if item.body.get("SubnetId").is_none_or(Val::is_empty) {
-            mapping.properties.silent_all();
+            mapping.properties.silence();
             mapping.note(NoteKind::Omitted, "it is in no subnet, and has no interface that is listed");
             return mapping.finish(Fate::LeftOut);
         }
         addresses(&mut mapping, item);
         let groups = groups(&mut mapping, "SecurityGroups");
         if groups.is_empty() {
-            mapping.does_not_say("its security groups are not in the dump");
+            mapping.doubt("its security groups are not in the dump");
         } else {
             mapping.write("security_groups", groups);
         }
@@ -263,7 +262,7 @@ fn instance(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
         mapping.write("network_interfaces", attached);
     }
     // What else an instance says is about the machine; its addresses are its interfaces'.
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     end(mapping, "instances", id, item, facts);
 }
 

@@ -73,7 +73,8 @@ fn learnt(facts: &Facts, gateway: &str) -> BTreeSet<String> {
     // What is listed as static is not announced.
     for (_, item) in facts.dump.all("VpnConnections") {
         if text(item, "VpnGatewayId").as_deref() == Some(gateway) {
-            static_routes(item).iter().for_each(|block| drop(learnt.remove(block)));
+            let listed = static_routes(item);
+            learnt.retain(|block| !listed.contains(block));
         }
     }
     learnt
@@ -180,7 +181,7 @@ fn vpn_connection(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
         match super::transit::learnt(facts, id) {
             _ if is_static => {}
             Some(learnt) => mapping.write("bgp_routes", json!(learnt)),
-            None => mapping.does_not_say(format!(
+            None => mapping.doubt(format!(
                 "what it announces to {gateway}: add `aws ec2 search-transit-gateway-routes`"
             )),
         }
@@ -289,7 +290,7 @@ fn virtual_interface(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) 
             }
         }
         if kind == "dx_transit_virtual_interfaces" {
-            mapping.does_not_say("what it announces is not in the dump");
+            mapping.doubt("what it announces is not in the dump");
         } else {
             mapping.write("bgp_routes", json!(all));
         }
@@ -297,6 +298,6 @@ fn virtual_interface(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) 
         return gone(mapping, "it ends at no gateway");
     }
     // What else is said is about the line, and its BGP.
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     end(mapping, kind, id, item, facts);
 }

@@ -60,7 +60,7 @@ fn end(mut mapping: Mapping<'_>, kind: &'static str, id: &str, item: &Item, fact
 /// Reports a resource that changes no packet, as it is deleted or attached to nothing, and why.
 fn gone(mapping: Mapping<'_>, why: &str) {
     let mut mapping = mapping;
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     mapping.note(NoteKind::Approximated, why);
     mapping.finish(Fate::NotNetwork);
 }

@@ -345,7 +345,7 @@ fn prefix_lists(facts: &Facts, estate: &mut Estate) {
         mapping.write("owner", home.account);
         match entries.remove(id) {
             Some(entries) => mapping.write("entries", entries),
-            None => mapping.does_not_say("its entries: add `aws ec2 get-managed-prefix-list-entries`"),
+            None => mapping.doubt("its entries: add `aws ec2 get-managed-prefix-list-entries`"),
         }
         end(mapping, "managed_prefix_lists", id, item, facts);
     }

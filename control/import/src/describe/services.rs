@@ -36,12 +36,12 @@ pub(super) fn read(facts: &Facts, estate: &mut Estate) {
     for (id, item) in facts.dump.all("VpcBlockPublicAccessOptions") {
         let mut mapping = begin(item, "vpc-block-public-access-options", id, estate);
         mapping.text("InternetGatewayBlockMode", "internet_gateway_block_mode");
-        mapping.properties.silent_all();
+        mapping.properties.silence();
         end(mapping, "vpc_block_public_access_options", id, item, facts);
     }
     for (id, item) in facts.dump.all("VpcBlockPublicAccessExclusions") {
         let mut mapping = begin(item, "vpc-block-public-access-exclusion", id, estate);
-        mapping.properties.silent_all();
+        mapping.properties.silence();
         mapping.text("InternetGatewayExclusionMode", "internet_gateway_exclusion_mode");
         mapping.text("ResourceArn", "resource_arn");
         end(mapping, "vpc_block_public_access_exclusions", id, item, facts);
@@ -100,7 +100,7 @@ fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
         subnets.push(Value::Object(place));
     }
     if subnets.is_empty() {
-        mapping.properties.silent_all();
+        mapping.properties.silence();
         mapping.note(NoteKind::Omitted, "its subnets are not in the dump");
         return mapping.finish(Fate::LeftOut);
     }
@@ -133,7 +133,7 @@ fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
 /// Classic load balancers cannot be declared: their interfaces are ends of which nothing more is known.
 fn classic(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     let mut mapping = begin(item, "classic-load-balancer", id, estate);
-    mapping.does_not_say("classic load balancers are not modelled");
+    mapping.doubt("classic load balancers are not modelled");
     let groups = groups(&mut mapping, "SecurityGroups");
     let public = text(item, "Scheme").as_deref() != Some("internal");
     let subnets = subnets(item.body.get("Subnets"));
@@ -170,7 +170,7 @@ fn listeners(facts: &Facts, estate: &mut Estate) {
             mapping.put("listeners");
             mapping.finish(Fate::Understood);
         } else {
-            mapping.properties.silent_all();
+            mapping.properties.silence();
             mapping.note(NoteKind::Omitted, format!("its load balancer {balancer} is not in the dump"));
             mapping.finish(Fate::LeftOut);
         }
@@ -207,7 +207,7 @@ fn target_group(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     if text(item, "VpcId").is_some_and(|vpc| facts.holds("vpcs", &vpc)) {
         mapping.reference("VpcId", "vpc", "vpcs");
     }
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     end(mapping, "target_groups", id, item, facts);
 }
 
@@ -261,7 +261,7 @@ fn in_vpc(
     let list = |key: &str| subnets(place.and_then(|place| place.get(key)));
     let (subnets, groups) = (list("SubnetIds"), list("SecurityGroupIds"));
     if subnets.is_empty() {
-        mapping.properties.silent_all();
+        mapping.properties.silence();
         return mapping.finish(Fate::NotNetwork);
     }
     groups.iter().for_each(|group| drop(mapping.estate.refer("security_groups", group, &item.by)));
@@ -269,7 +269,7 @@ fn in_vpc(
 }
 
 fn cache(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
-    let mut mapping = begin(item, "cache-cluster", id, estate);
+    let mapping = begin(item, "cache-cluster", id, estate);
     let ids = item.body.get("SecurityGroups").map_or(&[][..], Val::items).iter();
     let groups: Vec<String> = ids.filter_map(|group| group.text_of("SecurityGroupId")).collect();
     groups.iter().for_each(|group| drop(mapping.estate.refer("security_groups", group, &item.by)));
@@ -284,7 +284,7 @@ fn cache(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
 
 fn mount_target(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     let mut mapping = begin(item, "mount-target", id, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     match text(item, "NetworkInterfaceId").filter(|eni| facts.interfaces.contains_key(eni)) {
         Some(eni) => {
             mapping.became_part_of("instances", &eni);
@@ -294,9 +294,8 @@ fn mount_target(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
             mapping.reference("SubnetId", "subnet", "subnets");
             mapping.text("IpAddress", "private_ip");
             mapping.write("associate_public_ip_address", false);
-            mapping.does_not_say(
-                "its security groups are not in the dump: add `aws ec2 describe-network-interfaces`",
-            );
+            mapping
+                .doubt("its security groups are not in the dump: add `aws ec2 describe-network-interfaces`");
             end(mapping, "instances", id, item, facts);
         }
     }
@@ -312,7 +311,7 @@ fn ends(
     own: &dyn Fn(&Interface) -> bool,
 ) {
     let mut mapping = mapping;
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     let by = mapping.by.clone();
     let listed: Vec<&String> = facts.interfaces.iter().filter(|(_, it)| own(it)).map(|(id, _)| id).collect();
     for eni in &listed {
@@ -330,7 +329,7 @@ fn ends(
         "its interfaces are not in the dump: one in each subnet, with an address that is chosen",
     );
     if groups.is_empty() {
-        mapping.does_not_say("its security groups are not in the dump");
+        mapping.doubt("its security groups are not in the dump");
     }
     let name = mapping.name.clone();
     for (position, subnet) in subnets.iter().enumerate() {

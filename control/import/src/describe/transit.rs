@@ -220,7 +220,7 @@ fn transit_gateway(facts: &Facts, tables: &Tables, id: &str, item: &Item, estate
         (!own.iter().any(|table| tables.listed.contains(*table)), "search-transit-gateway-routes"),
     ];
     if let Some((_, call)) = missing.into_iter().find(|(missing, _)| *missing && has_attachments) {
-        mapping.does_not_say(format!("its routes are not in the dump: add `aws ec2 {call}`"));
+        mapping.doubt(format!("its routes are not in the dump: add `aws ec2 {call}`"));
     }
     end(mapping, "transit_gateways", id, item, facts);
 }
@@ -264,7 +264,7 @@ fn attachment(facts: &Facts, list: &'static str, id: &str, item: &Item, estate: 
             mapping.references("SubnetIds", "subnets", "subnets");
             if !mapping.attributes.contains_key("subnets") {
                 let subnets = one_in_each_zone(facts, &vpc);
-                mapping.does_not_say(
+                mapping.doubt(
                     "its subnets are not in the dump: add `aws ec2 describe-transit-gateway-vpc-attachments`",
                 );
                 mapping.write("subnets", subnets);
@@ -303,7 +303,7 @@ fn attachment(facts: &Facts, list: &'static str, id: &str, item: &Item, estate: 
             end(mapping, "transit_gateway_peering_attachments", id, item, facts);
         }
         "vpn" | "direct-connect-gateway" => {
-            mapping.properties.silent_all();
+            mapping.properties.silence();
             match name_of(facts, id) {
                 Some(name) => {
                     let kind = if of_type == "vpn" { "vpn_connections" } else { "dx_gateway_associations" };
@@ -318,12 +318,12 @@ fn attachment(facts: &Facts, list: &'static str, id: &str, item: &Item, estate: 
             }
         }
         "connect" => {
-            mapping.properties.silent_all();
+            mapping.properties.silence();
             mapping.reference("TransitGatewayId", "transit_gateway", "transit_gateways");
             end(mapping, "transit_gateway_connects", id, item, facts);
         }
         other => {
-            mapping.properties.silent_all();
+            mapping.properties.silence();
             mapping.note(NoteKind::Omitted, format!("attachments of the type {other} are not understood"));
             mapping.finish(Fate::LeftOut);
         }

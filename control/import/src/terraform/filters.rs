@@ -55,7 +55,7 @@ pub(super) fn network_acl(resource: &Resource, facts: &Facts<'_>, estate: &mut E
                 for mut block in blocks {
                     match entry(&mut block) {
                         Ok(entry) => entries.push(Value::Object(entry)),
-                        Err(why) => mapping.does_not_say(why),
+                        Err(why) => mapping.doubt(why),
                     }
                     mapping.properties.finish_inner(block);
                 }
@@ -187,7 +187,7 @@ pub(super) fn security_group(resource: &Resource, facts: &Facts<'_>, estate: &mu
                             .filter(|rule| !rules.iter().any(|other| same(other, rule)))
                             .collect::<Vec<_>>(),
                     );
-                    unknown.into_iter().for_each(|why| mapping.does_not_say(why));
+                    unknown.into_iter().for_each(|why| mapping.doubt(why));
                     mapping.properties.finish_inner(block);
                 }
             }

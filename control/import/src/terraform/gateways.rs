@@ -27,7 +27,7 @@ pub(super) fn of_nat(all: &Evaluated) -> BTreeSet<String> {
 pub(super) fn nat_gateway(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
     if resource.text("availability_mode").as_deref() == Some("regional") {
-        mapping.properties.silent_all();
+        mapping.properties.silence();
         mapping.note(NoteKind::Omitted, "regional NAT gateways cannot be declared");
         return mapping.finish(Fate::LeftOut);
     }
@@ -113,7 +113,7 @@ pub(super) fn peering(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
 /// The other side of a peering connection: where nobody manages the first, all that is known of it.
 pub(super) fn peering_accepter(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     mapping.estate.refer("vpc_peering_connections", &resource.name, &facts.by(resource));
     part_of(mapping, "vpc_peering_connections", &resource.name);
 }

@@ -211,7 +211,7 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
             mapping.write("state", "stopped")
         }
         Given::Known(state) if matches!(state.as_str(), "terminated" | "shutting-down") => {
-            mapping.properties.silent_all();
+            mapping.properties.silence();
             mapping.note(NoteKind::Approximated, format!("it is {state}"));
             return mapping.finish(Fate::NotNetwork);
         }
@@ -219,7 +219,7 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     }
     if attached(&mut mapping, resource) {
         // The interfaces say the rest.
-        mapping.properties.silent_all();
+        mapping.properties.silence();
         return end(mapping, "instances", resource);
     }
     let template = template(resource, facts, &["launch_template"]);
@@ -230,7 +230,7 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     match mapping.properties.take("subnet_id").filter(|subnet| !subnet.is_empty()) {
         Some(_) => drop(required(&mut mapping, resource, "subnet_id", "subnet", "subnets")),
         None => match template.and_then(|template| template_interface(template, "subnet_id")) {
-            Some(Val::Unknown(Unknown { why })) => {
+            Some(Val::Unknown(Unknown { why, .. })) => {
                 let name = super::stand_in(&mut mapping, resource, "subnet_id", "subnets", &why);
                 mapping.write("subnet", name);
             }
@@ -347,7 +347,7 @@ fn by_name(mapping: &mut Mapping<'_>, facts: &Facts<'_>) {
     let mut groups = Vec::new();
     for name in names {
         let Some(text) = name.text() else {
-            mapping.does_not_say("security_groups are not all known");
+            mapping.doubt("security_groups are not all known");
             continue;
         };
         let named = facts
@@ -408,16 +408,14 @@ fn from_template(mapping: &mut Mapping<'_>, template: &Resource) {
                             .for_each(|name| drop(mapping.estate.refer("security_groups", name, &by)));
                         mapping.write("security_groups", names);
                     }
-                    None => mapping.does_not_say(format!(
-                        "the security groups of {} are not all known",
-                        template.address
-                    )),
+                    None => mapping
+                        .doubt(format!("the security groups of {} are not all known", template.address)),
                 }
             }
             Some(Val::Unknown(unknown)) => {
                 let why =
                     format!("the security groups of {} are not known: {}", template.address, unknown.why);
-                mapping.does_not_say(why);
+                mapping.doubt(why);
             }
             _ => {}
         }
@@ -430,14 +428,14 @@ fn from_template(mapping: &mut Mapping<'_>, template: &Resource) {
 /// Says that a template is understood: what is launched from it shows what it says.
 pub(super) fn launch_template(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     mapping.properties.notes.clear();
     mapping.finish(Fate::NotNetwork);
 }
 
 pub(super) fn auto_scaling_group(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     let template =
         template(resource, facts, &["launch_template"]).or_else(|| mixed_template(resource, facts));
     let configuration = resource.text("launch_configuration");
@@ -460,22 +458,20 @@ pub(super) fn auto_scaling_group(resource: &Resource, facts: &Facts<'_>, estate:
                                 .for_each(|name| drop(mapping.estate.refer("security_groups", name, &by)));
                             mapping.write("security_groups", names);
                         }
-                        None => mapping.does_not_say(format!(
+                        None => mapping.doubt(format!(
                             "the security groups of {} are not all known",
                             configuration.address
                         )),
                     }
                 }
-                Some(Val::Unknown(unknown)) => mapping.does_not_say(unknown.why.clone()),
+                Some(Val::Unknown(unknown)) => mapping.doubt(unknown.why.clone()),
                 _ => {}
             }
             if let Some(public) = configuration.text("associate_public_ip_address") {
                 mapping.write("associate_public_ip_address", public == "true");
             }
         }
-        (None, None) => {
-            mapping.does_not_say("its launch template is in no source: neither are its security groups")
-        }
+        (None, None) => mapping.doubt("its launch template is in no source: neither are its security groups"),
     }
     let place = Places::read(&mut mapping, resource, "vpc_zone_identifier");
     put_each(mapping, resource, place);
@@ -529,7 +525,7 @@ impl Places {
             if names.is_empty() {
                 names.push(super::stand_in(mapping, resource, key, "subnets", &unknown.why));
             }
-            mapping.does_not_say(format!("{key} is not all known: {}", unknown.why));
+            mapping.doubt(format!("{key} is not all known: {}", unknown.why));
         }
         Self(names)
     }

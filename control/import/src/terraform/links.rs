@@ -97,7 +97,7 @@ pub(super) fn vpn_connection(resource: &Resource, facts: &Facts<'_>, estate: &mu
         }
     }
     // What else is said is about the tunnels' keys, and what AWS shows of them.
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     end(mapping, "vpn_connections", resource);
 }
 

@@ -36,12 +36,10 @@ pub(super) fn aws_vpc(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
     match mapping.properties.text("cidr_block") {
         Given::Known(block) => mapping.write("cidr_block", block),
         Given::Absent => {
-            mapping.does_not_say("its block is chosen by an address manager");
-            mapping.write("cidr_block", "100.126.0.0/16");
+            mapping.doubt("its block is chosen by an address manager");
         }
         Given::Unknown(unknown) => {
             mapping.matters("cidr_block", &unknown);
-            mapping.write("cidr_block", "100.126.0.0/16");
         }
     }
     mapping.boolean("assign_generated_ipv6_cidr_block", "assign_generated_ipv6_cidr_block");
@@ -58,7 +56,7 @@ pub(super) fn aws_vpc(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
 /// The default VPC, which is there already, and is made here once for all.
 pub(super) fn aws_default_vpc(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     let name = mapping.estate.default_vpc(&resource.region, &resource.account);
     mapping.note(NoteKind::Assigned, format!("it is {name} here, with AWS's default block and subnets"));
     part_of(mapping, "vpcs", &name);
@@ -66,7 +64,7 @@ pub(super) fn aws_default_vpc(resource: &Resource, facts: &Facts<'_>, estate: &m
 
 pub(super) fn aws_default_subnet(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     let zone = resource.name.chars().last().unwrap_or('a');
     let name = mapping.estate.default_subnet(&resource.region, &resource.account, zone);
     mapping.note(NoteKind::Assigned, format!("it is {name} here, with a block of AWS's default"));
@@ -96,7 +94,7 @@ pub(super) fn cidr_association(resource: &Resource, facts: &Facts<'_>, estate: &
 
 /// Reports a resource that changes something that is not known.
 pub(super) fn lost(mut mapping: Mapping<'_>, key: &str) {
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     mapping.note(NoteKind::Omitted, format!("{key} is not known: what it changes is not either"));
     mapping.finish(Fate::LeftOut);
 }
@@ -170,7 +168,7 @@ pub(super) fn aws_route_table(resource: &Resource, facts: &Facts<'_>, estate: &m
                 match route(&mut block, facts, mapping.estate, &mapping.by) {
                     Ok(Some(route)) if !routes.contains(&route) => routes.push(route),
                     Ok(_) => {}
-                    Err(why) => mapping.does_not_say(why),
+                    Err(why) => mapping.doubt(why),
                 }
                 mapping.properties.finish_inner(block);
             }
@@ -243,7 +241,10 @@ fn route(
     if let Some(gateway) = block.take("gateway_id").filter(|gateway| !gateway.is_empty()) {
         let (kind, attribute, name) = match gateway {
             Val::Unknown(unknown) => {
-                return Err(format!("the target of the route to {destination} is not known: {}", unknown.why));
+                return Err(format!(
+                    "the target of the route to {destination} is not known: {}",
+                    unknown.why
+                ));
             }
             Val::Name(named) => gateway_kind(named),
             other => gateway_of_id(&other.text().unwrap_or_default()),
@@ -269,7 +270,10 @@ fn route(
         }
         let (kind, name) = match target {
             Val::Unknown(unknown) => {
-                return Err(format!("the target of the route to {destination} is not known: {}", unknown.why));
+                return Err(format!(
+                    "the target of the route to {destination} is not known: {}",
+                    unknown.why
+                ));
             }
             Val::Name(named) if named.of_type == "aws_networkfirewall_firewall" => {
                 ("network_firewalls", named.name.clone())
@@ -337,7 +341,7 @@ pub(super) fn aws_route(resource: &Resource, facts: &Facts<'_>, estate: &mut Est
             mapping.unknown_of("route_tables", &table, &why);
         }
     }
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     part_of(mapping, "route_tables", &table);
 }
 
@@ -424,7 +428,7 @@ pub(super) fn managed_prefix_list(resource: &Resource, facts: &Facts<'_>, estate
             for mut block in blocks {
                 match entry(&mut block) {
                     Ok(entry) => entries.push(entry),
-                    Err(why) => mapping.does_not_say(why),
+                    Err(why) => mapping.doubt(why),
                 }
                 mapping.properties.finish_inner(block);
             }
@@ -478,7 +482,7 @@ pub(super) fn managed_prefix_list_entry(resource: &Resource, facts: &Facts<'_>, 
 /// What a data source says of something that no source manages, for its stand-in.
 pub(super) fn data(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     let mut known = Map::new();
     let mut copy = |theirs: &str, ours: &str| {
         known.extend(resource.text(theirs).map(|text| (ours.to_owned(), json!(text))));

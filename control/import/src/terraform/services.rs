@@ -108,7 +108,7 @@ pub(super) fn is_service(of_type: &str) -> bool {
 /// One end in each subnet.
 pub(super) fn service(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     if let Some(place) = GROUPED.iter().find(|place| place.of_type == resource.of_type) {
         return grouped(mapping, resource, facts, place);
     }
@@ -152,18 +152,18 @@ pub(super) fn service(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
 fn groups(mapping: &mut Mapping<'_>, key: &str, value: Option<&Val>) {
     let by = mapping.by.clone();
     match value {
-        _ if key.is_empty() => mapping.does_not_say("the service makes its security groups itself"),
+        _ if key.is_empty() => mapping.doubt("the service makes its security groups itself"),
         Some(Val::List(items)) if !items.is_empty() => {
             let names: Vec<String> = items.iter().filter_map(Val::text).collect();
             if let Some(unknown) = items.iter().find_map(Val::first_unknown) {
-                mapping.does_not_say(format!("{key} is not all known: {}", unknown.why));
+                mapping.doubt(format!("{key} is not all known: {}", unknown.why));
             }
             names.iter().for_each(|name| drop(mapping.estate.refer("security_groups", name, &by)));
             if !names.is_empty() {
                 mapping.write("security_groups", names);
             }
         }
-        Some(Val::Unknown(unknown)) => mapping.does_not_say(format!("{key} is not known: {}", unknown.why)),
+        Some(Val::Unknown(unknown)) => mapping.doubt(format!("{key} is not known: {}", unknown.why)),
         Some(Val::Name(named)) => mapping.write("security_groups", vec![named.name.clone()]),
         _ => {}
     }
@@ -198,7 +198,7 @@ fn grouped(mut mapping: Mapping<'_>, resource: &Resource, facts: &Facts<'_>, pla
 /// What is a part of a cluster: its interfaces are the cluster's.
 pub(super) fn member(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     mapping.finish(Fate::NotNetwork);
 }
 
@@ -245,15 +245,15 @@ pub(super) fn load_balancer(resource: &Resource, facts: &Facts<'_>, estate: &mut
     {
         mapping.write("ip_address_type", word);
     }
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     end(mapping, "load_balancers", resource);
 }
 
 /// Classic load balancers cannot be declared: their interfaces are ends of which nothing more is known.
 pub(super) fn classic(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
-    mapping.does_not_say("classic load balancers are not modelled");
+    mapping.properties.silence();
+    mapping.doubt("classic load balancers are not modelled");
     groups(&mut mapping, "security_groups", resource.values.get("security_groups"));
     mapping.write("associate_public_ip_address", resource.text("internal").as_deref() != Some("true"));
     let places = Places::read(&mut mapping, resource, "subnets");
@@ -267,7 +267,7 @@ pub(super) fn listener(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
         mapping.write("port", port);
     }
     mapping.text("protocol", "protocol");
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     if !mapping.attributes.contains_key("load_balancer") {
         return lost(mapping, "load_balancer_arn");
     }
@@ -287,13 +287,13 @@ pub(super) fn target_group(resource: &Resource, facts: &Facts<'_>, estate: &mut 
             mapping.write(key, word);
         }
     }
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     end(mapping, "target_groups", resource);
 }
 
 pub(super) fn target(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     let by = mapping.by.clone();
     let group = mapping.name_of("target_group_arn", "target_groups");
     match (group, mapping.properties.take("target_id")) {
@@ -373,14 +373,14 @@ pub(super) fn stored(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate
             mapping.write(key, word);
         }
     }
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     end(mapping, kind, resource);
 }
 
 /// A subnet of a Client VPN endpoint.
 pub(super) fn client_vpn_association(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     let by = mapping.by.clone();
     match (
         mapping.name_of("client_vpn_endpoint_id", "client_vpn_endpoints"),

@@ -100,7 +100,7 @@ pub(super) fn accepter(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
         "aws_ec2_transit_gateway_peering_attachment_accepter" => "transit_gateway_peering_attachments",
         _ => "transit_gateway_vpc_attachments",
     };
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     mapping.estate.set(kind, &resource.name, "state", json!("available"), &by);
     for key in
         ["transit_gateway_default_route_table_association", "transit_gateway_default_route_table_propagation"]
@@ -211,7 +211,7 @@ pub(super) fn member(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate
 /// Makes another table the default one: which attachments join it depends on when they were made.
 pub(super) fn default_table(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent_all();
+    mapping.properties.silence();
     match mapping.name_of("transit_gateway_id", "transit_gateways") {
         Given::Known(gateway) => {
             let why = format!("{} makes another table the default one", resource.address);

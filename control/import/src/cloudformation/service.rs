@@ -1,0 +1,336 @@
+//! Which services put interfaces into subnets, and where do they say so?
+//!
+//! One line for each: where the subnets and the groups stand. Whatever the desired count, there is one interface in each
+//! subnet.
+
+use serde_json::{Map, Value, json};
+
+use super::resource::{Interfaces, Resource};
+use crate::properties::Given;
+use crate::report::{Fate, NoteKind};
+use crate::val::Val;
+
+/// A service whose resource names its subnets.
+#[derive(Debug)]
+struct Service {
+    of_type: &'static str,
+    subnets: &'static [&'static str],
+    groups: &'static [&'static str],
+    /// Where it is said that there is a public address, and in which word.
+    public: Option<(&'static [&'static str], &'static str)>,
+    /// Whether these are instances, which have public addresses where their subnet says so; others never do.
+    are_instances: bool,
+    /// What of its interfaces is not modelled: groups of the service's own.
+    doubt: &'static str,
+}
+
+const fn service(
+    of_type: &'static str,
+    subnets: &'static [&'static str],
+    groups: &'static [&'static str],
+) -> Service {
+    Service { of_type, subnets, groups, public: None, are_instances: false, doubt: "" }
+}
+
+const fn instances(
+    of_type: &'static str,
+    subnets: &'static [&'static str],
+    groups: &'static [&'static str],
+) -> Service {
+    Service { of_type, subnets, groups, public: None, are_instances: true, doubt: "" }
+}
+
+const OWN_GROUP: &str = "the service makes a security group of its own for it";
+
+const SERVICES: &[Service] = &[
+    service("AWS::Lambda::Function", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"]),
+    service("AWS::Serverless::Function", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"]),
+    Service {
+        public: Some((&["NetworkConfiguration", "AwsvpcConfiguration", "AssignPublicIp"], "ENABLED")),
+        ..service(
+            "AWS::ECS::Service",
+            &["NetworkConfiguration", "AwsvpcConfiguration", "Subnets"],
+            &["NetworkConfiguration", "AwsvpcConfiguration", "SecurityGroups"],
+        )
+    },
+    Service {
+        public: Some((&["NetworkConfiguration", "AwsvpcConfiguration", "AssignPublicIp"], "ENABLED")),
+        ..service(
+            "AWS::ECS::TaskSet",
+            &["NetworkConfiguration", "AwsvpcConfiguration", "Subnets"],
+            &["NetworkConfiguration", "AwsvpcConfiguration", "SecurityGroups"],
+        )
+    },
+    service(
+        "AWS::OpenSearchService::Domain",
+        &["VPCOptions", "SubnetIds"],
+        &["VPCOptions", "SecurityGroupIds"],
+    ),
+    service("AWS::Elasticsearch::Domain", &["VPCOptions", "SubnetIds"], &["VPCOptions", "SecurityGroupIds"]),
+    service(
+        "AWS::MSK::Cluster",
+        &["BrokerNodeGroupInfo", "ClientSubnets"],
+        &["BrokerNodeGroupInfo", "SecurityGroups"],
+    ),
+    service("AWS::MSK::ServerlessCluster", &["VpcConfigs", "SubnetIds"], &["VpcConfigs", "SecurityGroups"]),
+    service("AWS::CodeBuild::Project", &["VpcConfig", "Subnets"], &["VpcConfig", "SecurityGroupIds"]),
+    service("AWS::CodeBuild::Fleet", &["FleetVpcConfig", "Subnets"], &["FleetVpcConfig", "SecurityGroupIds"]),
+    instances(
+        "AWS::Batch::ComputeEnvironment",
+        &["ComputeResources", "Subnets"],
+        &["ComputeResources", "SecurityGroupIds"],
+    ),
+    service("AWS::ElastiCache::ServerlessCache", &["SubnetIds"], &["SecurityGroupIds"]),
+    service(
+        "AWS::Glue::Connection",
+        &["ConnectionInput", "PhysicalConnectionRequirements", "SubnetId"],
+        &["ConnectionInput", "PhysicalConnectionRequirements", "SecurityGroupIdList"],
+    ),
+    service("AWS::AmazonMQ::Broker", &["SubnetIds"], &["SecurityGroups"]),
+    service("AWS::FSx::FileSystem", &["SubnetIds"], &["SecurityGroupIds"]),
+    service("AWS::SageMaker::NotebookInstance", &["SubnetId"], &["SecurityGroupIds"]),
+    service("AWS::SageMaker::Model", &["VpcConfig", "Subnets"], &["VpcConfig", "SecurityGroupIds"]),
+    service("AWS::SageMaker::Domain", &["SubnetIds"], &["DefaultUserSettings", "SecurityGroups"]),
+    service(
+        "AWS::MWAA::Environment",
+        &["NetworkConfiguration", "SubnetIds"],
+        &["NetworkConfiguration", "SecurityGroupIds"],
+    ),
+    service("AWS::AppRunner::VpcConnector", &["Subnets"], &["SecurityGroups"]),
+    service("AWS::Synthetics::Canary", &["VPCConfig", "SubnetIds"], &["VPCConfig", "SecurityGroupIds"]),
+    service("AWS::AppStream::Fleet", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"]),
+    service("AWS::AppStream::ImageBuilder", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"]),
+    service("AWS::ApiGatewayV2::VpcLink", &["SubnetIds"], &["SecurityGroupIds"]),
+    service(
+        "AWS::Transfer::Server",
+        &["EndpointDetails", "SubnetIds"],
+        &["EndpointDetails", "SecurityGroupIds"],
+    ),
+    service("AWS::NeptuneGraph::PrivateGraphEndpoint", &["SubnetIds"], &["SecurityGroupIds"]),
+    service("AWS::EC2::InstanceConnectEndpoint", &["SubnetId"], &["SecurityGroupIds"]),
+    instances("AWS::ImageBuilder::InfrastructureConfiguration", &["SubnetId"], &["SecurityGroupIds"]),
+    service("AWS::VpcLattice::ResourceGateway", &["SubnetIds"], &["SecurityGroupIds"]),
+    service(
+        "AWS::KinesisFirehose::DeliveryStream",
+        &["AmazonopensearchserviceDestinationConfiguration", "VpcConfiguration", "SubnetIds"],
+        &["AmazonopensearchserviceDestinationConfiguration", "VpcConfiguration", "SecurityGroupIds"],
+    ),
+    Service {
+        doubt: OWN_GROUP,
+        ..service("AWS::DirectoryService::MicrosoftAD", &["VpcSettings", "SubnetIds"], &["-"])
+    },
+    Service {
+        doubt: OWN_GROUP,
+        ..service("AWS::DirectoryService::SimpleAD", &["VpcSettings", "SubnetIds"], &["-"])
+    },
+    Service { doubt: OWN_GROUP, ..instances("AWS::Cloud9::EnvironmentEC2", &["SubnetId"], &["-"]) },
+    Service { doubt: OWN_GROUP, ..service("AWS::CloudHSM::Cluster", &["SubnetIds"], &["-"]) },
+    Service { doubt: OWN_GROUP, ..service("AWS::CloudHSMV2::Cluster", &["SubnetIds"], &["-"]) },
+    Service {
+        doubt: "EMR makes the rules of its groups itself",
+        ..instances(
+            "AWS::EMR::Cluster",
+            &["Instances", "Ec2SubnetId"],
+            &["Instances", "EmrManagedMasterSecurityGroup"],
+        )
+    },
+    Service {
+        doubt: "EMR makes the rules of its groups itself",
+        ..service("AWS::EMR::Studio", &["SubnetIds"], &["EngineSecurityGroupId"])
+    },
+    service(
+        "AWS::EMRServerless::Application",
+        &["NetworkConfiguration", "SubnetIds"],
+        &["NetworkConfiguration", "SecurityGroupIds"],
+    ),
+    service("AWS::DataSync::LocationEFS", &["-"], &["Ec2Config", "SecurityGroupArns"]),
+    service(
+        "AWS::MediaConnect::Flow",
+        &["VpcInterfaces", "SubnetId"],
+        &["VpcInterfaces", "SecurityGroupIds"],
+    ),
+    service("AWS::MediaLive::Input", &["Vpc", "SubnetIds"], &["Vpc", "SecurityGroupIds"]),
+    service("AWS::QuickSight::VPCConnection", &["SubnetIds"], &["SecurityGroupIds"]),
+];
+
+/// Whether the table has the type.
+pub(super) fn is_service(of_type: &str) -> bool {
+    SERVICES.iter().any(|service| service.of_type == of_type)
+}
+
+/// The interfaces of a service of the table; without subnets it changes no packet.
+pub(super) fn map(mut r: Resource<'_>) -> Result<(), String> {
+    let Some(service) = SERVICES.iter().find(|service| service.of_type == r.mapping.of_type) else {
+        return Err("its type is not known".to_owned());
+    };
+    let subnets = match r.names_at(service.subnets, "subnets", 2) {
+        Given::Known(subnets) => subnets,
+        Given::Absent => Vec::new(),
+        Given::Unknown(unknown) => return Err(format!("its subnets are not known: {}", unknown.why)),
+    };
+    if subnets.is_empty() {
+        r.mapping.properties.silence();
+        return r.finish_as(Fate::NotNetwork);
+    }
+    let groups = match r.names_at(service.groups, "security_groups", 1) {
+        Given::Known(groups) => Some(groups),
+        Given::Absent => None,
+        Given::Unknown(unknown) => {
+            r.mapping.matters("its groups", &unknown);
+            None
+        }
+    };
+    let public = service.public.map(|(path, word)| {
+        let mut found = path.first().and_then(|first| r.mapping.properties.take(first));
+        for key in path.iter().skip(1) {
+            found = match found {
+                Some(Val::Map(map)) => map.get(*key),
+                other => other,
+            };
+        }
+        if let Some(Val::Unknown(unknown)) = found {
+            let unknown = unknown.clone();
+            r.mapping.matters("AssignPublicIp", &unknown);
+        }
+        found.and_then(Val::text).as_deref() == Some(word)
+    });
+    let public = public.or((!service.are_instances).then_some(false));
+    let doubt = Some(service.doubt).filter(|doubt| !doubt.is_empty()).map(str::to_owned);
+    if let Some(doubt) = &doubt {
+        r.mapping.note(NoteKind::Unknown, doubt.clone());
+    }
+    r.tags();
+    r.mapping.properties.silence();
+    r.put_interfaces(&Interfaces { subnets, groups, public, doubt });
+    r.finish()
+}
+
+/// A mount target of a file system: one interface.
+pub(super) fn mount_target(mut r: Resource<'_>) -> Result<(), String> {
+    let m = &mut r.mapping;
+    m.properties.silent(&["FileSystemId", "IpAddressType", "Ipv6Address"]);
+    m.reference("SubnetId", "subnet", "subnets");
+    m.references("SecurityGroups", "security_groups", "security_groups");
+    m.assignable("IpAddress", "private_ip");
+    m.write("associate_public_ip_address", false);
+    m.put("instances");
+    r.finish()
+}
+
+/// An endpoint of the resolver: an interface for each of its addresses.
+pub(super) fn resolver_endpoint(mut r: Resource<'_>) -> Result<(), String> {
+    let name = r.mapping.name.clone();
+    let groups = match r.mapping.names_of("SecurityGroupIds", "security_groups", 1) {
+        Given::Known(groups) => groups,
+        _ => Vec::new(),
+    };
+    let Given::Known(addresses) = r.mapping.properties.maps("IpAddresses") else {
+        return Err("its addresses are not known".to_owned());
+    };
+    r.tags();
+    r.mapping.properties.silence();
+    for (position, mut address) in addresses.into_iter().enumerate() {
+        let subnet = r.mapping.referred_in(&mut address, "SubnetId", "subnets", None);
+        let Given::Known(subnet) = subnet else { continue };
+        let mut attributes = Map::new();
+        attributes.insert("subnet".to_owned(), json!(subnet));
+        attributes.insert("associate_public_ip_address".to_owned(), Value::Bool(false));
+        if !groups.is_empty() {
+            attributes.insert("security_groups".to_owned(), json!(groups));
+        }
+        if let Given::Known(ip) = address.text("Ip") {
+            attributes.insert("private_ip".to_owned(), json!(ip));
+        }
+        r.mapping.put_as("instances", &format!("{name}[{position}]"), attributes);
+    }
+    r.finish()
+}
+
+/// A cluster of EKS: its interfaces have a group of its own next to those that are named, which its nodes share.
+pub(super) fn eks_cluster(mut r: Resource<'_>) -> Result<(), String> {
+    let subnets = match r.names_at(&["ResourcesVpcConfig", "SubnetIds"], "subnets", 2) {
+        Given::Known(subnets) => subnets,
+        Given::Absent => return Err("it names no subnets".to_owned()),
+        Given::Unknown(unknown) => return Err(format!("its subnets are not known: {}", unknown.why)),
+    };
+    let own = cluster_group(&r.mapping.name);
+    let mut groups = vec![own.clone()];
+    match r.names_at(&["ResourcesVpcConfig", "SecurityGroupIds"], "security_groups", 1) {
+        Given::Known(named) => groups.extend(named),
+        Given::Absent => {}
+        Given::Unknown(unknown) => r.mapping.matters("SecurityGroupIds", &unknown),
+    }
+    let mut group = Map::new();
+    if let Some(vpc) = subnets.first().and_then(|subnet| r.vpc_of_subnet(subnet)) {
+        group.insert("vpc".to_owned(), json!(vpc));
+    }
+    group.insert("ingress".to_owned(), json!([{ "protocol": "-1", "self": true }]));
+    r.mapping.put_as("security_groups", &own, group);
+    r.mapping.note(
+        NoteKind::Approximated,
+        "EKS makes the cluster's security group: everything from its members, and everything out",
+    );
+    r.mapping.properties.silence();
+    r.put_interfaces(&Interfaces { subnets, groups: Some(groups), public: Some(false), doubt: None });
+    r.finish()
+}
+
+/// What the group that EKS makes for a cluster is called here.
+pub(super) fn cluster_group(cluster: &str) -> String {
+    format!("{cluster}-cluster")
+}
+
+/// Nodes of a cluster of EKS, and its Fargate pods: in the cluster's group unless their launch template says otherwise.
+pub(super) fn eks_nodes(mut r: Resource<'_>) -> Result<(), String> {
+    let subnets = match r.mapping.names_of("Subnets", "subnets", 2) {
+        Given::Known(subnets) if !subnets.is_empty() => subnets,
+        Given::Unknown(unknown) => return Err(format!("its subnets are not known: {}", unknown.why)),
+        _ => return Err("it names no subnets".to_owned()),
+    };
+    let data = match r.mapping.properties.take("LaunchTemplate") {
+        Some(Val::Map(specification)) => super::host::template_or_doubt(&mut r, specification),
+        _ => std::collections::BTreeMap::new(),
+    };
+    let (groups, public) = super::host::launched(&mut r, &data);
+    let public = if r.mapping.of_type == "AWS::EKS::FargateProfile" { Some(false) } else { public };
+    let mut doubt = None;
+    let groups = groups.or_else(|| match r.mapping.properties.take("ClusterName") {
+        Some(Val::Name(named)) if named.of_type == "AWS::EKS::Cluster" => {
+            Some(vec![cluster_group(&named.name)])
+        }
+        Some(Val::Text(name)) => cluster_called(&r, name).map(|cluster| vec![cluster_group(&cluster)]),
+        _ => None,
+    });
+    let groups = groups.inspect(|groups| {
+        for group in groups {
+            r.mapping.estate.refer("security_groups", group, &r.mapping.by);
+        }
+    });
+    if groups.is_none() {
+        let why = "the group of its cluster is not known";
+        r.mapping.note(NoteKind::Unknown, why);
+        doubt = Some(why.to_owned());
+    }
+    if r.mapping.properties.take("RemoteAccess").is_some_and(|value| !value.is_null()) {
+        let why = "RemoteAccess adds a security group that EKS makes";
+        r.mapping.note(NoteKind::Unknown, why);
+        doubt = Some(why.to_owned());
+    }
+    r.tags();
+    r.mapping.properties.silence();
+    r.put_interfaces(&Interfaces { subnets, groups, public, doubt });
+    r.finish()
+}
+
+/// The cluster whose `Name` is this.
+fn cluster_called(r: &Resource<'_>, name: &str) -> Option<String> {
+    r.evaluator.stacks().iter().enumerate().find_map(|(position, stack)| {
+        let mut logicals = stack.template.resources.keys();
+        let logical = logicals.find(|logical| {
+            stack.type_of(logical) == Some("AWS::EKS::Cluster")
+                && r.evaluator.property(position, logical, "Name").and_then(|name| name.text()).as_deref()
+                    == Some(name)
+        })?;
+        Some(stack.name_of(logical))
+    })
+}

@@ -1,0 +1,222 @@
+//! What do intrinsic functions come to?
+
+use serde_json::json;
+
+use crate::fixture::{Templates, resource};
+
+const SECTIONS: &str = "
+Parameters:
+  Word: { Type: String, Default: hello }
+  Number: { Type: Number, Default: 7 }
+  Words: { Type: CommaDelimitedList, Default: 'a, b,c' }
+  Zones: { Type: 'List<AWS::EC2::AvailabilityZone::Name>' }
+Mappings:
+  Colours:
+    us-east-1: { sky: blue, grass: [green, brown] }
+    012345678901: { sky: grey }
+Conditions:
+  Yes: !Equals [!Ref Word, hello]
+  No: !Not [!Condition Yes]
+";
+
+/// What an expression comes to, as a group's description.
+#[track_caller]
+fn value(expression: &str) -> String {
+    let template = format!(
+        "{SECTIONS}
+Resources:
+  Vpc:
+    Type: AWS::EC2::VPC
+    Properties: {{ CidrBlock: 10.0.0.0/16 }}
+  Six:
+    Type: AWS::EC2::VPCCidrBlock
+    Properties: {{ VpcId: !Ref Vpc, AmazonProvidedIpv6CidrBlock: true }}
+  Subnet:
+    Type: AWS::EC2::Subnet
+    Properties: {{ VpcId: !Ref Vpc, CidrBlock: 10.0.9.0/24, AvailabilityZone: us-east-1b }}
+  Machine:
+    Type: AWS::EC2::Instance
+    Properties: {{ SubnetId: !Ref Subnet, PrivateIpAddress: 10.0.9.77 }}
+  Chosen:
+    Type: AWS::EC2::Instance
+    Properties: {{ SubnetId: !Ref Subnet }}
+  Address: {{ Type: AWS::EC2::EIP }}
+  Group:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      VpcId: !Ref Vpc
+      GroupDescription: {expression}
+"
+    );
+    let imported = Templates::one(&template).imported();
+    let description = resource(&imported, "security_groups", "Group").get("description");
+    description.map_or_else(|| "nothing".to_owned(), |text| text.as_str().unwrap().to_owned())
+}
+
+#[test]
+fn functions_come_to_what_aws_makes_of_them() {
+    for (expression, expected) in [
+        ("plain", "plain"),
+        ("!Ref Word", "hello"),
+        ("!Ref Number", "7"),
+        ("{ Ref: Word }", "hello"),
+        ("!Ref AWS::Region", "us-east-1"),
+        ("!Ref AWS::AccountId", "123456789012"),
+        ("!Ref AWS::StackName", "t"),
+        ("!Ref AWS::Partition", "aws"),
+        ("!Ref AWS::URLSuffix", "amazonaws.com"),
+        ("!Ref AWS::NoValue", "nothing"),
+        ("!Ref Vpc", "Vpc"),
+        ("!Sub '${Word} ${Vpc} ${!Literal} ${AWS::Region}'", "hello Vpc ${Literal} us-east-1"),
+        ("!Sub ['${Word}-${x}', { x: !Ref Number }]", "hello-7"),
+        ("!Sub ['${Word}', { Word: other }]", "other"),
+        ("!Sub '${Subnet.AvailabilityZone}'", "us-east-1b"),
+        ("!Sub '10 $ and ${'", "10 $ and ${"),
+        ("!Join ['-', [a, !Ref Word, !Ref Number]]", "a-hello-7"),
+        ("!Join ['', []]", ""),
+        ("!Join [',', !Ref Words]", "a,b,c"),
+        ("!Select [1, !Ref Words]", "b"),
+        ("!Select ['2', [x, y, z]]", "z"),
+        ("!Select [1, !Split ['|', 'p|q']]", "q"),
+        ("!Join ['+', !Split [':', 'a:b:c']]", "a+b+c"),
+        ("!Join [' ', !Cidr [10.0.0.0/24, 3, 5]]", "10.0.0.0/27 10.0.0.32/27 10.0.0.64/27"),
+        ("!Select [2, !Cidr [!GetAtt Vpc.CidrBlock, 4, 8]]", "10.0.2.0/24"),
+        ("!Select [1, !Cidr [!Select [0, !GetAtt Vpc.Ipv6CidrBlocks], 4, 64]]", "2001:db8:1:1::/64"),
+        ("!Select [1, !GetAZs '']", "us-east-1b"),
+        ("!Select [0, !GetAZs eu-west-3]", "eu-west-3a"),
+        ("!Select [4, !GetAZs { Ref: AWS::Region }]", "us-east-1e"),
+        ("!Join [' ', !Ref Zones]", "us-east-1a us-east-1b us-east-1c"),
+        ("!FindInMap [Colours, !Ref AWS::Region, sky]", "blue"),
+        ("!FindInMap [Colours, '012345678901', sky]", "grey"),
+        ("!Select [1, !FindInMap [Colours, us-east-1, grass]]", "brown"),
+        ("!FindInMap [Colours, mars, sky, { DefaultValue: !Ref Word }]", "hello"),
+        ("!If [Yes, !Ref Word, b]", "hello"),
+        ("!If [No, a, !If [Yes, c, d]]", "c"),
+        ("!If [No, a, !Ref AWS::NoValue]", "nothing"),
+        ("!Base64 text", "text"),
+        ("!Join ['', [!Length [a, b, c]]]", "3"),
+        ("!ToJsonString { a: [1, true], b: !Ref Word }", r#"{"a":[1,true],"b":"hello"}"#),
+        ("!GetAtt Vpc.CidrBlock", "10.0.0.0/16"),
+        ("{ 'Fn::GetAtt': [Subnet, CidrBlock] }", "10.0.9.0/24"),
+        ("{ 'Fn::GetAtt': Subnet.CidrBlock }", "10.0.9.0/24"),
+        ("!GetAtt Subnet.VpcId", "Vpc"),
+        ("!GetAtt Vpc.DefaultSecurityGroup", "Vpc/default"),
+        ("!GetAtt Vpc.DefaultNetworkAcl", "Vpc/default"),
+        ("!GetAtt Machine.PrivateIp", "10.0.9.77"),
+        ("!GetAtt Machine.AvailabilityZone", "us-east-1b"),
+        ("!Sub '${Chosen.PrivateIp}/32'", "10.0.9.250/32"),
+        ("!Sub '${Address}/32'", "203.0.113.254/32"),
+        ("!Sub '${Address.PublicIp}/32'", "203.0.113.254/32"),
+        ("!GetAtt Address.AllocationId", "Address"),
+        ("!GetAtt Machine.PublicDnsName", "nothing"),
+        ("'{{resolve:ssm:/some/where}}'", "nothing"),
+        ("!ImportValue nowhere", "nothing"),
+        ("!Transform { Name: macro }", "nothing"),
+        ("!Nonsense a", "nothing"),
+        ("!Select [9, [a]]", "nothing"),
+    ] {
+        assert_eq!(value(expression), expected, "{expression}");
+    }
+}
+
+#[test]
+fn an_address_that_is_used_and_not_stated_is_chosen_and_written() {
+    let imported = Templates::one(
+        "
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
+  Subnet: { Type: AWS::EC2::Subnet, Properties: { VpcId: !Ref Vpc, CidrBlock: 10.0.9.0/28 } }
+  Machine: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Subnet } }
+  Address: { Type: AWS::EC2::EIP }
+  Group:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      VpcId: !Ref Vpc
+      GroupDescription: g
+      SecurityGroupIngress:
+        - { IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: !Sub '${Machine.PrivateIp}/32' }
+        - { IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: !Sub '${Address}/32' }
+",
+    )
+    .imported();
+    assert_eq!(resource(&imported, "instances", "Machine")["private_ip"], "10.0.9.10");
+    assert_eq!(resource(&imported, "eips", "Address")["public_ip"], "203.0.113.254");
+    let rules = &resource(&imported, "security_groups", "Group")["ingress"];
+    assert_eq!(rules[0]["cidr_blocks"], json!(["10.0.9.10/32"]));
+    assert_eq!(rules[1]["cidr_blocks"], json!(["203.0.113.254/32"]));
+}
+
+#[test]
+fn the_ipv6_block_that_a_template_reckons_with_is_written_into_the_document() {
+    let imported = Templates::one(
+        "
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
+  Six: { Type: AWS::EC2::VPCCidrBlock, Properties: { VpcId: !Ref Vpc, AmazonProvidedIpv6CidrBlock: true } }
+  Subnet:
+    Type: AWS::EC2::Subnet
+    DependsOn: Six
+    Properties:
+      VpcId: !Ref Vpc
+      CidrBlock: 10.0.9.0/28
+      Ipv6CidrBlock: !Select [5, !Cidr [!Select [0, !GetAtt Vpc.Ipv6CidrBlocks], 256, 64]]
+",
+    )
+    .imported();
+    assert_eq!(resource(&imported, "vpcs", "Vpc")["ipv6_cidr_blocks"], json!(["2001:db8:1::/56"]));
+    assert_eq!(resource(&imported, "subnets", "Subnet")["ipv6_cidr_block"], "2001:db8:1:5::/64");
+}
+
+#[test]
+fn loops_are_written_out() {
+    let imported = Templates::one(
+        "
+Transform: AWS::LanguageExtensions
+Parameters: { Letters: { Type: CommaDelimitedList, Default: 'a,b' } }
+Mappings: { Blocks: { a: { Cidr: 10.0.1.0/24 }, b: { Cidr: 10.0.2.0/24 } } }
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
+  Table: { Type: AWS::EC2::RouteTable, Properties: { VpcId: !Ref Vpc } }
+  Fn::ForEach::Subnets:
+    - Letter
+    - !Ref Letters
+    - 'Subnet${Letter}':
+        Type: AWS::EC2::Subnet
+        Properties:
+          VpcId: !Ref Vpc
+          CidrBlock: !FindInMap [Blocks, !Ref Letter, Cidr]
+          AvailabilityZone: !Sub '${AWS::Region}${Letter}'
+      'Association${Letter}':
+        Type: AWS::EC2::SubnetRouteTableAssociation
+        Properties: { SubnetId: { Ref: !Sub 'Subnet${Letter}' }, RouteTableId: !Ref Table }
+  Fn::ForEach::Plain:
+    - Name
+    - [x-1, x-2]
+    - 'Group&{Name}':
+        Type: AWS::EC2::SecurityGroup
+        Properties: { GroupDescription: '${Name}', VpcId: !Ref Vpc }
+",
+    )
+    .imported();
+    assert_eq!(resource(&imported, "subnets", "Subnetb")["cidr_block"], "10.0.2.0/24");
+    assert_eq!(resource(&imported, "subnets", "Subneta")["route_table"], "Table");
+    assert_eq!(resource(&imported, "security_groups", "Groupx2")["description"], "x-2");
+    assert!(!imported.report.has_omissions());
+}
+
+#[test]
+fn what_leads_back_to_itself_ends() {
+    let imported = Templates::one(
+        "
+Conditions: { A: !Condition B, B: !Not [!Condition A] }
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
+  One: { Type: AWS::EC2::Subnet, Properties: { VpcId: !Ref Vpc, CidrBlock: !GetAtt Two.CidrBlock } }
+  Two: { Type: AWS::EC2::Subnet, Properties: { VpcId: !Ref Vpc, CidrBlock: !GetAtt One.CidrBlock } }
+  Never: { Type: AWS::EC2::InternetGateway, Condition: A }
+",
+    )
+    .stand_ins()
+    .imported();
+    assert!(resource(&imported, "subnets", "One")["not_modelled"].is_string());
+}

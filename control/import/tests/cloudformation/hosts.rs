@@ -1,0 +1,110 @@
+//! How do instances, interfaces and Auto Scaling groups come out?
+
+use serde_json::json;
+use vpclab_import::Fate;
+
+use crate::fixture::{Templates, fate, resource, with_vpc};
+
+#[test]
+fn instances_and_their_interfaces_come_out() {
+    let template = with_vpc("
+  Simple:
+    Type: AWS::EC2::Instance
+    Properties:
+      SubnetId: !Ref Subnet
+      SecurityGroupIds: [!Ref Group]
+      PrivateIpAddress: 10.0.1.20
+      SourceDestCheck: 'false'
+      InstanceType: t3.micro
+      Tags: [{ Key: Name, Value: web }]
+  Listed:
+    Type: AWS::EC2::Instance
+    Properties:
+      NetworkInterfaces:
+        - { DeviceIndex: '0', SubnetId: !Ref Subnet, AssociatePublicIpAddress: false, GroupSet: [!Ref Group], DeleteOnTermination: true }
+        - { DeviceIndex: 1, SubnetId: !Ref Subnet, PrivateIpAddresses: [{ PrivateIpAddress: 10.0.1.30, Primary: true }, { PrivateIpAddress: 10.0.1.31, Primary: false }] }
+  Eni: { Type: AWS::EC2::NetworkInterface, Properties: { SubnetId: !Ref Subnet, GroupSet: [!Ref Group], SourceDestCheck: false, SecondaryPrivateIpAddressCount: 2 } }
+  Later: { Type: AWS::EC2::NetworkInterface, Properties: { SubnetId: !Ref Subnet } }
+  Given:
+    Type: AWS::EC2::Instance
+    Properties: { NetworkInterfaces: [{ DeviceIndex: 0, NetworkInterfaceId: !Ref Eni }] }
+  Attached: { Type: AWS::EC2::NetworkInterfaceAttachment, Properties: { DeviceIndex: 1, InstanceId: !Ref Given, NetworkInterfaceId: !Ref Later } }
+");
+    let imported = Templates::one(&template).imported();
+    assert_eq!(
+        *resource(&imported, "instances", "Simple"),
+        json!({ "subnet": "Subnet", "security_groups": ["Group"], "private_ip": "10.0.1.20",
+                "source_dest_check": false, "tags": { "Name": "web" } })
+    );
+    let listed = resource(&imported, "instances", "Listed");
+    assert_eq!((&listed["subnet"], &listed["security_groups"]), (&json!("Subnet"), &json!(["Group"])));
+    assert_eq!(listed["associate_public_ip_address"], false);
+    let second = resource(&imported, "network_interfaces", "Listed[1]");
+    assert_eq!(second["private_ips"], json!(["10.0.1.30", "10.0.1.31"]));
+    assert_eq!(second["attachment"], json!({ "instance": "Listed", "device_index": 1 }));
+    let given = resource(&imported, "instances", "Given");
+    assert_eq!(given["network_interfaces"], json!([{ "network_interface": "Eni", "device_index": 0 }]));
+    let eni = resource(&imported, "network_interfaces", "Eni");
+    assert_eq!(eni["secondary_private_ips"], json!(["10.0.1.250", "10.0.1.249"]));
+    let attachment = &resource(&imported, "network_interfaces", "Later")["attachment"];
+    assert_eq!(*attachment, json!({ "instance": "Given", "device_index": 1 }));
+    assert!(!imported.report.has_omissions(), "{}", imported.report);
+}
+
+#[test]
+fn a_launch_template_says_what_an_instance_does_not() {
+    let template = with_vpc("
+  Template:
+    Type: AWS::EC2::LaunchTemplate
+    Properties:
+      LaunchTemplateName: named
+      LaunchTemplateData:
+        SecurityGroupIds: [!Ref Group]
+        InstanceType: t3.micro
+  Machine:
+    Type: AWS::EC2::Instance
+    Properties: { SubnetId: !Ref Subnet, LaunchTemplate: { LaunchTemplateId: !Ref Template, Version: !GetAtt Template.LatestVersionNumber } }
+  ByName:
+    Type: AWS::EC2::Instance
+    Properties: { SubnetId: !Ref Subnet, LaunchTemplate: { LaunchTemplateName: named, Version: 1 } }
+  Lost:
+    Type: AWS::EC2::Instance
+    Properties: { SubnetId: !Ref Subnet, LaunchTemplate: { LaunchTemplateId: lt-1234, Version: 1 } }
+");
+    let imported = Templates::one(&template).imported();
+    for name in ["Machine", "ByName"] {
+        assert_eq!(resource(&imported, "instances", name)["security_groups"], json!(["Group"]), "{name}");
+    }
+    assert_eq!(fate(&imported, "Template"), Fate::NotNetwork);
+    assert!(resource(&imported, "instances", "Lost")["not_modelled"].is_string());
+}
+
+#[test]
+fn an_auto_scaling_group_has_an_interface_in_each_subnet() {
+    let template = with_vpc("
+  Template:
+    Type: AWS::EC2::LaunchTemplate
+    Properties: { LaunchTemplateData: { NetworkInterfaces: [{ DeviceIndex: 0, AssociatePublicIpAddress: true, Groups: [!Ref Group] }] } }
+  Config: { Type: AWS::AutoScaling::LaunchConfiguration, Properties: { ImageId: ami, InstanceType: t, SecurityGroups: [!Ref Group], AssociatePublicIpAddress: false } }
+  New:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties: { MinSize: 1, MaxSize: 9, DesiredCapacity: 5, VPCZoneIdentifier: [!Ref Subnet, !Ref Other], LaunchTemplate: { LaunchTemplateId: !Ref Template, Version: 1 } }
+  Old:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties: { MinSize: 1, MaxSize: 1, VPCZoneIdentifier: [!Join [',', [!Ref Subnet, !Ref Other]]], LaunchConfigurationName: !Ref Config }
+  Mixed:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties: { MinSize: 1, MaxSize: 1, VPCZoneIdentifier: [!Ref Subnet], MixedInstancesPolicy: { LaunchTemplate: { LaunchTemplateSpecification: { LaunchTemplateId: !Ref Template, Version: 1 } } } }
+  Classic:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties: { MinSize: 1, MaxSize: 1, AvailabilityZones: !GetAZs '', LaunchConfigurationName: !Ref Plain }
+  Plain: { Type: AWS::AutoScaling::LaunchConfiguration, Properties: { ImageId: ami, InstanceType: t } }
+");
+    let imported = Templates::one(&template).imported();
+    let expected = |subnet: &str, public: bool| json!({ "subnet": subnet, "security_groups": ["Group"], "associate_public_ip_address": public });
+    assert_eq!(*resource(&imported, "instances", "New[0]"), expected("Subnet", true));
+    assert_eq!(*resource(&imported, "instances", "New[1]"), expected("Other", true));
+    assert_eq!(*resource(&imported, "instances", "Old[1]"), expected("Other", false));
+    assert_eq!(*resource(&imported, "instances", "Mixed[0]"), expected("Subnet", true));
+    assert_eq!(resource(&imported, "instances", "Classic[2]")["subnet"], "default-us-east-1-c");
+}

@@ -1,0 +1,16 @@
+//! CloudFormation templates, imported: each test writes small templates of its own.
+
+#![allow(missing_docs)]
+
+mod conditions;
+mod filters;
+mod fixture;
+mod functions;
+mod gateways;
+mod hosts;
+mod nested;
+mod parameters;
+mod private_links;
+mod services;
+mod vpcs;
+mod yaml;

@@ -1,0 +1,185 @@
+//! Where do services put their interfaces?
+
+use serde_json::json;
+use vpclab_import::Fate;
+
+use crate::fixture::{Templates, fate, notes, resource, with_vpc};
+
+#[test]
+fn each_service_has_an_interface_in_each_of_its_subnets_with_its_groups() {
+    let both = "[!Ref Subnet, !Ref Other]";
+    let group = "[!Ref Group]";
+    for (of_type, properties) in [
+        ("AWS::Lambda::Function", format!("VpcConfig: {{ SubnetIds: {both}, SecurityGroupIds: {group} }}")),
+        (
+            "AWS::Serverless::Function",
+            format!("VpcConfig: {{ SubnetIds: {both}, SecurityGroupIds: {group} }}"),
+        ),
+        (
+            "AWS::ECS::Service",
+            format!(
+                "NetworkConfiguration: {{ AwsvpcConfiguration: {{ Subnets: {both}, SecurityGroups: {group} }} }}"
+            ),
+        ),
+        (
+            "AWS::OpenSearchService::Domain",
+            format!("VPCOptions: {{ SubnetIds: {both}, SecurityGroupIds: {group} }}"),
+        ),
+        (
+            "AWS::Elasticsearch::Domain",
+            format!("VPCOptions: {{ SubnetIds: {both}, SecurityGroupIds: {group} }}"),
+        ),
+        (
+            "AWS::MSK::Cluster",
+            format!("BrokerNodeGroupInfo: {{ ClientSubnets: {both}, SecurityGroups: {group} }}"),
+        ),
+        (
+            "AWS::CodeBuild::Project",
+            format!("VpcConfig: {{ VpcId: !Ref Vpc, Subnets: {both}, SecurityGroupIds: {group} }}"),
+        ),
+        ("AWS::ElastiCache::ServerlessCache", format!("SubnetIds: {both}, SecurityGroupIds: {group}")),
+        ("AWS::RDS::DBProxy", format!("VpcSubnetIds: {both}, VpcSecurityGroupIds: {group}")),
+        ("AWS::RDS::DBInstance", format!("DBSubnetGroupName: !Ref Rds, VPCSecurityGroups: {group}")),
+        ("AWS::RDS::DBInstance", "DBClusterIdentifier: !Ref Cluster".to_owned()),
+        ("AWS::RDS::DBCluster", format!("DBSubnetGroupName: NAMED, VpcSecurityGroupIds: {group}")),
+        ("AWS::DocDB::DBCluster", format!("DBSubnetGroupName: !Ref Rds, VpcSecurityGroupIds: {group}")),
+        ("AWS::DocDB::DBInstance", "DBClusterIdentifier: !Ref Cluster".to_owned()),
+        ("AWS::Neptune::DBCluster", format!("DBSubnetGroupName: !Ref Rds, VpcSecurityGroupIds: {group}")),
+        (
+            "AWS::ElastiCache::CacheCluster",
+            format!("CacheSubnetGroupName: !Ref Rds, VpcSecurityGroupIds: {group}"),
+        ),
+        (
+            "AWS::ElastiCache::ReplicationGroup",
+            format!("CacheSubnetGroupName: !Ref Rds, SecurityGroupIds: {group}"),
+        ),
+        ("AWS::Redshift::Cluster", format!("ClusterSubnetGroupName: !Ref Rds, VpcSecurityGroupIds: {group}")),
+        (
+            "AWS::DMS::ReplicationInstance",
+            format!("ReplicationSubnetGroupIdentifier: !Ref Rds, VpcSecurityGroupIds: {group}"),
+        ),
+    ] {
+        let template = with_vpc(&format!("
+  Rds: {{ Type: AWS::RDS::DBSubnetGroup, Properties: {{ DBSubnetGroupName: named, SubnetIds: {both} }} }}
+  Cluster: {{ Type: AWS::RDS::DBCluster, Properties: {{ DBSubnetGroupName: !Ref Rds, VpcSecurityGroupIds: {group} }} }}
+  Tested: {{ Type: {of_type}, Properties: {{ {properties} }} }}
+"));
+        let imported = Templates::one(&template).imported();
+        for (name, subnet) in [("Tested[0]", "Subnet"), ("Tested[1]", "Other")] {
+            let expected = json!({ "subnet": subnet, "security_groups": ["Group"], "associate_public_ip_address": false });
+            assert_eq!(*resource(&imported, "instances", name), expected, "{of_type} {properties}");
+        }
+        assert_eq!(fate(&imported, "Tested"), Fate::Understood, "{of_type}");
+    }
+}
+
+#[test]
+fn a_service_without_subnets_changes_no_packet() {
+    let template = with_vpc(
+        "
+  Function: { Type: AWS::Lambda::Function, Properties: { Runtime: python3.12, VpcConfig: !Ref AWS::NoValue } }
+  Service: { Type: AWS::ECS::Service, Properties: { LaunchType: EC2 } }
+",
+    );
+    let imported = Templates::one(&template).imported();
+    for name in ["Function", "Service"] {
+        assert_eq!(fate(&imported, name), Fate::NotNetwork, "{name}");
+    }
+}
+
+#[test]
+fn services_with_groups_of_their_own_are_marked() {
+    let template = with_vpc("
+  Directory: { Type: AWS::DirectoryService::MicrosoftAD, Properties: { VpcSettings: { VpcId: !Ref Vpc, SubnetIds: [!Ref Subnet, !Ref Other] } } }
+  Cluster: { Type: AWS::EMR::Cluster, Properties: { Instances: { Ec2SubnetId: !Ref Subnet } } }
+  Classic: { Type: AWS::ElasticLoadBalancing::LoadBalancer, Properties: { Subnets: [!Ref Subnet], SecurityGroups: [!Ref Group], Scheme: internal, Listeners: [] } }
+");
+    let imported = Templates::one(&template).imported();
+    for name in ["Directory", "Cluster", "Classic"] {
+        assert!(
+            resource(&imported, "instances", &format!("{name}[0]"))["not_modelled"].is_string(),
+            "{name}"
+        );
+        assert_eq!(fate(&imported, name), Fate::NotModelled, "{name}");
+    }
+    assert_eq!(resource(&imported, "instances", "Classic[0]")["associate_public_ip_address"], false);
+}
+
+#[test]
+fn a_cluster_of_eks_has_a_group_that_its_nodes_share() {
+    let template = with_vpc("
+  Cluster: { Type: AWS::EKS::Cluster, Properties: { Name: c, ResourcesVpcConfig: { SubnetIds: [!Ref Subnet, !Ref Other], SecurityGroupIds: [!Ref Group] } } }
+  Nodes: { Type: AWS::EKS::Nodegroup, Properties: { ClusterName: !Ref Cluster, Subnets: [!Ref Subnet] } }
+  ByName: { Type: AWS::EKS::Nodegroup, Properties: { ClusterName: c, Subnets: [!Ref Subnet] } }
+  Pods: { Type: AWS::EKS::FargateProfile, Properties: { ClusterName: !Ref Cluster, Subnets: [!Ref Other] } }
+  Rule: { Type: AWS::EC2::SecurityGroupIngress, Properties: { GroupId: !GetAtt Cluster.ClusterSecurityGroupId, IpProtocol: tcp, FromPort: 443, ToPort: 443, SourceSecurityGroupId: !Ref Group } }
+");
+    let imported = Templates::one(&template).imported();
+    let group = resource(&imported, "security_groups", "Cluster-cluster");
+    assert_eq!(group["vpc"], "Vpc");
+    assert_eq!(group["ingress"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        resource(&imported, "instances", "Cluster[1]")["security_groups"],
+        json!(["Cluster-cluster", "Group"])
+    );
+    for name in ["Nodes[0]", "ByName[0]", "Pods[0]"] {
+        assert_eq!(
+            resource(&imported, "instances", name)["security_groups"],
+            json!(["Cluster-cluster"]),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn load_balancers_come_out() {
+    let template = with_vpc("
+  Front: { Type: AWS::ElasticLoadBalancingV2::LoadBalancer, Properties: { Subnets: [!Ref Subnet, !Ref Other], SecurityGroups: [!Ref Group], Scheme: internal, Name: n } }
+  Net: { Type: AWS::ElasticLoadBalancingV2::LoadBalancer, Properties: { Type: network, Scheme: internal, SubnetMappings: [{ SubnetId: !Ref Subnet, PrivateIPv4Address: 10.0.1.9 }] } }
+  Web: { Type: AWS::ElasticLoadBalancingV2::Listener, Properties: { LoadBalancerArn: !Ref Front, Port: 80, Protocol: HTTP, DefaultActions: [] } }
+  Targets: { Type: AWS::ElasticLoadBalancingV2::TargetGroup, Properties: { VpcId: !Ref Vpc, Port: 8080, Protocol: HTTP, Targets: [{ Id: !Ref Machine, Port: 80 }], HealthCheckPath: / } }
+  Machine: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Subnet } }
+  Rule: { Type: AWS::ElasticLoadBalancingV2::ListenerRule, Properties: { ListenerArn: !Ref Web } }
+");
+    let imported = Templates::one(&template).imported();
+    assert_eq!(
+        *resource(&imported, "load_balancers", "Front"),
+        json!({ "subnets": ["Subnet", "Other"], "security_groups": ["Group"], "internal": true })
+    );
+    let net = resource(&imported, "load_balancers", "Net");
+    assert_eq!((&net["load_balancer_type"], &net["subnets"]), (&json!("network"), &json!(["Subnet"])));
+    assert_eq!(
+        *resource(&imported, "listeners", "Web"),
+        json!({ "load_balancer": "Front", "port": 80, "protocol": "HTTP" })
+    );
+    assert_eq!(resource(&imported, "target_groups", "Targets")["targets"], json!(["Machine"]));
+    assert_eq!(fate(&imported, "Rule"), Fate::NotNetwork);
+}
+
+#[test]
+fn mount_targets_and_resolver_endpoints_come_out() {
+    let template = with_vpc("
+  Files: { Type: AWS::EFS::FileSystem }
+  Mount: { Type: AWS::EFS::MountTarget, Properties: { FileSystemId: !Ref Files, SubnetId: !Ref Subnet, SecurityGroups: [!Ref Group], IpAddress: 10.0.1.40 } }
+  Names: { Type: AWS::Route53Resolver::ResolverEndpoint, Properties: { Direction: INBOUND, SecurityGroupIds: [!Ref Group], IpAddresses: [{ SubnetId: !Ref Subnet, Ip: 10.0.1.53 }, { SubnetId: !Ref Other }] } }
+");
+    let imported = Templates::one(&template).imported();
+    let mount = resource(&imported, "instances", "Mount");
+    assert_eq!((&mount["subnet"], &mount["private_ip"]), (&json!("Subnet"), &json!("10.0.1.40")));
+    assert_eq!(resource(&imported, "instances", "Names[0]")["private_ip"], "10.0.1.53");
+    assert_eq!(resource(&imported, "instances", "Names[1]")["subnet"], "Other");
+}
+
+#[test]
+fn groups_of_ec2_classic_leave_unknown_who_may_come() {
+    let template = with_vpc(
+        "
+  Database: { Type: AWS::RDS::DBInstance, Properties: { DBSecurityGroups: [!Ref Old] } }
+  Old: { Type: AWS::RDS::DBSecurityGroup, Properties: { DBSecurityGroupIngress: { CIDRIP: 0.0.0.0/0 } } }
+",
+    );
+    let imported = Templates::one(&template).imported();
+    assert_eq!(resource(&imported, "instances", "Database[0]")["subnet"], "default-us-east-1-a");
+    assert_eq!(fate(&imported, "Database"), Fate::NotModelled);
+    assert_eq!(notes(&imported, "Old"), "groups of EC2-Classic are in no VPC");
+}
