@@ -52,6 +52,7 @@ pub(crate) enum Command {
     Explain(Explain),
     Test(Test),
     Map(Map),
+    Import(Import),
     Counters(Counters),
     Completions(Completions),
     Man(Man),
@@ -278,6 +279,67 @@ pub(crate) struct Explain {
     pub source: Source,
     #[command(flatten)]
     pub format: Format,
+}
+
+/// Make a topology of what you have: CloudFormation, Terraform, `aws ec2 describe-*`
+///
+/// The topology goes to stdout or a file, the report to stderr: what was understood, approximated, stored without being
+/// modelled, or left out, resource by resource. Resources keep their names: the logical id, the Terraform address, the
+/// AWS id; with several templates or plans, NAME/ before it.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Sources:
+  a CloudFormation template (YAML or JSON, also CDK's output); nested stacks are read from files beside it
+  what `terraform show -json` prints of a plan or a state
+  what `aws ec2 describe-*` prints: a file with one or all of it, or a folder of such files
+
+Examples:
+  vpclab import network.yaml -o network.json
+  vpclab import net=network.yaml app=service.yaml@eu-west-1 --parameter net.Env=prod -o shop.json
+  terraform show -json plan.out > plan.json && vpclab import plan.json -o shop.json
+  vpclab import dumps/ -o account.json --report report.json
+
+Exit status: 0 also with approximations, 1 with --strict if something was left out,
+             2 if a source cannot be read or lacks something.")]
+pub(crate) struct Import {
+    /// What to import; NAME is the file's stem, the region us-east-1, where nothing is said
+    #[arg(required = true, value_name = "[NAME=]PATH[@REGION[/ACCOUNT]]")]
+    pub sources: Vec<vpclab_import::Source>,
+    /// What the sources are written in; without it each is looked at
+    #[arg(long, value_enum)]
+    pub format: Option<ImportFormat>,
+    /// Write the topology to this file
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write the report to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Refuse to leave anything out
+    #[arg(long)]
+    pub strict: bool,
+    /// Make up what is referred to and not given, and answer nothing that depends on it
+    #[arg(long)]
+    pub stand_ins: bool,
+    /// The value of a template's parameter
+    #[arg(long, value_name = "[NAME.]KEY=VALUE")]
+    pub parameter: Vec<vpclab_import::Parameter>,
+    /// A file of parameters, as `aws cloudformation --parameters` takes it
+    #[arg(long, value_name = "[NAME=]FILE")]
+    pub parameters: Vec<String>,
+    /// Print the report to stdout as JSON; needs -o
+    #[arg(long, requires = "output")]
+    pub json: bool,
+}
+
+/// What sources can be written in.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// A CloudFormation template
+    Cloudformation,
+    /// `terraform show -json`
+    Terraform,
+    /// `aws ec2 describe-*`
+    Describe,
 }
 
 /// Run reachability tests

@@ -6,6 +6,7 @@
 mod args;
 mod ask;
 mod get;
+mod import;
 mod load;
 mod output;
 mod pages;
@@ -58,6 +59,7 @@ fn run(command: Command) -> Result<Answer, Failure> {
         Command::Explain(explain) => ask::explain(&explain),
         Command::Test(test) => test::test(&test),
         Command::Map(map) => ask::map(&map),
+        Command::Import(import) => import::import(&import),
         Command::Counters(counters) => get::counters(&counters.lab, counters.format),
         Command::Completions(completions) => pages::completions(&completions),
         Command::Man(man) => pages::man(&man),
@@ -75,6 +77,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Explain(explain) => explain.format.json,
         Command::Test(test) => test.json,
         Command::Map(map) => map.json,
+        Command::Import(import) => import.json,
         Command::Counters(counters) => counters.format.json,
         Command::Exec(_) | Command::Completions(_) | Command::Man(_) => false,
     }

@@ -11,6 +11,7 @@ mod describe;
 mod estate;
 mod finish;
 mod mapping;
+mod parameter;
 mod properties;
 mod report;
 mod source;
@@ -20,8 +21,9 @@ mod val;
 
 use serde_json::Value;
 
+pub use parameter::{InvalidParameter, Parameter};
 pub use report::{Becomes, Fate, Note, NoteKind, Report, ReportedResource, ReportedSource};
-pub use source::{Format, InvalidSource, Source};
+pub use source::{Format, InvalidSource, Source, SourceError};
 
 use crate::estate::Estate;
 
@@ -49,17 +51,6 @@ pub enum Side {
     /// What there is once it was applied.
     #[default]
     After,
-}
-
-/// A value for a template's parameter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parameter {
-    /// The source whose parameter it is; every one that has such a parameter where none is named.
-    pub source: Option<String>,
-    /// The parameter.
-    pub key: String,
-    /// Its value, as text: lists are separated by commas, as in AWS.
-    pub value: String,
 }
 
 /// What the sources hold.

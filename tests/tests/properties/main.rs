@@ -9,6 +9,7 @@ mod explanations;
 mod hostile;
 mod memory;
 mod nat;
+mod not_known;
 mod swaps;
 
 use serde_json::Value;
