@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 
 use vpclab_api::{
-    ApiError, Assumed, Blocker, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd, QuestionEnd,
-    Step, Unmodelled,
+    ApiError, Assumed, Blocker, ExplainRequest, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd,
+    QuestionEnd, Step, Unmodelled,
 };
 use vpclab_engine::explain::{End, EndError, Ends, NAT_PORTS, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
@@ -17,8 +17,8 @@ use vpclab_model::{Topology, not_public};
 use vpclab_wire::{IpHeaders, NAT64_PREFIX, Protocol, Transport, nat64_embedded};
 
 use crate::met::Met;
-use crate::question::{EndKind, NamedEnd, Question};
-use crate::{chained, middleboxes, steps, undeclared, words};
+use crate::question::{EndKind, NamedEnd, Question, questions};
+use crate::{chained, middleboxes, remedy, steps, undeclared, words};
 
 /// The source ports of a client that does not choose one (NACL-19).
 const EPHEMERAL: &str = "32768-60999";
@@ -43,6 +43,26 @@ pub(crate) fn answer_one(
     let cx = Telling { fabric, topology, question, ends, ipv6: is_ipv6 };
     let met = Met::of(&told);
     Ok((cx.explanation(told), met))
+}
+
+/// The changes that would take blockers away, in the order of the blockers that have one; for each pair of ends.
+///
+/// # Errors
+///
+/// As [`crate::explain`].
+pub fn remedies(
+    fabric: &Fabric,
+    topology: &Topology,
+    request: &ExplainRequest,
+) -> Result<Vec<remedy::Change>, ApiError> {
+    let mut changes = Vec::new();
+    for Question { from, to, ipv6, traffic, .. } in questions(fabric, topology, request)?.pairs {
+        let ends = resolve(fabric, from.end, to.end, ipv6).ok();
+        let Ok(told) = ask(fabric, from.end, to.end, ipv6, traffic) else { continue };
+        let of_blocker = |blocker| remedy::remedy(fabric, topology, ends.as_ref(), traffic, &told, blocker);
+        changes.extend(told.blockers.iter().filter_map(of_blocker));
+    }
+    Ok(changes)
 }
 
 /// Ends that are addresses, where the addresses already tell that there is no such question.
@@ -160,7 +180,8 @@ impl Telling<'_> {
                     .to_owned(),
             });
         }
-        let mut blockers: Vec<Blocker> = told.blockers.iter().map(|blocker| self.blocker(blocker)).collect();
+        let mut blockers: Vec<Blocker> =
+            told.blockers.iter().map(|blocker| self.blocker(&told, blocker)).collect();
         let mut not_denied: Vec<_> =
             told.not_denied.iter().map(|class| words::partial(class, self.ipv6)).collect();
         let mut forward = self.leg(&told.forward, false);
@@ -286,7 +307,9 @@ impl Telling<'_> {
         }
     }
 
-    fn blocker(&self, blocker: &engine::Blocker) -> Blocker {
+    fn blocker(&self, whole: &engine::Explanation, blocker: &engine::Blocker) -> Blocker {
+        let (ends, traffic) = (self.ends.as_ref(), self.question.traffic);
+        let remedy = remedy::remedy(self.fabric, self.topology, ends, traffic, whole, blocker);
         let told = words::tell(self.fabric, &blocker.reason);
         let partial =
             blocker.partial.iter().flatten().map(|class| words::partial(class, self.ipv6)).collect();
@@ -299,6 +322,7 @@ impl Telling<'_> {
             message: told.message,
             partial,
             by_choice: blocker.by_choice,
+            remedy: remedy.map(|change| change.to_string()),
         }
     }
 
@@ -402,6 +426,7 @@ impl Telling<'_> {
             message: format!("the packet reaches {name}, not {}", self.question.to.name),
             partial: Vec::new(),
             by_choice: false,
+            remedy: None,
         }
     }
 

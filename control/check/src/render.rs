@@ -89,6 +89,7 @@ fn explanation(explanation: &Explanation) -> String {
     let mut text = headline(explanation);
     text.push('\n');
     section(&mut text, &deciding(explanation));
+    section(&mut text, &helping(explanation));
     let names: Vec<Vec<String>> = explanation
         .unmodelled
         .iter()
@@ -127,6 +128,13 @@ fn section(text: &mut String, lines: &str) {
     if !lines.is_empty() {
         let _ = write!(text, "\n{lines}");
     }
+}
+
+/// What would let the packets pass where they are denied.
+fn helping(explanation: &Explanation) -> String {
+    let remedies = explanation.blockers.iter().filter_map(|blocker| blocker.remedy.as_ref());
+    let rows: Vec<Vec<String>> = remedies.map(|remedy| vec!["→".to_owned(), remedy.clone()]).collect();
+    columns(&rows, "  ", |_, _, cell| cell.to_owned())
 }
 
 /// The blockers as sentences, each with its code for machines and the packets it is about where they are not all.

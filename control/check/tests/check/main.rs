@@ -12,6 +12,7 @@ mod middleboxes;
 mod networks;
 mod not_modelled;
 mod questions;
+mod remedies;
 mod reports;
 mod sets;
 mod undeclared;
