@@ -461,6 +461,9 @@ pub(super) fn launched(
     r: &mut Resource<'_>,
     data: &BTreeMap<String, Val>,
 ) -> (Option<Vec<String>>, Option<bool>) {
+    if matches!(data.get("NetworkInterfaces"), Some(Val::List(items)) if items.len() > 1) {
+        r.mapping.note(NoteKind::Omitted, "further interfaces of what it launches are not in the topology");
+    }
     let first = match data.get("NetworkInterfaces") {
         Some(Val::List(items)) => match items.first() {
             Some(Val::Map(map)) => Some(map),

@@ -118,7 +118,7 @@ pub(super) fn subnet_cidr_block(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
     match m.properties.text("Ipv6CidrBlock") {
         Given::Known(block) => {
-            m.estate.set("subnets", &subnet, "ipv6_cidr_block", json!(block.trim()), &m.by)
+            m.estate.set("subnets", &subnet, "ipv6_cidr_block", json!(block.trim()), &m.by);
         }
         _ => {
             let why = format!("{} gives it an IPv6 block that is not known", m.by.address);

@@ -107,3 +107,20 @@ Resources:
         problems.contains("the zone eu-west-1a is not in us-east-1; give the region, as in `PATH@REGION`")
     );
 }
+
+#[test]
+fn what_a_template_that_is_not_found_is_given_may_be_changed_by_it() {
+    let template = "
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
+  Table: { Type: AWS::EC2::RouteTable, Properties: { VpcId: !Ref Vpc } }
+  Group: { Type: AWS::EC2::SecurityGroup, Properties: { VpcId: !Ref Vpc, GroupDescription: g } }
+  Far: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: 'https://elsewhere/far.yaml', Parameters: { T: !Ref Table } } }
+  Mine: { Type: Custom::Opener, Properties: { Group: !GetAtt Group.GroupId } }
+";
+    let imported = Templates::one(template).imported();
+    for (kind, name) in [("route_tables", "Table"), ("security_groups", "Group")] {
+        assert!(resource(&imported, kind, name)["not_modelled"].is_string(), "{kind}");
+    }
+    assert!(resource(&imported, "vpcs", "Vpc").get("not_modelled").is_none());
+}
