@@ -188,7 +188,7 @@ fn take_resource(
     let is_made = match types::changes_no_packet(of_type) {
         // Whether it is made makes no difference.
         true => Ok(evaluator.is_made(position, logical).unwrap_or(true)),
-        false => evaluator.is_made(position, logical),
+        false => evaluator.is_made_at_all(position, logical),
     };
     let mut uncertain = None;
     match is_made {
@@ -292,6 +292,8 @@ fn take_notes(evaluator: &Evaluator<'_>, estate: &mut Estate) {
             notes.push(Note::new(NoteKind::Assigned, text));
         }
         if let Some(source) = estate.report.sources.iter_mut().find(|source| source.name == stack.source) {
+            notes.retain(|note| !source.notes.contains(note));
+            notes.dedup();
             source.notes.append(&mut notes);
         }
     }

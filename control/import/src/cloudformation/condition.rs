@@ -42,6 +42,15 @@ impl Evaluator<'_> {
         }
     }
 
+    /// Whether a resource is made, and every stack around it.
+    pub(super) fn is_made_at_all(&self, stack: usize, logical: &str) -> Result<bool, Token> {
+        let around = self.stack(stack).and_then(|own| own.parent.as_ref());
+        match (self.is_made(stack, logical), around) {
+            (Ok(true), Some((parent, logical))) => self.is_made_at_all(*parent, logical),
+            (made, _) => made,
+        }
+    }
+
     /// Whether a condition of the template holds.
     pub(super) fn condition(&self, stack: usize, name: &str) -> Result<bool, Token> {
         let key = (stack, name.to_owned());

@@ -46,6 +46,7 @@ impl Evaluator<'_> {
                     split(&text, ",").iter().map(|item| Val::Text(item.trim().to_owned())).collect(),
                 ),
             },
+            single @ (Val::Number(_) | Val::Bool(_)) if is_list => Val::List(vec![as_text(single)]),
             Val::List(items) if !is_list => {
                 Val::Text(items.iter().filter_map(Val::text).collect::<Vec<_>>().join(","))
             }

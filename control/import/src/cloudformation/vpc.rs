@@ -180,12 +180,16 @@ pub(super) fn peering(mut r: Resource<'_>) -> Result<(), String> {
     m.reference("PeerVpcId", "peer_vpc", "vpcs");
     m.properties.silent(&["AssumeRoleRegion"]);
     let role = m.properties.take("PeerRoleArn").is_some();
-    let text = |given: Given<String>, otherwise: &str| match given {
+    let mut text = |key: &str, otherwise: &str| match m.properties.text(key) {
         Given::Known(text) if !text.is_empty() => text,
-        _ => otherwise.to_owned(),
+        Given::Known(_) | Given::Absent => otherwise.to_owned(),
+        Given::Unknown(unknown) => {
+            m.matters(key, &unknown);
+            otherwise.to_owned()
+        }
     };
-    let peer_region = text(m.properties.text("PeerRegion"), &region);
-    let peer_account = text(m.properties.text("PeerOwnerId"), &account);
+    let peer_region = text("PeerRegion", &region);
+    let peer_account = text("PeerOwnerId", &account);
     if peer_account == account || role {
         m.write("state", "active");
     } else {

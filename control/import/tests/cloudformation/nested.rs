@@ -124,3 +124,18 @@ Resources:
     }
     assert!(resource(&imported, "vpcs", "Vpc").get("not_modelled").is_none());
 }
+
+#[test]
+fn what_is_inside_a_stack_that_may_not_be_made_is_marked() {
+    let template = "
+Conditions: { Unknown: !Equals ['{{resolve:ssm:x}}', y] }
+Resources:
+  Network:
+    Type: AWS::CloudFormation::Stack
+    Condition: Unknown
+    Properties: { TemplateURL: network.yaml, Parameters: { Block: 10.3.0.0/16 } }
+";
+    let imported = Templates::one(template).beside("network.yaml", NETWORK).imported();
+    assert!(resource(&imported, "vpcs", "Network/Vpc")["not_modelled"].is_string());
+    assert_eq!(fate(&imported, "Network/A"), Fate::NotModelled);
+}
