@@ -198,7 +198,10 @@ fn take_resource(
             let Val::Unknown(unknown) = evaluator.finished(Val::Text(token.encode())) else { return };
             let text = format!("whether it is made is not known: {}", unknown.why);
             if let Some(remedy) = unknown.missing.and_then(|missing| missing.remedy) {
-                estate.problem(&by, format!("{text}; {remedy}"));
+                // What is inside a nested stack says it once, by the stack.
+                if evaluator.is_made(position, logical).is_err() {
+                    estate.problem(&by, format!("{text}; {remedy}"));
+                }
                 return estate.report(plain(Fate::LeftOut, vec![Note::new(NoteKind::Omitted, text)]));
             }
             uncertain = Some(text);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use vpclab_model::{Document, KINDS, NOT_MODELLED, Topology};
 
-use crate::estate::{Change, Edit, Estate, Key, becomes, default_vpc_name};
+use crate::estate::{Address, Change, Edit, Estate, Key, becomes, default_vpc_name};
 use crate::stand_in;
 use crate::{DEFAULT_ACCOUNT, ImportError, Imported, Options, Problem};
 
@@ -70,13 +70,14 @@ fn make_default_vpcs(estate: &mut Estate) {
 /// What somebody refers to and no source has: made up where that is wished for, else a problem of each who refers to it.
 fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
     let mut all = BTreeSet::new();
+    let mut missing: BTreeMap<(String, &str), BTreeSet<Address>> = BTreeMap::new();
     let wanted = std::mem::take(&mut estate.wanted);
     for (key, by) in wanted {
         if is_there(estate, &key) {
             continue;
         }
         let why = estate.stand_ins.get(&key).cloned();
-        let why = why.unwrap_or_else(|| format!("no source holds {}", key.1));
+        let why = why.unwrap_or_else(|| format!("no source holds {}; give the one that does", key.1));
         match stand_in::begin(key.0, &why).filter(|_| options.stand_ins) {
             Some(mut attributes) => {
                 let Some(first) = by.first() else { continue };
@@ -88,16 +89,16 @@ fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
                 estate.report.made.push(becomes(&key));
                 all.insert(key);
             }
-            None => {
-                let noun = key.0.replace('_', " ");
-                for by in &by {
-                    let problem = format!(
-                        "{why} (one of {noun}); give the source that holds it, or use --stand-ins to take it as not modelled"
-                    );
-                    estate.problem(by, problem);
-                }
-            }
+            None => missing.entry((why, key.0)).or_default().extend(by),
         }
+    }
+    for ((why, kind), by) in missing {
+        let Some(first) = by.first().cloned() else { continue };
+        let noun = kind.replace('_', " ");
+        let others = by.iter().map(|by| by.address.as_str()).collect::<Vec<_>>().join(", ");
+        let offer = if options.stand_ins { "" } else { ", or use --stand-ins to take it as not modelled" };
+        let problem = format!("{why}{offer} (one of the {noun}, to {others})");
+        estate.problem(&Address { source: first.source, address: String::new() }, problem);
     }
     all
 }

@@ -184,7 +184,8 @@ pub(super) fn peering(mut r: Resource<'_>) -> Result<(), String> {
         Given::Known(text) if !text.is_empty() => text,
         Given::Known(_) | Given::Absent => otherwise.to_owned(),
         Given::Unknown(unknown) => {
-            m.matters(key, &unknown);
+            // Who cannot know whose the peer is cannot know whether it is active.
+            m.doubt(&format!("{key} is not known: {}", unknown.why));
             otherwise.to_owned()
         }
     };

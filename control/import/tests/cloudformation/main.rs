@@ -12,5 +12,6 @@ mod nested;
 mod parameters;
 mod private_links;
 mod services;
+mod stand_ins;
 mod vpcs;
 mod yaml;
