@@ -28,8 +28,7 @@ fn main() {
     for file in &files {
         let name = file.strip_prefix(&folder).unwrap_or(file).display().to_string();
         let source = Source { name: "t".to_owned(), path: file.clone(), region: None, account: None };
-        let options =
-            Options { format: Some(Format::CloudFormation), stand_ins: true, parameters: Vec::new() };
+        let options = Options { format: Some(Format::CloudFormation), stand_ins: true, ..Options::default() };
         match import(&[source], &options) {
             Ok(imported) => {
                 if imported.report.has_omissions() {
@@ -79,7 +78,7 @@ fn main() {
 /// One template: its document and report.
 fn show(path: PathBuf, stand_ins: bool) {
     let source = Source { name: "t".to_owned(), path, region: None, account: None };
-    let options = Options { format: None, stand_ins, parameters: Vec::new() };
+    let options = Options { stand_ins, ..Options::default() };
     match import(&[source], &options) {
         Ok(imported) => println!("{:#}\n{}", imported.document, imported.report),
         Err(error) => eprintln!("{error}"),

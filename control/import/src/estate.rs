@@ -40,6 +40,8 @@ pub(crate) enum Change {
     Set(Value),
     /// The list has this, too.
     Push(Value),
+    /// It is this, whatever it was.
+    Replace(Value),
     /// Something about it is not known, and this is why.
     Doubt(String),
 }
@@ -55,6 +57,8 @@ pub(crate) struct Estate {
     pub wanted: BTreeMap<Key, BTreeSet<Address>>,
     /// What is to be made as it is not known, and why.
     pub stand_ins: BTreeMap<Key, String>,
+    /// What is known of a resource that perhaps no source holds, for its stand-in.
+    pub hints: BTreeMap<Key, Map<String, Value>>,
     /// Region and account of stand-ins for VPCs, where somebody says.
     pub homes: BTreeMap<String, (String, String)>,
     /// The default VPCs that somebody needs, by region and account.
@@ -88,6 +92,11 @@ impl Estate {
     pub(crate) fn refer(&mut self, kind: &'static str, name: &str, by: &Address) -> Value {
         self.wanted.entry((kind, name.to_owned())).or_default().insert(by.clone());
         Value::String(name.to_owned())
+    }
+
+    /// Keeps what somebody knows of a resource that perhaps no source holds; who comes first is believed.
+    pub(crate) fn hint(&mut self, kind: &'static str, name: &str, known: Map<String, Value>) {
+        self.hints.entry((kind, name.to_owned())).or_insert(known);
     }
 
     /// Sets an attribute of a resource that is, or will be, put.

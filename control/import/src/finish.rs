@@ -81,6 +81,7 @@ fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
         match stand_in::begin(key.0, &why).filter(|_| options.stand_ins) {
             Some(mut attributes) => {
                 let Some(first) = by.first() else { continue };
+                attributes.extend(estate.hints.get(&key).cloned().unwrap_or_default());
                 if let Some((region, account)) = estate.homes.get(&key.1).filter(|_| key.0 == "vpcs") {
                     attributes.insert("region".to_owned(), json!(region));
                     attributes.insert("owner".to_owned(), json!(account));
@@ -127,6 +128,7 @@ fn apply_edits(estate: &mut Estate) {
                 Value::Array(list) => list.push(value),
                 other => *other = Value::Array(vec![value]),
             },
+            Change::Replace(value) => drop(resource.insert(attribute.to_owned(), value)),
             Change::Doubt(why) => {
                 let before = resource.get(attribute).and_then(Value::as_str).unwrap_or_default();
                 let both = if before.is_empty() { why } else { format!("{before}; {why}") };

@@ -7,6 +7,7 @@
 //! the same bytes; nothing of the sources is dropped without a word. What a document means is left to `vpclab-model`.
 
 mod cloudformation;
+mod describe;
 mod estate;
 mod finish;
 mod mapping;
@@ -14,6 +15,7 @@ mod properties;
 mod report;
 mod source;
 mod stand_in;
+mod terraform;
 mod val;
 
 use serde_json::Value;
@@ -35,6 +37,18 @@ pub struct Options {
     pub stand_ins: bool,
     /// Values of templates' parameters.
     pub parameters: Vec<Parameter>,
+    /// Which side of a Terraform plan is read.
+    pub side: Side,
+}
+
+/// Which of the two topologies that a Terraform plan stands between.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Side {
+    /// What there is before the plan is applied; of a plan that does not hold it, nothing.
+    Before,
+    /// What there is once it was applied.
+    #[default]
+    After,
 }
 
 /// A value for a template's parameter.

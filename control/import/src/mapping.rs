@@ -244,9 +244,10 @@ impl<'a> Mapping<'a> {
     }
 
     /// Notes that something about the resource is not known, which no attribute says.
-    pub(crate) fn doubt(&mut self, why: &str) {
-        self.note(NoteKind::Unknown, why);
-        self.unknown.push(why.to_owned());
+    pub(crate) fn doubt(&mut self, why: impl Into<String>) {
+        let why = why.into();
+        self.note(NoteKind::Unknown, why.clone());
+        self.unknown.push(why);
     }
 
     /// Puts what was written under the resource's own name.
@@ -292,6 +293,18 @@ impl<'a> Mapping<'a> {
         let becomes = keys.iter().map(becomes).collect();
         let Address { source, address } = by;
         estate.report(ReportedResource { source, address, of_type, fate, becomes, notes });
+    }
+
+    /// Says that something is not known of another resource, which this one changes.
+    pub(crate) fn unknown_of(&mut self, kind: &'static str, name: &str, why: &str) {
+        self.estate.doubt(kind, name, why.to_owned(), &self.by);
+    }
+
+    /// Ends without a word in the report: what was read is part of another resource of the source.
+    pub(crate) fn abandon(self) {
+        let Self { by, properties, estate, .. } = self;
+        let (_, problems) = properties.finish();
+        problems.into_iter().for_each(|problem| estate.problem(&by, problem));
     }
 
     /// Writes what is given, or notes that it is not known.

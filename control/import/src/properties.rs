@@ -149,7 +149,7 @@ impl<'a> Properties<'a> {
     /// The notes, with an omission for each attribute that nobody read, and what is wrong.
     pub(crate) fn finish(mut self) -> (Vec<Note>, Vec<String>) {
         for (key, value) in self.map {
-            if !self.read.contains(key.as_str()) && !value.is_null() {
+            if !self.read.contains(key.as_str()) && !value.is_empty() {
                 let place = self.place(key);
                 self.notes.push(Note::new(NoteKind::Omitted, format!("{place} is not understood")));
             }

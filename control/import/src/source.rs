@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -160,7 +161,8 @@ impl FromStr for Source {
     }
 }
 
-fn is_region(text: &str) -> bool {
+/// Whether a text is shaped as a region's name.
+pub(crate) fn is_region(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let [words @ .., number] = parts.as_slice() else { return false };
     let is_word = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
@@ -170,7 +172,7 @@ fn is_region(text: &str) -> bool {
         && !number.is_empty()
 }
 
-fn is_account(text: &str) -> bool {
+pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -202,7 +204,15 @@ pub(crate) fn read(sources: &[Source], options: &Options, estate: &mut Estate) -
         });
     }
     let of = |format: Format| all.iter().filter(move |source| source.format == format);
-    crate::cloudformation::read(&of(Format::CloudFormation).collect::<Vec<_>>(), options, estate)
+    crate::cloudformation::read(&of(Format::CloudFormation).collect::<Vec<_>>(), options, estate)?;
+    for source in of(Format::Terraform) {
+        crate::terraform::read(source, options, estate)?;
+    }
+    let dumps: Vec<&Read> = of(Format::Describe).collect();
+    if !dumps.is_empty() {
+        crate::describe::read(&dumps, estate)?;
+    }
+    Ok(())
 }
 
 fn load(source: &Source, options: &Options) -> Result<Read, SourceError> {
@@ -223,8 +233,25 @@ fn load(source: &Source, options: &Options) -> Result<Read, SourceError> {
 }
 
 fn one(path: &Path) -> Result<BTreeMap<PathBuf, String>, SourceError> {
-    let text = fs::read_to_string(path).map_err(|source| SourceError::Read { path: path.into(), source })?;
+    let error = |source| SourceError::Read { path: path.into(), source };
+    let text = text(fs::read(path).map_err(error)?).map_err(error)?;
     Ok(BTreeMap::from([(path.to_owned(), text)]))
+}
+
+/// The text of a file: UTF-8, or UTF-16 where a byte order mark says so, as PowerShell writes what a command prints.
+fn text(bytes: Vec<u8>) -> io::Result<String> {
+    let invalid =
+        |error: &dyn std::error::Error| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+    let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = rest.as_chunks::<2>().0.iter().map(|pair| unit(*pair)).collect();
+        String::from_utf16(&units).map_err(|error| invalid(&error))
+    };
+    match bytes.as_slice() {
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).map_err(|error| invalid(&error)),
+        _ => String::from_utf8(bytes).map_err(|error| invalid(&error)),
+    }
 }
 
 /// The JSON files in a folder and in the folders inside: one for each region, in Batfish's layout.
@@ -262,10 +289,13 @@ fn recognise(source: &Source, files: &BTreeMap<PathBuf, String>) -> Result<Forma
             Ok(Format::Terraform)
         }
         Ok(Value::Object(map)) if map.contains_key("Resources") => Ok(Format::CloudFormation),
+        Ok(Value::Object(map)) if map.contains_key("terraform_version") && map.contains_key("resources") => {
+            Ok(Format::Terraform)
+        }
         Ok(Value::Object(map)) if map.contains_key("terraform_version") => Err(unrecognised(
-            "this is Terraform's own state file; give what `terraform show -json` prints of it",
+            "this is a state file of an old Terraform; give what `terraform show -json` prints of it",
         )),
-        Ok(Value::Object(_)) => Ok(Format::Describe),
+        Ok(Value::Object(_) | Value::Array(_)) => Ok(Format::Describe),
         Ok(_) => Err(unrecognised(
             "JSON, and no object; give a template, `terraform show -json` or `aws ec2 describe-*`",
         )),

@@ -69,6 +69,43 @@ impl Val {
         }
     }
 
+    /// Whether nothing is in it: null, and the empty text, list and map.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Text(text) => text.is_empty(),
+            Self::List(items) => items.is_empty(),
+            Self::Map(map) => map.is_empty(),
+            Self::Bool(_) | Self::Number(_) | Self::Name(_) | Self::Unknown(_) => false,
+        }
+    }
+
+    /// What a map has under a key; nothing where it is null.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Map(map) => map.get(key).filter(|value| !value.is_null()),
+            _ => None,
+        }
+    }
+
+    /// The items of a list; none of anything else.
+    pub(crate) fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The text under a key.
+    pub(crate) fn text_of(&self, key: &str) -> Option<String> {
+        self.get(key)?.text().filter(|text| !text.is_empty())
+    }
+
+    /// The items of the list under a key.
+    pub(crate) fn items_of(&self, key: &str) -> &[Self] {
+        self.get(key).map_or(&[], Self::items)
+    }
+
     /// The first thing in it that is not known.
     pub(crate) fn first_unknown(&self) -> Option<&Unknown> {
         match self {

@@ -86,6 +86,19 @@ fn stated_addresses(estate: &Estate, subnet: &str) -> Vec<Ipv4Addr> {
         .collect()
 }
 
+/// Takes stated private addresses away from what is in a subnet.
+fn forget_addresses(estate: &mut Estate, subnet: &str) {
+    for kind in WITH_SUBNET {
+        for map in estate.resources.get_mut(kind).into_iter().flat_map(|all| all.values_mut()) {
+            if map.get("subnet").and_then(Value::as_str) == Some(subnet) {
+                map.retain(|key, _| {
+                    !["private_ip", "private_ips", "secondary_private_ips"].contains(&key.as_str())
+                });
+            }
+        }
+    }
+}
+
 fn choose_subnets(
     estate: &mut Estate,
     inside: &[(String, Option<Ipv4Net>)],
@@ -112,7 +125,7 @@ fn choose_subnets(
                 && !taken.iter().any(|other| other.contains(&first) || first.contains(other));
             fits.then_some(first)
         };
-        let chosen = if stated.is_empty() {
+        let anywhere = |taken: &[Ipv4Net]| {
             (24..=28).find_map(|prefix| {
                 blocks.iter().rev().find_map(|block| {
                     let nets: Vec<_> = block.subnets(prefix.max(block.prefix_len())).ok()?.collect();
@@ -122,10 +135,13 @@ fn choose_subnets(
                         .find(|net| !taken.iter().any(|other| other.contains(net) || net.contains(other)))
                 })
             })
-        } else {
-            (16..=28).rev().find_map(around)
         };
-        let Some(chosen) = chosen else { continue };
+        let chosen = if stated.is_empty() { None } else { (16..=28).rev().find_map(around) };
+        if chosen.is_none() && !stated.is_empty() {
+            // What is stated lies where another subnet is: the addresses are as unknown as the subnet.
+            forget_addresses(estate, name);
+        }
+        let Some(chosen) = chosen.or_else(|| anywhere(&taken)) else { continue };
         taken.push(chosen);
         let class = classes.get(name).unwrap_or(name).clone();
         let region = region_of(estate, name);

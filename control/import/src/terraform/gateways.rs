@@ -1,0 +1,224 @@
+//! NAT gateways, peering connections and endpoints of Terraform.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::describe::account;
+use crate::estate::Estate;
+use crate::properties::Given;
+use crate::report::{Fate, NoteKind};
+use crate::terraform::references::{Evaluated, Resource};
+use crate::terraform::{Facts, begin, end, lost, needed, object, part_of, vpc};
+use crate::val::Val;
+
+/// The elastic IP addresses that NAT gateways have.
+pub(super) fn of_nat(all: &Evaluated) -> BTreeSet<String> {
+    let mut of = BTreeSet::new();
+    for gateway in all.of("aws_nat_gateway") {
+        of.extend(gateway.text("allocation_id"));
+        let more = gateway.values.get("secondary_allocation_ids").map_or(&[][..], Val::items);
+        of.extend(more.iter().filter_map(Val::text));
+    }
+    of
+}
+
+pub(super) fn nat_gateway(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    if resource.text("availability_mode").as_deref() == Some("regional") {
+        mapping.properties.silence();
+        mapping.note(NoteKind::Omitted, "regional NAT gateways cannot be declared");
+        return mapping.finish(Fate::LeftOut);
+    }
+    mapping.properties.silent(&[
+        "association_id",
+        "network_interface_id",
+        "public_ip",
+        "availability_mode",
+        "availability_zone_address",
+        "vpc_id",
+        "auto_provision_zones",
+        "auto_scaling_ips",
+        "regional_nat_gateway_address",
+        "regional_nat_gateway_auto_mode",
+        "route_table_id",
+    ]);
+    needed(&mut mapping, resource, "subnet_id", "subnet", "subnets");
+    mapping.text("connectivity_type", "connectivity_type");
+    if let Given::Known(address) = mapping.properties.text("private_ip")
+        && !address.is_empty()
+    {
+        mapping.write("private_ip", address);
+    }
+    mapping.references("secondary_allocation_ids", "secondary_allocations", "eips");
+    mapping.texts("secondary_private_ip_addresses", "secondary_private_ips");
+    if let Given::Known(count @ 1..) = mapping.properties.number("secondary_private_ip_address_count")
+        && !mapping.attributes.contains_key("secondary_private_ips")
+    {
+        mapping.write("secondary_private_ip_address_count", count);
+    }
+    let is_private = mapping.attributes.get("connectivity_type") == Some(&json!("private"));
+    match mapping.name_of("allocation_id", "eips") {
+        Given::Known(name) if !name.is_empty() => mapping.write("allocation", name),
+        Given::Unknown(unknown) if !is_private => {
+            // One address or another: which one decides nothing but what the outside sees.
+            mapping.assigned("allocation_id", &unknown);
+            own_address(&mut mapping, resource);
+        }
+        _ if !is_private => own_address(&mut mapping, resource),
+        _ => {}
+    }
+    end(mapping, "nat_gateways", resource);
+}
+
+fn own_address(mapping: &mut crate::mapping::Mapping<'_>, resource: &Resource) {
+    let name = format!("{}-public", resource.name);
+    let home = json!({ "region": resource.region, "owner": resource.account });
+    mapping.put_as("eips", &name, object(home));
+    mapping.write("allocation", name);
+}
+
+pub(super) fn peering(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(&["accepter", "requester"]);
+    needed(&mut mapping, resource, "vpc_id", "vpc", "vpcs");
+    let peer = needed(&mut mapping, resource, "peer_vpc_id", "peer_vpc", "vpcs");
+    let region = mapping.properties.text("peer_region");
+    let owner = mapping.properties.text("peer_owner_id");
+    {
+        let known = |given: &Given<String>| match given {
+            Given::Known(text) if !text.is_empty() => Some(text.clone()),
+            _ => None,
+        };
+        let region = known(&region).unwrap_or_else(|| resource.region.clone());
+        let owner =
+            known(&owner).and_then(|owner| account(&owner)).unwrap_or_else(|| resource.account.clone());
+        mapping.estate.hint("vpcs", &peer, object(json!({ "region": region, "owner": owner })));
+    }
+    let accepts = mapping.properties.boolean("auto_accept") == Given::Known(true);
+    let accepted = facts
+        .all
+        .of("aws_vpc_peering_connection_accepter")
+        .any(|one| one.name == resource.name && one.text("auto_accept").as_deref() != Some("false"));
+    let state = match mapping.properties.text("accept_status") {
+        Given::Known(state) if !state.is_empty() => state,
+        _ if accepts || accepted => "active".to_owned(),
+        _ => "pending-acceptance".to_owned(),
+    };
+    mapping.write("state", state);
+    end(mapping, "vpc_peering_connections", resource);
+}
+
+/// The other side of a peering connection: where nobody manages the first, all that is known of it.
+pub(super) fn peering_accepter(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silence();
+    mapping.estate.refer("vpc_peering_connections", &resource.name, &facts.by(resource));
+    part_of(mapping, "vpc_peering_connections", &resource.name);
+}
+
+pub(super) fn endpoint(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(&[
+        "policy",
+        "auto_accept",
+        "cidr_blocks",
+        "dns_entry",
+        "dns_options",
+        "network_interface_ids",
+        "prefix_list_id",
+        "requester_managed",
+        "service_region",
+        "state",
+        "resource_configuration_arn",
+        "service_network_arn",
+    ]);
+    vpc(&mut mapping, resource);
+    match mapping.properties.text("service_name") {
+        Given::Known(name) => mapping.write("service_name", name),
+        Given::Unknown(unknown) => {
+            mapping.matters("service_name", &unknown);
+            mapping.write("service_name", format!("com.amazonaws.{}.unknown", resource.region));
+        }
+        Given::Absent => {}
+    }
+    mapping.text("vpc_endpoint_type", "vpc_endpoint_type");
+    mapping.boolean("private_dns_enabled", "private_dns_enabled");
+    let of_type = mapping.attributes.get("vpc_endpoint_type").and_then(Value::as_str).unwrap_or("Gateway");
+    if of_type == "Gateway" {
+        mapping.references("route_table_ids", "route_tables", "route_tables");
+        mapping.properties.silent(&[
+            "subnet_ids",
+            "security_group_ids",
+            "ip_address_type",
+            "subnet_configuration",
+        ]);
+        return end(mapping, "vpc_endpoints", resource);
+    }
+    mapping.properties.silent(&["route_table_ids"]);
+    mapping.references("subnet_ids", "subnets", "subnets");
+    mapping.references("security_group_ids", "security_groups", "security_groups");
+    if mapping
+        .attributes
+        .get("security_groups")
+        .is_some_and(|groups| groups.as_array().is_some_and(Vec::is_empty))
+    {
+        mapping.attributes.remove("security_groups");
+    }
+    if let Given::Known(word) = mapping.properties.text("ip_address_type")
+        && !word.is_empty()
+    {
+        mapping.write("ip_address_type", word);
+    }
+    let mut addresses = Vec::new();
+    if let Given::Known(blocks) = mapping.properties.maps("subnet_configuration") {
+        for mut block in blocks {
+            let mut one = serde_json::Map::new();
+            for (theirs, ours) in [("subnet_id", "subnet"), ("ipv4", "ipv4"), ("ipv6", "ipv6")] {
+                if let Given::Known(text) = block.text(theirs)
+                    && !text.is_empty()
+                {
+                    one.insert(ours.to_owned(), json!(text));
+                }
+            }
+            if one.contains_key("subnet") {
+                addresses.push(Value::Object(one));
+            }
+            mapping.properties.finish_inner(block);
+        }
+    }
+    if !addresses.is_empty() {
+        mapping.write("subnet_configuration", addresses);
+    }
+    end(mapping, "vpc_endpoints", resource);
+}
+
+/// A route table, a subnet or a group of an endpoint.
+pub(super) fn endpoint_association(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(&["replace_default_association"]);
+    let by = mapping.by.clone();
+    let (key, list, kind) = match resource.of_type.as_str() {
+        "aws_vpc_endpoint_route_table_association" => ("route_table_id", "route_tables", "route_tables"),
+        "aws_vpc_endpoint_subnet_association" => ("subnet_id", "subnets", "subnets"),
+        _ => ("security_group_id", "security_groups", "security_groups"),
+    };
+    match (mapping.name_of("vpc_endpoint_id", "vpc_endpoints"), mapping.name_of(key, kind)) {
+        (Given::Known(endpoint), Given::Known(name)) => {
+            // A state lists it in the endpoint as well.
+            let is_listed = facts.all.named(&endpoint).is_some_and(|endpoint| {
+                let all = endpoint.values.get(&format!("{key}s")).map_or(&[][..], Val::items);
+                all.iter().any(|one| one.text().as_ref() == Some(&name))
+            });
+            if !is_listed {
+                mapping.estate.push("vpc_endpoints", &endpoint, list, json!(name), &by);
+            }
+            part_of(mapping, "vpc_endpoints", &endpoint);
+        }
+        (Given::Known(endpoint), _) => {
+            mapping.unknown_of("vpc_endpoints", &endpoint, &format!("a {key} of it is not known"));
+            part_of(mapping, "vpc_endpoints", &endpoint);
+        }
+        _ => lost(mapping, "vpc_endpoint_id", "vpc_endpoints", &["aws_vpc_endpoint"], facts),
+    }
+}

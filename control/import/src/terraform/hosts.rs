@@ -1,0 +1,677 @@
+//! Network interfaces, instances, Auto Scaling groups and elastic IP addresses of Terraform.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use crate::estate::Estate;
+use crate::mapping::Mapping;
+use crate::properties::Given;
+use crate::report::{Fate, NoteKind};
+use crate::terraform::references::{Evaluated, Resource};
+use crate::terraform::{Facts, begin, end, home, labels, lost, needed, part_of, required};
+use crate::val::{Unknown, Val};
+
+/// What an instance says about the machine, or AWS about the instance.
+const MACHINE: &[&str] = &[
+    "ami",
+    "instance_type",
+    "key_name",
+    "user_data",
+    "user_data_base64",
+    "user_data_replace_on_change",
+    "iam_instance_profile",
+    "tenancy",
+    "monitoring",
+    "ebs_optimized",
+    "disable_api_termination",
+    "disable_api_stop",
+    "metadata_options",
+    "root_block_device",
+    "ebs_block_device",
+    "ephemeral_block_device",
+    "volume_tags",
+    "credit_specification",
+    "cpu_options",
+    "cpu_core_count",
+    "cpu_threads_per_core",
+    "hibernation",
+    "host_id",
+    "host_resource_group_arn",
+    "instance_initiated_shutdown_behavior",
+    "instance_lifecycle",
+    "instance_market_options",
+    "launch_template",
+    "maintenance_options",
+    "outpost_arn",
+    "password_data",
+    "placement_group",
+    "placement_group_id",
+    "placement_partition_number",
+    "primary_network_interface_id",
+    "private_dns",
+    "private_dns_name_options",
+    "public_dns",
+    "spot_instance_request_id",
+    "enclave_options",
+    "capacity_reservation_specification",
+    "get_password_data",
+    "enable_primary_ipv6",
+    "force_destroy",
+    "instance_id",
+    "placement",
+    "network_interface_id",
+    "secondary_network_interface",
+    "block_duration_minutes",
+    "instance_interruption_behavior",
+    "instance_interruption_behaviour",
+    "launch_group",
+    "spot_bid_status",
+    "spot_price",
+    "spot_request_state",
+    "spot_type",
+    "valid_from",
+    "valid_until",
+    "wait_for_fulfillment",
+];
+
+/// The interfaces that instances list themselves.
+pub(super) fn listed_interfaces(all: &Evaluated) -> BTreeSet<String> {
+    let blocks = all.of("aws_instance").flat_map(|instance| {
+        ["network_interface", "primary_network_interface"]
+            .into_iter()
+            .flat_map(|key| instance.values.get(key).map_or(&[][..], Val::items))
+    });
+    blocks.filter_map(|block| block.text_of("network_interface_id")).collect()
+}
+
+/// Addresses of an interface, as an instance or an interface of its own says them.
+fn addresses(mapping: &mut Mapping<'_>) {
+    let primary = match mapping.properties.text("private_ip") {
+        Given::Known(address) if !address.is_empty() => Some(address),
+        _ => None,
+    };
+    let all: Vec<String> = match mapping.properties.list("private_ips") {
+        Given::Known(items) => items.iter().filter_map(|item| item.text()).collect(),
+        _ => Vec::new(),
+    };
+    // Only of a single one is it known which is the primary one.
+    let primary = primary.or_else(|| all.first().filter(|_| all.len() == 1).cloned());
+    match (&primary, all.is_empty()) {
+        (Some(primary), _) => {
+            let rest: Vec<String> = all.into_iter().filter(|address| address != primary).collect();
+            mapping.write("private_ip", primary.as_str());
+            if !rest.is_empty() {
+                mapping.write("secondary_private_ips", rest);
+            }
+        }
+        (None, false) => mapping.write("private_ips", all),
+        (None, true) => {}
+    }
+    for key in ["secondary_private_ips", "ipv6_addresses", "ipv4_prefixes", "ipv6_prefixes"] {
+        if let Given::Known(items) = mapping.properties.list(key) {
+            let texts: Vec<String> = items.iter().filter_map(|item| item.text()).collect();
+            if !texts.is_empty() {
+                mapping.write(key, texts);
+            }
+        }
+    }
+    if let Given::Known(count @ 1..) = mapping.properties.number("ipv6_address_count")
+        && !mapping.attributes.contains_key("ipv6_addresses")
+    {
+        mapping.write("ipv6_address_count", count);
+    }
+    mapping.boolean("source_dest_check", "source_dest_check");
+}
+
+pub(super) fn network_interface(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(&[
+        "description",
+        "interface_type",
+        "mac_address",
+        "outpost_arn",
+        "private_dns_name",
+        "enable_primary_ipv6",
+        "ipv6_address_list",
+        "ipv6_address_list_enabled",
+        "private_ip_list",
+        "private_ip_list_enabled",
+        "ipv4_prefix_count",
+        "ipv6_prefix_count",
+        "private_ips_count",
+        "vpc_id",
+    ]);
+    needed(&mut mapping, resource, "subnet_id", "subnet", "subnets");
+    addresses(&mut mapping);
+    groups(&mut mapping, "security_groups");
+    if let Given::Known(blocks) = mapping.properties.maps("attachment") {
+        for mut block in blocks {
+            block.silent(&["attachment_id", "network_card_index"]);
+            let index = block.number("device_index");
+            let instance = block.text("instance");
+            if let (Given::Known(instance), Given::Known(index)) = (instance, index)
+                && !facts.listed_interfaces.contains(&resource.name)
+            {
+                let by = mapping.by.clone();
+                mapping.estate.refer("instances", &instance, &by);
+                mapping.write("attachment", json!({ "instance": instance, "device_index": index }));
+            }
+            mapping.properties.finish_inner(block);
+        }
+    }
+    end(mapping, "network_interfaces", resource);
+}
+
+/// Security groups, where there are some.
+fn groups(mapping: &mut Mapping<'_>, key: &str) {
+    mapping.references(key, "security_groups", "security_groups");
+    let is_empty =
+        mapping.attributes.get("security_groups").and_then(Value::as_array).is_some_and(Vec::is_empty);
+    if is_empty {
+        mapping.attributes.remove("security_groups");
+    }
+}
+
+pub(super) fn interface_attachment(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(&["attachment_id", "status", "network_card_index"]);
+    let by = mapping.by.clone();
+    let index = mapping.properties.number("device_index");
+    let instance = mapping.name_of("instance_id", "instances");
+    match (mapping.name_of("network_interface_id", "network_interfaces"), instance, index) {
+        (Given::Known(interface), Given::Known(instance), Given::Known(index)) => {
+            let held = facts.all.named(&interface).is_some_and(|interface| {
+                interface.values.get("attachment").is_some_and(|blocks| !blocks.items().is_empty())
+            });
+            if !held && !facts.listed_interfaces.contains(&interface) {
+                let attachment = json!({ "instance": instance, "device_index": index });
+                mapping.estate.set("network_interfaces", &interface, "attachment", attachment, &by);
+            }
+            part_of(mapping, "network_interfaces", &interface);
+        }
+        (Given::Known(interface), _, _) => {
+            mapping.unknown_of(
+                "network_interfaces",
+                &interface,
+                "which instance it is attached to is not known",
+            );
+            part_of(mapping, "network_interfaces", &interface);
+        }
+        _ => lost(mapping, "network_interface_id", "network_interfaces", &["aws_network_interface"], facts),
+    }
+}
+
+pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(MACHINE);
+    match mapping.properties.text("instance_state") {
+        Given::Known(state) if matches!(state.as_str(), "stopped" | "stopping") => {
+            mapping.write("state", "stopped")
+        }
+        Given::Known(state) if matches!(state.as_str(), "terminated" | "shutting-down") => {
+            mapping.properties.silence();
+            mapping.note(NoteKind::Approximated, format!("it is {state}"));
+            return mapping.finish(Fate::NotNetwork);
+        }
+        _ => {}
+    }
+    if attached(&mut mapping, resource) {
+        // The interfaces say the rest.
+        mapping.properties.silence();
+        return end(mapping, "instances", resource);
+    }
+    let template = template(resource, facts, &["launch_template"]);
+    let zone = match mapping.properties.text("availability_zone") {
+        Given::Known(zone) => zone.chars().last().filter(char::is_ascii_lowercase),
+        _ => None,
+    };
+    match mapping.properties.take("subnet_id").filter(|subnet| !subnet.is_empty()) {
+        Some(_) => drop(required(&mut mapping, resource, "subnet_id", "subnet", "subnets")),
+        None => match template.and_then(|template| template_interface(template, "subnet_id")) {
+            Some(Val::Unknown(Unknown { why, .. })) => {
+                let name = super::stand_in(&mut mapping, resource, "subnet_id", "subnets", &why);
+                mapping.write("subnet", name);
+            }
+            Some(subnet) => {
+                let by = mapping.by.clone();
+                let subnet = mapping.estate.refer("subnets", &subnet.text().unwrap_or_default(), &by);
+                mapping.write("subnet", subnet);
+            }
+            None => {
+                mapping.note(NoteKind::Assigned, "it is in the default VPC, as it names no subnet");
+                let (region, account) = (&resource.region, &resource.account);
+                let subnet = mapping.estate.default_subnet(region, account, zone.unwrap_or('a'));
+                mapping.write("subnet", subnet);
+            }
+        },
+    }
+    addresses(&mut mapping);
+    let is_default = mapping
+        .attributes
+        .get("subnet")
+        .and_then(Value::as_str)
+        .is_some_and(|name| name.starts_with("default-"));
+    if is_default {
+        for key in ["private_ip", "private_ips", "secondary_private_ips"] {
+            if mapping.attributes.remove(key).is_some() {
+                mapping.note(
+                    NoteKind::Assigned,
+                    format!("{key} is chosen: the blocks of default subnets are AWS's defaults here"),
+                );
+            }
+        }
+    }
+    groups(&mut mapping, "vpc_security_group_ids");
+    by_name(&mut mapping, facts);
+    if let Some(template) = template {
+        from_template(&mut mapping, template);
+    }
+    let elastic = facts.all.of("aws_eip").any(|eip| {
+        eip.text("instance").as_ref() == Some(&resource.name)
+            || eip.text("network_interface").as_ref() == Some(&resource.name)
+    });
+    let associated = facts
+        .all
+        .of("aws_eip_association")
+        .any(|one| one.text("instance_id").as_ref() == Some(&resource.name));
+    match mapping.properties.boolean("associate_public_ip_address") {
+        Given::Known(true) => {
+            mapping.write("associate_public_ip_address", true);
+            if let Given::Known(address) = mapping.properties.text("public_ip")
+                && !address.is_empty()
+                && !elastic
+                && !associated
+            {
+                mapping.write("public_ip", address);
+            }
+        }
+        Given::Known(false) if !elastic => mapping.write("associate_public_ip_address", false),
+        Given::Unknown(unknown) => mapping.matters("associate_public_ip_address", &unknown),
+        _ => {}
+    }
+    mapping.properties.silent(&["public_ip"]);
+    end(mapping, "instances", resource);
+}
+
+/// The interfaces of their own that an instance lists.
+fn attached(mapping: &mut Mapping<'_>, resource: &Resource) -> bool {
+    let mut all = Vec::new();
+    for key in ["primary_network_interface", "network_interface"] {
+        match mapping.properties.maps(key) {
+            Given::Known(blocks) => {
+                for mut block in blocks {
+                    block.silent(&["delete_on_termination", "network_card_index"]);
+                    let index = match block.number("device_index") {
+                        Given::Known(index) => index,
+                        _ => 0,
+                    };
+                    match block.text("network_interface_id") {
+                        Given::Known(name) if !name.is_empty() && name != resource.name => {
+                            let by = mapping.by.clone();
+                            let name = mapping.estate.refer("network_interfaces", &name, &by);
+                            let one = json!({ "network_interface": name, "device_index": index });
+                            if !all.contains(&one) {
+                                all.push(one);
+                            }
+                        }
+                        Given::Unknown(unknown) => {
+                            let why = unknown.why;
+                            let name = super::stand_in(
+                                mapping,
+                                resource,
+                                "network_interface_id",
+                                "network_interfaces",
+                                &why,
+                            );
+                            all.push(json!({ "network_interface": name, "device_index": index }));
+                        }
+                        _ => {}
+                    }
+                    mapping.properties.finish_inner(block);
+                }
+            }
+            Given::Unknown(unknown) if key == "network_interface" => mapping.matters(key, &unknown),
+            _ => {}
+        }
+    }
+    // The interface that a state shows as primary, with no resource of its own, is the one that the instance implies.
+    let by_plan = |one: &Value| {
+        one.get("network_interface").and_then(Value::as_str).is_some_and(|name| !name.starts_with("eni-"))
+    };
+    let any = all.iter().any(by_plan) || !all.is_empty() && resource.text("subnet_id").is_none();
+    if any {
+        mapping.write("network_interfaces", all);
+    }
+    any
+}
+
+/// Groups of the default VPC, by name.
+fn by_name(mapping: &mut Mapping<'_>, facts: &Facts<'_>) {
+    let names = match mapping.properties.list("security_groups") {
+        Given::Known(names) => names,
+        Given::Unknown(unknown) if !mapping.attributes.contains_key("security_groups") => {
+            return mapping.matters("security_groups", &unknown);
+        }
+        _ => return,
+    };
+    if mapping.attributes.contains_key("security_groups") {
+        return;
+    }
+    let mut groups = Vec::new();
+    for name in names {
+        let Some(text) = name.text() else {
+            mapping.doubt("security_groups are not all known");
+            continue;
+        };
+        let named = facts
+            .all
+            .of("aws_security_group")
+            .find(|group| group.name == text || group.text("name").as_ref() == Some(&text));
+        match (named, name) {
+            (Some(group), _) => groups.push(group.name.clone()),
+            (None, Val::Name(named)) => groups.push(named.name.clone()),
+            (None, _) if text == "default" => {}
+            (None, _) => {
+                let by = mapping.by.clone();
+                mapping.estate.refer("security_groups", &text, &by);
+                groups.push(text);
+            }
+        }
+    }
+    if !groups.is_empty() {
+        mapping.write("security_groups", groups);
+    }
+}
+
+/// The launch template or configuration that a resource names.
+fn template<'a>(resource: &Resource, facts: &'a Facts<'_>, keys: &[&str]) -> Option<&'a Resource> {
+    let block = keys.iter().find_map(|key| resource.values.get(*key)?.items().first())?;
+    of_block(block, facts)
+}
+
+fn of_block<'a>(block: &Val, facts: &'a Facts<'_>) -> Option<&'a Resource> {
+    let id = ["id", "launch_template_id"].iter().find_map(|key| block.text_of(key));
+    let name = ["name", "launch_template_name"].iter().find_map(|key| block.text_of(key));
+    let mut all = facts.all.of("aws_launch_template");
+    all.find(|one| {
+        id.as_ref().is_some_and(|id| *id == one.name || one.text("id").as_ref() == Some(id))
+            || name.as_ref().is_some_and(|name| one.text("name").as_ref() == Some(name))
+    })
+}
+
+/// What the first interface of a launch template says.
+fn template_interface<'a>(template: &'a Resource, key: &str) -> Option<&'a Val> {
+    let first = template.values.get("network_interfaces")?.items().first()?;
+    first.get(key).filter(|value| !value.is_empty())
+}
+
+/// The groups and the public address that a launch template gives.
+fn from_template(mapping: &mut Mapping<'_>, template: &Resource) {
+    let own = template.values.get("vpc_security_group_ids").filter(|groups| !groups.is_empty());
+    let groups = own.or_else(|| template_interface(template, "security_groups"));
+    if !mapping.attributes.contains_key("security_groups") {
+        match groups {
+            Some(Val::List(groups)) => {
+                let names: Option<Vec<String>> = groups.iter().map(Val::text).collect();
+                match names {
+                    Some(names) => {
+                        let by = mapping.by.clone();
+                        names
+                            .iter()
+                            .for_each(|name| drop(mapping.estate.refer("security_groups", name, &by)));
+                        mapping.write("security_groups", names);
+                    }
+                    None => mapping
+                        .doubt(format!("the security groups of {} are not all known", template.address)),
+                }
+            }
+            Some(Val::Unknown(unknown)) => {
+                let why =
+                    format!("the security groups of {} are not known: {}", template.address, unknown.why);
+                mapping.doubt(why);
+            }
+            _ => {}
+        }
+    }
+    if let Some(public) = template_interface(template, "associate_public_ip_address").and_then(Val::text) {
+        mapping.write("associate_public_ip_address", public == "true");
+    }
+}
+
+/// Says that a template is understood: what is launched from it shows what it says.
+pub(super) fn launch_template(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silence();
+    mapping.properties.notes.clear();
+    mapping.finish(Fate::NotNetwork);
+}
+
+pub(super) fn auto_scaling_group(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silence();
+    let template =
+        template(resource, facts, &["launch_template"]).or_else(|| mixed_template(resource, facts));
+    let configuration = resource.text("launch_configuration");
+    let configuration = configuration.and_then(|name| {
+        facts
+            .all
+            .of("aws_launch_configuration")
+            .find(|one| one.name == name || one.text("name").as_ref() == Some(&name))
+    });
+    match (template, configuration) {
+        (Some(template), _) => from_template(&mut mapping, template),
+        (None, Some(configuration)) => {
+            match configuration.values.get("security_groups") {
+                Some(Val::List(all)) if !all.is_empty() => {
+                    match all.iter().map(Val::text).collect::<Option<Vec<_>>>() {
+                        Some(names) => {
+                            let by = mapping.by.clone();
+                            names
+                                .iter()
+                                .for_each(|name| drop(mapping.estate.refer("security_groups", name, &by)));
+                            mapping.write("security_groups", names);
+                        }
+                        None => mapping.doubt(format!(
+                            "the security groups of {} are not all known",
+                            configuration.address
+                        )),
+                    }
+                }
+                Some(Val::Unknown(unknown)) => mapping.doubt(unknown.why.clone()),
+                _ => {}
+            }
+            if let Some(public) = configuration.text("associate_public_ip_address") {
+                mapping.write("associate_public_ip_address", public == "true");
+            }
+        }
+        (None, None) => mapping.doubt("its launch template is in no source: neither are its security groups"),
+    }
+    let place = Places::read(&mut mapping, resource, "vpc_zone_identifier");
+    put_each(mapping, resource, place);
+}
+
+fn mixed_template<'a>(resource: &Resource, facts: &'a Facts<'_>) -> Option<&'a Resource> {
+    let policy = resource.values.get("mixed_instances_policy")?.items().first()?;
+    let specification =
+        policy.items_of("launch_template").first()?.items_of("launch_template_specification").first()?;
+    of_block(specification, facts)
+}
+
+/// The subnets of something that puts an interface into each.
+#[derive(Debug)]
+pub(super) struct Places(Vec<String>);
+
+impl Places {
+    /// From a list of subnets; the default ones where it is not written.
+    pub(super) fn read(mapping: &mut Mapping<'_>, resource: &Resource, key: &str) -> Self {
+        let value = resource.values.get(key).cloned().unwrap_or(Val::Null);
+        Self::of(mapping, resource, key, &value)
+    }
+
+    pub(super) fn of(mapping: &mut Mapping<'_>, resource: &Resource, key: &str, value: &Val) -> Self {
+        let mut names = Vec::new();
+        let mut lost = None;
+        match value {
+            Val::List(items) if !items.is_empty() => {
+                for item in items {
+                    match item.text() {
+                        Some(name) => names.push(name),
+                        None => lost = item.first_unknown().cloned().or(lost),
+                    }
+                }
+            }
+            Val::Unknown(unknown) => lost = Some(unknown.clone()),
+            Val::Name(named) => names.push(named.name.clone()),
+            Val::Text(text) if !text.is_empty() => {
+                names.extend(text.split(',').map(|name| name.trim().to_owned()))
+            }
+            _ => {
+                mapping.note(NoteKind::Assigned, format!("{key} is not written: it is in the default VPC"));
+                let (region, account) = (&resource.region, &resource.account);
+                names.push(mapping.estate.default_subnet(region, account, 'a'));
+                return Self(names);
+            }
+        }
+        let by = mapping.by.clone();
+        names.iter().for_each(|name| drop(mapping.estate.refer("subnets", name, &by)));
+        if let Some(unknown) = lost {
+            if names.is_empty() {
+                names.push(super::stand_in(mapping, resource, key, "subnets", &unknown.why));
+            }
+            mapping.doubt(format!("{key} is not all known: {}", unknown.why));
+        }
+        Self(names)
+    }
+}
+
+/// Puts one end into each subnet, with what the mapping has written, and reports the resource.
+pub(super) fn put_each(mut mapping: Mapping<'_>, resource: &Resource, places: Places) {
+    labels(&mut mapping, resource);
+    let attributes = std::mem::take(&mut mapping.attributes);
+    for (position, subnet) in places.0.into_iter().enumerate() {
+        let mut one: Map<String, Value> = attributes.clone();
+        one.insert("subnet".to_owned(), json!(subnet));
+        let name = format!("{}[{position}]", resource.name);
+        mapping.put_as("instances", &name, one);
+    }
+    mapping.finish(Fate::Understood);
+}
+
+pub(super) fn eip(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(&[
+        "address",
+        "allocation_id",
+        "association_id",
+        "carrier_ip",
+        "customer_owned_ip",
+        "customer_owned_ipv4_pool",
+        "domain",
+        "ipam_pool_id",
+        "network_border_group",
+        "private_dns",
+        "private_ip",
+        "ptr_record",
+        "public_dns",
+        "public_ipv4_pool",
+        "vpc",
+    ]);
+    if let Given::Known(address) = mapping.properties.text("public_ip")
+        && !address.is_empty()
+    {
+        mapping.write("public_ip", address);
+    }
+    home(&mut mapping, resource);
+    let private = match mapping.properties.text("associate_with_private_ip") {
+        Given::Known(address) if !address.is_empty() => Some(address),
+        _ => None,
+    };
+    let instance = mapping.properties.take("instance").filter(|value| !value.is_empty());
+    let interface = mapping.properties.take("network_interface").filter(|value| !value.is_empty());
+    let target = instance.or(interface);
+    match target {
+        _ if facts.of_nat.contains(&resource.name) => {}
+        None => {}
+        Some(Val::Unknown(unknown)) => {
+            mapping.matters(if instance.is_some() { "instance" } else { "network_interface" }, unknown)
+        }
+        Some(target) => {
+            let name = target.text().unwrap_or_default();
+            let of_instance = matches!(target, Val::Name(named) if named.of_type != "aws_network_interface")
+                || instance.is_some();
+            if !matches!(target, Val::Name(_)) {
+                // Something in another source, or a service's.
+                mapping.note(
+                    NoteKind::Approximated,
+                    format!("{name} is in no source: the address stands for nobody"),
+                );
+            } else {
+                let by = mapping.by.clone();
+                let (ours, kind) = if of_instance {
+                    ("instance", "instances")
+                } else {
+                    ("network_interface", "network_interfaces")
+                };
+                let value = mapping.estate.refer(kind, &name, &by);
+                mapping.write(ours, value);
+                mapping
+                    .attributes
+                    .extend(private.map(|address| ("associate_with_private_ip".to_owned(), json!(address))));
+            }
+        }
+    }
+    end(mapping, "eips", resource);
+}
+
+pub(super) fn eip_association(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(&["allow_reassociation", "public_ip"]);
+    let by = mapping.by.clone();
+    let Given::Known(eip) = mapping.name_of("allocation_id", "eips") else {
+        return lost(mapping, "allocation_id", "eips", &["aws_eip"], facts);
+    };
+    let stated = facts
+        .all
+        .named(&eip)
+        .is_some_and(|eip| ["instance", "network_interface"].iter().any(|key| eip.text(key).is_some()));
+    let instance = mapping.properties.take("instance_id").filter(|value| !value.is_empty());
+    let interface = mapping.properties.take("network_interface_id").filter(|value| !value.is_empty());
+    let private = mapping.properties.text("private_ip_address");
+    let targets: BTreeMap<&str, Option<&Val>> =
+        BTreeMap::from([("instance", instance), ("network_interface", interface)]);
+    let target = targets.into_iter().find_map(|(key, value)| Some((key, value?)));
+    match target {
+        _ if stated => {}
+        Some((_, Val::Unknown(unknown))) => {
+            let why = format!("what it stands for is not known: {}", unknown.why);
+            mapping.note(NoteKind::Unknown, why.clone());
+            mapping.unknown_of("eips", &eip, &why);
+        }
+        Some((key, value)) => {
+            let of_instance =
+                key == "instance" || matches!(value, Val::Name(named) if named.of_type == "aws_instance");
+            let (ours, kind) = if of_instance {
+                ("instance", "instances")
+            } else {
+                ("network_interface", "network_interfaces")
+            };
+            let name = mapping.estate.refer(kind, &value.text().unwrap_or_default(), &by);
+            mapping.estate.set("eips", &eip, ours, name, &by);
+            if let Given::Known(address) = private
+                && !address.is_empty()
+            {
+                mapping.estate.set("eips", &eip, "associate_with_private_ip", json!(address), &by);
+            }
+        }
+        None => {}
+    }
+    part_of(mapping, "eips", &eip);
+}
+
+impl Places {
+    /// The names of the subnets.
+    pub(super) fn names(&self) -> &[String] {
+        &self.0
+    }
+}

@@ -1,0 +1,217 @@
+//! What does a Terraform plan or state say?
+//!
+//! `terraform show -json` has every instance with its values; what is known only after apply is followed through the
+//! configuration's expressions to the resource that it comes from. Names are Terraform's addresses.
+
+mod address;
+mod filters;
+mod gateways;
+mod hosts;
+mod links;
+mod network;
+mod plan;
+mod references;
+mod services;
+mod transit;
+mod types;
+
+use serde_json::{Map, Value, json};
+
+use crate::Options;
+use crate::estate::{Address, Estate};
+use crate::mapping::Mapping;
+use crate::properties::Given;
+use crate::report::{Fate, Note, NoteKind, ReportedResource};
+use crate::source::{Read, SourceError};
+use crate::terraform::plan::Plan;
+use crate::terraform::references::{Evaluated, Resource};
+use crate::terraform::types::Meaning;
+
+/// Reads a plan or a state.
+pub(crate) fn read(source: &Read, options: &Options, estate: &mut Estate) -> Result<(), SourceError> {
+    let plan = Plan::new(source, options.side)?;
+    let all = Evaluated::new(&plan, source);
+    let facts = Facts::new(&all, source);
+    for resource in &all.resources {
+        match types::meaning(&resource.of_type, resource.is_data) {
+            Meaning::Mapped(map) => map(resource, &facts, estate),
+            Meaning::NotNetwork => plain(resource, &facts, Fate::NotNetwork, None, estate),
+            Meaning::LeftOut(why) => plain(resource, &facts, Fate::LeftOut, Some(why), estate),
+        }
+    }
+    filters::finish(&facts, estate);
+    network::finish(&facts, estate);
+    Ok(())
+}
+
+/// What every mapping may look at.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub all: &'a Evaluated,
+    pub source: &'a Read,
+    /// Elastic IP addresses that NAT gateways have.
+    pub of_nat: std::collections::BTreeSet<String>,
+    /// The interfaces that instances list themselves.
+    pub listed_interfaces: std::collections::BTreeSet<String>,
+}
+
+impl<'a> Facts<'a> {
+    fn new(all: &'a Evaluated, source: &'a Read) -> Self {
+        Self { of_nat: gateways::of_nat(all), listed_interfaces: hosts::listed_interfaces(all), all, source }
+    }
+
+    fn by(&self, resource: &Resource) -> Address {
+        Address { source: self.source.name.clone(), address: resource.address.clone() }
+    }
+}
+
+/// What says nothing about packets, on all resources.
+const SILENT: &[&str] = &[
+    "id",
+    "arn",
+    "tags",
+    "tags_all",
+    "timeouts",
+    "region",
+    "owner_id",
+    "provider",
+    "lifecycle",
+    "depends_on",
+    "count",
+    "for_each",
+];
+
+/// Starts to map a resource.
+fn begin<'a>(resource: &'a Resource, facts: &Facts<'_>, estate: &'a mut Estate) -> Mapping<'a> {
+    let by = facts.by(resource);
+    let mut mapping = Mapping::new(by, &resource.of_type, &resource.name, &resource.values, estate);
+    mapping.properties.notes.extend(resource.notes.iter().cloned());
+    mapping.properties.silent(SILENT);
+    mapping
+}
+
+/// Writes the labels.
+fn labels(mapping: &mut Mapping<'_>, resource: &Resource) {
+    if let Some(tags) = resource.tags() {
+        mapping.write("tags", json!(tags));
+    }
+}
+
+/// Puts a resource under its name with its labels, and reports it.
+fn end(mut mapping: Mapping<'_>, kind: &'static str, resource: &Resource) {
+    labels(&mut mapping, resource);
+    mapping.put(kind);
+    mapping.finish(Fate::Understood);
+}
+
+/// Reports a resource that became part of another one.
+fn part_of(mut mapping: Mapping<'_>, kind: &'static str, name: &str) {
+    mapping.became_part_of(kind, name);
+    mapping.finish(Fate::Understood);
+}
+
+/// Reports a resource that changes something that is not known: anything of the kind may be meant.
+fn lost(mut mapping: Mapping<'_>, key: &str, kind: &'static str, types: &[&str], facts: &Facts<'_>) {
+    mapping.properties.silence();
+    let why = format!("{}: {key} is not known, and may mean this", mapping.by.address);
+    mapping.note(NoteKind::Unknown, format!("{key} is not known: what it changes is not either"));
+    for of_type in types {
+        for resource in facts.all.of(of_type) {
+            mapping.unknown_of(kind, &resource.name, &why);
+        }
+    }
+    mapping.finish(Fate::Understood);
+}
+
+/// Reports a resource that is not in the topology, or says nothing there.
+fn plain(resource: &Resource, facts: &Facts<'_>, fate: Fate, why: Option<&str>, estate: &mut Estate) {
+    let Address { source, address } = facts.by(resource);
+    let kind = if fate == Fate::LeftOut { NoteKind::Omitted } else { NoteKind::Approximated };
+    let notes = why.map(|why| Note::new(kind, why)).into_iter().collect();
+    let of_type = resource.of_type.clone();
+    estate.report(ReportedResource { source, address, of_type, fate, becomes: Vec::new(), notes });
+}
+
+/// A reference that a resource cannot be without. What is not known has a name of its own, for a stand-in.
+fn required(
+    mapping: &mut Mapping<'_>,
+    resource: &Resource,
+    theirs: &str,
+    ours: &str,
+    kind: &'static str,
+) -> Option<String> {
+    let name = match mapping.name_of(theirs, kind) {
+        Given::Known(name) if !name.is_empty() => name,
+        Given::Known(_) | Given::Absent => return None,
+        Given::Unknown(unknown) => stand_in(mapping, resource, theirs, kind, &unknown.why),
+    };
+    mapping.write(ours, name.as_str());
+    Some(name)
+}
+
+/// A reference that a resource always has: where nobody wrote it, something stands in for it.
+fn needed(
+    mapping: &mut Mapping<'_>,
+    resource: &Resource,
+    theirs: &str,
+    ours: &str,
+    kind: &'static str,
+) -> String {
+    required(mapping, resource, theirs, ours, kind).unwrap_or_else(|| {
+        let name = stand_in(mapping, resource, theirs, kind, "it is not written");
+        mapping.write(ours, name.as_str());
+        name
+    })
+}
+
+/// The name of something that is not known, and is made up where that is wished for.
+fn stand_in(
+    mapping: &mut Mapping<'_>,
+    resource: &Resource,
+    theirs: &str,
+    kind: &'static str,
+    why: &str,
+) -> String {
+    let name = format!("{}.{theirs}", resource.name);
+    let place = mapping.properties.place(theirs);
+    mapping.note(NoteKind::Unknown, format!("{place} is not known: {why}"));
+    let by = mapping.by.clone();
+    mapping.estate.refer(kind, &name, &by);
+    let why = format!("{theirs} of {} is not known: {why}", resource.address);
+    mapping.estate.stand_ins.insert((kind, name.clone()), why);
+    if kind == "vpcs" {
+        let known = json!({ "region": resource.region, "owner": resource.account });
+        mapping.estate.hint(kind, &name, object(known));
+    }
+    name
+}
+
+/// The VPC of a resource: the default one where none is named.
+fn vpc(mapping: &mut Mapping<'_>, resource: &Resource) -> String {
+    if let Some(vpc) = required(mapping, resource, "vpc_id", "vpc", "vpcs") {
+        return vpc;
+    }
+    let vpc = default_vpc(mapping, resource);
+    mapping.write("vpc", vpc.as_str());
+    vpc
+}
+
+/// The default VPC, made on demand.
+fn default_vpc(mapping: &mut Mapping<'_>, resource: &Resource) -> String {
+    mapping.note(NoteKind::Assigned, "it is in the default VPC, as it names none");
+    mapping.estate.default_vpc(&resource.region, &resource.account)
+}
+
+/// The JSON map of a literal.
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Writes where a resource is, of a kind that says so.
+fn home(mapping: &mut Mapping<'_>, resource: &Resource) {
+    mapping.write("region", resource.region.as_str());
+    mapping.write("owner", resource.account.as_str());
+}
