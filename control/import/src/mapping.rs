@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::estate::{Address, Estate, Key, becomes};
+use crate::estate::{Address, Estate, Key, WITHOUT_DOUBT, becomes};
 use crate::properties::{Given, Properties};
 use crate::report::{Fate, Note, NoteKind, ReportedResource};
 use crate::val::{Missing, Unknown, Val};
@@ -260,7 +260,12 @@ impl<'a> Mapping<'a> {
     /// Puts something that the resource becomes.
     pub(crate) fn put_as(&mut self, kind: &'static str, name: &str, mut attributes: Map<String, Value>) {
         if !self.unknown.is_empty() {
-            attributes.insert("not_modelled".to_owned(), Value::String(self.unknown.join("; ")));
+            let why = self.unknown.join("; ");
+            if WITHOUT_DOUBT.contains(&kind) {
+                self.estate.doubt(kind, name, why, &self.by);
+            } else {
+                attributes.insert("not_modelled".to_owned(), Value::String(why));
+            }
         }
         self.estate.put(kind, name, attributes, &self.by);
         self.becomes.push((kind, name.to_owned()));

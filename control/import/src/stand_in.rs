@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use self::blocks::{choose_blocks, choose_ipv6_blocks};
-use crate::estate::{Address, Estate, Key, becomes};
+use crate::estate::{Address, Estate, Key, WITHOUT_DOUBT, becomes};
 
 /// The kinds that are inside a VPC and say so.
 const WITH_VPC: &[&str] = &[
@@ -88,7 +88,9 @@ pub(crate) fn begin(kind: &str, why: &str) -> Option<Map<String, Value>> {
         "vpc_endpoints" => json!({ "vpc_endpoint_type": "GatewayLoadBalancer" }),
         _ => return None,
     };
-    attributes["not_modelled"] = json!(why);
+    if !WITHOUT_DOUBT.contains(&kind) {
+        attributes["not_modelled"] = json!(why);
+    }
     match attributes {
         Value::Object(map) => Some(map),
         _ => None,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fixture::{Templates, resource};
+use crate::fixture::{Templates, resource, with_vpc};
 
 #[test]
 fn every_kind_that_is_referred_to_has_a_stand_in_that_the_model_takes() {
@@ -47,13 +47,35 @@ Resources:
         ("subnets", "subnet-1"),
         ("transit_gateway_route_tables", "tgw-rtb-1"),
         ("transit_gateway_vpc_attachments", "tgw-attach-1"),
-        ("customer_gateways", "cgw-1"),
-        ("eips", "eipalloc-1"),
         ("load_balancers", "arn-1"),
     ] {
         let found = resource(&imported, kind, name);
         assert!(found["not_modelled"].is_string(), "{kind} {name}: {found}");
     }
+}
+
+#[test]
+fn what_is_not_known_of_an_elastic_address_is_not_known_of_who_has_it() {
+    let imported = Templates::one(&with_vpc(
+        "
+  Igw: { Type: AWS::EC2::InternetGateway }
+  Attached: { Type: AWS::EC2::VPCGatewayAttachment, Properties: { VpcId: !Ref Vpc, InternetGatewayId: !Ref Igw } }
+  One: { Type: AWS::EC2::NetworkInterface, Properties: { SubnetId: !Ref Subnet } }
+  Two: { Type: AWS::EC2::NetworkInterface, Properties: { SubnetId: !Ref Subnet } }
+  First: { Type: AWS::EC2::EIP }
+  Somewhere:
+    Type: AWS::EC2::EIPAssociation
+    Properties: { AllocationId: !GetAtt First.AllocationId, NetworkInterfaceId: !Ref One, PrivateIpAddress: '{{resolve:ssm:x}}' }
+  Second: { Type: AWS::EC2::EIP, Condition: Unknown }
+  Perhaps: { Type: AWS::EC2::EIPAssociation, Properties: { AllocationId: !GetAtt Second.AllocationId, NetworkInterfaceId: !Ref Two } }
+Conditions: { Unknown: !Equals ['{{resolve:ssm:x}}', y] }
+",
+    ))
+    .imported();
+    for name in ["One", "Two"] {
+        assert!(resource(&imported, "network_interfaces", name)["not_modelled"].is_string(), "{name}");
+    }
+    assert!(resource(&imported, "eips", "First").get("network_interface").is_none());
 }
 
 #[test]
