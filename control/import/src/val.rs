@@ -48,7 +48,6 @@ pub(crate) struct Missing {
 }
 
 impl Val {
-    #[allow(dead_code)]
     pub(crate) fn unknown(why: impl Into<String>) -> Self {
         Self::Unknown(Unknown { why: why.into(), missing: None })
     }

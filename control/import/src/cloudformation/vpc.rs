@@ -185,7 +185,7 @@ pub(super) fn peering(mut r: Resource<'_>) -> Result<(), String> {
         Given::Known(_) | Given::Absent => otherwise.to_owned(),
         Given::Unknown(unknown) => {
             // Who cannot know whose the peer is cannot know whether it is active.
-            m.doubt(&format!("{key} is not known: {}", unknown.why));
+            m.doubt(format!("{key} is not known: {}", unknown.why));
             otherwise.to_owned()
         }
     };
