@@ -122,8 +122,7 @@ fn security_group(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
         Given::Known(name) if name.eq_ignore_ascii_case("default") => {
             let text = "the VPC's default group: under its own id it is a group like others, with the members that are listed";
             mapping.note(NoteKind::Approximated, text);
-            let vpc = item.body.get("VpcId").and_then(Val::text).unwrap_or_default();
-            mapping.write("name", format!("default of {vpc}"));
+            mapping.write("name", format!("default {id}"));
         }
         Given::Known(name) if !name.to_ascii_lowercase().starts_with("sg-") => mapping.write("name", name),
         _ => {}

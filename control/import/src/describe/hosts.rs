@@ -369,3 +369,24 @@ fn address(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     mapping.write("owner", home.account);
     end(mapping, "eips", id, item, facts);
 }
+
+/// An internet gateway for each VPC that has none in the dump although an interface in it has a public address: AWS gives
+/// none without.
+pub(super) fn open_to_the_internet(facts: &Facts, estate: &mut Estate) {
+    let vpc_of = |eni: &str| {
+        let interface = facts.interfaces.get(eni)?;
+        interface.item.body.get("VpcId").and_then(Val::text).filter(|vpc| facts.holds("vpcs", vpc))
+    };
+    let eips = estate.resources.get("eips").into_iter().flatten();
+    let with_public: BTreeSet<String> =
+        eips.filter_map(|(_, eip)| vpc_of(eip.get("network_interface")?.as_str()?)).collect();
+    let gateways = estate.resources.get("internet_gateways").into_iter().flatten();
+    let attached: BTreeSet<String> =
+        gateways.filter_map(|(_, gateway)| gateway.get("vpc")?.as_str().map(str::to_owned)).collect();
+    for vpc in with_public.difference(&attached) {
+        let Some(item) = facts.dump.get("Vpcs", vpc) else { continue };
+        let name = format!("{vpc}-igw");
+        estate.put("internet_gateways", &name, object(json!({ "vpc": vpc })), &item.by);
+        estate.report.made.push(crate::estate::becomes(&("internet_gateways", name)));
+    }
+}

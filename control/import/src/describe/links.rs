@@ -126,7 +126,13 @@ fn customer_gateway(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     mapping.properties.silent(&["CustomerGatewayId", "State", "Type", "CertificateArn", "DeviceName"]);
     mapping.number("BgpAsn", "bgp_asn");
     mapping.properties.silent(&["BgpAsnExtended"]);
-    mapping.text("IpAddress", "ip_address");
+    match text(item, "IpAddress") {
+        Some(address) if address.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_private()) => {
+            mapping.properties.silent(&["IpAddress"]);
+            mapping.doubt(format!("VPN to the private address {address} is not modelled"));
+        }
+        _ => mapping.text("IpAddress", "ip_address"),
+    }
     let mut home = home(item);
     // It lies where the gateway does that it is connected to.
     for (_, connection) in facts.dump.all("VpnConnections") {

@@ -38,6 +38,7 @@ pub(crate) fn read(sources: &[&Read], estate: &mut Estate) -> Result<(), SourceE
     links::read(&facts, estate);
     transit::read(&facts, estate);
     services::read(&facts, estate);
+    hosts::open_to_the_internet(&facts, estate);
     Ok(())
 }
 

@@ -11,9 +11,8 @@ use crate::estate::{Address, Change, Estate};
 use crate::mapping::Mapping;
 use crate::properties::{Given, Properties};
 use crate::report::NoteKind;
-use crate::terraform::network::lost;
 use crate::terraform::references::Resource;
-use crate::terraform::{Facts, begin, end, part_of, vpc};
+use crate::terraform::{Facts, begin, end, lost, part_of, vpc};
 use crate::val::Val;
 
 /// Both directions.
@@ -128,7 +127,13 @@ pub(super) fn network_acl_rule(resource: &Resource, facts: &Facts<'_>, estate: &
         _ => "ingress",
     };
     let Given::Known(acl) = mapping.name_of("network_acl_id", "network_acls") else {
-        return lost(mapping, "network_acl_id");
+        return lost(
+            mapping,
+            "network_acl_id",
+            "network_acls",
+            &["aws_network_acl", "aws_default_network_acl"],
+            facts,
+        );
     };
     match entry(&mut mapping.properties) {
         Ok(entry) => mapping.estate.push("network_acls", &acl, direction, Value::Object(entry), &by),
@@ -153,7 +158,7 @@ pub(super) fn network_acl_association(resource: &Resource, facts: &Facts<'_>, es
             mapping.unknown_of("subnets", &subnet, "its network ACL is not known");
             part_of(mapping, "subnets", &subnet);
         }
-        _ => lost(mapping, "subnet_id"),
+        _ => lost(mapping, "subnet_id", "subnets", &["aws_subnet"], facts),
     }
 }
 
@@ -273,7 +278,7 @@ fn group_rules(block: &mut Properties<'_>, estate: &mut Estate, by: &Address) ->
         Given::Unknown(why) => unknown.push(format!("self of a rule is not known: {}", why.why)),
         _ => {}
     }
-    if !known {
+    if !known || !rule.contains_key("protocol") {
         unknown.push("the protocol or the ports of a rule are not known".to_owned());
         return (Vec::new(), unknown);
     }
@@ -298,7 +303,13 @@ pub(super) fn security_group_rule(resource: &Resource, facts: &Facts<'_>, estate
         },
     };
     let Given::Known(group) = mapping.name_of("security_group_id", "security_groups") else {
-        return lost(mapping, "security_group_id");
+        return lost(
+            mapping,
+            "security_group_id",
+            "security_groups",
+            &["aws_security_group", "aws_default_security_group"],
+            facts,
+        );
     };
     let (rules, unknown) = group_rules(&mut mapping.properties, mapping.estate, &by);
     if rules.is_empty() && unknown.is_empty() {
@@ -322,7 +333,7 @@ pub(super) fn group_association(resource: &Resource, facts: &Facts<'_>, estate: 
             mapping.estate.push("security_groups", &group, "vpc_associations", json!(vpc), &by);
             part_of(mapping, "security_groups", &group);
         }
-        _ => lost(mapping, "vpc_id"),
+        _ => lost(mapping, "vpc_id", "vpcs", &["aws_vpc"], facts),
     }
 }
 
@@ -379,7 +390,13 @@ pub(super) fn interface_group(resource: &Resource, facts: &Facts<'_>, estate: &m
     let mut mapping: Mapping<'_> = begin(resource, facts, estate);
     let by = mapping.by.clone();
     let Given::Known(group) = mapping.name_of("security_group_id", "security_groups") else {
-        return lost(mapping, "security_group_id");
+        return lost(
+            mapping,
+            "security_group_id",
+            "security_groups",
+            &["aws_security_group", "aws_default_security_group"],
+            facts,
+        );
     };
     match mapping.properties.take("network_interface_id") {
         Some(Val::Name(named)) => {
@@ -400,6 +417,6 @@ pub(super) fn interface_group(resource: &Resource, facts: &Facts<'_>, estate: &m
             mapping.estate.push("network_interfaces", id, "security_groups", json!(group), &by);
             part_of(mapping, "network_interfaces", id);
         }
-        _ => lost(mapping, "network_interface_id"),
+        _ => lost(mapping, "network_interface_id", "network_interfaces", &["aws_network_interface"], facts),
     }
 }

@@ -8,9 +8,8 @@ use crate::describe::account;
 use crate::estate::Estate;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
-use crate::terraform::network::lost;
 use crate::terraform::references::{Evaluated, Resource};
-use crate::terraform::{Facts, begin, end, object, part_of, required, vpc};
+use crate::terraform::{Facts, begin, end, lost, needed, object, part_of, vpc};
 use crate::val::Val;
 
 /// The elastic IP addresses that NAT gateways have.
@@ -44,7 +43,7 @@ pub(super) fn nat_gateway(resource: &Resource, facts: &Facts<'_>, estate: &mut E
         "regional_nat_gateway_auto_mode",
         "route_table_id",
     ]);
-    required(&mut mapping, resource, "subnet_id", "subnet", "subnets");
+    needed(&mut mapping, resource, "subnet_id", "subnet", "subnets");
     mapping.text("connectivity_type", "connectivity_type");
     if let Given::Known(address) = mapping.properties.text("private_ip")
         && !address.is_empty()
@@ -82,11 +81,11 @@ fn own_address(mapping: &mut crate::mapping::Mapping<'_>, resource: &Resource) {
 pub(super) fn peering(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
     mapping.properties.silent(&["accepter", "requester"]);
-    required(&mut mapping, resource, "vpc_id", "vpc", "vpcs");
-    let peer = required(&mut mapping, resource, "peer_vpc_id", "peer_vpc", "vpcs");
+    needed(&mut mapping, resource, "vpc_id", "vpc", "vpcs");
+    let peer = needed(&mut mapping, resource, "peer_vpc_id", "peer_vpc", "vpcs");
     let region = mapping.properties.text("peer_region");
     let owner = mapping.properties.text("peer_owner_id");
-    if let Some(peer) = peer {
+    {
         let known = |given: &Given<String>| match given {
             Given::Known(text) if !text.is_empty() => Some(text.clone()),
             _ => None,
@@ -220,6 +219,6 @@ pub(super) fn endpoint_association(resource: &Resource, facts: &Facts<'_>, estat
             mapping.unknown_of("vpc_endpoints", &endpoint, &format!("a {key} of it is not known"));
             part_of(mapping, "vpc_endpoints", &endpoint);
         }
-        _ => lost(mapping, "vpc_endpoint_id"),
+        _ => lost(mapping, "vpc_endpoint_id", "vpc_endpoints", &["aws_vpc_endpoint"], facts),
     }
 }

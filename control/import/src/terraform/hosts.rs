@@ -8,9 +8,8 @@ use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
-use crate::terraform::network::lost;
 use crate::terraform::references::{Evaluated, Resource};
-use crate::terraform::{Facts, begin, end, home, labels, part_of, required};
+use crate::terraform::{Facts, begin, end, home, labels, lost, needed, part_of, required};
 use crate::val::{Unknown, Val};
 
 /// What an instance says about the machine, or AWS about the instance.
@@ -143,7 +142,7 @@ pub(super) fn network_interface(resource: &Resource, facts: &Facts<'_>, estate: 
         "private_ips_count",
         "vpc_id",
     ]);
-    required(&mut mapping, resource, "subnet_id", "subnet", "subnets");
+    needed(&mut mapping, resource, "subnet_id", "subnet", "subnets");
     addresses(&mut mapping);
     groups(&mut mapping, "security_groups");
     if let Given::Known(blocks) = mapping.properties.maps("attachment") {
@@ -199,7 +198,7 @@ pub(super) fn interface_attachment(resource: &Resource, facts: &Facts<'_>, estat
             );
             part_of(mapping, "network_interfaces", &interface);
         }
-        _ => lost(mapping, "network_interface_id"),
+        _ => lost(mapping, "network_interface_id", "network_interfaces", &["aws_network_interface"], facts),
     }
 }
 
@@ -248,6 +247,21 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
         },
     }
     addresses(&mut mapping);
+    let is_default = mapping
+        .attributes
+        .get("subnet")
+        .and_then(Value::as_str)
+        .is_some_and(|name| name.starts_with("default-"));
+    if is_default {
+        for key in ["private_ip", "private_ips", "secondary_private_ips"] {
+            if mapping.attributes.remove(key).is_some() {
+                mapping.note(
+                    NoteKind::Assigned,
+                    format!("{key} is chosen: the blocks of default subnets are AWS's defaults here"),
+                );
+            }
+        }
+    }
     groups(&mut mapping, "vpc_security_group_ids");
     by_name(&mut mapping, facts);
     if let Some(template) = template {
@@ -615,7 +629,7 @@ pub(super) fn eip_association(resource: &Resource, facts: &Facts<'_>, estate: &m
     mapping.properties.silent(&["allow_reassociation", "public_ip"]);
     let by = mapping.by.clone();
     let Given::Known(eip) = mapping.name_of("allocation_id", "eips") else {
-        return lost(mapping, "allocation_id");
+        return lost(mapping, "allocation_id", "eips", &["aws_eip"], facts);
     };
     let stated = facts
         .all

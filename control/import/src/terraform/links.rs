@@ -5,9 +5,8 @@ use serde_json::json;
 use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::properties::Given;
-use crate::terraform::network::lost;
 use crate::terraform::references::Resource;
-use crate::terraform::{Facts, begin, end, home, part_of, required};
+use crate::terraform::{Facts, begin, end, home, lost, needed, part_of, required};
 use crate::val::Val;
 
 pub(super) fn vpn_gateway(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
@@ -35,7 +34,7 @@ pub(super) fn vpn_gateway_attachment(resource: &Resource, facts: &Facts<'_>, est
             mapping.estate.set("vpn_gateways", &gateway, "vpc", json!(vpc), &by);
             part_of(mapping, "vpn_gateways", &gateway);
         }
-        _ => lost(mapping, "vpn_gateway_id"),
+        _ => lost(mapping, "vpn_gateway_id", "vpn_gateways", &["aws_vpn_gateway"], facts),
     }
 }
 
@@ -60,7 +59,13 @@ pub(super) fn route_propagation(resource: &Resource, facts: &Facts<'_>, estate: 
             mapping.unknown_of("route_tables", &table, "a gateway whose routes it takes is not known");
             part_of(mapping, "route_tables", &table);
         }
-        _ => lost(mapping, "route_table_id"),
+        _ => lost(
+            mapping,
+            "route_table_id",
+            "route_tables",
+            &["aws_route_table", "aws_default_route_table"],
+            facts,
+        ),
     }
 }
 
@@ -71,7 +76,11 @@ pub(super) fn customer_gateway(resource: &Resource, facts: &Facts<'_>, estate: &
     if let Given::Known(address) = mapping.properties.text("ip_address")
         && !address.is_empty()
     {
-        mapping.write("ip_address", address);
+        if address.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_private()) {
+            mapping.doubt(format!("VPN to the private address {address} is not modelled"));
+        } else {
+            mapping.write("ip_address", address);
+        }
     }
     home(&mut mapping, resource);
     end(mapping, "customer_gateways", resource);
@@ -79,7 +88,7 @@ pub(super) fn customer_gateway(resource: &Resource, facts: &Facts<'_>, estate: &
 
 pub(super) fn vpn_connection(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    required(&mut mapping, resource, "customer_gateway_id", "customer_gateway", "customer_gateways");
+    needed(&mut mapping, resource, "customer_gateway_id", "customer_gateway", "customer_gateways");
     for (theirs, ours, kind) in [
         ("vpn_gateway_id", "vpn_gateway", "vpn_gateways"),
         ("transit_gateway_id", "transit_gateway", "transit_gateways"),
@@ -116,7 +125,7 @@ pub(super) fn vpn_connection_route(resource: &Resource, facts: &Facts<'_>, estat
             mapping.unknown_of("vpn_connections", &connection, "the destination of a route is not known");
             part_of(mapping, "vpn_connections", &connection);
         }
-        _ => lost(mapping, "vpn_connection_id"),
+        _ => lost(mapping, "vpn_connection_id", "vpn_connections", &["aws_vpn_connection"], facts),
     }
 }
 
@@ -139,7 +148,7 @@ pub(super) fn dx_gateway_association(resource: &Resource, facts: &Facts<'_>, est
         "transit_gateway_attachment_id",
         "vpn_gateway_id",
     ]);
-    required(&mut mapping, resource, "dx_gateway_id", "dx_gateway", "dx_gateways");
+    needed(&mut mapping, resource, "dx_gateway_id", "dx_gateway", "dx_gateways");
     let gateway = resource.values.get("associated_gateway_id").filter(|gateway| !gateway.is_empty());
     let of_transit = match gateway {
         Some(Val::Name(named)) => named.of_type == "aws_ec2_transit_gateway",

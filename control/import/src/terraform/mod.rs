@@ -110,6 +110,19 @@ fn part_of(mut mapping: Mapping<'_>, kind: &'static str, name: &str) {
     mapping.finish(Fate::Understood);
 }
 
+/// Reports a resource that changes something that is not known: anything of the kind may be meant.
+fn lost(mut mapping: Mapping<'_>, key: &str, kind: &'static str, types: &[&str], facts: &Facts<'_>) {
+    mapping.properties.silence();
+    let why = format!("{}: {key} is not known, and may mean this", mapping.by.address);
+    mapping.note(NoteKind::Unknown, format!("{key} is not known: what it changes is not either"));
+    for of_type in types {
+        for resource in facts.all.of(of_type) {
+            mapping.unknown_of(kind, &resource.name, &why);
+        }
+    }
+    mapping.finish(Fate::Understood);
+}
+
 /// Reports a resource that is not in the topology, or says nothing there.
 fn plain(resource: &Resource, facts: &Facts<'_>, fate: Fate, why: Option<&str>, estate: &mut Estate) {
     let Address { source, address } = facts.by(resource);
@@ -128,12 +141,27 @@ fn required(
     kind: &'static str,
 ) -> Option<String> {
     let name = match mapping.name_of(theirs, kind) {
-        Given::Known(name) => name,
-        Given::Absent => return None,
+        Given::Known(name) if !name.is_empty() => name,
+        Given::Known(_) | Given::Absent => return None,
         Given::Unknown(unknown) => stand_in(mapping, resource, theirs, kind, &unknown.why),
     };
     mapping.write(ours, name.as_str());
     Some(name)
+}
+
+/// A reference that a resource always has: where nobody wrote it, something stands in for it.
+fn needed(
+    mapping: &mut Mapping<'_>,
+    resource: &Resource,
+    theirs: &str,
+    ours: &str,
+    kind: &'static str,
+) -> String {
+    required(mapping, resource, theirs, ours, kind).unwrap_or_else(|| {
+        let name = stand_in(mapping, resource, theirs, kind, "it is not written");
+        mapping.write(ours, name.as_str());
+        name
+    })
 }
 
 /// The name of something that is not known, and is made up where that is wished for.

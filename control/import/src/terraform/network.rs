@@ -9,7 +9,7 @@ use crate::mapping::Mapping;
 use crate::properties::{Given, Properties};
 use crate::report::{Fate, NoteKind};
 use crate::terraform::references::Resource;
-use crate::terraform::{Facts, begin, end, home, object, part_of, required, vpc};
+use crate::terraform::{Facts, begin, end, home, lost, object, part_of, required, vpc};
 use crate::val::{Named, Val};
 
 const IPAM: &[&str] =
@@ -80,7 +80,9 @@ pub(super) fn cidr_association(resource: &Resource, facts: &Facts<'_>, estate: &
         "aws_vpc_ipv4_cidr_block_association" => ("cidr_block", "secondary_cidr_blocks"),
         _ => ("ipv6_cidr_block", "ipv6_cidr_blocks"),
     };
-    let Given::Known(vpc) = mapping.name_of("vpc_id", "vpcs") else { return lost(mapping, "vpc_id") };
+    let Given::Known(vpc) = mapping.name_of("vpc_id", "vpcs") else {
+        return lost(mapping, "vpc_id", "vpcs", &["aws_vpc"], facts);
+    };
     let generated = mapping.properties.boolean("assign_generated_ipv6_cidr_block") == Given::Known(true);
     match mapping.properties.text(key) {
         Given::Known(block) => mapping.estate.push("vpcs", &vpc, list, json!(block), &by),
@@ -90,13 +92,6 @@ pub(super) fn cidr_association(resource: &Resource, facts: &Facts<'_>, estate: &
         _ => mapping.unknown_of("vpcs", &vpc, &format!("the {key} of {} is not known", resource.address)),
     }
     part_of(mapping, "vpcs", &vpc);
-}
-
-/// Reports a resource that changes something that is not known.
-pub(super) fn lost(mut mapping: Mapping<'_>, key: &str) {
-    mapping.properties.silence();
-    mapping.note(NoteKind::Omitted, format!("{key} is not known: what it changes is not either"));
-    mapping.finish(Fate::LeftOut);
 }
 
 pub(super) fn aws_subnet(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
@@ -124,11 +119,11 @@ pub(super) fn aws_subnet(resource: &Resource, facts: &Facts<'_>, estate: &mut Es
         Given::Known(zone) => mapping.write("availability_zone", zone),
         Given::Unknown(unknown) => {
             mapping.assigned("availability_zone", &unknown);
-            mapping.write("availability_zone", zone(resource));
+            mapping.write("availability_zone", zone(resource, facts));
         }
         Given::Absent => {
             mapping.note(NoteKind::Assigned, "availability_zone is chosen: nothing says it");
-            mapping.write("availability_zone", zone(resource));
+            mapping.write("availability_zone", zone(resource, facts));
         }
     }
     mapping.boolean("map_public_ip_on_launch", "map_public_ip_on_launch");
@@ -144,12 +139,14 @@ pub(super) fn aws_subnet(resource: &Resource, facts: &Facts<'_>, estate: &mut Es
     end(mapping, "subnets", resource);
 }
 
-/// A zone for a subnet that does not say one: by its index, so that those of a `count` spread.
-fn zone(resource: &Resource) -> String {
-    let digits: String =
-        resource.name.chars().rev().skip_while(|c| *c == ']').take_while(char::is_ascii_digit).collect();
-    let number: usize = digits.chars().rev().collect::<String>().parse().unwrap_or(0);
-    let letter = ['a', 'b', 'c'].get(number % 3).unwrap_or(&'a');
+/// A zone for a subnet that does not say one: such subnets of one VPC take turns, as those that are used together are in
+/// zones of their own.
+fn zone(resource: &Resource, facts: &Facts<'_>) -> String {
+    let vpc = resource.text("vpc_id");
+    let silent = |one: &&Resource| one.text("availability_zone").is_none() && one.text("vpc_id") == vpc;
+    let position =
+        facts.all.of("aws_subnet").filter(silent).take_while(|one| one.name != resource.name).count();
+    let letter = ['a', 'b', 'c'].get(position % 3).unwrap_or(&'a');
     format!("{}{letter}", resource.region)
 }
 
@@ -321,7 +318,13 @@ pub(super) fn aws_route(resource: &Resource, facts: &Facts<'_>, estate: &mut Est
     mapping.properties.silent(&["origin", "state", "instance_owner_id"]);
     let by = mapping.by.clone();
     let Given::Known(table) = mapping.name_of("route_table_id", "route_tables") else {
-        return lost(mapping, "route_table_id");
+        return lost(
+            mapping,
+            "route_table_id",
+            "route_tables",
+            &["aws_route_table", "aws_default_route_table"],
+            facts,
+        );
     };
     match route(&mut mapping.properties, facts, mapping.estate, &by) {
         Ok(Some(route)) => {
@@ -364,7 +367,7 @@ pub(super) fn route_table_association(resource: &Resource, facts: &Facts<'_>, es
                 );
                 part_of(mapping, "vpcs", &vpc);
             }
-            _ => lost(mapping, "vpc_id"),
+            _ => lost(mapping, "vpc_id", "vpcs", &["aws_vpc"], facts),
         };
     }
     let gateway = match mapping.properties.take("gateway_id").filter(|gateway| !gateway.is_empty()) {
@@ -400,7 +403,13 @@ pub(super) fn route_table_association(resource: &Resource, facts: &Facts<'_>, es
             every_subnet(&mut mapping, facts, &table, &why);
             part_of(mapping, "route_tables", &table);
         }
-        _ => lost(mapping, "route_table_id"),
+        _ => lost(
+            mapping,
+            "route_table_id",
+            "route_tables",
+            &["aws_route_table", "aws_default_route_table"],
+            facts,
+        ),
     }
 }
 
@@ -467,7 +476,13 @@ pub(super) fn managed_prefix_list_entry(resource: &Resource, facts: &Facts<'_>, 
     let mut mapping = begin(resource, facts, estate);
     let by = mapping.by.clone();
     let Given::Known(list) = mapping.name_of("prefix_list_id", "managed_prefix_lists") else {
-        return lost(mapping, "prefix_list_id");
+        return lost(
+            mapping,
+            "prefix_list_id",
+            "managed_prefix_lists",
+            &["aws_ec2_managed_prefix_list"],
+            facts,
+        );
     };
     match entry(&mut mapping.properties) {
         Ok(entry) => mapping.estate.push("managed_prefix_lists", &list, "entries", entry, &by),
@@ -612,6 +627,6 @@ pub(super) fn internet_gateway_attachment(resource: &Resource, facts: &Facts<'_>
             mapping.estate.set("internet_gateways", &gateway, "vpc", json!(vpc), &by);
             part_of(mapping, "internet_gateways", &gateway);
         }
-        _ => lost(mapping, "internet_gateway_id"),
+        _ => lost(mapping, "internet_gateway_id", "internet_gateways", &["aws_internet_gateway"], facts),
     }
 }

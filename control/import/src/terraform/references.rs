@@ -58,6 +58,8 @@ struct Scope<'a> {
     index: Option<&'a Index>,
     for_each: Option<&'a Value>,
     depth: usize,
+    /// The attribute that is looked for.
+    key: &'a str,
 }
 
 /// What came of an expression's references.
@@ -247,6 +249,7 @@ impl<'a> Evaluator<'a> {
             index: instance.index.as_ref(),
             for_each: block.and_then(|block| block.get("for_each_expression")),
             depth,
+            key,
         };
         let null = Value::Null;
         let value = instance.values.get(key).unwrap_or(&null);
@@ -344,7 +347,7 @@ impl<'a> Evaluator<'a> {
             None => "it is known only after apply".to_owned(),
         };
         let Some(expression) = expression.filter(|_| refers(key)) else { return Val::unknown(why()) };
-        let mut found = self.expression(scope, expression);
+        let mut found = self.expression(Scope { key, ..scope }, expression);
         found.values.retain(|value| match value {
             Val::Name(_) => true,
             Val::Text(text) => is_id(text),
@@ -357,15 +360,10 @@ impl<'a> Evaluator<'a> {
             }
         }
         let many = is_list(key);
-        if distinct.is_empty() {
-            let lost: Vec<&String> = found.lost.iter().filter(|lost| lost.starts_with("local.")).collect();
-            if let (Some(lost), Some(guessed)) = (lost.first(), self.guess(scope, key)) {
-                let names: Vec<String> = guessed.iter().filter_map(Val::text).collect();
-                let text =
-                    format!("{key} comes from {lost}, which no plan shows: taken to be {}", names.join(", "));
-                self.notes.borrow_mut().push(Note::new(NoteKind::Approximated, text));
-                distinct = guessed;
-            }
+        let by_index =
+            references(expression).iter().any(|one| one.starts_with("each.") || one == "count.index");
+        if !many && distinct.len() > 1 && by_index {
+            self.choose(scope, key, &mut distinct);
         }
         match (many, distinct.len()) {
             (_, 0) => Val::unknown(why()),
@@ -375,6 +373,25 @@ impl<'a> Evaluator<'a> {
                 let names: Vec<String> = distinct.iter().filter_map(Val::text).collect();
                 Val::unknown(format!("it is known only after apply (one of {})", names.join(", ")))
             }
+        }
+    }
+
+    /// Of several things, the one of the same index.
+    fn choose(&self, scope: Scope<'_>, key: &str, distinct: &mut Vec<Val>) {
+        let chosen = match scope.index {
+            Some(Index::Number(at)) => distinct.get(at % distinct.len()).cloned(),
+            Some(index @ Index::Key(_)) => {
+                let end = address::name(&format!("[{index}]"));
+                let mut same =
+                    distinct.iter().filter(|value| value.text().is_some_and(|name| name.ends_with(&end)));
+                same.next().filter(|_| same.next().is_none()).cloned()
+            }
+            None => None,
+        };
+        if let Some(chosen) = chosen {
+            let text = format!("{key} is one of several: taken to be {}", chosen.text().unwrap_or_default());
+            self.notes.borrow_mut().push(Note::new(NoteKind::Approximated, text));
+            *distinct = vec![chosen];
         }
     }
 
@@ -402,6 +419,19 @@ impl<'a> Evaluator<'a> {
                 Some(values) => found.values.extend(values.into_iter().flat_map(flat)),
                 None => found.lost.push(reference.clone()),
             }
+        }
+        let lost = found.lost.iter().find(|lost| lost.starts_with("local."));
+        if let (true, Some(lost)) = (found.values.is_empty(), lost)
+            && let Some(guessed) = self.guess(scope)
+        {
+            let names: Vec<String> = guessed.iter().filter_map(Val::text).collect();
+            let text = format!(
+                "{} comes from {lost}, which no plan shows: taken to be {}",
+                scope.key,
+                names.join(", ")
+            );
+            self.notes.borrow_mut().push(Note::new(NoteKind::Approximated, text));
+            found.values = guessed;
         }
         found
     }
@@ -478,6 +508,7 @@ impl<'a> Evaluator<'a> {
             index: call.index.as_ref(),
             for_each: block.get("for_each_expression"),
             depth: scope.depth,
+            key: scope.key,
         };
         let Some(expression) = block.get("expressions").and_then(|all| all.get(&name.name)) else {
             let variables = self.plan.configuration(scope.module)?.get("variables")?;
@@ -536,7 +567,7 @@ impl<'a> Evaluator<'a> {
         for module in chosen {
             let configuration = self.plan.configuration(module)?;
             let expression = configuration.get("outputs")?.get(&output.name)?.get("expression")?;
-            let inner = Scope { module, index: None, for_each: None, depth: scope.depth };
+            let inner = Scope { module, index: None, for_each: None, depth: scope.depth, key: scope.key };
             let found = self.expression(inner, expression);
             if found.values.is_empty() && !found.lost.is_empty() {
                 return None;
@@ -606,9 +637,10 @@ impl<'a> Evaluator<'a> {
         Some(chosen.into_iter().map(one).collect())
     }
 
-    /// The one thing that an attribute can mean which comes from a local value.
-    fn guess(&self, scope: Scope<'_>, key: &str) -> Option<Vec<Val>> {
-        let types = could_be(key)?;
+    /// The one thing that an attribute can mean which comes from a local value of a module: of the module's resources, or
+    /// else of all, those that fit are instances of one.
+    fn guess(&self, scope: Scope<'_>) -> Option<Vec<Val>> {
+        let types = could_be(scope.key)?;
         let is_new = |instance: &Instance| {
             !instance.is_data
                 && types.contains(&instance.of_type.as_str())
@@ -625,7 +657,7 @@ impl<'a> Evaluator<'a> {
                 continue;
             }
             let named = |at: usize| Val::Name(self.named(at, scope.depth + 1));
-            if is_list(key) || candidates.len() == 1 {
+            if is_list(scope.key) || candidates.len() == 1 {
                 return Some(candidates.iter().map(|(at, _)| named(*at)).collect());
             }
             let same = candidates.iter().find(|(_, one)| one.index.as_ref() == scope.index);
@@ -652,7 +684,7 @@ impl<'a> Evaluator<'a> {
             self.plan.providers.get(key).or_else(|| self.plan.providers.get(key.rsplit(':').next()?));
         let provider = provider.or_else(|| self.plan.providers.get("aws"))?;
         let expression = provider.get("expressions")?.get("region")?;
-        let scope = Scope { module: &[], index: None, for_each: None, depth: 0 };
+        let scope = Scope { module: &[], index: None, for_each: None, depth: 0, key: "" };
         let found = self.expression(scope, expression).values.iter().find_map(Val::text)?;
         is_region(&found).then_some(found)
     }
@@ -840,7 +872,7 @@ fn could_be(key: &str) -> Option<&'static [&'static str]> {
         "subnet_id" | "subnet_ids" | "subnets" | "vpc_zone_identifier" => &["aws_subnet"],
         "gateway_id" => &["aws_internet_gateway"],
         "nat_gateway_id" => &["aws_nat_gateway"],
-        "route_table_id" | "route_table_ids" => &["aws_route_table"],
+        "route_table_id" | "route_table_ids" => &["aws_route_table", "awscc_ec2_route_table"],
         "security_group_id" | "security_groups" | "security_group_ids" | "vpc_security_group_ids" => {
             &["aws_security_group"]
         }

@@ -7,9 +7,8 @@ use crate::mapping::Mapping;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
 use crate::terraform::hosts::{Places, put_each};
-use crate::terraform::network::lost;
 use crate::terraform::references::Resource;
-use crate::terraform::{Facts, begin, end, part_of};
+use crate::terraform::{Facts, begin, end, lost, part_of};
 use crate::val::Val;
 
 /// Where a type says its subnets and its security groups: attributes, perhaps of a block.
@@ -269,7 +268,7 @@ pub(super) fn listener(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     mapping.text("protocol", "protocol");
     mapping.properties.silence();
     if !mapping.attributes.contains_key("load_balancer") {
-        return lost(mapping, "load_balancer_arn");
+        return lost(mapping, "load_balancer_arn", "load_balancers", &["aws_lb", "aws_alb"], facts);
     }
     end(mapping, "listeners", resource);
 }
@@ -318,7 +317,13 @@ pub(super) fn target(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate
             mapping.note(NoteKind::Approximated, "which target it is is not known");
             part_of(mapping, "target_groups", &group);
         }
-        _ => lost(mapping, "target_group_arn"),
+        _ => lost(
+            mapping,
+            "target_group_arn",
+            "target_groups",
+            &["aws_lb_target_group", "aws_alb_target_group"],
+            facts,
+        ),
     }
 }
 
@@ -390,6 +395,12 @@ pub(super) fn client_vpn_association(resource: &Resource, facts: &Facts<'_>, est
             mapping.estate.push("client_vpn_endpoints", &endpoint, "subnets", json!(subnet), &by);
             part_of(mapping, "client_vpn_endpoints", &endpoint);
         }
-        _ => lost(mapping, "client_vpn_endpoint_id"),
+        _ => lost(
+            mapping,
+            "client_vpn_endpoint_id",
+            "client_vpn_endpoints",
+            &["aws_ec2_client_vpn_endpoint"],
+            facts,
+        ),
     }
 }

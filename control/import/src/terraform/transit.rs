@@ -7,9 +7,8 @@ use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::properties::Given;
 use crate::report::NoteKind;
-use crate::terraform::network::lost;
 use crate::terraform::references::Resource;
-use crate::terraform::{Facts, begin, end, home, object, part_of, required};
+use crate::terraform::{Facts, begin, end, home, lost, needed, object, part_of};
 use crate::val::{Named, Val};
 
 pub(super) fn transit_gateway(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
@@ -42,8 +41,8 @@ pub(super) fn transit_gateway(resource: &Resource, facts: &Facts<'_>, estate: &m
 pub(super) fn vpc_attachment(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
     mapping.properties.silent(&["vpc_owner_id"]);
-    required(&mut mapping, resource, "transit_gateway_id", "transit_gateway", "transit_gateways");
-    required(&mut mapping, resource, "vpc_id", "vpc", "vpcs");
+    needed(&mut mapping, resource, "transit_gateway_id", "transit_gateway", "transit_gateways");
+    needed(&mut mapping, resource, "vpc_id", "vpc", "vpcs");
     match resource.values.get("subnet_ids") {
         Some(Val::Unknown(unknown)) => {
             mapping.properties.silent(&["subnet_ids"]);
@@ -67,14 +66,9 @@ pub(super) fn vpc_attachment(resource: &Resource, facts: &Facts<'_>, estate: &mu
 pub(super) fn peering_attachment(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
     mapping.properties.silent(&["options"]);
-    required(&mut mapping, resource, "transit_gateway_id", "transit_gateway", "transit_gateways");
-    let peer = required(
-        &mut mapping,
-        resource,
-        "peer_transit_gateway_id",
-        "peer_transit_gateway",
-        "transit_gateways",
-    );
+    needed(&mut mapping, resource, "transit_gateway_id", "transit_gateway", "transit_gateways");
+    let peer =
+        needed(&mut mapping, resource, "peer_transit_gateway_id", "peer_transit_gateway", "transit_gateways");
     let text = |mapping: &mut Mapping<'_>, key: &str| match mapping.properties.text(key) {
         Given::Known(text) if !text.is_empty() => Some(text),
         _ => None,
@@ -82,9 +76,7 @@ pub(super) fn peering_attachment(resource: &Resource, facts: &Facts<'_>, estate:
     let region = text(&mut mapping, "peer_region").unwrap_or_else(|| resource.region.clone());
     let owner = text(&mut mapping, "peer_account_id").and_then(|owner| account(&owner));
     let owner = owner.unwrap_or_else(|| resource.account.clone());
-    if let Some(peer) = peer {
-        mapping.estate.hint("transit_gateways", &peer, object(json!({ "region": region, "owner": owner })));
-    }
+    mapping.estate.hint("transit_gateways", &peer, object(json!({ "region": region, "owner": owner })));
     let state = text(&mut mapping, "state");
     let mut accepters = facts.all.of("aws_ec2_transit_gateway_peering_attachment_accepter");
     let accepted = accepters.any(|one| one.name == resource.name) || state.as_deref() == Some("available");
@@ -115,7 +107,7 @@ pub(super) fn accepter(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
 pub(super) fn route_table(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
     mapping.properties.silent(&["default_association_route_table", "default_propagation_route_table"]);
-    required(&mut mapping, resource, "transit_gateway_id", "transit_gateway", "transit_gateways");
+    needed(&mut mapping, resource, "transit_gateway_id", "transit_gateway", "transit_gateways");
     end(mapping, "transit_gateway_route_tables", resource);
 }
 
@@ -157,7 +149,13 @@ pub(super) fn route(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate)
     let Given::Known(table) =
         mapping.name_of("transit_gateway_route_table_id", "transit_gateway_route_tables")
     else {
-        return lost(mapping, "transit_gateway_route_table_id");
+        return lost(
+            mapping,
+            "transit_gateway_route_table_id",
+            "transit_gateway_route_tables",
+            &["aws_ec2_transit_gateway_route_table"],
+            facts,
+        );
     };
     let mut route = Map::new();
     if let Given::Known(block) = mapping.properties.text("destination_cidr_block") {
@@ -204,7 +202,13 @@ pub(super) fn member(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate
             mapping.unknown_of("transit_gateway_route_tables", &table, &why);
             part_of(mapping, "transit_gateway_route_tables", &table);
         }
-        _ => lost(mapping, "transit_gateway_route_table_id"),
+        _ => lost(
+            mapping,
+            "transit_gateway_route_table_id",
+            "transit_gateway_route_tables",
+            &["aws_ec2_transit_gateway_route_table"],
+            facts,
+        ),
     }
 }
 
@@ -219,6 +223,6 @@ pub(super) fn default_table(resource: &Resource, facts: &Facts<'_>, estate: &mut
             mapping.unknown_of("transit_gateways", &gateway, &why);
             part_of(mapping, "transit_gateways", &gateway);
         }
-        _ => lost(mapping, "transit_gateway_id"),
+        _ => lost(mapping, "transit_gateway_id", "transit_gateways", &["aws_ec2_transit_gateway"], facts),
     }
 }

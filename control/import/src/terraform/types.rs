@@ -20,6 +20,16 @@ pub(super) enum Meaning {
 
 /// What a type, or a data source of it, means.
 pub(super) fn meaning(of_type: &str, is_data: bool) -> Meaning {
+    if of_type.starts_with("awscc_") && !is_data {
+        return match of_type {
+            "awscc_ec2_route_table" => Meaning::Mapped(network::aws_route_table),
+            "awscc_ec2_subnet_route_table_association" => Meaning::Mapped(network::route_table_association),
+            _ if of_type.starts_with("awscc_ec2_") || of_type.starts_with("awscc_elastic") => {
+                Meaning::LeftOut("this type of the provider awscc is not understood")
+            }
+            _ => Meaning::NotNetwork,
+        };
+    }
     if !of_type.starts_with("aws_") {
         return Meaning::NotNetwork;
     }
