@@ -203,6 +203,9 @@ pub struct Blocker {
     /// Whether it denies them only on some of the ways that gateways may choose for them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_choice: bool,
+    /// The line of the topology's file where the rule stands, or the resource; where a file was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// What would let them pass here, where that is simple.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,

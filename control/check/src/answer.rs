@@ -75,6 +75,7 @@ fn own_blocker(code: &str) -> Blocker {
         message: String::new(),
         partial: Vec::new(),
         by_choice: false,
+        line: None,
         remedy: None,
     }
 }

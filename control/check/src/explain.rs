@@ -310,6 +310,13 @@ impl Telling<'_> {
     fn blocker(&self, whole: &engine::Explanation, blocker: &engine::Blocker) -> Blocker {
         let (ends, traffic) = (self.ends.as_ref(), self.question.traffic);
         let remedy = remedy::remedy(self.fabric, self.topology, ends, traffic, whole, blocker);
+        // A rule for the one host that was walked is no rule for all whom it stands for.
+        let stands_for_many = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
+        let of_filter =
+            matches!(blocker.reason, DropReason::SecurityGroup { .. } | DropReason::NetworkAcl { .. });
+        let is_of_many =
+            of_filter && [&self.question.from, &self.question.to].into_iter().any(stands_for_many);
+        let remedy = remedy.filter(|_| !is_of_many);
         let told = words::tell(self.fabric, &blocker.reason);
         let partial =
             blocker.partial.iter().flatten().map(|class| words::partial(class, self.ipv6)).collect();
@@ -322,6 +329,7 @@ impl Telling<'_> {
             message: told.message,
             partial,
             by_choice: blocker.by_choice,
+            line: None,
             remedy: remedy.map(|change| change.to_string()),
         }
     }
@@ -426,6 +434,7 @@ impl Telling<'_> {
             message: format!("the packet reaches {name}, not {}", self.question.to.name),
             partial: Vec::new(),
             by_choice: false,
+            line: None,
             remedy: None,
         }
     }

@@ -210,6 +210,7 @@ fn only_some(passing: IpAddr, dying: IpAddr, is_source: bool) -> Blocker {
         ),
         partial: Vec::new(),
         by_choice: false,
+        line: None,
         remedy: None,
     }
 }

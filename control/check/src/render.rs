@@ -74,7 +74,8 @@ pub(crate) fn is_partial(explanation: &Explanation) -> bool {
 
 fn sentence(blocker: &Blocker) -> String {
     let way = if blocker.direction == "return" { "the reply: " } else { "" };
-    format!("{way}{}", blocker.message)
+    let line = blocker.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+    format!("{way}{}{line}", blocker.message)
 }
 
 /// A rule by number or words.

@@ -20,8 +20,10 @@ pub(crate) fn explain(explain: &Explain) -> Result<Answer, Failure> {
     };
     let explained = match &explain.source.topology {
         Some(path) => {
-            let Loaded { topology, fabric } = load::from_path(path)?;
-            vpclab_check::explain(&fabric, &topology, &request)?
+            let Loaded { topology, fabric, lines } = load::from_path(path)?;
+            let mut explained = vpclab_check::explain(&fabric, &topology, &request)?;
+            lines.annotate(&mut explained);
+            explained
         }
         None => running::client(&explain.source.lab.lab)?.explain(&request).map_err(running::failed)?,
     };

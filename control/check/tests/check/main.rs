@@ -8,6 +8,7 @@ mod gateway_refusals;
 mod gateway_ways;
 mod gateways;
 mod levels;
+mod lines;
 mod middleboxes;
 mod networks;
 mod not_modelled;
