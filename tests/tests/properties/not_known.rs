@@ -4,6 +4,7 @@
 //! everything, a firm answer of the network with the mark has to be that of the network with the truth.
 
 use serde_json::{Value, json};
+use vpclab_engine::DropReason;
 use vpclab_engine::explain::{End, Explanation, TrafficQuestion, ask};
 use vpclab_tests::generate::{self, Rng};
 use vpclab_tests::harness::{Net, topology};
@@ -161,10 +162,23 @@ fn no_firm_answer_depends_on_what_is_not_known() {
             |answer: &Option<Explanation>| answer.as_ref().is_some_and(|told| told.reachable == Some(true));
         let (reaching, others): (Vec<_>, Vec<_>) =
             any.iter().zip(&known).partition(|(_, answer)| reaches(answer));
-        let chosen = reaching.into_iter().take(10).chain(others.into_iter().take(4));
+        let by_filters = |answer: &Option<Explanation>| {
+            let filter = |reason: &DropReason| {
+                matches!(reason, DropReason::SecurityGroup { .. } | DropReason::NetworkAcl { .. })
+            };
+            answer.as_ref().is_some_and(|told| told.blockers.iter().all(|blocker| filter(&blocker.reason)))
+        };
+        let (filtered, others): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|(_, answer)| by_filters(answer));
+        let chosen = reaching
+            .into_iter()
+            .take(8)
+            .chain(filtered.into_iter().take(6))
+            .chain(others.into_iter().take(2));
         let pairs: Vec<(String, String)> = chosen.map(|(pair, _)| pair.clone()).collect();
         for _ in 0..6 {
-            let kind = *rng.pick(&KINDS);
+            // Of rules there is most to know.
+            let kind = if rng.chance(25) { "security_groups" } else { *rng.pick(&KINDS) };
             let all: Vec<String> =
                 document[kind].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
             let Some(name) = all.get(rng.below(all.len())) else { continue };
