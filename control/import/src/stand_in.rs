@@ -355,7 +355,12 @@ fn choose_subnets(
         let stated = stated_addresses(estate, name);
         let around = |prefix: u8| {
             let first = stated.first().and_then(|first| Ipv4Net::new(*first, prefix).ok())?.trunc();
-            let fits = stated.iter().all(|address| first.contains(address))
+            let is_free = |address: &Ipv4Addr| {
+                // AWS keeps the first four and the last.
+                let offset = u32::from(*address) - u32::from(first.network());
+                offset >= 4 && *address != first.broadcast()
+            };
+            let fits = stated.iter().all(|address| first.contains(address) && is_free(address))
                 && blocks.iter().any(|block| block.contains(&first))
                 && !taken.iter().any(|other| other.contains(&first) || first.contains(other));
             fits.then_some(first)

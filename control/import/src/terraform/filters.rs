@@ -359,20 +359,21 @@ fn same(a: &Value, b: &Value) -> bool {
     plain(a) == plain(b)
 }
 
-/// Takes rules away that stand in their group or network ACL as well, and those that stand twice.
+/// Takes rules, routes and entries away that stand in what they are of as well, and those that stand twice.
 pub(super) fn finish(_: &Facts<'_>, estate: &mut Estate) {
     let mut seen: BTreeSet<(&'static str, String, &'static str, String)> = BTreeSet::new();
     let resources = std::mem::take(&mut estate.resources);
     estate.edits.retain(|edit| {
         let Change::Push(value) = &edit.change else { return true };
         let (kind, name) = &edit.target;
-        if !DIRECTIONS.contains(&edit.attribute) {
+        if !DIRECTIONS.contains(&edit.attribute) && !["routes", "entries"].contains(&edit.attribute) {
             return true;
         }
         let inline = resources.get(kind).and_then(|all| all.get(name)?.get(edit.attribute)?.as_array());
         let number = |rule: &Value| rule.get("rule_no").cloned();
         let is_there = inline.into_iter().flatten().any(|other| match *kind {
             "network_acls" => number(other) == number(value),
+            "managed_prefix_lists" => other.get("cidr") == value.get("cidr"),
             _ => same(other, value),
         });
         let mut plain = value.clone();

@@ -346,7 +346,10 @@ impl<'a> Evaluator<'a> {
             Some(all) => format!("it is known only after apply (it comes from {})", all.join(", ")),
             None => "it is known only after apply".to_owned(),
         };
-        let Some(expression) = expression.filter(|_| refers(key)) else { return Val::unknown(why()) };
+        // The `id` of a block is another resource's.
+        let Some(expression) = expression.filter(|_| refers(key) || key == "id") else {
+            return Val::unknown(why());
+        };
         let mut found = self.expression(Scope { key, ..scope }, expression);
         found.values.retain(|value| match value {
             Val::Name(_) => true,

@@ -42,7 +42,10 @@ pub(super) fn meaning(of_type: &str, is_data: bool) -> Meaning {
     if services::is_service(of_type) {
         return Meaning::Mapped(services::service);
     }
-    if NOT_NETWORK.contains(&of_type) || QUIET.iter().any(|prefix| of_type.starts_with(prefix)) {
+    let ends_quiet =
+        ["_snapshot", "_snapshot_copy", "_parameter_group"].iter().any(|end| of_type.ends_with(end));
+    if ends_quiet || NOT_NETWORK.contains(&of_type) || QUIET.iter().any(|prefix| of_type.starts_with(prefix))
+    {
         return Meaning::NotNetwork;
     }
     Meaning::LeftOut("this type is not understood")
