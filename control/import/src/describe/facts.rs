@@ -165,7 +165,7 @@ pub(crate) fn region_of_zone(zone: &str) -> Option<String> {
 
 fn home_of_vpc(dump: &Dump, id: &str, vpc: &Item) -> Home {
     let mut home = home(vpc);
-    let says = vpc.body.contains_key("Region") || vpc.body.contains_key("VpcArn") || vpc.region.said;
+    let says = vpc.body.contains_key("Region") || vpc.body.contains_key("VpcArn");
     if !says {
         // A VPC does not say where it is: its subnets do.
         let is_here = |item: &&Item| item.body.get("VpcId").and_then(Val::text).as_deref() == Some(id);
