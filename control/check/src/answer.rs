@@ -5,13 +5,14 @@
 
 use std::net::IpAddr;
 
-use vpclab_api::{ApiError, Assumed, ExplainRequest, Explained, Explanation};
+use vpclab_api::{Answers, ApiError, Assumed, Blocker, ExplainRequest, Explained, Explanation, LegVerdict};
 use vpclab_engine::explain::{End, EndError, resolve};
 use vpclab_engine::{EniIdx, Fabric};
 use vpclab_model::Topology;
 
+use crate::codes::{NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY};
 use crate::explain::answer_one;
-use crate::question::{EndKind, Question, parse};
+use crate::question::{EndKind, Question, Questions, Via, questions};
 use crate::{internet, private_dns, undeclared};
 
 /// Answers `request` about a new connection, with empty flow memory.
@@ -24,8 +25,71 @@ pub fn explain(
     topology: &Topology,
     request: &ExplainRequest,
 ) -> Result<Explained, ApiError> {
-    let question = parse(fabric, topology, request)?;
-    answer(fabric, topology, &question).map(|explanation| Explained::One(Box::new(explanation)))
+    let Questions { pairs, of_sets } = questions(fabric, topology, request)?;
+    if let ([question], false) = (pairs.as_slice(), of_sets) {
+        return answer(fabric, topology, question).map(|explanation| Explained::One(Box::new(explanation)));
+    }
+    let answers = pairs.iter().map(|question| answer_of_pair(fabric, topology, question));
+    let answers = answers.collect::<Result<Vec<_>, _>>()?;
+    let all = |reachable| answers.iter().all(|answer| answer.reachable == reachable);
+    let any = |reachable| answers.iter().any(|answer| answer.reachable == reachable);
+    let reachable = if any(Some(false)) { Some(false) } else { all(Some(true)).then_some(true) };
+    Ok(Explained::Many(Answers { reachable, answers }))
+}
+
+/// Answers about one pair of many. That two ends have no address family in common is no mistake there: neither reaches
+/// the other.
+pub(crate) fn answer_of_pair(
+    fabric: &Fabric,
+    topology: &Topology,
+    question: &Question,
+) -> Result<Explanation, ApiError> {
+    let ends = resolve(fabric, question.from.end, question.to.end, question.ipv6);
+    if ends == Err(EndError::NoCommonFamily) && question.undeclared.is_none() {
+        let (from, to) = (&question.from.name, &question.to.name);
+        let message = format!("{from} and {to} have no address family in common that was asked about");
+        let blocker = Blocker { message, resource: Some(to.clone()), ..own_blocker(NO_COMMON_FAMILY) };
+        return Ok(denied(undeclared::unanswered(question, Vec::new()), blocker));
+    }
+    answer(fabric, topology, question)
+}
+
+/// The answer where this denies it.
+fn denied(mut explanation: Explanation, blocker: Blocker) -> Explanation {
+    explanation.reachable = Some(false);
+    explanation.blockers.push(blocker);
+    if explanation.forward.steps.is_empty() {
+        explanation.forward.verdict = LegVerdict::Dropped;
+    }
+    explanation
+}
+
+/// A blocker that no walk has met.
+fn own_blocker(code: &str) -> Blocker {
+    Blocker {
+        code: code.to_owned(),
+        direction: "forward".to_owned(),
+        resource: None,
+        rule: None,
+        groups: Vec::new(),
+        message: String::new(),
+        partial: Vec::new(),
+        by_choice: false,
+    }
+}
+
+/// What was asked about as what lies behind a gateway is only reached there by packets that pass it.
+fn only_by(told: Explanation, via: &Via) -> Explanation {
+    let is_there = |step: &vpclab_api::Step| step.component == via.component && step.resource == via.resource;
+    if told.reachable != Some(true) || told.forward.steps.iter().any(is_there) {
+        return told;
+    }
+    let Via { component, resource } = via;
+    let component = component.replace('_', " ");
+    let message =
+        format!("the packets do not pass {component} {resource}, behind which the end was asked about");
+    let blocker = Blocker { message, resource: Some(resource.clone()), ..own_blocker(NOT_BY_THIS_GATEWAY) };
+    denied(told, blocker)
 }
 
 /// Answers a question already understood.
@@ -34,6 +98,16 @@ pub fn explain(
 ///
 /// When the two ends make no question, as when they have no address family in common.
 pub fn answer(fabric: &Fabric, topology: &Topology, question: &Question) -> Result<Explanation, ApiError> {
+    let told = answer_in_every_family(fabric, topology, question)?;
+    let gateways = [&question.from.via, &question.to.via].into_iter().flatten();
+    Ok(gateways.fold(told, only_by))
+}
+
+fn answer_in_every_family(
+    fabric: &Fabric,
+    topology: &Topology,
+    question: &Question,
+) -> Result<Explanation, ApiError> {
     let named = private_dns::takes_the_name(fabric, topology, question);
     if !named.is_empty() {
         return Ok(undeclared::unanswered(question, named));
@@ -97,7 +171,10 @@ fn answer_in_family(
     topology: &Topology,
     question: &Question,
 ) -> Result<Explanation, ApiError> {
-    if [&question.from, &question.to].iter().any(|end| end.kind == EndKind::Internet) {
+    if [&question.from, &question.to]
+        .iter()
+        .any(|end| matches!(end.kind, EndKind::Internet | EndKind::Block(_)))
+    {
         return internet::answer(fabric, topology, question);
     }
     answer_one(fabric, topology, question).map(|(explanation, _)| explanation)

@@ -9,7 +9,7 @@ use vpclab_engine::Fabric;
 use vpclab_model::Topology;
 
 use crate::names;
-use crate::question::parse;
+use crate::question::questions;
 use crate::testfile::{Because, TestFile};
 
 /// An end that every question understands, whoever is declared.
@@ -86,7 +86,7 @@ impl Asked<'_> {
     }
 
     fn understands(&self, request: &ExplainRequest) -> Result<(), ApiError> {
-        parse(self.fabric, self.topology, request).map(|_| ())
+        questions(self.fabric, self.topology, request).map(|_| ())
     }
 
     /// The key beside the ends without which the question is understood.

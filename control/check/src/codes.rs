@@ -1,16 +1,23 @@
 //! Which codes can a blocker have?
 //!
-//! Those of the engine's reasons, and one of this crate's own. A test file may name one, so a slip in it is found.
+//! Those of the engine's reasons, and those of this crate's own. A test file may name one, so a slip in it is found.
 
 use vpclab_engine::DropReason;
 
 /// Some of the hosts that `internet` stands for fare differently from others: vpclab's own code.
 pub(crate) const ONLY_SOME_ADDRESSES: &str = "ONLY_SOME_ADDRESSES";
 
+/// The two ends have no address family in common: vpclab's own code.
+pub(crate) const NO_COMMON_FAMILY: &str = "NO_COMMON_ADDRESS_FAMILY";
+
+/// An end was asked about as what lies behind a gateway, and packets to it do not pass that gateway: vpclab's own code.
+pub(crate) const NOT_BY_THIS_GATEWAY: &str = "NOT_BY_THIS_GATEWAY";
+
 /// Every code, once each.
 pub(crate) fn codes() -> Vec<&'static str> {
     let of_engine = DropReason::NAMES.iter().map(|(_, code)| *code);
-    let mut codes: Vec<_> = of_engine.chain(["MALFORMED", ONLY_SOME_ADDRESSES]).collect();
+    let mut codes: Vec<_> =
+        of_engine.chain(["MALFORMED", ONLY_SOME_ADDRESSES, NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY]).collect();
     codes.sort_unstable();
     codes.dedup();
     codes

@@ -359,7 +359,7 @@ impl Telling<'_> {
                 Unmodelled {
                     resource: resource.name.to_string(),
                     kind: resource.kind.strip_suffix('s').unwrap_or(resource.kind).to_owned(),
-                    reason: resource.reason.to_owned(),
+                    reason: resource.reason.to_string(),
                 }
             }
             vpclab_engine::Unmodelled::SteeredBack(subnet) => Unmodelled {

@@ -5,8 +5,8 @@
 //! rule or route names, such as an office's /29, is somebody and not the internet: that he fares differently is said, and
 //! changes nothing. But where those who fare differently are a large part of the address space, be it one 0.0.0.0/1 or
 //! many smaller blocks, they are the internet as much as the rest: the answer is no, and says for whom. What is on the
-//! way shows only when it is walked, so the ranges are made finer until no walk meets anything new. Left to others: the
-//! walks.
+//! way shows only when it is walked, so the ranges are made finer until no walk meets anything new. A block of public
+//! addresses is asked about in the same way, and there everybody counts. Left to others: the walks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -48,7 +48,7 @@ struct Marks {
     filters: Vec<(IpNet, usize)>,
 }
 
-/// Answers a question with `internet` at one end.
+/// Answers a question with `internet`, or a block of it, at one end.
 ///
 /// # Errors
 ///
@@ -64,9 +64,16 @@ pub(crate) fn answer(
         // No such question, or nothing on the internet could make a difference.
         Err(_) => return one(question).map(|(explanation, _)| explanation),
     }
-    let families = question.ipv6.map_or(vec![false, true], |ipv6| vec![ipv6]);
+    let within = [&question.from, &question.to].into_iter().find_map(|end| match end.kind {
+        EndKind::Block(block) => Some(block),
+        _ => None,
+    });
+    let families = match within {
+        Some(block) => vec![block.addr().is_ipv6()],
+        None => question.ipv6.map_or(vec![false, true], |ipv6| vec![ipv6]),
+    };
     let ipv6 = families.into_iter().find(|ipv6| {
-        let Some(host) = ranges(fabric, topology, &Met::default(), *ipv6).first().copied() else {
+        let Some(host) = ranges(fabric, topology, &Met::default(), *ipv6, within).first().copied() else {
             return false;
         };
         let Question { from, to, .. } = at(question, host.address);
@@ -75,7 +82,7 @@ pub(crate) fn answer(
     let ipv6 = ipv6.ok_or_else(|| refusal(fabric, question, &EndError::NoCommonFamily))?;
     let mut met = Met::of_ends(fabric, question);
     loop {
-        let mut hosts = ranges(fabric, topology, &met, ipv6);
+        let mut hosts = ranges(fabric, topology, &met, ipv6, within);
         // Of those whom rules name as many are asked as there is room for, if the others are too few to matter.
         let all_named = hosts.iter().all(|host| host.is_named);
         let left_out = hosts.get(MOST_RANGES..).unwrap_or_default();
@@ -94,8 +101,8 @@ pub(crate) fn answer(
             answers.push((host, explanation));
         }
         if now_met == met {
-            let is_source = question.from.kind == EndKind::Internet;
-            return everybody(answers, unasked, is_source)
+            let is_source = matches!(question.from.kind, EndKind::Internet | EndKind::Block(_));
+            return everybody(answers, unasked, is_source, within)
                 .map_or_else(|| one(question).map(|(explanation, _)| explanation), Ok);
         }
         met = now_met;
@@ -110,7 +117,7 @@ pub(crate) fn is_named(fabric: &Fabric, met: &Met, address: IpAddr) -> bool {
 /// The question asked of one host of the internet.
 pub(crate) fn at(question: &Question, address: IpAddr) -> Question {
     let placed = |end: &NamedEnd| match end.kind {
-        EndKind::Internet => NamedEnd { end: End::Address(address), ..end.clone() },
+        EndKind::Internet | EndKind::Block(_) => NamedEnd { end: End::Address(address), ..end.clone() },
         _ => end.clone(),
     };
     Question { from: placed(&question.from), to: placed(&question.to), ..question.clone() }
@@ -127,7 +134,12 @@ fn is_part<'a>(hosts: impl Iterator<Item = &'a Host>) -> bool {
 }
 
 /// One answer out of those of all ranges; none without any. If rules name every range, all of them are the internet.
-fn everybody(answers: Vec<(Host, Explanation)>, unasked: usize, is_source: bool) -> Option<Explanation> {
+fn everybody(
+    answers: Vec<(Host, Explanation)>,
+    unasked: usize,
+    is_source: bool,
+    within: Option<IpNet>,
+) -> Option<Explanation> {
     let rest = answers.iter().find(|(host, _)| !host.is_named).map(|(_, explanation)| explanation.reachable);
     let differs = |(host, explanation): &(Host, Explanation)| {
         host.is_named && rest.is_some_and(|rest| explanation.reachable != rest)
@@ -151,7 +163,7 @@ fn everybody(answers: Vec<(Host, Explanation)>, unasked: usize, is_source: bool)
         _ => (0, None),
     };
     let (_, mut explanation) = answers.into_iter().nth(shown)?;
-    let mut assumed = vec![assumption(&asked, !named.is_empty())];
+    let mut assumed = vec![assumption(&asked, !named.is_empty(), within)];
     assumed.extend(others(&named, explanation.reachable, is_source));
     if unasked > 0 {
         let assumption =
@@ -215,10 +227,14 @@ fn too_many(mut explanation: Explanation, count: usize) -> Explanation {
     explanation
 }
 
-fn assumption(addresses: &[IpAddr], anybody_is_named: bool) -> Assumed {
+fn assumption(addresses: &[IpAddr], anybody_is_named: bool, within: Option<IpNet>) -> Assumed {
     let named: Vec<String> = addresses.iter().take(MOST_NAMED).map(ToString::to_string).collect();
     let named = named.join(", ");
-    let whom = if anybody_is_named { "every public host that none names" } else { "every public host" };
+    let whom = match within {
+        Some(block) => format!("every host of {block}"),
+        None if anybody_is_named => "every public host that none names".to_owned(),
+        None => "every public host".to_owned(),
+    };
     let assumption = match addresses.len() {
         0 | 1 => format!("stands for {whom}: no rule or route on the way tells {named} from others"),
         count => {
@@ -229,7 +245,8 @@ fn assumption(addresses: &[IpAddr], anybody_is_named: bool) -> Assumed {
             )
         }
     };
-    Assumed { resource: "internet".to_owned(), assumption }
+    let resource = within.map_or_else(|| "internet".to_owned(), |block| block.to_string());
+    Assumed { resource, assumption }
 }
 
 impl Marks {
@@ -338,7 +355,8 @@ fn marked<T: PartialEq>(
 }
 
 /// An address of each range of the internet that what was met tells apart, the usual one first where it is one of them.
-fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool) -> Vec<Host> {
+/// `within` is the block that is asked about, in which nobody is left aside for being named.
+fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool, within: Option<IpNet>) -> Vec<Host> {
     let marks = Marks::of(fabric, met);
     // Asked first, wherever rules leave it alone.
     let usual = if ipv6 { IpAddr::V6(ANYBODY_V6) } else { IpAddr::V4(ANYBODY_V4) };
@@ -356,8 +374,13 @@ fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool) -> Vec<Ho
     let customers: Vec<IpNet> = customers.collect();
     // Between two neighbouring edges all addresses are alike.
     let mut starts: BTreeSet<IpAddr> = BTreeSet::new();
-    for block in
-        marks.blocks().chain(ours).chain(customers.iter().copied()).chain(single).chain(public_edges())
+    for block in marks
+        .blocks()
+        .chain(ours)
+        .chain(customers.iter().copied())
+        .chain(single)
+        .chain(public_edges())
+        .chain(within)
     {
         if block.addr().is_ipv6() == ipv6 {
             starts.insert(block.network());
@@ -369,9 +392,11 @@ fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool) -> Vec<Ho
             && !fabric.belongs_to_aws(address)
             && !in_a_vpc(fabric, address)
             && !customers.iter().any(|block| block.contains(&address))
+            && within.is_none_or(|block| block.contains(&address))
     };
     let somebodys: Vec<IpNet> = marks.somebodys().collect();
-    let is_named = |address: IpAddr| somebodys.iter().any(|block| block.contains(&address));
+    let is_named =
+        |address: IpAddr| within.is_none() && somebodys.iter().any(|block| block.contains(&address));
     // A host nobody declared says more about everybody than a declared one.
     let rank = |address: IpAddr| (address != usual, fabric.host_at(address).is_some(), address);
     let mut classes: BTreeMap<(bool, Vec<usize>), Host> = BTreeMap::new();

@@ -16,10 +16,19 @@ use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, columns, paint};
 pub fn explained(explained: &Explained) -> String {
     match explained {
         Explained::One(one) => explanation(one),
+        Explained::Many(many) if let [only] = many.answers.as_slice() => explanation(only),
         Explained::Many(many) => {
-            let mut text = format!("{}\n", verdict(many.reachable));
+            let passing = many.answers.iter().filter(|answer| answer.reachable == Some(true)).count();
+            let mut text =
+                format!("{}  {passing} of {} pairs pass\n\n", verdict(many.reachable), many.answers.len());
             for answer in &many.answers {
-                let _ = write!(text, "\n{}", explanation(answer));
+                let _ = writeln!(text, "{}", headline(answer));
+                let why = answer.blockers.iter().map(blocker);
+                let unknown = answer.unmodelled.iter();
+                let unknown = unknown.map(|what| format!("depends on {}: {}", what.resource, what.reason));
+                for line in why.chain(unknown) {
+                    let _ = writeln!(text, "    {}", paint(FAINT, line));
+                }
             }
             text
         }

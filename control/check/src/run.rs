@@ -13,10 +13,10 @@ use vpclab_engine::{EniIdx, Fabric, HostIdx, Role, Side};
 use vpclab_model::Topology;
 use vpclab_wire::Protocol;
 
-use crate::answer::{answer, in_each_family};
-use crate::codes::ONLY_SOME_ADDRESSES;
+use crate::answer::{answer, answer_of_pair, in_each_family};
+use crate::codes::{NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY, ONLY_SOME_ADDRESSES};
 use crate::explain::{answer_one, behind_nat64};
-use crate::question::{Question, parse};
+use crate::question::{Question, Questions, questions};
 use crate::testfile::{Because, TestCase};
 use crate::{internet, middleboxes};
 
@@ -168,19 +168,62 @@ fn run_one(
     let mut request = test.request.clone();
     // A source that is to be seen has a family.
     request.family = request.family.or(test.source_seen.map(|source| if source.is_ipv6() { 6 } else { 4 }));
-    let question = match parse(fabric, topology, &request) {
-        Ok(question) => question,
+    let Questions { pairs, of_sets } = match questions(fabric, topology, &request) {
+        Ok(questions) => questions,
         Err(error) => return cannot_be_asked(blank(file, test, level), &error),
     };
+    let results: Vec<TestResult> = pairs
+        .iter()
+        .map(|question| of_pair(topology, fabric, file, test, question, of_sets, lend(&mut prober)))
+        .collect();
+    if !of_sets {
+        return results.into_iter().next().unwrap_or_else(|| blank(file, test, level));
+    }
+    of_all(&pairs, results).unwrap_or_else(|| blank(file, test, level))
+}
+
+/// What a test about sets came to: what fails between any two, and one of the pairs that fail, if some do.
+fn of_all(pairs: &[Question], results: Vec<TestResult>) -> Option<TestResult> {
+    let mut failures = Vec::new();
+    let mut assumed: Vec<Assumed> = Vec::new();
+    for (question, result) in pairs.iter().zip(&results) {
+        let pair = format!("{} → {}", question.from.name, question.to.name);
+        failures.extend(result.failures.iter().map(|failure| format!("{pair}: {failure}")));
+        for told in result.explanation.iter().flat_map(|explanation| &explanation.assumed) {
+            if !assumed.contains(told) {
+                assumed.push(told.clone());
+            }
+        }
+    }
+    let failed = results.iter().position(|result| !result.passed);
+    let mut shown = results.into_iter().nth(failed.unwrap_or(0))?;
+    if let Some(explanation) = &mut shown.explanation {
+        explanation.assumed = assumed;
+    }
+    Some(TestResult { failures, ..shown })
+}
+
+/// What a test came to between one pair of ends.
+fn of_pair(
+    topology: &Topology,
+    fabric: &Fabric,
+    file: &str,
+    test: &TestCase,
+    question: &Question,
+    of_sets: bool,
+    mut prober: Option<&mut dyn Prober>,
+) -> TestResult {
+    let level = prober.as_ref().map_or(Level::Explain, |prober| prober.level());
     // Without a family a test is about every family that the two ends have in common.
-    let mut families = in_each_family(fabric, &question);
+    let mut families = in_each_family(fabric, question);
     if families.is_empty() {
-        families.push(question);
+        families.push(question.clone());
     }
     let results: Vec<TestResult> = families
         .iter()
         .map(|question| {
             let mut result = blank(file, test, level);
+            let answer = if of_sets { answer_of_pair } else { answer };
             match answer(fabric, topology, question) {
                 Ok(explanation) => {
                     judge(topology, fabric, test, question, &explanation, lend(&mut prober), &mut result);
@@ -292,6 +335,14 @@ fn judge(
             result.outcome = Some(said);
             return;
         }
+    }
+    let beyond_packets =
+        |blocker: &Blocker| [NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY].contains(&&*blocker.code);
+    if explanation.blockers.iter().any(beyond_packets) {
+        // There are no packets that could bear witness to that.
+        result.outcome = Some(said);
+        judge_outcome(test.expected, said, result);
+        return;
     }
     let mut others: &[String] = &[];
     if let (None, Some(observed)) = (&prober, &explanation.forward.observed) {

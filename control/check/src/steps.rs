@@ -39,6 +39,7 @@ pub(crate) fn step(fabric: &Fabric, topology: &Topology, step: &vpclab_engine::S
                 GroupDecision::Tracked => ("tracked", None),
                 GroupDecision::Related => ("related", None),
                 GroupDecision::Denied => ("deny", None),
+                GroupDecision::Unknown => ("not_modelled", None),
                 GroupDecision::Rule { group, declared_at, .. } => {
                     ("allow", Some(words::group_rule(fabric, topology, group, direction, declared_at)))
                 }

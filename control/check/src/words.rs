@@ -514,7 +514,7 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
         }
         DropReason::NotModelled(resource) => {
             let resource = &fabric.not_modelled[resource];
-            plain(Some(resource.name.to_string()), resource.reason.to_owned())
+            plain(Some(resource.name.to_string()), resource.reason.to_string())
         }
         ref other => plain(None, other.to_string()),
     }

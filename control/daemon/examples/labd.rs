@@ -1,4 +1,5 @@
-//! The daemon without a command line around it: `labd LAB TOPOLOGY [plain]`, for tests that kill it and for measuring.
+//! The daemon without a command line around it: `labd LAB TOPOLOGY [plain] [sweep]`, for tests that kill it and for
+//! measuring: `plain` devices, and `sweep` for a daemon that removes the dead labs of others.
 //!
 //! Prints one line when the lab is ready. Questions are answered with the generation they were asked of.
 
@@ -19,13 +20,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         .init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [lab, path, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: labd LAB TOPOLOGY [plain]".into());
+        return Err("usage: labd LAB TOPOLOGY [plain] [sweep]".into());
     };
+    let has = |word: &str| rest.iter().any(|other| other == word);
     run(UpOptions {
         lab: lab.clone(),
         document: Document::from_path(path)?,
         document_path: Some(path.into()),
-        plain_devices: rest.first().is_some_and(|word| word == "plain"),
+        plain_devices: has("plain"),
+        clear_dead_labs: has("sweep"),
         owner: None,
         explain: Arc::new(|fabric, _, request| {
             let sentence = format!("{} to {} in generation {}", request.from, request.to, fabric.generation);

@@ -133,7 +133,8 @@ impl Lab {
             self.ground.vacate(old);
         }
         if let Some(new) = state.guests.get_mut(key) {
-            new.problems = new.dress();
+            let problems = new.dress();
+            new.problems.extend(problems);
         }
         self.remember_attachments(state);
         self.show(state);

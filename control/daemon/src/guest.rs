@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vpclab_tap::link::{self, LinkConfig, LinkError, WantedLink};
@@ -45,8 +45,6 @@ pub(crate) struct Guest {
     pub(crate) problems: Vec<String>,
     /// Whether its namespace was made for it, and not found.
     created: bool,
-    /// Whether its namespace may translate what it forwards.
-    masquerades: bool,
     attire: Attire,
 }
 
@@ -146,7 +144,6 @@ impl Ground {
             gone: false,
             problems: Vec::new(),
             created,
-            masquerades: !created,
             attire: Attire::default(),
             slug,
             blueprint: Blueprint { devices: Vec::new(), ..blueprint.clone() },
@@ -172,8 +169,52 @@ impl Ground {
         {
             return Err(error.into());
         }
-        guest.forward(blueprint.forwarding)?;
+        if guest.created {
+            forget_masquerade(&self.masquerade_mark(&guest.slug))?;
+        }
+        self.forward(guest, blueprint.forwarding)?;
+        // What a dead daemon has left on and cannot be switched off is no reason to do without the guest.
+        if let Err(error) = self.end_masquerade(guest, blueprint.forwarding) {
+            let problem = not_forwarding(&error);
+            tracing::error!(instance = blueprint.key.name(), problem, "it is not as declared");
+            guest.problems.push(problem);
+        }
         Ok(files::write(&self.directory(&guest.slug), blueprint)?)
+    }
+
+    /// Has a guest do with packets for others what its instance declares. In somebody else's namespace that is left to
+    /// them. That it translates is written down first: whoever takes the namespace over has to know.
+    fn forward(&self, guest: &Guest, forwarding: Forwarding) -> Result<(), GuestCause> {
+        if guest.home.foreign.is_some() {
+            return Ok(());
+        }
+        link::set_forwarding(&guest.home.netns, forwarding != Forwarding::Off)?;
+        if forwarding == Forwarding::Masqueraded {
+            let mark = self.masquerade_mark(&guest.slug);
+            let is_first = !mark.exists();
+            fs::write(&mark, "")?;
+            let outcome = link::set_masquerade(&guest.home.netns, true);
+            if outcome.is_err() && is_first {
+                forget_masquerade(&mark)?;
+            }
+            outcome?;
+        }
+        Ok(())
+    }
+
+    /// Has a guest that may translate what it forwards, and is not to, do so no longer.
+    fn end_masquerade(&self, guest: &Guest, forwarding: Forwarding) -> Result<(), GuestCause> {
+        let mark = self.masquerade_mark(&guest.slug);
+        if guest.home.foreign.is_some() || forwarding == Forwarding::Masqueraded || !mark.exists() {
+            return Ok(());
+        }
+        link::set_masquerade(&guest.home.netns, false)?;
+        Ok(forget_masquerade(&mark)?)
+    }
+
+    /// The file that is there while a guest's own namespace may translate what it forwards.
+    fn masquerade_mark(&self, slug: &str) -> PathBuf {
+        self.directory(slug).join("masquerades")
     }
 
     /// Opens or makes the guest's own namespace; says whether it was made.
@@ -365,9 +406,9 @@ impl Ground {
         for (interface, error) in settle(&guest.home.netns, &mut guest.devices, &guest.blueprint) {
             problems.push(format!("interface {interface} could not be reconfigured: {error}"));
         }
-        if let Err(error) = guest.forward(guest.blueprint.forwarding) {
-            problems.push(format!("its forwarding could not be set: {error}"));
-        }
+        let forwarding = guest.blueprint.forwarding;
+        let outcome = self.forward(guest, forwarding).and_then(|()| self.end_masquerade(guest, forwarding));
+        problems.extend(outcome.err().map(|error| not_forwarding(&error)));
         if let Err(error) = files::write(&self.directory(&guest.slug), &guest.blueprint) {
             problems.push(format!("its files could not be written: {error}"));
         }
@@ -449,20 +490,6 @@ impl Guest {
         problems
     }
 
-    /// Has it do with packets for others what its instance declares. In somebody else's namespace that is left to them.
-    fn forward(&mut self, forwarding: Forwarding) -> Result<(), LinkError> {
-        if self.home.foreign.is_some() {
-            return Ok(());
-        }
-        link::set_forwarding(&self.home.netns, forwarding != Forwarding::Off)?;
-        let masquerades = forwarding == Forwarding::Masqueraded;
-        if masquerades || self.masquerades {
-            link::set_masquerade(&self.home.netns, masquerades)?;
-            self.masquerades = masquerades;
-        }
-        Ok(())
-    }
-
     /// Who goes on when it is unplugged: as in `process 42, which ran as instance web-1`.
     pub(crate) fn unplugged(&self) -> Option<String> {
         let foreign = self.home.foreign.as_ref().filter(|_| !self.gone)?;
@@ -500,6 +527,17 @@ impl Guest {
 pub(crate) fn describe(processes: &[(u32, String)]) -> String {
     let each: Vec<String> = processes.iter().map(|(pid, command)| format!("{command} ({pid})")).collect();
     each.join(", ")
+}
+
+fn not_forwarding(error: &GuestCause) -> String {
+    format!("its forwarding could not be set: {error}")
+}
+
+fn forget_masquerade(mark: &Path) -> io::Result<()> {
+    match fs::remove_file(mark) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// What the device of this index is called where it can be.

@@ -170,6 +170,22 @@ impl Lab {
         Ok(())
     }
 
+    /// Takes from NAT gateways the addresses whose flows are over, unless somebody changes the lab right now: the fabric
+    /// knows no time, and keeps them until it is told. What is declared stays, and with it the generation.
+    pub(crate) fn release_drained(&self) {
+        let Some(mut state) = self.try_lock().filter(|state| state.declared.fabric.is_draining()) else {
+            return;
+        };
+        let Ok(report) = self.report() else { return };
+        let Declared { document, topology, fabric } = &*state.declared;
+        let Some(fabric) = fabric.release(topology, &report.drained) else { return };
+        let (document, topology) = (document.clone(), topology.clone());
+        state.declared = Arc::new(Declared { document, topology, fabric: Arc::new(fabric) });
+        if self.publish(&mut state).is_ok() {
+            tracing::info!("addresses that NAT gateways had lost are free");
+        }
+    }
+
     /// Brings what readers see of the guests to the state.
     pub(crate) fn show(&self, state: &State) {
         self.mirror.retain(|key, _| state.guests.contains_key(key));

@@ -116,7 +116,7 @@ impl Assigned {
                 main_route_table: RouteTableName::new(""),
                 default_network_acl: NetworkAclName::new(""),
                 default_security_group: SecurityGroupName::new(""),
-                tags: BTreeMap::new(),
+                labels: vpclab_model::Labels::default(),
             };
             (VpcName::new(name), vpc)
         });
@@ -172,7 +172,7 @@ impl AssignedInterface {
             interface_type: InterfaceType::Interface,
             connection_tracking: ConnectionTracking::default(),
             implied: false,
-            tags: BTreeMap::new(),
+            labels: vpclab_model::Labels::default(),
         }
     }
 }

@@ -36,7 +36,7 @@ use crate::paths::{InvalidLabName, LabPaths, paths};
 use crate::remember;
 use crate::server::{self, Ending};
 
-/// How often guests are looked after that may have ended.
+/// How often is looked for what may have ended.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// How long requests under way have to finish at the end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -55,6 +55,8 @@ pub struct UpOptions {
     pub document_path: Option<PathBuf>,
     /// Whether devices go without virtio header and offloads: slower, and nothing unfinished on the wire.
     pub plain_devices: bool,
+    /// Whether labs of other names are removed whose daemon is dead and where nobody lives.
+    pub clear_dead_labs: bool,
     /// The reading end of a pipe that whoever the lab is for holds open: the lab ends with it, however that ends.
     pub owner: Option<OwnedFd>,
     /// How `POST /v1/explain` is answered.
@@ -126,6 +128,7 @@ impl fmt::Debug for UpOptions {
             .field("lab", &self.lab)
             .field("document_path", &self.document_path)
             .field("plain_devices", &self.plain_devices)
+            .field("clear_dead_labs", &self.clear_dead_labs)
             .finish_non_exhaustive()
     }
 }
@@ -167,8 +170,17 @@ pub fn run(options: UpOptions) -> Result<(), UpError> {
 
 /// Everything between taking and giving back the lock.
 async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
-    let UpOptions { lab: name, document, document_path, plain_devices, owner, explain, started, ready } =
-        options;
+    let UpOptions {
+        lab: name,
+        document,
+        document_path,
+        plain_devices,
+        clear_dead_labs,
+        owner,
+        explain,
+        started,
+        ready,
+    } = options;
     let problem =
         |problem: &dyn fmt::Display| UpError::Start { lab: name.clone(), problem: problem.to_string() };
     let (end, mut ending) = mpsc::channel(8);
@@ -222,7 +234,12 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
     });
     tokio::task::spawn_blocking({
         let lab = lab.clone();
-        move || clear_leftovers(&lab)
+        move || {
+            clear_leftovers(&lab);
+            if clear_dead_labs {
+                leftovers::sweep_dead_labs(&lab.ground);
+            }
+        }
     });
 
     let cause = look_after(&lab, &mut ending).await;
@@ -243,7 +260,7 @@ async fn live(options: UpOptions, paths: &LabPaths) -> Result<(), UpError> {
     if matches!(cause, Ending::EngineLost) { Err(UpError::EngineLost(name)) } else { Ok(()) }
 }
 
-/// Waits for the end, looking for guests that have ended meanwhile.
+/// Waits for the end, looking for guests and for flows of lost addresses that have ended meanwhile.
 async fn look_after(lab: &Arc<Lab>, ending: &mut mpsc::Receiver<Ending>) -> Ending {
     let mut ticks = tokio::time::interval(LOOK_AFTER);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -253,13 +270,17 @@ async fn look_after(lab: &Arc<Lab>, ending: &mut mpsc::Receiver<Ending>) -> Endi
             _ = ticks.tick() => {
                 let lab = lab.clone();
                 // One that panics has said so itself.
-                let _ = tokio::task::spawn_blocking(move || lab.retire_gone()).await;
+                let look = move || {
+                    lab.retire_gone();
+                    lab.release_drained();
+                };
+                let _ = tokio::task::spawn_blocking(look).await;
             }
         }
     }
 }
 
-/// Removes what former daemons have left, of this lab and of others.
+/// Removes what former daemons of this lab have left.
 fn clear_leftovers(lab: &Lab) {
     let Ok(state) = lab.lock() else { return };
     let living: BTreeSet<String> = state.guests.values().map(|guest| guest.slug.clone()).collect();
@@ -270,8 +291,6 @@ fn clear_leftovers(lab: &Lab) {
     for left in swept.left {
         tracing::warn!(left, "a leftover of a former run stays");
     }
-    drop(state);
-    leftovers::sweep_dead_labs(&lab.ground);
 }
 
 fn listen(paths: &LabPaths) -> io::Result<UnixListener> {

@@ -16,6 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use vpclab_engine::flow::nat::Drained;
 use vpclab_engine::{Counters, Engine, Outlet, Port, Timestamp};
 use vpclab_tap::{Device, MAX_READY, Poller, READ_BUFFER_LEN, Waker};
 use vpclab_wire::{FrameMut, VnetHeader, complete, segments};
@@ -60,6 +61,8 @@ pub(crate) struct Report {
     /// Frames that a device would not take, or that had no device.
     pub(crate) write_failures: u64,
     pub(crate) flows: usize,
+    /// Which addresses that NAT gateways have lost have no flows any more.
+    pub(crate) drained: Vec<Drained>,
 }
 
 #[derive(Debug)]
@@ -287,13 +290,16 @@ impl Loop {
     /// Answers all requests; true when one of them was to stop.
     fn answer(&mut self) -> bool {
         self.shared.waker.reset();
+        self.adopt();
         loop {
             match self.requests.try_recv() {
                 Ok(Request::Report(answer)) => {
+                    let now = self.now();
                     let report = Report {
                         counters: self.engine.counters().clone(),
                         write_failures: self.sink.write_failures,
                         flows: self.engine.flows().len(),
+                        drained: self.engine.flows().drains().ended(now),
                     };
                     // Who asked may have given up.
                     let _ = answer.try_send(report);
@@ -302,6 +308,14 @@ impl Loop {
                 Err(mpsc::TryRecvError::Empty) => return false,
             }
         }
+    }
+
+    /// Has what a new configuration begins begin now, where nobody sends anything too.
+    fn adopt(&mut self) {
+        let now = self.now();
+        let snapshot = self.shared.snapshot.load();
+        self.shared.position.store(snapshot.epoch, Ordering::Release);
+        self.engine.adopt(&snapshot.fabric, now);
     }
 
     fn sweep(&mut self, idle: bool) {

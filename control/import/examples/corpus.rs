@@ -17,7 +17,7 @@ fn main() {
     let is_list = flags.iter().any(|flag| flag == "--list");
     let is_notes = flags.iter().any(|flag| flag == "--notes");
     if folder.is_file() {
-        return show(folder);
+        return show(folder, !flags.iter().any(|flag| flag == "--without-stand-ins"));
     }
     let mut files = Vec::new();
     find(&folder, &mut files);
@@ -76,9 +76,9 @@ fn main() {
 }
 
 /// One template: its document and report.
-fn show(path: PathBuf) {
+fn show(path: PathBuf, stand_ins: bool) {
     let source = Source { name: "t".to_owned(), path, region: None, account: None };
-    let options = Options { stand_ins: true, ..Options::default() };
+    let options = Options { stand_ins, ..Options::default() };
     match import(&[source], &options) {
         Ok(imported) => println!("{:#}\n{}", imported.document, imported.report),
         Err(error) => eprintln!("{error}"),

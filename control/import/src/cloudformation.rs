@@ -5,6 +5,7 @@
 //! always holds: all templates are read before anything is evaluated, as exports cross them.
 
 mod attributes;
+mod condition;
 mod database;
 mod endpoint;
 mod filter;
@@ -12,6 +13,7 @@ mod foreach;
 mod functions;
 mod host;
 mod load_balancer;
+mod parameter;
 mod private_link;
 mod resource;
 mod routing;
@@ -67,8 +69,11 @@ pub(crate) fn read(sources: &[&Read], options: &Options, estate: &mut Estate) ->
 /// Rules of groups and network ACLs that are resources of their own, by kind, owner and direction.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
-    added: BTreeMap<(&'static str, String, &'static str), Vec<(Value, Address)>>,
+    added: BTreeMap<Direction, Vec<(Value, Address)>>,
 }
+
+/// A kind, the name of a group or ACL of it, and `ingress` or `egress`.
+type Direction = (&'static str, String, &'static str);
 
 impl Rules {
     /// Adds a rule to a group or a network ACL.
@@ -183,8 +188,9 @@ fn take_resource(
     let is_made = match types::changes_no_packet(of_type) {
         // Whether it is made makes no difference.
         true => Ok(evaluator.is_made(position, logical).unwrap_or(true)),
-        false => evaluator.is_made(position, logical),
+        false => evaluator.is_made_at_all(position, logical),
     };
+    let mut uncertain = None;
     match is_made {
         Ok(true) => {}
         Ok(false) => return estate.report(plain(Fate::NotMade, Vec::new())),
@@ -192,9 +198,13 @@ fn take_resource(
             let Val::Unknown(unknown) = evaluator.finished(Val::Text(token.encode())) else { return };
             let text = format!("whether it is made is not known: {}", unknown.why);
             if let Some(remedy) = unknown.missing.and_then(|missing| missing.remedy) {
-                estate.problem(&by, format!("{text}; {remedy}"));
+                // What is inside a nested stack says it once, by the stack.
+                if evaluator.is_made(position, logical).is_err() {
+                    estate.problem(&by, format!("{text}; {remedy}"));
+                }
+                return estate.report(plain(Fate::LeftOut, vec![Note::new(NoteKind::Omitted, text)]));
             }
-            return estate.report(plain(Fate::LeftOut, vec![Note::new(NoteKind::Omitted, text)]));
+            uncertain = Some(text);
         }
     }
     if types::changes_no_packet(of_type) {
@@ -212,10 +222,30 @@ fn take_resource(
     };
     let properties = host::with_template(evaluator, of_type, properties);
     let name = stack.name_of(logical);
-    let mapping = Mapping::new(by.clone(), of_type, &name, &properties, estate);
+    let mut mapping = Mapping::new(by.clone(), of_type, &name, &properties, estate);
+    mapping.uncertain = uncertain;
     let resource = Resource { evaluator, stack: position, logical, rules, mapping };
     if let Err(why) = types::map(resource) {
+        properties.values().for_each(|value| doubt_named(value, &why, &by, estate));
         estate.report(plain(Fate::LeftOut, vec![Note::new(NoteKind::Omitted, why)]));
+    }
+}
+
+/// Whatever is left out may change the tables and filters that it is given: a nested stack adds routes and rules to them.
+fn doubt_named(value: &Val, why: &str, by: &Address, estate: &mut Estate) {
+    match value {
+        Val::List(items) => items.iter().for_each(|item| doubt_named(item, why, by, estate)),
+        Val::Map(map) => map.values().for_each(|item| doubt_named(item, why, by, estate)),
+        Val::Name(named) => {
+            let kind = match named.of_type.as_str() {
+                "AWS::EC2::RouteTable" => "route_tables",
+                "AWS::EC2::NetworkAcl" => "network_acls",
+                "AWS::EC2::SecurityGroup" => "security_groups",
+                _ => return,
+            };
+            estate.doubt(kind, &named.name, format!("{} is given it: {why}", by.address), by);
+        }
+        _ => {}
     }
 }
 
@@ -265,6 +295,8 @@ fn take_notes(evaluator: &Evaluator<'_>, estate: &mut Estate) {
             notes.push(Note::new(NoteKind::Assigned, text));
         }
         if let Some(source) = estate.report.sources.iter_mut().find(|source| source.name == stack.source) {
+            notes.retain(|note| !source.notes.contains(note));
+            notes.dedup();
             source.notes.append(&mut notes);
         }
     }

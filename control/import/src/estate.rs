@@ -24,6 +24,10 @@ pub(crate) struct Address {
 /// A resource of the document: its kind's key and its name.
 pub(crate) type Key = (&'static str, String);
 
+/// Kinds of which the model takes no doubt: what is not known of an address is not known of who has it, and a device
+/// elsewhere decides no packet's way.
+pub(crate) const WITHOUT_DOUBT: [&str; 2] = ["eips", "customer_gateways"];
+
 /// A change to a resource that another one makes.
 #[derive(Debug)]
 pub(crate) struct Edit {

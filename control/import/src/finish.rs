@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use vpclab_model::{Document, KINDS, NOT_MODELLED, Topology};
 
-use crate::estate::{Address, Change, Edit, Estate, Key, becomes, default_vpc_name};
+use crate::estate::{Address, Change, Edit, Estate, Key, WITHOUT_DOUBT, becomes, default_vpc_name};
 use crate::stand_in;
 use crate::{DEFAULT_ACCOUNT, ImportError, Imported, Options, Problem};
 
@@ -71,6 +71,7 @@ fn make_default_vpcs(estate: &mut Estate) {
 fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
     let mut all = BTreeSet::new();
     want_what_hints_name(estate);
+    let mut missing: BTreeMap<(String, &str), BTreeSet<Address>> = BTreeMap::new();
     let wanted = std::mem::take(&mut estate.wanted);
     for (key, by) in wanted {
         make_list_of_aws(estate, &key, &by);
@@ -78,7 +79,7 @@ fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
             continue;
         }
         let why = estate.stand_ins.get(&key).cloned();
-        let why = why.unwrap_or_else(|| format!("no source holds {}", key.1));
+        let why = why.unwrap_or_else(|| format!("no source holds {}; give the one that does", key.1));
         match stand_in::begin(key.0, &why).filter(|_| options.stand_ins) {
             Some(mut attributes) => {
                 let Some(first) = by.first() else { continue };
@@ -91,16 +92,16 @@ fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
                 estate.report.made.push(becomes(&key));
                 all.insert(key);
             }
-            None => {
-                let noun = key.0.replace('_', " ");
-                for by in &by {
-                    let problem = format!(
-                        "{why} (one of {noun}); give the source that holds it, or use --stand-ins to take it as not modelled"
-                    );
-                    estate.problem(by, problem);
-                }
-            }
+            None => missing.entry((why, key.0)).or_default().extend(by),
         }
+    }
+    for ((why, kind), by) in missing {
+        let Some(first) = by.first().cloned() else { continue };
+        let noun = kind.replace('_', " ");
+        let others = by.iter().map(|by| by.address.as_str()).collect::<Vec<_>>().join(", ");
+        let offer = if options.stand_ins { "" } else { ", or use --stand-ins to take it as not modelled" };
+        let problem = format!("{why}{offer} (one of the {noun}, to {others})");
+        estate.problem(&Address { source: first.source, address: String::new() }, problem);
     }
     all
 }
@@ -150,6 +151,7 @@ fn is_there(estate: &Estate, (kind, name): &Key) -> bool {
 }
 
 fn apply_edits(estate: &mut Estate) {
+    let mut of_holders = Vec::new();
     for Edit { target: (kind, name), attribute, change, by } in std::mem::take(&mut estate.edits) {
         // One that AWS makes by itself is declared by being changed.
         let resource = estate.resources.entry(kind).or_default().entry(name.clone()).or_default();
@@ -159,9 +161,10 @@ fn apply_edits(estate: &mut Estate) {
                 other => *other = Value::Array(vec![value]),
             },
             Change::Replace(value) => drop(resource.insert(attribute.to_owned(), value)),
+            Change::Doubt(why) if WITHOUT_DOUBT.contains(&kind) => of_holders.push((kind, name, why)),
             Change::Doubt(why) => {
                 let before = resource.get(attribute).and_then(Value::as_str).unwrap_or_default();
-                let both = if before.is_empty() { why } else { format!("{before}; {why}") };
+                let both = both(before, &why);
                 resource.insert(attribute.to_owned(), Value::String(both));
             }
             Change::Set(value) => {
@@ -175,6 +178,23 @@ fn apply_edits(estate: &mut Estate) {
             }
         }
     }
+    for (kind, name, why) in of_holders {
+        let address = estate.resources.get(kind).and_then(|all| all.get(&name));
+        let held = |attribute: &str| address?.get(attribute)?.as_str().map(str::to_owned);
+        let holder = held("instance").map(|holder| ("instances", holder));
+        let holder =
+            holder.or_else(|| held("network_interface").map(|holder| ("network_interfaces", holder)));
+        let Some((kind, holder)) = holder else { continue };
+        if let Some(map) = estate.resources.get_mut(kind).and_then(|all| all.get_mut(&holder)) {
+            let before = map.get("not_modelled").and_then(Value::as_str).unwrap_or_default();
+            let both = both(before, &why);
+            map.insert("not_modelled".to_owned(), Value::String(both));
+        }
+    }
+}
+
+fn both(before: &str, why: &str) -> String {
+    if before.is_empty() { why.to_owned() } else { format!("{before}; {why}") }
 }
 
 /// The document, kinds in the model's order and names in theirs.
@@ -192,19 +212,9 @@ fn document(estate: &Estate) -> Value {
     Value::Object(document)
 }
 
-/// The document as a model reads it that has no `not_modelled` on every kind.
-fn without_marks(mut document: Value) -> Value {
-    let kinds = document.as_object_mut().into_iter().flat_map(|kinds| kinds.values_mut());
-    for resource in kinds.filter_map(Value::as_object_mut).flat_map(|all| all.values_mut()) {
-        resource.as_object_mut().map(|map| map.remove("not_modelled"));
-    }
-    document
-}
-
 /// What the model finds wrong, as problems of those whose words they are.
 fn judge(estate: &mut Estate, document: &Value) {
-    let document = without_marks(document.clone());
-    let Err(mistakes) = Topology::from_document(&Document::from(document), None) else { return };
+    let Err(mistakes) = Topology::from_document(&Document::from(document.clone()), None) else { return };
     let origins: BTreeMap<String, _> =
         estate.origins.iter().map(|((kind, name), by)| (format!("{kind}.{name}"), by.clone())).collect();
     for mistake in mistakes.0 {

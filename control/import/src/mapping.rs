@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::estate::{Address, Estate, Key, becomes};
+use crate::estate::{Address, Estate, Key, WITHOUT_DOUBT, becomes};
 use crate::properties::{Given, Properties};
 use crate::report::{Fate, Note, NoteKind, ReportedResource};
 use crate::val::{Missing, Unknown, Val};
@@ -31,6 +31,8 @@ pub(crate) struct Mapping<'a> {
     pub estate: &'a mut Estate,
     /// Why something that matters to packets is not known.
     unknown: Vec<String>,
+    /// Why nobody knows whether the resource is made at all.
+    pub uncertain: Option<String>,
     becomes: Vec<Key>,
 }
 
@@ -50,6 +52,7 @@ impl<'a> Mapping<'a> {
             attributes: Map::new(),
             estate,
             unknown: Vec::new(),
+            uncertain: None,
             becomes: Vec::new(),
         }
     }
@@ -257,7 +260,12 @@ impl<'a> Mapping<'a> {
     /// Puts something that the resource becomes.
     pub(crate) fn put_as(&mut self, kind: &'static str, name: &str, mut attributes: Map<String, Value>) {
         if !self.unknown.is_empty() {
-            attributes.insert("not_modelled".to_owned(), Value::String(self.unknown.join("; ")));
+            let why = self.unknown.join("; ");
+            if WITHOUT_DOUBT.contains(&kind) {
+                self.estate.doubt(kind, name, why, &self.by);
+            } else {
+                attributes.insert("not_modelled".to_owned(), Value::String(why));
+            }
         }
         self.estate.put(kind, name, attributes, &self.by);
         self.becomes.push((kind, name.to_owned()));
@@ -270,8 +278,14 @@ impl<'a> Mapping<'a> {
 
     /// Reports the resource: `fate` where nothing that was noted says otherwise.
     pub(crate) fn finish(self, fate: Fate) {
-        let Self { by, of_type, properties, estate, becomes: keys, .. } = self;
-        let (notes, problems) = properties.finish();
+        let Self { by, of_type, properties, estate, becomes: keys, uncertain, .. } = self;
+        let (mut notes, problems) = properties.finish();
+        if let Some(why) = uncertain {
+            for (kind, name) in &keys {
+                estate.doubt(kind, name, format!("{}: {why}", by.address), &by);
+            }
+            notes.push(Note::new(NoteKind::Unknown, why));
+        }
         problems.into_iter().for_each(|problem| estate.problem(&by, problem));
         let worst = if notes.iter().any(|note| note.kind == NoteKind::Unknown) {
             Fate::NotModelled

@@ -2,15 +2,16 @@
 //!
 //! A stand-in is a resource with whatever the model needs to accept it, and `not_modelled`: everything about it is
 //! unknown. Its VPC is that of the resources that it is used with; where they have none either, one is made up for all
-//! of them. Blocks are chosen so that what is declared inside fits.
+//! of them.
+
+mod blocks;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
-use ipnet::Ipv4Net;
 use serde_json::{Map, Value, json};
 
-use crate::estate::{Address, Estate, Key, becomes};
+use self::blocks::{choose_blocks, choose_ipv6_blocks};
+use crate::estate::{Address, Estate, Key, WITHOUT_DOUBT, becomes};
 
 /// The kinds that are inside a VPC and say so.
 const WITH_VPC: &[&str] = &[
@@ -50,7 +51,8 @@ const TARGETS: &[(&str, &str)] = &[
 const VPC: &str = "stand-in-vpc";
 /// What a subnet that is made up for stand-ins is called.
 const SUBNET: &str = "stand-in-subnet";
-const ZONES: [char; 6] = ['a', 'b', 'c', 'd', 'e', 'f'];
+/// What a transit gateway that is made up for stand-ins is called.
+const GATEWAY: &str = "stand-in-transit-gateway";
 
 /// The beginnings of a stand-in: [`complete`] adds what depends on the others. Nothing where the kind has none.
 pub(crate) fn begin(kind: &str, why: &str) -> Option<Map<String, Value>> {
@@ -82,12 +84,13 @@ pub(crate) fn begin(kind: &str, why: &str) -> Option<Map<String, Value>> {
         | "transit_gateway_multicast_domains" => json!({}),
         "nat_gateways" => json!({ "connectivity_type": "private" }),
         "customer_gateways" => json!({}),
-        "vpn_connections" => json!({}),
         "managed_prefix_lists" => json!({ "address_family": "IPv4", "max_entries": 1 }),
         "vpc_endpoints" => json!({ "vpc_endpoint_type": "GatewayLoadBalancer" }),
         _ => return None,
     };
-    attributes["not_modelled"] = json!(why);
+    if !WITHOUT_DOUBT.contains(&kind) {
+        attributes["not_modelled"] = json!(why);
+    }
     match attributes {
         Value::Object(map) => Some(map),
         _ => None,
@@ -134,6 +137,7 @@ pub(crate) fn complete(estate: &mut Estate, made: &BTreeSet<Key>) {
         made_up_vpc(estate);
     }
     fill(estate, made);
+    join_others(estate, made);
     choose_blocks(estate);
     choose_ipv6_blocks(estate, made);
     open_to_the_internet(estate, made);
@@ -249,192 +253,6 @@ fn made_up_vpc(estate: &mut Estate) {
     }
 }
 
-fn block(map: &Map<String, Value>) -> Option<Ipv4Net> {
-    map.get("cidr_block")?.as_str()?.parse().ok()
-}
-
-/// Blocks for VPCs without one, that hold the subnets declared in them; and for subnets without one.
-fn choose_blocks(estate: &mut Estate) {
-    let mut taken: Vec<Ipv4Net> =
-        estate.resources.get("vpcs").into_iter().flatten().filter_map(|(_, map)| block(map)).collect();
-    let vpcs: Vec<String> =
-        estate.resources.get("vpcs").into_iter().flat_map(|all| all.keys().cloned()).collect();
-    for vpc in vpcs {
-        let in_vpc = |map: &Map<String, Value>| map.get("vpc").and_then(Value::as_str) == Some(&vpc);
-        let inside: Vec<(String, Option<Ipv4Net>)> = estate
-            .resources
-            .get("subnets")
-            .into_iter()
-            .flatten()
-            .filter(|(_, map)| in_vpc(map) && map.get("ipv6_native") != Some(&json!(true)))
-            .map(|(name, map)| (name.clone(), block(map)))
-            .collect();
-        let declared: Vec<Ipv4Net> = inside.iter().filter_map(|(_, block)| *block).collect();
-        let own = estate.resources.get("vpcs").and_then(|all| all.get(&vpc)).and_then(block);
-        let blocks = match own {
-            Some(own) => vec![own],
-            None => {
-                let stated = inside.iter().filter(|(_, block)| block.is_none());
-                let stated = stated.flat_map(|(name, _)| stated_addresses(estate, name));
-                let wide =
-                    |address: Ipv4Addr, most: u8| Ipv4Net::new(address, most.min(16)).map(|net| net.trunc());
-                let all = declared.iter().map(|net| (net.network(), net.prefix_len()));
-                let mut blocks: BTreeSet<Ipv4Net> = all
-                    .chain(stated.map(|address| (address, 16)))
-                    .filter_map(|(a, p)| wide(a, p.max(16)).ok())
-                    .collect();
-                if blocks.is_empty() {
-                    blocks.extend(free(&taken));
-                }
-                let blocks: Vec<Ipv4Net> = blocks.into_iter().collect();
-                if let Some(map) = estate.resources.get_mut("vpcs").and_then(|all| all.get_mut(&vpc)) {
-                    let mut texts = blocks.iter().map(ToString::to_string);
-                    map.extend(texts.next().map(|first| ("cidr_block".to_owned(), json!(first))));
-                    let others: Vec<_> = texts.collect();
-                    if !others.is_empty() {
-                        map.insert("secondary_cidr_blocks".to_owned(), json!(others));
-                    }
-                }
-                taken.extend(&blocks);
-                blocks
-            }
-        };
-        choose_subnets(estate, &inside, &declared, &blocks);
-    }
-}
-
-/// The first /16 of 100.64.0.0/10 that no VPC has.
-fn free(taken: &[Ipv4Net]) -> Option<Ipv4Net> {
-    let space = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10);
-    let is_free = |net: &Ipv4Net| !taken.iter().any(|other| other.contains(net) || net.contains(other));
-    space.subnets(16).ok()?.find(is_free)
-}
-
-/// Private addresses that are stated for interfaces in a subnet.
-fn stated_addresses(estate: &Estate, subnet: &str) -> Vec<Ipv4Addr> {
-    let kinds = WITH_SUBNET.iter().filter_map(|kind| estate.resources.get(kind));
-    let users = kinds.flatten().filter(|(_, map)| map.get("subnet").and_then(Value::as_str) == Some(subnet));
-    let keys = ["private_ip", "private_ips", "secondary_private_ips"];
-    users
-        .flat_map(|(_, map)| keys.iter().flat_map(|key| names(map.get(*key))).collect::<Vec<_>>())
-        .filter_map(|text| text.parse().ok())
-        .collect()
-}
-
-/// Takes stated private addresses away from what is in a subnet.
-fn forget_addresses(estate: &mut Estate, subnet: &str) {
-    for kind in WITH_SUBNET {
-        for map in estate.resources.get_mut(kind).into_iter().flat_map(|all| all.values_mut()) {
-            if map.get("subnet").and_then(Value::as_str) == Some(subnet) {
-                map.retain(|key, _| {
-                    !["private_ip", "private_ips", "secondary_private_ips"].contains(&key.as_str())
-                });
-            }
-        }
-    }
-}
-
-fn choose_subnets(
-    estate: &mut Estate,
-    inside: &[(String, Option<Ipv4Net>)],
-    declared: &[Ipv4Net],
-    blocks: &[Ipv4Net],
-) {
-    let mut taken = declared.to_vec();
-    let classes = same_zone(estate);
-    let mut zones: BTreeMap<String, String> = BTreeMap::new();
-    for (name, class) in &classes {
-        let zone =
-            estate.resources.get("subnets").and_then(|all| all.get(name)?.get("availability_zone")?.as_str());
-        zones.extend(zone.map(|zone| (class.clone(), zone.to_owned())));
-    }
-    let mut next = 0;
-    let without: Vec<&String> =
-        inside.iter().filter(|(_, block)| block.is_none()).map(|(name, _)| name).collect();
-    for name in without {
-        let stated = stated_addresses(estate, name);
-        let around = |prefix: u8| {
-            let first = stated.first().and_then(|first| Ipv4Net::new(*first, prefix).ok())?.trunc();
-            let is_free = |address: &Ipv4Addr| {
-                // AWS keeps the first four and the last.
-                let offset = u32::from(*address) - u32::from(first.network());
-                offset >= 4 && *address != first.broadcast()
-            };
-            let fits = stated.iter().all(|address| first.contains(address) && is_free(address))
-                && blocks.iter().any(|block| block.contains(&first))
-                && !taken.iter().any(|other| other.contains(&first) || first.contains(other));
-            fits.then_some(first)
-        };
-        let anywhere = |taken: &[Ipv4Net]| {
-            (24..=28).find_map(|prefix| {
-                blocks.iter().rev().find_map(|block| {
-                    let nets: Vec<_> = block.subnets(prefix.max(block.prefix_len())).ok()?.collect();
-                    // From the end, as templates begin at the start.
-                    nets.into_iter()
-                        .rev()
-                        .find(|net| !taken.iter().any(|other| other.contains(net) || net.contains(other)))
-                })
-            })
-        };
-        let chosen = if stated.is_empty() { None } else { (16..=28).rev().find_map(around) };
-        if chosen.is_none() && !stated.is_empty() {
-            // What is stated lies where another subnet is: the addresses are as unknown as the subnet.
-            forget_addresses(estate, name);
-        }
-        let Some(chosen) = chosen.or_else(|| anywhere(&taken)) else { continue };
-        taken.push(chosen);
-        let class = classes.get(name).unwrap_or(name).clone();
-        let region = region_of(estate, name);
-        let zone = zones.entry(class).or_insert_with(|| {
-            next += 1;
-            format!("{region}{}", ZONES.get((next - 1) % ZONES.len()).unwrap_or(&'a'))
-        });
-        if let Some(map) = estate.resources.get_mut("subnets").and_then(|all| all.get_mut(name)) {
-            map.insert("cidr_block".to_owned(), json!(chosen.to_string()));
-            map.entry("availability_zone").or_insert(json!(zone));
-        }
-    }
-}
-
-/// The region of a subnet's VPC.
-fn region_of(estate: &Estate, subnet: &str) -> String {
-    let vpc = estate.resources.get("subnets").and_then(|all| all.get(subnet)?.get("vpc")?.as_str());
-    let region = vpc.and_then(|vpc| estate.resources.get("vpcs")?.get(vpc)?.get("region")?.as_str());
-    region.unwrap_or("us-east-1").to_owned()
-}
-
-/// IPv6 blocks of stand-ins: whether they have some is as unknown as all else, and what is used with them may need one.
-fn choose_ipv6_blocks(estate: &mut Estate, made: &BTreeSet<Key>) {
-    let is_stand_in = |kind: &'static str, name: &str| made.contains(&(kind, name.to_owned()));
-    let vpcs = estate.resources.get("vpcs").into_iter().flatten();
-    let without = vpcs.filter(|(name, map)| {
-        (is_stand_in("vpcs", name) || *name == VPC) && !map.contains_key("ipv6_cidr_blocks")
-    });
-    let without: Vec<String> = without.map(|(name, _)| name.clone()).collect();
-    for (position, vpc) in without.into_iter().enumerate() {
-        let subnets: Vec<String> = estate
-            .resources
-            .get("subnets")
-            .into_iter()
-            .flatten()
-            .filter(|(_, map)| map.get("vpc").and_then(Value::as_str) == Some(&vpc))
-            .map(|(name, _)| name.clone())
-            .collect();
-        if let Some(map) = estate.resources.get_mut("vpcs").and_then(|all| all.get_mut(&vpc)) {
-            map.insert("ipv6_cidr_blocks".to_owned(), json!([format!("2001:db8:ff{position:02x}::/56")]));
-        }
-        for (number, subnet) in subnets.into_iter().take(256).enumerate() {
-            if !is_stand_in("subnets", &subnet) && subnet != SUBNET {
-                continue;
-            }
-            if let Some(map) = estate.resources.get_mut("subnets").and_then(|all| all.get_mut(&subnet)) {
-                let block = format!("2001:db8:ff{position:02x}:{number:x}::/64");
-                map.entry("ipv6_cidr_block").or_insert(json!(block));
-            }
-        }
-    }
-}
-
 /// The subnet that a stand-in needs: any of its VPC, or one that is made up.
 fn fill(estate: &mut Estate, made: &BTreeSet<Key>) {
     for (kind, name) in made {
@@ -484,6 +302,91 @@ fn fill(estate: &mut Estate, made: &BTreeSet<Key>) {
     }
 }
 
+/// The VPCs of tables with a route to this, each once.
+fn vpcs_with_routes(estate: &Estate, target: &str, name: &str) -> BTreeSet<String> {
+    let tables = estate.resources.get("route_tables").into_iter().flatten();
+    let leads = |map: &Map<String, Value>| {
+        let mut routes = map.get("routes").and_then(Value::as_array).into_iter().flatten();
+        routes.any(|route| route.get(target).and_then(Value::as_str) == Some(name))
+    };
+    tables
+        .filter(|(_, map)| leads(map))
+        .filter_map(|(table, map)| {
+            let stated = map.get("vpc").and_then(Value::as_str).map(str::to_owned);
+            stated.or_else(|| table.strip_suffix("/main").map(str::to_owned))
+        })
+        .collect()
+}
+
+/// A stand-in of a kind, for other stand-ins.
+fn make(estate: &mut Estate, kind: &'static str, name: &str, attributes: Value) {
+    if estate.resources.get(kind).is_some_and(|all| all.contains_key(name)) {
+        return;
+    }
+    let by = Address { source: String::new(), address: "stand-ins".to_owned() };
+    let mut map = begin(kind, "what stand-ins need is not known").unwrap_or_default();
+    map.extend(attributes.as_object().cloned().unwrap_or_default());
+    estate.put(kind, name, map, &by);
+    estate.report.made.push(becomes(&(kind, name.to_owned())));
+}
+
+/// A subnet of a VPC: one that there is, else one that is made up.
+fn subnet_of(estate: &mut Estate, vpc: &str) -> String {
+    let subnets = estate.resources.get("subnets").into_iter().flatten();
+    let found = subnets.filter(|(_, map)| map.get("vpc").and_then(Value::as_str) == Some(vpc));
+    if let Some((name, _)) = found.into_iter().next() {
+        return name.clone();
+    }
+    let name = format!("{vpc}-subnet");
+    make(estate, "subnets", &name, json!({ "vpc": vpc }));
+    name
+}
+
+/// What joins VPCs has two ends, of which a source names one at most.
+fn join_others(estate: &mut Estate, made: &BTreeSet<Key>) {
+    let of = |kind: &str| -> Vec<String> {
+        made.iter().filter(|key| key.0 == kind).map(|key| key.1.clone()).collect()
+    };
+    for name in of("vpc_peering_connections") {
+        let mut users = vpcs_with_routes(estate, "vpc_peering_connection", &name).into_iter();
+        let (vpc, peer) = (format!("{name}-vpc"), format!("{name}-peer"));
+        let ends = [users.next().unwrap_or(vpc), users.next().unwrap_or(peer)];
+        ends.iter().for_each(|vpc| make(estate, "vpcs", vpc, json!({})));
+        if let Some(map) =
+            estate.resources.get_mut("vpc_peering_connections").and_then(|all| all.get_mut(&name))
+        {
+            let [vpc, peer] = ends;
+            map.entry("vpc").or_insert(json!(vpc));
+            map.entry("peer_vpc").or_insert(json!(peer));
+        }
+    }
+    let members = ["transit_gateway_route_tables", "transit_gateway_vpc_attachments"];
+    for (kind, name) in made.iter().filter(|key| members.contains(&key.0)) {
+        let first = estate.resources.get("transit_gateways").and_then(|all| all.keys().next().cloned());
+        let gateway = first.unwrap_or_else(|| {
+            make(estate, "transit_gateways", GATEWAY, json!({}));
+            GATEWAY.to_owned()
+        });
+        if let Some(map) = estate.resources.get_mut(kind).and_then(|all| all.get_mut(name)) {
+            map.entry("transit_gateway").or_insert(json!(gateway));
+        }
+    }
+    for gateway in of("transit_gateways") {
+        for vpc in vpcs_with_routes(estate, "transit_gateway", &gateway) {
+            let attachments = estate.resources.get("transit_gateway_vpc_attachments").into_iter().flatten();
+            let mut attachments = attachments.map(|(_, map)| map);
+            if attachments.any(|map| {
+                map.get("vpc") == Some(&json!(vpc)) && map.get("transit_gateway") == Some(&json!(gateway))
+            }) {
+                continue;
+            }
+            let subnet = subnet_of(estate, &vpc);
+            let attributes = json!({ "transit_gateway": gateway, "vpc": vpc, "subnets": [subnet] });
+            make(estate, "transit_gateway_vpc_attachments", &format!("{gateway}-{vpc}"), attributes);
+        }
+    }
+}
+
 /// An internet gateway for each VPC that is a stand-in and has none: elastic addresses inside need one.
 fn open_to_the_internet(estate: &mut Estate, made: &BTreeSet<Key>) {
     let by = Address { source: String::new(), address: "stand-ins".to_owned() };
@@ -506,44 +409,4 @@ fn open_to_the_internet(estate: &mut Estate, made: &BTreeSet<Key>) {
         estate.put("internet_gateways", &name, attributes, &by);
         estate.report.made.push(becomes(&("internet_gateways", name)));
     }
-}
-
-/// Subnets that have to be in one zone: those of the interfaces of one instance.
-fn same_zone(estate: &Estate) -> BTreeMap<String, String> {
-    let mut roots: BTreeMap<String, String> = BTreeMap::new();
-    let root = |roots: &BTreeMap<String, String>, name: &str| {
-        let mut name = name.to_owned();
-        while let Some(next) = roots.get(&name) {
-            name.clone_from(next);
-        }
-        name
-    };
-    let subnet = |map: &Map<String, Value>| map.get("subnet").and_then(Value::as_str).map(str::to_owned);
-    let mut of_instance: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let interfaces = estate.resources.get("network_interfaces");
-    for (name, map) in estate.resources.get("instances").into_iter().flatten() {
-        let own = of_instance.entry(name.clone()).or_default();
-        own.extend(subnet(map));
-        for attached in map.get("network_interfaces").and_then(Value::as_array).into_iter().flatten() {
-            let interface = attached.get("network_interface").and_then(Value::as_str);
-            own.extend(interface.and_then(|name| subnet(interfaces?.get(name)?)));
-        }
-    }
-    for (_, map) in interfaces.into_iter().flatten() {
-        let instance = map.get("attachment").and_then(|attachment| attachment.get("instance")?.as_str());
-        if let (Some(instance), Some(subnet)) = (instance, subnet(map)) {
-            of_instance.entry(instance.to_owned()).or_default().push(subnet);
-        }
-    }
-    for subnets in of_instance.values() {
-        let Some(first) = subnets.first() else { continue };
-        for other in subnets {
-            let (one, other) = (root(&roots, first), root(&roots, other));
-            if one != other {
-                roots.insert(other, one);
-            }
-        }
-    }
-    let names: BTreeSet<&String> = of_instance.values().flatten().collect();
-    names.into_iter().map(|name| (name.clone(), root(&roots, name))).collect()
 }

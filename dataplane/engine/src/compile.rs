@@ -11,6 +11,7 @@ mod links;
 mod not_modelled;
 mod previous;
 mod transit;
+mod unknown;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
@@ -22,11 +23,13 @@ use vpclab_wire::MacAddr;
 use self::gateways::{VPC_ENDPOINTS, modelled_endpoints};
 use self::interfaces::Policies;
 use self::not_modelled::NotModelledTable;
+use self::unknown::UnknownLinks;
 use crate::fabric::{
     Both, Draining, EgressOnlyInternetGateway, EndpointKind, Eni, Fabric, Forwards, Host, Instance,
     InternetGateway, KeyedMap, NatGateway, NetworkAcl, NetworkAclEntry, Peering, Prefixes, Route, RouteTable,
     RouteTarget, Router, SecurityGroup, Subnet, Vpc, VpcEndpoint, eui64_link_local,
 };
+use crate::flow::nat::Drained;
 use crate::index::{
     Arena, EgressOnlyIdx, EniIdx, HostIdx, InstanceIdx, InternetGatewayIdx, NatGatewayIdx, NetworkAclIdx,
     PeeringIdx, Position, RouteTableIdx, SecurityGroupIdx, SubnetIdx, Table, VpcEndpointIdx, VpcIdx,
@@ -37,6 +40,27 @@ impl Fabric {
     /// Compiles `topology`. `previous` is the fabric that it replaces, if there is one.
     pub fn compile(topology: &Topology, previous: Option<&Fabric>) -> Fabric {
         Compiler::new(topology, previous).compile(previous)
+    }
+
+    /// The same generation without those of the addresses that NAT gateways have lost whose flows are over (NAT-21); none
+    /// if it has none of `drained`. A fabric knows no time: whoever has a clock asks flow memory
+    /// ([`Drains::ended`](crate::flow::nat::Drains::ended)). `topology` is what it was compiled from.
+    pub fn release(&self, topology: &Topology, drained: &[Drained]) -> Option<Fabric> {
+        let is_one = |drained: &Drained| {
+            let Drained { gateway, address } = *drained;
+            let nat = self.nat_gateways.get(gateway.index);
+            let nat = nat.filter(|_| self.nat_gateways.slot(gateway.index) == gateway);
+            nat.is_some_and(|nat| nat.draining.iter().any(|lost| lost.address == address))
+        };
+        drained.iter().any(is_one).then(|| {
+            let compiler = Compiler { drained, ..Compiler::new(topology, Some(self)) };
+            Fabric { generation: self.generation, ..compiler.compile(Some(self)) }
+        })
+    }
+
+    /// Whether NAT gateways have lost addresses that they have flows with.
+    pub fn is_draining(&self) -> bool {
+        self.nat_gateways.iter().any(|(_, nat)| !nat.draining.is_empty())
     }
 }
 
@@ -54,10 +78,13 @@ struct Compiler<'a> {
     transit: transit::Numbers<'a>,
     nat_gateways: Arena<NatGatewayIdx, NatGateway>,
     draining: BTreeMap<&'a model::NatGatewayName, Vec<Draining>>,
+    /// What is not draining any more.
+    drained: &'a [Drained],
     peerings: Arena<PeeringIdx, Peering>,
     vpc_endpoints: Arena<VpcEndpointIdx, VpcEndpoint>,
     hosts: Arena<HostIdx, Host>,
     not_modelled: NotModelledTable<'a>,
+    unknown_links: UnknownLinks<'a>,
     instances: Arena<InstanceIdx, Instance>,
     enis: Arena<EniIdx, Eni>,
 }
@@ -102,6 +129,7 @@ impl<'a> Compiler<'a> {
                 topology.nat_gateways.keys().map(|name| name.as_str().into()),
             ),
             draining: BTreeMap::new(),
+            drained: &[],
             peerings: Arena::with_names(
                 previous.map(|fabric| &fabric.peerings),
                 topology.vpc_peering_connections.keys().map(|name| name.as_str().into()),
@@ -112,6 +140,7 @@ impl<'a> Compiler<'a> {
             ),
             hosts: hosts::compile(topology, previous),
             not_modelled: NotModelledTable::of(topology),
+            unknown_links: UnknownLinks::default(),
             instances: Arena::with_names(
                 previous.map(|fabric| &fabric.instances),
                 topology.instances.keys().map(|name| name.as_str().into()),
@@ -128,6 +157,7 @@ impl<'a> Compiler<'a> {
             self.renew_moved(previous);
             self.draining = self.draining(previous);
         }
+        self.unknown_links = self.unknown_links();
         let mut policies = Policies::default();
         let enis: Vec<_> = self
             .topology
@@ -162,16 +192,18 @@ impl<'a> Compiler<'a> {
             .vpc_endpoints
             .iter()
             .any(|(_, endpoint)| matches!(endpoint.kind, EndpointKind::Gateway { dynamodb: true, .. }));
-        let links = links::compile(self.topology, &self.vpcs, &self.transit);
+        let links =
+            links::compile(self.topology, &self.vpcs, &self.transit, |name| self.unknown_vpn_gateway(name));
         let mut fabric = Fabric {
             generation: previous.map_or(1, |fabric| fabric.generation + 1),
             settings: self.topology.settings,
             vpcs: table(self.topology.vpcs.iter().map(|(name, vpc)| self.vpc(name, vpc))),
             subnets: table(self.topology.subnets.iter().map(|(name, subnet)| self.subnet(name, subnet))),
             route_tables: table(self.topology.route_tables.iter().map(|(name, t)| self.route_table(name, t))),
-            network_acls: table(
-                self.topology.network_acls.iter().map(|(name, acl)| compile_network_acl(name, acl)),
-            ),
+            network_acls: table(self.topology.network_acls.iter().map(|(name, acl)| NetworkAcl {
+                unknown: self.not_modelled.unknown(name),
+                ..compile_network_acl(name, acl)
+            })),
             security_groups: table(self.topology.security_groups.iter().map(|(name, group)| SecurityGroup {
                 name: name.clone(),
                 rule_counts: Both { inbound: group.ingress.len(), outbound: group.egress.len() },
@@ -184,6 +216,7 @@ impl<'a> Compiler<'a> {
                     vpc: gateway.vpc.as_ref().map(|vpc| self.vpcs.of(vpc)),
                     route_table: edge.map(|(table, _)| self.route_tables.of(table)),
                     pools: edge.into_iter().flat_map(|(_, table)| table.public_ipv4_pools.clone()).collect(),
+                    unknown: self.not_modelled.unknown(name),
                 }
             })),
             egress_only: table(self.topology.egress_only_internet_gateways.iter().map(|(name, gateway)| {
@@ -263,11 +296,10 @@ impl<'a> Compiler<'a> {
         let peerings = self.topology.vpc_peering_connections.values();
         let peers =
             peerings.filter(|peering| peering.state == model::PeeringState::Active).filter_map(|peering| {
-                let other = match (&peering.vpc, &peering.peer_vpc) {
-                    (one, other) | (other, one) if one == name => other,
-                    _ => return None,
-                };
-                (self.topology.vpcs[other].home.region == vpc.home.region).then(|| self.vpcs.of(other))
+                match (&peering.vpc, &peering.peer_vpc) {
+                    (one, other) | (other, one) if one == name => Some(self.vpcs.of(other)),
+                    _ => None,
+                }
             });
         Vpc {
             name: name.clone(),
@@ -275,6 +307,7 @@ impl<'a> Compiler<'a> {
             cidr_blocks: vpc.cidr_blocks().collect(),
             peers: peers.collect(),
             resolver: plus(vpc.cidr_block, 2),
+            unknown: self.unknown_inside(name),
         }
     }
 
@@ -293,6 +326,7 @@ impl<'a> Compiler<'a> {
                 ipv4: subnet.cidr_block.map(|block| plus(block, 1)),
                 link_local: eui64_link_local(mac),
             },
+            unknown: self.unknown_subnet(name),
         }
     }
 
@@ -314,12 +348,15 @@ impl<'a> Compiler<'a> {
         let mut compiled = RouteTable {
             name: name.clone(),
             routes: Vec::with_capacity(declared.routes.len()),
+            unknown: self.unknown_table(name, declared),
             prefixes: Prefixes::new(found.map(|(position, route)| (route.destination, position))),
         };
         for route in &declared.routes {
+            let unknown = self.unknown_target(&route.target, &declared.vpc);
             compiled.routes.push(Route {
                 destination: route.destination,
                 target: match &route.target {
+                    _ if let Some(unknown) = unknown => RouteTarget::NotModelled(unknown),
                     model::RouteTarget::Local => RouteTarget::Local,
                     model::RouteTarget::InternetGateway(gateway) => {
                         RouteTarget::InternetGateway(self.internet_gateways.of(gateway))
@@ -354,7 +391,8 @@ impl<'a> Compiler<'a> {
                         RouteTarget::TransitGateway(self.transit.of_vpc(gateway, &declared.vpc))
                     }
                 },
-                state: route.state,
+                // Whether it takes packets is not known either.
+                state: if unknown.is_some() { model::RouteState::Active } else { route.state },
                 origin: route.origin,
                 prefix_list: route.prefix_list.clone(),
                 overridden: route.overridden,
@@ -389,6 +427,7 @@ fn compile_network_acl(name: &model::NetworkAclName, acl: &model::NetworkAcl) ->
     NetworkAcl {
         name: name.clone(),
         entries: Both { inbound: compile(&acl.ingress), outbound: compile(&acl.egress) },
+        unknown: None,
     }
 }
 

@@ -253,7 +253,7 @@ impl Engine {
                 Origin::Gateway { subnet, ingress }
             }
         };
-        let (plan, committed) = self.decide(fabric, now, |cx| plan_born(cx, origin, packet));
+        let (plan, committed) = self.decide(fabric, now, |cx| plan(cx, origin, packet, &mut NoProbe));
         if !committed {
             return;
         }
@@ -286,13 +286,6 @@ fn is_full(plan: &Plan) -> bool {
             | DropReason::FlowMemoryFull
             | DropReason::EndpointPortAllocation { .. }
     )
-}
-
-/// The plan of a packet born on the way. It gives birth to nothing: there is no error about an error (RFC 1122).
-fn plan_born(cx: &Context<'_>, origin: Origin, packet: &vpclab_wire::IpHeaders) -> Plan {
-    let mut decided = plan(cx, origin, packet, &mut NoProbe);
-    decided.born = None;
-    decided
 }
 
 /// Rewrites a frame and sends it, in pieces where it must be cut.

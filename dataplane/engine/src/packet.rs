@@ -20,6 +20,9 @@ use crate::reason::DropReason;
 /// endpoint.
 pub(crate) const MAX_EFFECTS: usize = 6;
 
+/// Bytes in front of an IP header.
+const ETHERNET_LEN: u16 = 14;
+
 /// The most NAT gateways that a packet passes on end.
 const MAX_NAT_GATEWAYS: usize = 2;
 
@@ -244,20 +247,27 @@ impl Draft {
     /// Makes an IPv6 packet the IPv4 packet that NAT64 sends in its place (RFC 7915 5.1), between these addresses.
     pub fn become_ipv4(&mut self, source: Ipv4Addr, destination: Ipv4Addr) {
         self.change_family(IpAddr::V4(source), IpAddr::V4(destination));
-        let shrinks = if self.headers.fragment.is_some() { 28 } else { 20 };
-        self.headers.packet_len = self.headers.packet_len.saturating_sub(shrinks);
-        self.headers.largest_segment = self.headers.largest_segment.saturating_sub(shrinks);
-        // RFC 7915 5.1: what fits into the least MTU of IPv6 may be cut on its way.
-        self.headers.dont_fragment = self.headers.packet_len > 1260;
+        self.change_header(20);
+        // RFC 7915 5.1: what fits into the least MTU of IPv6 may be cut on its way, and so may a fragment (5.1.1).
+        self.headers.dont_fragment = self.headers.fragment.is_none() && self.headers.packet_len > 1260;
     }
 
     /// Makes an IPv4 packet the IPv6 packet that NAT64 sends in its place (RFC 7915 4.1), between these addresses.
     pub fn become_ipv6(&mut self, source: Ipv6Addr, destination: Ipv6Addr) {
         self.change_family(IpAddr::V6(source), IpAddr::V6(destination));
-        let grows = if self.headers.fragment.is_some() { 28 } else { 20 };
-        self.headers.packet_len += grows;
-        self.headers.largest_segment += grows;
+        self.change_header(if self.headers.fragment.is_some() { 48 } else { 40 });
         self.headers.dont_fragment = true;
+    }
+
+    /// Has `len` bytes of IP header in place of those there are: a translator leaves options and extension headers out.
+    fn change_header(&mut self, len: u16) {
+        let transport_offset = ETHERNET_LEN + len;
+        let resized = |size: u32| {
+            (size + u32::from(transport_offset)).saturating_sub(u32::from(self.headers.transport_offset))
+        };
+        self.headers.packet_len = resized(self.headers.packet_len);
+        self.headers.largest_segment = resized(self.headers.largest_segment);
+        self.headers.transport_offset = transport_offset;
     }
 
     fn change_family(&mut self, source: IpAddr, destination: IpAddr) {
@@ -304,13 +314,13 @@ impl Draft {
     }
 
     /// Takes note of a packet that this one gives birth to when it dies. Nobody is told about an error, or about a later
-    /// fragment (RFC 1122 3.2.2).
+    /// fragment of IPv4 (RFC 1122 3.2.2); of IPv6 each is a packet like any other (RFC 4443 2.4).
     pub fn bear(&mut self, subnet: SubnetIdx, packet: BornPacket) {
         let is_error = matches!(
             self.headers.transport,
             Transport::Icmp(IcmpHeader { message: IcmpMessage::Error { .. }, .. })
         );
-        if !is_error && !self.is_later_fragment {
+        if !is_error && (!self.is_later_fragment || self.headers.is_ipv6()) {
             self.born = Some(Born { subnet, packet, about: None });
         }
     }

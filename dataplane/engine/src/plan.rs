@@ -14,7 +14,7 @@ use crate::fabric::{Direction, Fabric, INTERNET_MAC, Side};
 use crate::flow::{DatagramKey, Effect, FirstFragment, FlowTable, FragmentLookup, Ingress, PassedFragment};
 use crate::index::{
     AttachmentIdx, CustomerNetworkIdx, EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, LinkIdx,
-    NatGatewayIdx, PeeringIdx, SubnetIdx, VpcEndpointIdx, VpcIdx, VpnGatewayIdx,
+    NatGatewayIdx, NotModelledIdx, PeeringIdx, SubnetIdx, VpcEndpointIdx, VpcIdx, VpnGatewayIdx,
 };
 use crate::packet::{Became, Born, Draft, MAX_EFFECTS};
 use crate::reason::DropReason;
@@ -414,6 +414,11 @@ impl Plan {
 /// Puts a filter's denial to the probe: an error unless the walk is to go on regardless.
 pub(crate) fn deny(probe: &mut impl Probe, reason: DropReason) -> Result<(), DropReason> {
     if probe.denied(reason) { Ok(()) } else { Err(reason) }
+}
+
+/// Goes no further where it depends on a resource of which not all is known.
+pub(crate) fn known(unknown: Option<NotModelledIdx>) -> Result<(), DropReason> {
+    unknown.map_or(Ok(()), |resource| Err(DropReason::NotModelled(resource)))
 }
 
 /// Reports arrival at the place where the engine hands the packet over.

@@ -201,6 +201,8 @@ pub enum GroupDecision {
     },
     /// No rule allows it.
     Denied,
+    /// No rule allows it that is known, and there may be others.
+    Unknown,
 }
 
 /// Receives the steps of a walk.

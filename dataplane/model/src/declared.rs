@@ -56,8 +56,9 @@ use crate::name::{
     InstanceName, InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName,
     NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
     TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
-    VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
+    VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName, kind,
 };
+use crate::not_modelled::NOT_MODELLED;
 use crate::quotas::Quotas;
 use crate::reader::{Reader, object};
 use crate::resources::VpcEndpointType;
@@ -296,16 +297,31 @@ fn read_settings(mut reader: Reader<'_>) -> Settings {
 
 fn check_name<K: Kind>(name: &Name<K>, word: Option<&str>, at: &Place, log: &Log) {
     let owner = word.and_then(|word| owner_in_name(name, word));
-    let qualified = word.map(|word| format!("; only VPC/{word} has a slash")).unwrap_or_default();
-    check_text(name.as_str(), owner.as_ref().map_or(name.as_str(), VpcName::as_str), &qualified, at, log);
+    check_text(name.as_str(), owner.as_ref().map_or(name.as_str(), VpcName::as_str), at, log);
+    let has_interface = [kind::NetworkInterface::PLURAL, kind::Instance::PLURAL].contains(&K::PLURAL);
+    let first = name.as_str().split_once('/').map(|(first, _)| first);
+    if let Some(taken) = first.filter(|first| has_interface && is_of_service(first)) {
+        let problem = format!("names that start with {taken}/ are those of interfaces that AWS makes");
+        log.report(at, "InvalidParameterValue", problem, "use another name");
+    }
+}
+
+/// Whether interfaces that services put into subnets have names that start so.
+fn is_of_service(first: &str) -> bool {
+    let own = [
+        kind::NatGateway::ID_PREFIX,
+        kind::VpcEndpoint::ID_PREFIX,
+        kind::TransitGatewayVpcAttachment::ID_PREFIX,
+    ];
+    own.contains(&first) || NOT_MODELLED.iter().any(|kind| kind.id_prefix == first)
 }
 
 /// Checks the name of a resource whose kind has no names of AWS's own.
 fn check_plain_name(name: &str, at: &Place, log: &Log) {
-    check_text(name, name, "", at, log);
+    check_text(name, name, at, log);
 }
 
-fn check_text(text: &str, plain: &str, qualified: &str, at: &Place, log: &Log) {
+fn check_text(text: &str, plain: &str, at: &Place, log: &Log) {
     const LONGEST: usize = 255;
     let problem = if plain.is_empty() {
         "a name cannot be empty".to_owned()
@@ -313,8 +329,12 @@ fn check_text(text: &str, plain: &str, qualified: &str, at: &Place, log: &Log) {
         format!("the name \"{}\" is longer than {LONGEST} characters", clip(text))
     } else if plain.trim() != plain {
         format!("the name \"{}\" has a space at an end", clip(text))
-    } else if let Some(bad) = plain.chars().find(|c| c.is_control() || matches!(c, '/' | ',')) {
+    } else if let Some(bad) = plain.chars().find(|c| c.is_control()) {
         format!("the name \"{}\" holds the character {bad:?}", clip(text))
+    } else if plain.starts_with('/') || plain.ends_with('/') {
+        format!("the name \"{}\" has a slash at an end", clip(text))
+    } else if plain.parse::<ipnet::IpNet>().is_ok() {
+        format!("the name \"{plain}\" is a block of addresses")
     } else if plain.parse::<std::net::IpAddr>().is_ok() {
         // A question may ask about an address; a name that looks like one would answer for it.
         format!("the name \"{plain}\" is an address")
@@ -326,8 +346,7 @@ fn check_text(text: &str, plain: &str, qualified: &str, at: &Place, log: &Log) {
         "InvalidParameterValue",
         problem,
         format!(
-            "use 1 to {LONGEST} printable characters without / and , and without spaces at the ends, and no \
-             address{qualified}"
+            "use 1 to {LONGEST} printable characters without spaces and slashes at the ends, and no address"
         ),
     );
 }

@@ -44,7 +44,7 @@ pub use resources::{
     AddressFamily, Attachment, AttachmentName, AttachmentState, AwsEnd, BgpRoute, ConnectionTracking,
     ConnectivityType, CustomerGateway, CustomerHost, CustomerNetwork, CustomerRoute, DxGateway,
     DxGatewayAssociation, EdgeGateway, EgressOnlyInternetGateway, Eip, EipAssociation, Forwards, Instance,
-    InstanceState, InterfaceType, InternetGateway, InternetHost, LearnedRoute, LinkName, LinkState,
+    InstanceState, InterfaceType, InternetGateway, InternetHost, Labels, LearnedRoute, LinkName, LinkState,
     LocalPreference, ManagedPrefixList, NatGateway, NatGatewayState, NetworkAcl, NetworkAclEntry,
     NetworkInterface, NotModelled, NotModelledResources, Peer, PeeringState, PrefixListEntry,
     PrefixListOwner, Propagation, PublicIp, Route, RouteOrigin, RouteState, RouteTable, RouteTarget,

@@ -12,7 +12,7 @@ use crate::name::{
     InstanceName, InternetGatewayName, InternetHostName, Kind, ManagedPrefixListName, Name, NatGatewayName,
     NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, SubnetName, TransitGatewayName,
     TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
-    VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName,
+    VpcName, VpcPeeringConnectionName, VpnConnectionName, VpnGatewayName, kind,
 };
 use crate::not_modelled::NotModelledKind;
 use crate::register::{Context, Registers};
@@ -68,6 +68,52 @@ impl Topology {
         all.flat_map(|(kind, all)| all.iter().map(move |(name, resource)| (kind, name.as_str(), resource)))
             .find(|(kind, name, _)| *name == reference || kind.id(name) == reference)
     }
+}
+
+/// Declares [`Topology::not_known`] over the kinds that packets depend on.
+macro_rules! not_known {
+    ($($field:ident: $kind:ident),* $(,)?) => {
+        impl Topology {
+            /// The resources of which not all is known that packets depend on, with their kind's key and the reason: those
+            /// whose `not_modelled` says something.
+            pub fn not_known(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
+                let all = std::iter::empty();
+                $(
+                    let all = all.chain(self.$field.iter().filter_map(|(name, resource)| {
+                        let why = resource.labels.not_modelled.as_deref()?;
+                        Some((kind::$kind::PLURAL, name.as_str(), why))
+                    }));
+                )*
+                all
+            }
+        }
+    };
+}
+
+not_known! {
+    vpcs: Vpc,
+    subnets: Subnet,
+    route_tables: RouteTable,
+    internet_gateways: InternetGateway,
+    egress_only_internet_gateways: EgressOnlyInternetGateway,
+    nat_gateways: NatGateway,
+    vpc_peering_connections: VpcPeeringConnection,
+    transit_gateways: TransitGateway,
+    transit_gateway_vpc_attachments: TransitGatewayVpcAttachment,
+    transit_gateway_peering_attachments: TransitGatewayPeeringAttachment,
+    transit_gateway_route_tables: TransitGatewayRouteTable,
+    managed_prefix_lists: ManagedPrefixList,
+    network_acls: NetworkAcl,
+    security_groups: SecurityGroup,
+    network_interfaces: NetworkInterface,
+    instances: Instance,
+    vpc_endpoints: VpcEndpoint,
+    vpn_gateways: VpnGateway,
+    vpn_connections: VpnConnection,
+    dx_gateways: DxGateway,
+    dx_gateway_associations: DxGatewayAssociation,
+    dx_private_virtual_interfaces: DxPrivateVirtualInterface,
+    dx_transit_virtual_interfaces: DxTransitVirtualInterface,
 }
 
 /// Declares one method for each kind.

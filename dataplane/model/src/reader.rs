@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::log::{Log, Place};
 use crate::nearest::nearest;
-use crate::resources::Tags;
+use crate::resources::{Labels, Tags};
 use crate::shape::{Shape, Switch, describe};
 
 /// A value and where it was written, in the user's own spelling.
@@ -231,6 +231,11 @@ impl<'a> Reader<'a> {
     /// An attribute that is kept as it is written.
     pub(crate) fn raw(&mut self, name: &'static str) -> Option<&'a Value> {
         self.find(&[name]).map(|(_, value)| value)
+    }
+
+    /// What is said of a resource beside what it is.
+    pub(crate) fn labels(&mut self) -> Labels {
+        Labels { tags: self.tags(), not_modelled: self.take(&["not_modelled"]).value().cloned() }
     }
 
     /// Free-form labels.

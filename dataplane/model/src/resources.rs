@@ -61,6 +61,16 @@ pub use transit::{
 /// Free-form labels.
 pub type Tags = BTreeMap<String, String>;
 
+/// What is said of a resource beside what it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Labels {
+    /// Free-form labels.
+    pub tags: Tags,
+    /// Why not all that packets depend on is known of it; no answer that depends on the rest is a yes or a no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_modelled: Option<String>,
+}
+
 /// Everything the user declared, validated, with AWS's defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Topology {

@@ -283,7 +283,7 @@ pub fn forwards(netns: &Netns, ipv6: bool) -> Result<bool, LinkError> {
 /// of ours.
 ///
 /// # Errors
-/// That the program is missing, or what it says.
+/// That the program is missing, or what it says; nothing has changed then.
 pub fn set_masquerade(netns: &Netns, on: bool) -> Result<(), LinkError> {
     netns.run(|| masquerade::set(on))?
 }

@@ -65,7 +65,7 @@ impl IcmpErrorKind {
 
 /// The error about the frame `original` (virtio header first) from `src_ip` to its sender.
 ///
-/// `None` where no error may be sent: about an error or a redirect, a later fragment, a packet to a multicast or broadcast
+/// `None` where no error may be sent: about an error or a redirect, a later fragment of IPv4, a packet to a multicast or broadcast
 /// address or MAC (but for "packet too big"), or one whose source is no single host; and where the family of `src_ip`, of
 /// the packet and of `kind` differ. What a subnet's own broadcast address is, the caller knows. A packet with a partial
 /// checksum is quoted as it is.
@@ -93,7 +93,8 @@ pub fn icmp_error(
 
 fn may_be_answered(ip: &IpHeaders) -> bool {
     let is_error = match ip.transport {
-        Transport::LaterFragment => true,
+        // RFC 1122, section 3.2.2. RFC 4443 says nothing of the kind, and leaves the sender nothing else to learn by.
+        Transport::LaterFragment => !ip.is_ipv6(),
         // ICMPv6 errors are the types below 128; a redirect is 137.
         Transport::Icmp(icmp) if ip.is_ipv6() => icmp.icmp_type < 128 || icmp.icmp_type == 137,
         Transport::Icmp(icmp) => matches!(icmp.message, IcmpMessage::Error { .. }),

@@ -190,8 +190,8 @@ impl Oracle {
         walk.packet.src = IpAddr::V4(far.address);
         if walk.packet.dst.is_ipv6() {
             walk.packet.dst = IpAddr::V4(far.remote);
-            // RFC 7915 5.1: what fits into the least MTU of IPv6 may be cut.
-            walk.packet.may_be_cut = walk.packet.len() <= 1260;
+            // RFC 7915 5.1: what fits into the least MTU of IPv6 may be cut, and so may a fragment.
+            walk.packet.may_be_cut = walk.packet.piece != Piece::Whole || walk.packet.len() <= 1260;
         }
         walk.packet.body = match walk.packet.body {
             Body::Tcp { dst, flags, .. } => Body::Tcp { src: far.port, dst, flags },

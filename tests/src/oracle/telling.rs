@@ -7,7 +7,7 @@ use vpclab_model::{SubnetName, Topology};
 
 use super::addresses::owner;
 use super::{From, Oracle, Place, Reason, Walk};
-use crate::packet::{ErrorKind, Packet, Piece};
+use crate::packet::{Body, ErrorKind, Packet, Piece, QuotedTransport};
 
 /// Stands for the link-local address of a subnet's router, which depends on its hardware address.
 pub(crate) const ROUTER_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
@@ -36,12 +36,16 @@ impl Walk<'_> {
         Err(Reason::TooLarge)
     }
 
-    /// Lets the sender know. Nobody is told about an error, or about a piece without a header (RFC 1122 3.2.2).
+    /// Lets the sender know. Nobody is told about an error, or in IPv4 about a piece without a header (RFC 1122 3.2.2); in
+    /// IPv6 somebody is (RFC 4443 2.4), by what says no ports.
     pub(super) fn complain(&mut self, kind: ErrorKind, teller: Option<(&SubnetName, IpAddr)>) {
-        let Some(error) = self.packet.error(kind).filter(|_| !matches!(self.packet.piece, Piece::Later(_)))
-        else {
+        let is_later = matches!(self.packet.piece, Piece::Later(_));
+        let Some(mut error) = self.packet.error(kind).filter(|_| !is_later || self.packet.is_ipv6()) else {
             return;
         };
+        if let (true, Body::Error { about, .. }) = (is_later, &mut error.body) {
+            about.transport = QuotedTransport::Other(self.packet.protocol());
+        }
         let (subnet, source) = match (teller, self.router) {
             (Some((subnet, address)), _) => (subnet, address),
             (None, Some(subnet)) => (subnet, router_of(self.topology, subnet, self.packet.is_ipv6())),

@@ -4,7 +4,7 @@ use serde_json::json;
 use vpclab_tests::harness::Net;
 use vpclab_tests::packet::{ErrorKind, Flags, Packet, ping, syn, tcp, udp};
 
-use crate::nat_networks::{send_sized, told};
+use crate::nat_networks::{dies_untold, send_sized, told};
 use crate::networks::{CLIENT, CLIENT_V6, WEB, WEB_V6, everything, packet, refused, with};
 
 /// The network whose public subnet has an egress-only gateway for IPv6 instead of the internet gateway.
@@ -150,4 +150,12 @@ fn unique_local_addresses_do_not_leave_by_it() {
     });
     net.send("local", &packet("fd00:1:0:1::10", CLIENT_V6, udp(1, 2))).dies_of("egress-only-ipv6");
     net.send("local", &packet("fd00:1:0:1::10", WEB_V6, udp(1, 2))).arrives_at("web");
+}
+
+#[test]
+fn what_it_does_not_serve_dies_before_it_is_measured() {
+    // proves: IGW-22
+    let mut net = net();
+    let astray = packet(WEB_V6, "fd99::7", udp(40_000, 53));
+    dies_untold(&mut net, "web", &astray, 1501, "non-public-destination");
 }

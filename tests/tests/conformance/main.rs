@@ -15,6 +15,7 @@ mod endpoint_flows;
 mod endpoint_paths;
 mod errors;
 mod explain;
+mod fragments;
 mod gateway_endpoints;
 mod interface_endpoints;
 mod internet_gateway;

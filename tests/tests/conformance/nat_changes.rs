@@ -1,6 +1,7 @@
 //! Area NAT: what becomes of traffic when its addresses move, and where networks overlap?
 
 use serde_json::{Value, json};
+use vpclab_engine::Fabric;
 use vpclab_tests::harness::{Net, mistakes};
 use vpclab_tests::packet::{Body, Flags, Packet, ping, syn, tcp, udp};
 
@@ -353,6 +354,46 @@ fn how_long_a_lost_address_keeps_its_flows_is_between_1_and_4000_seconds() {
         let found = mistakes(&document);
         assert_eq!(found, ["nat_gateways.nat.max_drain_duration_seconds: InvalidParameterValue"]);
     }
+}
+
+#[test]
+fn a_lost_address_is_nobodys_once_the_fabric_is_told_that_its_flows_are_over() {
+    // proves: NAT-21
+    let mut net = with_two_addresses(Some(40));
+    net.change(take_second_addresses);
+    let released = |net: &Net| {
+        net.fabric().release(&net.topology, &net.engine().flows().drains().ended(net.timestamp()))
+    };
+    net.wait(40);
+    assert!(net.fabric().is_draining() && released(&net).is_none(), "they may go on");
+    net.wait(1);
+    let after = released(&net).unwrap();
+    let before = net.fabric();
+    assert_eq!(after.generation, before.generation, "what is declared stays");
+    let vpc = before.enis[before.enis.find("app").unwrap()].vpc;
+    for address in [SECOND, "10.0.0.231"] {
+        let owner = |fabric: &Fabric| fabric.interface_at(vpc, address.parse().unwrap());
+        assert!(owner(before).is_some() && owner(&after).is_none(), "{address}");
+    }
+    for address in [SECOND_PUBLIC, NAT_PUBLIC] {
+        let is_known = |fabric: &Fabric| fabric.public_mapping(address.parse().unwrap()).is_some();
+        assert_eq!((is_known(before), is_known(&after)), (true, address == NAT_PUBLIC), "{address}");
+    }
+    // Whoever is left is the same: connections stay with him.
+    assert!(before.enis.iter().all(|(index, _)| before.enis.slot(index) == after.enis.slot(index)));
+    let drained = net.engine().flows().drains().ended(net.timestamp());
+    assert!(!after.is_draining() && after.release(&net.topology, &drained).is_none());
+    // One that is taken away after the other goes on.
+    let mut net = with_two_addresses(Some(40));
+    net.change(|d| {
+        d["nat_gateways"]["inside"].as_object_mut().unwrap().remove("secondary_private_ips");
+    });
+    net.wait(30);
+    net.change(take_second_addresses);
+    net.wait(11);
+    let after = released(&net).unwrap();
+    let owner = |address: &str| after.interface_at(vpc, address.parse().unwrap());
+    assert!(after.is_draining() && owner(SECOND).is_some() && owner("10.0.0.231").is_none());
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Area NAT: whom does a NAT gateway serve, and which network ACLs are asked on the way?
 
 use serde_json::{Value, json};
+use vpclab_tests::frames::Seen;
 use vpclab_tests::harness::Net;
-use vpclab_tests::packet::{Flags, ping, syn, tcp, udp};
+use vpclab_tests::packet::{Flags, Packet, ping, syn, tcp, udp};
 
 use crate::nat_networks::{APP, APP_V6, CLIENT, CLIENT_NAT64, FAR, NAT, NAT_PUBLIC, document, told, with};
 use crate::networks::{entry, everything, packet};
@@ -200,4 +201,51 @@ fn between_the_gateway_and_a_server_of_its_subnet_no_acl_is_asked() {
         assert_eq!(net.send("app", &request).delivered().is_some(), reaches_server, "{side}");
         assert!(!net.converses("app", &request), "{side}");
     }
+}
+
+/// Whether `name`, with rules for everybody in both directions, goes on answering what it got as `seen` when it has none
+/// left.
+fn is_tracked(net: &mut Net, name: &str, group: &str, seen: &Seen) -> bool {
+    let answer = Packet::of(seen.dst, seen.src, tcp(seen.ports.1, seen.ports.0, Flags::SynAck));
+    let rules = net.document()["security_groups"][group].clone();
+    net.change(|d| {
+        d["security_groups"][group]["ingress"] = json!([]);
+        d["security_groups"][group]["egress"] = json!([]);
+    });
+    let passes = net.send(name, &answer).delivered().is_some();
+    net.change(|d| d["security_groups"][group] = rules);
+    passes
+}
+
+#[test]
+fn flows_through_a_nat_gateway_are_tracked_on_both_sides_of_it_and_not_beyond_the_internet() {
+    // proves: CT-07
+    const FAR_PUBLIC: &str = "203.0.113.77";
+    let mut net = with(|d| {
+        d["internet_gateways"]["other"] = json!({ "vpc": "w" });
+        d["route_tables"]["w/main"] =
+            json!({ "routes": [{ "cidr_block": "0.0.0.0/0", "gateway": "other" }] });
+        d["instances"]["far"]["public_ip"] = json!(FAR_PUBLIC);
+        d["instances"]["far"]["associate_public_ip_address"] = json!(true);
+        d["instances"]["edge"] =
+            json!({ "subnet": "edge", "private_ip": "10.0.0.5", "security_groups": ["open"] });
+    });
+    // Its client, in both families.
+    for (source, destination) in [(APP, CLIENT), (APP_V6, CLIENT_NAT64)] {
+        let request = packet(source, destination, syn(40_000, 443));
+        let seen = net.send("app", &request).arrives_at("client");
+        net.change(|d| d["security_groups"]["open"] = json!({ "vpc": "v", "ingress": [], "egress": [] }));
+        let answer = Packet::of(seen.dst, seen.src, tcp(443, seen.ports.0, Flags::SynAck));
+        net.send("client", &answer).arrives_at("app");
+        net.send("app", &packet(source, destination, tcp(40_000, 443, Flags::Ack))).arrives_at("client");
+        net.change(|d| d["security_groups"]["open"] = json!({ "vpc": "v", "ingress": [everything()] }));
+    }
+    // Whom it leads to; who comes by the same peering connection past the gateway is not.
+    let by_nat = net.send("app", &packet(APP, FAR, syn(40_001, 443))).arrives_at("far");
+    assert!(is_tracked(&mut net, "far", "there", &by_nat));
+    let past_it = net.send("edge", &packet("10.0.0.5", FAR, syn(40_002, 443))).arrives_at("far");
+    assert!(!is_tracked(&mut net, "far", "there", &past_it));
+    // On the internet nobody can tell that there was one.
+    let from_outside = net.send("app", &packet(APP, FAR_PUBLIC, syn(40_003, 443))).arrives_at("far");
+    assert!(!is_tracked(&mut net, "far", "there", &from_outside));
 }

@@ -78,3 +78,15 @@ pub(crate) fn send_sized(net: &mut Net, name: &str, packet: &Packet, length: usi
     let mac = net.next_hop(name, packet.dst);
     net.send_to(name, mac, packet, &vec![7; length - headers])
 }
+
+/// `name` sends `packet`, with so much payload that its IP packet has `length` bytes. It must die of `reason`, and nobody
+/// may be told, nor may anything be remembered.
+#[track_caller]
+pub(crate) fn dies_untold(net: &mut Net, name: &str, packet: &Packet, length: usize, reason: &str) {
+    let payload = vec![7; length + packet.payload - packet.len()];
+    let mac = net.next_hop(name, packet.dst);
+    let frame = frames::frame(packet, net.mac(name), mac, &payload);
+    let plan = net.plan(name, &frame);
+    assert!(plan.born.is_none() && plan.effects.is_empty(), "{:?} {:?}", plan.born, plan.effects);
+    net.send_frame(name, &frame).dies_of(reason);
+}

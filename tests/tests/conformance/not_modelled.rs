@@ -9,10 +9,10 @@ use vpclab_tests::packet::{Body, syn, udp};
 use vpclab_wire::Protocol;
 
 use crate::networks::{
-    CLIENT, CLIENT_V6, DB, PEER, WEB, WEB_PUBLIC, WEB_V6, accepted, document, entry, packet, refused, tcp_of,
-    with,
+    CLIENT, CLIENT_V6, DB, PEER, WEB, WEB_PUBLIC, WEB_V6, accepted, document, entry, everything, packet,
+    refused, tcp_of, with,
 };
-use crate::transit_networks::hub;
+use crate::transit_networks::{hub, with_hub};
 
 /// The network with a load balancer in both subnets, which has these attributes beside them.
 fn balanced(attributes: Value) -> Net {
@@ -66,7 +66,7 @@ fn every_such_kind_is_valid_and_nothing_of_it_is_lost() {
         assert_eq!(stored.vpc.as_ref().unwrap().as_str(), "v");
         assert_eq!(stored.subnets.len(), 1);
         assert_eq!(stored.attributes["something_of_its_own"]["nested"][1], 2, "{}", kind.plural);
-        assert_eq!(stored.tags["team"], "a");
+        assert_eq!(stored.labels.tags["team"], "a");
         let listed = serde_json::to_value(&net.topology).unwrap();
         assert_eq!(listed[kind.plural]["x"]["vpc"], "v", "under its own key");
         for interface in &stored.network_interfaces {
@@ -353,4 +353,136 @@ fn what_is_not_modelled_elsewhere_changes_nothing_here() {
     assert!(net.converses("web", &packet(WEB, DB, syn(1, 2))));
     assert!(net.converses("web", &packet(WEB, PEER, syn(1, 2))));
     assert!(net.converses("web", &packet(WEB, CLIENT, syn(1, 2))));
+}
+
+/// Marks a resource as one of which not all is known.
+fn mark(document: &mut Value, kind: &str, name: &str) {
+    document[kind][name]["not_modelled"] = json!("nobody knows");
+}
+
+#[test]
+fn what_is_not_known_of_a_resource_makes_unknown_what_depends_on_it_and_nothing_else() {
+    // What asks whom, and which resource has to be known for that.
+    for (kind, name, from, to, depends) in [
+        ("vpcs", "v", "web", "db", true),
+        ("subnets", "private", "web", "db", true),
+        ("subnets", "public", "client", "web", true),
+        ("subnets", "private", "client", "web", false),
+        ("instances", "db", "web", "db", true),
+        ("instances", "db", "client", "web", false),
+        ("network_interfaces", "eni", "eni", "db", true),
+        ("network_acls", "acl", "web", "db", true),
+        ("network_acls", "acl", "client", "web", true),
+        ("route_tables", "public", "web", "db", true),
+        ("route_tables", "v/main", "web", "peer", false),
+        ("internet_gateways", "igw", "web", "client", true),
+        ("internet_gateways", "igw", "client", "web", true),
+        ("internet_gateways", "igw", "web", "db", false),
+        ("vpc_peering_connections", "pcx", "web", "far", true),
+        ("vpc_peering_connections", "pcx", "web", "db", false),
+        ("vpcs", "w", "web", "far", true),
+        ("vpcs", "w", "web", "db", false),
+        ("managed_prefix_lists", "list", "web", "far", true),
+        ("managed_prefix_lists", "list", "web", "peer", false),
+        ("managed_prefix_lists", "list", "client", "web", true),
+    ] {
+        let setup = |d: &mut Value| {
+            d["network_acls"] = json!({ "acl": { "vpc": "v", "subnets": ["public"],
+                "ingress": [entry(1, "allow", "0.0.0.0/0")], "egress": [entry(1, "allow", "0.0.0.0/0")] } });
+            d["network_interfaces"]["eni"] = json!({ "subnet": "public", "security_groups": ["open"] });
+            d["instances"]["two"] =
+                json!({ "network_interfaces": [{ "network_interface": "eni", "device_index": 0 }] });
+            d["managed_prefix_lists"] = json!({ "list": { "address_family": "IPv4", "max_entries": 2,
+                "entries": [{ "cidr": "192.0.2.0/24" }] } });
+            let routes = d["route_tables"]["public"]["routes"].as_array_mut().unwrap();
+            routes.push(json!({ "destination_prefix_list": "list", "gateway": "igw" }));
+            routes.push(json!({ "cidr_block": "10.1.0.0/16", "vpc_peering_connection": "pcx" }));
+            d["vpcs"]["w"] = json!({ "cidr_block": "10.1.0.0/16" });
+            d["subnets"]["far"] = json!({ "vpc": "w", "cidr_block": "10.1.0.0/24" });
+            d["vpc_peering_connections"] =
+                json!({ "pcx": { "vpc": "v", "peer_vpc": "w", "auto_accept": true } });
+            d["route_tables"]["w/main"] =
+                json!({ "routes": [{ "cidr_block": "10.0.0.0/16", "vpc_peering_connection": "pcx" }] });
+            d["security_groups"]["far"] = json!({ "vpc": "w", "ingress": [everything()] });
+            d["instances"]["far"] = json!({ "subnet": "far", "security_groups": ["far"] });
+        };
+        let known = with(setup);
+        assert_eq!(asked(&known, from, to, tcp(443)).reachable, Some(true), "{from} to {to}");
+        let net = with(|d| {
+            setup(d);
+            mark(d, kind, name);
+        });
+        let told = asked(&net, from, to, tcp(443));
+        assert_eq!(told.reachable, if depends { None } else { Some(true) }, "{kind}.{name}: {from} to {to}");
+        let expected = if depends { vec![name.to_owned()] } else { Vec::new() };
+        assert_eq!(depends_on(&net, &told), expected, "{kind}.{name}: {from} to {to}");
+    }
+}
+
+#[test]
+fn what_is_known_of_filters_decides_and_only_the_rest_is_unknown() {
+    let mut net = with(|d| {
+        d["security_groups"]["half"] =
+            json!({ "vpc": "v", "ingress": [tcp_of(443, "0.0.0.0/0")], "not_modelled": "more" });
+        d["instances"]["db"]["security_groups"] = json!(["half"]);
+    });
+    assert_eq!(asked(&net, "web", "db", tcp(443)).reachable, Some(true), "a known rule allows it");
+    let rest = asked(&net, "web", "db", tcp(80));
+    assert_eq!((rest.reachable, depends_on(&net, &rest)), (None, vec!["half".to_owned()]));
+    assert_eq!(
+        asked(&net, "web", "db", TrafficQuestion::All).reachable,
+        None,
+        "some pass, and of the rest nobody knows"
+    );
+    net.send("web", &packet(WEB, DB, syn(40_000, 443))).arrives_at("db");
+    net.send("web", &packet(WEB, DB, syn(40_000, 80))).dies_of("not-modelled");
+    // What denies it surely makes it a no, before or behind the unknown.
+    for subnet in ["public", "private"] {
+        let denied = with(|d| {
+            d["security_groups"]["half"] = json!({ "vpc": "v", "not_modelled": "all" });
+            d["instances"]["db"]["security_groups"] = json!(["half"]);
+            d["network_acls"] = json!({ "acl": { "vpc": "v", "ingress": [], "egress": [] } });
+            d["subnets"][subnet]["network_acl"] = json!("acl");
+        });
+        let told = asked(&denied, "web", "db", tcp(80));
+        assert_eq!(told.reachable, Some(false), "{subnet}");
+        assert!(told.blockers.iter().all(|blocker| matches!(blocker.reason, DropReason::NetworkAcl { .. })));
+    }
+    let listed = with(|d| {
+        d["managed_prefix_lists"] =
+            json!({ "list": { "address_family": "IPv4", "max_entries": 1, "not_modelled": "AWS knows" } });
+        d["security_groups"]["by-list"] = json!({ "vpc": "v", "ingress": [
+            { "protocol": "tcp", "from_port": 443, "to_port": 443, "prefix_lists": ["list"] }, tcp_of(80, "0.0.0.0/0")] });
+        d["instances"]["db"]["security_groups"] = json!(["by-list"]);
+    });
+    assert_eq!(asked(&listed, "web", "db", tcp(443)).reachable, None);
+    assert_eq!(asked(&listed, "web", "db", tcp(80)).reachable, Some(true));
+}
+
+#[test]
+fn an_address_that_somebody_unknown_may_have_is_not_nobodys() {
+    let mut net = with(|d| mark(d, "instances", "db"));
+    net.send("web", &packet(WEB, "10.0.2.77", syn(1, 2))).dies_of("not-modelled");
+    let mut known = with(|_| {});
+    known.send("web", &packet(WEB, "10.0.2.77", syn(1, 2))).dies_of("no-such-address");
+    // One that has no public address as far as anybody knows.
+    let net = with(|d| mark(d, "instances", "db"));
+    assert_eq!(asked(&net, "client", "db", tcp(443)).reachable, None);
+    assert_eq!(asked(&with(|_| {}), "client", "db", tcp(443)).reachable, Some(false));
+}
+
+#[test]
+fn what_is_not_known_of_a_transit_gateway_is_unknown_behind_it() {
+    for (kind, name) in [
+        ("transit_gateways", "hub"),
+        ("transit_gateway_vpc_attachments", "a"),
+        ("transit_gateway_vpc_attachments", "b"),
+        ("transit_gateway_route_tables", "hub/default"),
+    ] {
+        let net = with_hub(|d| mark(d, kind, name));
+        let told = asked(&net, "a-one", "b-one", tcp(443));
+        assert_eq!((told.reachable, depends_on(&net, &told)), (None, vec![name.to_owned()]), "{kind}.{name}");
+    }
+    let net = with_hub(|_| {});
+    assert_eq!(asked(&net, "a-one", "b-one", tcp(443)).reachable, Some(true));
 }

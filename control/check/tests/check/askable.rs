@@ -27,7 +27,7 @@ fn told(network: &Network, tests: &str) -> Vec<String> {
 
 #[test]
 fn every_end_port_and_protocol_that_does_not_exist_is_told_at_its_key() {
-    let nobody = |name: &str| format!("no instance, network interface or internet host is called `{name}`; ");
+    let nobody = |name: &str| format!("nothing that can be asked about is called `{name}`; ");
     for (test, mistakes) in [
         ("from: web-1, to: 'db-1:5432'", vec![]),
         ("from: web-1, to: 'db-1:543222'", vec!["to: 543222 is not a port; give one from 1 to 65535".to_owned()]),

@@ -63,7 +63,7 @@ fn packets_that_contradict_explain_fail_the_test_whatever_it_expected() {
 fn a_test_that_could_not_run_has_failed() {
     let network = quickstart();
     for (from, to, says) in [
-        ("web-1", "nobody:80", "it cannot be asked: no instance"),
+        ("web-1", "nobody:80", "it cannot be asked: nothing"),
         ("client", "db-1", "it could not run: a question about every protocol or port is no packet"),
         ("client", "db-1/tcp", "it could not run: a question about every protocol or port is no packet"),
         ("web-1", "db-1/50", "it could not run: guests do not speak protocol 50"),

@@ -13,11 +13,12 @@ mod networks;
 mod not_modelled;
 mod questions;
 mod reports;
+mod sets;
 mod undeclared;
 
 use std::path::PathBuf;
 
-use vpclab_api::{ApiError, Expected, ExplainRequest, Explained, Explanation, TestResult};
+use vpclab_api::{Answers, ApiError, Expected, ExplainRequest, Explained, Explanation, TestResult};
 use vpclab_check::{Because, Prober, TestCase, run};
 use vpclab_engine::Fabric;
 use vpclab_model::{Document, Syntax, Topology};
@@ -48,7 +49,15 @@ impl Network {
     fn ask(&self, request: &ExplainRequest) -> Result<Explanation, ApiError> {
         match vpclab_check::explain(&self.fabric, &self.topology, request)? {
             Explained::One(one) => Ok(*one),
-            Explained::Many(_) => panic!("one pair of ends has one answer"),
+            Explained::Many(many) => panic!("one pair of ends has one answer: {many:?}"),
+        }
+    }
+
+    /// The answers for every pair of what two names hold.
+    fn pairs(&self, from: &str, to: &str) -> Answers {
+        match vpclab_check::explain(&self.fabric, &self.topology, &request(from, to)) {
+            Ok(Explained::Many(answers)) => answers,
+            other => panic!("{from} -> {to}: {other:?}"),
         }
     }
 

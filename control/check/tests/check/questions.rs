@@ -72,11 +72,10 @@ fn what_is_no_question_is_refused_with_the_reason() {
         ("web-1", "db-1:0", "InvalidParameterValue", "0 is not a port"),
         ("web-1", "db-1:22/icmp", "InvalidParameterCombination", "only tcp and udp have ports"),
         ("web-1:80", "db-1", "InvalidParameterValue", "belongs to the destination"),
-        ("web-1", "10.0.2.0/24", "UnsupportedOperation", "a CIDR block"),
-        ("web-1", "private-a:5432", "UnsupportedOperation", "the subnet private-a; this version"),
-        ("web", "db-1", "UnsupportedOperation", "the security group web"),
-        ("igw", "db-1", "UnsupportedOperation", "the internet gateway igw"),
-        ("web-1", "shop", "UnsupportedOperation", "the VPC shop"),
+        ("web-1", "10.0.3.0/24", "InvalidParameterValue", "nobody who sends or receives is in it"),
+        ("web-1", "privte-a:80", "InvalidInstanceID.NotFound", "did you mean `private-a`?"),
+        ("web-1", "tag:blue", "InvalidParameterValue", "write tag:KEY=VALUE"),
+        ("web-1", "tag:team=blue", "InvalidParameterValue", "nobody who sends or receives is in it"),
         ("web-1", "shop/10.0.2.99", "InvalidNetworkInterfaceID.NotFound", "no interface of the VPC shop"),
         (
             "web-1",
@@ -86,7 +85,6 @@ fn what_is_no_question_is_refused_with_the_reason() {
         ),
         ("web-1", "10.0.2.10/6", "InvalidParameterValue", "write `10.0.2.10` with --protocol 6"),
         ("web-1", "shop/10.0.2.10/17", "InvalidParameterValue", "write `shop/10.0.2.10` with --protocol 17"),
-        ("web-1", "10.0.0.0/16", "UnsupportedOperation", "a CIDR block"),
         ("web-1", "internet:10.0.0.1", "InvalidParameterValue", "not a public address"),
         ("web-1", "internet:nowhere", "InvalidParameterValue", "`nowhere` is not an address"),
         ("web-1", "web-1:80", "InvalidParameterCombination", "never reaches the network"),
@@ -178,14 +176,17 @@ fn an_address_of_several_vpcs_needs_its_vpc() {
 }
 
 #[test]
-fn an_instance_is_its_primary_interface_and_the_others_go_by_their_names() {
+fn an_instance_sends_by_its_primary_interface_and_is_asked_by_each() {
     let network = yaml(
         "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
          subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24}, t: {vpc: v, cidr_block: 10.0.1.0/24}}\n\
          network_interfaces: {p: {subnet: s, private_ip: 10.0.0.10}, q: {subnet: t, private_ip: 10.0.1.10}}\n\
          instances: {a: {network_interfaces: [{network_interface: p, device_index: 0}, {network_interface: q, device_index: 1}]}, b: {subnet: s}}\n",
     );
-    assert_eq!(network.explain("b", "a:80").to.address.as_deref(), Some("10.0.0.10"));
+    let each = network.pairs("b", "a:80").answers;
+    let asked: Vec<_> = each.iter().map(|one| (one.to.name.as_str(), one.to.address.as_deref())).collect();
+    assert_eq!(asked, [("p", Some("10.0.0.10")), ("q", Some("10.0.1.10"))]);
+    assert_eq!(network.explain("a", "b:80").from.address.as_deref(), Some("10.0.0.10"));
     let by_interface = network.explain("b", "q:80").to;
     assert_eq!(
         (by_interface.kind.as_str(), by_interface.address.as_deref()),

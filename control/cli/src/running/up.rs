@@ -49,6 +49,7 @@ pub(crate) fn up(up: &Up) -> Result<Answer, Failure> {
         document: Document::from_path(&up.topology)?,
         document_path: Some(up.topology.clone()),
         plain_devices: up.plain,
+        clear_dead_labs: true,
         owner: owner.transpose()?,
         explain: Arc::new(vpclab_check::explain),
         started,

@@ -1,6 +1,7 @@
 //! Does a change happen whole or not at all?
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vpclab_api::ExplainRequest;
@@ -8,7 +9,7 @@ use vpclab_daemon::ClientError;
 use vpclab_model::Document;
 use vpclab_tap::Netns;
 
-use crate::fixture::{Inhabitant, Lab, live, topology, unique_name, without};
+use crate::fixture::{Inhabitant, Lab, live, topology, unique_name, wait_until, without};
 
 fn refusal(error: ClientError) -> vpclab_api::ErrorBody {
     match error {
@@ -277,4 +278,39 @@ fn every_failure_of_the_api_is_an_error_with_a_code() {
     }
     std::fs::remove_file(file).unwrap();
     assert_eq!(lab.client.generation().unwrap().generation, 1);
+}
+
+/// A NAT gateway beside an instance in another subnet, with a second address or after it was taken away.
+fn with_nat_gateway(secondary: &Value) -> Value {
+    json!({
+        "vpcs": { "v": { "cidr_block": "10.7.0.0/16" } },
+        "subnets": {
+            "one": { "vpc": "v", "cidr_block": "10.7.1.0/24" },
+            "two": { "vpc": "v", "cidr_block": "10.7.2.0/24" } },
+        "nat_gateways": { "nat": { "subnet": "two", "connectivity_type": "private", "private_ip": "10.7.2.20",
+            "secondary_private_ips": secondary, "max_drain_duration_seconds": 2 } },
+        "instances": { "a": { "subnet": "one", "private_ip": "10.7.1.10" } }
+    })
+}
+
+#[test]
+fn an_address_that_a_nat_gateway_has_lost_is_nobodys_when_its_flows_are_over() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::up(&with_nat_gateway(&json!(["10.7.2.21"])));
+    let dropped = |reason: &str| {
+        assert!(!lab.pings("a", "10.7.2.21"));
+        let counters = lab.client.counters().unwrap().dropped;
+        counters.iter().filter(|drop| drop.reason == reason).map(|drop| drop.frames).sum::<u64>()
+    };
+    assert_eq!(dropped("nat-no-mapping"), 1);
+    let before = Instant::now();
+    assert_eq!(lab.put(&with_nat_gateway(&json!([]))).generation, 2);
+    assert_eq!(dropped("nat-no-mapping"), 2, "it drains");
+    // Nobody has to change anything.
+    wait_until("the address is nobody's", || dropped("no-such-address") > 0);
+    assert!(before.elapsed() > Duration::from_secs(2), "the flows have their time");
+    assert_eq!(lab.client.generation().unwrap().generation, 2, "what is declared is the same");
+    assert_eq!(lab.put(&with_nat_gateway(&json!([]))).generation, 3);
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -27,7 +27,8 @@ pub(crate) struct Lab {
     pub(crate) name: String,
     pub(crate) client: Client,
     process: Option<Child>,
-    plain: bool,
+    /// What the daemon is told besides its name and topology.
+    words: &'static [&'static str],
 }
 
 /// A process that lives in a namespace and does nothing.
@@ -55,20 +56,31 @@ pub(crate) fn lab_name() -> String {
 
 impl Lab {
     pub(crate) fn up(topology: &Value) -> Self {
-        Self::start(topology, false)
+        Self::start(topology, &[])
     }
 
-    pub(crate) fn start(topology: &Value, plain: bool) -> Self {
+    pub(crate) fn start(topology: &Value, words: &'static [&'static str]) -> Self {
         let name = lab_name();
         let client = Client::new(&name).unwrap();
-        let mut lab = Self { name, client, process: None, plain };
+        let mut lab = Self { name, client, process: None, words };
         lab.restart(topology);
         lab
     }
 
     /// Starts the daemon again, under the same name.
     pub(crate) fn restart(&mut self, topology: &Value) {
-        let mut process = spawn(&self.name, topology, self.plain);
+        let process = spawn(&self.name, topology, self.words);
+        self.await_start(process);
+    }
+
+    /// The same with the programs of `directory` in place of the system's.
+    pub(crate) fn restart_with(&mut self, topology: &Value, directory: &Path) {
+        let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
+        let process = start(&self.name, topology, self.words, &[("PATH", path)]);
+        self.await_start(process);
+    }
+
+    fn await_start(&mut self, mut process: Child) {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with("ready after "), "the daemon did not become ready: {line:?}");
@@ -192,14 +204,19 @@ impl Drop for Inhabitant {
 }
 
 /// Starts the daemon without waiting for it.
-pub(crate) fn spawn(lab: &str, topology: &Value, plain: bool) -> Child {
+pub(crate) fn spawn(lab: &str, topology: &Value, words: &[&str]) -> Child {
+    start(lab, topology, words, &[])
+}
+
+fn start(lab: &str, topology: &Value, words: &[&str], environment: &[(&str, String)]) -> Child {
     // Tests are in target/PROFILE/deps, examples beside.
     let tests = std::env::current_exe().unwrap();
     let program = tests.parent().unwrap().parent().unwrap().join("examples/labd");
     assert!(program.exists(), "build the daemon first: cargo build -p vpclab-daemon --example labd");
     let file = document(lab, topology);
     let mut command = Command::new(program);
-    command.arg(lab).arg(&file).args(plain.then_some("plain"));
+    command.arg(lab).arg(&file).args(words);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 

@@ -1,6 +1,5 @@
 //! Is everything that a live test may leave behind found by `scripts/leftovers.sh`?
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,31 +11,17 @@ use crate::fixture::{Inhabitant, document_path, ip, live, name_in};
 /// No process has this id: Linux gives none above 2^22.
 const NOBODY: u32 = 4_999_999;
 
-/// Namespaces and files that go away with the test.
+/// A namespace and files that go away with the test.
 struct Traces {
     namespaces: Vec<String>,
     directories: Vec<PathBuf>,
-    /// Held, so that no lab which another test starts meanwhile takes ours for a dead one and removes it.
-    _lock: File,
 }
 
 impl Drop for Traces {
     fn drop(&mut self) {
         self.namespaces.iter().for_each(|name| drop(Netns::delete(name)));
-        self.directories.iter().for_each(|path| drop(std::fs::remove_dir_all(path)));
+        self.directories.iter().for_each(|path| drop(std::fs::remove_dir(path)));
     }
-}
-
-/// Makes a lab's directory that appears with its lock held.
-fn locked_directory(lab: &str) -> (PathBuf, File) {
-    let directory = paths(lab).unwrap().directory;
-    // Names with a dot are nobody's lab.
-    let hidden = directory.with_file_name(format!(".{lab}"));
-    std::fs::create_dir_all(&hidden).unwrap();
-    let lock = File::create(hidden.join("lock")).unwrap();
-    lock.lock().unwrap();
-    std::fs::rename(hidden, &directory).unwrap();
-    (directory, lock)
 }
 
 #[test]
@@ -47,7 +32,6 @@ fn the_scan_for_leftovers_finds_every_kind_of_name_once_its_test_has_ended() {
     let [lab, foreign, docker, elsewhere, document] =
         ["lab", "foreign", "docker", "docker-elsewhere", "document"].map(|what| name_in(NOBODY, what));
     let temporary = |name: &str| std::env::temp_dir().join(name);
-    let (directory, lock) = locked_directory(&lab);
     let traces = Traces {
         namespaces: vec![foreign.clone(), format!("vpclab-{lab}-a")],
         directories: vec![
@@ -55,9 +39,8 @@ fn the_scan_for_leftovers_finds_every_kind_of_name_once_its_test_has_ended() {
             temporary(&elsewhere),
             temporary(&document),
             document_path(&lab),
-            directory,
+            paths(&lab).unwrap().directory,
         ],
-        _lock: lock,
     };
     traces.directories.iter().for_each(|path| std::fs::create_dir_all(path).unwrap());
     traces.namespaces.iter().for_each(|name| drop(Netns::create(name).unwrap()));

@@ -56,6 +56,7 @@ fn a_second_daemon_of_a_lab_is_refused_with_the_pid_of_the_first() {
         document: vpclab_model::Document::from(topology()),
         document_path: None,
         plain_devices: false,
+        clear_dead_labs: false,
         owner: None,
         explain: std::sync::Arc::new(|_, _, _| Err(vpclab_api::ApiError::new("Unavailable", ""))),
         started: std::time::Instant::now(),
@@ -113,7 +114,7 @@ fn a_daemon_that_is_dying_is_no_reason_not_to_start() {
     }
     let lab = lab_name();
     let dying = Dying::start(&lab);
-    let mut process = spawn(&lab, &topology(), false);
+    let mut process = spawn(&lab, &topology(), &[]);
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.starts_with("ready after "), "{line:?}");
@@ -272,7 +273,7 @@ fn of_several_starts_at_once_exactly_one_wins() {
     }
     for _ in 0..3 {
         let mut lab = Lab::up(&topology());
-        let starts: Vec<_> = (0..4).map(|_| spawn(&lab.name, &topology(), false)).collect();
+        let starts: Vec<_> = (0..4).map(|_| spawn(&lab.name, &topology(), &[])).collect();
         // In the midst of it the one that runs ends, in order.
         assert!(lab.interrupt());
         let mut starts: Vec<_> = starts
@@ -298,7 +299,7 @@ fn of_several_starts_at_once_exactly_one_wins() {
         assert_eq!(lab.remains(), Vec::<String>::new());
 
         // And where nothing was before, exactly one.
-        let starts: Vec<_> = (0..4).map(|_| spawn(&lab.name, &topology(), false)).collect();
+        let starts: Vec<_> = (0..4).map(|_| spawn(&lab.name, &topology(), &[])).collect();
         let mut ready = 0;
         for mut process in starts {
             let mut line = String::new();
@@ -360,7 +361,7 @@ fn a_start_that_fails_after_a_crash_leaves_what_it_found() {
     std::fs::create_dir(&socket).unwrap();
     let mut more = topology();
     more["instances"]["d"] = serde_json::json!({ "subnet": "one" });
-    let mut process = spawn(&lab.name, &more, false);
+    let mut process = spawn(&lab.name, &more, &[]);
     assert!(!process.wait().unwrap().success());
     assert_eq!(lab.remains(), before, "and nothing of the new instance");
     assert_eq!(lab.ip("b", "-o address show eth0").lines().count(), addresses.lines().count());
@@ -371,20 +372,6 @@ fn a_start_that_fails_after_a_crash_leaves_what_it_found() {
 }
 
 #[test]
-fn a_dead_lab_where_nobody_lives_is_removed_by_the_next_of_another_name() {
-    if !live() {
-        return;
-    }
-    let (mut empty, mut inhabited) = (Lab::up(&topology()), Lab::up(&topology()));
-    let _inhabitant = Inhabitant::of(&inhabited.netns("a"));
-    empty.kill();
-    inhabited.kill();
-    let _other = Lab::up(&topology());
-    crate::fixture::wait_until("the empty lab is removed", || empty.remains().is_empty());
-    assert_eq!(inhabited.remains().len(), 5, "a lab where somebody lives is left alone");
-}
-
-#[test]
 fn a_start_that_fails_leaves_nothing() {
     if !live() {
         return;
@@ -392,7 +379,7 @@ fn a_start_that_fails_leaves_nothing() {
     let name = lab_name();
     let in_the_way = format!("vpclab-{name}-b");
     let foreign = Netns::create(&in_the_way).unwrap();
-    let mut process = spawn(&name, &topology(), false);
+    let mut process = spawn(&name, &topology(), &[]);
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!((line.as_str(), process.wait().unwrap().success()), ("", false));

@@ -42,14 +42,18 @@ pub(super) fn vpc_endpoint_service(mut r: Resource<'_>) -> Result<(), String> {
 pub(super) fn network_firewall(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
     m.reference("VpcId", "vpc", "vpcs");
-    if let Given::Known(mappings) = m.properties.maps("SubnetMappings") {
-        let mut subnets = Vec::new();
-        for mut mapping in mappings {
-            if let Given::Known(subnet) = m.referred_in(&mut mapping, "SubnetId", "subnets", None) {
-                subnets.push(subnet);
+    match m.properties.maps("SubnetMappings") {
+        Given::Known(mappings) => {
+            let mut subnets = Vec::new();
+            for mut mapping in mappings {
+                if let Given::Known(subnet) = m.referred_in(&mut mapping, "SubnetId", "subnets", None) {
+                    subnets.push(subnet);
+                }
             }
+            m.write("subnets", subnets);
         }
-        m.write("subnets", subnets);
+        Given::Absent => {}
+        Given::Unknown(unknown) => m.matters("SubnetMappings", &unknown),
     }
     m.note(NoteKind::Unknown, "what a network firewall lets pass is not modelled");
     r.tags();

@@ -86,6 +86,8 @@ pub(super) fn separate_rule(mut r: Resource<'_>, direction: &'static str) -> Res
     r.mapping.properties = properties;
     let by = r.mapping.by.clone();
     match rule {
+        // A rule of a group holds as it is written, whatever else is not known of the group.
+        Some(_) if r.mapping.uncertain.is_some() => {}
         Some(rule) => r.rules.add("security_groups", &group, direction, rule, &by),
         None if !r.mapping.properties.notes.iter().any(|note| note.kind == NoteKind::Unknown) => {}
         None => {

@@ -2,7 +2,8 @@
 //!
 //! The [`Evaluator`] knows parameters, pseudo parameters, mappings, conditions and every intrinsic function, across
 //! all stacks. What it returns has references and missing values as [`Token`]s inside texts; [`Evaluator::finished`]
-//! reads them back into [`Val`]. Attributes of resources (`Fn::GetAtt`) are in [`super::attributes`].
+//! reads them back into [`Val`]. Attributes of resources (`Fn::GetAtt`) are in [`super::attributes`], parameters in
+//! [`super::parameter`], conditions in [`super::condition`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,13 +12,13 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use super::attributes::Chosen;
-use super::stack::{Argument, Stack};
+use super::stack::Stack;
 use super::token::{Address, Piece, Token, pieces, plain, split};
 use super::yaml::spelled;
 use crate::val::{Missing, Named, Unknown, Val};
 
 /// How deep expressions lead to one another.
-const DEEPEST: usize = 100;
+pub(super) const DEEPEST: usize = 100;
 /// How many nodes are evaluated at most: templates that nobody wrote by hand stop here.
 const MOST_NODES: usize = 20_000_000;
 /// The zones of every region.
@@ -27,9 +28,9 @@ pub(super) const ZONES: [&str; 3] = ["a", "b", "c"];
 #[derive(Debug)]
 pub(super) struct Evaluator<'a> {
     stacks: &'a [Stack],
-    depth: Cell<usize>,
+    pub(super) depth: Cell<usize>,
     spent: Cell<usize>,
-    conditions: RefCell<BTreeMap<(usize, String), Result<bool, Token>>>,
+    pub(super) conditions: RefCell<BTreeMap<(usize, String), Result<bool, Token>>>,
     exports: RefCell<Option<Exports>>,
     /// Addresses that the templates use and do not state.
     pub(super) chosen: RefCell<Chosen>,
@@ -66,16 +67,6 @@ impl<'a> Evaluator<'a> {
     /// The text that an expression comes to, tokens and all.
     pub(super) fn text(&self, stack: usize, value: &Value) -> Option<String> {
         self.evaluate(stack, value).text()
-    }
-
-    /// Whether a resource is made, as its condition says; or what has no value.
-    pub(super) fn is_made(&self, stack: usize, logical: &str) -> Result<bool, Token> {
-        let Some(own) = self.stack(stack) else { return Ok(false) };
-        match own.template.resources.get(logical).and_then(|resource| resource.get("Condition")) {
-            Some(Value::String(condition)) => self.condition(stack, condition),
-            Some(Value::Bool(word)) => self.condition(stack, &word.to_string()),
-            _ => Ok(true),
-        }
     }
 
     /// What an expression comes to, with tokens in its texts.
@@ -115,7 +106,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn function(&self, stack: usize, function: &str, argument: &Value) -> Val {
+    pub(super) fn function(&self, stack: usize, function: &str, argument: &Value) -> Val {
         let known = match function {
             "GetAtt" => self.get_att_written(stack, argument),
             "Sub" => self.sub(stack, argument),
@@ -178,80 +169,6 @@ impl<'a> Evaluator<'a> {
             // What transforms make has names of its own, as MyFunctionRole.
             None => missing(own.name_of(name), format!("the template has no {name}")),
         }
-    }
-
-    fn parameter(&self, stack: usize, name: &str) -> Val {
-        let Some(own) = self.stack(stack) else { return Val::Null };
-        let Some(declared) = own.template.parameters.get(name) else { return Val::Null };
-        let of_type = declared.get("Type").and_then(Value::as_str).unwrap_or("String");
-        let from_ssm = of_type.starts_with("AWS::SSM::Parameter::Value");
-        let value = match own.arguments.get(name) {
-            Some(Argument::Text(text)) => Some(Val::Text(text.clone())),
-            Some(Argument::Of { stack, value }) => Some(self.evaluate(*stack, value)),
-            // What stands there is the name of the value.
-            None if from_ssm => None,
-            None => declared.get("Default").filter(|value| !value.is_null()).map(|value| {
-                let text = value
-                    .as_str()
-                    .map_or_else(|| Val::from(value.clone()), |text| Val::Text(text.to_owned()));
-                if of_type == "String" { as_text(text) } else { text }
-            }),
-        };
-        let value = match value {
-            Some(value) => value,
-            None => match self.chosen_zone(own, name, of_type) {
-                Some(zones) => return zones,
-                None => return Val::Text(self.missing_parameter(own, name, from_ssm).encode()),
-            },
-        };
-        let is_list = of_type == "CommaDelimitedList" || of_type.contains("List<");
-        match value {
-            Val::Text(text) if is_list => match Token::whole(&text) {
-                // A list of which nothing is known stays whole: its items are named by `Select`.
-                Some(token @ Token::Missing { .. }) => Val::Text(token.encode()),
-                _ if text.trim().is_empty() => Val::List(Vec::new()),
-                _ => Val::List(
-                    split(&text, ",").iter().map(|item| Val::Text(item.trim().to_owned())).collect(),
-                ),
-            },
-            Val::List(items) if !is_list => {
-                Val::Text(items.iter().filter_map(Val::text).collect::<Vec<_>>().join(","))
-            }
-            value => value,
-        }
-    }
-
-    fn missing_parameter(&self, own: &Stack, name: &str, from_ssm: bool) -> Token {
-        let why = if from_ssm {
-            format!("the value of the parameter {name} is kept in SSM")
-        } else {
-            format!("the parameter {name} has no value")
-        };
-        // The parameters of a nested stack are given by the one around it.
-        let remedy = own.address.is_empty().then(|| {
-            let qualified = if own.prefix.is_empty() { String::new() } else { format!("{}.", own.source) };
-            format!("give --parameter {qualified}{name}=VALUE")
-        });
-        let remedy = remedy.or_else(|| Some(format!("give {name} in the stack {}", own.address)));
-        Token::Missing { name: own.name_of(name), why, remedy }
-    }
-
-    /// The zone that a parameter without a value means: the first free one, or all.
-    fn chosen_zone(&self, own: &Stack, name: &str, of_type: &str) -> Option<Val> {
-        let zone = |letter: &str| Val::Text(format!("{}{letter}", own.region));
-        if !of_type.contains("AWS::EC2::AvailabilityZone::Name") || of_type.starts_with("AWS::SSM") {
-            return None;
-        }
-        if of_type.contains("List<") {
-            return Some(Val::List(ZONES.iter().map(|letter| zone(letter)).collect()));
-        }
-        let without_value = own.template.parameters.iter().filter(|(key, declared)| {
-            declared.get("Type").and_then(Value::as_str) == Some(of_type)
-                && declared.get("Default").is_none()
-                && !own.arguments.contains_key(*key)
-        });
-        let position = without_value.map(|(key, _)| key).position(|key| key == name)?;
-        ZONES.get(position % ZONES.len()).map(|letter| zone(letter))
     }
 
     fn get_att_written(&self, stack: usize, argument: &Value) -> Option<Val> {
@@ -497,127 +414,6 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    /// Whether a condition of the template holds.
-    pub(super) fn condition(&self, stack: usize, name: &str) -> Result<bool, Token> {
-        let key = (stack, name.to_owned());
-        if let Some(known) = self.conditions.borrow().get(&key) {
-            return known.clone();
-        }
-        let Some(own) = self.stack(stack) else { return Ok(false) };
-        let truth = match spelled(&own.template.conditions, name) {
-            Some(condition) => self.truth(stack, condition),
-            None => Err(Token::missing(own.name_of(name), format!("the template has no condition {name}"))),
-        };
-        self.conditions.borrow_mut().insert(key, truth.clone());
-        truth
-    }
-
-    fn truth(&self, stack: usize, value: &Value) -> Result<bool, Token> {
-        if self.depth.get() >= DEEPEST {
-            return Err(Token::missing("condition", "the condition leads back to itself"));
-        }
-        self.depth.set(self.depth.get() + 1);
-        let truth = match value {
-            Value::Object(map) => match single(map) {
-                Some(("Condition", Value::String(name))) => self.condition(stack, name),
-                Some(("Condition", Value::Bool(word))) => self.condition(stack, &word.to_string()),
-                Some((function, argument)) if function.starts_with("Fn::") => {
-                    self.truth_of(stack, function.trim_start_matches("Fn::"), argument)
-                }
-                _ => self.truth_of_value(stack, value),
-            },
-            other => self.truth_of_value(stack, other),
-        };
-        self.depth.set(self.depth.get() - 1);
-        truth
-    }
-
-    fn truth_of_value(&self, stack: usize, value: &Value) -> Result<bool, Token> {
-        match self.evaluate(stack, value) {
-            Val::Bool(yes) => Ok(yes),
-            Val::Text(text) if text.eq_ignore_ascii_case("true") => Ok(true),
-            Val::Text(text) if text.eq_ignore_ascii_case("false") => Ok(false),
-            Val::Text(text) => Err(Token::first_missing(&text)
-                .unwrap_or_else(|| Token::missing(&*text, format!("{text} is no condition")))),
-            _ => Err(Token::missing("condition", "it is no condition")),
-        }
-    }
-
-    fn truth_of(&self, stack: usize, function: &str, argument: &Value) -> Result<bool, Token> {
-        let arguments = || argument.as_array().map(Vec::as_slice).unwrap_or_default();
-        let all = |wanted: bool| {
-            let mut unknown = None;
-            for argument in arguments() {
-                match self.truth(stack, argument) {
-                    Ok(truth) if truth == wanted => return Ok(wanted),
-                    Ok(_) => {}
-                    Err(token) => unknown = unknown.or(Some(token)),
-                }
-            }
-            unknown.map_or(Ok(!wanted), Err)
-        };
-        match (function, arguments()) {
-            ("And", _) => all(false),
-            ("Or", _) => all(true),
-            ("Not", [single]) => self.truth(stack, single).map(|truth| !truth),
-            ("Not", []) => self.truth(stack, argument).map(|truth| !truth),
-            ("Equals", [left, right]) => {
-                equal(&self.evaluate(stack, left), &self.evaluate(stack, right), |name| {
-                    self.is_id(stack, name)
-                })
-            }
-            ("Contains" | "EachMemberIn" | "EachMemberEquals", [left, right]) => {
-                let items = |value: &Value| match self.evaluate(stack, value) {
-                    Val::List(items) => items,
-                    single => vec![single],
-                };
-                let (left, right) = (items(left), items(right));
-                let is_in = |item: &Val, all: &[Val]| {
-                    let mut unknown = None;
-                    for other in all {
-                        match equal(item, other, |_| false) {
-                            Ok(true) => return Ok(true),
-                            Ok(false) => {}
-                            Err(token) => unknown = Some(token),
-                        }
-                    }
-                    unknown.map_or(Ok(false), Err)
-                };
-                if function == "Contains" {
-                    return right.first().map_or(Ok(false), |item| is_in(item, &left));
-                }
-                for item in &left {
-                    if !is_in(item, &right)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-            _ => {
-                let value = self.function(stack, function, argument);
-                match value.text().as_deref() {
-                    Some("true") => Ok(true),
-                    Some("false") => Ok(false),
-                    text => Err(text.and_then(Token::first_missing).unwrap_or_else(|| {
-                        Token::missing(function, format!("Fn::{function} is no condition"))
-                    })),
-                }
-            }
-        }
-    }
-
-    /// Whether a parameter without a value is an id: it then is something, and no text that a template compares it to.
-    fn is_id(&self, stack: usize, name: &str) -> bool {
-        let Some(own) = self.stack(stack) else { return false };
-        let key = name.strip_prefix(&own.prefix).unwrap_or(name);
-        let of_type = own.template.parameters.get(key).and_then(|declared| declared.get("Type"));
-        let of_type = of_type.and_then(Value::as_str).unwrap_or_default().trim_start_matches("List<");
-        (of_type.starts_with("AWS::") && !of_type.starts_with("AWS::SSM::"))
-            || own.template.resources.values().any(|resource| {
-                resource.get("Properties").is_some_and(|properties| refers_by_id(properties, key, false))
-            })
-    }
-
     /// What was evaluated, with tokens read back.
     pub(super) fn finished(&self, value: Val) -> Val {
         match value {
@@ -660,40 +456,6 @@ pub(super) fn missing(name: impl Into<String>, why: impl Into<String>) -> Val {
     Val::Text(Token::missing(name, why).encode())
 }
 
-/// Attributes that take ids of resources.
-const IDS: &[&str] = &[
-    "VpcId",
-    "PeerVpcId",
-    "SubnetId",
-    "SubnetIds",
-    "Subnets",
-    "VPCZoneIdentifier",
-    "GroupId",
-    "GroupSet",
-    "SecurityGroups",
-    "SecurityGroupIds",
-    "SourceSecurityGroupId",
-    "DestinationSecurityGroupId",
-    "VpcSecurityGroupIds",
-    "VPCSecurityGroups",
-    "RouteTableId",
-    "TransitGatewayId",
-    "NetworkInterfaceId",
-];
-
-/// Whether `{"Ref": name}` stands where ids do.
-fn refers_by_id(value: &Value, name: &str, is_id: bool) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(|item| refers_by_id(item, name, is_id)),
-        Value::Object(map) => map.iter().any(|(key, value)| match key.as_str() {
-            "Ref" => is_id && value.as_str() == Some(name),
-            key if key.starts_with("Fn::") => refers_by_id(value, name, is_id),
-            key => refers_by_id(value, name, IDS.contains(&key)),
-        }),
-        _ => false,
-    }
-}
-
 fn first_item(list: Val) -> Option<Val> {
     match list {
         Val::List(items) => items.into_iter().next(),
@@ -705,7 +467,7 @@ fn item_of(list: &str, why: String, remedy: Option<String>, index: usize) -> Val
     Val::Text(Token::Missing { name: format!("{list}[{index}]"), why, remedy }.encode())
 }
 
-fn single(map: &Map<String, Value>) -> Option<(&str, &Value)> {
+pub(super) fn single(map: &Map<String, Value>) -> Option<(&str, &Value)> {
     let mut entries = map.iter();
     match (entries.next(), entries.next()) {
         (Some((key, value)), None) => Some((key, value)),
@@ -713,16 +475,8 @@ fn single(map: &Map<String, Value>) -> Option<(&str, &Value)> {
     }
 }
 
-/// A value of a parameter that is a text, whatever it was written as.
-fn as_text(value: Val) -> Val {
-    match &value {
-        Val::Number(_) | Val::Bool(_) => value.text().map_or(value, Val::Text),
-        _ => value,
-    }
-}
-
 /// The value as one text, items of a list with `separator` between them.
-fn flat(value: &Val, separator: &str) -> String {
+pub(super) fn flat(value: &Val, separator: &str) -> String {
     match value {
         Val::List(items) => {
             let items = items.iter().filter(|item| !item.is_null()).map(|item| flat(item, separator));
@@ -745,24 +499,6 @@ fn to_json(value: &Val) -> Value {
             Value::Object(map.iter().map(|(key, value)| (key.clone(), to_json(value))).collect())
         }
     }
-}
-
-/// Whether two values are the same text; or what of them has no value.
-fn equal(left: &Val, right: &Val, is_id: impl Fn(&str) -> bool) -> Result<bool, Token> {
-    let (left, right) = (flat(left, ","), flat(right, ","));
-    if left == right {
-        return Ok(true);
-    }
-    for text in [&left, &right] {
-        match Token::first_missing(text) {
-            Some(Token::Missing { name, .. }) if Token::whole(text).is_some() && is_id(&name) => {
-                return Ok(false);
-            }
-            Some(token) => return Err(token),
-            None => {}
-        }
-    }
-    Ok(false)
 }
 
 /// The text with a token in place of each `{{resolve:…}}`, whose value is kept elsewhere.

@@ -124,17 +124,17 @@ pub(super) fn instance(mut r: Resource<'_>) -> Result<(), String> {
         _ => None,
     };
     let groups = groups(&mut r);
-    if let Given::Known(check) = r.mapping.properties.boolean("SourceDestCheck") {
-        r.mapping.write("source_dest_check", check);
-    }
+    r.mapping.boolean("SourceDestCheck", "source_dest_check");
     match r.mapping.properties.maps("NetworkInterfaces") {
         Given::Known(interfaces) if !interfaces.is_empty() => {
             r.mapping.properties.silent(&["SubnetId"]);
             let tags_first = r.mapping.attributes.clone();
             interfaces_of(&mut r, interfaces, tags_first, zone.as_deref());
         }
-        Given::Unknown(unknown) => r.mapping.matters("NetworkInterfaces", &unknown),
-        _ => {
+        given => {
+            if let Given::Unknown(unknown) = given {
+                r.mapping.matters("NetworkInterfaces", &unknown);
+            }
             let properties = std::mem::replace(&mut r.mapping.properties, Properties::nothing());
             let (attributes, properties) = interface(&mut r, properties, zone.as_deref());
             r.mapping.properties = properties;
@@ -461,6 +461,9 @@ pub(super) fn launched(
     r: &mut Resource<'_>,
     data: &BTreeMap<String, Val>,
 ) -> (Option<Vec<String>>, Option<bool>) {
+    if matches!(data.get("NetworkInterfaces"), Some(Val::List(items)) if items.len() > 1) {
+        r.mapping.note(NoteKind::Omitted, "further interfaces of what it launches are not in the topology");
+    }
     let first = match data.get("NetworkInterfaces") {
         Some(Val::List(items)) => match items.first() {
             Some(Val::Map(map)) => Some(map),

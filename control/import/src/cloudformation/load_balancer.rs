@@ -105,7 +105,7 @@ pub(super) fn target_group(mut r: Resource<'_>) -> Result<(), String> {
             }
         }
         Given::Unknown(unknown) => {
-            m.note(NoteKind::Unknown, format!("Targets are not known: {}", unknown.why))
+            m.note(NoteKind::Unknown, format!("Targets are not known: {}", unknown.why));
         }
         _ => {}
     }

@@ -215,11 +215,15 @@ pub(super) fn eip_association(mut r: Resource<'_>) -> Result<(), String> {
         Given::Known(address) => Some(address),
         Given::Absent => None,
         Given::Unknown(unknown) => {
-            // With another address it would be another association.
-            m.properties.silence();
+            // With another address it would be another association: its interface has the address somewhere.
+            for (theirs, kind) in [("InstanceId", "instances"), ("NetworkInterfaceId", "network_interfaces")]
+            {
+                if let Given::Known(holder) = m.name_of(theirs, kind) {
+                    let why = format!("{} gives it {eip} at an address that is not known", m.by.address);
+                    m.estate.doubt(kind, &holder, why, &m.by);
+                }
+            }
             m.note(NoteKind::Unknown, format!("PrivateIpAddress is not known: {}", unknown.why));
-            let why = format!("{} gives it to an address that is not known", m.by.address);
-            m.estate.doubt("eips", &eip, why, &m.by);
             m.became_part_of("eips", &eip);
             return r.finish();
         }
@@ -243,8 +247,6 @@ pub(super) fn eip_association(mut r: Resource<'_>) -> Result<(), String> {
     }
     if !is_known {
         m.note(NoteKind::Unknown, "whose address it is is not known");
-        let why = format!("{} gives it to somebody who is not known", m.by.address);
-        m.estate.doubt("eips", &eip, why, &m.by);
     }
     m.became_part_of("eips", &eip);
     r.finish()

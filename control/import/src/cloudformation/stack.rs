@@ -47,6 +47,8 @@ pub(super) struct Stack {
     pub arguments: BTreeMap<String, Argument>,
     /// The stacks inside, by logical id; or why there is none.
     pub nested: BTreeMap<String, Result<usize, String>>,
+    /// The stack around it, and what it is called there.
+    pub parent: Option<(usize, String)>,
     /// What is to be said of the template as a whole.
     pub notes: Vec<Note>,
     depth: usize,
@@ -140,6 +142,7 @@ impl Stack {
             template,
             arguments: BTreeMap::new(),
             nested: BTreeMap::new(),
+            parent: None,
             notes,
             depth: 0,
         }
@@ -185,6 +188,7 @@ impl Stack {
             template,
             arguments,
             nested: BTreeMap::new(),
+            parent: Some((parent, logical.to_owned())),
             notes,
             depth: outer.depth + 1,
         })

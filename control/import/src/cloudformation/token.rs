@@ -112,12 +112,12 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
 }
 
 /// The parts of a text between commas, or whatever separates them, with tokens left whole.
-pub(super) fn split<'a>(text: &'a str, separator: &str) -> Vec<String> {
+pub(super) fn split(text: &str, separator: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     for piece in pieces(text) {
         match piece {
             Piece::Token(token) => {
-                parts.iter_mut().last().into_iter().for_each(|part| *part += &token.encode())
+                parts.iter_mut().last().into_iter().for_each(|part| *part += &token.encode());
             }
             Piece::Text(text) => {
                 for (position, part) in text.split(separator).enumerate() {

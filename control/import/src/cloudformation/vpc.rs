@@ -118,7 +118,7 @@ pub(super) fn subnet_cidr_block(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
     match m.properties.text("Ipv6CidrBlock") {
         Given::Known(block) => {
-            m.estate.set("subnets", &subnet, "ipv6_cidr_block", json!(block.trim()), &m.by)
+            m.estate.set("subnets", &subnet, "ipv6_cidr_block", json!(block.trim()), &m.by);
         }
         _ => {
             let why = format!("{} gives it an IPv6 block that is not known", m.by.address);
@@ -180,12 +180,17 @@ pub(super) fn peering(mut r: Resource<'_>) -> Result<(), String> {
     m.reference("PeerVpcId", "peer_vpc", "vpcs");
     m.properties.silent(&["AssumeRoleRegion"]);
     let role = m.properties.take("PeerRoleArn").is_some();
-    let text = |given: Given<String>, otherwise: &str| match given {
+    let mut text = |key: &str, otherwise: &str| match m.properties.text(key) {
         Given::Known(text) if !text.is_empty() => text,
-        _ => otherwise.to_owned(),
+        Given::Known(_) | Given::Absent => otherwise.to_owned(),
+        Given::Unknown(unknown) => {
+            // Who cannot know whose the peer is cannot know whether it is active.
+            m.doubt(format!("{key} is not known: {}", unknown.why));
+            otherwise.to_owned()
+        }
     };
-    let peer_region = text(m.properties.text("PeerRegion"), &region);
-    let peer_account = text(m.properties.text("PeerOwnerId"), &account);
+    let peer_region = text("PeerRegion", &region);
+    let peer_account = text("PeerOwnerId", &account);
     if peer_account == account || role {
         m.write("state", "active");
     } else {

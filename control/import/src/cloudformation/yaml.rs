@@ -4,6 +4,8 @@
 //! serves both; words are booleans as in YAML 1.1, without `y` and `n`, as templates that were deployed show; numbers
 //! whose text would change (`012345678901`) and dates stay texts. Merge keys and anchors work. Of a key that appears
 //! twice the last counts, as in AWS, and a note says so. What functions mean is left to [`super::functions`].
+//!
+//! serde knows no tags, so the tree is built from the events of the parser that serde-saphyr stands on.
 
 use std::collections::BTreeMap;
 

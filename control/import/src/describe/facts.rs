@@ -149,8 +149,8 @@ pub(super) fn home(item: &Item) -> Home {
     let region = text("Region").or_else(|| of_arn(3)).filter(|region| is_region(region)).or(zone);
     let owner = text("OwnerId").or_else(|| of_arn(4)).and_then(|owner| account(&owner));
     Home {
-        region: region.unwrap_or_else(|| item.region.name.clone()),
-        account: owner.unwrap_or_else(|| item.account.name.clone()),
+        region: region.unwrap_or_else(|| item.region.clone()),
+        account: owner.unwrap_or_else(|| item.account.clone()),
     }
 }
 

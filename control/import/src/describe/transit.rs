@@ -345,9 +345,9 @@ fn one_in_each_zone(facts: &Facts, vpc: &str) -> Vec<String> {
 fn far_gateway(estate: &mut Estate, name: &str, info: Option<&Val>, item: &Item) {
     let text = |key: &str| info.and_then(|info| info.text_of(key));
     let mut known = Map::new();
-    known.insert("region".to_owned(), json!(text("Region").unwrap_or_else(|| item.region.name.clone())));
+    known.insert("region".to_owned(), json!(text("Region").unwrap_or_else(|| item.region.clone())));
     let owner = text("OwnerId").and_then(|owner| account(&owner));
-    known.insert("owner".to_owned(), json!(owner.unwrap_or_else(|| item.account.name.clone())));
+    known.insert("owner".to_owned(), json!(owner.unwrap_or_else(|| item.account.clone())));
     estate.hint("transit_gateways", name, known);
 }
 

@@ -2,7 +2,7 @@
 
 use vpclab_import::Fate;
 
-use crate::fixture::{Templates, fate};
+use crate::fixture::{Templates, VPC, fate, resource};
 
 /// Whether a condition holds.
 #[track_caller]
@@ -58,16 +58,30 @@ fn conditions_are_evaluated() {
 }
 
 #[test]
-fn a_condition_that_is_not_known_leaves_its_resource_out() {
-    let imported = Templates::one(
-        "
-Conditions: { Unknown: !Equals ['{{resolve:ssm:x}}', y] }
-Resources:
-  Gateway: { Type: AWS::EC2::InternetGateway, Condition: Unknown }
-  Bucket: { Type: AWS::S3::Bucket, Condition: Unknown }
-",
-    )
+fn where_a_condition_is_not_known_what_it_decides_is_marked() {
+    let imported = Templates::one(&format!(
+        "{VPC}
+  Gateway: {{ Type: AWS::EC2::InternetGateway, Condition: Unknown }}
+  Bucket: {{ Type: AWS::S3::Bucket, Condition: Unknown }}
+  Table: {{ Type: AWS::EC2::RouteTable, Properties: {{ VpcId: !Ref Vpc }} }}
+  Here: {{ Type: AWS::EC2::SubnetRouteTableAssociation, Condition: Unknown, Properties: {{ SubnetId: !Ref Subnet, RouteTableId: !Ref Table }} }}
+  Rule:
+    Type: AWS::EC2::SecurityGroupIngress
+    Condition: Unknown
+    Properties: {{ GroupId: !Ref Group, IpProtocol: '-1', CidrIp: 0.0.0.0/0 }}
+Conditions: {{ Unknown: !Equals ['{{{{resolve:ssm:x}}}}', y] }}
+"
+    ))
     .imported();
-    assert_eq!(fate(&imported, "Gateway"), Fate::LeftOut);
+    for (kind, name) in
+        [("internet_gateways", "Gateway"), ("subnets", "Subnet"), ("security_groups", "Group")]
+    {
+        assert!(resource(&imported, kind, name)["not_modelled"].is_string(), "{kind}");
+    }
+    // A rule that may not be there must not allow anything.
+    assert!(resource(&imported, "security_groups", "Group").get("ingress").is_none());
+    for name in ["Gateway", "Here", "Rule"] {
+        assert_eq!(fate(&imported, name), Fate::NotModelled, "{name}");
+    }
     assert_eq!(fate(&imported, "Bucket"), Fate::NotNetwork);
 }

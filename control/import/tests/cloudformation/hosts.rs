@@ -108,3 +108,15 @@ fn an_auto_scaling_group_has_an_interface_in_each_subnet() {
     assert_eq!(*resource(&imported, "instances", "Mixed[0]"), expected("Subnet", true));
     assert_eq!(resource(&imported, "instances", "Classic[2]")["subnet"], "default-us-east-1-c");
 }
+
+#[test]
+fn an_instance_of_which_something_is_not_known_is_marked() {
+    for unknown in ["SourceDestCheck", "NetworkInterfaces"] {
+        let template = with_vpc(&format!("
+  Machine: {{ Type: AWS::EC2::Instance, Properties: {{ SubnetId: !Ref Subnet, {unknown}: '{{{{resolve:ssm:x}}}}' }} }}
+"));
+        let imported = Templates::one(&template).imported();
+        assert!(resource(&imported, "instances", "Machine")["not_modelled"].is_string(), "{unknown}");
+        assert_eq!(fate(&imported, "Machine"), Fate::NotModelled, "{unknown}");
+    }
+}

@@ -107,3 +107,35 @@ Resources:
         problems.contains("the zone eu-west-1a is not in us-east-1; give the region, as in `PATH@REGION`")
     );
 }
+
+#[test]
+fn what_a_template_that_is_not_found_is_given_may_be_changed_by_it() {
+    let template = "
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
+  Table: { Type: AWS::EC2::RouteTable, Properties: { VpcId: !Ref Vpc } }
+  Group: { Type: AWS::EC2::SecurityGroup, Properties: { VpcId: !Ref Vpc, GroupDescription: g } }
+  Far: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: 'https://elsewhere/far.yaml', Parameters: { T: !Ref Table } } }
+  Mine: { Type: Custom::Opener, Properties: { Group: !GetAtt Group.GroupId } }
+";
+    let imported = Templates::one(template).imported();
+    for (kind, name) in [("route_tables", "Table"), ("security_groups", "Group")] {
+        assert!(resource(&imported, kind, name)["not_modelled"].is_string(), "{kind}");
+    }
+    assert!(resource(&imported, "vpcs", "Vpc").get("not_modelled").is_none());
+}
+
+#[test]
+fn what_is_inside_a_stack_that_may_not_be_made_is_marked() {
+    let template = "
+Conditions: { Unknown: !Equals ['{{resolve:ssm:x}}', y] }
+Resources:
+  Network:
+    Type: AWS::CloudFormation::Stack
+    Condition: Unknown
+    Properties: { TemplateURL: network.yaml, Parameters: { Block: 10.3.0.0/16 } }
+";
+    let imported = Templates::one(template).beside("network.yaml", NETWORK).imported();
+    assert!(resource(&imported, "vpcs", "Network/Vpc")["not_modelled"].is_string());
+    assert_eq!(fate(&imported, "Network/A"), Fate::NotModelled);
+}

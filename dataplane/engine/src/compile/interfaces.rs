@@ -75,6 +75,7 @@ impl Compiler<'_> {
             policy: policies.intern(&groups, |groups| self.policy(groups)),
             security_groups: groups,
             source_dest_check: eni.source_dest_check,
+            unknown: self.unknown_eni(name, eni),
             timeouts: Timeouts {
                 tcp_opening: seconds(settings.tcp_opening_timeout),
                 tcp_established: seconds(tracking.tcp_established_timeout),
@@ -90,11 +91,14 @@ impl Compiler<'_> {
     /// The union of the groups' rules, in the order of the groups and of their declarations.
     fn policy(&self, groups: &[SecurityGroupIdx]) -> Both<Policy> {
         let mut policy = Both::<Policy>::default();
-        for (name, group) in &self.topology.security_groups {
+        let asked = || {
+            let all = self.topology.security_groups.iter();
+            all.filter(|(name, _)| groups.contains(&self.security_groups.of(name)))
+        };
+        policy.inbound.unknown = self.unknown_groups(asked().map(|(name, group)| (name, &*group.ingress)));
+        policy.outbound.unknown = self.unknown_groups(asked().map(|(name, group)| (name, &*group.egress)));
+        for (name, group) in asked() {
             let index = self.security_groups.of(name);
-            if !groups.contains(&index) {
-                continue;
-            }
             let compile = |rule: &model::SecurityGroupRule| {
                 let with = |peer| PolicyRule {
                     traffic: rule.traffic,

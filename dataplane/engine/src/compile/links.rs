@@ -11,7 +11,9 @@ use vpclab_model::{
 use crate::compile::Numbering;
 use crate::compile::transit::Numbers;
 use crate::fabric::{AwsEnd, CustomerNetwork, Link, LinkRoute, LinkTable, VpnGateway};
-use crate::index::{CustomerNetworkIdx, LinkIdx, Position, RouteTableIdx, Table, VpcIdx, VpnGatewayIdx};
+use crate::index::{
+    CustomerNetworkIdx, LinkIdx, NotModelledIdx, Position, RouteTableIdx, Table, VpcIdx, VpnGatewayIdx,
+};
 
 /// The compiled links and what is at their ends.
 pub(super) struct Links {
@@ -41,13 +43,18 @@ pub(super) fn numbers(topology: &Topology) -> HashMap<LinkName, LinkIdx> {
 /// What a transit gateway has learnt by a Direct Connect gateway.
 pub(super) fn learned(topology: &Topology, association: &model::DxGatewayAssociationName) -> LinkTable {
     let routes = topology.dx_gateway_associations[association].routes.iter();
-    let routes = routes.filter(|route| route.in_use || route.equal);
-    let routes = routes.map(|route| (route.destination, &route.link, Some(route.origin), route.in_use));
+    let routes =
+        routes.map(|route| (route.destination, &route.link, Some(route.origin), (route.in_use, route.equal)));
     link_table(&numbers(topology), routes)
 }
 
 /// Compiles them.
-pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit: &Numbers<'_>) -> Links {
+pub(super) fn compile(
+    topology: &Topology,
+    vpcs: &Numbering<'_, VpcIdx>,
+    transit: &Numbers<'_>,
+    unknown: impl Fn(&model::VpnGatewayName) -> Option<NotModelledIdx>,
+) -> Links {
     let names = Names {
         topology,
         vpn_gateways: Numbering::new(&topology.vpn_gateways),
@@ -68,8 +75,9 @@ pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit
     }
     let mut vpn_gateways = Table::new();
     for (name, gateway) in &topology.vpn_gateways {
-        let usable = gateway.routes.iter().filter(|route| route.in_use || route.equal);
-        let routes = usable.map(|route| (route.destination, &route.link, Some(route.origin), route.in_use));
+        let routes = gateway.routes.iter();
+        let routes = routes
+            .map(|route| (route.destination, &route.link, Some(route.origin), (route.in_use, route.equal)));
         let vpc = gateway.vpc.as_ref().map(|vpc| vpcs.of(vpc));
         let edge = model::EdgeGateway::VpnGateway(name.clone());
         let mut tables = topology.route_tables.iter();
@@ -80,12 +88,13 @@ pub(super) fn compile(topology: &Topology, vpcs: &Numbering<'_, VpcIdx>, transit
             vpc,
             route_table,
             routes: link_table(&names.links, routes),
+            unknown: unknown(name),
         });
     }
     let mut customer_networks = Table::new();
     for (name, network) in &topology.customer_networks {
-        let usable = network.routes.iter().filter(|route| route.in_use || route.equal);
-        let routes = usable.map(|route| (route.destination, &route.link, None, route.in_use));
+        let routes = network.routes.iter();
+        let routes = routes.map(|route| (route.destination, &route.link, None, (route.in_use, route.equal)));
         customer_networks.push(CustomerNetwork {
             name: name.clone(),
             blocks: network.blocks().collect(),
@@ -174,13 +183,17 @@ impl Names<'_> {
     }
 }
 
-/// Routes in order of destinations, the one in use first, each with whether it is; those to one destination become one.
+/// Routes in order of destinations, the one in use first, each with whether it is and whether it is as good as the one that
+/// is; those to one destination become one, without what is neither.
 fn link_table<'r>(
     numbers: &HashMap<LinkName, LinkIdx>,
-    routes: impl Iterator<Item = (IpNet, &'r LinkName, Option<Propagation>, bool)>,
+    routes: impl Iterator<Item = (IpNet, &'r LinkName, Option<Propagation>, (bool, bool))>,
 ) -> LinkTable {
     let mut compiled: Vec<LinkRoute> = Vec::new();
-    for (destination, link, origin, in_use) in routes {
+    for (destination, link, origin, (in_use, equal)) in routes {
+        if !in_use && !equal {
+            continue;
+        }
         let Some(&link) = numbers.get(link) else { continue };
         match compiled.last_mut() {
             Some(last) if last.destination == destination && in_use => last.links.push(link),

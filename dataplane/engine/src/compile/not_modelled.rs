@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use vpclab_model::{self as model, Topology};
+use vpclab_model::{self as model, Kind, Name, Topology};
 
 use super::gateways::VPC_ENDPOINTS;
 use crate::fabric::{Listener, NotModelled, Takes};
@@ -12,14 +12,21 @@ use crate::index::{NotModelledIdx, Table};
 pub(super) struct NotModelledTable<'a> {
     pub(super) table: Table<NotModelledIdx, NotModelled>,
     by_name: HashMap<(&'a str, &'a str), NotModelledIdx>,
+    /// Those that are modelled as far as they are known.
+    not_known: HashMap<(&'a str, &'a str), NotModelledIdx>,
     pub(super) block_public_access: Option<NotModelledIdx>,
     pub(super) multicast: Option<NotModelledIdx>,
 }
 
 impl<'a> NotModelledTable<'a> {
     pub(super) fn of(topology: &'a Topology) -> Self {
-        let mut all =
-            Self { table: Table::new(), by_name: HashMap::new(), block_public_access: None, multicast: None };
+        let mut all = Self {
+            table: Table::new(),
+            by_name: HashMap::new(),
+            not_known: HashMap::new(),
+            block_public_access: None,
+            multicast: None,
+        };
         for (plural, resources) in &topology.not_modelled {
             let Some(kind) = model::NotModelledKind::of(plural) else { continue };
             for (name, resource) in resources {
@@ -27,14 +34,8 @@ impl<'a> NotModelledTable<'a> {
                     model::LOAD_BALANCERS => balancer(topology, name, resource),
                     _ => (Takes::Nothing, false, kind.reason),
                 };
-                let index = all.table.push(NotModelled {
-                    kind: kind.plural,
-                    name: name.as_str().into(),
-                    reason,
-                    takes,
-                    sends,
-                });
-                all.by_name.insert((kind.plural, name), index);
+                let reason = resource.labels.not_modelled.as_deref().unwrap_or(reason);
+                let index = all.push(kind.plural, name, reason, takes, sends);
                 if kind.plural == model::BLOCK_PUBLIC_ACCESS
                     && resource.says("internet_gateway_block_mode") != Some("off")
                 {
@@ -57,17 +58,32 @@ impl<'a> NotModelledTable<'a> {
                 }
                 _ => "VPC Lattice is not modelled",
             };
-            let entry = NotModelled {
-                kind: VPC_ENDPOINTS,
-                name: name.as_str().into(),
-                reason,
-                takes: Takes::Nothing,
-                sends: false,
-            };
-            let index = all.table.push(entry);
-            all.by_name.insert((VPC_ENDPOINTS, name.as_str()), index);
+            all.push(VPC_ENDPOINTS, name.as_str(), reason, Takes::Nothing, false);
+        }
+        for (kind, name, why) in topology.not_known() {
+            let index = all.push(kind, name, why, Takes::Nothing, false);
+            all.not_known.insert((kind, name), index);
         }
         all
+    }
+
+    /// The resource, if not all is known of it.
+    pub(super) fn unknown<K: Kind>(&self, name: &Name<K>) -> Option<NotModelledIdx> {
+        self.not_known.get(&(K::PLURAL, name.as_str())).copied()
+    }
+
+    fn push(
+        &mut self,
+        kind: &'static str,
+        name: &'a str,
+        reason: &str,
+        takes: Takes,
+        sends: bool,
+    ) -> NotModelledIdx {
+        let entry = NotModelled { kind, name: name.into(), reason: reason.into(), takes, sends };
+        let index = self.table.push(entry);
+        self.by_name.insert((kind, name), index);
+        index
     }
 
     /// The index of a resource, which validation has found to exist.

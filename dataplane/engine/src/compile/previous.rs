@@ -11,6 +11,7 @@ use vpclab_model as model;
 use super::Compiler;
 use super::gateways::modelled_endpoints;
 use crate::fabric::{Draining, EndpointKind, Fabric, Peering, VpcEndpoint};
+use crate::flow::nat::Drained;
 use crate::index::SubnetIdx;
 
 impl<'a> Compiler<'a> {
@@ -50,7 +51,13 @@ impl<'a> Compiler<'a> {
                 public: old.public_address_of(address),
                 lasts,
             });
-            let lost = had.chain(before.draining.iter().copied());
+            let gateway = previous.nat_gateways.slot(index);
+            let drains =
+                |lost: &Draining| !self.drained.contains(&Drained { gateway, address: lost.address });
+            // Of most gateways nothing is lost: nobody else is asked for what they still have.
+            let eni = &self.topology.network_interfaces[&nat.network_interface];
+            let lost = had.filter(|had| eni.private_ips().all(|address| address != had.address));
+            let lost = lost.chain(before.draining.iter().copied().filter(drains));
             all.insert(name, lost.filter(|lost| self.is_free(&nat.subnet, lost)).collect());
         }
         all

@@ -171,6 +171,7 @@ impl Compiler<'_> {
             gateway: self.transit.gateway(gateway),
             table: associated.and_then(|(name, _)| self.transit.tables.get(name)).copied(),
             end,
+            unknown: self.unknown_attachment(gateway, name),
         })
     }
 
@@ -182,6 +183,7 @@ impl Compiler<'_> {
         let mut compiled = TransitTable {
             name: name.clone(),
             routes: Vec::with_capacity(declared.routes.len()),
+            unknown: self.unknown_transit_table(name, declared),
             prefixes: Prefixes::new(
                 declared.routes.iter().enumerate().map(|(position, route)| (route.destination, position)),
             ),

@@ -141,16 +141,21 @@ pub fn explain(fabric: &Fabric, question: &Question) -> Explanation {
     summarise(fates, true)
 }
 
-/// The answer for an interface that the internet cannot address at all.
-fn unaddressable(eni: EniIdx) -> Explanation {
-    let reason = DropReason::NoPublicAddressForIngress { eni };
+/// The answer for an interface that the internet cannot address at all, as far as anybody knows.
+fn unaddressable(fabric: &Fabric, eni: EniIdx) -> Explanation {
+    let unknown = fabric.enis[eni].unknown;
+    let reason = unknown.map_or(DropReason::NoPublicAddressForIngress { eni }, DropReason::NotModelled);
+    let is_certain = unknown.is_none();
     Explanation {
-        reachable: Some(false),
+        reachable: is_certain.then_some(false),
         forward: Leg { steps: Vec::new(), dropped: Some(reason), observed: None, egress: None },
         back: None,
-        blockers: vec![Blocker { reason, on_return: false, partial: None, by_choice: false }],
+        blockers: is_certain
+            .then_some(Blocker { reason, on_return: false, partial: None, by_choice: false })
+            .into_iter()
+            .collect(),
         not_denied: Vec::new(),
-        unmodelled: Vec::new(),
+        unmodelled: reason.unmodelled().into_iter().collect(),
         inexhaustive: false,
         by_choice: false,
         sources: BTreeSet::new(),
@@ -173,7 +178,7 @@ pub fn ask(
 ) -> Result<Explanation, EndError> {
     match resolve(fabric, from, to, ipv6) {
         Ok(ends) => Ok(explain(fabric, &Question { ends, traffic })),
-        Err(EndError::NoPublicAddress(eni)) => Ok(unaddressable(eni)),
+        Err(EndError::NoPublicAddress(eni)) => Ok(unaddressable(fabric, eni)),
         Err(error) => Err(error),
     }
 }

@@ -86,6 +86,8 @@ pub struct Eni {
     pub source_dest_check: bool,
     /// Idle times.
     pub timeouts: Timeouts,
+    /// What of it, of its instance or of its place is not known: anything may enter or leave it.
+    pub unknown: Option<NotModelledIdx>,
 }
 
 /// How long an interface remembers idle connections.

@@ -5,7 +5,7 @@
 use vpclab_model::{NetworkAclName, RuleAction, SecurityGroupName, Traffic};
 
 use super::{Block, Both};
-use crate::index::SecurityGroupIdx;
+use crate::index::{NotModelledIdx, SecurityGroupIdx};
 
 /// A network ACL: entries of each direction in order of evaluation.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct NetworkAcl {
     pub name: NetworkAclName,
     /// Its entries.
     pub entries: Both<Vec<NetworkAclEntry>>,
+    /// The ACL itself, where it may have other entries.
+    pub unknown: Option<NotModelledIdx>,
 }
 
 /// An entry of a network ACL.
@@ -43,6 +45,8 @@ pub struct SecurityGroup {
 pub struct Policy {
     /// The rules.
     pub rules: Vec<PolicyRule>,
+    /// A group, or a prefix list in one, that may allow more.
+    pub unknown: Option<NotModelledIdx>,
 }
 
 /// One rule of a policy.

@@ -13,7 +13,7 @@ use vpclab_model::{
 };
 use vpclab_wire::Protocol;
 
-use crate::index::{EniIdx, HostIdx, InternetGatewayIdx, RouteTableIdx, SubnetIdx, VpcIdx};
+use crate::index::{EniIdx, HostIdx, InternetGatewayIdx, NotModelledIdx, RouteTableIdx, SubnetIdx, VpcIdx};
 
 /// An internet gateway.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct InternetGateway {
     pub route_table: Option<RouteTableIdx>,
     /// Public blocks that the table has routes for (RT-51).
     pub pools: Vec<Ipv4Net>,
+    /// The gateway itself, where not all is known of it.
+    pub unknown: Option<NotModelledIdx>,
 }
 
 /// An egress-only internet gateway.
@@ -112,15 +114,15 @@ pub enum EndpointKind {
     },
 }
 
-/// A resource that is stored and not modelled.
+/// A resource that is stored and not modelled, or of which not all is known.
 #[derive(Debug)]
 pub struct NotModelled {
     /// The key of its kind.
     pub kind: &'static str,
     /// Its name.
     pub name: Box<str>,
-    /// What is not modelled, in a sentence.
-    pub reason: &'static str,
+    /// What is not modelled or not known, in a sentence.
+    pub reason: Box<str>,
     /// What it takes at its interfaces, so that the way to one of them is a question of its own.
     pub takes: Takes,
     /// Whether all that it sends comes from its interfaces under their own addresses and is filtered as an instance's is,

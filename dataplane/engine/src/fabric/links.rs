@@ -6,7 +6,9 @@ use ipnet::IpNet;
 use vpclab_model::{CustomerNetworkName, LinkName, Propagation, VpnGatewayName};
 
 use super::Prefixes;
-use crate::index::{AttachmentIdx, CustomerNetworkIdx, LinkIdx, RouteTableIdx, VpcIdx, VpnGatewayIdx};
+use crate::index::{
+    AttachmentIdx, CustomerNetworkIdx, LinkIdx, NotModelledIdx, RouteTableIdx, VpcIdx, VpnGatewayIdx,
+};
 
 /// A virtual private gateway.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct VpnGateway {
     pub route_table: Option<RouteTableIdx>,
     /// What it has learnt and uses.
     pub routes: LinkTable,
+    /// What of it, or of a link that ends at it, is not known.
+    pub unknown: Option<NotModelledIdx>,
 }
 
 /// A network of the user's own, at the other end of private links.

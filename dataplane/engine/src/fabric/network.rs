@@ -25,10 +25,13 @@ pub struct Vpc {
     pub home: Home,
     /// Its blocks, the primary one first.
     pub cidr_blocks: Vec<IpNet>,
-    /// The VPCs of the region that active peering connections lead to, whose groups are known here (PCX-17).
+    /// The VPCs that active peering connections lead to, whose groups may be known here. Rules name none of another region
+    /// (PCX-17).
     pub peers: Vec<VpcIdx>,
     /// Where the Amazon resolver is: base plus two of the primary block (ADDR-29).
     pub resolver: Ipv4Addr,
+    /// What in it is not known well enough to say that nobody has an address.
+    pub unknown: Option<NotModelledIdx>,
 }
 
 /// A subnet and its router.
@@ -50,6 +53,8 @@ pub struct Subnet {
     pub network_acl: NetworkAclIdx,
     /// The router as this subnet sees it.
     pub router: Router,
+    /// Of what nobody knows where its packets go: the subnet or the VPC around it.
+    pub unknown: Option<NotModelledIdx>,
 }
 
 /// The implicit router on one subnet.
@@ -70,6 +75,8 @@ pub struct RouteTable {
     pub name: RouteTableName,
     /// Its routes.
     pub routes: Vec<Route>,
+    /// Why there may be other routes: the table itself, or a prefix list in it.
+    pub unknown: Option<NotModelledIdx>,
     pub(crate) prefixes: Prefixes,
 }
 

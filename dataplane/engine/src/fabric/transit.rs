@@ -8,7 +8,9 @@ use ipnet::IpNet;
 use vpclab_model::{TransitGatewayName, TransitGatewayRouteTableName};
 
 use super::{LinkTable, Prefixes};
-use crate::index::{AttachmentIdx, EniIdx, LinkIdx, SubnetIdx, TransitIdx, TransitTableIdx, VpcIdx};
+use crate::index::{
+    AttachmentIdx, EniIdx, LinkIdx, NotModelledIdx, SubnetIdx, TransitIdx, TransitTableIdx, VpcIdx,
+};
 
 /// A transit gateway.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct TransitAttachment {
     pub table: Option<TransitTableIdx>,
     /// What is attached.
     pub end: AttachmentEnd,
+    /// What of it is not known: the attachment, its gateway, or what is attached.
+    pub unknown: Option<NotModelledIdx>,
 }
 
 /// What an attachment leads to.
@@ -66,6 +70,8 @@ pub struct TransitTable {
     pub name: TransitGatewayRouteTableName,
     /// Its routes.
     pub routes: Vec<TransitRoute>,
+    /// Why there may be other routes.
+    pub unknown: Option<NotModelledIdx>,
     pub(crate) prefixes: Prefixes,
 }
 

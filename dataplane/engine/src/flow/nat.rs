@@ -75,6 +75,15 @@ pub struct NatBinding {
 #[derive(Debug, Default)]
 pub struct Drains(Vec<Drain>);
 
+/// An address that a gateway has lost and whose flows are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// The gateway.
+    pub gateway: Slot<NatGatewayIdx>,
+    /// The private address.
+    pub address: Ipv4Addr,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Drain {
     gateway: Slot<NatGatewayIdx>,
@@ -86,6 +95,12 @@ impl Drains {
     /// Whether the flows of `address` are over.
     pub fn has_ended(&self, gateway: Slot<NatGatewayIdx>, address: Ipv4Addr, now: Timestamp) -> bool {
         self.of(gateway, address).is_some_and(|drain| drain.until < now)
+    }
+
+    /// The addresses whose flows are over: what [`Fabric::release`](crate::Fabric::release) is told.
+    pub fn ended(&self, now: Timestamp) -> Vec<Drained> {
+        let ended = self.0.iter().filter(|drain| drain.until < now);
+        ended.map(|drain| Drained { gateway: drain.gateway, address: drain.address }).collect()
     }
 
     /// Takes note of the addresses that are lost now, each with how long its flows go on from `now` if it was not lost

@@ -10,7 +10,7 @@ use vpclab_model::RouteState;
 use crate::fabric::{Fabric, RouteTarget};
 use crate::index::{EniIdx, RouteTableIdx};
 use crate::packet::Draft;
-use crate::plan::Context;
+use crate::plan::{Context, known};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 
@@ -21,6 +21,7 @@ pub(crate) fn divert(
     draft: &Draft,
     probe: &mut impl Probe,
 ) -> Result<Option<EniIdx>, DropReason> {
+    known(cx.fabric.route_tables[table].unknown)?;
     let matched = cx.fabric.route_tables[table].lookup(draft.headers.dst);
     probe.step(|| Step::Route {
         route_table: table,

@@ -23,7 +23,7 @@ pub(crate) fn exit(
     let vpc = cx.fabric.egress_only[gateway].vpc;
     let source = draft.headers.src;
     let is_public = |address| vpclab_model::not_public(address).is_none();
-    if !source.is_ipv6() || !is_public(source) {
+    if !is_public(source) {
         return Err(DropReason::EgressOnlyIpv6 { gateway });
     }
     if cx.fabric.interface_at(vpc, source).is_none() || matches!(draft.path, Path::Transit(_)) {

@@ -10,7 +10,7 @@ use vpclab_wire::{IcmpMessage, Protocol, Transport};
 use crate::fabric::{Direction, Eni, ROUTER_LINK_LOCAL, Role};
 use crate::index::EniIdx;
 use crate::packet::Draft;
-use crate::plan::{Answer, Arrival, Context, Egress, Location, NextHop, deny, outside};
+use crate::plan::{Answer, Arrival, Context, Egress, Location, NextHop, deny, known, outside};
 use crate::reason::{DropReason, Service};
 use crate::step::{NatSide, Probe, Step};
 use crate::stop::{network_acl, security_group};
@@ -35,6 +35,7 @@ pub(crate) fn leave(
     let subnet = &cx.fabric.subnets[interface.subnet];
     let (source, destination) = (draft.headers.src, draft.headers.dst);
     probe.step(|| Step::Leave { eni });
+    known(interface.unknown)?;
     if let Role::Endpoint(endpoint) = interface.role {
         return Err(DropReason::EndpointInitiates { endpoint });
     }
@@ -81,6 +82,7 @@ pub(crate) fn enter(
     probe: &mut impl Probe,
 ) -> Result<Location, DropReason> {
     let interface = &cx.fabric.enis[eni];
+    known(interface.unknown)?;
     if interface.role == Role::Guest && interface.attachment.is_none() {
         return Err(DropReason::NotAttached { eni });
     }

@@ -12,7 +12,7 @@ use crate::fabric::{Direction, RouteTarget, Side};
 use crate::flow::Ingress;
 use crate::index::{EgressOnlyIdx, EniIdx, HostIdx, InternetGatewayIdx, RouteTableIdx, VpcIdx};
 use crate::packet::{Draft, Path};
-use crate::plan::{Arrival, Context, Egress, Location, deny, outside};
+use crate::plan::{Arrival, Context, Egress, Location, deny, known, outside};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 use crate::stop::{edge, egress_only, mtu};
@@ -60,10 +60,11 @@ pub(crate) fn exit(
     } else {
         not_public(destination).map(|_| DropReason::NonPublicDestination { address: destination })
     };
-    // What came into the VPC from elsewhere is no interface's own packet, whatever its source (IGW-11, IGW-28).
+    // What came into the VPC from elsewhere is no interface's own packet, whatever its source (IGW-11, IGW-28). Peering
+    // connections and virtual private gateways lead to interfaces alone.
     let public = match draft.path {
-        Path::Transit(_) | Path::VpnGateway(_) => Err(DropReason::SpoofedSource { gateway }),
-        Path::Inside | Path::Peering(_) => public_source(cx, gateway, vpc, source),
+        Path::Transit(_) => Err(DropReason::SpoofedSource { gateway }),
+        _ => public_source(cx, gateway, vpc, source),
     };
     if let Some(reason) = refused_destination {
         // The gateway would refuse the source as well: say both, as either would have to change.
@@ -207,6 +208,7 @@ pub(crate) fn arrive(
         direction: Direction::Inbound,
         translated,
     });
+    known(cx.fabric.internet_gateways[mapping.gateway].unknown)?;
     block_public_access(cx, probe)?;
     if translated.is_some() {
         if draft.quoted().is_some_and(|quoted| quoted.src == destination) {

@@ -26,7 +26,7 @@ pub(crate) fn fit(draft: &mut Draft, mtu: u16, emitter: Emitter) -> Result<(), D
     if draft.headers.largest_segment <= u32::from(mtu) {
         return Ok(());
     }
-    if draft.headers.dont_fragment || draft.headers.is_ipv6() {
+    if draft.headers.dont_fragment {
         let kind = if draft.headers.is_ipv6() {
             IcmpErrorKind::PacketTooBig { mtu: u32::from(mtu) }
         } else {

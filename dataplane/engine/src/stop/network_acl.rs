@@ -26,7 +26,11 @@ pub(crate) fn guard(
         Direction::Inbound => draft.headers.src,
         Direction::Outbound => draft.headers.dst,
     };
-    let matched = cx.fabric.network_acls[index]
+    let acl = &cx.fabric.network_acls[index];
+    if let Some(unknown) = acl.unknown {
+        return deny(probe, DropReason::NotModelled(unknown));
+    }
+    let matched = acl
         .entries
         .of(direction)
         .iter()

@@ -5,7 +5,7 @@
 
 use crate::index::{PeeringIdx, VpcIdx};
 use crate::packet::{Draft, Path};
-use crate::plan::{Arrival, Context, Location};
+use crate::plan::{Arrival, Context, Location, known};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 use crate::stop::mtu;
@@ -24,7 +24,8 @@ pub(crate) fn cross(
     };
     let destination = draft.headers.dst;
     probe.step(|| Step::Peering { peering: index, to });
-    if !cx.fabric.vpcs[to].contains(destination) {
+    let there = &cx.fabric.vpcs[to];
+    if !there.contains(destination) {
         // PCX-09
         return Err(DropReason::PeeringForeignDestination { peering: index, vpc: to });
     }
@@ -37,8 +38,9 @@ pub(crate) fn cross(
         mtu::fit(draft, mtu, mtu::Emitter::Router)?;
     }
     draft.path = Path::Peering(index);
-    cx.fabric
-        .interface_at(to, destination)
-        .map(|eni| Location::Interface(eni, Arrival::Outside))
-        .ok_or(DropReason::NoSuchAddress { vpc: to, address: destination })
+    let Some(eni) = cx.fabric.interface_at(to, destination) else {
+        known(there.unknown)?;
+        return Err(DropReason::NoSuchAddress { vpc: to, address: destination });
+    };
+    Ok(Location::Interface(eni, Arrival::Outside))
 }

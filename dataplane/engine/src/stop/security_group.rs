@@ -45,9 +45,7 @@ pub(crate) fn guard(
             // While the way still exists (NAT-33).
             draft.return_path = conn
                 .return_path
-                .filter(|slot| {
-                    direction == Direction::Outbound && cx.fabric.peerings.slot(slot.index) == *slot
-                })
+                .filter(|slot| cx.fabric.peerings.slot(slot.index) == *slot)
                 .map(|slot| slot.index)
                 .filter(|peering| cx.fabric.peerings[*peering].active);
             probe.step(|| Step::SecurityGroup { eni, direction, decision: GroupDecision::Tracked });
@@ -302,8 +300,13 @@ fn refuse(
     draft: &Draft,
     probe: &mut impl Probe,
 ) -> Result<(), DropReason> {
+    let policy = cx.fabric.policy(eni, rules);
+    if let Some(unknown) = policy.unknown {
+        probe.step(|| Step::SecurityGroup { eni, direction: rules, decision: GroupDecision::Unknown });
+        return deny(probe, DropReason::NotModelled(unknown));
+    }
     probe.step(|| Step::SecurityGroup { eni, direction: rules, decision: GroupDecision::Denied });
-    let has_rules = !cx.fabric.policy(eni, rules).rules.is_empty();
+    let has_rules = !policy.rules.is_empty();
     let lost_reference = rules == direction && lost_reference(cx, eni, direction, selector, draft);
     deny(probe, DropReason::SecurityGroup { eni, direction: rules, has_rules, lost_reference })
 }

@@ -10,7 +10,7 @@ use vpclab_model::{RouteOrigin, RouteState};
 use crate::fabric::{Direction, EndpointKind, Role, Route, RouteTarget};
 use crate::index::{EniIdx, RouteTableIdx, SubnetIdx, VpcEndpointIdx, VpcIdx};
 use crate::packet::Draft;
-use crate::plan::{Arrival, Context, Location, settle};
+use crate::plan::{Arrival, Context, Location, known, settle};
 use crate::reason::DropReason;
 use crate::step::{NatSide, Probe, Step};
 use crate::stop::{network_acl, transit};
@@ -79,6 +79,7 @@ fn route_from(
     let here = &cx.fabric.subnets[subnet];
     let destination = draft.headers.dst;
     draft.router = Some(subnet);
+    known(here.unknown)?;
     if is_reserved(destination) {
         return Err(DropReason::ReservedDestination);
     }
@@ -88,6 +89,7 @@ fn route_from(
         return Ok(Location::Peering(peering, here.vpc));
     }
     let table = &cx.fabric.route_tables[here.route_table];
+    known(table.unknown)?;
     let matched = table.lookup(destination).map(|route| picked(cx, here.route_table, route));
     let asks_network_acl = match source {
         Source::Inside => {
@@ -233,7 +235,10 @@ fn local(
     address: IpAddr,
 ) -> Result<Location, DropReason> {
     let vpc = cx.fabric.subnets[subnet].vpc;
-    let eni = cx.fabric.interface_at(vpc, address).ok_or(DropReason::NoSuchAddress { vpc, address })?;
+    let Some(eni) = cx.fabric.interface_at(vpc, address) else {
+        known(cx.fabric.vpcs[vpc].unknown)?;
+        return Err(DropReason::NoSuchAddress { vpc, address });
+    };
     Ok(Location::Interface(eni, arrival(cx, subnet, source, eni)))
 }
 

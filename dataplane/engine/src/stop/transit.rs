@@ -13,7 +13,7 @@ use vpclab_wire::{Embedded, IcmpErrorKind, IcmpMessage, Protocol, Transport};
 use crate::fabric::{AttachmentEnd, AwsEnd, Direction, TransitAttachment, TransitRoute, VpcAttachment};
 use crate::index::{AttachmentIdx, EniIdx, LinkIdx, SubnetIdx};
 use crate::packet::{BornPacket, Draft, Path};
-use crate::plan::{Context, Location, settle};
+use crate::plan::{Context, Location, known, settle};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 
@@ -35,7 +35,9 @@ pub(crate) fn switch(
     probe: &mut impl Probe,
 ) -> Result<Location, DropReason> {
     let entered = &cx.fabric.transit_attachments[from];
+    known(entered.unknown)?;
     let table = entered.table.ok_or(DropReason::TransitNotAssociated { attachment: from })?;
+    known(cx.fabric.transit_tables[table].unknown)?;
     let matched = cx.fabric.transit_tables[table].lookup(draft.headers.dst);
     probe.step(|| Step::TransitRoute {
         attachment: from,
@@ -46,6 +48,7 @@ pub(crate) fn switch(
     let destination = route.destination;
     let to = share(cx, entered, route, draft).ok_or(DropReason::TransitBlackhole { table, destination })?;
     let left = &cx.fabric.transit_attachments[to];
+    known(left.unknown)?;
     draft.spend_hop().map_err(|_| DropReason::TransitTtlExpired { gateway: entered.gateway })?;
     fit(cx, entered, left, draft)?;
     match &left.end {
@@ -62,8 +65,7 @@ pub(crate) fn switch(
             Ok(Location::OutOfTransit(door))
         }
         AttachmentEnd::Peering(there) => {
-            // Group references end here (SG-11), and zones are those of another gateway.
-            draft.sender = None;
+            // Zones are those of another gateway.
             probe.step(|| Step::TransitGateway { from, to, subnet: None });
             Ok(Location::Transit(*there, None))
         }
@@ -141,7 +143,7 @@ fn fit(
     }
     let tells = matches!(entered.end, AttachmentEnd::Vpc(_))
         && cx.fabric.settings.transit_gateway_path_mtu_discovery
-        && (draft.headers.dont_fragment || draft.headers.is_ipv6());
+        && draft.headers.dont_fragment;
     if let (true, Some(router)) = (tells, draft.router) {
         let kind = if draft.headers.is_ipv6() {
             IcmpErrorKind::PacketTooBig { mtu: u32::from(mtu) }
@@ -226,7 +228,8 @@ fn door_in(cx: &Context<'_>, doors: &[(SubnetIdx, EniIdx)], zone: &str) -> Optio
     subnets.into_iter().find(|subnet| *cx.fabric.subnets[*subnet].availability_zone == *zone)
 }
 
-/// Whether both attachments, and with them the gateway, let group references through (SG-11).
+/// Whether both attachments, and with them the gateway, let group references through (SG-11): never by a peering
+/// attachment.
 fn refer_to_groups(entered: &TransitAttachment, left: &VpcAttachment) -> bool {
     matches!(&entered.end, AttachmentEnd::Vpc(vpc) if vpc.refers_to_groups && left.refers_to_groups)
 }

@@ -11,7 +11,7 @@ use crate::fabric::{Direction, LinkRoute, Role};
 use crate::flow::FlowKey;
 use crate::index::{EniIdx, LinkIdx, VpcIdx, VpnGatewayIdx};
 use crate::packet::{Draft, Path};
-use crate::plan::{Arrival, Context, Location, settle};
+use crate::plan::{Arrival, Context, Location, known, settle};
 use crate::reason::DropReason;
 use crate::step::{Probe, Step};
 use crate::stop::{edge, mtu};
@@ -53,14 +53,16 @@ pub(crate) fn arrive(
 ) -> Result<Location, DropReason> {
     let gateway = &cx.fabric.vpn_gateways[index];
     let address = draft.headers.dst;
+    known(gateway.unknown)?;
     probe.step(|| Step::VpnGateway { gateway: index, direction: Direction::Inbound, link: from });
     draft.spend_hop()?;
     draft.path = Path::VpnGateway(index);
-    draft.router = None;
     match gateway.vpc {
         Some(vpc) if cx.fabric.vpcs[vpc].contains(address) => {
-            let eni = interface(cx, vpc, address)
-                .ok_or(DropReason::VpnGatewayForeignDestination { gateway: index })?;
+            let Some(eni) = interface(cx, vpc, address) else {
+                known(cx.fabric.vpcs[vpc].unknown)?;
+                return Err(DropReason::VpnGatewayForeignDestination { gateway: index });
+            };
             // RT-36
             let table = gateway.route_table;
             let middlebox = table.map(|table| edge::divert(cx, table, draft, probe)).transpose()?.flatten();

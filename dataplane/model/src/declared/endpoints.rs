@@ -9,7 +9,7 @@ use crate::declared::hosts::DeclaredInterface;
 use crate::log::{Log, Place};
 use crate::name::{ServiceName, VpcEndpointName};
 use crate::reader::{Given, List, Reader, Written};
-use crate::resources::{IpAddressType, ServiceProtocol, Tags, VpcEndpointState, VpcEndpointType};
+use crate::resources::{IpAddressType, Labels, ServiceProtocol, Tags, VpcEndpointState, VpcEndpointType};
 
 /// A service as written.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct DeclaredVpcEndpoint {
     pub(crate) state: VpcEndpointState,
     pub(crate) private_dns_enabled: bool,
     pub(crate) attributes: Map<String, Value>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 impl DeclaredService {
@@ -129,7 +129,7 @@ impl DeclaredVpcEndpoint {
             state,
             private_dns_enabled: reader.flag(&["private_dns_enabled"], false),
             attributes,
-            tags: reader.tags(),
+            labels: reader.labels(),
             at,
         }
     }

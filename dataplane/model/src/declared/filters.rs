@@ -8,7 +8,7 @@ use crate::declared::{DEFAULT, owner_in_name};
 use crate::log::{Log, Place};
 use crate::name::{NetworkAclName, SecurityGroupName};
 use crate::reader::{Given, List, Reader};
-use crate::resources::{RuleAction, Tags};
+use crate::resources::{Labels, RuleAction};
 use crate::shape::Protocol;
 
 /// Protocol, ports and ICMP data as written; which of them count is for the rules to say.
@@ -29,7 +29,7 @@ pub(crate) struct DeclaredNetworkAcl {
     pub(crate) ingress: Option<Vec<DeclaredAclEntry>>,
     pub(crate) egress: Option<Vec<DeclaredAclEntry>>,
     pub(crate) subnets: List<String>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// An entry of a network ACL as written.
@@ -52,7 +52,7 @@ pub(crate) struct DeclaredSecurityGroup {
     pub(crate) description: Option<String>,
     pub(crate) ingress: Option<Vec<DeclaredGroupRule>>,
     pub(crate) egress: Option<Vec<DeclaredGroupRule>>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// A rule of a security group as written: possibly several peers.
@@ -91,7 +91,13 @@ impl DeclaredNetworkAcl {
     pub(super) fn read(reader: &mut Reader<'_>, log: &Log, name: &NetworkAclName) -> Self {
         let vpc = vpc_of(reader, owner_in_name(name, DEFAULT));
         let (ingress, egress) = directions(reader, log, "a network ACL entry", DeclaredAclEntry::read);
-        Self { vpc, ingress, egress, subnets: reader.list(&["subnets", "subnet_ids"]), tags: reader.tags() }
+        Self {
+            vpc,
+            ingress,
+            egress,
+            subnets: reader.list(&["subnets", "subnet_ids"]),
+            labels: reader.labels(),
+        }
     }
 }
 
@@ -119,7 +125,7 @@ impl DeclaredSecurityGroup {
             description: reader.take(&["description"]).value().cloned(),
             ingress,
             egress,
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }

@@ -4,19 +4,19 @@ use crate::declared::hosts::DeclaredInterface;
 use crate::log::{Log, Place};
 use crate::name::{EgressOnlyInternetGatewayName, NatGatewayName, VpcPeeringConnectionName};
 use crate::reader::{Given, List, Reader};
-use crate::resources::{ConnectivityType, PeeringState, Tags};
+use crate::resources::{ConnectivityType, Labels, PeeringState};
 use crate::shape::{Account, Region};
 
 /// An egress-only internet gateway as written.
 #[derive(Debug)]
 pub(crate) struct DeclaredEgressOnlyInternetGateway {
     pub(crate) vpc: Given<String>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 impl DeclaredEgressOnlyInternetGateway {
     pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &EgressOnlyInternetGatewayName) -> Self {
-        Self { vpc: reader.require(&["vpc", "vpc_id"], "the name of a VPC"), tags: reader.tags() }
+        Self { vpc: reader.require(&["vpc", "vpc_id"], "the name of a VPC"), labels: reader.labels() }
     }
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct DeclaredNatGateway {
     pub(crate) allocation: Given<String>,
     pub(crate) secondary_allocations: List<String>,
     pub(crate) max_drain_duration_seconds: Given<i64>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 impl DeclaredNatGateway {
@@ -47,7 +47,7 @@ impl DeclaredNatGateway {
             allocation: reader.take(&["allocation", "allocation_id", "eip"]),
             secondary_allocations,
             max_drain_duration_seconds: reader.number(&["max_drain_duration_seconds"], 1..=4000),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }
@@ -62,7 +62,7 @@ pub(crate) struct DeclaredVpcPeeringConnection {
     pub(crate) peer_owner: Given<Account>,
     pub(crate) auto_accept: Given<bool>,
     pub(crate) state: Given<PeeringState>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 impl DeclaredVpcPeeringConnection {
@@ -75,7 +75,7 @@ impl DeclaredVpcPeeringConnection {
             peer_owner: reader.take(&["peer_owner", "peer_owner_id"]),
             auto_accept: reader.take(&["auto_accept"]),
             state: reader.take(&["state", "accept_status"]),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }

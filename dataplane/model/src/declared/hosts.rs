@@ -8,7 +8,7 @@ use crate::declared::DeclaredHome;
 use crate::log::{Log, Place};
 use crate::name::{EipName, InstanceName, InternetHostName, NetworkInterfaceName};
 use crate::reader::{Given, List, Reader, Written};
-use crate::resources::{ConnectionTracking, InstanceState, Tags};
+use crate::resources::{ConnectionTracking, InstanceState, Labels, Tags};
 use crate::shape::Mac;
 
 /// The largest device index.
@@ -45,7 +45,7 @@ pub(crate) struct DeclaredInterface {
 pub(crate) struct DeclaredNetworkInterface {
     pub(crate) interface: DeclaredInterface,
     pub(crate) attachment: Option<DeclaredAttachment>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// One end of an attachment, as the other end writes it.
@@ -67,7 +67,7 @@ pub(crate) struct DeclaredInstance {
     pub(crate) network_interfaces: Vec<DeclaredAttachment>,
     pub(crate) state: Given<InstanceState>,
     pub(crate) forwards: Given<String>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// An elastic IP address as written.
@@ -221,7 +221,7 @@ impl DeclaredNetworkInterface {
             attachment.finish();
             read
         });
-        Self { interface, attachment, tags: reader.tags() }
+        Self { interface, attachment, labels: reader.labels() }
     }
 }
 
@@ -253,7 +253,7 @@ impl DeclaredInstance {
             network_interfaces,
             state: reader.take(&["state", "instance_state"]),
             forwards: reader.take(&["forwards"]),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::name::{
     VpnGatewayName,
 };
 use crate::reader::{Given, List, Reader, Written, object};
-use crate::resources::{LinkState, LocalPreference, Tags, TunnelEncryption};
+use crate::resources::{Labels, LinkState, LocalPreference, Tags, TunnelEncryption};
 use crate::shape::{Account, Shape};
 
 /// The highest autonomous system number (RFC 6793).
@@ -24,7 +24,7 @@ pub(crate) struct DeclaredVpnGateway {
     pub(crate) home: DeclaredHome,
     pub(crate) vpc: Given<String>,
     pub(crate) amazon_side_asn: Given<i64>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// A customer gateway as written.
@@ -78,7 +78,7 @@ pub(crate) struct DeclaredVpnConnection {
     pub(crate) encryption: Given<TunnelEncryption>,
     pub(crate) nat_traversal: bool,
     pub(crate) mss_clamping: bool,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// A Direct Connect gateway as written.
@@ -86,7 +86,7 @@ pub(crate) struct DeclaredVpnConnection {
 pub(crate) struct DeclaredDxGateway {
     pub(crate) owner: Given<Account>,
     pub(crate) amazon_side_asn: Given<i64>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// An association of a Direct Connect gateway as written.
@@ -97,7 +97,7 @@ pub(crate) struct DeclaredDxGatewayAssociation {
     pub(crate) vpn_gateway: Given<String>,
     pub(crate) transit_gateway: Given<String>,
     pub(crate) allowed_prefixes: List<IpNet>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// A virtual interface of Direct Connect as written, of either kind.
@@ -110,7 +110,7 @@ pub(crate) struct DeclaredVirtualInterface {
     pub(crate) mtu: Given<i64>,
     pub(crate) bgp_routes: Option<Vec<DeclaredBgpRoute>>,
     pub(crate) state: Given<LinkState>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 impl DeclaredVpnGateway {
@@ -121,7 +121,7 @@ impl DeclaredVpnGateway {
             home: DeclaredHome::read(reader),
             vpc: reader.take(&["vpc", "vpc_id"]),
             amazon_side_asn: reader.number(&["amazon_side_asn"], 1..=LAST_ASN),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }
@@ -159,7 +159,7 @@ impl DeclaredVpnConnection {
             encryption: reader.take(&["encryption"]),
             nat_traversal: reader.flag(&["nat_traversal"], false),
             mss_clamping: reader.flag(&["mss_clamping"], true),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }
@@ -170,7 +170,7 @@ impl DeclaredDxGateway {
         Self {
             owner: DeclaredHome::read_owner(reader),
             amazon_side_asn: reader.number(&["amazon_side_asn"], 1..=LAST_ASN),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }
@@ -184,7 +184,7 @@ impl DeclaredDxGatewayAssociation {
             vpn_gateway: reader.take(&["vpn_gateway", "vpn_gateway_id"]),
             transit_gateway: reader.take(&["transit_gateway", "transit_gateway_id"]),
             allowed_prefixes: reader.list(&["allowed_prefixes"]),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }
@@ -199,7 +199,7 @@ impl DeclaredVirtualInterface {
             mtu: reader.take(&["mtu"]),
             bgp_routes: bgp_routes(reader, log),
             state: reader.take(&["state"]),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }

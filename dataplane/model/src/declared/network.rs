@@ -6,7 +6,7 @@ use crate::declared::{DeclaredHome, MAIN, owner_in_name};
 use crate::log::{Log, Place};
 use crate::name::{InternetGatewayName, RouteTableName, SubnetName, VpcName};
 use crate::reader::{Given, List, Reader, Written};
-use crate::resources::Tags;
+use crate::resources::Labels;
 
 /// A VPC as written.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct DeclaredVpc {
     pub(crate) assign_generated_ipv6_cidr_block: bool,
     pub(crate) ipv6_cidr_blocks: List<Ipv6Net>,
     pub(crate) main_route_table: Given<String>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 impl DeclaredVpc {
@@ -31,7 +31,7 @@ impl DeclaredVpc {
             ipv6_cidr_blocks: reader.list_or_one(&["ipv6_cidr_blocks"], &["ipv6_cidr_block"]),
             main_route_table: reader.take(&["main_route_table", "main_route_table_id"]),
             home: DeclaredHome::read(reader),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }
@@ -49,7 +49,7 @@ pub(crate) struct DeclaredSubnet {
     pub(crate) assign_ipv6_address_on_creation: Given<bool>,
     pub(crate) route_table: Given<String>,
     pub(crate) network_acl: Given<String>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 impl DeclaredSubnet {
@@ -65,7 +65,7 @@ impl DeclaredSubnet {
             assign_ipv6_address_on_creation: reader.take(&["assign_ipv6_address_on_creation"]),
             route_table: reader.take(&["route_table", "route_table_id"]),
             network_acl: reader.take(&["network_acl", "network_acl_id"]),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }
@@ -82,7 +82,7 @@ pub(crate) struct DeclaredRouteTable {
     pub(crate) gateways: List<String>,
     /// The customer's own public blocks that it routes (RT-51).
     pub(crate) public_ipv4_pools: List<Ipv4Net>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// A route as written.
@@ -122,7 +122,7 @@ impl DeclaredRouteTable {
             propagating_vgws: reader.list(&["propagating_vgws"]),
             gateways: reader.list_or_one(&["gateways", "gateway_ids"], &["gateway", "gateway_id"]),
             public_ipv4_pools: reader.list_or_one(&["public_ipv4_pools"], &["public_ipv4_pool"]),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }
@@ -167,12 +167,12 @@ impl DeclaredRoute {
 #[derive(Debug)]
 pub(crate) struct DeclaredInternetGateway {
     pub(crate) vpc: Given<String>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 impl DeclaredInternetGateway {
     pub(super) fn read(reader: &mut Reader<'_>, _: &Log, _: &InternetGatewayName) -> Self {
-        Self { vpc: reader.take(&["vpc", "vpc_id"]), tags: reader.tags() }
+        Self { vpc: reader.take(&["vpc", "vpc_id"]), labels: reader.labels() }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::log::{Log, Place};
 use crate::nearest::nearest;
 use crate::not_modelled::{BLOCK_PUBLIC_ACCESS, NOT_MODELLED, NotModelledKind, Puts};
 use crate::reader::{Given, List, Reader, Written, object};
-use crate::resources::Tags;
+use crate::resources::{Labels, Tags};
 
 /// Resources by name, by kind.
 pub(crate) type DeclaredNotModelledResources = BTreeMap<&'static str, BTreeMap<String, DeclaredNotModelled>>;
@@ -32,11 +32,11 @@ pub(crate) struct DeclaredNotModelled {
     /// Whether its interfaces have public addresses.
     pub(crate) faces_internet: bool,
     pub(crate) attributes: Map<String, Value>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// The attributes that are read; the others are kept as they are.
-const READ: [&str; 14] = [
+const READ: [&str; 15] = [
     "vpc",
     "vpc_id",
     "subnets",
@@ -51,6 +51,7 @@ const READ: [&str; 14] = [
     "ip_address_type",
     "tags",
     "tags_all",
+    "not_modelled",
 ];
 
 /// Reads every resource of these kinds.
@@ -94,7 +95,7 @@ impl DeclaredNotModelled {
         let security_groups = reader.list(&["security_groups", "security_group_ids"]);
         let ip_address_type: Given<String> = reader.take(&["ip_address_type"]);
         let targets = reader.list(&["targets"]);
-        let tags = reader.tags();
+        let labels = reader.labels();
         let _: Given<Tags> = reader.take(&["tags_all"]);
         let mut places = read_subnets(&mut reader, log);
         reader.finish();
@@ -163,7 +164,7 @@ impl DeclaredNotModelled {
             targets,
             faces_internet,
             attributes,
-            tags,
+            labels,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::declared::DeclaredHome;
 use crate::log::{Log, Place};
 use crate::name::ManagedPrefixListName;
 use crate::reader::{Given, Reader};
-use crate::resources::{AddressFamily, Tags};
+use crate::resources::{AddressFamily, Labels};
 
 /// A managed prefix list as written.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct DeclaredManagedPrefixList {
     pub(crate) entries: Vec<DeclaredPrefixListEntry>,
     pub(crate) version: Given<i64>,
     pub(crate) home: DeclaredHome,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// An entry as written.
@@ -47,7 +47,7 @@ impl DeclaredManagedPrefixList {
             entries: reader.objects(&["entries", "entry"]).into_iter().flatten().map(entry).collect(),
             version: reader.number(&["version"], 1..=i64::MAX),
             home: DeclaredHome::read(reader),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }

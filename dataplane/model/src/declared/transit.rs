@@ -10,7 +10,7 @@ use crate::name::{
     TransitGatewayVpcAttachmentName,
 };
 use crate::reader::{Given, List, Reader, Written};
-use crate::resources::{AttachmentState, Tags};
+use crate::resources::{AttachmentState, Labels};
 use crate::shape::{Account, Region};
 
 /// A transit gateway as written.
@@ -26,7 +26,7 @@ pub(crate) struct DeclaredTransitGateway {
     pub(crate) multicast_support: bool,
     pub(crate) security_group_referencing_support: bool,
     pub(crate) cidr_blocks: List<IpNet>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// A VPC attachment as written.
@@ -44,7 +44,7 @@ pub(crate) struct DeclaredTransitGatewayVpcAttachment {
     pub(crate) security_group_referencing_support: bool,
     pub(crate) joins: DeclaredJoins,
     pub(crate) state: Given<AttachmentState>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// A peering attachment as written.
@@ -57,7 +57,7 @@ pub(crate) struct DeclaredTransitGatewayPeeringAttachment {
     pub(crate) peer_owner: Given<Account>,
     pub(crate) auto_accept: Given<bool>,
     pub(crate) state: Given<AttachmentState>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// Whether an attachment joins the default table of its gateway, as far as the gateway has one (TGW-03).
@@ -74,7 +74,7 @@ pub(crate) struct DeclaredTransitGatewayRouteTable {
     pub(crate) associations: List<String>,
     pub(crate) propagations: List<String>,
     pub(crate) routes: Vec<DeclaredTransitGatewayRoute>,
-    pub(crate) tags: Tags,
+    pub(crate) labels: Labels,
 }
 
 /// A static route of a transit gateway as written.
@@ -102,7 +102,7 @@ impl DeclaredTransitGateway {
             multicast_support: reader.switch("multicast_support", false),
             security_group_referencing_support: reader.switch("security_group_referencing_support", false),
             cidr_blocks: reader.list(&["transit_gateway_cidr_blocks"]),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }
@@ -129,7 +129,7 @@ impl DeclaredTransitGatewayVpcAttachment {
             security_group_referencing_support: reader.switch("security_group_referencing_support", true),
             joins: DeclaredJoins::read(reader),
             state: reader.take(&["state"]),
-            tags: reader.tags(),
+            labels: reader.labels(),
             at,
         }
     }
@@ -155,7 +155,7 @@ impl DeclaredTransitGatewayPeeringAttachment {
             peer_owner: reader.take(&["peer_owner", "peer_account_id"]),
             auto_accept: reader.take(&["auto_accept"]),
             state: reader.take(&["state"]),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }
@@ -175,7 +175,7 @@ impl DeclaredTransitGatewayRouteTable {
                     DeclaredTransitGatewayRoute::read(reader)
                 })
                 .collect(),
-            tags: reader.tags(),
+            labels: reader.labels(),
         }
     }
 }

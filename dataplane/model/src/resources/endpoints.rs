@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::name::{
     ManagedPrefixListName, NetworkInterfaceName, RouteTableName, ServiceName, SubnetName, VpcName,
 };
-use crate::resources::Tags;
+use crate::resources::{Labels, Tags};
 
 /// A service that endpoints lead to: a host of its own, outside every VPC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -84,8 +84,9 @@ pub struct VpcEndpoint {
     pub private_dns_enabled: bool,
     /// What changes no packet, such as a policy, as written.
     pub attributes: Map<String, Value>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// How an endpoint leads to its service.

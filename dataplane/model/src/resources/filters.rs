@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::name::{ManagedPrefixListName, SecurityGroupName, VpcName};
-use crate::resources::Tags;
+use crate::resources::Labels;
 use crate::traffic::Traffic;
 
 /// A network ACL (area NACL).
@@ -20,8 +20,9 @@ pub struct NetworkAcl {
     pub ingress: Vec<NetworkAclEntry>,
     /// Outbound entries, likewise.
     pub egress: Vec<NetworkAclEntry>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// One entry of a network ACL.
@@ -63,8 +64,9 @@ pub struct SecurityGroup {
     pub ingress: Vec<SecurityGroupRule>,
     /// Outbound rules.
     pub egress: Vec<SecurityGroupRule>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// One rule of a security group: allows only (SG-01). A declared rule with several peers is several of these.

@@ -3,15 +3,16 @@
 use serde::Serialize;
 
 use crate::name::{NetworkInterfaceName, SubnetName, VpcName};
-use crate::resources::Tags;
+use crate::resources::Labels;
 
 /// An internet gateway (area IGW).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InternetGateway {
     /// The VPC it is attached to, at most one (IGW-03).
     pub vpc: Option<VpcName>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// An egress-only internet gateway (area IGW).
@@ -19,8 +20,9 @@ pub struct InternetGateway {
 pub struct EgressOnlyInternetGateway {
     /// The VPC it is attached to.
     pub vpc: VpcName,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// A NAT gateway (area NAT). Its addresses are those of its interface.
@@ -36,8 +38,9 @@ pub struct NatGateway {
     pub state: NatGatewayState,
     /// For how many seconds flows of a secondary address go on once that is taken away, 1 to 4000 (NAT-21).
     pub max_drain_duration_seconds: u32,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// Whether a NAT gateway leads to the internet.
@@ -74,8 +77,9 @@ pub struct VpcPeeringConnection {
     pub peer_vpc: VpcName,
     /// How far it has come (PCX-02).
     pub state: PeeringState,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// How far a VPC peering connection has come (PCX-02). States that AWS passes through within seconds are absent.

@@ -11,7 +11,7 @@ use crate::name::{
     EipName, InstanceName, NatGatewayName, NetworkInterfaceName, SecurityGroupName, SubnetName,
     TransitGatewayVpcAttachmentName,
 };
-use crate::resources::Tags;
+use crate::resources::{Labels, Tags};
 
 /// An elastic network interface (area L2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,8 +47,9 @@ pub struct NetworkInterface {
     pub implied: bool,
     /// Whose it is.
     pub interface_type: InterfaceType,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 impl NetworkInterface {
@@ -131,8 +132,9 @@ pub struct Instance {
     /// What it does with packets that are not addressed to it, where an interface of its takes them (L2-12).
     #[serde(skip_serializing_if = "Forwards::is_default")]
     pub forwards: Forwards,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// Whether an instance runs. States that AWS passes through within seconds are absent.

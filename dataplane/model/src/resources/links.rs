@@ -11,7 +11,7 @@ use crate::name::{
     CustomerGatewayName, CustomerNetworkName, DxGatewayName, DxPrivateVirtualInterfaceName,
     DxTransitVirtualInterfaceName, TransitGatewayName, VpcName, VpnConnectionName, VpnGatewayName,
 };
-use crate::resources::{Propagation, Tags};
+use crate::resources::{Labels, Propagation, Tags};
 
 /// A virtual private gateway (area VGW).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,8 +25,9 @@ pub struct VpnGateway {
     pub amazon_side_asn: u32,
     /// What it has learnt over links that are up, the best of each destination first (VGW-04).
     pub routes: Vec<LearnedRoute>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// A destination that a gateway has learnt over a link.
@@ -93,8 +94,9 @@ pub struct VpnConnection {
     /// Whether the user's device lowers the segment size that TCP announces to what fits, as the sample configurations
     /// of AWS do.
     pub mss_clamping: bool,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// A route that a customer announces.
@@ -117,8 +119,9 @@ pub struct DxGateway {
     pub owner: String,
     /// Its autonomous system.
     pub amazon_side_asn: u32,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// A gateway of AWS at a Direct Connect gateway.
@@ -133,8 +136,9 @@ pub struct DxGatewayAssociation {
     pub allowed_prefixes: Option<Vec<IpNet>>,
     /// What a transit gateway has learnt by it, over virtual interfaces that are up, the best of each destination first.
     pub routes: Vec<LearnedRoute>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// A virtual interface of Direct Connect, private or transit.
@@ -153,8 +157,9 @@ pub struct VirtualInterface {
     pub state: LinkState,
     /// The network behind it.
     pub customer_network: Option<CustomerNetworkName>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// A gateway of AWS at the end of a private link.

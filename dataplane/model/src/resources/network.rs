@@ -12,7 +12,7 @@ use crate::name::{
     NetworkAclName, NetworkInterfaceName, RouteTableName, SecurityGroupName, TransitGatewayName, VpcName,
     VpcPeeringConnectionName, VpnGatewayName,
 };
-use crate::resources::Tags;
+use crate::resources::Labels;
 
 /// A virtual private cloud (area ADDR).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,8 +32,9 @@ pub struct Vpc {
     pub default_network_acl: NetworkAclName,
     /// The group of every interface without one of its own (SG-06).
     pub default_security_group: SecurityGroupName,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 impl Vpc {
@@ -67,8 +68,9 @@ pub struct Subnet {
     pub route_table: RouteTableName,
     /// The network ACL in force: the associated one, else the VPC's default (NACL-05).
     pub network_acl: NetworkAclName,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 impl Subnet {
@@ -96,8 +98,9 @@ pub struct RouteTable {
     /// Public blocks of the customer's own that its internet gateway takes packets for (RT-51).
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub public_ipv4_pools: BTreeSet<Ipv4Net>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// A gateway that can have a route table of its own for what enters by it.

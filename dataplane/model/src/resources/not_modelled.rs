@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::name::{NetworkInterfaceName, SecurityGroupName, SubnetName, VpcName};
-use crate::resources::Tags;
+use crate::resources::Labels;
 
 /// Resources by name, by the key of their kind: those of [`crate::NOT_MODELLED`] that a document declares.
 pub type NotModelledResources = BTreeMap<&'static str, BTreeMap<String, NotModelled>>;
@@ -24,8 +24,9 @@ pub struct NotModelled {
     pub network_interfaces: Vec<NetworkInterfaceName>,
     /// Everything else, as written.
     pub attributes: Map<String, Value>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all that is declared of it is known.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 impl NotModelled {

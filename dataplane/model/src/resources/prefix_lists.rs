@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::home::Home;
 use crate::name::ManagedPrefixListName;
-use crate::resources::Tags;
+use crate::resources::Labels;
 
 /// A managed prefix list (RT-19..RT-24, SG-15, SG-25).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,8 +23,9 @@ pub struct ManagedPrefixList {
     pub entries: Vec<PrefixListEntry>,
     /// Counts its changes, from 1 (RT-23).
     pub version: u64,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// An entry of a managed prefix list.

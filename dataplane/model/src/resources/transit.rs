@@ -12,7 +12,7 @@ use crate::name::{
     TransitGatewayPeeringAttachmentName, TransitGatewayRouteTableName, TransitGatewayVpcAttachmentName,
     VpcName, VpnConnectionName,
 };
-use crate::resources::Tags;
+use crate::resources::Labels;
 
 /// A transit gateway (TGW-27).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,8 +40,9 @@ pub struct TransitGateway {
     pub security_group_referencing_support: bool,
     /// Its own blocks, for Connect peers (TGW-39).
     pub transit_gateway_cidr_blocks: Vec<IpNet>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// A VPC attached to a transit gateway.
@@ -65,8 +66,9 @@ pub struct TransitGatewayVpcAttachment {
     pub state: AttachmentState,
     /// Blocks that do not propagate, as they overlap those of a VPC that was attached before (TGW-11).
     pub not_propagated: Vec<IpNet>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// Two transit gateways joined (TGW-18).
@@ -78,8 +80,9 @@ pub struct TransitGatewayPeeringAttachment {
     pub peer_transit_gateway: TransitGatewayName,
     /// How far it has come (TGW-58).
     pub state: AttachmentState,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// A route table of a transit gateway.
@@ -93,8 +96,9 @@ pub struct TransitGatewayRouteTable {
     pub propagations: Vec<AttachmentName>,
     /// The routes that are in force, destinations unique (TGW-05, TGW-06).
     pub routes: Vec<TransitGatewayRoute>,
-    /// Labels.
-    pub tags: Tags,
+    /// Labels, and whether all is known of it.
+    #[serde(flatten)]
+    pub labels: Labels,
 }
 
 /// A route of a transit gateway's table.

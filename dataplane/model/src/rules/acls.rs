@@ -27,9 +27,9 @@ pub(super) fn build(cx: &Context<'_>, vpcs: &BTreeMap<VpcName, Vpc>) -> BTreeMap
         };
         let ingress = direction(declared.and_then(|acl| acl.ingress.as_ref()));
         let egress = direction(declared.and_then(|acl| acl.egress.as_ref()));
-        let tags = declared.map(|acl| acl.tags.clone()).unwrap_or_default();
+        let labels = declared.map(|acl| acl.labels.clone()).unwrap_or_default();
         if let Some(vpc) = owner {
-            acls.insert(name.clone(), NetworkAcl { vpc: vpc.clone(), default, ingress, egress, tags });
+            acls.insert(name.clone(), NetworkAcl { vpc: vpc.clone(), default, ingress, egress, labels });
         }
     }
     acls

@@ -177,7 +177,7 @@ pub(super) fn build(
             state: declared.state,
             private_dns_enabled: declared.private_dns_enabled,
             attributes: declared.attributes.clone(),
-            tags: declared.tags.clone(),
+            labels: declared.labels.clone(),
         };
         refuse_second(cx, &declared.route_tables.at, name, &endpoint, &endpoints);
         endpoints.insert(name.clone(), endpoint);

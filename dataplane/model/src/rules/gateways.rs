@@ -24,7 +24,7 @@ pub(super) fn build(cx: &Context<'_>) -> BTreeMap<InternetGatewayName, InternetG
                 attached.insert(vpc.clone(), name.clone());
             }
         }
-        gateways.insert(name.clone(), InternetGateway { vpc, tags: declared.tags.clone() });
+        gateways.insert(name.clone(), InternetGateway { vpc, labels: declared.labels.clone() });
     }
     gateways
 }
@@ -38,7 +38,7 @@ pub(super) fn build_egress_only(
         .iter()
         .filter_map(|(name, declared)| {
             let vpc = cx.registers.egress_only_internet_gateways.owner(name)?.clone();
-            Some((name.clone(), EgressOnlyInternetGateway { vpc, tags: declared.tags.clone() }))
+            Some((name.clone(), EgressOnlyInternetGateway { vpc, labels: declared.labels.clone() }))
         })
         .collect()
 }

@@ -62,7 +62,7 @@ pub(super) fn build(
                     if default { vec![allow_all(0, Peer::Group(name.clone()))] } else { Vec::new() }
                 }),
                 egress: egress.unwrap_or_else(|| everywhere(ipv6)),
-                tags: declared.map(|group| group.tags.clone()).unwrap_or_default(),
+                labels: declared.map(|group| group.labels.clone()).unwrap_or_default(),
             },
         );
     }

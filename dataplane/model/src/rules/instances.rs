@@ -37,7 +37,7 @@ pub(super) fn build(
                 network_interfaces: BTreeMap::new(),
                 state: declared.state.value().copied().unwrap_or_default(),
                 forwards: Forwards::default(),
-                tags: declared.tags.clone(),
+                labels: declared.labels.clone(),
             };
             (name.clone(), instance)
         })

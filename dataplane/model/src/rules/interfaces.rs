@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::declared::{DEFAULT, DeclaredInterface};
 use crate::name::{NetworkInterfaceName, SecurityGroupName, SubnetName};
 use crate::register::{Context, attachment_interfaces, interface_in, interface_of, made_by_aws};
-use crate::resources::{InterfaceType, NetworkInterface, Subnet, Tags};
+use crate::resources::{InterfaceType, Labels, NetworkInterface, Subnet};
 use crate::rules::addresses;
 use crate::rules::instances::Attachments;
 use crate::rules::references;
@@ -16,7 +16,7 @@ pub(super) struct Draft<'a> {
     pub(super) subnet: &'a SubnetName,
     pub(super) interface_type: InterfaceType,
     implied: bool,
-    tags: &'a Tags,
+    labels: &'a Labels,
 }
 
 /// The interfaces whose subnet exists, with private addresses; public ones come later.
@@ -48,7 +48,7 @@ pub(super) fn build(
                 connection_tracking: draft.declared.connection_tracking,
                 implied: draft.implied,
                 interface_type: draft.interface_type,
-                tags: draft.tags.clone(),
+                labels: draft.labels.clone(),
             },
         );
     }
@@ -60,17 +60,17 @@ fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
         cx.declared.instances.iter().filter(|(_, instance)| !instance.interface.subnet.is_absent()).map(
             |(name, instance)| {
                 let interface = NetworkInterfaceName::new(name.as_str());
-                (interface, &instance.interface, true, &instance.tags, InterfaceType::Interface)
+                (interface, &instance.interface, true, &instance.labels, InterfaceType::Interface)
             },
         );
     let declared = cx
         .declared
         .network_interfaces
         .iter()
-        .map(|(name, eni)| (name.clone(), &eni.interface, false, &eni.tags, InterfaceType::Interface));
+        .map(|(name, eni)| (name.clone(), &eni.interface, false, &eni.labels, InterfaceType::Interface));
     let nat = cx.declared.nat_gateways.iter().map(|(name, nat)| {
         let interface_type = InterfaceType::NatGateway(name.clone());
-        (interface_of(name), &nat.interface, false, &nat.tags, interface_type)
+        (interface_of(name), &nat.interface, false, &nat.labels, interface_type)
     });
     let not_modelled = cx.declared.not_modelled.iter().flat_map(|(kind, all)| {
         all.iter().flat_map(move |(owner, declared)| {
@@ -78,28 +78,28 @@ fn drafts<'a>(cx: &Context<'a>) -> BTreeMap<NetworkInterfaceName, Draft<'a>> {
                 let subnet = interface.subnet.value()?;
                 let name = interface_in(cx.registers, declared.kind.id_prefix, owner, subnet);
                 let interface_type = InterfaceType::NotModelled { kind, name: owner.clone() };
-                Some((name, interface, false, &declared.tags, interface_type))
+                Some((name, interface, false, &declared.labels, interface_type))
             })
         })
     });
     let endpoints = cx.declared.vpc_endpoints.iter().flat_map(|(owner, declared)| {
         declared.interfaces.iter().filter_map(move |interface| {
             let name = interface_in(cx.registers, "vpce", owner.as_str(), interface.subnet.value()?);
-            Some((name, interface, false, &declared.tags, InterfaceType::VpcEndpoint(owner.clone())))
+            Some((name, interface, false, &declared.labels, InterfaceType::VpcEndpoint(owner.clone())))
         })
     });
     let transit =
         attachment_interfaces(cx.declared, &cx.registers.subnets).map(|(name, attachment, interface)| {
-            let tags = &cx.declared.transit_gateway_vpc_attachments[attachment].tags;
-            (name, interface, false, tags, InterfaceType::TransitGateway(attachment.clone()))
+            let labels = &cx.declared.transit_gateway_vpc_attachments[attachment].labels;
+            (name, interface, false, labels, InterfaceType::TransitGateway(attachment.clone()))
         });
     let mut drafts = BTreeMap::new();
-    for (name, declared, implied, tags, interface_type) in
+    for (name, declared, implied, labels, interface_type) in
         implied.chain(declared).chain(nat).chain(not_modelled).chain(endpoints).chain(transit)
     {
         match cx.registers.interface_subnets.get(&name) {
             Some(subnet) => {
-                drafts.insert(name, Draft { declared, subnet, interface_type, implied, tags });
+                drafts.insert(name, Draft { declared, subnet, interface_type, implied, labels });
             }
             // Its subnet has been reported; its groups must exist all the same.
             None => drop(security_groups(cx, &name, declared)),

@@ -190,8 +190,8 @@ fn vpn_gateways(cx: &Context<'_>) -> BTreeMap<VpnGatewayName, VpnGateway> {
             }
         }
         let amazon_side_asn = amazon_asn(cx, &declared.amazon_side_asn);
-        let tags = declared.tags.clone();
-        gateways.insert(name.clone(), VpnGateway { home, vpc, amazon_side_asn, routes: Vec::new(), tags });
+        let labels = declared.labels.clone();
+        gateways.insert(name.clone(), VpnGateway { home, vpc, amazon_side_asn, routes: Vec::new(), labels });
     }
     gateways
 }
@@ -304,7 +304,7 @@ fn vpn_connections(
             encryption: declared.encryption.value().copied().unwrap_or(TunnelEncryption::Gcm),
             nat_traversal: declared.nat_traversal,
             mss_clamping: declared.mss_clamping,
-            tags: declared.tags.clone(),
+            labels: declared.labels.clone(),
         };
         connections.insert(name.clone(), connection);
     }

@@ -102,7 +102,7 @@ pub(super) fn build(
                 network_interface,
                 state,
                 max_drain_duration_seconds: drain(declared),
-                tags: declared.tags.clone(),
+                labels: declared.labels.clone(),
             },
         );
     }

@@ -86,7 +86,7 @@ fn resource(
         security_groups,
         network_interfaces,
         attributes: declared.attributes.clone(),
-        tags: declared.tags.clone(),
+        labels: declared.labels.clone(),
     }
 }
 

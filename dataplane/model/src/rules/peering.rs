@@ -58,7 +58,7 @@ pub(super) fn build(
                 "two VPCs have one: remove one of the two",
             );
         }
-        let connection = VpcPeeringConnection { vpc, peer_vpc, state, tags: declared.tags.clone() };
+        let connection = VpcPeeringConnection { vpc, peer_vpc, state, labels: declared.labels.clone() };
         connections.insert(name.clone(), connection);
     }
     connections

@@ -9,7 +9,7 @@ use crate::name::{ManagedPrefixListName, ServiceName, VpcName};
 use crate::reader::Written;
 use crate::register::Context;
 use crate::resources::{
-    AddressFamily, ManagedPrefixList, PrefixListEntry, PrefixListOwner, Service, Tags, weight_of_aws_list,
+    AddressFamily, Labels, ManagedPrefixList, PrefixListEntry, PrefixListOwner, Service, weight_of_aws_list,
 };
 use crate::rules::endpoints;
 
@@ -29,10 +29,10 @@ pub(super) fn build(
             .map_or(PrefixListOwner::Customer, |weight| PrefixListOwner::Aws { weight });
         let max_entries = max_entries(cx, declared, managed_by, entries.len());
         let version = version(cx, name, declared, &entries);
-        let tags = declared.tags.clone();
+        let labels = declared.labels.clone();
         let home = declared.home.settle(cx).unwrap_or_default();
         let list =
-            ManagedPrefixList { home, address_family, managed_by, max_entries, entries, version, tags };
+            ManagedPrefixList { home, address_family, managed_by, max_entries, entries, version, labels };
         lists.insert(name.clone(), list);
     }
     for (name, (service, ipv6)) in endpoints::prefix_lists(cx.declared.gateway_services()) {
@@ -48,11 +48,11 @@ pub(super) fn build(
         let version = before.map_or(1, |list| list.version + u64::from(list.entries != entries));
         let managed_by = PrefixListOwner::Aws { weight: weight_of_aws_list(&name).unwrap_or(1) };
         let max_entries = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-        let tags = Tags::new();
+        let labels = Labels::default();
         let region = region_of_aws_list(&name).unwrap_or_default().to_owned();
         let home = Home { region, owner: "AWS".to_owned() };
         let list =
-            ManagedPrefixList { home, address_family, managed_by, max_entries, entries, version, tags };
+            ManagedPrefixList { home, address_family, managed_by, max_entries, entries, version, labels };
         lists.insert(name, list);
     }
     lists

@@ -108,10 +108,10 @@ pub(super) fn build(
         priority::settle(name, &mut routes, cx.declared.settings.local_routes_over_propagated);
         if let Some(owner) = owner {
             let main = cx.registers.main_tables.get(owner) == Some(name);
-            let tags = declared.map(|table| table.tags.clone()).unwrap_or_default();
+            let labels = declared.map(|table| table.labels.clone()).unwrap_or_default();
             let Edge { gateways, pools: public_ipv4_pools } = edge.unwrap_or_default();
             let vpc = owner.clone();
-            let table = RouteTable { vpc, main, routes, prefix_lists, gateways, public_ipv4_pools, tags };
+            let table = RouteTable { vpc, main, routes, prefix_lists, gateways, public_ipv4_pools, labels };
             tables.insert(name.clone(), table);
         }
     }

@@ -87,7 +87,7 @@ pub(super) fn build(cx: &Context<'_>, vpcs: &BTreeMap<VpcName, Vpc>) -> BTreeMap
                     .unwrap_or(written.ipv6_native),
                 route_table: route_tables.get(name).unwrap_or(&vpc.main_route_table).clone(),
                 network_acl: network_acls.get(name).unwrap_or(&vpc.default_network_acl).clone(),
-                tags: written.tags.clone(),
+                labels: written.labels.clone(),
             },
         );
     }

@@ -109,7 +109,7 @@ fn gateways(cx: &Context<'_>) -> BTreeMap<TransitGatewayName, TransitGateway> {
             multicast_support: declared.multicast_support,
             security_group_referencing_support: declared.security_group_referencing_support,
             transit_gateway_cidr_blocks: declared.cidr_blocks.items.iter().map(|b| b.value).collect(),
-            tags: declared.tags.clone(),
+            labels: declared.labels.clone(),
         };
         gateways.insert(name.clone(), gateway);
     }

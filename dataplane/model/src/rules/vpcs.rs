@@ -47,7 +47,7 @@ pub(super) fn build(cx: &Context<'_>) -> BTreeMap<VpcName, Vpc> {
                     .unwrap_or_else(|| made_by_aws(name, MAIN)),
                 default_network_acl: made_by_aws(name, DEFAULT),
                 default_security_group: made_by_aws(name, DEFAULT),
-                tags: declared.tags.clone(),
+                labels: declared.labels.clone(),
             },
         );
     }

@@ -1,8 +1,9 @@
 //! Blocks of VPCs and subnets, and what AWS makes with them (areas ADDR and RT).
 
 use serde_json::{Value, json};
+use vpclab_model::Topology;
 
-use crate::{check, lab, merge, mistakes};
+use crate::{check, lab, merge, mistakes, patched};
 
 fn vpc(attributes: Value) -> Value {
     json!({"vpcs": {"n": attributes}})
@@ -201,4 +202,46 @@ fn what_aws_makes_by_itself_is_there_under_its_qualified_name() {
         mistakes(&json!({"route_tables": {"nope/main": {}}})),
         ["InvalidVpcID.NotFound route_tables.nope/main"]
     );
+}
+
+#[test]
+fn a_subnet_as_large_as_no_vpc_is_wrong_also_where_the_block_of_its_vpc_is() {
+    check(vec![(
+        "ADDR-21",
+        json!({"vpcs": {"n": {"cidr_block": "10.9.0.0/16", "ipv6_cidr_block": "2001:db8::/40"}},
+            "subnets": {"n": {"vpc": "n", "cidr_block": "10.9.1.0/24", "ipv6_cidr_block": "2001:db8::/40"}}}),
+        &["InvalidVpc.Range vpcs.n.ipv6_cidr_block", "InvalidSubnet.Range subnets.n.ipv6_cidr_block"],
+    )]);
+}
+
+#[test]
+fn a_block_that_aws_has_chosen_stays_while_it_is_free() {
+    let asks = json!({"cidr_block": "10.9.0.0/16", "assign_generated_ipv6_cidr_block": true});
+    let block = |topology: &Topology, name: &str| topology.vpcs[name].ipv6_cidr_blocks[0].to_string();
+    let next = |patch: Value, previous: &Topology| {
+        Topology::from_document(&patched(&patch), Some(previous)).unwrap()
+    };
+    let first = lab(json!({"vpcs": {"n": asks}}));
+    assert_eq!(block(&first, "n"), "2001:db8::/56");
+    // Another VPC that comes before it by name takes nothing from it, and what goes leaves its block to others.
+    let second = next(json!({"vpcs": {"n": asks, "m": asks}}), &first);
+    assert_eq!(
+        (block(&second, "m"), block(&second, "n")),
+        ("2001:db8:0:100::/56".into(), block(&first, "n"))
+    );
+    let third = next(json!({"vpcs": {"m": asks, "o": asks}}), &second);
+    assert_eq!((block(&third, "m"), block(&third, "o")), (block(&second, "m"), block(&first, "n")));
+    // Somebody states it: then it is that one's, and AWS chooses anew.
+    let stated = json!({"cidr_block": "10.8.0.0/16", "ipv6_cidr_block": "2001:db8:0:100::/56"});
+    let fourth = next(json!({"vpcs": {"m": asks, "s": stated}}), &third);
+    assert_eq!(block(&fourth, "m"), "2001:db8::/56");
+    let host = json!({"h": {"ipv6_address": "2001:db8::7"}});
+    let fifth = next(json!({"vpcs": {"m": asks}, "internet_hosts": host}), &fourth);
+    assert_eq!(block(&fifth, "m"), "2001:db8:0:100::/56");
+    // A block that the user had stated, of another length or from elsewhere, is none that AWS gives.
+    for stated in ["2001:db8:40::/48", "2001:db9::/56"] {
+        let own = json!({"cidr_block": "10.9.0.0/16", "ipv6_cidr_block": stated});
+        let before = lab(json!({"vpcs": {"n": own}}));
+        assert_eq!(block(&next(json!({"vpcs": {"n": asks}}), &before), "n"), "2001:db8::/56");
+    }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vpclab_model::Topology;
 
-use crate::{check, lab, merge, mistakes};
+use crate::{check, lab, merge, mistakes, patched};
 
 #[test]
 fn interfaces_and_instances() {
@@ -275,4 +275,42 @@ fn public_addresses() {
         &json!({"eips": {"z": {"instance": "i"}}, "internet_hosts": {"h": {"address": "203.0.113.1"}}}),
     );
     assert_eq!(public(&lab(elastic), "i"), json!({"10.0.1.4": {"address": "203.0.113.2", "eip": "z"}}));
+}
+
+#[test]
+fn the_pool_serves_elastic_addresses_first_and_each_kind_by_name() {
+    let patch = json!({
+        "subnets": {"a": {"map_public_ip_on_launch": true}},
+        "instances": {"b": {"subnet": "a"}, "a": {"subnet": "a"}},
+        "eips": {"z": {}, "y": {}, "stated": {"public_ip": "203.0.113.2"}},
+    });
+    // Whatever order the document has, and each time the same.
+    for _ in 0..2 {
+        let topology = lab(patch.clone());
+        let elastic: Vec<_> = topology.eips.values().map(|eip| eip.public_ip.to_string()).collect();
+        assert_eq!(elastic, ["203.0.113.2", "203.0.113.1", "203.0.113.3"], "stated, y, z");
+        let automatic: Vec<_> =
+            ["a", "b", "i"].map(|name| &topology.network_interfaces[name].public_ips).into_iter().collect();
+        let automatic: Vec<_> =
+            automatic.iter().flat_map(|ips| ips.values().map(|public| public.address.to_string())).collect();
+        assert_eq!(automatic, ["203.0.113.4", "203.0.113.5", "203.0.113.6"]);
+    }
+    // What was handed out before stays where it is, whoever comes before it by name.
+    let before = lab(patch.clone());
+    let mut more = patch;
+    merge(&mut more, &json!({"eips": {"x": {}, "z": null}, "instances": {"0": {"subnet": "a"}, "b": null}}));
+    let after = Topology::from_document(&patched(&more), Some(&before)).unwrap();
+    let of_eip = |topology: &Topology, name: &str| topology.eips[name].public_ip;
+    let of = |topology: &Topology, name: &str| {
+        topology.network_interfaces[name].public_ips.values().next().unwrap().address
+    };
+    assert_eq!(of_eip(&after, "y"), of_eip(&before, "y"));
+    assert_eq!((of(&after, "a"), of(&after, "i")), (of(&before, "a"), of(&before, "i")));
+    assert_eq!(of_eip(&after, "x").to_string(), "203.0.113.3", "the lowest that is free");
+    assert_eq!(of(&after, "0").to_string(), "203.0.113.5");
+    // Addresses that a block's network or broadcast address might be are left out.
+    let many: serde_json::Map<_, _> = (0..300).map(|n| (format!("e{n:03}"), json!({}))).collect();
+    let topology = lab(json!({"eips": many}));
+    assert_eq!(of_eip(&topology, "e253").to_string(), "203.0.113.254");
+    assert_eq!(of_eip(&topology, "e254").to_string(), "203.0.114.1");
 }

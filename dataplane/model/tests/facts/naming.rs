@@ -20,12 +20,18 @@ fn an_id_serves_as_a_reference_and_not_as_anothers_name() {
 
 #[test]
 fn a_resource_cannot_be_called_anything() {
-    for bad in ["", " a", "a ", "a/b", "a,b", "a\nb"] {
+    for bad in ["", " a", "a ", "/a", "a/", "10.0.0.0/8", "10.0.0.1", "a\nb"] {
         let mut patch = json!({"vpcs": {}});
         patch["vpcs"][bad] = json!({"cidr_block": "10.9.0.0/16"});
         assert_eq!(mistakes(&patch), [format!("InvalidParameterValue vpcs.{bad}")], "{bad:?}");
     }
-    lab(json!({"vpcs": {"Größe 1 (test)": {"cidr_block": "10.9.0.0/16"}}}));
+    for good in ["Größe 1 (test)", "stack/Network", r#"module.net["a,b"].aws_vpc.this[0]"#] {
+        lab(json!({"vpcs": {good: {"cidr_block": "10.9.0.0/16"}}}));
+    }
+    for service in ["nat/x", "vpce/x/s", "elb/x"] {
+        let bad = mistakes(&json!({"instances": {service: {"subnet": "s"}}}));
+        assert!(bad.contains(&format!("InvalidParameterValue instances.{service}")), "{bad:?}");
+    }
 }
 
 #[test]

@@ -21,14 +21,12 @@ table inet vpclab_forwards {
 /// Made first, so that there is one to delete.
 const OFF: &str = "table inet vpclab_forwards\ndelete table inet vpclab_forwards\n";
 
-/// Makes the table, or removes it.
+/// Makes the table, or removes it. A failure leaves what was there.
 pub(super) fn set(on: bool) -> Result<(), LinkError> {
     let refused = |source| LinkError::Refused { what: "running nft".to_owned(), source };
     let mut command = Command::new("nft");
     command.args(["-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = match command.spawn() {
-        // Without the program there is no table of ours to remove.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !on => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let missing =
                 "there is no such program; install the package nftables, which `forwards: nat` needs";
@@ -36,13 +34,13 @@ pub(super) fn set(on: bool) -> Result<(), LinkError> {
         }
         child => child.map_err(refused)?,
     };
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(if on { ON } else { OFF }.as_bytes()).map_err(refused)?;
-    }
+    let rules = if on { ON } else { OFF };
+    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(rules.as_bytes()));
     let output = child.wait_with_output().map_err(refused)?;
     if output.status.success() {
-        return Ok(());
+        return written.map_err(refused);
     }
+    // One that fails before it has read the rules says why, better than that nobody reads them.
     let said = String::from_utf8_lossy(&output.stderr);
     Err(refused(io::Error::other(said.lines().next().unwrap_or("it failed and said nothing").to_owned())))
 }

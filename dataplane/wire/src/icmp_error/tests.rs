@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::{Kind, Rng, Spec, assert_sound, ip};
+use crate::{Translation, ipv4_to_ipv6};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -87,7 +88,7 @@ fn no_error_is_sent_about_what_must_not_be_answered() {
 }
 
 #[test]
-fn no_error_is_sent_about_a_later_fragment() {
+fn no_error_is_sent_about_a_later_fragment_of_ipv4_and_one_of_ipv6_is_a_packet_like_any_other() {
     let mut rng = Rng::new(43);
     let spec = Spec { dont_fragment: false, ..rng.spec(false, Kind::Udp, 500) };
     let pieces = crate::fragment_ipv4(spec.frame().bytes(), 200).unwrap();
@@ -98,4 +99,11 @@ fn no_error_is_sent_about_a_later_fragment() {
         })
         .collect();
     assert_eq!(answered, [true, false, false]);
+    let addresses = Translation::new("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
+    for piece in &pieces {
+        let piece = ipv4_to_ipv6(piece.bytes(), &ip(piece), &addresses).unwrap();
+        let router = "fe80::1".parse().unwrap();
+        let error = icmp_error(IcmpErrorKind::TimeExceeded, MAC, MAC, router, piece.bytes()).unwrap();
+        assert_eq!(ip(&error).dst, ip(&piece).src);
+    }
 }

@@ -45,7 +45,7 @@ pub(super) fn gateways(cx: &Context<'_>) -> BTreeMap<DxGatewayName, DxGateway> {
     let build = |declared: &DeclaredDxGateway| DxGateway {
         owner: declared.owner.value().map_or(DEFAULT_OWNER, |account| account.0.as_str()).to_owned(),
         amazon_side_asn: amazon_asn(cx, &declared.amazon_side_asn),
-        tags: declared.tags.clone(),
+        labels: declared.labels.clone(),
     };
     cx.declared.dx_gateways.iter().map(|(name, declared)| (name.clone(), build(declared))).collect()
 }
@@ -70,9 +70,9 @@ pub(super) fn associations(
         }
         let allowed_prefixes =
             allowed.given.then(|| allowed.items.iter().map(|written| written.value).collect());
-        let tags = declared.tags.clone();
+        let labels = declared.labels.clone();
         let association =
-            DxGatewayAssociation { dx_gateway, gateway, allowed_prefixes, routes: Vec::new(), tags };
+            DxGatewayAssociation { dx_gateway, gateway, allowed_prefixes, routes: Vec::new(), labels };
         check(cx, links, vpcs, (declared, &association), &associations);
         associations.insert(name.clone(), association);
     }
@@ -200,7 +200,7 @@ fn virtual_interface(
         bgp_routes,
         state: declared.state.value().copied().unwrap_or(LinkState::Up),
         customer_network: network.cloned(),
-        tags: declared.tags.clone(),
+        labels: declared.labels.clone(),
     })
 }
 

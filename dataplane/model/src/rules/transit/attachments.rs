@@ -60,7 +60,7 @@ pub(super) fn vpc_attachments(
                 security_group_referencing_support: refers && declared.security_group_referencing_support,
                 state,
                 not_propagated: Vec::new(),
-                tags: declared.tags.clone(),
+                labels: declared.labels.clone(),
             },
         );
     }
@@ -250,10 +250,10 @@ pub(super) fn peering_attachments(
             let remedy = "two transit gateways have one peering attachment: remove one of the two";
             cx.log.report(&declared.at, "DuplicateTransitGatewayAttachment", problem, remedy);
         }
-        let tags = declared.tags.clone();
+        let labels = declared.labels.clone();
         attachments.insert(
             name.clone(),
-            TransitGatewayPeeringAttachment { transit_gateway, peer_transit_gateway, state, tags },
+            TransitGatewayPeeringAttachment { transit_gateway, peer_transit_gateway, state, labels },
         );
     }
     attachments

@@ -114,7 +114,7 @@ pub(super) fn route_tables(
                     .collect(),
                 propagations: propagations.into_iter().collect(),
                 routes: in_force(candidates, settings.is_some_and(|gateway| gateway.vpn_ecmp_support)),
-                tags: declared.map(|table| table.tags.clone()).unwrap_or_default(),
+                labels: declared.map(|table| table.labels.clone()).unwrap_or_default(),
             },
         );
     }
