@@ -72,6 +72,9 @@ fn direct_connect_announces_too() {
 
 #[test]
 fn a_vpn_between_private_addresses_is_not_modelled() {
-    let imported = dump(json!({ "CustomerGateways": [{ "CustomerGatewayId": "cgw-1", "BgpAsn": "65010", "IpAddress": "10.3.3.3" }] })).imported();
-    assert!(resource(&imported, "customer_gateways", "cgw-1")["not_modelled"].is_string());
+    let mut all = linked(vpn(json!({})));
+    all["CustomerGateways"][0]["IpAddress"] = json!("10.3.3.3");
+    let imported = dump(all).imported();
+    assert!(resource(&imported, "vpn_connections", "vpn-1")["not_modelled"].is_string());
+    assert!(resource(&imported, "customer_gateways", "cgw-1").get("ip_address").is_none());
 }

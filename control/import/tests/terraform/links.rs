@@ -28,10 +28,13 @@ fn a_vpn_connection_and_all_around_it() {
 
 #[test]
 fn a_vpn_between_private_addresses_is_not_modelled() {
-    let imported = Plan::new()
+    let imported = Plan::vpc()
+        .and("aws_vpn_gateway.v", json!({}), json!({ "vpc_id": "aws_vpc.main.id" }))
         .and("aws_customer_gateway.c", json!({ "ip_address": "10.9.9.9", "bgp_asn": "65010" }), json!({}))
+        .and("aws_vpn_connection.s", json!({}), json!({ "vpn_gateway_id": "aws_vpn_gateway.v.id", "customer_gateway_id": "aws_customer_gateway.c.id" }))
         .imported();
-    assert!(resource(&imported, "customer_gateways", "aws_customer_gateway.c")["not_modelled"].is_string());
+    assert!(resource(&imported, "vpn_connections", "aws_vpn_connection.s")["not_modelled"].is_string());
+    assert!(resource(&imported, "customer_gateways", "aws_customer_gateway.c").get("ip_address").is_none());
 }
 
 #[test]
