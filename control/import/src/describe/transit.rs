@@ -267,6 +267,16 @@ fn attachment(facts: &Facts, list: &'static str, id: &str, item: &Item, estate: 
                 mapping.doubt(
                     "its subnets are not in the dump: add `aws ec2 describe-transit-gateway-vpc-attachments`",
                 );
+                let subnets = if subnets.is_empty() {
+                    // Those of a VPC of which nothing else is in the dump, either.
+                    let name = format!("{id}.subnets");
+                    let known = Map::from_iter([("vpc".to_owned(), json!(vpc))]);
+                    mapping.estate.hint("subnets", &name, known);
+                    refer(mapping.estate, "subnets", &name, &item.by);
+                    vec![name]
+                } else {
+                    subnets
+                };
                 mapping.write("subnets", subnets);
             }
             for (theirs, ours) in [

@@ -158,3 +158,14 @@ fn a_list_of_aws_goes_by_its_name_and_is_its_services() {
         json!(["com.amazonaws.eu-west-1.s3"])
     );
 }
+
+#[test]
+fn a_vpc_that_no_file_has_is_stood_in_for_where_its_subnet_is() {
+    let files = dump(
+        json!({ "Subnets": [{ "SubnetId": "subnet-x", "VpcId": "vpc-lost", "CidrBlock": "10.8.1.0/24", "AvailabilityZone": "us-west-2c", "OwnerId": "444455556666" }] }),
+    );
+    assert!(files.run(false).unwrap_err().to_string().contains("no source holds vpc-lost"));
+    let imported = files.run(true).unwrap();
+    let vpc = resource(&imported, "vpcs", "vpc-lost");
+    assert_eq!((&vpc["region"], &vpc["owner"]), (&json!("us-west-2"), &json!("444455556666")));
+}
