@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p vpclab-import --example survey -- [--verbose] [--document] PATH...`, where each path is a source.
 
+#![allow(clippy::print_stdout)]
+
 use std::collections::BTreeMap;
 
 use vpclab_import::{ImportError, NoteKind, Options, Source, import};

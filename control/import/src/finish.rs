@@ -70,9 +70,11 @@ fn make_default_vpcs(estate: &mut Estate) {
 /// What somebody refers to and no source has: made up where that is wished for, else a problem of each who refers to it.
 fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
     let mut all = BTreeSet::new();
+    want_what_hints_name(estate);
     let mut missing: BTreeMap<(String, &str), BTreeSet<Address>> = BTreeMap::new();
     let wanted = std::mem::take(&mut estate.wanted);
     for (key, by) in wanted {
+        make_list_of_aws(estate, &key, &by);
         if is_there(estate, &key) {
             continue;
         }
@@ -104,6 +106,35 @@ fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
     all
 }
 
+/// What is known of a stand-in may name others.
+fn want_what_hints_name(estate: &mut Estate) {
+    for (attribute, kind) in [("subnet", "subnets"), ("vpc", "vpcs")] {
+        let mut more = Vec::new();
+        for (key, known) in &estate.hints {
+            let by = estate.wanted.get(key).filter(|_| !is_there(estate, key));
+            if let (Some(by), Some(name)) = (by, known.get(attribute).and_then(Value::as_str)) {
+                more.push(((kind, name.to_owned()), by.clone()));
+            }
+        }
+        more.into_iter().for_each(|(key, by)| estate.wanted.entry(key).or_default().extend(by));
+    }
+}
+
+/// A prefix list that AWS manages is there for everybody; which blocks it has, AWS knows.
+fn make_list_of_aws(estate: &mut Estate, key: &Key, by: &BTreeSet<Address>) {
+    let (kind, name) = key;
+    if *kind != "managed_prefix_lists" || !name.starts_with("com.amazonaws.") || is_there(estate, key) {
+        return;
+    }
+    let family = if name.contains(".ipv6.") { "IPv6" } else { "IPv4" };
+    let why = "which blocks AWS's own list has is not in the sources";
+    let Value::Object(list) = json!({ "address_family": family, "not_modelled": why }) else { return };
+    if let Some(first) = by.first() {
+        estate.put(kind, name, list, first);
+        estate.report.made.push(becomes(key));
+    }
+}
+
 /// Whether a source holds the resource, or AWS makes it together with its VPC or transit gateway.
 fn is_there(estate: &Estate, (kind, name): &Key) -> bool {
     let has = |kind: &str, name: &str| estate.resources.get(kind).is_some_and(|all| all.contains_key(name));
@@ -113,8 +144,8 @@ fn is_there(estate: &Estate, (kind, name): &Key) -> bool {
             "route_tables" => of_owner("/main", "vpcs"),
             "network_acls" | "security_groups" => of_owner("/default", "vpcs"),
             "transit_gateway_route_tables" => of_owner("/default", "transit_gateways"),
-            // AWS's own lists and services need no declaration.
-            "managed_prefix_lists" => name.starts_with("com.amazonaws."),
+            // A service brings its list.
+            "managed_prefix_lists" => has("services", name),
             _ => false,
         }
 }

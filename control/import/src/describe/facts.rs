@@ -149,8 +149,8 @@ pub(super) fn home(item: &Item) -> Home {
     let region = text("Region").or_else(|| of_arn(3)).filter(|region| is_region(region)).or(zone);
     let owner = text("OwnerId").or_else(|| of_arn(4)).and_then(|owner| account(&owner));
     Home {
-        region: region.unwrap_or_else(|| item.region.name.clone()),
-        account: owner.unwrap_or_else(|| item.account.name.clone()),
+        region: region.unwrap_or_else(|| item.region.clone()),
+        account: owner.unwrap_or_else(|| item.account.clone()),
     }
 }
 
@@ -165,7 +165,7 @@ pub(crate) fn region_of_zone(zone: &str) -> Option<String> {
 
 fn home_of_vpc(dump: &Dump, id: &str, vpc: &Item) -> Home {
     let mut home = home(vpc);
-    let says = vpc.body.contains_key("Region") || vpc.body.contains_key("VpcArn") || vpc.region.said;
+    let says = vpc.body.contains_key("Region") || vpc.body.contains_key("VpcArn");
     if !says {
         // A VPC does not say where it is: its subnets do.
         let is_here = |item: &&Item| item.body.get("VpcId").and_then(Val::text).as_deref() == Some(id);

@@ -141,7 +141,7 @@ fn security_group(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
             }
             // The CLI prints an empty list where there are none.
             _ if !item.body.contains_key(theirs) => {
-                mapping.doubt(format!("its {ours} rules are not in the dump"))
+                mapping.doubt(format!("its {ours} rules are not in the dump"));
             }
             _ => {}
         }

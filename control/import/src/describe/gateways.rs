@@ -200,10 +200,10 @@ fn far_vpc(estate: &mut Estate, vpc: &str, info: Option<&Val>, item: &Item) {
             known.insert(key.to_owned(), json!(list));
         }
     }
-    let region = info.text_of("Region").unwrap_or_else(|| item.region.name.clone());
+    let region = info.text_of("Region").unwrap_or_else(|| item.region.clone());
     known.insert("region".to_owned(), json!(region));
     let owner = info.text_of("OwnerId").and_then(|owner| account(&owner));
-    known.insert("owner".to_owned(), json!(owner.unwrap_or_else(|| item.account.name.clone())));
+    known.insert("owner".to_owned(), json!(owner.unwrap_or_else(|| item.account.clone())));
     estate.hint("vpcs", vpc, known);
 }
 

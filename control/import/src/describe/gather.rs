@@ -21,17 +21,9 @@ pub(super) struct Item {
     /// What it says.
     pub body: BTreeMap<String, Val>,
     /// The region that the folder or a key around it says, or the source.
-    pub region: Place,
+    pub region: String,
     /// The same of the account.
-    pub account: Place,
-}
-
-/// Where something was seen, and how sure that is.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub name: String,
-    /// Whether a folder or a key says so; else it is the source's.
-    pub said: bool,
+    pub account: String,
 }
 
 /// Everything in all dumps: by collection, then by id.
@@ -48,8 +40,8 @@ pub(super) struct Dump {
 #[derive(Debug, Clone)]
 struct Position<'a> {
     source: &'a Read,
-    region: Place,
-    account: Place,
+    region: String,
+    account: String,
     /// The file, in the words of the report.
     file: String,
     /// The id of what the answer is about, where the call names it and the answer does not.
@@ -104,8 +96,8 @@ impl<'a> Position<'a> {
     fn of_file(source: &'a Read, path: &Path) -> Self {
         let mut position = Position {
             source,
-            region: Place { name: source.region.clone(), said: false },
-            account: Place { name: source.account.clone(), said: false },
+            region: source.region.clone(),
+            account: source.account.clone(),
             file: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             about: None,
         };
@@ -129,9 +121,9 @@ impl<'a> Position<'a> {
     /// Takes a region or an account from a name; whether it is one.
     fn learn(&mut self, word: &str, as_account: bool) -> bool {
         if is_region(word) {
-            self.region = Place { name: word.to_owned(), said: true };
+            self.region = word.to_owned();
         } else if let Some(account) = account(word).filter(|_| as_account || word.len() == 12) {
-            self.account = Place { name: account, said: true };
+            self.account = account;
         } else {
             return false;
         }

@@ -127,9 +127,12 @@ fn customer_gateway(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     mapping.number("BgpAsn", "bgp_asn");
     mapping.properties.silent(&["BgpAsnExtended"]);
     match text(item, "IpAddress") {
-        Some(address) if address.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_private()) => {
+        Some(address) if is_private(&address) => {
             mapping.properties.silent(&["IpAddress"]);
-            mapping.doubt(format!("VPN to the private address {address} is not modelled"));
+            mapping.note(
+                NoteKind::Approximated,
+                format!("IpAddress {address}: the connection over it is not modelled"),
+            );
         }
         _ => mapping.text("IpAddress", "ip_address"),
     }
@@ -178,6 +181,11 @@ fn vpn_connection(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
         "VpnConcentratorId",
     ]);
     mapping.reference("CustomerGatewayId", "customer_gateway", "customer_gateways");
+    let other = text(item, "CustomerGatewayId")
+        .and_then(|id| text(facts.dump.get("CustomerGateways", &id)?, "IpAddress"));
+    if let Some(address) = other.filter(|address| is_private(address)) {
+        mapping.doubt(format!("VPN to the private address {address} is not modelled"));
+    }
     let options = item.body.get("Options");
     let is_static =
         options.and_then(|options| options.text_of("StaticRoutesOnly")).as_deref() == Some("true");
@@ -306,4 +314,9 @@ fn virtual_interface(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) 
     // What else is said is about the line, and its BGP.
     mapping.properties.silence();
     end(mapping, kind, id, item, facts);
+}
+
+/// Whether an address is one that the model knows no VPN to.
+fn is_private(address: &str) -> bool {
+    address.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_private())
 }

@@ -92,6 +92,11 @@ fn subnet(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     mapping.reference("VpcId", "vpc", "vpcs");
     mapping.text("CidrBlock", "cidr_block");
     mapping.text("AvailabilityZone", "availability_zone");
+    if let Some(vpc) = item.body.get("VpcId").and_then(Val::text) {
+        let home = facts.home(item);
+        let known = object(json!({ "region": home.region, "owner": home.account }));
+        mapping.estate.hint("vpcs", &vpc, known);
+    }
     mapping.boolean("MapPublicIpOnLaunch", "map_public_ip_on_launch");
     let v6 = blocks(&item.body, "Ipv6CidrBlockAssociationSet", "Ipv6CidrBlock");
     if let Some(block) = v6.first() {

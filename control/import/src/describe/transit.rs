@@ -267,6 +267,16 @@ fn attachment(facts: &Facts, list: &'static str, id: &str, item: &Item, estate: 
                 mapping.doubt(
                     "its subnets are not in the dump: add `aws ec2 describe-transit-gateway-vpc-attachments`",
                 );
+                let subnets = if subnets.is_empty() {
+                    // Those of a VPC of which nothing else is in the dump, either.
+                    let name = format!("{id}.subnets");
+                    let known = Map::from_iter([("vpc".to_owned(), json!(vpc))]);
+                    mapping.estate.hint("subnets", &name, known);
+                    refer(mapping.estate, "subnets", &name, &item.by);
+                    vec![name]
+                } else {
+                    subnets
+                };
                 mapping.write("subnets", subnets);
             }
             for (theirs, ours) in [
@@ -345,9 +355,9 @@ fn one_in_each_zone(facts: &Facts, vpc: &str) -> Vec<String> {
 fn far_gateway(estate: &mut Estate, name: &str, info: Option<&Val>, item: &Item) {
     let text = |key: &str| info.and_then(|info| info.text_of(key));
     let mut known = Map::new();
-    known.insert("region".to_owned(), json!(text("Region").unwrap_or_else(|| item.region.name.clone())));
+    known.insert("region".to_owned(), json!(text("Region").unwrap_or_else(|| item.region.clone())));
     let owner = text("OwnerId").and_then(|owner| account(&owner));
-    known.insert("owner".to_owned(), json!(owner.unwrap_or_else(|| item.account.name.clone())));
+    known.insert("owner".to_owned(), json!(owner.unwrap_or_else(|| item.account.clone())));
     estate.hint("transit_gateways", name, known);
 }
 

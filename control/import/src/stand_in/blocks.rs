@@ -88,12 +88,11 @@ fn stated_addresses(estate: &Estate, subnet: &str) -> Vec<Ipv4Addr> {
 
 /// Takes stated private addresses away from what is in a subnet.
 fn forget_addresses(estate: &mut Estate, subnet: &str) {
+    const STATED: [&str; 3] = ["private_ip", "private_ips", "secondary_private_ips"];
     for kind in WITH_SUBNET {
         for map in estate.resources.get_mut(kind).into_iter().flat_map(|all| all.values_mut()) {
             if map.get("subnet").and_then(Value::as_str) == Some(subnet) {
-                map.retain(|key, _| {
-                    !["private_ip", "private_ips", "secondary_private_ips"].contains(&key.as_str())
-                });
+                map.retain(|key, _| !STATED.contains(&key.as_str()));
             }
         }
     }
@@ -120,7 +119,12 @@ fn choose_subnets(
         let stated = stated_addresses(estate, name);
         let around = |prefix: u8| {
             let first = stated.first().and_then(|first| Ipv4Net::new(*first, prefix).ok())?.trunc();
-            let fits = stated.iter().all(|address| first.contains(address))
+            let is_free = |address: &Ipv4Addr| {
+                // AWS keeps the first four and the last.
+                let offset = u32::from(*address).saturating_sub(u32::from(first.network()));
+                offset >= 4 && *address != first.broadcast()
+            };
+            let fits = stated.iter().all(|address| first.contains(address) && is_free(address))
                 && blocks.iter().any(|block| block.contains(&first))
                 && !taken.iter().any(|other| other.contains(&first) || first.contains(other));
             fits.then_some(first)

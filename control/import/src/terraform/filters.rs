@@ -31,7 +31,7 @@ pub(super) fn network_acl(resource: &Resource, facts: &Facts<'_>, estate: &mut E
                 for subnet in subnets {
                     match subnet.text() {
                         Some(subnet) => {
-                            mapping.estate.set("subnets", &subnet, "network_acl", json!(resource.name), &by)
+                            mapping.estate.set("subnets", &subnet, "network_acl", json!(resource.name), &by);
                         }
                         None => mapping.note(NoteKind::Unknown, "subnet_ids are not all known"),
                     }
@@ -79,7 +79,7 @@ fn entry(block: &mut Properties<'_>) -> Result<Map<String, Value>, String> {
     ] {
         match block.text(theirs) {
             Given::Known(text) if !text.is_empty() => {
-                drop(entry.insert(ours.to_owned(), json!(text.to_ascii_lowercase())))
+                drop(entry.insert(ours.to_owned(), json!(text.to_ascii_lowercase())));
             }
             Given::Unknown(unknown) => {
                 return Err(format!("the {ours} of an entry is not known: {}", unknown.why));
@@ -212,7 +212,7 @@ fn group_rules(block: &mut Properties<'_>, estate: &mut Estate, by: &Address) ->
     for key in ["protocol", "ip_protocol"] {
         match block.text(key) {
             Given::Known(text) if !text.is_empty() => {
-                drop(rule.insert("protocol".to_owned(), json!(protocol(&text))))
+                drop(rule.insert("protocol".to_owned(), json!(protocol(&text))));
             }
             Given::Unknown(_) => known = false,
             _ => {}
@@ -257,11 +257,11 @@ fn group_rules(block: &mut Properties<'_>, estate: &mut Estate, by: &Address) ->
         for item in items {
             match item {
                 Val::Unknown(why) => {
-                    unknown.push(format!("{theirs} of a rule is not all known: {}", why.why))
+                    unknown.push(format!("{theirs} of a rule is not all known: {}", why.why));
                 }
                 // A block is no resource's name.
                 Val::Name(named) if kind.is_none() => {
-                    unknown.push(format!("{theirs} of a rule comes from {}", named.name))
+                    unknown.push(format!("{theirs} of a rule comes from {}", named.name));
                 }
                 item => {
                     let Some(text) = item.text().filter(|text| !text.is_empty()) else { continue };
@@ -359,20 +359,21 @@ fn same(a: &Value, b: &Value) -> bool {
     plain(a) == plain(b)
 }
 
-/// Takes rules away that stand in their group or network ACL as well, and those that stand twice.
+/// Takes rules, routes and entries away that stand in what they are of as well, and those that stand twice.
 pub(super) fn finish(_: &Facts<'_>, estate: &mut Estate) {
     let mut seen: BTreeSet<(&'static str, String, &'static str, String)> = BTreeSet::new();
     let resources = std::mem::take(&mut estate.resources);
     estate.edits.retain(|edit| {
         let Change::Push(value) = &edit.change else { return true };
         let (kind, name) = &edit.target;
-        if !DIRECTIONS.contains(&edit.attribute) {
+        if !DIRECTIONS.contains(&edit.attribute) && !["routes", "entries"].contains(&edit.attribute) {
             return true;
         }
         let inline = resources.get(kind).and_then(|all| all.get(name)?.get(edit.attribute)?.as_array());
         let number = |rule: &Value| rule.get("rule_no").cloned();
         let is_there = inline.into_iter().flatten().any(|other| match *kind {
             "network_acls" => number(other) == number(value),
+            "managed_prefix_lists" => other.get("cidr") == value.get("cidr"),
             _ => same(other, value),
         });
         let mut plain = value.clone();

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::properties::Given;
+use crate::report::NoteKind;
 use crate::terraform::references::Resource;
 use crate::terraform::{Facts, begin, end, home, lost, needed, part_of, required};
 use crate::val::Val;
@@ -76,8 +77,11 @@ pub(super) fn customer_gateway(resource: &Resource, facts: &Facts<'_>, estate: &
     if let Given::Known(address) = mapping.properties.text("ip_address")
         && !address.is_empty()
     {
-        if address.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_private()) {
-            mapping.doubt(format!("VPN to the private address {address} is not modelled"));
+        if is_private(&address) {
+            mapping.note(
+                NoteKind::Approximated,
+                format!("ip_address {address}: the connection over it is not modelled"),
+            );
         } else {
             mapping.write("ip_address", address);
         }
@@ -96,6 +100,12 @@ pub(super) fn vpn_connection(resource: &Resource, facts: &Facts<'_>, estate: &mu
         if resource.values.get(theirs).is_some_and(|gateway| !gateway.is_empty()) {
             required(&mut mapping, resource, theirs, ours, kind);
         }
+    }
+    let other = mapping.attributes.get("customer_gateway").and_then(|name| facts.all.named(name.as_str()?));
+    if let Some(address) =
+        other.and_then(|gateway| gateway.text("ip_address")).filter(|address| is_private(address))
+    {
+        mapping.doubt(format!("VPN to the private address {address} is not modelled"));
     }
     mapping.boolean("static_routes_only", "static_routes_only");
     for key in ["tunnel1_inside_cidr", "tunnel2_inside_cidr"] {
@@ -191,4 +201,9 @@ pub(super) fn virtual_interface(resource: &Resource, facts: &Facts<'_>, estate: 
         _ => "dx_private_virtual_interfaces",
     };
     end(mapping, kind, resource);
+}
+
+/// Whether an address is one that the model knows no VPN to.
+fn is_private(address: &str) -> bool {
+    address.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_private())
 }

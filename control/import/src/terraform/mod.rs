@@ -4,16 +4,23 @@
 //! configuration's expressions to the resource that it comes from. Names are Terraform's addresses.
 
 mod address;
+mod blocks;
+mod data;
 mod filters;
+mod follow;
 mod gateways;
 mod hosts;
 mod links;
 mod network;
+mod place;
 mod plan;
+mod prefix_lists;
 mod references;
+mod scaling;
 mod services;
 mod transit;
 mod types;
+mod words;
 
 use serde_json::{Map, Value, json};
 

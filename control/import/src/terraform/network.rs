@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::estate::{Address, Change, Estate};
 use crate::mapping::Mapping;
 use crate::properties::{Given, Properties};
-use crate::report::{Fate, NoteKind};
+use crate::report::NoteKind;
 use crate::terraform::references::Resource;
-use crate::terraform::{Facts, begin, end, home, lost, object, part_of, required, vpc};
+use crate::terraform::{Facts, begin, end, home, lost, part_of, required, vpc};
 use crate::val::{Named, Val};
 
 const IPAM: &[&str] =
@@ -423,144 +423,6 @@ fn every_subnet(mapping: &mut Mapping<'_>, facts: &Facts<'_>, table: &str, why: 
             mapping.unknown_of("subnets", &subnet.name, why);
         }
     }
-}
-
-pub(super) fn managed_prefix_list(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent(&["name", "version"]);
-    mapping.text("address_family", "address_family");
-    mapping.number("max_entries", "max_entries");
-    home(&mut mapping, resource);
-    let mut entries = Vec::new();
-    match mapping.properties.maps("entry") {
-        Given::Known(blocks) => {
-            for mut block in blocks {
-                match entry(&mut block) {
-                    Ok(entry) => entries.push(entry),
-                    Err(why) => mapping.doubt(why),
-                }
-                mapping.properties.finish_inner(block);
-            }
-        }
-        Given::Unknown(unknown) => mapping.matters("entry", &unknown),
-        Given::Absent => {}
-    }
-    let separate = |one: &&Resource| one.text("prefix_list_id").as_ref() == Some(&resource.name);
-    let listed: Vec<String> = facts
-        .all
-        .of("aws_ec2_managed_prefix_list_entry")
-        .filter(separate)
-        .filter_map(|one| one.text("cidr"))
-        .collect();
-    entries
-        .retain(|entry| !listed.iter().any(|cidr| entry.get("cidr").and_then(Value::as_str) == Some(cidr)));
-    mapping.write("entries", entries);
-    end(mapping, "managed_prefix_lists", resource);
-}
-
-fn entry(block: &mut Properties<'_>) -> Result<Value, String> {
-    let description = block.text("description");
-    match block.text("cidr") {
-        Given::Known(cidr) => {
-            let mut entry = object(json!({ "cidr": cidr }));
-            if let Given::Known(description) = description {
-                entry.insert("description".to_owned(), json!(description));
-            }
-            Ok(Value::Object(entry))
-        }
-        _ => Err("the block of an entry is not known".to_owned()),
-    }
-}
-
-pub(super) fn managed_prefix_list_entry(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    let by = mapping.by.clone();
-    let Given::Known(list) = mapping.name_of("prefix_list_id", "managed_prefix_lists") else {
-        return lost(
-            mapping,
-            "prefix_list_id",
-            "managed_prefix_lists",
-            &["aws_ec2_managed_prefix_list"],
-            facts,
-        );
-    };
-    match entry(&mut mapping.properties) {
-        Ok(entry) => mapping.estate.push("managed_prefix_lists", &list, "entries", entry, &by),
-        Err(why) => {
-            mapping.note(NoteKind::Unknown, why.clone());
-            mapping.unknown_of("managed_prefix_lists", &list, &why);
-        }
-    }
-    part_of(mapping, "managed_prefix_lists", &list);
-}
-
-/// What a data source says of something that no source manages, for its stand-in.
-pub(super) fn data(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
-    let mut known = Map::new();
-    let mut copy = |theirs: &str, ours: &str| {
-        known.extend(resource.text(theirs).map(|text| (ours.to_owned(), json!(text))));
-    };
-    let kind = match resource.of_type.as_str() {
-        "aws_vpc" => {
-            copy("cidr_block", "cidr_block");
-            known.insert("region".to_owned(), json!(resource.region));
-            known.insert("owner".to_owned(), json!(resource.account));
-            "vpcs"
-        }
-        "aws_subnet" => {
-            copy("vpc_id", "vpc");
-            copy("cidr_block", "cidr_block");
-            copy("availability_zone", "availability_zone");
-            "subnets"
-        }
-        "aws_security_group" => {
-            copy("vpc_id", "vpc");
-            "security_groups"
-        }
-        "aws_route_table" => {
-            copy("vpc_id", "vpc");
-            "route_tables"
-        }
-        "aws_internet_gateway" => {
-            let attached = resource.values.get("attachments").map_or(&[][..], Val::items).first();
-            known.extend(
-                attached.and_then(|one| one.text_of("vpc_id")).map(|vpc| ("vpc".to_owned(), json!(vpc))),
-            );
-            "internet_gateways"
-        }
-        "aws_nat_gateway" => {
-            copy("vpc_id", "vpc");
-            copy("subnet_id", "subnet");
-            "nat_gateways"
-        }
-        "aws_ec2_managed_prefix_list" | "aws_prefix_list" => {
-            let name = resource.name.clone();
-            let entries = resource.values.get("entries").map_or(&[][..], Val::items);
-            let entries: Vec<Value> = entries
-                .iter()
-                .filter_map(|one| one.text_of("cidr"))
-                .map(|cidr| json!({ "cidr": cidr }))
-                .collect();
-            if !name.starts_with("com.amazonaws.") && !entries.is_empty() {
-                mapping.text("address_family", "address_family");
-                mapping.number("max_entries", "max_entries");
-                mapping.write("entries", entries);
-                home(&mut mapping, resource);
-                mapping.put("managed_prefix_lists");
-            }
-            return mapping.finish(Fate::Understood);
-        }
-        "aws_ec2_transit_gateway" => {
-            known.insert("region".to_owned(), json!(resource.region));
-            known.insert("owner".to_owned(), json!(resource.account));
-            "transit_gateways"
-        }
-        _ => return mapping.finish(Fate::NotNetwork),
-    };
-    mapping.estate.hint(kind, &resource.name, known);
-    mapping.finish(Fate::Understood);
 }
 
 /// IPv6 blocks that are known only after apply: chosen here, as subnets need theirs inside the VPC's.

@@ -6,8 +6,8 @@ use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
-use crate::terraform::hosts::{Places, put_each};
 use crate::terraform::references::Resource;
+use crate::terraform::scaling::{Places, put_each};
 use crate::terraform::{Facts, begin, end, lost, part_of};
 use crate::val::Val;
 

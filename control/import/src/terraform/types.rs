@@ -2,7 +2,9 @@
 
 use crate::estate::Estate;
 use crate::terraform::references::Resource;
-use crate::terraform::{Facts, filters, gateways, hosts, links, network, services, transit};
+use crate::terraform::{
+    Facts, data, filters, gateways, hosts, links, network, prefix_lists, scaling, services, transit,
+};
 
 /// How a resource of a type becomes part of the topology.
 pub(super) type Map = fn(&Resource, &Facts<'_>, &mut Estate);
@@ -34,7 +36,7 @@ pub(super) fn meaning(of_type: &str, is_data: bool) -> Meaning {
         return Meaning::NotNetwork;
     }
     if is_data {
-        return Meaning::Mapped(network::data);
+        return Meaning::Mapped(data::data);
     }
     if let Some(map) = mapped(of_type) {
         return Meaning::Mapped(map);
@@ -42,7 +44,10 @@ pub(super) fn meaning(of_type: &str, is_data: bool) -> Meaning {
     if services::is_service(of_type) {
         return Meaning::Mapped(services::service);
     }
-    if NOT_NETWORK.contains(&of_type) || QUIET.iter().any(|prefix| of_type.starts_with(prefix)) {
+    let ends_quiet =
+        ["_snapshot", "_snapshot_copy", "_parameter_group"].iter().any(|end| of_type.ends_with(end));
+    if ends_quiet || NOT_NETWORK.contains(&of_type) || QUIET.iter().any(|prefix| of_type.starts_with(prefix))
+    {
         return Meaning::NotNetwork;
     }
     Meaning::LeftOut("this type is not understood")
@@ -64,8 +69,8 @@ fn mapped(of_type: &str) -> Option<Map> {
         }
         "aws_internet_gateway" | "aws_egress_only_internet_gateway" => network::internet_gateway,
         "aws_internet_gateway_attachment" => network::internet_gateway_attachment,
-        "aws_ec2_managed_prefix_list" => network::managed_prefix_list,
-        "aws_ec2_managed_prefix_list_entry" => network::managed_prefix_list_entry,
+        "aws_ec2_managed_prefix_list" => prefix_lists::managed_prefix_list,
+        "aws_ec2_managed_prefix_list_entry" => prefix_lists::managed_prefix_list_entry,
         "aws_network_acl" | "aws_default_network_acl" => filters::network_acl,
         "aws_network_acl_rule" => filters::network_acl_rule,
         "aws_network_acl_association" => filters::network_acl_association,
@@ -85,8 +90,8 @@ fn mapped(of_type: &str) -> Option<Map> {
         "aws_network_interface" => hosts::network_interface,
         "aws_network_interface_attachment" => hosts::interface_attachment,
         "aws_instance" | "aws_spot_instance_request" => hosts::instance,
-        "aws_launch_template" | "aws_launch_configuration" => hosts::launch_template,
-        "aws_autoscaling_group" => hosts::auto_scaling_group,
+        "aws_launch_template" | "aws_launch_configuration" => scaling::launch_template,
+        "aws_autoscaling_group" => scaling::auto_scaling_group,
         "aws_eip" => hosts::eip,
         "aws_eip_association" => hosts::eip_association,
         "aws_vpn_gateway" => links::vpn_gateway,

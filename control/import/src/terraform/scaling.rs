@@ -1,0 +1,191 @@
+//! What do launch templates start, and into which subnets?
+
+use serde_json::{Map, Value, json};
+
+use crate::estate::Estate;
+use crate::mapping::Mapping;
+use crate::report::{Fate, NoteKind};
+use crate::terraform::references::Resource;
+use crate::terraform::{Facts, begin, labels};
+use crate::val::Val;
+
+/// The launch template or configuration that a resource names.
+pub(super) fn template<'a>(resource: &Resource, facts: &'a Facts<'_>, keys: &[&str]) -> Option<&'a Resource> {
+    let block = keys.iter().find_map(|key| resource.values.get(*key)?.items().first())?;
+    of_block(block, facts)
+}
+
+pub(super) fn of_block<'a>(block: &Val, facts: &'a Facts<'_>) -> Option<&'a Resource> {
+    let id = ["id", "launch_template_id"].iter().find_map(|key| block.text_of(key));
+    let name = ["name", "launch_template_name"].iter().find_map(|key| block.text_of(key));
+    let mut all = facts.all.of("aws_launch_template");
+    all.find(|one| {
+        id.as_ref().is_some_and(|id| *id == one.name || one.text("id").as_ref() == Some(id))
+            || name.as_ref().is_some_and(|name| one.text("name").as_ref() == Some(name))
+    })
+}
+
+/// What the first interface of a launch template says.
+pub(super) fn template_interface<'a>(template: &'a Resource, key: &str) -> Option<&'a Val> {
+    let first = template.values.get("network_interfaces")?.items().first()?;
+    first.get(key).filter(|value| !value.is_empty())
+}
+
+/// The groups and the public address that a launch template gives.
+pub(super) fn from_template(mapping: &mut Mapping<'_>, template: &Resource) {
+    let own = template.values.get("vpc_security_group_ids").filter(|groups| !groups.is_empty());
+    let groups = own.or_else(|| template_interface(template, "security_groups"));
+    if !mapping.attributes.contains_key("security_groups") {
+        match groups {
+            Some(Val::List(groups)) => {
+                let names: Option<Vec<String>> = groups.iter().map(Val::text).collect();
+                match names {
+                    Some(names) => {
+                        let by = mapping.by.clone();
+                        names
+                            .iter()
+                            .for_each(|name| drop(mapping.estate.refer("security_groups", name, &by)));
+                        mapping.write("security_groups", names);
+                    }
+                    None => mapping
+                        .doubt(format!("the security groups of {} are not all known", template.address)),
+                }
+            }
+            Some(Val::Unknown(unknown)) => {
+                let why =
+                    format!("the security groups of {} are not known: {}", template.address, unknown.why);
+                mapping.doubt(why);
+            }
+            _ => {}
+        }
+    }
+    if let Some(public) = template_interface(template, "associate_public_ip_address").and_then(Val::text) {
+        mapping.write("associate_public_ip_address", public == "true");
+    }
+}
+
+/// Says that a template is understood: what is launched from it shows what it says.
+pub(super) fn launch_template(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silence();
+    mapping.properties.notes.clear();
+    mapping.finish(Fate::NotNetwork);
+}
+
+pub(super) fn auto_scaling_group(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silence();
+    let template =
+        template(resource, facts, &["launch_template"]).or_else(|| mixed_template(resource, facts));
+    let configuration = resource.text("launch_configuration");
+    let configuration = configuration.and_then(|name| {
+        facts
+            .all
+            .of("aws_launch_configuration")
+            .find(|one| one.name == name || one.text("name").as_ref() == Some(&name))
+    });
+    match (template, configuration) {
+        (Some(template), _) => from_template(&mut mapping, template),
+        (None, Some(configuration)) => {
+            match configuration.values.get("security_groups") {
+                Some(Val::List(all)) if !all.is_empty() => {
+                    match all.iter().map(Val::text).collect::<Option<Vec<_>>>() {
+                        Some(names) => {
+                            let by = mapping.by.clone();
+                            names
+                                .iter()
+                                .for_each(|name| drop(mapping.estate.refer("security_groups", name, &by)));
+                            mapping.write("security_groups", names);
+                        }
+                        None => mapping.doubt(format!(
+                            "the security groups of {} are not all known",
+                            configuration.address
+                        )),
+                    }
+                }
+                Some(Val::Unknown(unknown)) => mapping.doubt(unknown.why.clone()),
+                _ => {}
+            }
+            if let Some(public) = configuration.text("associate_public_ip_address") {
+                mapping.write("associate_public_ip_address", public == "true");
+            }
+        }
+        (None, None) => mapping.doubt("its launch template is in no source: neither are its security groups"),
+    }
+    let place = Places::read(&mut mapping, resource, "vpc_zone_identifier");
+    put_each(mapping, resource, place);
+}
+
+pub(super) fn mixed_template<'a>(resource: &Resource, facts: &'a Facts<'_>) -> Option<&'a Resource> {
+    let policy = resource.values.get("mixed_instances_policy")?.items().first()?;
+    let specification =
+        policy.items_of("launch_template").first()?.items_of("launch_template_specification").first()?;
+    of_block(specification, facts)
+}
+
+/// The subnets of something that puts an interface into each.
+#[derive(Debug)]
+pub(super) struct Places(Vec<String>);
+
+impl Places {
+    /// From a list of subnets; the default ones where it is not written.
+    pub(super) fn read(mapping: &mut Mapping<'_>, resource: &Resource, key: &str) -> Self {
+        let value = resource.values.get(key).cloned().unwrap_or(Val::Null);
+        Self::of(mapping, resource, key, &value)
+    }
+
+    pub(super) fn of(mapping: &mut Mapping<'_>, resource: &Resource, key: &str, value: &Val) -> Self {
+        let mut names = Vec::new();
+        let mut lost = None;
+        match value {
+            Val::List(items) if !items.is_empty() => {
+                for item in items {
+                    match item.text() {
+                        Some(name) => names.push(name),
+                        None => lost = item.first_unknown().cloned().or(lost),
+                    }
+                }
+            }
+            Val::Unknown(unknown) => lost = Some(unknown.clone()),
+            Val::Name(named) => names.push(named.name.clone()),
+            Val::Text(text) if !text.is_empty() => {
+                names.extend(text.split(',').map(|name| name.trim().to_owned()));
+            }
+            _ => {
+                mapping.note(NoteKind::Assigned, format!("{key} is not written: it is in the default VPC"));
+                let (region, account) = (&resource.region, &resource.account);
+                names.push(mapping.estate.default_subnet(region, account, 'a'));
+                return Self(names);
+            }
+        }
+        let by = mapping.by.clone();
+        names.iter().for_each(|name| drop(mapping.estate.refer("subnets", name, &by)));
+        if let Some(unknown) = lost {
+            if names.is_empty() {
+                names.push(super::stand_in(mapping, resource, key, "subnets", &unknown.why));
+            }
+            mapping.doubt(format!("{key} is not all known: {}", unknown.why));
+        }
+        Self(names)
+    }
+}
+
+/// Puts one end into each subnet, with what the mapping has written, and reports the resource.
+pub(super) fn put_each(mut mapping: Mapping<'_>, resource: &Resource, places: Places) {
+    labels(&mut mapping, resource);
+    let attributes = std::mem::take(&mut mapping.attributes);
+    for (position, subnet) in places.0.into_iter().enumerate() {
+        let mut one: Map<String, Value> = attributes.clone();
+        one.insert("subnet".to_owned(), json!(subnet));
+        let name = format!("{}[{position}]", resource.name);
+        mapping.put_as("instances", &name, one);
+    }
+    mapping.finish(Fate::Understood);
+}
+
+impl Places {
+    /// The names of the subnets.
+    pub(super) fn names(&self) -> &[String] {
+        &self.0
+    }
+}

@@ -1,0 +1,171 @@
+//! How do VPCs, subnets, routes and prefix lists of a dump come out?
+
+use serde_json::{Value, json};
+use vpclab_import::Fate;
+
+use crate::fixture::{dump, fate, notes, resource};
+
+#[test]
+fn a_vpc_has_the_blocks_that_are_associated_and_is_where_its_subnets_are() {
+    let imported = dump(json!({ "Vpcs": [{ "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16", "OwnerId": "111122223333",
+        "CidrBlockAssociationSet": [
+            { "CidrBlock": "10.0.0.0/16", "CidrBlockState": { "State": "associated" } },
+            { "CidrBlock": "10.1.0.0/16", "CidrBlockState": { "State": "associated" } },
+            { "CidrBlock": "10.2.0.0/16", "CidrBlockState": { "State": "disassociated" } }],
+        "Ipv6CidrBlockAssociationSet": [{ "Ipv6CidrBlock": "2001:db8:1::/56", "Ipv6CidrBlockState": { "State": "associated" } }] }] }))
+    .imported();
+    assert_eq!(
+        *resource(&imported, "vpcs", "vpc-1"),
+        json!({ "cidr_block": "10.0.0.0/16", "secondary_cidr_blocks": ["10.1.0.0/16"], "ipv6_cidr_blocks": ["2001:db8:1::/56"],
+            "region": "eu-west-1", "owner": "111122223333", "main_route_table": "rtb-main" })
+    );
+}
+
+#[test]
+fn ids_of_main_tables_and_default_filters_are_kept() {
+    let imported = dump(json!({
+        "RouteTables": [{ "RouteTableId": "rtb-2", "VpcId": "vpc-1", "Associations": [{ "SubnetId": "subnet-b", "AssociationState": { "State": "associated" } }], "Routes": [] }],
+        "SecurityGroups": [{ "GroupId": "sg-default", "GroupName": "default", "VpcId": "vpc-1",
+            "IpPermissions": [{ "IpProtocol": "-1", "UserIdGroupPairs": [{ "GroupId": "sg-default", "UserId": "111122223333" }] }], "IpPermissionsEgress": [] }],
+    }))
+    .imported();
+    assert_eq!(resource(&imported, "vpcs", "vpc-1")["main_route_table"], "rtb-main");
+    assert_eq!(resource(&imported, "subnets", "subnet-b")["route_table"], "rtb-2");
+    assert_eq!(resource(&imported, "subnets", "subnet-a")["network_acl"], "acl-1");
+    assert_eq!(
+        resource(&imported, "security_groups", "sg-default")["ingress"],
+        json!([{ "protocol": "-1", "security_groups": ["sg-default"] }])
+    );
+    assert!(notes(&imported, "sg-default").contains("the VPC's default group"));
+}
+
+/// The routes of a table with one that is not local.
+#[track_caller]
+fn route(route: Value, more: Value) -> Value {
+    let mut all = more;
+    all["RouteTables"] = json!([{ "RouteTableId": "rtb-2", "VpcId": "vpc-1", "Associations": [], "Routes": [route,
+        { "DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "Origin": "CreateRouteTable", "State": "active" }] }]);
+    resource(&dump(all).imported(), "route_tables", "rtb-2")["routes"].clone()
+}
+
+#[test]
+fn a_route_leads_to_each_kind_of_target() {
+    let igw = json!({ "InternetGateways": [{ "InternetGatewayId": "igw-1", "Attachments": [{ "VpcId": "vpc-1", "State": "available" }] }] });
+    let nat = json!({ "NatGateways": [{ "NatGatewayId": "nat-1", "SubnetId": "subnet-a", "VpcId": "vpc-1", "State": "available", "ConnectivityType": "private", "NatGatewayAddresses": [{ "PrivateIp": "10.0.1.9" }] }] });
+    let eni = json!({ "NetworkInterfaces": [{ "NetworkInterfaceId": "eni-1", "SubnetId": "subnet-a", "VpcId": "vpc-1", "PrivateIpAddress": "10.0.1.8", "Status": "available", "Groups": [{ "GroupId": "sg-1" }] }] });
+    let peer = json!({ "Vpcs": [{ "VpcId": "vpc-2", "CidrBlock": "10.9.0.0/16" }], "VpcPeeringConnections": [{ "VpcPeeringConnectionId": "pcx-1", "Status": { "Code": "active" },
+        "RequesterVpcInfo": { "VpcId": "vpc-1" }, "AccepterVpcInfo": { "VpcId": "vpc-2" } }] });
+    for (written, more, expected) in [
+        (
+            json!({ "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active" }),
+            igw,
+            json!({ "cidr_block": "0.0.0.0/0", "gateway": "igw-1" }),
+        ),
+        (
+            json!({ "DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "active" }),
+            nat,
+            json!({ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat-1" }),
+        ),
+        (
+            json!({ "DestinationCidrBlock": "0.0.0.0/0", "NetworkInterfaceId": "eni-1", "InstanceId": "i-9", "State": "active" }),
+            eni,
+            json!({ "cidr_block": "0.0.0.0/0", "network_interface": "eni-1" }),
+        ),
+        (
+            json!({ "DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1" }),
+            json!({ "EgressOnlyInternetGateways": [{ "EgressOnlyInternetGatewayId": "eigw-1", "Attachments": [{ "VpcId": "vpc-1", "State": "attached" }] }] }),
+            json!({ "ipv6_cidr_block": "::/0", "egress_only_gateway": "eigw-1" }),
+        ),
+        (
+            json!({ "DestinationCidrBlock": "10.9.0.0/16", "VpcPeeringConnectionId": "pcx-1" }),
+            peer,
+            json!({ "cidr_block": "10.9.0.0/16", "vpc_peering_connection": "pcx-1" }),
+        ),
+        (
+            json!({ "DestinationCidrBlock": "0.0.0.0/0", "CarrierGatewayId": "cagw-1" }),
+            json!({ "CarrierGateways": [{ "CarrierGatewayId": "cagw-1", "VpcId": "vpc-1" }] }),
+            json!({ "cidr_block": "0.0.0.0/0", "carrier_gateway": "cagw-1" }),
+        ),
+    ] {
+        assert_eq!(route(written.clone(), more), json!([expected]), "{written}");
+    }
+}
+
+#[test]
+fn a_route_to_what_is_gone_is_a_black_hole() {
+    let deleted = json!({ "NatGateways": [{ "NatGatewayId": "nat-1", "SubnetId": "subnet-a", "State": "deleted", "NatGatewayAddresses": [] }] });
+    for more in [json!({}), deleted] {
+        let routes = route(
+            json!({ "DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole" }),
+            more,
+        );
+        assert_eq!(routes, json!([{ "cidr_block": "0.0.0.0/0", "gateway": "nat-1" }]));
+    }
+    let nameless = route(json!({ "DestinationCidrBlock": "0.0.0.0/0", "State": "blackhole" }), json!({}));
+    assert_eq!(nameless, json!([{ "cidr_block": "0.0.0.0/0", "gateway": "rtb-2-gone" }]));
+}
+
+#[test]
+fn an_active_route_shows_that_its_internet_gateway_is_attached() {
+    let imported = dump(json!({ "RouteTables": [{ "RouteTableId": "rtb-2", "VpcId": "vpc-1", "Associations": [], "Routes": [{ "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-7", "State": "active" }] }] })).imported();
+    assert_eq!(resource(&imported, "internet_gateways", "igw-7")["vpc"], "vpc-1");
+    assert_eq!(fate(&imported, "rtb-2"), Fate::Approximated);
+}
+
+#[test]
+fn a_table_may_be_a_gateways() {
+    let imported = dump(json!({
+        "InternetGateways": [{ "InternetGatewayId": "igw-1", "Attachments": [{ "VpcId": "vpc-1", "State": "available" }] }],
+        "RouteTables": [{ "RouteTableId": "rtb-2", "VpcId": "vpc-1", "Associations": [{ "GatewayId": "igw-1" }], "Routes": [] }],
+    }))
+    .imported();
+    assert_eq!(resource(&imported, "route_tables", "rtb-2")["gateways"], json!(["igw-1"]));
+}
+
+#[test]
+fn prefix_lists_have_their_entries_or_are_not_known() {
+    let list = json!({ "PrefixListId": "pl-1", "PrefixListName": "mine", "AddressFamily": "IPv4", "MaxEntries": 5, "State": "create-complete", "OwnerId": "111122223333" });
+    let imported = dump(json!({ "ManagedPrefixLists": [list], "PrefixListId": "pl-1", "Entries": [{ "Cidr": "192.168.0.0/16", "Description": "office" }] })).imported();
+    assert_eq!(
+        resource(&imported, "managed_prefix_lists", "pl-1")["entries"],
+        json!([{ "cidr": "192.168.0.0/16", "description": "office" }])
+    );
+    let without = dump(json!({ "ManagedPrefixLists": [list] })).imported();
+    assert!(
+        resource(&without, "managed_prefix_lists", "pl-1")["not_modelled"]
+            .as_str()
+            .unwrap()
+            .contains("get-managed-prefix-list-entries")
+    );
+}
+
+#[test]
+fn a_list_of_aws_goes_by_its_name_and_is_its_services() {
+    let imported = dump(json!({
+        "PrefixLists": [{ "PrefixListId": "pl-63a5400a", "PrefixListName": "com.amazonaws.eu-west-1.s3", "Cidrs": ["52.218.0.0/17", "3.5.64.0/21"] }],
+        "VpcEndpoints": [{ "VpcEndpointId": "vpce-1", "VpcEndpointType": "Gateway", "VpcId": "vpc-1", "ServiceName": "com.amazonaws.eu-west-1.s3", "State": "available", "RouteTableIds": ["rtb-main"] }],
+        "RouteTables": [{ "RouteTableId": "rtb-main", "VpcId": "vpc-1", "Associations": [{ "Main": true }], "Routes": [{ "DestinationPrefixListId": "pl-63a5400a", "GatewayId": "vpce-1", "State": "active" }] }],
+        "SecurityGroups": [{ "GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "IpPermissions": [], "IpPermissionsEgress": [{ "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListIds": [{ "PrefixListId": "pl-63a5400a" }] }] }],
+    }))
+    .imported();
+    assert_eq!(
+        resource(&imported, "services", "com.amazonaws.eu-west-1.s3")["cidr_blocks"],
+        json!(["52.218.0.0/17", "3.5.64.0/21"])
+    );
+    assert_eq!(resource(&imported, "route_tables", "rtb-main")["routes"], json!([]));
+    assert_eq!(
+        resource(&imported, "security_groups", "sg-1")["egress"][0]["prefix_lists"],
+        json!(["com.amazonaws.eu-west-1.s3"])
+    );
+}
+
+#[test]
+fn a_vpc_that_no_file_has_is_stood_in_for_where_its_subnet_is() {
+    let files = dump(
+        json!({ "Subnets": [{ "SubnetId": "subnet-x", "VpcId": "vpc-lost", "CidrBlock": "10.8.1.0/24", "AvailabilityZone": "us-west-2c", "OwnerId": "444455556666" }] }),
+    );
+    assert!(files.run(false).unwrap_err().to_string().contains("no source holds vpc-lost"));
+    let imported = files.run(true).unwrap();
+    let vpc = resource(&imported, "vpcs", "vpc-lost");
+    assert_eq!((&vpc["region"], &vpc["owner"]), (&json!("us-west-2"), &json!("444455556666")));
+}

@@ -1,0 +1,213 @@
+//! How is followed what is known only after apply?
+
+use serde_json::{Value, json};
+use vpclab_import::Fate;
+
+use crate::fixture::{Plan, fate, notes, resource};
+
+/// Three subnets with `count`, and an instance with `count` whose subnet has these references.
+fn counted(references: Value, target: &str) -> Plan {
+    let mut plan = Plan::vpc();
+    for index in 0..3 {
+        plan = plan.and(
+            &format!("aws_subnet.many[{index}]"),
+            json!({ "cidr_block": format!("10.0.{}.0/24", 10 + index), "availability_zone": "us-east-1a" }),
+            json!({ "vpc_id": "aws_vpc.main.id" }),
+        );
+    }
+    plan.and(target, json!({}), json!({ "subnet_id": references }))
+}
+
+#[test]
+fn a_reference_leads_to_the_instance_that_is_meant() {
+    for (references, instance, expected) in [
+        (json!(["aws_subnet.a.id", "aws_subnet.a"]), "aws_instance.i", "aws_subnet.a"),
+        (
+            json!(["aws_subnet.many[2].id", "aws_subnet.many[2]", "aws_subnet.many"]),
+            "aws_instance.i",
+            "aws_subnet.many[2]",
+        ),
+        (json!(["aws_subnet.many", "count.index"]), "aws_instance.i[1]", "aws_subnet.many[1]"),
+        // `element` begins anew where there are more.
+        (json!(["aws_subnet.many", "count.index"]), "aws_instance.i[4]", "aws_subnet.many[1]"),
+    ] {
+        let imported = counted(references.clone(), instance).imported();
+        assert_eq!(resource(&imported, "instances", instance)["subnet"], expected, "{references}");
+    }
+}
+
+#[test]
+fn one_of_several_is_not_known() {
+    let plan = counted(json!(["aws_subnet.many"]), "aws_instance.i");
+    assert!(plan.problems().contains("one of aws_subnet.many[0], aws_subnet.many[1], aws_subnet.many[2]"));
+    let imported = plan.stand_ins();
+    assert_eq!(fate(&imported, "aws_instance.i"), Fate::NotModelled);
+    let subnet = resource(&imported, "instances", "aws_instance.i")["subnet"].as_str().unwrap().to_owned();
+    assert!(resource(&imported, "subnets", &subnet)["not_modelled"].is_string());
+}
+
+#[test]
+fn instances_with_keys_meet_those_with_the_same() {
+    let mut plan = Plan::vpc();
+    for key in ["x", "y"] {
+        plan = plan.and(
+            &format!("aws_subnet.each[{key:?}]"),
+            json!({ "cidr_block": if key == "x" { "10.0.10.0/24" } else { "10.0.11.0/24" } }),
+            json!({ "vpc_id": "aws_vpc.main.id" }),
+        );
+        plan = plan.and(
+            &format!("aws_instance.by_key[{key:?}]"),
+            json!({}),
+            json!({ "subnet_id": ["aws_subnet.each", "each.key"] }),
+        );
+        plan = plan.and(
+            &format!("aws_instance.by_value[{key:?}]"),
+            json!({}),
+            json!({ "subnet_id": ["each.value.id", "each.value"] }),
+        );
+    }
+    let mut document = plan.json();
+    let written = document["configuration"]["root_module"]["resources"].as_array_mut().unwrap();
+    for block in written.iter_mut().filter(|block| block["name"] == "by_value") {
+        block["for_each_expression"] = json!({ "references": ["aws_subnet.each"] });
+    }
+    let imported = crate::fixture::imported(&document, &vpclab_import::Options::default());
+    for key in ["x", "y"] {
+        for name in ["by_key", "by_value"] {
+            let found = resource(&imported, "instances", &format!("aws_instance.{name}[{key:?}]"));
+            assert_eq!(found["subnet"], format!("aws_subnet.each[{key:?}]"), "{name}");
+        }
+    }
+}
+
+/// A module `net` with a VPC and a subnet, whose outputs the root uses, and whose inputs the root gives.
+fn with_module(output: Value) -> Plan {
+    let mut plan = Plan::new().and(
+        "aws_instance.i",
+        json!({}),
+        json!({ "subnet_id": ["module.net.subnet", "module.net"] }),
+    );
+    plan.children = vec![json!({ "address": "module.net", "resources": [
+        { "address": "module.net.aws_vpc.v", "mode": "managed", "type": "aws_vpc", "name": "v", "values": { "cidr_block": "10.0.0.0/16" } },
+        { "address": "module.net.aws_subnet.s", "mode": "managed", "type": "aws_subnet", "name": "s",
+          "values": { "cidr_block": "10.0.1.0/24", "availability_zone": "us-east-1a" } }] })];
+    plan.calls.insert(
+        "net".to_owned(),
+        json!({ "expressions": { "zone": { "constant_value": "us-east-1a" } }, "module": {
+            "outputs": { "subnet": { "expression": output } },
+            "resources": [
+                { "mode": "managed", "type": "aws_vpc", "name": "v", "expressions": {} },
+                { "mode": "managed", "type": "aws_subnet", "name": "s", "expressions": { "vpc_id": { "references": ["local.vpc_id"] } } }] } }),
+    );
+    plan
+}
+
+fn with_changes(plan: &Plan) -> Value {
+    let mut document = plan.json();
+    let changes = document["resource_changes"].as_array_mut().unwrap();
+    for (address, unknown) in [
+        ("module.net.aws_vpc.v", json!({ "id": true })),
+        ("module.net.aws_subnet.s", json!({ "id": true, "vpc_id": true })),
+    ] {
+        changes.push(json!({ "address": address, "change": { "after_unknown": unknown } }));
+    }
+    document
+}
+
+#[test]
+fn outputs_of_modules_are_followed() {
+    let plan = with_module(json!({ "references": ["aws_subnet.s.id", "aws_subnet.s"] }));
+    let imported = crate::fixture::imported(&with_changes(&plan), &vpclab_import::Options::default());
+    assert_eq!(resource(&imported, "instances", "aws_instance.i")["subnet"], "module.net.aws_subnet.s");
+}
+
+#[test]
+fn what_comes_from_a_local_value_is_the_one_thing_it_can_be() {
+    let plan = with_module(json!({ "references": ["local.subnet"] }));
+    let imported = crate::fixture::imported(&with_changes(&plan), &vpclab_import::Options::default());
+    assert_eq!(resource(&imported, "instances", "aws_instance.i")["subnet"], "module.net.aws_subnet.s");
+    assert_eq!(resource(&imported, "subnets", "module.net.aws_subnet.s")["vpc"], "module.net.aws_vpc.v");
+    assert_eq!(fate(&imported, "module.net.aws_subnet.s"), Fate::Approximated);
+    assert!(notes(&imported, "module.net.aws_subnet.s").contains("local.vpc_id, which no plan shows"));
+}
+
+#[test]
+fn what_comes_from_a_local_value_is_not_known_where_it_can_be_two_things() {
+    let plan = Plan::vpc().and("aws_vpc.other", json!({ "cidr_block": "10.9.0.0/16" }), json!({})).and(
+        "aws_security_group.g",
+        json!({}),
+        json!({ "vpc_id": ["local.vpc_id"] }),
+    );
+    assert!(plan.problems().contains("vpc_id of aws_security_group.g is not known"));
+    assert_eq!(fate(&plan.stand_ins(), "aws_security_group.g"), Fate::NotModelled);
+}
+
+#[test]
+fn inputs_of_modules_are_followed() {
+    let mut plan = Plan::vpc();
+    plan.children = vec![json!({ "address": "module.app", "resources": [
+        { "address": "module.app.aws_instance.i[0]", "mode": "managed", "type": "aws_instance", "name": "i", "index": 0, "values": {} }] })];
+    plan.calls.insert(
+        "app".to_owned(),
+        json!({ "expressions": { "subnets": { "references": ["aws_subnet.b.id", "aws_subnet.b"] } }, "module": { "resources": [
+            { "mode": "managed", "type": "aws_instance", "name": "i",
+              "expressions": { "subnet_id": { "references": ["var.subnets", "count.index"] } } }] } }),
+    );
+    let mut document = plan.json();
+    document["resource_changes"].as_array_mut().unwrap().push(
+        json!({ "address": "module.app.aws_instance.i[0]", "change": { "after_unknown": { "id": true, "subnet_id": true } } }),
+    );
+    let imported = crate::fixture::imported(&document, &vpclab_import::Options::default());
+    assert_eq!(resource(&imported, "instances", "module.app.aws_instance.i[0]")["subnet"], "aws_subnet.b");
+}
+
+#[test]
+fn what_aws_makes_with_a_vpc_is_called_as_the_document_calls_it() {
+    let imported = Plan::vpc()
+        .and("aws_route.r", json!({ "destination_cidr_block": "10.0.0.0/16", "gateway_id": "local" }), json!({ "route_table_id": ["aws_vpc.main.main_route_table_id", "aws_vpc.main"] }))
+        .and("aws_instance.i", json!({}), json!({ "subnet_id": "aws_subnet.a.id", "vpc_security_group_ids": ["aws_vpc.main.default_security_group_id", "aws_vpc.main"] }))
+        .imported();
+    assert_eq!(resource(&imported, "route_tables", "aws_vpc.main/main")["routes"][0]["gateway"], "local");
+    assert_eq!(
+        resource(&imported, "instances", "aws_instance.i")["security_groups"],
+        json!(["aws_vpc.main/default"])
+    );
+}
+
+#[test]
+fn a_block_is_matched_by_what_is_written_in_it_whatever_the_order() {
+    let rule =
+        |port: u16| json!({ "protocol": "tcp", "from_port": port, "to_port": port, "cidr_blocks": [] });
+    let written = |port: u16, group: &str| {
+        json!({ "protocol": { "constant_value": "tcp" }, "from_port": { "constant_value": port }, "to_port": { "constant_value": port },
+            "security_groups": { "references": [group] } })
+    };
+    let imported = Plan::vpc()
+        .and("aws_security_group.one", json!({ "name": "one" }), json!({ "vpc_id": "aws_vpc.main.id" }))
+        .with(
+            "aws_security_group.db",
+            json!({ "name": "db", "ingress": [rule(2), rule(1)] }),
+            json!({ "ingress": [{ "security_groups": true }, { "security_groups": true }] }),
+            json!({ "vpc_id": "aws_vpc.main.id",
+                "ingress": [written(1, "aws_security_group.one.id"), written(2, "aws_security_group.web.id")] }),
+        )
+        .imported();
+    let rules = &resource(&imported, "security_groups", "aws_security_group.db")["ingress"];
+    assert_eq!(rules[0]["security_groups"], json!(["aws_security_group.web"]));
+    assert_eq!(rules[1]["security_groups"], json!(["aws_security_group.one"]));
+}
+
+#[test]
+fn what_nobody_wrote_and_aws_chooses_says_nothing() {
+    let imported = Plan::vpc()
+        .with(
+            "aws_security_group.g",
+            json!({ "name": "g" }),
+            json!({ "ingress": true, "egress": true, "arn": true }),
+            json!({ "vpc_id": "aws_vpc.main.id" }),
+        )
+        .imported();
+    let group = resource(&imported, "security_groups", "aws_security_group.g");
+    assert_eq!((&group["ingress"], &group["egress"]), (&json!([]), &json!([])));
+    assert_eq!(fate(&imported, "aws_security_group.g"), Fate::Understood);
+}

@@ -1,0 +1,202 @@
+//! How does what other services put into subnets come out?
+
+use serde_json::{Value, json};
+use vpclab_import::Fate;
+
+use crate::fixture::{Plan, fate, resource};
+
+fn block(subnets: &str, groups: &str) -> (Value, Value, Value) {
+    (
+        json!([{}]),
+        json!([{ subnets: true, groups: true }]),
+        json!([{ subnets: { "references": ["aws_subnet.a.id", "aws_subnet.b.id"] }, groups: { "references": ["aws_security_group.web.id"] } }]),
+    )
+}
+
+#[test]
+fn a_service_is_one_end_in_each_of_its_subnets() {
+    for (of_type, attribute, subnets, groups) in [
+        ("aws_ecs_service", "network_configuration", "subnets", "security_groups"),
+        ("aws_lambda_function", "vpc_config", "subnet_ids", "security_group_ids"),
+        ("aws_eks_cluster", "vpc_config", "subnet_ids", "security_group_ids"),
+        ("aws_opensearch_domain", "vpc_options", "subnet_ids", "security_group_ids"),
+        ("aws_msk_cluster", "broker_node_group_info", "client_subnets", "security_groups"),
+        ("aws_codebuild_project", "vpc_config", "subnets", "security_group_ids"),
+    ] {
+        let (values, unknown, written) = block(subnets, groups);
+        let address = format!("{of_type}.x");
+        let imported = Plan::vpc()
+            .with(
+                &address,
+                json!({ attribute: values }),
+                json!({ attribute: unknown }),
+                json!({ attribute: written }),
+            )
+            .imported();
+        for (index, subnet) in ["aws_subnet.a", "aws_subnet.b"].iter().enumerate() {
+            let one = resource(&imported, "instances", &format!("{address}[{index}]"));
+            assert_eq!(
+                (&one["subnet"], &one["security_groups"]),
+                (&json!(subnet), &json!(["aws_security_group.web"])),
+                "{of_type}"
+            );
+        }
+        let outside = Plan::vpc().and(&address, json!({}), json!({})).imported();
+        assert_eq!(fate(&outside, &address), Fate::NotNetwork, "{of_type}");
+    }
+}
+
+#[test]
+fn a_service_that_names_a_subnet_group_is_in_its_subnets() {
+    for (of_type, group_type, attribute, groups) in [
+        ("aws_db_instance", "aws_db_subnet_group", "db_subnet_group_name", "vpc_security_group_ids"),
+        ("aws_rds_cluster", "aws_db_subnet_group", "db_subnet_group_name", "vpc_security_group_ids"),
+        ("aws_docdb_cluster", "aws_docdb_subnet_group", "db_subnet_group_name", "vpc_security_group_ids"),
+        (
+            "aws_elasticache_cluster",
+            "aws_elasticache_subnet_group",
+            "subnet_group_name",
+            "security_group_ids",
+        ),
+        (
+            "aws_elasticache_replication_group",
+            "aws_elasticache_subnet_group",
+            "subnet_group_name",
+            "security_group_ids",
+        ),
+        (
+            "aws_redshift_cluster",
+            "aws_redshift_subnet_group",
+            "cluster_subnet_group_name",
+            "vpc_security_group_ids",
+        ),
+    ] {
+        let (address, group) = (format!("{of_type}.x"), format!("{group_type}.g"));
+        for named in [
+            json!({ attribute: format!("{group}.name"), groups: ["aws_security_group.web.id"] }),
+            json!({ groups: ["aws_security_group.web.id"] }),
+        ] {
+            let is_known = named.get(attribute).is_none();
+            let values = if is_known { json!({ attribute: "the-group" }) } else { json!({}) };
+            let imported = Plan::vpc()
+                .and(
+                    &group,
+                    json!({ "name": "the-group" }),
+                    json!({ "subnet_ids": ["aws_subnet.a.id", "aws_subnet.b.id"] }),
+                )
+                .and(&address, values, named)
+                .imported();
+            let one = resource(&imported, "instances", &format!("{address}[1]"));
+            assert_eq!(
+                (&one["subnet"], &one["security_groups"]),
+                (&json!("aws_subnet.b"), &json!(["aws_security_group.web"])),
+                "{of_type}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_makes_its_groups_itself_is_not_known() {
+    let imported = Plan::vpc()
+        .and("aws_eks_node_group.n", json!({}), json!({ "subnet_ids": ["aws_subnet.a.id"] }))
+        .imported();
+    assert_eq!(fate(&imported, "aws_eks_node_group.n"), Fate::NotModelled);
+    assert!(resource(&imported, "instances", "aws_eks_node_group.n[0]")["not_modelled"].is_string());
+}
+
+#[test]
+fn a_mount_target_has_its_address() {
+    let imported = Plan::vpc()
+        .and(
+            "aws_efs_mount_target.m",
+            json!({ "ip_address": "10.0.1.30" }),
+            json!({ "subnet_id": "aws_subnet.a.id", "security_groups": ["aws_security_group.web.id"] }),
+        )
+        .imported();
+    assert_eq!(resource(&imported, "instances", "aws_efs_mount_target.m[0]")["private_ip"], "10.0.1.30");
+}
+
+#[test]
+fn load_balancers_have_listeners_and_targets() {
+    let imported = Plan::vpc()
+        .and("aws_instance.i", json!({}), json!({ "subnet_id": "aws_subnet.a.id" }))
+        .and("aws_lb.l", json!({ "internal": true, "load_balancer_type": "application" }), json!({ "subnets": ["aws_subnet.a.id", "aws_subnet.b.id"], "security_groups": ["aws_security_group.web.id"] }))
+        .and("aws_lb_listener.x", json!({ "port": 443, "protocol": "HTTPS" }), json!({ "load_balancer_arn": "aws_lb.l.arn" }))
+        .and("aws_lb_target_group.t", json!({ "port": 80, "protocol": "HTTP" }), json!({ "vpc_id": "aws_vpc.main.id" }))
+        .and("aws_lb_target_group_attachment.x", json!({}), json!({ "target_group_arn": "aws_lb_target_group.t.arn", "target_id": "aws_instance.i.id" }))
+        .imported();
+    assert_eq!(
+        resource(&imported, "load_balancers", "aws_lb.l")["subnets"],
+        json!(["aws_subnet.a", "aws_subnet.b"])
+    );
+    assert_eq!(
+        *resource(&imported, "listeners", "aws_lb_listener.x"),
+        json!({ "load_balancer": "aws_lb.l", "port": 443, "protocol": "HTTPS" })
+    );
+    assert_eq!(
+        resource(&imported, "target_groups", "aws_lb_target_group.t")["targets"],
+        json!(["aws_instance.i"])
+    );
+}
+
+#[test]
+fn a_network_load_balancer_may_choose_its_addresses() {
+    let imported = Plan::vpc()
+        .with(
+            "aws_lb.n",
+            json!({ "internal": true, "load_balancer_type": "network", "subnet_mapping": [{ "private_ipv4_address": "10.0.1.40" }] }),
+            json!({ "subnet_mapping": [{ "subnet_id": true }] }),
+            json!({ "subnet_mapping": [{ "subnet_id": { "references": ["aws_subnet.a.id"] }, "private_ipv4_address": { "constant_value": "10.0.1.40" } }] }),
+        )
+        .imported();
+    assert_eq!(
+        resource(&imported, "load_balancers", "aws_lb.n")["subnet_mapping"],
+        json!([{ "subnet": "aws_subnet.a", "private_ipv4_address": "10.0.1.40" }])
+    );
+}
+
+#[test]
+fn a_classic_load_balancer_is_an_end_of_which_nothing_is_known() {
+    let imported = Plan::vpc()
+        .and(
+            "aws_elb.e",
+            json!({ "internal": true }),
+            json!({ "subnets": ["aws_subnet.a.id"], "security_groups": ["aws_security_group.web.id"] }),
+        )
+        .imported();
+    assert_eq!(fate(&imported, "aws_elb.e"), Fate::NotModelled);
+    assert!(
+        resource(&imported, "instances", "aws_elb.e[0]")["not_modelled"]
+            .as_str()
+            .unwrap()
+            .contains("classic")
+    );
+}
+
+#[test]
+fn what_the_model_only_stores_is_stored() {
+    let imported = Plan::vpc()
+        .with("aws_networkfirewall_firewall.w", json!({ "name": "w", "subnet_mapping": [{}] }), json!({ "subnet_mapping": [{ "subnet_id": true }] }),
+            json!({ "vpc_id": "aws_vpc.main.id", "subnet_mapping": [{ "subnet_id": { "references": ["aws_subnet.a.id"] } }] }))
+        .and("aws_vpc_block_public_access_options.o", json!({ "internet_gateway_block_mode": "block-ingress" }), json!({}))
+        .and("aws_ec2_client_vpn_endpoint.c", json!({}), json!({ "vpc_id": "aws_vpc.main.id", "security_group_ids": ["aws_security_group.web.id"] }))
+        .and("aws_ec2_client_vpn_network_association.c", json!({}), json!({ "client_vpn_endpoint_id": "aws_ec2_client_vpn_endpoint.c.id", "subnet_id": "aws_subnet.b.id" }))
+        .and("aws_vpc_endpoint_service.s", json!({}), json!({}))
+        .and("aws_globalaccelerator_accelerator.g", json!({ "name": "g" }), json!({}))
+        .imported();
+    assert_eq!(
+        resource(&imported, "network_firewalls", "aws_networkfirewall_firewall.w")["subnets"],
+        json!(["aws_subnet.a"])
+    );
+    assert_eq!(
+        resource(&imported, "vpc_block_public_access_options", "aws_vpc_block_public_access_options.o")["internet_gateway_block_mode"],
+        "block-ingress"
+    );
+    assert_eq!(
+        resource(&imported, "client_vpn_endpoints", "aws_ec2_client_vpn_endpoint.c")["subnets"],
+        json!(["aws_subnet.b"])
+    );
+    resource(&imported, "vpc_endpoint_services", "aws_vpc_endpoint_service.s");
+    resource(&imported, "global_accelerators", "aws_globalaccelerator_accelerator.g");
+}
