@@ -106,7 +106,7 @@ fn known(document: &Value) -> BTreeSet<String> {
         let words = mistake.remedy.split('`').skip(1).step_by(2);
         words.map(str::to_owned).collect::<Vec<_>>()
     });
-    names.filter(|name| name != "tags").collect()
+    names.filter(|name| !["tags", "not_modelled"].contains(&name.as_str())).collect()
 }
 
 /// Whether the reader takes `name` as an attribute where `document` has [`NOBODYS`].

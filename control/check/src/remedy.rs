@@ -286,9 +286,7 @@ impl Dying<'_> {
         }
         let (block, key, target) = {
             let holds = |other: &vpclab_model::VpcName| {
-                let blocks =
-                    self.topology.vpcs.get(other)?.cidr_blocks().find(|block| block.contains(&destination));
-                Some(blocks?)
+                self.topology.vpcs.get(other)?.cidr_blocks().find(|block| block.contains(&destination))
             };
             let peerings = self.topology.vpc_peering_connections.iter();
             let by_peering = peerings

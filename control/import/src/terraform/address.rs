@@ -75,11 +75,6 @@ pub(super) fn modules(address: &str) -> Vec<Step> {
     steps(address).into_iter().filter(|step| step.name != "module").collect()
 }
 
-/// An address as a name of the document's: some characters have a meaning there.
-pub(super) fn name(address: &str) -> String {
-    address.replace('/', ":").replace(',', ";")
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -102,6 +97,5 @@ mod tests {
             assert_eq!(of(text), expected, "{text}");
         }
         assert_eq!(modules("module.a[0].module.b").len(), 2);
-        assert_eq!(name("aws_subnet.a[\"10.0.0.0/24\"]"), "aws_subnet.a[\"10.0.0.0:24\"]");
     }
 }

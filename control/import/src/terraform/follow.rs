@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::report::{Note, NoteKind};
-use crate::terraform::address::{self, Index, Step, steps};
+use crate::terraform::address::{Index, Step, steps};
 use crate::terraform::plan::Instance;
 use crate::terraform::references::{DEPTH, Evaluator, Found, Scope};
 use crate::terraform::words::{could_be, is_list, is_own};
@@ -20,7 +20,7 @@ impl Evaluator<'_> {
         let chosen = match scope.index {
             Some(Index::Number(at)) => distinct.get(at % distinct.len()).cloned(),
             Some(index @ Index::Key(_)) => {
-                let end = address::name(&format!("[{index}]"));
+                let end = format!("[{index}]");
                 let mut same =
                     distinct.iter().filter(|value| value.text().is_some_and(|name| name.ends_with(&end)));
                 same.next().filter(|_| same.next().is_none()).cloned()

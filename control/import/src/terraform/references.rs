@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::estate::default_vpc_name;
 use crate::report::Note;
 use crate::source::Read;
-use crate::terraform::address::{self, Index, Step};
+use crate::terraform::address::{Index, Step};
 use crate::terraform::blocks::Blocks;
 use crate::terraform::follow::references;
 use crate::terraform::plan::Plan;
@@ -165,7 +165,7 @@ impl<'a> Evaluator<'a> {
         let Some(instance) = self.plan.instances.get(at) else {
             return Named { of_type: String::new(), name: String::new() };
         };
-        let own = || format!("{}{}", self.source.prefix, address::name(&instance.address));
+        let own = || format!("{}{}", self.source.prefix, instance.address);
         let follow = |key: &str| match self.attribute(at, key, depth + 1) {
             Val::Name(named) => Some(named),
             Val::Text(text) if !text.is_empty() => {

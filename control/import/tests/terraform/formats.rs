@@ -115,6 +115,6 @@ fn a_key_with_a_slash_makes_a_name_that_the_document_can_have() {
             json!({ "vpc_id": "aws_vpc.main.id" }),
         )
         .imported();
-    resource(&imported, "subnets", "aws_subnet.each[\"10.0.7.0:24\"]");
+    resource(&imported, "subnets", "aws_subnet.each[\"10.0.7.0/24\"]");
     assert_eq!(fate(&imported, "aws_subnet.each[\"10.0.7.0/24\"]"), Fate::Approximated);
 }
