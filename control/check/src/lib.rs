@@ -13,6 +13,7 @@ mod evidence;
 mod explain;
 mod guests;
 mod internet;
+pub mod lint;
 mod live;
 mod map;
 mod met;
