@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use vpclab_engine::explain::{End, Explanation, Leg, TrafficQuestion, ask};
 use vpclab_engine::{DropReason, EniIdx, Fabric, HostIdx, Role, Side, Step};
-use vpclab_model::SubnetName;
+use vpclab_model::{InterfaceType, SubnetName, VpcName};
 use vpclab_wire::Protocol;
 
 use super::Lint;
@@ -63,9 +63,24 @@ pub(super) fn has(fabric: &Fabric, eni: EniIdx, ipv6: bool) -> bool {
     fabric.enis[eni].primary_address(ipv6).is_some()
 }
 
-/// One visitor for each kind of subnet that routes can tell apart, by the subnets.
+/// One visitor for each kind of subnet that routes can tell apart. Subnets that are there for gateways and appliances alone
+/// are left out: nobody sends from there, and their tables serve those who pass.
 pub(super) fn visitors(cx: &Lint<'_>) -> Vec<Kin> {
-    kinds(cx.visited, cx.fabric, false, |name, eni| cx.visitors.of(&eni.subnet) == Some(name))
+    let mut served = BTreeSet::new();
+    let mut inhabited = BTreeSet::new();
+    for eni in cx.topology.network_interfaces.values() {
+        let is_guest = eni.interface_type == InterfaceType::Interface && eni.source_dest_check;
+        if is_guest { &mut inhabited } else { &mut served }.insert(&eni.subnet);
+    }
+    let is_for_gateways = |name: &SubnetName| served.contains(name) && !inhabited.contains(name);
+    let others = cx.topology.subnets.iter().filter(|(name, _)| !is_for_gateways(name));
+    // Where a VPC has no other subnets, these are for everybody.
+    let vpcs: BTreeSet<&VpcName> = others.map(|(_, subnet)| &subnet.vpc).collect();
+    kinds(cx.visited, cx.fabric, false, |name, eni| {
+        let has_others =
+            cx.topology.subnets.get(&eni.subnet).is_some_and(|subnet| vpcs.contains(&subnet.vpc));
+        cx.visitors.of(&eni.subnet) == Some(name) && !(has_others && is_for_gateways(&eni.subnet))
+    })
 }
 
 /// The visitor of a subnet.

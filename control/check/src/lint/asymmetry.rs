@@ -11,10 +11,10 @@ use vpclab_engine::{EniIdx, Fabric, Step};
 use vpclab_model::{Kind, RouteTarget, VpcName, kind};
 use vpclab_wire::Protocol;
 
-use super::Lint;
 use super::asking::{self, SOME_SERVER};
 use super::catalogue::ASYMMETRIC_ROUTE;
 use super::signatures::kinds;
+use super::{Lint, citing};
 
 pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let fabric = cx.fabric;
@@ -51,7 +51,8 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let finding =
         |((kind, name), (text, remedy, pairs)): ((&'static str, String), (String, String, usize))| {
             let more = if pairs > 1 { format!(" ({} more such pairs)", pairs - 1) } else { String::new() };
-            ASYMMETRIC_ROUTE.about_kind(kind, &name, format!("{text}{more}"), remedy)
+            let finding = ASYMMETRIC_ROUTE.about_kind(kind, &name, format!("{text}{more}"), remedy);
+            citing(finding, &["TGW-21"])
         };
     found.into_iter().map(finding).collect()
 }

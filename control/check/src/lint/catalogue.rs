@@ -38,13 +38,13 @@ macro_rules! catalogue {
 catalogue! {
     REPLY_BLOCKED = "reply-blocked-by-acl", Error, ["NACL-04", "NACL-19"],
         "a request arrives, and a network ACL denies its reply";
-    MISSING_RETURN_ROUTE = "missing-return-route", Error, ["PCX-10", "IGW-05"],
+    MISSING_RETURN_ROUTE = "missing-return-route", Error, ["PCX-10", "IGW-05", "RT-29"],
         "routes lead there, and none leads back";
-    ASYMMETRIC_ROUTE = "asymmetric-route", Warning, ["TGW-21", "TGW-53"],
+    ASYMMETRIC_ROUTE = "asymmetric-route", Warning, ["TGW-21"],
         "request and reply take different ways, where something on them may keep state";
     BLACKHOLE_ROUTE = "blackhole-route", Error, ["RT-25", "RT-26"],
         "a route's target cannot take packets";
-    DEAD_END_ROUTE = "dead-end-route", Warning, ["RT-29"],
+    DEAD_END_ROUTE = "dead-end-route", Warning, ["RT-29", "L2-12", "PCX-07", "TGW-04", "TGW-13", "NAT-45"],
         "a route's target takes packets, and none of them gets anywhere";
     PRIVATE_SUBNET_IS_PUBLIC = "private-subnet-is-public", Error, ["IGW-05", "RT-02"],
         "a subnet is called private, and the internet reaches public addresses in it";

@@ -5,21 +5,19 @@
 //! that is to lead further, a transit gateway without a route or without an interface in the zone, an instance that
 //! refuses what is not its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use vpclab_api::Finding;
 use vpclab_engine::explain::{End, Explanation, anonymous_address};
 use vpclab_engine::{DropReason, EniIdx, Step};
-use vpclab_model::{
-    Route, RouteOrigin, RouteState, RouteTable, RouteTableName, RouteTarget, SubnetName, not_public,
-};
+use vpclab_model::{Route, RouteOrigin, RouteState, RouteTableName, RouteTarget, SubnetName, not_public};
 use vpclab_wire::{NAT64_PREFIX, Protocol};
 
 use super::asking::{self, SOME_SERVER};
 use super::catalogue::DEAD_END_ROUTE;
-use super::{Lint, some_of};
+use super::{Lint, citing, some_of};
 use crate::words;
 
 pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
@@ -34,8 +32,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             let mut dead: Vec<(Vec<&SubnetName>, End, DropReason)> = Vec::new();
             for subnets in subnets.values() {
                 let asker = subnets.iter().find_map(|subnet| asking::visitor(cx, subnet));
-                if let Some((end, reason)) =
-                    asker.and_then(|asker| dead_end(cx, (name, table), route, asker, &guests))
+                if let Some((end, reason)) = asker.and_then(|asker| dead_end(cx, name, route, asker, &guests))
                 {
                     dead.push((subnets.clone(), end, reason));
                 }
@@ -52,6 +49,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             let reason_text =
                 format!("nothing that takes `{}`{from} arrives; to {to}: {told}", words::route(route));
             let finding = DEAD_END_ROUTE.about(name, reason_text, remedy(reason, &route.target));
+            let finding = citing(finding, facts(reason));
             found.push(Finding { rule: Some(route.destination.to_string()), ..finding });
         }
     }
@@ -79,6 +77,20 @@ fn remedy(reason: &DropReason, target: &RouteTarget) -> String {
             format!("give the subnet of {nat} a route there, such as 0.0.0.0/0 to an internet gateway")
         }
         _ => "mend what it names, lead the route elsewhere, or take it out".to_owned(),
+    }
+}
+
+fn facts(reason: &DropReason) -> &'static [&'static str] {
+    match reason {
+        DropReason::SourceDestCheck { .. } | DropReason::NotForwarded { .. } => &["L2-12"],
+        DropReason::TransitZone { .. } => &["TGW-13"],
+        DropReason::TransitNoRoute { .. } => &["TGW-04"],
+        DropReason::TransitNotAssociated { .. } => &["TGW-02"],
+        DropReason::TransitBlackhole { .. } => &["TGW-08"],
+        DropReason::PeeringForeignDestination { .. } | DropReason::PeeringForeignSource { .. } => &["PCX-07"],
+        DropReason::NatForeignClient { .. } => &["NAT-45"],
+        DropReason::PrivateDestination { .. } => &["IGW-06"],
+        _ => &["RT-29"],
     }
 }
 
@@ -110,7 +122,7 @@ fn subnets_by_zone<'a>(cx: &Lint<'a>, table: &RouteTableName) -> BTreeMap<&'a st
 /// To whom nothing comes by a route, and why, if nothing comes to anybody.
 fn dead_end(
     cx: &Lint<'_>,
-    (name, table): (&RouteTableName, &RouteTable),
+    name: &RouteTableName,
     route: &Route,
     asker: EniIdx,
     guests: &[EniIdx],
@@ -137,10 +149,7 @@ fn dead_end(
     if ends.is_empty() {
         ends.extend(somebody_in(block, route).map(End::Address));
     }
-    let index = cx.topology.route_tables.keys().position(|own| own == name)?;
-    debug_assert!(table.routes.contains(route));
     let mut dead = None;
-    let mut seen = BTreeSet::new();
     for end in ends {
         let told =
             asking::packet(fabric, (asking::interface(asker), end), ipv6, (Protocol::TCP, SOME_SERVER));
@@ -149,7 +158,6 @@ fn dead_end(
         if !takes(&told, fabric, name, block) {
             continue;
         }
-        seen.insert(index);
         let denials = told.blockers.iter().filter(|blocker| !blocker.on_return).map(|blocker| blocker.reason);
         match asking::lost(&told.forward, denials) {
             // The way leads on, and nobody has that address.

@@ -122,6 +122,11 @@ impl Check {
     }
 }
 
+/// A finding that rests on these facts of those that its kind may rest on.
+fn citing(finding: Finding, facts: &[&str]) -> Finding {
+    Finding { facts: facts.iter().map(|fact| (*fact).to_owned()).collect(), ..finding }
+}
+
 /// `a, b and 3 more`: a few of many names.
 fn some_of<T: AsRef<str>>(names: &[T]) -> String {
     const MOST: usize = 3;

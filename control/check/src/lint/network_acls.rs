@@ -7,9 +7,9 @@
 use vpclab_api::Finding;
 use vpclab_model::{NetworkAclEntry, NetworkAclName, RuleAction, Traffic};
 
-use super::Lint;
 use super::boxes::{Packets, is_covered, uncovered};
 use super::catalogue::{REDUNDANT_RULE, SHADOWED_RULE};
+use super::{Lint, citing};
 use crate::words;
 use vpclab_engine::Direction;
 
@@ -54,7 +54,7 @@ fn of_list(acl: &NetworkAclName, way: Direction, entries: &[NetworkAclEntry]) ->
             }
             Fate::Never { alike, .. } => {
                 let reason = format!("`{text}` never matches: {} decide the same before it", rules(alike));
-                Some(REDUNDANT_RULE.about(acl, reason, "take it out".to_owned()))
+                Some(citing(REDUNDANT_RULE.about(acl, reason, "take it out".to_owned()), &["NACL-01"]))
             }
             Fate::Decides(pieces) => {
                 let later = (place + 1..entries.len()).filter(|&later| !gone[later]);
@@ -65,7 +65,7 @@ fn of_list(acl: &NetworkAclName, way: Direction, entries: &[NetworkAclEntry]) ->
                     let what = if entry.action == RuleAction::Deny { "denied" } else { "allowed" };
                     let reason =
                         format!("without `{text}` its packets are {what} by later rules all the same");
-                    Some(REDUNDANT_RULE.about(acl, reason, "take it out".to_owned()))
+                    Some(citing(REDUNDANT_RULE.about(acl, reason, "take it out".to_owned()), &["NACL-01"]))
                 } else {
                     None
                 }

@@ -10,8 +10,8 @@ use ipnet::IpNet;
 use vpclab_api::{Finding, Severity};
 use vpclab_model::{AttachmentName, PeeringState, RouteTarget, Topology, VpcName, VpcPeeringConnectionName};
 
-use super::Lint;
 use super::catalogue::OVERLAPPING_PEERS;
+use super::{Lint, citing};
 
 pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let topology = cx.topology;
@@ -26,7 +26,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             let reason =
                 format!("{one} of VPC {vpc} and {other} of VPC {peer} overlap, so the connection has failed");
             let remedy = "give one of them other blocks, or join them by private NAT gateways".to_owned();
-            found.push(OVERLAPPING_PEERS.about(name, reason, remedy));
+            found.push(citing(OVERLAPPING_PEERS.about(name, reason, remedy), &["PCX-01"]));
         }
         if peering.state == PeeringState::Active {
             peers.entry(vpc).or_default().push((name, peer));
@@ -47,7 +47,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
                 let remedy =
                     "route only the blocks or addresses that are needed of each, none of them to both"
                         .to_owned();
-                let finding = OVERLAPPING_PEERS.about(vpc, reason, remedy);
+                let finding = citing(OVERLAPPING_PEERS.about(vpc, reason, remedy), &["PCX-12"]);
                 found.push(Finding { severity: Severity::Warning, ..finding });
             }
         }
@@ -84,7 +84,7 @@ fn transit(topology: &Topology) -> Vec<Finding> {
             blocks.join(", ")
         );
         let remedy = "give one of them other blocks, or write static routes for what is meant".to_owned();
-        let finding = OVERLAPPING_PEERS.about(name, reason, remedy);
+        let finding = citing(OVERLAPPING_PEERS.about(name, reason, remedy), &["TGW-11"]);
         found.push(Finding { severity: Severity::Warning, ..finding });
     }
     found

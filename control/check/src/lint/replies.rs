@@ -57,8 +57,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             }
         }
         let Some(guest) = from.first() else { continue };
-        for (index, host) in cx.fabric.hosts.iter().filter(|(_, host)| host.side == Side::Service) {
-            let _ = host;
+        for (index, _) in cx.fabric.hosts.iter().filter(|(_, host)| host.side == Side::Service) {
             ask(cx, (guest.into(), Party::Host(index)), &mut blocked);
         }
         for customer in asking::customers(cx.fabric) {
@@ -319,8 +318,7 @@ fn rides_on_a_rule_for_replies(
 fn client_ports(blocker: &Blocker) -> String {
     let Some(classes) = &blocker.partial else { return String::new() };
     let range = |class: &Class| match class {
-        Class::Ports { source_ports, nat_ports, .. } if *nat_ports != vpclab_engine::explain::NAT_PORTS => {
-            let _ = source_ports;
+        Class::Ports { nat_ports, .. } if *nat_ports != vpclab_engine::explain::NAT_PORTS => {
             Some(words::ports(nat_ports.from, nat_ports.to))
         }
         Class::Ports { source_ports, .. } => Some(words::ports(source_ports.from, source_ports.to)),

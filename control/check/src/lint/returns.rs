@@ -13,10 +13,10 @@ use vpclab_engine::{DropReason, Fabric};
 use vpclab_model::{Kind, kind};
 use vpclab_wire::Protocol;
 
-use super::Lint;
 use super::asking::{self, SOME_SERVER};
 use super::catalogue::MISSING_RETURN_ROUTE;
 use super::signatures::kinds;
+use super::{Lint, citing};
 use crate::words;
 
 /// Where the way back ends: kind, name and the sentence.
@@ -28,7 +28,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let mut lost: BTreeMap<(Where, String), Vec<(End, End, DropReason)>> = BTreeMap::new();
     let mut look = |(from, to): (End, End), of: String, ipv6: bool| {
         let told = asking::packet(fabric, (from, to), ipv6, (Protocol::TCP, SOME_SERVER));
-        if let Some(reason) = told.and_then(|told| has_no_way_back(fabric, &told, to))
+        if let Some(reason) = told.and_then(|told| has_no_way_back(&told, to))
             && let Some((kind, name)) = place(fabric, &reason)
         {
             lost.entry(((kind, name, ipv6), of)).or_default().push((from, to, reason));
@@ -87,11 +87,15 @@ fn finding(
         }
         _ => format!("give the reply a way back to {to}, or take away the route from there"),
     };
-    MISSING_RETURN_ROUTE.about_kind(kind, name, text, remedy)
+    let finding = MISSING_RETURN_ROUTE.about_kind(kind, name, text, remedy);
+    match to {
+        "the internet" => citing(finding, &["IGW-05"]),
+        _ => citing(finding, &["PCX-10", "RT-29"]),
+    }
 }
 
 /// Why a reply ends on its way, where the request reached whom it was for.
-fn has_no_way_back(fabric: &Fabric, told: &Explanation, to: End) -> Option<DropReason> {
+fn has_no_way_back(told: &Explanation, to: End) -> Option<DropReason> {
     let arrives = match (told.forward.egress?, to) {
         (Egress::Interface(reached, _), End::Interface(meant, _)) => reached == meant,
         (Egress::Host(reached), End::Host(meant)) => reached == meant,
@@ -100,7 +104,6 @@ fn has_no_way_back(fabric: &Fabric, told: &Explanation, to: End) -> Option<DropR
     let on_way = told.blockers.iter().filter(|blocker| !blocker.on_return);
     let is_let_in = on_way.into_iter().all(|blocker| asking::is_filter(&blocker.reason));
     let back = told.back.as_ref().filter(|_| arrives && is_let_in)?;
-    let _ = fabric;
     asking::lost(back, [])
 }
 

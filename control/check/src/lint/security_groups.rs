@@ -10,10 +10,10 @@ use vpclab_api::Finding;
 use vpclab_engine::Direction;
 use vpclab_model::{AddressFamily, Peer, SecurityGroupName, SecurityGroupRule, Topology};
 
-use super::Lint;
 use super::boxes::{Packets, is_covered};
 use super::catalogue::{REDUNDANT_RULE, STALE_RULE};
 use super::visitors::{ANY_V4, ANY_V6};
+use super::{Lint, citing};
 use crate::words;
 
 pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
@@ -80,7 +80,7 @@ fn redundant(
             let peers: Vec<String> = all.iter().map(|(at, _)| rules[*at].peer.to_string()).collect();
             format!("take {} out of it", peers.join(", "))
         };
-        let finding = REDUNDANT_RULE.about(name, reason, remedy);
+        let finding = citing(REDUNDANT_RULE.about(name, reason, remedy), &["SG-01"]);
         Some(Finding { rule: Some(place(way, declared_at)), ..finding })
     };
     gone.into_iter().filter_map(finding).collect()

@@ -59,8 +59,7 @@ fn of_subnet(cx: &Lint<'_>, name: &SubnetName, subnet: &Subnet) -> Option<Findin
             let reason = format!(
                 "it is called {word}, and the internet reaches public {family} addresses in it: {by}, leads to an internet \
                  gateway"
-            )
-            .replace("of its own, leads", "of its own, leads");
+            );
             let remedy = "give it a route table without that route, or another name".to_owned();
             Some(PRIVATE_SUBNET_IS_PUBLIC.about(name, reason, remedy))
         }
@@ -70,10 +69,16 @@ fn of_subnet(cx: &Lint<'_>, name: &SubnetName, subnet: &Subnet) -> Option<Findin
             if told.iter().any(|told| !told.unmodelled.is_empty() || told.inexhaustive) {
                 return None;
             }
-            let why = told.iter().flat_map(|told| &told.blockers).next();
-            let why = why.map_or_else(String::new, |blocker| {
-                format!(": {}", words::tell(cx.fabric, &blocker.reason).message)
-            });
+            let has_gateway = cx
+                .topology
+                .internet_gateways
+                .values()
+                .any(|gateway| gateway.vpc.as_ref() == Some(&subnet.vpc));
+            let why = told.iter().flat_map(|told| &told.blockers).next().filter(|_| has_gateway);
+            let why = why.map_or_else(
+                || format!(": no internet gateway is attached to VPC {}", subnet.vpc),
+                |blocker| format!(": {}", words::tell(cx.fabric, &blocker.reason).message),
+            );
             let reason =
                 format!("it is called {word}, and the internet reaches no public address in it{why}");
             let remedy = format!("give {by}, a route to an internet gateway, or the subnet another name");

@@ -102,9 +102,6 @@ fn security_groups(t: &Topology, unclear: &Unclear<'_>) -> Vec<Finding> {
 fn tables_and_acls(t: &Topology, unclear: &Unclear<'_>) -> Vec<Finding> {
     let acls: BTreeSet<_> = t.subnets.values().map(|subnet| &subnet.network_acl).collect();
     let tables: BTreeSet<_> = t.subnets.values().map(|subnet| &subnet.route_table).collect();
-    let endpoints: BTreeSet<_> =
-        t.vpc_endpoints.values().flat_map(|endpoint| &endpoint.route_tables).collect();
-    let _ = endpoints;
     let acls = t
         .network_acls
         .iter()

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use vpclab_model::{
     Attachment, ConnectionTracking, Forwards, Instance, InstanceName, InstanceState, InterfaceType, Labels,
-    NetworkInterface, NetworkInterfaceName, Peer, PortRange, PublicIp, SecurityGroup, SecurityGroupName,
+    NetworkInterface, NetworkInterfaceName, Peer, PublicIp, SecurityGroup, SecurityGroupName,
     SecurityGroupRule, Subnet, SubnetName, Topology, Traffic, VpcName,
 };
 
@@ -107,8 +107,6 @@ const VISITORS: &str = "visitors\n";
 pub(super) const ANY_V4: IpNet = IpNet::V4(ipnet::Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
 /// Every IPv6 address.
 pub(super) const ANY_V6: IpNet = IpNet::V6(ipnet::Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0));
-/// Every port.
-pub(super) const ALL_PORTS: PortRange = PortRange::ALL;
 
 fn visitor(
     number: usize,
