@@ -6,6 +6,7 @@
 mod error;
 mod explain;
 mod lab;
+mod lint;
 mod test;
 
 pub use error::{ApiError, ErrorBody, MistakeBody};
@@ -17,4 +18,5 @@ pub use lab::{
     Applied, AttachBody, AttachRequest, Attachment, AttachmentTarget, Change, Counters, DropCount,
     Generation, Health, InstanceState, InterfaceState, PortCounters, Replaced, RunState, Shutdown,
 };
+pub use lint::{AcceptedFinding, Finding, LintReport, LintResource, Severity};
 pub use test::{Expected, FileError, Outcome, TestReport, TestResult};

@@ -14,6 +14,7 @@ mod explain;
 mod guests;
 mod internet;
 mod lines;
+pub mod lint;
 mod live;
 mod map;
 mod met;

@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Detach(Detach),
     Explain(Explain),
     Test(Test),
+    Lint(Lint),
     Map(Map),
     Import(Import),
     Counters(Counters),
@@ -394,6 +395,36 @@ pub(crate) enum TestLevel {
     Virtual,
     /// Real sockets in network namespaces
     Live,
+}
+
+/// What in this design is probably a mistake?
+///
+/// Replies that a network ACL denies, routes that lead nowhere or not back, subnets that are not what their names say, groups
+/// open to the world, rules that never decide, and what nobody uses; each with its reason and its remedy. What is about
+/// packets is asked of the engine. With a file nothing needs to run.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+A document accepts a finding with its reason, in the resource or at its top:
+  \"security_groups\": { \"bastion\": { ..., \"x-vpclab-accept\": { \"open-to-the-world\": \"SSH with keys only\" } } }
+
+Examples:
+  vpclab lint shop.json
+  vpclab lint shop.json --strict        notes count as well
+  vpclab lint --json                    the running lab, as data
+
+Exit status: 0 nothing found but notes, 1 errors or warnings,
+             2 the file is wrong, or accepts what there is not.")]
+pub(crate) struct Lint {
+    /// The topology, JSON or YAML; without one, the running lab
+    #[arg(value_name = "TOPOLOGY", conflicts_with = "topology")]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub source: Source,
+    /// Let notes count: exit 1 for them too
+    #[arg(long)]
+    pub strict: bool,
+    #[command(flatten)]
+    pub format: Format,
 }
 
 /// Show the network as a tree: what is where, and what guards it

@@ -7,6 +7,7 @@ mod args;
 mod ask;
 mod get;
 mod import;
+mod lint;
 mod load;
 mod output;
 mod pages;
@@ -58,6 +59,7 @@ fn run(command: Command) -> Result<Answer, Failure> {
         Command::Detach(detach) => running::guest::detach(&detach),
         Command::Explain(explain) => ask::explain(&explain),
         Command::Test(test) => test::test(&test),
+        Command::Lint(lint) => lint::lint(&lint),
         Command::Map(map) => ask::map(&map),
         Command::Import(import) => import::import(&import),
         Command::Counters(counters) => get::counters(&counters.lab, counters.format),
@@ -76,6 +78,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Detach(detach) => detach.format.json,
         Command::Explain(explain) => explain.format.json,
         Command::Test(test) => test.json,
+        Command::Lint(lint) => lint.format.json,
         Command::Map(map) => map.json,
         Command::Import(import) => import.json,
         Command::Counters(counters) => counters.format.json,

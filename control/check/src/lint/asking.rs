@@ -1,0 +1,146 @@
+//! How is one packet asked about?
+//!
+//! A connection from one port to one port, walked by the engine there and back. What always holds: an answer that rests on
+//! what is not modelled is no answer.
+
+use std::collections::BTreeSet;
+
+use vpclab_engine::explain::{End, Explanation, Leg, TrafficQuestion, ask};
+use vpclab_engine::{DropReason, EniIdx, Fabric, HostIdx, Role, Side, Step};
+use vpclab_model::{InterfaceType, SubnetName, VpcName};
+use vpclab_wire::Protocol;
+
+use super::Lint;
+use super::signatures::{Kin, kinds};
+
+/// A source port that any client may choose (NACL-19).
+const SOME_CLIENT: u16 = 40_000;
+/// A port that is asked where filters are nobody's concern.
+pub(super) const SOME_SERVER: u16 = 443;
+
+/// One packet to `port`, and its answer; none where there is no such question, or something unknown matters.
+pub(super) fn packet(
+    fabric: &Fabric,
+    (from, to): (End, End),
+    ipv6: bool,
+    (protocol, port): (Protocol, u16),
+) -> Option<Explanation> {
+    asked(
+        fabric,
+        (from, to),
+        ipv6,
+        TrafficQuestion::Ports { protocol, port: Some(port), source_port: Some(SOME_CLIENT) },
+    )
+}
+
+/// The same from every port that a client may choose.
+pub(super) fn packets(
+    fabric: &Fabric,
+    (from, to): (End, End),
+    ipv6: bool,
+    (protocol, port): (Protocol, u16),
+) -> Option<Explanation> {
+    asked(fabric, (from, to), ipv6, TrafficQuestion::Ports { protocol, port: Some(port), source_port: None })
+}
+
+fn asked(
+    fabric: &Fabric,
+    (from, to): (End, End),
+    ipv6: bool,
+    traffic: TrafficQuestion,
+) -> Option<Explanation> {
+    let told = ask(fabric, from, to, Some(ipv6), traffic).ok()?;
+    (told.unmodelled.is_empty() && !told.inexhaustive).then_some(told)
+}
+
+/// An interface as an end.
+pub(super) fn interface(eni: EniIdx) -> End {
+    End::Interface(eni, None)
+}
+
+/// Whether an interface has an address of a family.
+pub(super) fn has(fabric: &Fabric, eni: EniIdx, ipv6: bool) -> bool {
+    fabric.enis[eni].primary_address(ipv6).is_some()
+}
+
+/// One visitor for each kind of subnet that routes can tell apart. Subnets that are there for gateways and appliances alone
+/// are left out: nobody sends from there, and their tables serve those who pass.
+pub(super) fn visitors(cx: &Lint<'_>) -> Vec<Kin> {
+    let mut served = BTreeSet::new();
+    let mut inhabited = BTreeSet::new();
+    for eni in cx.topology.network_interfaces.values() {
+        let is_guest = eni.interface_type == InterfaceType::Interface && eni.source_dest_check;
+        if is_guest { &mut inhabited } else { &mut served }.insert(&eni.subnet);
+    }
+    let is_for_gateways = |name: &SubnetName| served.contains(name) && !inhabited.contains(name);
+    let others = cx.topology.subnets.iter().filter(|(name, _)| !is_for_gateways(name));
+    // Where a VPC has no other subnets, these are for everybody.
+    let vpcs: BTreeSet<&VpcName> = others.map(|(_, subnet)| &subnet.vpc).collect();
+    kinds(cx.visited, cx.fabric, false, |name, eni| {
+        let has_others =
+            cx.topology.subnets.get(&eni.subnet).is_some_and(|subnet| vpcs.contains(&subnet.vpc));
+        cx.visitors.of(&eni.subnet) == Some(name) && !(has_others && is_for_gateways(&eni.subnet))
+    })
+}
+
+/// The visitor of a subnet.
+pub(super) fn visitor(cx: &Lint<'_>, subnet: &SubnetName) -> Option<EniIdx> {
+    cx.fabric.enis.find(cx.visitors.of(subnet)?.as_str())
+}
+
+/// One host of each customer network.
+pub(super) fn customers(fabric: &Fabric) -> Vec<HostIdx> {
+    let mut seen = BTreeSet::new();
+    let all = fabric.hosts.iter().filter(|(_, host)| match host.side {
+        Side::Customer(network) => seen.insert(network),
+        Side::Internet | Side::Service => false,
+    });
+    all.map(|(index, _)| index).collect()
+}
+
+/// Why the walk of a leg ended before anybody had the packet, or where the source/destination check refuses it; filters
+/// aside.
+pub(super) fn lost(leg: &Leg, denials: impl IntoIterator<Item = DropReason>) -> Option<DropReason> {
+    let checked = denials.into_iter().find(|reason| matches!(reason, DropReason::SourceDestCheck { .. }));
+    let ended = leg.dropped.filter(|reason| !is_filter(reason) && leg.egress.is_none());
+    checked.or(ended)
+}
+
+/// Whether a filter denies, past which the walk went on.
+pub(super) fn is_filter(reason: &DropReason) -> bool {
+    matches!(reason, DropReason::NetworkAcl { .. } | DropReason::SecurityGroup { .. })
+}
+
+/// The gateways and private links that a way passes, each by its kind and name.
+pub(super) fn passed(fabric: &Fabric, leg: &Leg) -> BTreeSet<(&'static str, String)> {
+    let named = |step: &Step| match *step {
+        Step::Peering { peering, .. } => {
+            Some(("VPC peering connection", fabric.peerings[peering].name.to_string()))
+        }
+        Step::TransitGateway { from, .. } => {
+            let gateway = fabric.transit_attachments[from].gateway;
+            Some(("transit gateway", fabric.transit_gateways[gateway].name.to_string()))
+        }
+        Step::VpnGateway { gateway, .. } => {
+            Some(("virtual private gateway", fabric.vpn_gateways[gateway].name.to_string()))
+        }
+        Step::NatGateway { gateway, .. } => {
+            Some(("NAT gateway", fabric.nat_gateways[gateway].name.to_string()))
+        }
+        _ => None,
+    };
+    leg.steps.iter().filter_map(named).collect()
+}
+
+/// What an end is called in sentences.
+pub(super) fn name_of(fabric: &Fabric, end: End) -> String {
+    match end {
+        End::Interface(eni, _) => match (fabric.enis[eni].role, fabric.enis[eni].attachment) {
+            (Role::Guest, Some((instance, 0))) => fabric.instances[instance].name.to_string(),
+            _ => fabric.enis[eni].name.to_string(),
+        },
+        End::Host(host) => fabric.hosts[host].name.to_string(),
+        End::Internet => "the internet".to_owned(),
+        End::Address(address) => address.to_string(),
+    }
+}

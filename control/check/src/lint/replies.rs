@@ -1,0 +1,330 @@
+//! Which replies does a network ACL deny, whose requests arrive?
+//!
+//! A network ACL remembers nothing (NACL-04): the reply needs a rule for the port that the client chose, 1024 to 65535 for
+//! most (NACL-19). Each kind of host asks each other, the internet, the customers and the services; one port that gets
+//! there is enough, as the reply goes to the client's port. A request that only a rule for replies lets out is none that
+//! anybody means: what such a rule says is `from 1024 on`. Replies to UDP are notes, as not all of it is answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use vpclab_api::{Finding, Severity};
+use vpclab_engine::explain::{Blocker, Class, End, Explanation};
+use vpclab_engine::{Direction, DropReason, EniIdx, HostIdx, NetworkAclIdx, Side, Step};
+use vpclab_model::{
+    InterfaceType, NetworkAcl, NetworkAclEntry, PortRange, RouteTarget, RuleAction, SubnetName, Traffic,
+    VpcName,
+};
+use vpclab_wire::Protocol;
+
+use super::Lint;
+use super::asking;
+use super::boxes::{Packets, is_covered};
+use super::catalogue::REPLY_BLOCKED;
+use super::signatures::{Host, Kin, kinds};
+use super::visitors::{ANY_V4, ANY_V6};
+use crate::words;
+
+/// What denies replies: the ACL, the direction, the rule, the family and the protocol.
+type Where = (String, Direction, Option<u16>, bool, u8);
+
+/// A connection whose reply is denied, and what would let it through.
+struct Example {
+    text: String,
+    remedy: String,
+    count: usize,
+}
+
+pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
+    let restrictive = restrictive_acls(cx);
+    if restrictive.is_empty() {
+        return Vec::new();
+    }
+    let mut blocked: BTreeMap<Where, Example> = BTreeMap::new();
+    let hosts = hosts(cx);
+    let steered = steered_vpcs(cx);
+    for from in &hosts {
+        for to in &hosts {
+            let Some((from, to)) = pair(from, to) else { continue };
+            let meets = |host: &Host| {
+                cx.topology
+                    .subnets
+                    .get(&host.subnet)
+                    .is_some_and(|subnet| restrictive.contains(subnet.network_acl.as_str()))
+            };
+            let may_meet = meets(from) || meets(to) || from.vpc != to.vpc || steered.contains(&from.vpc);
+            if may_meet {
+                ask(cx, (from.into(), to.into()), &mut blocked);
+            }
+        }
+        let Some(guest) = from.first() else { continue };
+        for (index, _) in cx.fabric.hosts.iter().filter(|(_, host)| host.side == Side::Service) {
+            ask(cx, (guest.into(), Party::Host(index)), &mut blocked);
+        }
+        for customer in asking::customers(cx.fabric) {
+            ask(cx, (guest.into(), Party::Host(customer)), &mut blocked);
+            ask(cx, (Party::Host(customer), guest.into()), &mut blocked);
+        }
+        ask(cx, (guest.into(), Party::Internet), &mut blocked);
+        ask(cx, (Party::Internet, guest.into()), &mut blocked);
+    }
+    blocked.into_iter().map(|(at, example)| finding(at, example)).collect()
+}
+
+fn finding((acl, way, rule, _, protocol): Where, example: Example) -> Finding {
+    let more =
+        if example.count > 1 { format!(" ({} more such pairs)", example.count - 1) } else { String::new() };
+    let number = rule.map_or_else(|| "*".to_owned(), |rule| rule.to_string());
+    let name = vpclab_model::NetworkAclName::new(acl);
+    let finding = REPLY_BLOCKED.about(&name, format!("{}{more}", example.text), example.remedy);
+    let severity = if protocol == Protocol::TCP.0 { finding.severity } else { Severity::Note };
+    Finding { rule: Some(format!("{} {number}", words::direction(way))), severity, ..finding }
+}
+
+/// Who asks or is asked.
+#[derive(Clone, Copy)]
+enum Party<'a> {
+    Guest(&'a Host),
+    Host(HostIdx),
+    Internet,
+}
+
+impl<'a> From<&'a Host> for Party<'a> {
+    fn from(host: &'a Host) -> Self {
+        Self::Guest(host)
+    }
+}
+
+impl Party<'_> {
+    fn end(self) -> End {
+        match self {
+            Self::Guest(host) => asking::interface(host.eni),
+            Self::Host(host) => End::Host(host),
+            Self::Internet => End::Internet,
+        }
+    }
+
+    fn eni(self) -> Option<EniIdx> {
+        match self {
+            Self::Guest(host) => Some(host.eni),
+            Self::Host(_) | Self::Internet => None,
+        }
+    }
+
+    fn name(self, cx: &Lint<'_>) -> String {
+        match self {
+            Self::Guest(host) => host.name.clone(),
+            Self::Host(_) | Self::Internet => asking::name_of(cx.fabric, self.end()),
+        }
+    }
+
+    /// The block to write into a rule for it.
+    fn block(self, cx: &Lint<'_>, ipv6: bool) -> String {
+        let subnet = match self {
+            Self::Guest(host) => cx.topology.subnets.get(&host.subnet),
+            Self::Host(_) | Self::Internet => None,
+        };
+        let block =
+            subnet.and_then(|subnet| subnet.cidr_blocks().find(|block| block.addr().is_ipv6() == ipv6));
+        let address = match self {
+            Self::Host(host) => cx.fabric.hosts[host].addresses.iter().find(|one| one.is_ipv6() == ipv6),
+            Self::Guest(_) | Self::Internet => None,
+        };
+        let any = if ipv6 { ANY_V6 } else { ANY_V4 };
+        address.map_or_else(|| block.unwrap_or(any).to_string(), ToString::to_string)
+    }
+}
+
+/// Who is asked: everybody of a kind, and visitors where nobody lives.
+fn hosts(cx: &Lint<'_>) -> Vec<Kin> {
+    let guests = cx
+        .topology
+        .network_interfaces
+        .values()
+        .filter(|eni| eni.interface_type == InterfaceType::Interface && eni.attachment.is_some());
+    let inhabited: BTreeSet<&SubnetName> = guests.map(|eni| &eni.subnet).collect();
+    kinds(cx.visited, cx.fabric, true, |name, eni| {
+        cx.visitors.of(&eni.subnet) != Some(name) || !inhabited.contains(&eni.subnet)
+    })
+}
+
+/// Two of these kinds, in different subnets where that can be: within one no ACL is asked.
+fn pair<'a>(from: &'a Kin, to: &'a Kin) -> Option<(&'a Host, &'a Host)> {
+    let pairs = from.iter().flat_map(|from| to.iter().map(move |to| (from, to)));
+    pairs.into_iter().find(|(from, to)| from.eni != to.eni && from.subnet != to.subnet)
+}
+
+/// The ACLs that may deny something.
+fn restrictive_acls<'a>(cx: &Lint<'a>) -> BTreeSet<&'a str> {
+    let denies = |acl: &NetworkAcl| {
+        let list = |entries: &[NetworkAclEntry]| {
+            [ANY_V4, ANY_V6].into_iter().any(|block| {
+                let before: Vec<Packets> = entries
+                    .iter()
+                    .take_while(|entry| {
+                        entry.action == RuleAction::Allow
+                            || entry.cidr.addr().is_ipv6() != block.addr().is_ipv6()
+                    })
+                    .map(|entry| Packets::new(&entry.traffic, entry.cidr))
+                    .collect();
+                !is_covered(Packets::new(&Traffic::All, block), &before)
+            })
+        };
+        list(&acl.ingress) || list(&acl.egress)
+    };
+    let used: BTreeSet<&str> =
+        cx.topology.subnets.values().map(|subnet| subnet.network_acl.as_str()).collect();
+    let all = cx.topology.network_acls.iter().filter(|(name, _)| used.contains(name.as_str()));
+    all.filter(|(_, acl)| denies(acl)).map(|(name, _)| name.as_str()).collect()
+}
+
+/// The VPCs where what stays inside may pass other subnets' ACLs.
+fn steered_vpcs(cx: &Lint<'_>) -> BTreeSet<VpcName> {
+    let steers = |table: &&vpclab_model::RouteTable| {
+        table.routes.iter().any(|route| matches!(route.target, RouteTarget::NetworkInterface(_)))
+    };
+    cx.topology.route_tables.values().filter(steers).map(|table| table.vpc.clone()).collect()
+}
+
+fn ask(cx: &Lint<'_>, (from, to): (Party<'_>, Party<'_>), blocked: &mut BTreeMap<Where, Example>) {
+    for ipv6 in [false, true] {
+        let has = |party: Party<'_>| party.eni().is_none_or(|eni| asking::has(cx.fabric, eni, ipv6));
+        if !has(from) || !has(to) {
+            continue;
+        }
+        for protocol in [Protocol::TCP, Protocol::UDP] {
+            let Some((port, blocker)) = blocked_reply(cx, (from, to), ipv6, protocol) else { continue };
+            let DropReason::NetworkAcl { network_acl, direction, rule, .. } = blocker.reason else {
+                continue;
+            };
+            let acl = cx.fabric.network_acls[network_acl].name.to_string();
+            let number = rule.map_or_else(|| "*".to_owned(), |rule| rule.to_string());
+            let example = blocked.entry((acl.clone(), direction, rule, ipv6, protocol.0)).or_insert_with(|| {
+                let (client, server) = (from.name(cx), to.name(cx));
+                let name = words::protocol(protocol);
+                let ports = client_ports(&blocker);
+                let text = format!(
+                    "what {client} sends to {name} {port} of {server} arrives, and the reply dies: {}{ports}",
+                    words::tell(cx.fabric, &blocker.reason).message
+                );
+                let (way, preposition, other) = match direction {
+                    Direction::Inbound => ("ingress", "from", to),
+                    Direction::Outbound => ("egress", "to", from),
+                };
+                let before = if rule.is_some() { format!(", before rule {number}") } else { String::new() };
+                let block = other.block(cx, ipv6);
+                let remedy = format!("allow {name} 1024-65535 {preposition} {block} in `{way}` of {acl}{before}");
+                Example { text, remedy, count: 0 }
+            });
+            example.count += 1;
+        }
+    }
+}
+
+/// A port that gets there, and the ACL that denies the reply.
+fn blocked_reply(
+    cx: &Lint<'_>,
+    (from, to): (Party<'_>, Party<'_>),
+    ipv6: bool,
+    protocol: Protocol,
+) -> Option<(u16, Blocker)> {
+    let ends = (from.end(), to.end());
+    for port in ports(cx, (from, to), protocol) {
+        let Some(told) = asking::packet(cx.fabric, ends, ipv6, (protocol, port)) else { continue };
+        let is_sent = told.blockers.iter().all(|blocker| blocker.on_return) && told.back.is_some();
+        if !is_sent {
+            continue;
+        }
+        let whole = asking::packets(cx.fabric, ends, ipv6, (protocol, port))?;
+        let deny = |blocker: &&Blocker| {
+            blocker.on_return && matches!(blocker.reason, DropReason::NetworkAcl { .. }) && !blocker.by_choice
+        };
+        // What ends the reply's way for another reason is that reason's matter.
+        let ends_otherwise =
+            whole.blockers.iter().any(|blocker| blocker.on_return && !asking::is_filter(&blocker.reason));
+        let blocker = whole.blockers.iter().find(deny).filter(|_| !ends_otherwise)?;
+        let DropReason::NetworkAcl { network_acl, direction, .. } = blocker.reason else { return None };
+        if rides_on_a_rule_for_replies(cx, &told, network_acl, direction.reversed()) {
+            continue;
+        }
+        return Some((port, blocker.clone()));
+    }
+    None
+}
+
+/// Ports that somebody may listen on: where rules begin, else well-known ones.
+fn ports(cx: &Lint<'_>, (from, to): (Party<'_>, Party<'_>), protocol: Protocol) -> Vec<u16> {
+    let range = |traffic: &Traffic| match traffic {
+        Traffic::Tcp(ports) if protocol == Protocol::TCP => Some(*ports),
+        Traffic::Udp(ports) if protocol == Protocol::UDP => Some(*ports),
+        Traffic::All => Some(PortRange::ALL),
+        _ => None,
+    };
+    let group_rules = |party: Party<'_>, way: Direction| -> Vec<PortRange> {
+        let Some(eni) = party.eni() else { return Vec::new() };
+        cx.fabric.policy(eni, way).rules.iter().filter_map(|rule| range(&rule.traffic)).collect()
+    };
+    let acl_rules = |party: Party<'_>, way: Direction| -> Vec<PortRange> {
+        let Party::Guest(host) = party else { return Vec::new() };
+        let acl = cx.topology.subnets.get(&host.subnet);
+        let acl = acl.and_then(|subnet| cx.topology.network_acls.get(&subnet.network_acl));
+        let entries = acl.map(|acl| if way == Direction::Inbound { &acl.ingress } else { &acl.egress });
+        let entries = entries.into_iter().flatten();
+        entries.filter_map(|entry| range(&entry.traffic)).collect()
+    };
+    let listening = group_rules(to, Direction::Inbound);
+    let may_listen = |port: u16| to.eni().is_none() || listening.iter().any(|ports| ports.contains(port));
+    let ranges = [
+        listening.clone(),
+        group_rules(from, Direction::Outbound),
+        acl_rules(from, Direction::Outbound),
+        acl_rules(to, Direction::Inbound),
+    ];
+    let well_known: &[u16] = if protocol == Protocol::TCP { &[443, 80] } else { &[53, 123] };
+    let bounds = ranges.iter().flatten().flat_map(|ports| [Some(ports.from.max(1)), ports.to.checked_add(1)]);
+    let mut seen = BTreeSet::new();
+    let all = bounds.flatten().chain(well_known.iter().copied());
+    let all = all.filter(|port| may_listen(*port) && seen.insert(*port)).collect::<Vec<_>>();
+    // First what is likely to be a service.
+    let (mut low, high): (Vec<u16>, Vec<u16>) = all.into_iter().partition(|port| *port < 1024);
+    low.extend(high);
+    low
+}
+
+/// Whether the ACL that denies the reply lets the request pass by a rule for the ports of clients.
+fn rides_on_a_rule_for_replies(
+    cx: &Lint<'_>,
+    told: &Explanation,
+    acl: NetworkAclIdx,
+    way: Direction,
+) -> bool {
+    let used = told.forward.steps.iter().find_map(|step| match *step {
+        Step::NetworkAcl { network_acl, direction, rule, .. } if network_acl == acl && direction == way => {
+            rule
+        }
+        _ => None,
+    });
+    let Some(acl) = cx.topology.network_acls.get(&cx.fabric.network_acls[acl].name) else { return false };
+    let entries = if way == Direction::Inbound { &acl.ingress } else { &acl.egress };
+    let entry = entries.iter().find(|entry| Some(entry.rule_number) == used);
+    entry.is_some_and(|entry| match entry.traffic {
+        Traffic::Tcp(ports) | Traffic::Udp(ports) => {
+            ports.from >= 1024 && ports.contains(49_152) && ports.contains(60_999)
+        }
+        _ => false,
+    })
+}
+
+/// To which ports the replies die, where not all do.
+fn client_ports(blocker: &Blocker) -> String {
+    let Some(classes) = &blocker.partial else { return String::new() };
+    let range = |class: &Class| match class {
+        Class::Ports { nat_ports, .. } if *nat_ports != vpclab_engine::explain::NAT_PORTS => {
+            Some(words::ports(nat_ports.from, nat_ports.to))
+        }
+        Class::Ports { source_ports, .. } => Some(words::ports(source_ports.from, source_ports.to)),
+        Class::Icmp { .. } | Class::Protocols { .. } => None,
+    };
+    let mut ports: Vec<String> = classes.iter().filter_map(range).collect();
+    ports.dedup();
+    format!(", where the client sends from port {}", super::some_of(&ports))
+}

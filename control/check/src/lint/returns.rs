@@ -1,0 +1,155 @@
+//! Where does a request arrive whose reply has no way back?
+//!
+//! Visitors in each two VPCs ask each other, hosts of customer networks ask visitors, and the internet asks the interfaces
+//! that have public addresses. Filters are left aside: a way that leads there and not back is of no use for anything.
+//! IPv6 from the internet is left out, as every instance has a public address there, whether or not it is to be reached.
+
+use std::collections::BTreeMap;
+
+use vpclab_api::Finding;
+use vpclab_engine::explain::{End, Explanation};
+use vpclab_engine::plan::Egress;
+use vpclab_engine::{DropReason, Fabric};
+use vpclab_model::{Kind, kind};
+use vpclab_wire::Protocol;
+
+use super::asking::{self, SOME_SERVER};
+use super::catalogue::MISSING_RETURN_ROUTE;
+use super::signatures::kinds;
+use super::{Lint, citing};
+use crate::words;
+
+/// Where the way back ends: kind, name and the sentence.
+type Where = (&'static str, String, bool);
+
+pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
+    let fabric = cx.fabric;
+    let visitors = asking::visitors(cx);
+    let mut lost: BTreeMap<(Where, String), Vec<(End, End, DropReason)>> = BTreeMap::new();
+    let mut look = |(from, to): (End, End), of: String, ipv6: bool| {
+        let told = asking::packet(fabric, (from, to), ipv6, (Protocol::TCP, SOME_SERVER));
+        if let Some(reason) = told.and_then(|told| has_no_way_back(&told, to))
+            && let Some((kind, name)) = place(fabric, &reason)
+        {
+            lost.entry(((kind, name, ipv6), of)).or_default().push((from, to, reason));
+        }
+    };
+    for ipv6 in [false, true] {
+        for from in visitors.iter().filter_map(|kin| kin.first()) {
+            for to in visitors.iter().filter_map(|kin| kin.first()).filter(|to| to.vpc != from.vpc) {
+                if asking::has(fabric, from.eni, ipv6) && asking::has(fabric, to.eni, ipv6) {
+                    let ends = (asking::interface(from.eni), asking::interface(to.eni));
+                    look(ends, format!("VPC {}", from.vpc), ipv6);
+                }
+            }
+        }
+        for host in asking::customers(fabric) {
+            for guest in visitors.iter().filter_map(|kin| kin.first()) {
+                let name = &fabric.hosts[host].name;
+                let (host, guest) = (End::Host(host), asking::interface(guest.eni));
+                look((host, guest), format!("customer host {name}"), ipv6);
+                look((guest, host), format!("VPC {}", vpc_of(fabric, guest)), ipv6);
+            }
+        }
+    }
+    let public = kinds(cx.topology, fabric, false, |_, eni| !eni.public_ips.is_empty());
+    for host in public.iter().filter_map(|kin| kin.first()) {
+        look((End::Internet, asking::interface(host.eni)), "the internet".to_owned(), false);
+    }
+    lost.into_iter()
+        .map(|(((kind, name, ipv6), to), pairs)| finding(fabric, kind, &name, &to, &pairs, ipv6))
+        .collect()
+}
+
+fn finding(
+    fabric: &Fabric,
+    kind: &str,
+    name: &str,
+    to: &str,
+    pairs: &[(End, End, DropReason)],
+    ipv6: bool,
+) -> Finding {
+    let (from, receiver, reason) = &pairs[0];
+    let (from, receiver) = (asking::name_of(fabric, *from), asking::name_of(fabric, *receiver));
+    let more =
+        if pairs.len() > 1 { format!(" ({} more such pairs)", pairs.len() - 1) } else { String::new() };
+    let family = if ipv6 { "over IPv6 " } else { "" };
+    let told = words::tell(fabric, reason).message;
+    let text = format!(
+        "{family}what {from} sends to {receiver} arrives, and the reply does not return{more}: {told}"
+    );
+    let remedy = match reason {
+        DropReason::NoRoute { .. } if to == "the internet" => {
+            "give the table a route to the internet gateway, or take the public address away".to_owned()
+        }
+        DropReason::NoRoute { .. } => {
+            format!("give {name} a route back to {to}, or take away the route from there")
+        }
+        _ => format!("give the reply a way back to {to}, or take away the route from there"),
+    };
+    let finding = MISSING_RETURN_ROUTE.about_kind(kind, name, text, remedy);
+    match to {
+        "the internet" => citing(finding, &["IGW-05"]),
+        _ => citing(finding, &["PCX-10", "RT-29"]),
+    }
+}
+
+/// Why a reply ends on its way, where the request reached whom it was for.
+fn has_no_way_back(told: &Explanation, to: End) -> Option<DropReason> {
+    let arrives = match (told.forward.egress?, to) {
+        (Egress::Interface(reached, _), End::Interface(meant, _)) => reached == meant,
+        (Egress::Host(reached), End::Host(meant)) => reached == meant,
+        _ => false,
+    };
+    let on_way = told.blockers.iter().filter(|blocker| !blocker.on_return);
+    let is_let_in = on_way.into_iter().all(|blocker| asking::is_filter(&blocker.reason));
+    let back = told.back.as_ref().filter(|_| arrives && is_let_in)?;
+    asking::lost(back, [])
+}
+
+/// What a way back ends at.
+fn place(fabric: &Fabric, reason: &DropReason) -> Option<(&'static str, String)> {
+    match *reason {
+        DropReason::NoRoute { route_table } | DropReason::Blackhole { route_table, .. } => {
+            Some((kind::RouteTable::PLURAL, fabric.route_tables[route_table].name.to_string()))
+        }
+        DropReason::TransitNoRoute { table } | DropReason::TransitBlackhole { table, .. } => {
+            Some((kind::TransitGatewayRouteTable::PLURAL, fabric.transit_tables[table].name.to_string()))
+        }
+        DropReason::TransitNotAssociated { attachment } | DropReason::TransitZone { attachment, .. } => {
+            Some((
+                kind::TransitGatewayVpcAttachment::PLURAL,
+                fabric.transit_attachments[attachment].name.to_string(),
+            ))
+        }
+        DropReason::PeeringForeignDestination { peering, .. }
+        | DropReason::PeeringForeignSource { peering, .. }
+        | DropReason::PeeringInactive { peering } => {
+            Some((kind::VpcPeeringConnection::PLURAL, fabric.peerings[peering].name.to_string()))
+        }
+        DropReason::VpnGatewayNoRoute { gateway } => {
+            Some((kind::VpnGateway::PLURAL, fabric.vpn_gateways[gateway].name.to_string()))
+        }
+        DropReason::CustomerNoRoute { network } => {
+            Some((kind::CustomerNetwork::PLURAL, fabric.customer_networks[network].name.to_string()))
+        }
+        DropReason::NatForeignClient { gateway } | DropReason::NatNoMapping { gateway, .. } => {
+            Some((kind::NatGateway::PLURAL, fabric.nat_gateways[gateway].name.to_string()))
+        }
+        DropReason::SpoofedSource { gateway }
+        | DropReason::NoPublicAddress { gateway, .. }
+        | DropReason::PrivateDestination { gateway }
+        | DropReason::SharedDestination { gateway }
+        | DropReason::RedirectedSubnet { gateway, .. } => {
+            Some((kind::InternetGateway::PLURAL, fabric.internet_gateways[gateway].name.to_string()))
+        }
+        _ => None,
+    }
+}
+
+fn vpc_of(fabric: &Fabric, end: End) -> String {
+    match end {
+        End::Interface(eni, _) => fabric.vpcs[fabric.enis[eni].vpc].name.to_string(),
+        _ => String::new(),
+    }
+}

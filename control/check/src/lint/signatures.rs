@@ -1,0 +1,137 @@
+//! Who stands for many?
+//!
+//! Interfaces that no rule and no route can tell apart fare alike, so one of each kind is asked: same VPC, tables, zone and
+//! groups, and addresses in the same blocks of all those that are named anywhere. Of each kind two are kept, in different
+//! subnets where there are any, as a kind may have something to say to itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use vpclab_engine::{EniIdx, Fabric, Role};
+use vpclab_model::{
+    NetworkAclName, NetworkInterface, NetworkInterfaceName, Peer, RouteTableName, SecurityGroupName,
+    SubnetName, Topology, VpcName,
+};
+
+/// One who can be asked.
+#[derive(Debug, Clone)]
+pub(super) struct Host {
+    /// His interface.
+    pub(super) eni: EniIdx,
+    /// The name of the instance, or of the interface.
+    pub(super) name: String,
+    /// Where he is.
+    pub(super) subnet: SubnetName,
+    /// The VPC around it.
+    pub(super) vpc: VpcName,
+}
+
+/// Those who fare alike: one, or two in different subnets.
+pub(super) type Kin = Vec<Host>;
+
+/// What tells hosts apart.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Signature {
+    vpc: VpcName,
+    route_table: RouteTableName,
+    network_acl: Option<NetworkAclName>,
+    zone: String,
+    groups: Vec<SecurityGroupName>,
+    is_public: bool,
+    checks: bool,
+    families: (bool, bool),
+    blocks: Vec<usize>,
+}
+
+/// The kinds of those for whom `is_meant` holds, in the order of names. `by_filters` tells apart whom filters do.
+pub(super) fn kinds(
+    topology: &Topology,
+    fabric: &Fabric,
+    by_filters: bool,
+    is_meant: impl Fn(&NetworkInterfaceName, &NetworkInterface) -> bool,
+) -> Vec<Kin> {
+    let blocks = named_blocks(topology, by_filters);
+    let mut kinds: BTreeMap<Signature, Kin> = BTreeMap::new();
+    for (name, eni) in topology.network_interfaces.iter().filter(|(name, eni)| is_meant(name, eni)) {
+        let Some(index) = fabric.enis.find(name.as_str()) else { continue };
+        let compiled = &fabric.enis[index];
+        let (Some(subnet), Role::Guest, Some((instance, _)), true) =
+            (topology.subnets.get(&eni.subnet), compiled.role, compiled.attachment, compiled.running)
+        else {
+            continue;
+        };
+        let mut groups = eni.security_groups.clone();
+        groups.sort();
+        let signature = Signature {
+            vpc: subnet.vpc.clone(),
+            route_table: subnet.route_table.clone(),
+            network_acl: by_filters.then(|| subnet.network_acl.clone()),
+            zone: subnet.availability_zone.clone(),
+            groups: if by_filters { groups } else { Vec::new() },
+            is_public: !eni.public_ips.is_empty(),
+            checks: eni.source_dest_check,
+            families: (eni.private_ip.is_some(), !eni.ipv6_addresses.is_empty()),
+            blocks: blocks.around(&compiled.addresses),
+        };
+        let kin = kinds.entry(signature).or_default();
+        let is_new = kin.is_empty() || kin.len() == 1 && kin.iter().all(|host| host.subnet != eni.subnet);
+        if is_new {
+            let is_alone = fabric.instances[instance].interfaces.len() == 1;
+            let shown = if is_alone { fabric.instances[instance].name.to_string() } else { name.to_string() };
+            kin.push(Host { eni: index, name: shown, subnet: eni.subnet.clone(), vpc: subnet.vpc.clone() });
+        }
+    }
+    kinds.into_values().collect()
+}
+
+/// Blocks by the length of their prefix, so that an address is looked up and not compared with each.
+struct Blocks(BTreeMap<(bool, u8), BTreeMap<IpAddr, usize>>);
+
+impl Blocks {
+    /// The blocks that hold the first address of each family.
+    fn around(&self, addresses: &[IpAddr]) -> Vec<usize> {
+        let first = |ipv6: bool| addresses.iter().find(|address| address.is_ipv6() == ipv6);
+        let mut around = Vec::new();
+        for address in [first(false), first(true)].into_iter().flatten() {
+            for ((_, length), all) in self.0.iter().filter(|((ipv6, _), _)| *ipv6 == address.is_ipv6()) {
+                let network = IpNet::new(*address, *length).map(|block| block.network());
+                around.extend(network.ok().and_then(|network| all.get(&network)));
+            }
+        }
+        around
+    }
+}
+
+/// Every block that a rule or a route names.
+fn named_blocks(topology: &Topology, by_filters: bool) -> Blocks {
+    let mut named: BTreeSet<IpNet> = BTreeSet::new();
+    for table in topology.route_tables.values() {
+        named.extend(table.routes.iter().map(|route| route.destination));
+    }
+    for table in topology.transit_gateway_route_tables.values() {
+        named.extend(table.routes.iter().map(|route| route.destination));
+    }
+    for network in topology.customer_networks.values() {
+        named.extend(network.routes.iter().map(|route| route.destination));
+    }
+    if by_filters {
+        for acl in topology.network_acls.values() {
+            named.extend(acl.ingress.iter().chain(&acl.egress).map(|entry| entry.cidr));
+        }
+        for rule in
+            topology.security_groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress))
+        {
+            if let Peer::Cidr(block) = &rule.peer {
+                named.insert(*block);
+            }
+        }
+        named.extend(topology.managed_prefix_lists.values().flat_map(|list| list.blocks()));
+    }
+    let mut blocks: BTreeMap<(bool, u8), BTreeMap<IpAddr, usize>> = BTreeMap::new();
+    for (number, block) in named.into_iter().enumerate() {
+        let length = (block.addr().is_ipv6(), block.prefix_len());
+        blocks.entry(length).or_default().insert(block.network(), number);
+    }
+    Blocks(blocks)
+}

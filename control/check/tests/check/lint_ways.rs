@@ -1,0 +1,273 @@
+//! Which ways are found to lead nowhere, not back, or elsewhere?
+
+use vpclab_api::Severity;
+
+use crate::lint::{found, one};
+use crate::networks::PEERING;
+
+/// A server on 443 behind an ACL that lets its replies go where EGRESS says.
+fn replies(egress: &str) -> String {
+    format!(
+        "vpcs: {{v: {{cidr_block: 10.0.0.0/16, ipv6_cidr_block: '2001:db8:1::/56'}}}}\n\
+         subnets:\n  a: {{vpc: v, cidr_block: 10.0.0.0/24, ipv6_cidr_block: '2001:db8:1:1::/64', assign_ipv6_address_on_creation: true}}\n  \
+           b: {{vpc: v, cidr_block: 10.0.1.0/24, ipv6_cidr_block: '2001:db8:1:2::/64', assign_ipv6_address_on_creation: true, network_acl: edge}}\n\
+         network_acls:\n  edge:\n    vpc: v\n    ingress:\n    \
+           - {{rule_no: 100, action: allow, protocol: tcp, from_port: 443, to_port: 443, cidr_block: 10.0.0.0/16}}\n    \
+           - {{rule_no: 101, action: allow, protocol: tcp, from_port: 443, to_port: 443, ipv6_cidr_block: '2001:db8:1::/56'}}\n    \
+           - {{rule_no: 102, action: allow, protocol: udp, from_port: 53, to_port: 53, cidr_block: 10.0.0.0/16}}\n    \
+           egress: [{egress}]\n\
+         security_groups:\n  web: {{vpc: v, ingress: [{{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [0.0.0.0/0], ipv6_cidr_blocks: ['::/0']}}, SERVES]}}\n\
+         instances: {{client: {{subnet: a}}, server: {{subnet: b, security_groups: [web]}}}}\n"
+    )
+    .replace(", SERVES", "")
+}
+
+fn allow(number: u16, protocol: &str, ports: (u16, u16), block: &str) -> String {
+    let key = if block.contains(':') { "ipv6_cidr_block" } else { "cidr_block" };
+    let (from, to) = ports;
+    format!(
+        "{{rule_no: {number}, action: allow, protocol: {protocol}, from_port: {from}, to_port: {to}, {key}: '{block}'}}"
+    )
+}
+
+#[test]
+fn a_reply_that_an_acl_denies_is_found_in_the_family_where_it_is_denied() {
+    let (v4, v6) = ("10.0.0.0/16", "2001:db8:1::/56");
+    let all = (1024, 65535);
+    let both = [allow(100, "tcp", all, v4), allow(101, "tcp", all, v6)].join(", ");
+    let edge = |count: usize| vec!["network_acls.edge egress *".to_owned(); count];
+    for (egress, expected) in [
+        (both, 0),
+        (allow(100, "tcp", all, v4), 1),
+        (allow(101, "tcp", all, v6), 1),
+        (String::new(), 2),
+        ([allow(100, "tcp", (49152, 65535), v4), allow(101, "tcp", all, v6)].join(", "), 1),
+        ([allow(100, "tcp", (32768, 60999), v4), allow(101, "tcp", all, v6)].join(", "), 0),
+        // To somebody else.
+        ([allow(100, "tcp", all, "10.0.7.0/24"), allow(101, "tcp", all, v6)].join(", "), 1),
+    ] {
+        assert_eq!(found(&replies(&egress), "reply-blocked-by-acl"), edge(expected), "{egress}");
+    }
+    let some = [allow(100, "tcp", (49152, 65535), v4), allow(101, "tcp", all, v6)].join(", ");
+    let finding = one(&replies(&some), "reply-blocked-by-acl");
+    assert!(finding.reason.contains("where the client sends from port 32768-49151"), "{}", finding.reason);
+    assert_eq!(finding.remedy, "allow tcp 1024-65535 to 10.0.0.0/24 in `egress` of edge");
+    assert_eq!(
+        (finding.severity, finding.facts),
+        (Severity::Error, vec!["NACL-04".to_owned(), "NACL-19".to_owned()])
+    );
+}
+
+#[test]
+fn a_reply_over_udp_is_a_note_and_a_request_by_a_rule_for_replies_is_none() {
+    let all = (1024, 65535);
+    let egress =
+        [allow(100, "tcp", all, "10.0.0.0/16"), allow(101, "tcp", all, "2001:db8:1::/56")].join(", ");
+    let udp = replies(&egress).replace(
+        "ingress: [{protocol: tcp",
+        "ingress: [{protocol: udp, from_port: 53, to_port: 53, cidr_blocks: [10.0.0.0/16]}, {protocol: tcp",
+    );
+    assert_eq!(one(&udp, "reply-blocked-by-acl").severity, Severity::Note);
+    // The client listens on 8080, which the server's ACL lets out as if it were a reply.
+    let listens = replies(&egress).replace("client: {subnet: a}", "client: {subnet: a, security_groups: [eight]}").replace(
+        "security_groups:\n",
+        "security_groups:\n  eight: {vpc: v, ingress: [{protocol: tcp, from_port: 8080, to_port: 8080, cidr_blocks: [0.0.0.0/0]}]}\n",
+    );
+    assert!(found(&listens, "reply-blocked-by-acl").is_empty());
+}
+
+#[test]
+fn within_one_subnet_and_of_what_is_not_known_no_reply_is_found_blocked() {
+    let together = replies("").replace("client: {subnet: a}", "client: {subnet: b}");
+    let one_subnet =
+        together.lines().filter(|line| !line.trim_start().starts_with("a: {vpc")).collect::<Vec<_>>();
+    assert!(found(&one_subnet.join("\n"), "reply-blocked-by-acl").is_empty());
+    let unknown = replies("")
+        .replace("    vpc: v\n    ingress", "    vpc: v\n    not_modelled: more later\n    ingress");
+    assert_ne!(unknown, replies(""));
+    assert!(found(&unknown, "reply-blocked-by-acl").is_empty());
+}
+
+/// Two peers with these routes of each; `there` and `back` are routes of v/main and w/main.
+fn peers(there: &str, back: &str) -> String {
+    let routes = |text: &str| text.to_owned();
+    let lines = PEERING.lines().map(|line| {
+        if line.trim_start().starts_with("v/main") {
+            format!("  v/main: {{routes: [{}]}}", routes(there))
+        } else if line.trim_start().starts_with("w/main") {
+            format!("  w/main: {{routes: [{}]}}", routes(back))
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+        + "\ntransit_gateways: {hub: {}}\ntransit_gateway_vpc_attachments:\n  at-v: {transit_gateway: hub, vpc: v, subnets: [s], ipv6_support: enable}\n  \
+           at-w: {transit_gateway: hub, vpc: w, subnets: [t], ipv6_support: enable}\n"
+}
+
+const V4_THERE: &str = "{cidr_block: 10.1.0.0/16, vpc_peering_connection: p}";
+const V6_THERE: &str = "{ipv6_cidr_block: '2001:db8:2::/56', vpc_peering_connection: p}";
+const V4_BACK: &str = "{cidr_block: 10.0.0.0/16, vpc_peering_connection: p}";
+const V6_BACK: &str = "{ipv6_cidr_block: '2001:db8:1::/56', vpc_peering_connection: p}";
+const V4_BY_HUB: &str = "{cidr_block: 10.0.0.0/16, transit_gateway: hub}";
+const V6_BY_HUB: &str = "{ipv6_cidr_block: '2001:db8:1::/56', transit_gateway: hub}";
+
+#[test]
+fn a_way_there_without_a_way_back_is_found() {
+    let main =
+        |names: &[&str]| names.iter().map(|name| format!("route_tables.{name}/main")).collect::<Vec<_>>();
+    for (there, back, expected) in [
+        (V4_THERE, V4_BACK, main(&[])),
+        (V4_THERE, "", main(&["w"])),
+        ("", V4_BACK, main(&["v"])),
+        (V6_THERE, "", main(&["w"])),
+        (V6_THERE, V6_BACK, main(&[])),
+        (V6_THERE, V4_BACK, main(&["v", "w"])),
+        // Only part of it comes back, and somebody lives in that part.
+        (V4_THERE, "{cidr_block: 10.0.0.0/24, vpc_peering_connection: p}", main(&[])),
+        ("", "", main(&[])),
+    ] {
+        assert_eq!(found(&peers(there, back), "missing-return-route"), expected, "{there} and {back}");
+    }
+    let finding = one(&peers(V4_THERE, ""), "missing-return-route");
+    assert_eq!(finding.remedy, "give w/main a route back to VPC v, or take away the route from there");
+}
+
+#[test]
+fn a_public_address_needs_a_route_to_the_internet() {
+    let network = |routes: &str| {
+        format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+             route_tables: {{private: {{vpc: v, routes: [{routes}]}}}}\n\
+             subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24, route_table: private}}}}\n\
+             instances: {{a: {{subnet: s, associate_public_ip_address: true}}}}\n"
+        )
+    };
+    let finding = one(&network(""), "missing-return-route");
+    assert_eq!((finding.resource.name.as_str(), finding.facts), ("private", vec!["IGW-05".to_owned()]));
+    assert!(found(&network("{cidr_block: 0.0.0.0/0, gateway: igw}"), "missing-return-route").is_empty());
+}
+
+#[test]
+fn a_reply_that_takes_another_way_is_found() {
+    for (there, back, expected) in [
+        (V4_THERE, V4_BY_HUB, 2),
+        (V6_THERE, V6_BY_HUB, 2),
+        (V4_THERE, V4_BACK, 0),
+        (V6_THERE, V6_BACK, 0),
+        (V4_THERE, "", 0),
+    ] {
+        let all = found(&peers(there, back), "asymmetric-route");
+        assert_eq!(all.len(), expected, "{there} and {back}: {all:?}");
+        assert!(all.iter().all(|place| place.starts_with("route_tables.")), "{all:?}");
+    }
+}
+
+#[test]
+fn a_route_to_what_takes_no_packets_is_a_blackhole() {
+    let pending = peers(V4_THERE, V4_BACK).replace(", auto_accept: true", "");
+    assert_eq!(
+        found(&pending, "blackhole-route"),
+        ["route_tables.v/main 10.1.0.0/16", "route_tables.w/main 10.0.0.0/16"]
+    );
+    let six = peers(V6_THERE, "").replace(", auto_accept: true", "");
+    assert_eq!(found(&six, "blackhole-route"), ["route_tables.v/main 2001:db8:2::/56"]);
+    assert!(found(&peers(V4_THERE, V4_BACK), "blackhole-route").is_empty());
+    // One that is declared is meant.
+    let declared = peers("", "")
+        + "transit_gateway_route_tables: {hub/default: {routes: [{destination_cidr_block: 10.9.0.0/16, blackhole: true}]}}\n";
+    assert!(found(&declared, "blackhole-route").is_empty());
+    let finding = one(&pending.replace(V4_BACK, ""), "blackhole-route");
+    assert!(finding.reason.contains("VPC peering connection p is pending acceptance"), "{}", finding.reason);
+}
+
+/// A subnet whose default route leads to a NAT gateway in a subnet with ROUTES.
+fn nat(routes: &str) -> String {
+    format!(
+        "vpcs: {{v: {{cidr_block: 10.0.0.0/16, ipv6_cidr_block: '2001:db8:1::/56'}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+         egress_only_internet_gateways: {{eigw: {{vpc: v}}}}\n\
+         eips: {{e: {{public_ip: 203.0.113.9}}}}\nnat_gateways: {{nat: {{subnet: pub, allocation: e}}}}\n\
+         route_tables:\n  pub: {{vpc: v, routes: [{routes}]}}\n  \
+           in: {{vpc: v, routes: [{{cidr_block: 0.0.0.0/0, nat_gateway: nat}}, {{ipv6_cidr_block: '::/0', egress_only_gateway: eigw}}]}}\n\
+         subnets:\n  pub: {{vpc: v, cidr_block: 10.0.0.0/24, route_table: pub}}\n  \
+           in: {{vpc: v, cidr_block: 10.0.1.0/24, ipv6_cidr_block: '2001:db8:1:1::/64', route_table: in}}\n"
+    )
+}
+
+#[test]
+fn a_route_by_which_nothing_arrives_is_a_dead_end() {
+    let finding = one(&nat(""), "dead-end-route");
+    assert_eq!((finding.resource.name.as_str(), finding.rule.as_deref()), ("in", Some("0.0.0.0/0")));
+    assert!(finding.remedy.contains("give the subnet of nat a route there"), "{}", finding.remedy);
+    assert!(found(&nat("{cidr_block: 0.0.0.0/0, gateway: igw}"), "dead-end-route").is_empty());
+    // Peering leads to the peer and no further, in both families.
+    let further = [V4_THERE, "{cidr_block: 10.2.0.0/16, vpc_peering_connection: p}"].join(", ");
+    assert_eq!(found(&peers(&further, V4_BACK), "dead-end-route"), ["route_tables.v/main 10.2.0.0/16"]);
+    let further = [V6_THERE, "{ipv6_cidr_block: '2001:db8:3::/56', vpc_peering_connection: p}"].join(", ");
+    assert_eq!(found(&peers(&further, V6_BACK), "dead-end-route"), ["route_tables.v/main 2001:db8:3::/56"]);
+    // A block of the peer in which nobody lives yet is no dead end.
+    let nobody = "{cidr_block: 10.1.9.0/24, vpc_peering_connection: p}";
+    assert!(found(&peers(nobody, V4_BACK), "dead-end-route").is_empty());
+}
+
+#[test]
+fn an_instance_that_is_to_forward_must_not_check_addresses() {
+    let network = |check: bool| {
+        format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+             route_tables:\n  pub: {{vpc: v, routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}]}}\n  \
+               in: {{vpc: v, routes: [{{cidr_block: 0.0.0.0/0, instance: box}}]}}\n\
+             subnets: {{pub: {{vpc: v, cidr_block: 10.0.0.0/24, route_table: pub}}, in: {{vpc: v, cidr_block: 10.0.1.0/24, route_table: in}}}}\n\
+             security_groups: {{all: {{vpc: v, ingress: [{{protocol: '-1', cidr_blocks: [10.0.0.0/8]}}]}}}}\n\
+             instances: {{box: {{subnet: pub, security_groups: [all], source_dest_check: {check}, forwards: nat, associate_public_ip_address: true}}, a: {{subnet: in}}}}\n"
+        )
+    };
+    let finding = one(&network(true), "dead-end-route");
+    assert!(finding.remedy.contains("source_dest_check"), "{}", finding.remedy);
+    assert_eq!(finding.facts, ["L2-12"]);
+    assert!(found(&network(false), "dead-end-route").is_empty());
+}
+
+/// A subnet of this name whose table has these routes.
+fn subnet(name: &str, routes: &str) -> String {
+    format!(
+        "vpcs: {{v: {{cidr_block: 10.0.0.0/16, ipv6_cidr_block: '2001:db8:1::/56'}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+         route_tables: {{v/main: {{routes: [{routes}]}}}}\n\
+         subnets: {{{name}: {{vpc: v, cidr_block: 10.0.0.0/24, ipv6_cidr_block: '2001:db8:1:1::/64'}}}}\n"
+    )
+}
+
+#[test]
+fn a_subnet_is_what_its_name_says_by_whom_the_internet_reaches() {
+    let v4 = "{cidr_block: 0.0.0.0/0, gateway: igw}";
+    let v6 = "{ipv6_cidr_block: '::/0', gateway: igw}";
+    for (name, routes, private_is_public, public_is_private) in [
+        ("private-a", v4, true, false),
+        ("PrivateSubnet1", v6, true, false),
+        ("private-a", "", false, false),
+        ("public-a", v4, false, false),
+        ("public-a", v6, false, false),
+        ("public-a", "", false, true),
+        ("web", "", false, false),
+        ("privateer", v4, false, false),
+        ("public-or-private", "", false, false),
+    ] {
+        let network = subnet(name, routes);
+        assert_eq!(
+            found(&network, "private-subnet-is-public").len(),
+            usize::from(private_is_public),
+            "{name} {routes}"
+        );
+        assert_eq!(
+            found(&network, "public-subnet-is-private").len(),
+            usize::from(public_is_private),
+            "{name} {routes}"
+        );
+    }
+    // Names may be tags.
+    let tagged = subnet("a", v4).replace("{a: {vpc: v,", "{a: {vpc: v, tags: {Name: App Private A},");
+    assert_eq!(found(&tagged, "private-subnet-is-public"), ["subnets.a"]);
+    let unknown = tagged.replace("v/main: {", "v/main: {not_modelled: later, ");
+    assert!(found(&unknown, "private-subnet-is-public").is_empty());
+    assert!(found(&unknown, "public-subnet-is-private").is_empty());
+}
