@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 
 use vpclab_api::{
-    ApiError, Assumed, Blocker, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd, QuestionEnd,
-    Step, Unmodelled,
+    ApiError, Assumed, Blocker, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd, OtherWay,
+    QuestionEnd, Step, Unmodelled,
 };
 use vpclab_engine::explain::{End, EndError, Ends, NAT_PORTS, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
@@ -200,6 +200,7 @@ impl Telling<'_> {
             blockers,
             not_denied,
             by_choice,
+            other_ways: told.other_ways.iter().map(|(forward, back)| self.other_way(forward, back)).collect(),
             assumed: self.assumed(&told),
             unmodelled,
         }
@@ -262,6 +263,13 @@ impl Telling<'_> {
                 self.observed(headers, is_return, is_translated)
             }),
         }
+    }
+
+    fn other_way(&self, forward: &[vpclab_engine::Step], back: &[vpclab_engine::Step]) -> OtherWay {
+        let told = |steps: &[vpclab_engine::Step]| {
+            steps.iter().map(|step| steps::step(self.fabric, self.topology, step)).collect()
+        };
+        OtherWay { forward: told(forward), back: told(back) }
     }
 
     /// The packet as its receiver sees it. A port that could be any of a set is any of the same set at the far end, unless

@@ -5,14 +5,18 @@
 
 mod answer;
 mod askable;
+mod attempt;
 mod beyond;
 mod chained;
+mod change;
 mod codes;
 mod ends;
+mod everybody;
 mod evidence;
 mod explain;
 mod guests;
 mod internet;
+mod judge;
 mod live;
 mod map;
 mod met;
@@ -29,14 +33,17 @@ pub mod style;
 mod testfile;
 mod tree;
 mod undeclared;
+mod way;
 mod words;
 
 pub use answer::{answer, explain};
+pub use change::Changed;
 pub use guests::VirtualProber;
+pub use judge::outcome_words;
 pub use live::{AskCounters, LiveProber};
 pub use map::map;
 pub use names::remedy;
 pub use question::{EndKind, NamedEnd, Question, Questions, Via, parse, questions};
-pub use run::{Attempt, Guest, Observation, Prober, Sent, not_run, outcome_words, report as summarise, run};
-pub use testfile::{Because, TestCase, TestFile, TestFileError};
+pub use run::{Attempt, Guest, Observation, Prober, Sent, not_run, report as summarise, run};
+pub use testfile::{Because, Change, Event, Section, TestCase, TestFile, TestFileError, Way};
 pub use words::{acl_entry, group_permission, route};

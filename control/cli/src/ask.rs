@@ -20,7 +20,7 @@ pub(crate) fn explain(explain: &Explain) -> Result<Answer, Failure> {
     };
     let explained = match &explain.source.topology {
         Some(path) => {
-            let Loaded { topology, fabric } = load::from_path(path)?;
+            let Loaded { topology, fabric, .. } = load::from_path(path)?;
             vpclab_check::explain(&fabric, &topology, &request)?
         }
         None => running::client(&explain.source.lab.lab)?.explain(&request).map_err(running::failed)?,
