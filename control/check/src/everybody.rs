@@ -12,6 +12,7 @@ use vpclab_engine::Fabric;
 use vpclab_engine::explain::End;
 use vpclab_model::Topology;
 
+use crate::internet;
 use crate::question::{EndKind, NamedEnd, Question, Questions, is_outside, questions};
 use crate::run::Pair;
 
@@ -61,8 +62,15 @@ pub(crate) fn pairs(
             }
         }
     }
-    let mut pairs: Vec<Pair> =
-        allowed.iter().map(|question| pair(question.clone(), Expected::Allowed)).collect();
+    let witness = |question: &Question| match question.from.kind {
+        EndKind::Internet => !topology.internet_hosts.is_empty(),
+        EndKind::Block(_) => false,
+        _ => true,
+    };
+    let mut pairs: Vec<Pair> = allowed
+        .iter()
+        .map(|question| Pair { has_witness: witness(question), ..pair(question.clone(), Expected::Allowed) })
+        .collect();
     pairs.extend(denied.into_iter().map(|question| pair(question, Expected::Denied)));
     if !everybody_outside {
         // Another end, where nobody public could ask, is a question all the same.
@@ -71,7 +79,7 @@ pub(crate) fn pairs(
                 continue;
             }
             let asked = question.ipv6;
-            for block in rest_of_the_internet(fabric, &allowed) {
+            for block in rest_of_the_internet(fabric, topology, &allowed) {
                 let is_ipv6 = block.addr().is_ipv6();
                 if asked.is_some_and(|ipv6| ipv6 != is_ipv6) || !has_family(fabric, &question.to, is_ipv6) {
                     continue;
@@ -124,7 +132,7 @@ fn is_of(fabric: &Fabric, allowed: &NamedEnd, other: &NamedEnd) -> bool {
 }
 
 /// The public addresses that are nobody's of those who may ask.
-fn rest_of_the_internet(fabric: &Fabric, allowed: &[Question]) -> Vec<IpNet> {
+fn rest_of_the_internet(fabric: &Fabric, topology: &Topology, allowed: &[Question]) -> Vec<IpNet> {
     let theirs = allowed.iter().flat_map(|question| match (question.from.kind, question.from.end) {
         (EndKind::Block(block), _) => vec![block],
         (_, End::Address(address)) => vec![IpNet::from(address)],
@@ -132,7 +140,8 @@ fn rest_of_the_internet(fabric: &Fabric, allowed: &[Question]) -> Vec<IpNet> {
         _ => Vec::new(),
     });
     let theirs: Vec<IpNet> = theirs.collect();
-    PUBLIC.iter().flat_map(|all| without(*all, &theirs)).collect()
+    let rest = PUBLIC.iter().flat_map(|all| without(*all, &theirs));
+    rest.filter(|block| internet::holds_anybody(fabric, topology, *block)).collect()
 }
 
 /// The blocks that together hold what is in `block` and in none of `others`.

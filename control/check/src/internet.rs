@@ -114,6 +114,11 @@ pub(crate) fn is_named(fabric: &Fabric, met: &Met, address: IpAddr) -> bool {
     Marks::of(fabric, met).somebodys().any(|block| block.contains(&address))
 }
 
+/// Whether an address of `block` can be somebody's on the internet.
+pub(crate) fn holds_anybody(fabric: &Fabric, topology: &Topology, block: IpNet) -> bool {
+    !ranges(fabric, topology, &Met::default(), block.addr().is_ipv6(), Some(block)).is_empty()
+}
+
 /// The question asked of one host of the internet.
 pub(crate) fn at(question: &Question, address: IpAddr) -> Question {
     let placed = |end: &NamedEnd| match end.kind {

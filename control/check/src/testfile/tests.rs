@@ -139,3 +139,129 @@ fn a_file_without_a_test_is_a_mistake() {
         assert!(read(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_matrix_is_a_test_for_each_cell() {
+    let file = read(
+        "tests:\n- name: tiers\n  family: 4\n  matrix:\n    to: ['web:443', 'db:5432']\n    from:\n      internet: [allowed, denied]\n      web: [~, allowed]\n",
+    )
+    .unwrap();
+    let told: Vec<(String, String, String, Expected)> = tests(&file)
+        .into_iter()
+        .map(|test| (test.name.clone(), test.request.from.clone(), test.request.to.clone(), test.expected))
+        .collect();
+    let cell = |name: &str, from: &str, to: &str, expected| {
+        (name.to_owned(), from.to_owned(), to.to_owned(), expected)
+    };
+    assert_eq!(
+        told,
+        [
+            cell("tiers: internet → web:443 (IPv4)", "internet", "web:443", Expected::Allowed),
+            cell("tiers: internet → db:5432 (IPv4)", "internet", "db:5432", Expected::Denied),
+            cell("tiers: web → db:5432 (IPv4)", "web", "db:5432", Expected::Allowed),
+        ]
+    );
+    assert!(tests(&file).iter().all(|test| test.request.family == Some(4) && test.at == "tests[0]"));
+}
+
+#[test]
+fn ports_in_cells_are_allowed_and_all_others_of_the_matrix_denied() {
+    let file = read(
+        "tests:\n- matrix:\n    to: [web, db]\n    from:\n      a: [443, []]\n      b: [[443, '53/udp'], denied]\n      c: ['-', allowed]\n",
+    )
+    .unwrap();
+    let told: Vec<(&str, Expected)> =
+        tests(&file).iter().map(|test| (test.name.as_str(), test.expected)).collect();
+    let (yes, no) = (Expected::Allowed, Expected::Denied);
+    assert_eq!(
+        told,
+        [
+            ("a → web (port 53, protocol udp)", no),
+            ("a → web (port 443)", yes),
+            ("a → db (port 53, protocol udp)", no),
+            ("a → db (port 443)", no),
+            ("b → web (port 53, protocol udp)", yes),
+            ("b → web (port 443)", yes),
+            ("b → db (port 53, protocol udp)", no),
+            ("b → db (port 443)", no),
+            ("c → db (port 53, protocol udp)", yes),
+            ("c → db (port 443)", yes),
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_an_entry_is_told_by_its_kind() {
+    for (entry, told) in [
+        ("matrix: []", "tests[0].matrix: a list is not a map; give a map"),
+        ("matrix: {from: {a: [allowed]}}", "tests[0].matrix.to: a matrix needs columns"),
+        ("matrix: {to: [b]}", "tests[0].matrix.from: a matrix needs rows"),
+        (
+            "matrix: {to: [b], from: {a: [allowed, denied]}}",
+            "tests[0].matrix.from.a: the row has 2 cells, and there are 1 columns",
+        ),
+        (
+            "matrix: {to: [b], from: {a: allowed}}",
+            "tests[0].matrix.from.a: the text \"allowed\" is not a list",
+        ),
+        (
+            "matrix: {to: [b], from: {a: [maybe]}}",
+            "tests[0].matrix.from.a[0]: the text \"maybe\" is no cell of a matrix",
+        ),
+        (
+            "matrix: {to: [b], from: {a: [70000]}}",
+            "tests[0].matrix.from.a[0]: the number 70000 is no cell of a matrix",
+        ),
+        ("matrix: {to: [b], from: {a: [[]]}}", "tests[0].matrix.from: no cell names a port"),
+        (
+            "matrix: {to: [b], rows: {a: [allowed]}}",
+            "tests[0].matrix.rows: `rows` is not an attribute of a matrix",
+        ),
+        (
+            "matrix: {to: [b], from: {a: [allowed]}}, expect: allowed",
+            "tests[0].expect: `expect` is not an attribute of a matrix of tests",
+        ),
+        ("only: [a]", "tests[0].to: a test needs `to`"),
+        ("only: ~, to: b", "tests[0].only: nobody is named"),
+        (
+            "only: [a], to: b, expect: denied",
+            "tests[0].expect: `expect` is not an attribute of a test of who only may ask",
+        ),
+        ("only: [7], to: b", "tests[0].only: the number 7 is not a name"),
+        ("from: a, to: b, expect: denied, path: [x]", "tests[0].path: a denied packet has no way"),
+        (
+            "from: a, to: b, expect: allowed, both_directions: 1",
+            "tests[0].both_directions: the number 1 is not true or false",
+        ),
+        (
+            "from: a, to: b, expect: allowed, both_directions: true, path: [x]",
+            "tests[0].path: `path` is about one direction",
+        ),
+        (
+            "from: a, to: b, expect: denied, both_directions: true, because: {rule: 1}",
+            "tests[0].because: `because` is about one direction",
+        ),
+        (
+            "from: a, to: b, expect: allowed, both_directions: true, source_seen: 10.0.0.1",
+            "tests[0].source_seen: `source_seen` is about one direction",
+        ),
+    ] {
+        let Err(mistakes) = read(&format!("tests: [{{{entry}}}]")) else { panic!("{entry} was read") };
+        let lines: Vec<String> = mistakes.0.iter().map(ToString::to_string).collect();
+        assert!(lines.iter().any(|line| line.starts_with(told)), "{told}\nis not among\n{lines:#?}");
+    }
+}
+
+#[test]
+fn a_test_of_who_only_may_says_so_in_its_name() {
+    let file = read(
+        "tests: [{to: 'db:5432', only: [app, 10.0.0.0/24]}, {to: 'db:22', only: [], family: 4}, {to: 'db:23', only: app},\n\
+         {from: a, to: 'b:80', expect: allowed, both_directions: true}]",
+    )
+    .unwrap();
+    let names: Vec<&str> = file.tests().map(|test| test.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["only app, 10.0.0.0/24 → db:5432", "nobody → db:22 (IPv4)", "only app → db:23", "a ↔ b:80"]
+    );
+}

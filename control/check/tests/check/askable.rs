@@ -7,12 +7,12 @@ use vpclab_model::{Document, Syntax};
 
 use crate::{Network, quickstart, yaml};
 
-fn file(tests: &str) -> TestFile {
+pub(crate) fn file(tests: &str) -> TestFile {
     let document = Document::parse(&format!("tests:\n{tests}"), Syntax::Yaml).unwrap();
     TestFile::from_document(Path::new("shop.tests.yaml"), &document).unwrap()
 }
 
-fn told(network: &Network, tests: &str) -> Vec<String> {
+pub(crate) fn told(network: &Network, tests: &str) -> Vec<String> {
     match file(tests).check(&network.document, &network.topology, &network.fabric) {
         Ok(_) => Vec::new(),
         Err(error) => {

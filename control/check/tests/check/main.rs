@@ -4,9 +4,11 @@
 
 mod answers;
 mod askable;
+mod everybody;
 mod gateway_refusals;
 mod gateway_ways;
 mod gateways;
+mod happenings;
 mod levels;
 mod middleboxes;
 mod networks;
@@ -15,6 +17,7 @@ mod questions;
 mod reports;
 mod sets;
 mod undeclared;
+mod ways;
 
 use std::path::PathBuf;
 
