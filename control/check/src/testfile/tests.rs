@@ -265,3 +265,30 @@ fn a_test_of_who_only_may_says_so_in_its_name() {
         ["only app, 10.0.0.0/24 → db:5432", "nobody → db:22 (IPv4)", "only app → db:23", "a ↔ b:80"]
     );
 }
+
+/// The schema is written by hand: it has to know the keys that are read, and no others.
+#[test]
+fn the_published_schema_has_the_keys_that_are_read() {
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../../docs/schema/tests.schema.json")).unwrap();
+    let keys = |place: &str| {
+        let properties = schema.pointer(&format!("{place}/properties")).and_then(Value::as_object).unwrap();
+        let keys: BTreeSet<&str> =
+            properties.keys().map(String::as_str).filter(|key| *key != "$schema").collect();
+        keys
+    };
+    for (place, read) in [
+        ("", &FILE_KEYS[..]),
+        ("/$defs/test", &entries::TEST_KEYS),
+        ("/$defs/only", &entries::ONLY_KEYS),
+        ("/$defs/group", &entries::GROUP_KEYS),
+        ("/$defs/matrix", &matrix::MATRIX_KEYS),
+        ("/$defs/matrix/properties/matrix", &matrix::GRID_KEYS),
+        ("/$defs/because", &reader::BECAUSE_KEYS),
+    ] {
+        assert_eq!(keys(place), read.iter().copied().collect(), "{place}");
+    }
+    let places = ["/$defs/change/then", "/$defs/change/else/then", "/$defs/change/else/else"];
+    let changes: BTreeSet<&str> = places.into_iter().flat_map(keys).collect();
+    assert_eq!(changes, when::CHANGE_KEYS.into_iter().collect());
+}

@@ -15,6 +15,7 @@ mod networks;
 mod not_modelled;
 mod questions;
 mod reports;
+mod schema;
 mod sets;
 mod undeclared;
 mod ways;
