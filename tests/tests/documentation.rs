@@ -91,7 +91,7 @@ fn the_readmes_topology_passes_the_readmes_tests() {
     let file = TestFile::from_document(Path::new("shop.tests.json"), &parse(tests)).unwrap();
     assert_eq!(file.topology.as_deref().and_then(Path::file_name), Some("shop.json".as_ref()));
     let results =
-        run(&topology, &Fabric::compile(&topology, None), "shop.tests.json", &file.tests, None, |_| {});
+        run(&topology, &Fabric::compile(&topology, None), "shop.tests.json", &file.sections[0], None, |_| {});
     assert_eq!(results.len(), 3);
     for result in results {
         assert!(result.passed, "{result:#?}");

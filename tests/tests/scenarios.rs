@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use vpclab_api::{Expected, Level};
+use vpclab_api::{ApiError, Expected, Level, TestResult};
 use vpclab_check::{Because, Prober, TestFile, VirtualProber, run};
 use vpclab_engine::Fabric;
 use vpclab_model::{Document, Topology};
@@ -37,15 +37,13 @@ fn every_topology_passes_its_tests_at_explain_and_virtual() {
         let fabric = Fabric::compile(&topology, None);
         let file = TestFile::from_path(&tests).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(file.topology.as_deref().and_then(Path::file_name), path.file_name(), "{name}");
-        for test in file.tests.iter().filter(|test| test.expected == Expected::Denied) {
+        for test in file.tests().filter(|test| test.expected == Expected::Denied) {
             // Denied for any reason at all is denied for the wrong one some day.
             assert_ne!(test.because, Because::default(), "{name}: \"{}\" says no reason", test.name);
         }
         for level in [Level::Explain, Level::Virtual] {
-            let mut guests = VirtualProber::new(&topology);
-            let prober: Option<&mut dyn Prober> = (level == Level::Virtual).then_some(&mut guests as _);
-            let results = run(&topology, &fabric, &name, &file.tests, prober, |_| {});
-            assert_eq!(results.len(), file.tests.len());
+            let results = results(&document, &topology, &fabric, &file, level).unwrap();
+            assert_eq!(results.len(), file.tests().count());
             for result in results {
                 assert!(result.passed, "{result:#?}");
                 assert_eq!(result.level, level);
@@ -145,10 +143,31 @@ fn collect(value: &Value, at: &str, places: &mut Vec<(String, String)>) {
     }
 }
 
+/// What the tests of a file come to, each section on its own network.
+fn results(
+    document: &Document,
+    topology: &Topology,
+    fabric: &Fabric,
+    file: &TestFile,
+    level: Level,
+) -> Result<Vec<TestResult>, ApiError> {
+    let networks = file.check(document, topology, fabric)?;
+    let mut results = Vec::new();
+    for (section, changed) in file.sections.iter().zip(&networks) {
+        let (topology, fabric) =
+            changed.as_ref().map_or((topology, fabric), |changed| (&changed.topology, &changed.fabric));
+        let mut guests = VirtualProber::new(topology);
+        let prober: Option<&mut dyn Prober> = (level == Level::Virtual).then_some(&mut guests as _);
+        results.extend(run(topology, fabric, "scenario", section, prober, |_| {}));
+    }
+    Ok(results)
+}
+
 /// Whether all tests pass at the level `explain`.
-fn passes(topology: &Topology, file: &TestFile) -> bool {
+fn passes(document: &Document, topology: &Topology, file: &TestFile) -> bool {
     let fabric = Fabric::compile(topology, None);
-    run(topology, &fabric, "mutant", &file.tests, None, |_| {}).iter().all(|result| result.passed)
+    results(document, topology, &fabric, file, Level::Explain)
+        .is_ok_and(|results| results.iter().all(|result| result.passed))
 }
 
 #[test]
@@ -163,7 +182,9 @@ fn whatever_is_taken_out_of_a_topology_one_of_its_tests_notices() {
             tried += 1;
             let document = Document::from(mutant);
             // What is not even a topology any more is noticed before any test.
-            if Topology::from_document(&document, None).is_ok_and(|topology| passes(&topology, &file)) {
+            if Topology::from_document(&document, None)
+                .is_ok_and(|topology| passes(&document, &topology, &file))
+            {
                 unnoticed.push((name.clone(), place));
             }
         }
@@ -194,7 +215,8 @@ fn a_way_round_a_firewall_is_noticed() {
         let file = TestFile::from_path(&path.with_extension("tests.json")).unwrap();
         let mut changed: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         *changed.pointer_mut(place).unwrap() = instead;
-        let topology = Topology::from_document(&Document::from(changed), None).unwrap();
-        assert!(!passes(&topology, &file), "{name}: {place}");
+        let document = Document::from(changed);
+        let topology = Topology::from_document(&document, None).unwrap();
+        assert!(!passes(&document, &topology, &file), "{name}: {place}");
     }
 }

@@ -80,10 +80,23 @@ pub struct Explanation {
     /// Whether a random choice of gateways decides: some packets pass on some of the ways they may take, and die on others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_choice: bool,
+    /// The other ways that gateways may choose at random, or that other hosts of the internet are asked by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_ways: Vec<OtherWay>,
     /// What a wire cannot know.
     pub assumed: Vec<Assumed>,
     /// What the answer depends on and the engine does not model.
     pub unmodelled: Vec<Unmodelled>,
+}
+
+/// A way that packets may take instead of the one that is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherWay {
+    /// What is examined on the way there, in order.
+    pub forward: Vec<Step>,
+    /// On the way back.
+    #[serde(rename = "return")]
+    pub back: Vec<Step>,
 }
 
 /// An end of a question.

@@ -12,7 +12,7 @@ mod test;
 pub use error::{ApiError, ErrorBody, MistakeBody};
 pub use explain::{
     Answers, Assumed, Blocker, ExplainRequest, Explained, Explanation, Leg, LegVerdict, Level, Observed,
-    ObservedEnd, Partial, QuestionEnd, RuleReference, Step, Unmodelled,
+    ObservedEnd, OtherWay, Partial, QuestionEnd, RuleReference, Step, Unmodelled,
 };
 pub use lab::{
     Applied, AttachBody, AttachRequest, Attachment, AttachmentTarget, Change, Counters, DropCount,

@@ -41,6 +41,9 @@ pub struct TestResult {
     pub level: Level,
     /// Whether everything was as expected.
     pub passed: bool,
+    /// What is different from the topology of the file while it runs, as in `nat-a is down`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub when: Vec<String>,
     /// What was expected.
     pub expected: Expected,
     /// What the packets did; at the level `explain`, what it says they would do. Null where it could not be asked.
@@ -62,6 +65,8 @@ pub enum Expected {
     Allowed,
     /// It does not.
     Denied,
+    /// Some are allowed, and everybody else is denied.
+    Only,
 }
 
 /// What packets did.

@@ -4,13 +4,16 @@
 //! holds: all mistakes are told, each at the key that has to change, and no packet is asked about. A question that is
 //! understood and has no answer, such as one in a family that an end lacks, is no mistake: its result tells.
 
-use vpclab_api::{ApiError, ExplainRequest, MistakeBody, RuleReference};
-use vpclab_engine::Fabric;
-use vpclab_model::Topology;
+use std::rc::Rc;
 
-use crate::names;
-use crate::question::questions;
-use crate::testfile::{Because, TestFile};
+use vpclab_api::{ApiError, Expected, ExplainRequest, MistakeBody, RuleReference};
+use vpclab_engine::Fabric;
+use vpclab_model::{Document, Topology};
+
+use crate::change::Changed;
+use crate::question::{questions, reversed};
+use crate::testfile::{Because, Change, TestCase, TestFile, Way};
+use crate::{names, way};
 
 /// An end that every question understands, whoever is declared.
 const ANYBODY: &str = "internet:8.8.8.8";
@@ -19,28 +22,50 @@ const ANYBODY: &str = "internet:8.8.8.8";
 const BESIDE: [&str; 4] = ["port", "source_port", "protocol", "family"];
 
 impl TestFile {
-    /// Whether all tests can be asked of `topology`, which `fabric` is compiled from.
+    /// Whether all tests can be asked of the network that `document` declares, `topology` being what it means and
+    /// `fabric` compiled from that; and the network of each section, none for those that change nothing.
     ///
     /// # Errors
     ///
-    /// `InvalidTestFile` with every mistake, at its test and key as in `tests[3]` and `to`: an end that nobody has, a
-    /// port or protocol that does not exist, a reason that names what is not declared.
-    pub fn check(&self, topology: &Topology, fabric: &Fabric) -> Result<(), ApiError> {
-        let asked = Asked { topology, fabric };
-        let mut mistakes = Vec::new();
-        for (place, test) in self.tests.iter().enumerate() {
-            let question = asked.question(&test.request);
-            mistakes.extend(question.into_iter().map(|(key, error)| of_question(place, key, error)));
-            mistakes.extend(asked.reason(&test.because).map(|(key, problem, remedy)| MistakeBody {
-                resource: format!("tests[{place}].because"),
-                attribute: key.to_owned(),
-                code: "InvalidParameterValue".to_owned(),
-                problem,
-                remedy,
-            }));
+    /// `InvalidTestFile` with every mistake, at its test and key as in `tests[3]` and `to`: a change that cannot be made,
+    /// an end that nobody has, a port or protocol that does not exist, a reason or way that names what is not declared.
+    pub fn check(
+        &self,
+        document: &Document,
+        topology: &Topology,
+        fabric: &Fabric,
+    ) -> Result<Vec<Option<Rc<Changed>>>, ApiError> {
+        let mut mistakes: Vec<MistakeBody> = Vec::new();
+        let mut known: Vec<(&[Change], Rc<Changed>)> = Vec::new();
+        let mut networks = Vec::new();
+        for section in &self.sections {
+            if section.when.is_empty() {
+                Asked { topology, fabric }.all(&section.tests, &mut mistakes);
+                networks.push(None);
+                continue;
+            }
+            let is_same = |(when, _): &&(&[Change], Rc<Changed>)| {
+                when.iter().map(|change| &change.event).eq(section.when.iter().map(|change| &change.event))
+            };
+            let changed = match known.iter().find(is_same) {
+                Some((_, changed)) => Rc::clone(changed),
+                None => match Changed::new(document, topology, &section.when) {
+                    Ok(changed) => Rc::new(changed),
+                    Err(told) => {
+                        // Several tests of one group have one change.
+                        mistakes.extend(
+                            told.into_iter().filter(|one| !mistakes.contains(one)).collect::<Vec<_>>(),
+                        );
+                        continue;
+                    }
+                },
+            };
+            Asked { topology: &changed.topology, fabric: &changed.fabric }.all(&section.tests, &mut mistakes);
+            known.push((&section.when, Rc::clone(&changed)));
+            networks.push(Some(changed));
         }
         if mistakes.is_empty() {
-            Ok(())
+            Ok(networks)
         } else {
             Err(invalid_file(&self.path.display().to_string(), mistakes))
         }
@@ -62,6 +87,95 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// What is wrong with these tests.
+    fn all(&self, tests: &[TestCase], mistakes: &mut Vec<MistakeBody>) {
+        for test in tests {
+            let told = |at: String, key: &str, problem: String, remedy: String| MistakeBody {
+                resource: at,
+                attribute: key.to_owned(),
+                code: "InvalidParameterValue".to_owned(),
+                problem,
+                remedy,
+            };
+            let request = match test.expected {
+                // Everybody is there, or the topology holds nobody.
+                Expected::Only => ExplainRequest { from: ANYBODY.to_owned(), ..test.request.clone() },
+                Expected::Allowed | Expected::Denied => test.request.clone(),
+            };
+            let question = self.question(&request);
+            let is_right = question.is_empty();
+            mistakes.extend(question.into_iter().map(|(key, error)| of_question(&test.at, key, error)));
+            for (place, name) in test.only.iter().enumerate() {
+                let from = ExplainRequest {
+                    from: name.clone(),
+                    to: ANYBODY.to_owned(),
+                    ..ExplainRequest::default()
+                };
+                let error = self.understands(&from).err();
+                mistakes.extend(error.map(|error| of_question(&test.at, &format!("only[{place}]"), error)));
+            }
+            if test.both_directions && is_right {
+                let back = reversed(self.fabric, self.topology, &request);
+                let error = back.and_then(|back| self.understands(&back)).err();
+                mistakes.extend(error.map(|error| of_question(&test.at, "both_directions", error)));
+            }
+            let reason = self.reason(&test.because);
+            let at = || format!("{}.because", test.at);
+            mistakes.extend(reason.map(|(key, problem, remedy)| told(at(), key, problem, remedy)));
+            let Way { forward, back, never } = &test.path;
+            for (key, names) in [("path", forward), ("return_path", back), ("not_path", never)] {
+                let wrong = names.iter().filter_map(|name| self.passed(name));
+                mistakes.extend(wrong.map(|(problem, remedy)| told(test.at.clone(), key, problem, remedy)));
+            }
+        }
+    }
+
+    /// What is wrong with the name of something that packets are to pass, or not.
+    fn passed(&self, text: &str) -> Option<(String, String)> {
+        let (_, name) = way::split(text);
+        if !self.names().contains(&name) {
+            return Some((format!("no resource is called `{name}`"), names::remedy(name, self.names())));
+        }
+        let is_passed = name == "internet" || self.places().contains(&name);
+        (!is_passed).then(|| {
+            let remedy = "name an interface, an instance, a route table, a network ACL or a gateway";
+            (format!("packets pass nothing that is called `{name}`"), remedy.to_owned())
+        })
+    }
+
+    /// What steps of a walk name.
+    fn places(&self) -> Vec<&str> {
+        let topology = self.topology;
+        let mut names: Vec<&str> = Vec::new();
+        macro_rules! all {
+            ($($field:ident),* $(,)?) => {
+                $(names.extend(topology.$field.keys().map(|name| name.as_str()));)*
+            };
+        }
+        all!(
+            route_tables,
+            internet_gateways,
+            egress_only_internet_gateways,
+            nat_gateways,
+            vpc_peering_connections,
+            transit_gateways,
+            transit_gateway_route_tables,
+            network_acls,
+            network_interfaces,
+            instances,
+            internet_hosts,
+            customer_hosts,
+            services,
+            vpc_endpoints,
+            vpn_gateways,
+            vpn_connections,
+            dx_private_virtual_interfaces,
+            dx_transit_virtual_interfaces,
+            customer_networks,
+        );
+        names
+    }
+
     /// What is wrong with a question, by the key that has to change.
     fn question(&self, request: &ExplainRequest) -> Vec<(&'static str, ApiError)> {
         let Err(whole) = self.understands(request) else { return Vec::new() };
@@ -224,7 +338,7 @@ impl Asked<'_> {
 }
 
 /// A question's error as a mistake of its test: what the command line says with options a file says with keys.
-fn of_question(place: usize, key: &str, ApiError { error }: ApiError) -> MistakeBody {
+fn of_question(at: &str, key: &str, ApiError { error }: ApiError) -> MistakeBody {
     let told = error
         .message
         .replace("--source-port", "`source_port`")
@@ -232,7 +346,7 @@ fn of_question(place: usize, key: &str, ApiError { error }: ApiError) -> Mistake
         .replace("--protocol", "`protocol`");
     let (problem, remedy) = told.split_once("; ").unwrap_or((&told, "name another end"));
     MistakeBody {
-        resource: format!("tests[{place}]"),
+        resource: at.to_owned(),
         attribute: key.to_owned(),
         code: error.code,
         problem: problem.to_owned(),

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use vpclab_api::{
-    ApiError, Assumed, Blocker, ExplainRequest, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd,
+    ApiError, Assumed, Blocker, ExplainRequest, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd, OtherWay,
     QuestionEnd, Step, Unmodelled,
 };
 use vpclab_engine::explain::{End, EndError, Ends, NAT_PORTS, TrafficQuestion, ask, resolve};
@@ -54,7 +54,7 @@ pub fn remedies(
     fabric: &Fabric,
     topology: &Topology,
     request: &ExplainRequest,
-) -> Result<Vec<remedy::Change>, ApiError> {
+) -> Result<Vec<remedy::Remedy>, ApiError> {
     let mut changes = Vec::new();
     for Question { from, to, ipv6, traffic, .. } in questions(fabric, topology, request)?.pairs {
         let ends = resolve(fabric, from.end, to.end, ipv6).ok();
@@ -221,6 +221,7 @@ impl Telling<'_> {
             blockers,
             not_denied,
             by_choice,
+            other_ways: told.other_ways.iter().map(|(forward, back)| self.other_way(forward, back)).collect(),
             assumed: self.assumed(&told),
             unmodelled,
         }
@@ -283,6 +284,13 @@ impl Telling<'_> {
                 self.observed(headers, is_return, is_translated)
             }),
         }
+    }
+
+    fn other_way(&self, forward: &[vpclab_engine::Step], back: &[vpclab_engine::Step]) -> OtherWay {
+        let told = |steps: &[vpclab_engine::Step]| {
+            steps.iter().map(|step| steps::step(self.fabric, self.topology, step)).collect()
+        };
+        OtherWay { forward: told(forward), back: told(back) }
     }
 
     /// The packet as its receiver sees it. A port that could be any of a set is any of the same set at the far end, unless

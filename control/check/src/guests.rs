@@ -66,9 +66,11 @@ impl Prober for VirtualProber {
                         // A handshake is a request that arrived and a reply that returned.
                         came(echoed || attempt.is_hopeless(), Some(server.peer.ip()))
                     }
-                    TcpOutcome::Refused { .. } => nothing(Outcome::Refused),
+                    TcpOutcome::Refused { by_guest: true, .. } => nothing(Outcome::Refused),
+                    // Somebody on the way has: the packets did not reach who was asked.
+                    TcpOutcome::Refused { by_guest: false, .. } => nothing(Outcome::Unreachable),
                     TcpOutcome::TimedOut { .. } => nothing(Outcome::Dropped),
-                    TcpOutcome::Unreachable(error) => nothing(unreachable(&error)),
+                    TcpOutcome::Unreachable(error) => nothing(unreachable(&error, attempt.destination)),
                     TcpOutcome::NoAddress if attempt.destination.is_multicast() => {
                         let destination = attempt.destination;
                         return Err(format!(
@@ -89,7 +91,7 @@ impl Prober for VirtualProber {
                 match self.lab.udp(from, &dial).map_err(|error| error.to_string())? {
                     UdpOutcome::Answered { server, echoed, .. } => came(echoed, Some(server.peer.ip())),
                     UdpOutcome::TimedOut { .. } => nothing(Outcome::Dropped),
-                    UdpOutcome::Unreachable(error) => nothing(unreachable(&error)),
+                    UdpOutcome::Unreachable(error) => nothing(unreachable(&error, attempt.destination)),
                     UdpOutcome::NoAddress => return Err(no_address()),
                 }
             }
@@ -100,7 +102,7 @@ impl Prober for VirtualProber {
                         came(intact, server.map(|server| server.peer.ip()))
                     }
                     PingOutcome::TimedOut { .. } => nothing(Outcome::Dropped),
-                    PingOutcome::Unreachable(error) => nothing(unreachable(&error)),
+                    PingOutcome::Unreachable(error) => nothing(unreachable(&error, attempt.destination)),
                     PingOutcome::NoAddress => return Err(no_address()),
                 }
             }
@@ -143,11 +145,36 @@ fn nothing(outcome: Outcome) -> Observation {
     Observation { outcome, source_seen: None }
 }
 
-/// Port unreachable is the receiver's own word (RFC 792, RFC 4443 section 3.1); any other error is the network's.
-fn unreachable(error: &IcmpError) -> Outcome {
+/// Port unreachable is the receiver's own word (RFC 792, RFC 4443 section 3.1), where it comes from the address that was
+/// asked; any other error is the network's.
+fn unreachable(error: &IcmpError, destination: IpAddr) -> Outcome {
     let port_unreachable = match error.from {
         IpAddr::V4(_) => (3, 3),
         IpAddr::V6(_) => (1, 4),
     };
-    if (error.icmp_type, error.code) == port_unreachable { Outcome::NoListener } else { Outcome::Unreachable }
+    let is_receivers = error.from == destination && (error.icmp_type, error.code) == port_unreachable;
+    if is_receivers { Outcome::NoListener } else { Outcome::Unreachable }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_receiver_can_say_that_nobody_listens() {
+        for (from, icmp_type, code, outcome) in [
+            ("10.0.0.5", 3, 3, Outcome::NoListener),
+            ("10.0.0.9", 3, 3, Outcome::Unreachable),
+            ("10.0.0.5", 3, 1, Outcome::Unreachable),
+            ("10.0.0.5", 3, 13, Outcome::Unreachable),
+            ("2001:db8::5", 1, 4, Outcome::NoListener),
+            ("2001:db8::9", 1, 4, Outcome::Unreachable),
+            ("2001:db8::5", 1, 3, Outcome::Unreachable),
+        ] {
+            let from: IpAddr = from.parse().unwrap();
+            let destination = if from.is_ipv4() { "10.0.0.5" } else { "2001:db8::5" }.parse().unwrap();
+            let error = IcmpError { from, icmp_type, code };
+            assert_eq!(unreachable(&error, destination), outcome, "{error:?}");
+        }
+    }
 }

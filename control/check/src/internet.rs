@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vpclab_api::{ApiError, Assumed, Blocker, Explanation, Unmodelled};
+use vpclab_api::{ApiError, Assumed, Blocker, Explanation, OtherWay, Step, Unmodelled};
 use vpclab_engine::explain::{End, EndError, resolve};
 use vpclab_engine::{Direction, Fabric, Peer, Side};
 use vpclab_model::{ANYBODY_V4, ANYBODY_V6, Topology, address_after, not_public, public_edges};
@@ -114,6 +114,11 @@ pub(crate) fn is_named(fabric: &Fabric, met: &Met, address: IpAddr) -> bool {
     Marks::of(fabric, met).somebodys().any(|block| block.contains(&address))
 }
 
+/// Whether an address of `block` can be somebody's on the internet.
+pub(crate) fn holds_anybody(fabric: &Fabric, topology: &Topology, block: IpNet) -> bool {
+    !ranges(fabric, topology, &Met::default(), block.addr().is_ipv6(), Some(block)).is_empty()
+}
+
 /// The question asked of one host of the internet.
 pub(crate) fn at(question: &Question, address: IpAddr) -> Question {
     let placed = |end: &NamedEnd| match end.kind {
@@ -162,9 +167,13 @@ fn everybody(
         (None, Some((place, _)), _) | (.., Some((place, _))) => (place, None),
         _ => (0, None),
     };
-    let (_, mut explanation) = answers.into_iter().nth(shown)?;
+    let mut others: Vec<(Host, Explanation)> = answers;
+    let (_, mut explanation) = (shown < others.len()).then(|| others.swap_remove(shown))?;
+    for (_, told) in others {
+        add_ways(&mut explanation, told);
+    }
     let mut assumed = vec![assumption(&asked, !named.is_empty(), within)];
-    assumed.extend(others(&named, explanation.reachable, is_source));
+    assumed.extend(who_differs(&named, explanation.reachable, is_source));
     if unasked > 0 {
         let assumption =
             format!("leaves out {unasked} ranges that rules or routes name: they were not asked");
@@ -175,8 +184,29 @@ fn everybody(
     Some(explanation)
 }
 
+/// Adds the ways of hosts that are asked by other gateways: where they pass the same ones they are the same.
+fn add_ways(explanation: &mut Explanation, told: Explanation) {
+    let passes = |steps: &[Step]| -> Vec<(String, String)> {
+        // Of what is outside there is one for each host.
+        let inside = steps.iter().filter(|step| step.component != "internet");
+        inside.map(|step| (step.component.clone(), step.resource.clone())).collect()
+    };
+    let back =
+        |explanation: &Explanation| explanation.back.as_ref().map_or_else(Vec::new, |leg| leg.steps.clone());
+    let mut known = vec![(passes(&explanation.forward.steps), passes(&back(explanation)))];
+    known.extend(explanation.other_ways.iter().map(|way| (passes(&way.forward), passes(&way.back))));
+    let own = OtherWay { back: back(&told), forward: told.forward.steps };
+    for way in std::iter::once(own).chain(told.other_ways) {
+        let passed = (passes(&way.forward), passes(&way.back));
+        if !known.contains(&passed) {
+            known.push(passed);
+            explanation.other_ways.push(way);
+        }
+    }
+}
+
 /// Says of those whom rules or routes name that they fare differently, if some do.
-fn others(named: &[(Host, Explanation)], reachable: Option<bool>, is_source: bool) -> Option<Assumed> {
+fn who_differs(named: &[(Host, Explanation)], reachable: Option<bool>, is_source: bool) -> Option<Assumed> {
     let different: Vec<&(Host, Explanation)> =
         named.iter().filter(|(_, explanation)| explanation.reachable != reachable).collect();
     let (host, explanation) = different.first()?;

@@ -206,13 +206,14 @@ impl LiveProber<'_> {
                     TcpOutcome::Unanswered { .. } if attempt.is_hopeless() => (Outcome::Allowed, None),
                     TcpOutcome::Unanswered { .. } | TcpOutcome::TimedOut => (Outcome::Dropped, None),
                     TcpOutcome::Refused | TcpOutcome::Reset { .. } => (Outcome::Refused, None),
+                    TcpOutcome::PortUnreachable { by } => port_unreachable(attempt, Some(by)),
                     TcpOutcome::Unreachable(errno) => unreachable(&errno),
                 }
             }
             Sent::Udp { port, source_port } => {
                 match udp_exchange(netns, &ends(port, source_port), GREETING, timeout).map_err(failed)? {
                     UdpOutcome::Answered { .. } => (Outcome::Allowed, None),
-                    UdpOutcome::PortUnreachable => (Outcome::NoListener, None),
+                    UdpOutcome::PortUnreachable { by } => port_unreachable(attempt, by),
                     UdpOutcome::Unreachable(errno) => unreachable(&errno),
                     UdpOutcome::TimedOut => (Outcome::Dropped, None),
                 }
@@ -225,6 +226,16 @@ impl LiveProber<'_> {
                 }
             }
         })
+    }
+}
+
+/// Port unreachable is the receiver's own word: who sends it in his place is the network.
+fn port_unreachable(attempt: &Attempt, by: Option<IpAddr>) -> (Outcome, Option<String>) {
+    match by {
+        Some(other) if other != attempt.destination => {
+            (Outcome::Unreachable, Some(format!("a port unreachable of {other}")))
+        }
+        _ => (Outcome::NoListener, None),
     }
 }
 
@@ -279,6 +290,27 @@ mod tests {
         ] {
             let error = namespace(name).unwrap_err();
             assert!(error.starts_with(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_unreachable_where_its_owner_says_so() {
+        let attempt = Attempt {
+            from: Guest::Interface("a".to_owned()),
+            source: "10.0.0.4".parse().unwrap(),
+            to: None,
+            destination: "10.0.0.5".parse().unwrap(),
+            traffic: Sent::Ping,
+            through: std::collections::BTreeSet::new(),
+            denied_by: Vec::new(),
+        };
+        for (by, outcome, said) in [
+            (Some("10.0.0.5"), Outcome::NoListener, None),
+            (Some("10.0.9.9"), Outcome::Unreachable, Some("a port unreachable of 10.0.9.9")),
+            (None, Outcome::NoListener, None),
+        ] {
+            let by = by.map(|by| by.parse().unwrap());
+            assert_eq!(port_unreachable(&attempt, by), (outcome, said.map(str::to_owned)), "{by:?}");
         }
     }
 

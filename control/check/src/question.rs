@@ -178,6 +178,37 @@ pub fn questions(
     Understood::of(fabric, topology, request)?.questions(fabric)
 }
 
+/// The same request from the other end: whoever is asked asks, the same port of who asked.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub(crate) fn reversed(
+    fabric: &Fabric,
+    topology: &Topology,
+    request: &ExplainRequest,
+) -> Result<ExplainRequest, ApiError> {
+    let is_said_apart = request.port.is_some() || request.protocol.is_some();
+    let (_, reading) = destination(Names { fabric, topology }, &request.to, is_said_apart)?;
+    let protocol = reading.protocol.map(|protocol| match protocol {
+        Asked::All => "all".to_owned(),
+        Asked::Tcp => "tcp".to_owned(),
+        Asked::Udp => "udp".to_owned(),
+        Asked::Echo { ipv6: Some(true) } => "icmpv6".to_owned(),
+        Asked::Echo { .. } => "icmp".to_owned(),
+        Asked::Number(number) => number.to_string(),
+    });
+    Ok(ExplainRequest {
+        from: reading.end.to_owned(),
+        to: request.from.clone(),
+        port: request.port.or(reading.port),
+        // What says all that there is to say leaves nothing to be read in the name.
+        protocol: request.protocol.clone().or(protocol),
+        source_port: request.source_port,
+        family: request.family,
+    })
+}
+
 /// A request understood, before its ends are paired.
 struct Understood {
     from: Ends,
@@ -283,7 +314,7 @@ fn is_in_one_vpc(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
 }
 
 /// Whether packets from here come from the internet.
-fn is_outside(fabric: &Fabric, end: End) -> bool {
+pub(crate) fn is_outside(fabric: &Fabric, end: End) -> bool {
     let host = match end {
         End::Internet => return true,
         End::Interface(..) => return false,

@@ -1,6 +1,6 @@
 //! What would make it work?
 //!
-//! For what denies in the simple cases: a rule to add, a route, an address, a switch. A [`Change`] is made of the packet
+//! For what denies in the simple cases: a rule to add, a route, an address, a switch. A [`Remedy`] is made of the packet
 //! that dies and of the resource where it dies, and is the narrowest that lets it pass there; whether it is wise is the
 //! reader's to judge. What always holds: where a gateway has changed the packet's addresses before, or more than a change
 //! would be needed, nothing is said.
@@ -25,7 +25,7 @@ const LENT: (u16, u16) = (1024, 65_535);
 
 /// A change to the topology that takes one blocker away.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct Remedy {
     /// The key of the resource's kind.
     kind: &'static str,
     /// Its name.
@@ -44,13 +44,13 @@ enum What {
     Has(Value),
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentence)
     }
 }
 
-impl Change {
+impl Remedy {
     /// Makes the change in a document that declares the resource.
     pub fn apply(&self, document: &mut Value) {
         let resource = &mut document[self.kind][&self.name];
@@ -87,7 +87,7 @@ pub(crate) fn remedy(
     traffic: TrafficQuestion,
     told: &engine::Explanation,
     blocker: &engine::Blocker,
-) -> Option<Change> {
+) -> Option<Remedy> {
     match blocker.reason {
         DropReason::NoPublicAddressForIngress { eni } => {
             return public_address(fabric, topology, eni, "");
@@ -148,8 +148,8 @@ pub(crate) fn remedy(
     }
 }
 
-fn set(kind: &'static str, name: String, attribute: &'static str, value: Value, sentence: String) -> Change {
-    Change { kind, name, attribute, what: What::Is(value), sentence }
+fn set(kind: &'static str, name: String, attribute: &'static str, value: Value, sentence: String) -> Remedy {
+    Remedy { kind, name, attribute, what: What::Is(value), sentence }
 }
 
 impl Dying<'_> {
@@ -210,7 +210,7 @@ impl Dying<'_> {
         }
     }
 
-    fn group_rule(&self, eni: EniIdx, direction: Direction) -> Option<Change> {
+    fn group_rule(&self, eni: EniIdx, direction: Direction) -> Option<Remedy> {
         let group = self.fabric.enis[eni].security_groups.first()?;
         let name = self.fabric.security_groups[*group].name.to_string();
         let far_end = self.far_end(direction);
@@ -230,7 +230,7 @@ impl Dying<'_> {
             .unwrap_or_default();
         let sentence =
             format!("add to security group {name} an {attribute} rule: {traffic} {word} {block}{or_group}");
-        Some(Change {
+        Some(Remedy {
             kind: "security_groups",
             name,
             attribute,
@@ -239,7 +239,7 @@ impl Dying<'_> {
         })
     }
 
-    fn acl_entry(&self, name: String, direction: Direction, denied_by: Option<u16>) -> Option<Change> {
+    fn acl_entry(&self, name: String, direction: Direction, denied_by: Option<u16>) -> Option<Remedy> {
         let acl = self.topology.network_acls.get(name.as_str())?;
         let entries = if direction == Direction::Inbound { &acl.ingress } else { &acl.egress };
         let taken: BTreeSet<u16> = entries.iter().map(|entry| entry.rule_number).collect();
@@ -267,7 +267,7 @@ impl Dying<'_> {
         let sentence = format!(
             "add to network ACL {name} an {attribute} rule with a number{before}, such as {number}: allow {traffic} {word} {block}"
         );
-        Some(Change {
+        Some(Remedy {
             kind: "network_acls",
             name,
             attribute,
@@ -278,7 +278,7 @@ impl Dying<'_> {
 
     /// A route to where the destination is: the internet by the VPC's gateway, or a VPC at the other end of a peering
     /// connection or a transit gateway.
-    fn route(&self, table: &str) -> Option<Change> {
+    fn route(&self, table: &str) -> Option<Remedy> {
         let vpc = &self.topology.route_tables.get(table)?.vpc;
         let destination = self.destination;
         if not_public(destination).is_none() {
@@ -314,7 +314,7 @@ impl Dying<'_> {
         Some(route(table, block, key, &target))
     }
 
-    fn peering(&self, name: &str) -> Option<Change> {
+    fn peering(&self, name: &str) -> Option<Remedy> {
         let pending =
             self.topology.vpc_peering_connections.get(name)?.state == PeeringState::PendingAcceptance;
         let sentence = format!("accept the peering connection {name}");
@@ -322,9 +322,9 @@ impl Dying<'_> {
     }
 }
 
-fn route(table: &str, block: IpNet, key: &str, target: &str) -> Change {
+fn route(table: &str, block: IpNet, key: &str, target: &str) -> Remedy {
     let family = if block.addr().is_ipv6() { "ipv6_cidr_block" } else { "cidr_block" };
-    Change {
+    Remedy {
         kind: "route_tables",
         name: table.to_owned(),
         attribute: "routes",
@@ -334,7 +334,7 @@ fn route(table: &str, block: IpNet, key: &str, target: &str) -> Change {
 }
 
 /// The route to the internet by the gateway of the table's VPC.
-fn internet_route(topology: &Topology, table: &str, ipv6: bool) -> Option<Change> {
+fn internet_route(topology: &Topology, table: &str, ipv6: bool) -> Option<Remedy> {
     let vpc = &topology.route_tables.get(table)?.vpc;
     let gateway = topology.internet_gateways.iter().find(|(_, own)| own.vpc.as_ref() == Some(vpc))?.0;
     let block = if ipv6 { "::/0" } else { "0.0.0.0/0" };
@@ -342,7 +342,7 @@ fn internet_route(topology: &Topology, table: &str, ipv6: bool) -> Option<Change
 }
 
 /// An automatic public address, which an instance with several interfaces does not get (L2-22).
-fn public_address(fabric: &Fabric, topology: &Topology, eni: EniIdx, or: &str) -> Option<Change> {
+fn public_address(fabric: &Fabric, topology: &Topology, eni: EniIdx, or: &str) -> Option<Remedy> {
     let (instance, 0) = fabric.enis[eni].attachment? else { return None };
     let name = fabric.instances[instance].name.to_string();
     let is_alone = topology.instances.get(name.as_str())?.network_interfaces.len() == 1;

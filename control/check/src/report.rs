@@ -1,4 +1,7 @@
-//! How are results told to people, to TAP consumers and to JUnit?
+//! How are results told to people, to TAP consumers, to JUnit and in pull requests?
+
+mod github;
+mod markdown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -7,9 +10,12 @@ use vpclab_api::{Assumed, ErrorBody, Expected, FileError, Level, Outcome, TestRe
 use vpclab_model::Mistake;
 
 use crate::explain::is_of_receiver;
+use crate::judge::outcome_words;
 use crate::render;
-use crate::run::outcome_words;
 use crate::style::{BAD, FAINT, GOOD, STRONG, paint};
+
+pub use github::github;
+pub use markdown::markdown;
 
 /// One line for a result, and one for each thing that went wrong; ANSI colours.
 pub fn line(result: &TestResult, name_width: usize) -> String {
@@ -48,13 +54,18 @@ pub fn assumed(report: &TestReport) -> String {
 
 /// The last line.
 pub fn summary(report: &TestReport) -> String {
-    let not_run = not_run(report);
     let style = if report.failed == 0 { GOOD } else { BAD };
+    format!("{} at level {}\n", paint(style.bold(), counts(report)), paint(STRONG, level_word(report.level)))
+}
+
+/// How many passed, failed and did not run, in words.
+fn counts(report: &TestReport) -> String {
+    let not_run = not_run(report);
     let mut counts = format!("{} passed, {} failed", report.passed, report.failed - not_run);
     if not_run > 0 {
         let _ = write!(counts, ", {not_run} not run");
     }
-    format!("{} at level {}\n", paint(style.bold(), counts), paint(STRONG, level_word(report.level)))
+    counts
 }
 
 /// How many tests could not be asked or could not run. They are among the failed ones of the report.
@@ -115,6 +126,9 @@ pub fn tap(report: &TestReport) -> String {
         };
         field("file", &test.file);
         field("level", level_word(test.level));
+        if !test.when.is_empty() {
+            field("when", &test.when.join(" and "));
+        }
         field("expected", expected_word(test.expected));
         field("outcome", test.outcome.map_or("not run", short_outcome));
         field("explain", &why(test));
@@ -233,6 +247,7 @@ fn expected_word(expected: Expected) -> &'static str {
     match expected {
         Expected::Allowed => "allowed",
         Expected::Denied => "denied",
+        Expected::Only => "only some allowed",
     }
 }
 

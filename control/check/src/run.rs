@@ -7,18 +7,15 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use vpclab_api::{ApiError, Assumed, Blocker, Expected, Explanation, Level, Outcome, TestReport, TestResult};
-use vpclab_engine::explain::{End, TrafficQuestion};
-use vpclab_engine::{EniIdx, Fabric, HostIdx, Role, Side};
+use vpclab_api::{ApiError, Assumed, Expected, Level, Outcome, TestReport, TestResult};
+use vpclab_engine::Fabric;
 use vpclab_model::Topology;
-use vpclab_wire::Protocol;
 
 use crate::answer::{answer, answer_of_pair, in_each_family};
-use crate::codes::{NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY, ONLY_SOME_ADDRESSES};
-use crate::explain::{answer_one, behind_nat64};
-use crate::question::{Question, Questions, questions};
-use crate::testfile::{Because, TestCase};
-use crate::{internet, middleboxes};
+use crate::everybody;
+use crate::judge::{judge, wrong_reason};
+use crate::question::{Question, Questions, questions, reversed};
+use crate::testfile::{Because, Section, TestCase};
 
 /// Sends packets where the instances are.
 pub trait Prober {
@@ -107,23 +104,45 @@ pub struct Observation {
     pub source_seen: Option<IpAddr>,
 }
 
-/// Runs `tests` of one file. Without a prober the level is `explain`.
+/// A pair of ends of a test, and what is expected of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Pair {
+    /// The question.
+    pub(crate) question: Question,
+    /// The answer expected.
+    pub(crate) expected: Expected,
+    /// Whether packets can bear witness: those of one host cannot speak for everybody.
+    pub(crate) has_witness: bool,
+}
+
+/// What tests are run on.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    topology: &'a Topology,
+    fabric: &'a Fabric,
+    file: &'a str,
+    when: &'a [String],
+    level: Level,
+}
+
+/// Runs the tests of a section on its network. Without a prober the level is `explain`.
 pub fn run(
     topology: &Topology,
     fabric: &Fabric,
     file: &str,
-    tests: &[TestCase],
+    section: &Section,
     mut prober: Option<&mut dyn Prober>,
     mut done: impl FnMut(&TestResult),
 ) -> Vec<TestResult> {
-    tests
-        .iter()
-        .map(|test| {
-            let result = run_one(topology, fabric, file, test, lend(&mut prober));
-            done(&result);
-            result
-        })
-        .collect()
+    let when = section.words();
+    let level = prober.as_ref().map_or(Level::Explain, |prober| prober.level());
+    let run = Run { topology, fabric, file, when: &when, level };
+    let one = |test: &TestCase| {
+        let result = run.test(test, lend(&mut prober));
+        done(&result);
+        result
+    };
+    section.tests.iter().map(one).collect()
 }
 
 /// The prober for one use. Not `as_deref_mut`: its result would have to live as long as the prober itself.
@@ -137,18 +156,19 @@ fn lend<'a>(prober: &'a mut Option<&mut dyn Prober>) -> Option<&'a mut dyn Probe
 /// Results for tests that could not run, all for one `reason`.
 pub fn not_run(
     file: &str,
-    tests: &[TestCase],
+    section: &Section,
     level: Level,
     reason: &str,
     mut done: impl FnMut(&TestResult),
 ) -> Vec<TestResult> {
+    let when = section.words();
     let result = |test: &TestCase| {
         let failures = vec![format!("it could not run: {reason}")];
-        let result = TestResult { failures, ..blank(file, test, level) };
+        let result = TestResult { failures, ..blank(file, &when, test, level) };
         done(&result);
         result
     };
-    tests.iter().map(result).collect()
+    section.tests.iter().map(result).collect()
 }
 
 /// The report of all results.
@@ -157,36 +177,98 @@ pub fn report(level: Level, tests: Vec<TestResult>) -> TestReport {
     TestReport { level, passed, failed: tests.len() - passed, tests, errors: Vec::new() }
 }
 
-fn run_one(
-    topology: &Topology,
-    fabric: &Fabric,
-    file: &str,
-    test: &TestCase,
-    mut prober: Option<&mut dyn Prober>,
-) -> TestResult {
-    let level = prober.as_ref().map_or(Level::Explain, |prober| prober.level());
-    let mut request = test.request.clone();
-    // A source that is to be seen has a family.
-    request.family = request.family.or(test.source_seen.map(|source| if source.is_ipv6() { 6 } else { 4 }));
-    let Questions { pairs, of_sets } = match questions(fabric, topology, &request) {
-        Ok(questions) => questions,
-        Err(error) => return cannot_be_asked(blank(file, test, level), &error),
-    };
-    let results: Vec<TestResult> = pairs
-        .iter()
-        .map(|question| of_pair(topology, fabric, file, test, question, of_sets, lend(&mut prober)))
-        .collect();
-    if !of_sets {
-        return results.into_iter().next().unwrap_or_else(|| blank(file, test, level));
+impl Run<'_> {
+    fn blank(&self, test: &TestCase) -> TestResult {
+        blank(self.file, self.when, test, self.level)
     }
-    of_all(&pairs, results).unwrap_or_else(|| blank(file, test, level))
+
+    fn test(&self, test: &TestCase, mut prober: Option<&mut dyn Prober>) -> TestResult {
+        let (pairs, of_sets) = match self.pairs(test) {
+            Ok(pairs) => pairs,
+            Err(error) => return cannot_be_asked(self.blank(test), &error),
+        };
+        let results: Vec<TestResult> =
+            pairs.iter().map(|pair| self.pair(test, pair, of_sets, lend(&mut prober))).collect();
+        let result = if of_sets { of_all(&pairs, results) } else { results.into_iter().next() };
+        let result = result.unwrap_or_else(|| self.blank(test));
+        TestResult { expected: test.expected, ..result }
+    }
+
+    /// The pairs of ends that a test is about, and whether they are told apart in what it comes to.
+    fn pairs(&self, test: &TestCase) -> Result<(Vec<Pair>, bool), ApiError> {
+        let mut request = test.request.clone();
+        // A source that is to be seen has a family.
+        request.family =
+            request.family.or(test.source_seen.map(|source| if source.is_ipv6() { 6 } else { 4 }));
+        if test.expected == Expected::Only {
+            return Ok((everybody::pairs(self.fabric, self.topology, &request, &test.only)?, true));
+        }
+        let Questions { mut pairs, mut of_sets } = questions(self.fabric, self.topology, &request)?;
+        if test.both_directions {
+            let back = reversed(self.fabric, self.topology, &request)?;
+            pairs.extend(questions(self.fabric, self.topology, &back)?.pairs);
+            of_sets = true;
+        }
+        let pair = |question| Pair { question, expected: test.expected, has_witness: true };
+        Ok((pairs.into_iter().map(pair).collect(), of_sets))
+    }
+
+    /// What a test came to between one pair of ends.
+    fn pair(
+        &self,
+        test: &TestCase,
+        pair: &Pair,
+        of_sets: bool,
+        mut prober: Option<&mut dyn Prober>,
+    ) -> TestResult {
+        let test = &TestCase { expected: pair.expected, ..test.clone() };
+        if !pair.has_witness {
+            prober = None;
+        }
+        // Without a family a test is about every family that the two ends have in common.
+        let mut families = in_each_family(self.fabric, &pair.question);
+        if families.is_empty() {
+            families.push(pair.question.clone());
+        }
+        let results: Vec<TestResult> = families
+            .iter()
+            .map(|question| {
+                let mut result = self.blank(test);
+                let answer = if of_sets { answer_of_pair } else { answer };
+                match answer(self.fabric, self.topology, question) {
+                    Ok(mut explanation) => {
+                        let (topology, fabric) = (self.topology, self.fabric);
+                        judge(topology, fabric, test, question, &explanation, lend(&mut prober), &mut result);
+                        if !pair.has_witness && self.level != Level::Explain {
+                            let assumption =
+                                "packets of one host cannot speak for everybody: explain alone was asked";
+                            let assumption = assumption.to_owned();
+                            explanation
+                                .assumed
+                                .push(Assumed { resource: question.from.name.clone(), assumption });
+                        }
+                        result.explanation = Some(Box::new(explanation));
+                        result.passed = result.failures.is_empty() && result.outcome.is_some();
+                        result
+                    }
+                    Err(error) => cannot_be_asked(result, &error),
+                }
+            })
+            .collect();
+        let wrong =
+            if test.expected == Expected::Denied { denied_otherwise(&test.because, &results) } else { None };
+        let mut result = one_of(&families, results).unwrap_or_else(|| self.blank(test));
+        result.passed &= wrong.is_none();
+        result.failures.extend(wrong);
+        result
+    }
 }
 
-/// What a test about sets came to: what fails between any two, and one of the pairs that fail, if some do.
-fn of_all(pairs: &[Question], results: Vec<TestResult>) -> Option<TestResult> {
+/// What a test about several pairs came to: what fails between any two, and one of the pairs that fail, if some do.
+fn of_all(pairs: &[Pair], results: Vec<TestResult>) -> Option<TestResult> {
     let mut failures = Vec::new();
     let mut assumed: Vec<Assumed> = Vec::new();
-    for (question, result) in pairs.iter().zip(&results) {
+    for (Pair { question, .. }, result) in pairs.iter().zip(&results) {
         let pair = format!("{} → {}", question.from.name, question.to.name);
         failures.extend(result.failures.iter().map(|failure| format!("{pair}: {failure}")));
         for told in result.explanation.iter().flat_map(|explanation| &explanation.assumed) {
@@ -195,52 +277,19 @@ fn of_all(pairs: &[Question], results: Vec<TestResult>) -> Option<TestResult> {
             }
         }
     }
-    let failed = results.iter().position(|result| !result.passed);
-    let mut shown = results.into_iter().nth(failed.unwrap_or(0))?;
+    // One that failed says more than one that could not be tried; with either the test has not passed.
+    let tried = results.iter().position(|result| !result.passed && result.outcome.is_some());
+    let untried = results.iter().position(|result| result.outcome.is_none());
+    let has_not_run = tried.is_none() && untried.is_some();
+    let shown = tried.or(untried).or_else(|| results.iter().position(|result| !result.passed)).unwrap_or(0);
+    let mut shown = results.into_iter().nth(shown)?;
+    if has_not_run {
+        shown.outcome = None;
+    }
     if let Some(explanation) = &mut shown.explanation {
         explanation.assumed = assumed;
     }
     Some(TestResult { failures, ..shown })
-}
-
-/// What a test came to between one pair of ends.
-fn of_pair(
-    topology: &Topology,
-    fabric: &Fabric,
-    file: &str,
-    test: &TestCase,
-    question: &Question,
-    of_sets: bool,
-    mut prober: Option<&mut dyn Prober>,
-) -> TestResult {
-    let level = prober.as_ref().map_or(Level::Explain, |prober| prober.level());
-    // Without a family a test is about every family that the two ends have in common.
-    let mut families = in_each_family(fabric, question);
-    if families.is_empty() {
-        families.push(question.clone());
-    }
-    let results: Vec<TestResult> = families
-        .iter()
-        .map(|question| {
-            let mut result = blank(file, test, level);
-            let answer = if of_sets { answer_of_pair } else { answer };
-            match answer(fabric, topology, question) {
-                Ok(explanation) => {
-                    judge(topology, fabric, test, question, &explanation, lend(&mut prober), &mut result);
-                    result.explanation = Some(Box::new(explanation));
-                    result.passed = result.failures.is_empty() && result.outcome.is_some();
-                    result
-                }
-                Err(error) => cannot_be_asked(result, &error),
-            }
-        })
-        .collect();
-    let wrong =
-        if test.expected == Expected::Denied { denied_otherwise(&test.because, &results) } else { None };
-    let mut result = one_of(&families, results).unwrap_or_else(|| blank(file, test, level));
-    result.passed &= wrong.is_none();
-    result.failures.extend(wrong);
-    result
 }
 
 fn cannot_be_asked(result: TestResult, ApiError { error }: &ApiError) -> TestResult {
@@ -294,352 +343,17 @@ fn one_of(families: &[Question], results: Vec<TestResult>) -> Option<TestResult>
 }
 
 /// The result of a test before anything is known.
-fn blank(file: &str, test: &TestCase, level: Level) -> TestResult {
+fn blank(file: &str, when: &[String], test: &TestCase, level: Level) -> TestResult {
     TestResult {
         file: file.to_owned(),
         name: test.name.clone(),
         level,
         passed: false,
+        when: when.to_vec(),
         expected: test.expected,
         outcome: None,
         failures: Vec::new(),
         source_seen: None,
         explanation: None,
     }
-}
-
-fn judge(
-    topology: &Topology,
-    fabric: &Fabric,
-    test: &TestCase,
-    question: &Question,
-    explanation: &Explanation,
-    prober: Option<&mut dyn Prober>,
-    result: &mut TestResult,
-) {
-    if let Some(partly) = partly(explanation) {
-        // Neither of the two answers is true of all, and packets of one kind would bear witness to one of them.
-        result.outcome = Some(Outcome::Unknown);
-        result.failures.push(partly);
-        return;
-    }
-    let said = match explanation.reachable {
-        Some(true) => Outcome::Allowed,
-        Some(false) => Outcome::Dropped,
-        None => Outcome::Unknown,
-    };
-    if said == Outcome::Unknown {
-        result.failures.push(depends_on(explanation));
-        if explanation.forward.steps.is_empty() {
-            // Nobody is known whose packets could tell more.
-            result.outcome = Some(said);
-            return;
-        }
-    }
-    let beyond_packets =
-        |blocker: &Blocker| [NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY].contains(&&*blocker.code);
-    if explanation.blockers.iter().any(beyond_packets) {
-        // There are no packets that could bear witness to that.
-        result.outcome = Some(said);
-        judge_outcome(test.expected, said, result);
-        return;
-    }
-    let mut others: &[String] = &[];
-    if let (None, Some(observed)) = (&prober, &explanation.forward.observed) {
-        others = &observed.other_sources;
-    }
-    let mut source_seen =
-        explanation.forward.observed.as_ref().map(|observed| observed.source.address.clone());
-    match prober {
-        None => {
-            result.outcome = Some(said);
-            judge_outcome(test.expected, said, result);
-        }
-        Some(prober) => match attempt(topology, fabric, question, explanation)
-            .and_then(|attempt| prober.probe(&attempt))
-        {
-            Err(reason) => result.failures.push(format!("it could not run: {reason}")),
-            Ok(observation) => {
-                result.outcome = Some(observation.outcome);
-                source_seen = observation.source_seen.map(|address| address.to_string());
-                judge_outcome(test.expected, observation.outcome, result);
-                if said != Outcome::Unknown && is_allowed(said) != is_allowed(observation.outcome) {
-                    result.failures.push(format!(
-                        "explain says {}, packets say {}",
-                        answer_word(said),
-                        outcome_words(observation.outcome)
-                    ));
-                }
-            }
-        },
-    }
-    if result.outcome.is_some_and(is_allowed) {
-        result.source_seen.clone_from(&source_seen);
-    }
-    if let (Some(wanted), Some(outcome)) = (test.source_seen, result.outcome) {
-        let seen = source_seen.as_deref().and_then(|seen| seen.parse::<IpAddr>().ok());
-        if is_allowed(outcome) && !others.is_empty() {
-            let others = others.join(" or ");
-            let seen = source_seen.unwrap_or_default();
-            result.failures.push(format!(
-                "the receiver was to see the source {wanted}, and gateways choose between {seen} and {others} at random"
-            ));
-        } else if is_allowed(outcome) && seen != Some(wanted) {
-            let seen = source_seen.unwrap_or_else(|| "none that could be seen".to_owned());
-            result.failures.push(format!("the receiver was to see the source {wanted}, and saw {seen}"));
-        }
-    }
-}
-
-/// Why neither "allowed" nor "denied" is true of all that was asked about, if so.
-fn partly(explanation: &Explanation) -> Option<String> {
-    if let Some(some) = explanation.blockers.iter().find(|blocker| blocker.code == ONLY_SOME_ADDRESSES) {
-        return Some(some.message.clone());
-    }
-    if explanation.by_choice {
-        return Some(
-            "it passes on some of the ways that gateways may choose at random, and not on others".to_owned(),
-        );
-    }
-    if !explanation.not_denied.is_empty() {
-        return Some(format!("only some of it passes: {}", crate::render::some(&explanation.not_denied)));
-    }
-    let denies_all = explanation.blockers.iter().any(|blocker| blocker.partial.is_empty());
-    let is_known = explanation.unmodelled.is_empty() || denies_all || explanation.blockers.is_empty();
-    (!is_known).then(|| depends_on(explanation))
-}
-
-fn depends_on(explanation: &Explanation) -> String {
-    let on: Vec<String> =
-        explanation.unmodelled.iter().map(|on| format!("{} ({})", on.resource, on.reason)).collect();
-    format!("explain cannot tell: it depends on {}", on.join(", "))
-}
-
-fn judge_outcome(expected: Expected, outcome: Outcome, result: &mut TestResult) {
-    match (expected, outcome) {
-        (_, Outcome::Unknown) | (Expected::Allowed, Outcome::Allowed) => {}
-        (Expected::Denied, Outcome::Dropped | Outcome::Unreachable) => {}
-        (Expected::Denied, Outcome::Allowed) => {
-            result.failures.push("expected denied, and it is allowed".to_owned());
-        }
-        (Expected::Denied, Outcome::Refused | Outcome::NoListener) => result
-            .failures
-            .push(format!("expected denied, and the network let it through: {}", outcome_words(outcome))),
-        (Expected::Allowed, _) => {
-            result.failures.push(format!("expected allowed, and it is {}", outcome_words(outcome)));
-        }
-    }
-}
-
-fn is_allowed(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Allowed)
-}
-
-fn answer_word(outcome: Outcome) -> &'static str {
-    if is_allowed(outcome) { "allowed" } else { "denied" }
-}
-
-/// What packets did, in words.
-pub fn outcome_words(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Allowed => "allowed",
-        Outcome::Dropped => "silently dropped",
-        Outcome::Unreachable => "unreachable (an ICMP error, or no route or neighbour)",
-        Outcome::Refused => "refused by the peer (TCP reset)",
-        Outcome::NoListener => "without a listener (ICMP port unreachable)",
-        Outcome::Unknown => "unknown",
-    }
-}
-
-/// Nothing, or that no blocker is the one expected.
-fn wrong_reason(because: &Because, blockers: &[Blocker]) -> Option<String> {
-    let fits = |blocker: &Blocker| {
-        because.code.as_ref().is_none_or(|code| *code == blocker.code)
-            && because.resource.as_ref().is_none_or(|resource| Some(resource) == blocker.resource.as_ref())
-            && because.rule.as_ref().is_none_or(|rule| Some(rule) == blocker.rule.as_ref())
-            && because.direction.as_ref().is_none_or(|direction| *direction == blocker.direction)
-    };
-    if blockers.iter().any(fits) {
-        return None;
-    }
-    let wanted = [
-        because.code.clone(),
-        because.resource.as_ref().map(|resource| format!("of {resource}")),
-        because.rule.as_ref().map(|rule| format!("rule {}", crate::render::rule(rule))),
-        because.direction.as_ref().map(|direction| format!("on the {direction} way")),
-    ];
-    let wanted: Vec<String> = wanted.into_iter().flatten().collect();
-    let found: Vec<String> = blockers
-        .iter()
-        .map(|blocker| format!("{} ({})", crate::render::blocker(blocker), blocker.code))
-        .collect();
-    Some(format!("expected it denied by {}, and it is denied because {}", wanted.join(" "), found.join("; ")))
-}
-
-/// The packets that witness for or against an explanation.
-fn attempt(
-    topology: &Topology,
-    fabric: &Fabric,
-    question: &Question,
-    explanation: &Explanation,
-) -> Result<Attempt, String> {
-    let ipv6 = explanation
-        .to
-        .address
-        .as_deref()
-        .or(explanation.from.address.as_deref())
-        .map_or_else(|| question.ipv6.unwrap_or(false), |address| address.contains(':'));
-    let traffic = sent(question.traffic)?;
-    let (from, source) = match question.from.end {
-        End::Interface(eni, address) => {
-            let address = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
-            (interface(fabric, eni)?, address.ok_or_else(|| no_address(&question.from.name, ipv6))?)
-        }
-        End::Host(host) => at_host(fabric, host, ipv6)?,
-        End::Internet => at_host(fabric, stand_in(topology, fabric, question, explanation, ipv6)?, ipv6)?,
-        End::Address(address) => {
-            let host = fabric.only_host_at(address).ok_or_else(|| nobody_there(address))?;
-            (Guest::Host(fabric.hosts[host].name.to_string()), address)
-        }
-    };
-    let (to, destination) = match question.to.end {
-        End::Interface(eni, address) => {
-            let own = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
-            let own = own.ok_or_else(|| no_address(&question.to.name, ipv6))?;
-            // The address that explain found packets to carry: from the internet that is the public one. Without one,
-            // the private address is all a packet could try.
-            let destination =
-                explanation.to.address.as_deref().and_then(|address| address.parse().ok()).unwrap_or(own);
-            let receiver = match fabric.enis[eni].role {
-                // Behind an endpoint's interface its service listens.
-                Role::Endpoint(endpoint) => at_host(fabric, fabric.vpc_endpoints[endpoint].service, ipv6)?,
-                _ => (interface(fabric, eni)?, own),
-            };
-            (Some(receiver), destination)
-        }
-        End::Host(host) => {
-            let (guest, address) = at_host(fabric, host, ipv6)?;
-            (Some((guest, address)), address)
-        }
-        End::Internet => {
-            let (guest, address) =
-                at_host(fabric, stand_in(topology, fabric, question, explanation, ipv6)?, ipv6)?;
-            (Some((guest, address)), address)
-        }
-        End::Address(address) => {
-            let meant = behind_nat64(address);
-            let guest = |eni: &EniIdx| fabric.enis[*eni].role == Role::Guest;
-            let inside = fabric.public_mapping(meant).filter(|to| guest(&to.eni));
-            let inside =
-                inside.map(|to| interface(fabric, to.eni).map(|guest| (guest, to.private))).transpose()?;
-            let host =
-                fabric.only_host_at(meant).map(|host| Guest::Host(fabric.hosts[host].name.to_string()));
-            let to = inside.or(host.map(|host| (host, meant)));
-            let answers_itself =
-                explanation.forward.steps.last().is_some_and(|step| step.component == "router");
-            if to.is_none() && explanation.reachable == Some(true) && !answers_itself {
-                return Err(nobody_there(address));
-            }
-            (to, address)
-        }
-    };
-    let denied_by = explanation.blockers.iter().map(|blocker| blocker.code.clone()).collect();
-    let through = middleboxes::through(fabric, question, source, destination, ipv6);
-    Ok(Attempt { from, source, to, destination, traffic, through, denied_by })
-}
-
-/// One packet that stands for all that were asked about.
-fn sent(traffic: TrafficQuestion) -> Result<Sent, String> {
-    match traffic {
-        TrafficQuestion::Ports { protocol, port: Some(port), source_port } => {
-            if protocol == Protocol::TCP {
-                Ok(Sent::Tcp { port, source_port })
-            } else {
-                Ok(Sent::Udp { port, source_port })
-            }
-        }
-        TrafficQuestion::Echo => Ok(Sent::Ping),
-        TrafficQuestion::All | TrafficQuestion::Ports { port: None, .. } => Err(
-            "a question about every protocol or port is no packet; name a protocol and a port, or use --level explain"
-                .to_owned(),
-        ),
-        TrafficQuestion::Protocol(number) => {
-            Err(format!("guests do not speak protocol {number}; use --level explain"))
-        }
-    }
-}
-
-/// The guest behind an interface. What is not modelled has none whose packets could bear witness.
-fn interface(fabric: &Fabric, eni: EniIdx) -> Result<Guest, String> {
-    let interface = &fabric.enis[eni];
-    match interface.role {
-        Role::NotModelled(resource) => Err(format!(
-            "{} belongs to {}, whose inside is not modelled, so nothing is there to send or to answer; use --level explain",
-            interface.name, fabric.not_modelled[resource].name
-        )),
-        _ => Ok(Guest::Interface(interface.name.to_string())),
-    }
-}
-
-fn at_host(fabric: &Fabric, host: HostIdx, ipv6: bool) -> Result<(Guest, IpAddr), String> {
-    let host = &fabric.hosts[host];
-    let address = host.addresses.iter().copied().find(|address| address.is_ipv6() == ipv6);
-    let address = address.ok_or_else(|| no_address(host.name.as_str(), ipv6))?;
-    Ok((Guest::Host(host.name.to_string()), address))
-}
-
-fn no_address(name: &str, ipv6: bool) -> String {
-    format!("{name} has no {} address", if ipv6 { "IPv6" } else { "IPv4" })
-}
-
-fn nobody_there(address: IpAddr) -> String {
-    format!(
-        "no host with the address {address} is there to answer; declare it under `internet_hosts` or `customer_hosts`"
-    )
-}
-
-/// A declared host that plays the internet: one that fares as the answer says, for the same reasons, or it would bear
-/// witness to another. One that rules or routes on the way name comes last.
-fn stand_in(
-    topology: &Topology,
-    fabric: &Fabric,
-    question: &Question,
-    explanation: &Explanation,
-    ipv6: bool,
-) -> Result<HostIdx, String> {
-    let reasons = |told: &Explanation| -> Vec<_> {
-        let own = told.blockers.iter().filter(|blocker| blocker.code != ONLY_SOME_ADDRESSES);
-        own.map(|b| {
-            (b.code.clone(), b.direction.clone(), b.resource.clone(), b.rule.clone(), b.groups.clone())
-        })
-        .collect()
-    };
-    let meant = (explanation.reachable, reasons(explanation));
-    let hosts = || {
-        fabric.hosts.iter().filter(|(_, host)| host.side == Side::Internet).filter_map(|(index, host)| {
-            let address = host.addresses.iter().copied().find(|address| address.is_ipv6() == ipv6)?;
-            Some((index, host, address))
-        })
-    };
-    let alike = hosts().filter_map(|(index, _, address)| {
-        let (told, met) = answer_one(fabric, topology, &internet::at(question, address)).ok()?;
-        let fares_alike = (told.reachable, reasons(&told)) == meant;
-        fares_alike.then(|| (internet::is_named(fabric, &met, address), index))
-    });
-    if let Some((_, host)) = alike.min() {
-        return Ok(host);
-    }
-    let family = if ipv6 { "IPv6" } else { "IPv4" };
-    let names: Vec<&str> = hosts().map(|(_, host, _)| host.name.as_str()).collect();
-    Err(if names.is_empty() {
-        format!(
-            "no declared host can play the internet; declare one under `internet_hosts` with an {family} address"
-        )
-    } else {
-        format!(
-            "no declared host ({}) fares as the internet does, and for the same reasons, as rules or routes tell them \
-             apart; declare another one under `internet_hosts` with an {family} address",
-            names.join(", ")
-        )
-    })
 }

@@ -61,6 +61,7 @@ pub(crate) fn unanswered(question: &Question, unmodelled: Vec<Unmodelled>) -> Ex
         blockers: Vec::new(),
         not_denied: Vec::new(),
         by_choice: false,
+        other_ways: Vec::new(),
         assumed: Vec::new(),
         unmodelled,
     }

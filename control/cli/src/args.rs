@@ -13,6 +13,9 @@ pub(crate) const DEFAULT_LAB: &str = "default";
 /// Names the lab where the command line does not.
 pub(crate) const LAB_VARIABLE: &str = "VPCLAB_LAB";
 
+/// Stands for standard output where an option takes a file.
+pub(crate) const STDOUT: &str = "-";
+
 /// Your VPC, as packets, with reasons.
 ///
 /// vpclab runs AWS-style VPC networks on one Linux machine, and says for every packet which rule lets it pass or makes
@@ -345,8 +348,9 @@ pub(crate) enum ImportFormat {
 
 /// Run reachability tests
 ///
-/// Each test says who asks whom, and whether that is to be allowed or denied; a denied one may say by which rule. Every
-/// result prints the level it was obtained at. A test that could not run is counted as not run, and never passes.
+/// Each test says who asks whom, and whether that is to be allowed or denied; a denied one may say by which rule, an
+/// allowed one by which way. Others say who only may ask, or what is so when a zone or a NAT gateway is down. Every result
+/// prints the level it was obtained at. A test that could not run is counted as not run, and never passes.
 /// A client that does not choose its source port (`source_port` in the file) may use any from 32768 to 60999.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -359,6 +363,7 @@ Levels:
 Examples:
   vpclab test shop.tests.json
   vpclab test *.tests.yaml --level explain --junit results.xml
+  vpclab test *.tests.yaml --github --junit results.xml --markdown=comment.md     in CI
   sudo vpclab test shop.tests.json --level live
 
 Exit status: 0 all passed, 1 some failed, 2 some did not run, or a file is wrong.")]
@@ -379,6 +384,12 @@ pub(crate) struct Test {
     /// Print TAP version 14
     #[arg(long, conflicts_with = "json")]
     pub tap: bool,
+    /// Print GitHub's workflow commands for what failed, after the results
+    #[arg(long)]
+    pub github: bool,
+    /// Print Markdown for a comment on a pull request, or write it to this file too
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = STDOUT)]
+    pub markdown: Option<PathBuf>,
     /// Write JUnit XML to this file too
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,

@@ -20,7 +20,7 @@ pub(crate) fn explain(explain: &Explain) -> Result<Answer, Failure> {
     };
     let explained = match &explain.source.topology {
         Some(path) => {
-            let Loaded { topology, fabric, lines } = load::from_path(path)?;
+            let Loaded { topology, fabric, lines, .. } = load::from_path(path)?;
             let mut explained = vpclab_check::explain(&fabric, &topology, &request)?;
             lines.annotate(&mut explained);
             explained

@@ -10,6 +10,8 @@ use crate::output::{Failure, mistakes};
 
 /// A topology and what packets read of it.
 pub(crate) struct Loaded {
+    /// What the user wrote.
+    pub document: Document,
     /// As declared, with AWS's defaults.
     pub topology: Topology,
     /// Compiled.
@@ -22,7 +24,7 @@ pub(crate) struct Loaded {
 pub(crate) fn from_document(name: &str, document: &Document) -> Result<Loaded, Failure> {
     let topology = Topology::from_document(document, None).map_err(|error| mistakes(name, &error))?;
     let fabric = Fabric::compile(&topology, None);
-    Ok(Loaded { topology, fabric, lines: Lines::default() })
+    Ok(Loaded { document: document.clone(), topology, fabric, lines: Lines::default() })
 }
 
 /// The topology in the file at `path`.

@@ -48,6 +48,10 @@ pub(crate) struct Account(pub(crate) String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Switch(pub(crate) bool);
 
+/// Whether a NAT gateway works, as its state has it: those of AWS that last (NAT-16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Works(pub(crate) bool);
+
 /// `value` in a sentence: `the number 12`, `a list`.
 pub(crate) fn describe(value: &Value) -> String {
     match value {
@@ -418,6 +422,16 @@ impl Shape for InstanceState {
             Some("running") => Some(Self::Running),
             Some("stopped") => Some(Self::Stopped),
             _ => wrong(value, at, log, "a state of an instance", "give running or stopped"),
+        }
+    }
+}
+
+impl Shape for Works {
+    fn read(value: &Value, at: &Place, log: &Log) -> Option<Self> {
+        match value.as_str() {
+            Some("available") => Some(Self(true)),
+            Some("failed") => Some(Self(false)),
+            _ => wrong(value, at, log, "a state of a NAT gateway", "give available or failed"),
         }
     }
 }

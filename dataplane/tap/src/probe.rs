@@ -5,6 +5,7 @@
 //! echo request (the kernel's own retransmissions aside), and an outcome of the network is an [`Ok`]; an error means
 //! that the question could not be asked. Left to others: which answer was expected.
 
+mod errors;
 mod ping;
 mod responder;
 
@@ -73,6 +74,11 @@ pub enum TcpOutcome {
     },
     /// A reset answered the SYN.
     Refused,
+    /// An ICMP port unreachable answered the SYN: somebody rejects it.
+    PortUnreachable {
+        /// Who sent it, as the error says.
+        by: IpAddr,
+    },
     /// An ICMP error or the lack of a route or neighbour ended the attempt.
     Unreachable(Errno),
     /// No answer in time.
@@ -91,8 +97,11 @@ pub enum UdpOutcome {
         /// From sending to the answer.
         rtt: Duration,
     },
-    /// An ICMP port unreachable came.
-    PortUnreachable,
+    /// An ICMP port unreachable came: nobody listens, or somebody rejects it.
+    PortUnreachable {
+        /// Who sent it, as the error says; none if the kernel does not tell.
+        by: Option<IpAddr>,
+    },
     /// Another ICMP error came, or there is no route or neighbour.
     Unreachable(Errno),
     /// No answer in time.
@@ -154,12 +163,14 @@ pub fn tcp_connect(
             }
             let error = getsockopt(&socket, sockopt::SocketError).map_err(refused("reading the outcome"))?;
             if error != 0 {
-                return tcp_failure(Errno::from_raw(error));
+                return tcp_failure(&socket, Errno::from_raw(error));
             }
         }
-        Err(errno) => return tcp_failure(errno),
+        Err(errno) => return tcp_failure(&socket, errno),
     }
     let rtt = start.elapsed();
+    // From here on an error on the way is to be survived.
+    errors::keep(&socket, ends.destination, false)?;
     let stream = TcpStream::from(socket);
     let local = stream.local_addr().map_err(refused_io("reading the local address"))?;
     let peer = ends.destination;
@@ -186,13 +197,13 @@ pub fn udp_exchange(
     let deadline = Instant::now() + timeout;
     let socket = bound_socket(netns, ends, SockType::Datagram)?;
     if let Err(errno) = connect(socket.as_raw_fd(), &SockaddrStorage::from(ends.destination)) {
-        return udp_failure(errno.into());
+        return udp_failure(&socket, errno.into());
     }
     let socket = UdpSocket::from(socket);
     let local = socket.local_addr().map_err(refused_io("reading the local address"))?;
     let start = Instant::now();
     if let Err(error) = socket.send(payload) {
-        return udp_failure(error);
+        return udp_failure(&socket, error);
     }
     let mut answer = vec![0; 65_536];
     while wait(&socket, PollFlags::POLLIN, deadline)? {
@@ -202,7 +213,7 @@ pub fn udp_exchange(
                 return Ok(UdpOutcome::Answered { local, payload: answer, rtt: start.elapsed() });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return udp_failure(error),
+            Err(error) => return udp_failure(&socket, error),
         }
     }
     Ok(UdpOutcome::TimedOut)
@@ -250,6 +261,7 @@ fn bound_socket(netns: &Netns, ends: &Ends, kind: SockType) -> Result<OwnedFd, P
     netns.run(|| {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let socket = socket(family(to), kind, flags, None).map_err(refused("making a socket"))?;
+        errors::keep(&socket, ends.destination, true)?;
         if ends.source.is_some() || ends.source_port.is_some() {
             let source =
                 SocketAddr::new(ends.source.unwrap_or(unspecified(to)), ends.source_port.unwrap_or(0));
@@ -285,18 +297,24 @@ fn wait(socket: impl AsFd, interest: PollFlags, deadline: Instant) -> Result<boo
     }
 }
 
-fn tcp_failure(errno: Errno) -> Result<TcpOutcome, ProbeError> {
+fn tcp_failure(socket: &OwnedFd, errno: Errno) -> Result<TcpOutcome, ProbeError> {
     match errno {
-        Errno::ECONNREFUSED => Ok(TcpOutcome::Refused),
+        // The kernel has one word for both.
+        Errno::ECONNREFUSED => Ok(match errors::port_unreachable_by(socket) {
+            Some(by) => TcpOutcome::PortUnreachable { by },
+            None => TcpOutcome::Refused,
+        }),
         Errno::ETIMEDOUT => Ok(TcpOutcome::TimedOut),
         errno if is_unreachable(errno) => Ok(TcpOutcome::Unreachable(errno)),
         errno => Err(refused("connecting")(errno)),
     }
 }
 
-fn udp_failure(error: io::Error) -> Result<UdpOutcome, ProbeError> {
+fn udp_failure(socket: &impl AsRawFd, error: io::Error) -> Result<UdpOutcome, ProbeError> {
     match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::ECONNREFUSED) => Ok(UdpOutcome::PortUnreachable),
+        Some(Errno::ECONNREFUSED) => {
+            Ok(UdpOutcome::PortUnreachable { by: errors::port_unreachable_by(socket) })
+        }
         Some(errno) if is_unreachable(errno) => Ok(UdpOutcome::Unreachable(errno)),
         _ => Err(refused_io("sending a datagram")(error)),
     }

@@ -7,14 +7,14 @@ use vpclab_model::{Document, Syntax};
 
 use crate::{Network, quickstart, yaml};
 
-fn file(tests: &str) -> TestFile {
+pub(crate) fn file(tests: &str) -> TestFile {
     let document = Document::parse(&format!("tests:\n{tests}"), Syntax::Yaml).unwrap();
     TestFile::from_document(Path::new("shop.tests.yaml"), &document).unwrap()
 }
 
-fn told(network: &Network, tests: &str) -> Vec<String> {
-    match file(tests).check(&network.topology, &network.fabric) {
-        Ok(()) => Vec::new(),
+pub(crate) fn told(network: &Network, tests: &str) -> Vec<String> {
+    match file(tests).check(&network.document, &network.topology, &network.fabric) {
+        Ok(_) => Vec::new(),
         Err(error) => {
             assert_eq!(error.error.code, "InvalidTestFile");
             let line = |m: &vpclab_api::MistakeBody| {
@@ -69,7 +69,8 @@ fn every_end_port_and_protocol_that_does_not_exist_is_told_at_its_key() {
 fn all_mistakes_of_a_file_are_told_at_once() {
     let tests = "- {from: a, to: 'db-1:22', expect: denied}\n- {from: web-1, to: 'db-1:22', expect: denied, because: {resource: dbb}}\n\
                  - {from: web-1, to: 'db-1:99999', expect: denied}\n";
-    let error = file(tests).check(&quickstart().topology, &quickstart().fabric).unwrap_err();
+    let network = quickstart();
+    let error = file(tests).check(&network.document, &network.topology, &network.fabric).unwrap_err();
     let places: Vec<_> =
         error.error.mistakes.iter().map(|m| format!("{}.{}", m.resource, m.attribute)).collect();
     assert_eq!(places, ["tests[0].from", "tests[1].because.resource", "tests[2].to"]);

@@ -29,7 +29,7 @@ fn the_quickstart_tests_pass_at_explain_and_virtual() {
     let network = quickstart();
     let mut guests = VirtualProber::new(&network.topology);
     for prober in [None, Some(&mut guests as &mut dyn Prober)] {
-        for result in results(&network, &file.tests, prober) {
+        for result in results(&network, &file.tests().cloned().collect::<Vec<_>>(), prober) {
             assert!(result.passed, "{} at {:?}: {:#?}", result.name, result.level, result.failures);
         }
     }

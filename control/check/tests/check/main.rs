@@ -4,9 +4,11 @@
 
 mod answers;
 mod askable;
+mod everybody;
 mod gateway_refusals;
 mod gateway_ways;
 mod gateways;
+mod happenings;
 mod levels;
 mod lines;
 mod lint;
@@ -19,13 +21,15 @@ mod not_modelled;
 mod questions;
 mod remedies;
 mod reports;
+mod schema;
 mod sets;
 mod undeclared;
+mod ways;
 
 use std::path::PathBuf;
 
 use vpclab_api::{Answers, ApiError, Expected, ExplainRequest, Explained, Explanation, TestResult};
-use vpclab_check::{Because, Prober, TestCase, run};
+use vpclab_check::{Prober, Section, TestCase, run};
 use vpclab_engine::Fabric;
 use vpclab_model::{Document, Syntax, Topology};
 
@@ -40,6 +44,7 @@ fn yaml(text: &str) -> Network {
 }
 
 struct Network {
+    document: Document,
     topology: Topology,
     fabric: Fabric,
 }
@@ -49,7 +54,7 @@ impl Network {
         let topology =
             Topology::from_document(document, None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let fabric = Fabric::compile(&topology, None);
-        Self { topology, fabric }
+        Self { document: document.clone(), topology, fabric }
     }
 
     fn ask(&self, request: &ExplainRequest) -> Result<Explanation, ApiError> {
@@ -80,17 +85,16 @@ impl Network {
 }
 
 fn case(from: &str, to: &str, expected: Expected) -> TestCase {
-    TestCase {
-        name: format!("{from} → {to}"),
-        request: request(from, to),
-        expected,
-        because: Because::default(),
-        source_seen: None,
-    }
+    TestCase::new(from, to, expected)
+}
+
+/// Tests of the topology itself.
+fn unchanged(tests: &[TestCase]) -> Section {
+    Section { when: Vec::new(), tests: tests.to_vec() }
 }
 
 fn results(network: &Network, tests: &[TestCase], prober: Option<&mut dyn Prober>) -> Vec<TestResult> {
-    run(&network.topology, &network.fabric, "a.tests.json", tests, prober, |_| {})
+    run(&network.topology, &network.fabric, "a.tests.json", &unchanged(tests), prober, |_| {})
 }
 
 fn one(network: &Network, test: TestCase, prober: Option<&mut dyn Prober>) -> TestResult {

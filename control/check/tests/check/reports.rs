@@ -9,6 +9,7 @@ fn result(name: &str, failures: &[&str]) -> TestResult {
         name: name.to_owned(),
         level: Level::Virtual,
         passed: failures.is_empty(),
+        when: Vec::new(),
         expected: Expected::Denied,
         outcome: Some(Outcome::Dropped),
         failures: failures.iter().map(ToString::to_string).collect(),
@@ -77,8 +78,13 @@ fn a_test_that_could_not_run_is_counted_apart_and_is_junits_error() {
 fn a_level_that_cannot_be_had_leaves_every_test_not_run() {
     let test = |to: &str| crate::case("a", to, Expected::Denied);
     let mut shown = 0;
-    let results =
-        vpclab_check::not_run("a.json", &[test("b:1"), test("b:2")], Level::Live, "no root", |_| shown += 1);
+    let results = vpclab_check::not_run(
+        "a.json",
+        &crate::unchanged(&[test("b:1"), test("b:2")]),
+        Level::Live,
+        "no root",
+        |_| shown += 1,
+    );
     let report = summarise(Level::Live, results);
     assert_eq!((shown, report.passed, report::not_run(&report)), (2, 0, 2));
     assert_eq!(report.tests[0].failures, ["it could not run: no root"]);

@@ -11,6 +11,7 @@ use std::thread;
 
 use nix::sys::signal::{SigSet, Signal, raise};
 use vpclab_daemon::DownError;
+use vpclab_model::Document;
 
 use crate::output::{self, Failure};
 use crate::running::background::{self, Life};
@@ -21,6 +22,8 @@ use crate::running::up::not_down;
 pub(crate) struct Interruption {
     /// Whoever ends the lab has this until it is gone; a signal, until this process is.
     running: Arc<Mutex<Option<Running>>>,
+    /// A lab that is not as it was, and what it was.
+    altered: Arc<Mutex<Option<(String, Document)>>>,
 }
 
 /// A lab that lives as long as this value.
@@ -45,8 +48,7 @@ impl Interruption {
         };
         let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
         signals.thread_block().map_err(|error| failed(&error))?;
-        let running = Arc::default();
-        let interruption = Self { running };
+        let interruption = Self { running: Arc::default(), altered: Arc::default() };
         let to_end = interruption.clone();
         let wait = move || {
             // Interrupted by nothing, as all others are for other threads.
@@ -63,6 +65,12 @@ impl Interruption {
         drop(self.lock());
     }
 
+    /// Before this process ends by a signal, this lab becomes again what it was; a lab of the process's own goes anyhow.
+    pub(crate) fn puts_back(&self, lab: Option<(&str, &Document)>) {
+        let lab = lab.map(|(lab, own)| (lab.to_owned(), own.clone()));
+        *self.altered.lock().unwrap_or_else(PoisonError::into_inner) = lab;
+    }
+
     /// Removes the lab and ends this process by the signal.
     fn end(&self, signal: Signal, signals: SigSet) {
         // A second one does not wait for the end of the lab.
@@ -73,6 +81,11 @@ impl Interruption {
                 Ok(left) => output::aside(&output::warnings(&left)),
                 Err(failure) => output::failure(&failure.error, false),
             }
+        } else if let Some((lab, own)) = self.altered.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && let Err(failure) =
+                super::client(&lab).and_then(|client| client.apply(&own).map_err(super::failed))
+        {
+            output::failure(&failure.error, false);
         }
         let _ = raise(signal);
         // Whoever started this process has had it ignore the signal.

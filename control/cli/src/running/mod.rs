@@ -1,5 +1,6 @@
 //! How is the running lab spoken to?
 
+pub(crate) mod altered;
 pub(crate) mod apply;
 pub(crate) mod background;
 mod difference;

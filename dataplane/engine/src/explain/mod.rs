@@ -73,6 +73,9 @@ pub struct Explanation {
     pub elsewhere: Vec<Leg>,
     /// The guests on all ways that are walked which send on what is not theirs.
     pub middleboxes: BTreeSet<Middleboxes>,
+    /// Every other way that gateways may choose for the packets, there and back, where steps differ from those of
+    /// `forward` and `back`.
+    pub other_ways: Vec<(Vec<Step>, Vec<Step>)>,
 }
 
 /// The guests on one way that send on what is not theirs, each by the interfaces where it takes and sends.
@@ -160,6 +163,7 @@ fn unaddressable(fabric: &Fabric, eni: EniIdx) -> Explanation {
         by_choice: false,
         sources: BTreeSet::new(),
         middleboxes: BTreeSet::new(),
+        other_ways: Vec::new(),
         elsewhere: Vec::new(),
     }
 }
@@ -349,6 +353,7 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
     let shown = fates.iter().position(Fate::is_denied);
     let shown = shown.or_else(|| fates.iter().position(|fate| !fate.denials.is_empty())).unwrap_or(0);
     let elsewhere = ends_elsewhere(&fates, shown);
+    let other_ways = other_ways(&fates, shown);
     match fates.into_iter().nth(shown) {
         Some(fate) => Explanation {
             reachable,
@@ -361,6 +366,7 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
             by_choice,
             sources,
             middleboxes,
+            other_ways,
             elsewhere,
         },
         // No packet was asked about: nothing passes and nothing is denied.
@@ -375,6 +381,7 @@ fn summarise(fates: Vec<Fate>, inexhaustive: bool) -> Explanation {
             by_choice,
             sources,
             middleboxes,
+            other_ways,
             elsewhere,
         },
     }
@@ -393,6 +400,26 @@ fn ends_elsewhere(fates: &[Fate], shown: usize) -> Vec<Leg> {
         }
     }
     elsewhere
+}
+
+/// The steps of the ways that packets of the shown one's class may take beside it. Filters aside all classes are
+/// forwarded alike, as routes know addresses only.
+fn other_ways(fates: &[Fate], shown: usize) -> Vec<(Vec<Step>, Vec<Step>)> {
+    let steps = |fate: &Fate| {
+        let back = fate.back.as_ref().map_or_else(Vec::new, |leg| leg.steps.clone());
+        (fate.forward.steps.clone(), back)
+    };
+    let Some(fate) = fates.get(shown) else { return Vec::new() };
+    let alike =
+        fates.iter().enumerate().filter(|(place, other)| *place != shown && other.class == fate.class);
+    let mut ways = vec![steps(fate)];
+    for (_, other) in alike {
+        let way = steps(other);
+        if !ways.contains(&way) {
+            ways.push(way);
+        }
+    }
+    ways.split_off(1)
 }
 
 /// A packet of `class` that opens a connection.

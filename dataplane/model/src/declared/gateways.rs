@@ -5,7 +5,7 @@ use crate::log::{Log, Place};
 use crate::name::{EgressOnlyInternetGatewayName, NatGatewayName, VpcPeeringConnectionName};
 use crate::reader::{Given, List, Reader};
 use crate::resources::{ConnectivityType, Labels, PeeringState};
-use crate::shape::{Account, Region};
+use crate::shape::{Account, Region, Works};
 
 /// An egress-only internet gateway as written.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct DeclaredNatGateway {
     pub(crate) allocation: Given<String>,
     pub(crate) secondary_allocations: List<String>,
     pub(crate) max_drain_duration_seconds: Given<i64>,
+    /// Whether it is declared as one that works.
+    pub(crate) works: Given<Works>,
     pub(crate) labels: Labels,
 }
 
@@ -47,6 +49,7 @@ impl DeclaredNatGateway {
             allocation: reader.take(&["allocation", "allocation_id", "eip"]),
             secondary_allocations,
             max_drain_duration_seconds: reader.number(&["max_drain_duration_seconds"], 1..=4000),
+            works: reader.take(&["state"]),
             labels: reader.labels(),
         }
     }

@@ -39,7 +39,9 @@ pub(super) fn claims(
             cx.log.report(&declared.interface.at, "InvalidParameterValue", problem, remedy);
             continue;
         }
-        let state = if eni.private_ips().count() < count {
+        let state = if declared.works.value().is_some_and(|works| !works.0) {
+            failed("InternalError", "it is declared as one that has failed".to_owned())
+        } else if eni.private_ips().count() < count {
             // NAT-17, ERR-36
             failed(
                 "InsufficientFreeAddressesInSubnet",

@@ -1,0 +1,228 @@
+//! Which tests does an entry of a file's list stand for?
+//!
+//! One, a matrix of them, or a group with what happens first. What always holds: a key that a kind of entry does not know
+//! is a mistake, and an entry with a mistake still tells all its others.
+
+use std::path::Path;
+
+use serde_json::Value;
+use vpclab_api::{Expected, ExplainRequest};
+use vpclab_model::Mistake;
+
+use super::reader::{Reader, describe, mistake};
+use super::{Change, Section, TestCase, Way, matrix, when};
+
+/// The keys of a test.
+pub(super) const TEST_KEYS: [&str; 15] = [
+    "name",
+    "from",
+    "to",
+    "expect",
+    "because",
+    "source_seen",
+    "path",
+    "return_path",
+    "not_path",
+    "both_directions",
+    "port",
+    "protocol",
+    "family",
+    "source_port",
+    "when",
+];
+/// The keys of a test that says who only may ask.
+pub(super) const ONLY_KEYS: [&str; 8] =
+    ["name", "to", "only", "port", "protocol", "family", "source_port", "when"];
+/// The keys of a group of tests.
+pub(super) const GROUP_KEYS: [&str; 2] = ["when", "tests"];
+
+/// Reads lists of tests.
+pub(super) struct Entries<'a> {
+    folder: &'a Path,
+    log: &'a mut Vec<Mistake>,
+    /// What has been read.
+    pub(super) sections: Vec<Section>,
+}
+
+impl<'a> Entries<'a> {
+    pub(super) fn new(folder: &'a Path, log: &'a mut Vec<Mistake>) -> Self {
+        Self { folder, log, sections: Vec::new() }
+    }
+
+    /// Reads `list`, which stands at `key`; its tests are about the network after `before`.
+    pub(super) fn read(&mut self, list: &[Value], key: &str, before: &[Change]) {
+        for (place, entry) in list.iter().enumerate() {
+            let at = format!("{key}[{place}]");
+            let Value::Object(object) = entry else {
+                let problem = format!("{} is not a map", describe(entry));
+                mistake(self.log, &at, "", problem, "give a map of attributes");
+                continue;
+            };
+            let mut reader = Reader { log: self.log, at: at.clone(), object };
+            let mut changes = before.to_vec();
+            changes.extend(when::read(&mut reader, self.folder));
+            if object.contains_key("tests") {
+                reader.check_keys(&GROUP_KEYS, "a group of tests");
+                let tests = reader.tests("the group holds no test");
+                self.read(tests, &format!("{at}.tests"), &changes);
+                continue;
+            }
+            let tests = if object.contains_key("matrix") {
+                matrix::tests(&mut reader)
+            } else if object.contains_key("only") {
+                only(&mut reader).into_iter().collect()
+            } else {
+                single(&mut reader).into_iter().collect()
+            };
+            self.add(changes, object.contains_key("name"), tests);
+        }
+    }
+
+    fn add(&mut self, when: Vec<Change>, is_named: bool, mut tests: Vec<TestCase>) {
+        let happens: Vec<String> = when.iter().map(Change::words).collect();
+        if !happens.is_empty() && !is_named {
+            // Two questions that differ in nothing else are two tests.
+            for test in &mut tests {
+                test.name = format!("{}, when {}", test.name, happens.join(" and "));
+            }
+        }
+        let is_same = |section: &Section| {
+            section.when.iter().map(|change| &change.event).eq(when.iter().map(|change| &change.event))
+        };
+        match self.sections.last_mut().filter(|section| is_same(section)) {
+            Some(section) => section.tests.extend(tests),
+            None if tests.is_empty() => {}
+            None => self.sections.push(Section { when, tests }),
+        }
+    }
+}
+
+/// What tests of all kinds say beside the ends.
+pub(super) fn beside(reader: &mut Reader<'_, '_>, from: String, to: String) -> ExplainRequest {
+    ExplainRequest {
+        from,
+        to,
+        port: reader.port("port"),
+        protocol: reader.text_or_number("protocol"),
+        source_port: reader.port("source_port"),
+        family: reader.family(),
+    }
+}
+
+/// A test; none if what it needs most is missing or wrong, which has been noted then.
+fn single(reader: &mut Reader<'_, '_>) -> Option<TestCase> {
+    reader.check_keys(&TEST_KEYS, "a test");
+    let from = reader.required("from", "an end such as \"web-1\"");
+    let to = reader.required("to", "an end such as \"db-1:5432/tcp\"");
+    let expected = reader.required("expect", "\"allowed\" or \"denied\"");
+    let expected = expected.and_then(|word| {
+        let expected = word_of(&word);
+        if expected.is_none() {
+            let problem = format!("\"{word}\" is not an answer");
+            reader.mistake("expect", problem, "give \"allowed\" or \"denied\"");
+        }
+        expected
+    });
+    let name = reader.text("name");
+    let request = beside(reader, from.clone().unwrap_or_default(), to.clone().unwrap_or_default());
+    let because = reader.because();
+    let source_seen = reader.address("source_seen");
+    let path = Way {
+        forward: reader
+            .texts("path", "names of resources in the order they are passed, as in [\"nat\", \"igw\"]"),
+        back: reader.texts("return_path", "names of resources in the order they are passed"),
+        never: reader.texts("not_path", "names of resources, as in [\"igw\"]"),
+    };
+    let both_directions = reader.flag("both_directions");
+    if expected == Some(Expected::Allowed) && because.is_some() {
+        reader.mistake(
+            "because",
+            "only a denied test has a reason",
+            "remove `because`, or expect \"denied\"",
+        );
+    }
+    if expected == Some(Expected::Denied) {
+        if source_seen.is_some() {
+            let remedy = "remove `source_seen`, or expect \"allowed\"";
+            reader.mistake("source_seen", "nobody sees a denied packet", remedy);
+        }
+        for (key, names) in [("path", &path.forward), ("return_path", &path.back), ("not_path", &path.never)]
+        {
+            if !names.is_empty() {
+                let remedy = format!("say what denies it in `because`, or remove `{key}`");
+                reader.mistake(key, "a denied packet has no way", &remedy);
+            }
+        }
+    }
+    if both_directions {
+        let one_way = [
+            ("because", because.is_some()),
+            ("source_seen", source_seen.is_some()),
+            ("path", !path.forward.is_empty()),
+            ("return_path", !path.back.is_empty()),
+        ];
+        for (key, is_given) in one_way {
+            if is_given {
+                let problem = format!("`{key}` is about one direction, and the test about both");
+                reader.mistake(key, problem, "write a test for each direction");
+            }
+        }
+    }
+    let (Some(_), Some(_), Some(expected)) = (from, to, expected) else { return None };
+    let name =
+        name.unwrap_or_else(|| name_of(&request).replacen('→', if both_directions { "↔" } else { "→" }, 1));
+    Some(TestCase {
+        name,
+        at: reader.at.clone(),
+        request,
+        expected,
+        only: Vec::new(),
+        because: because.unwrap_or_default(),
+        source_seen,
+        path,
+        both_directions,
+    })
+}
+
+/// A test that says who only may ask.
+fn only(reader: &mut Reader<'_, '_>) -> Option<TestCase> {
+    reader.check_keys(&ONLY_KEYS, "a test of who only may ask");
+    let to = reader.required("to", "an end such as \"db-1:5432/tcp\"");
+    let name = reader.text("name");
+    let request = beside(reader, "*".to_owned(), to.clone().unwrap_or_default());
+    if reader.given("only").is_none() {
+        reader.mistake("only", "nobody is named", "give the names of all who may, or [] where nobody may");
+    }
+    let only = reader.texts("only", "the names of all who may, as in [\"app\"], or [] where nobody may");
+    let to = to?;
+    let who = if only.is_empty() { "nobody".to_owned() } else { format!("only {}", only.join(", ")) };
+    let name = name.unwrap_or_else(|| name_of(&ExplainRequest { from: who, to, ..request.clone() }));
+    let test = TestCase::new("*", "", Expected::Only);
+    Some(TestCase { name, at: reader.at.clone(), request, only, ..test })
+}
+
+/// The answer that a word means.
+pub(super) fn word_of(word: &str) -> Option<Expected> {
+    match word {
+        "allowed" => Some(Expected::Allowed),
+        "denied" => Some(Expected::Denied),
+        _ => None,
+    }
+}
+
+/// What a test is called that was given no name: all that its question says, so that no two questions share one.
+pub(super) fn name_of(request: &ExplainRequest) -> String {
+    let ExplainRequest { from, to, port, protocol, source_port, family } = request;
+    let beside = [
+        port.map(|port| format!("port {port}")),
+        protocol.as_ref().map(|protocol| format!("protocol {protocol}")),
+        source_port.map(|port| format!("source port {port}")),
+        family.map(|family| format!("IPv{family}")),
+    ];
+    let beside: Vec<String> = beside.into_iter().flatten().collect();
+    if beside.is_empty() {
+        format!("{from} → {to}")
+    } else {
+        format!("{from} → {to} ({})", beside.join(", "))
+    }
+}
