@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 
 use vpclab_api::{
-    ApiError, Assumed, Blocker, ExplainRequest, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd, OtherWay,
-    QuestionEnd, Step, Unmodelled,
+    ApiError, Assumed, Blocker, ExplainRequest, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd,
+    OtherWay, QuestionEnd, Step, Unmodelled,
 };
 use vpclab_engine::explain::{End, EndError, Ends, NAT_PORTS, TrafficQuestion, ask, resolve};
 use vpclab_engine::plan::Egress;
