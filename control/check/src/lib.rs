@@ -3,6 +3,7 @@
 //! Questions in words, answers for people and for programs, and test files. The forwarding itself is the engine's:
 //! nothing here knows a rule of it.
 
+mod analyse;
 mod answer;
 mod askable;
 mod beyond;
@@ -31,6 +32,7 @@ mod tree;
 mod undeclared;
 mod words;
 
+pub use analyse::{analyse, write};
 pub use answer::{answer, explain};
 pub use guests::VirtualProber;
 pub use live::{AskCounters, LiveProber};
