@@ -3,12 +3,13 @@
 //! Questions in words, answers for people and for programs, and test files. The forwarding itself is the engine's:
 //! nothing here knows a rule of it.
 
-mod analyse;
+pub mod analyse;
 mod answer;
 mod askable;
 mod beyond;
 mod chained;
 mod codes;
+pub mod diff;
 mod ends;
 mod evidence;
 mod explain;
@@ -32,8 +33,9 @@ mod tree;
 mod undeclared;
 mod words;
 
-pub use analyse::{analyse, write};
+pub use analyse::analyse;
 pub use answer::{answer, explain};
+pub use diff::diff;
 pub use guests::VirtualProber;
 pub use live::{AskCounters, LiveProber};
 pub use map::map;

@@ -302,7 +302,7 @@ fn customer_hosts(names: Names<'_>) -> Vec<NamedEnd> {
     .collect()
 }
 
-pub(crate) fn instances(
+fn instances(
     names: Names<'_>,
     side: Side,
     is_meant: impl Fn(&str) -> bool,

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Attach(Attach),
     Detach(Detach),
     Explain(Explain),
+    Analyse(Analyse),
+    Diff(Diff),
     Test(Test),
     Map(Map),
     Counters(Counters),
@@ -278,6 +280,105 @@ pub(crate) struct Explain {
     pub source: Source,
     #[command(flatten)]
     pub format: Format,
+}
+
+/// Who reaches whom, by which traffic?
+///
+/// The exact sets of protocols, ports and sources that pass in full, request and reply, out of the packet engine's own
+/// walks: of every pair of instances, declared hosts and the internet, or of some of them. What depends on something that
+/// is not modelled is told apart and never counted as passing.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+SET is an end as in `vpclab explain`, or a set of them: a subnet, a VPC, a security group,
+tag:KEY=VALUE, a CIDR block, `*` for every instance, `internet`, a gateway for whom it leads to.
+
+Examples:
+  vpclab analyse -t shop.json                              everybody with everybody
+  vpclab analyse --to db-1 -t shop.json                    what reaches db-1, and from where
+  vpclab analyse --from internet -t shop.json              what is open to the internet
+  vpclab analyse --by subnet -t shop.json                  from subnet to subnet
+  vpclab analyse --by group --markdown -t shop.json
+  vpclab analyse --csv -t shop.json > reach.csv            one line for each pair and port range
+  vpclab analyse --dot -t shop.json | dot -Tsvg > reach.svg
+
+Exit status: 0 whatever passes, 2 the question is wrong.")]
+pub(crate) struct Analyse {
+    /// Who asks; without it, everybody
+    #[arg(long, value_name = "SET")]
+    pub from: Option<String>,
+    /// Whom; without it, everybody
+    #[arg(long, value_name = "SET")]
+    pub to: Option<String>,
+    /// What a row is about
+    #[arg(long, value_enum, default_value_t = AnalyseBy::Instance)]
+    pub by: AnalyseBy,
+    /// The address family, 4 or 6; without it, both
+    #[arg(long)]
+    pub family: Option<u8>,
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub output: Matrix,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnalyseBy {
+    /// Single hosts; those who fare alike share a row
+    Instance,
+    /// The subnets they are in
+    Subnet,
+    /// The security groups they are in
+    Group,
+}
+
+/// How to print a matrix.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(multiple = false)]
+pub(crate) struct Matrix {
+    /// Print JSON, the control API's own types
+    #[arg(long)]
+    pub json: bool,
+    /// Print CSV, a line for each pair and range of ports
+    #[arg(long)]
+    pub csv: bool,
+    /// Print a table in Markdown
+    #[arg(long)]
+    pub markdown: bool,
+    /// Print a graph for Graphviz
+    #[arg(long)]
+    pub dot: bool,
+}
+
+/// What changes in connectivity between two topologies?
+///
+/// Of every pair of ends of either topology, by name: which traffic passes in the new one and did not in the old one,
+/// which does no longer, and by which rules. Those who change alike share a row.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  vpclab diff main.json branch.json
+  vpclab diff main.json branch.json --markdown > comment.md      for a pull request
+
+Exit status: 0 nothing changes, 1 something changes or may change, 2 a file is wrong.")]
+pub(crate) struct Diff {
+    /// The topology as it was, JSON or YAML
+    pub old: PathBuf,
+    /// The topology as it is to be
+    pub new: PathBuf,
+    #[command(flatten)]
+    pub output: Review,
+}
+
+/// How to print what changes.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(multiple = false)]
+pub(crate) struct Review {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print Markdown
+    #[arg(long)]
+    pub markdown: bool,
 }
 
 /// Run reachability tests

@@ -149,7 +149,7 @@ fn classes(alike: &mut Alike<'_>, ends: &[NamedEnd]) -> (Vec<usize>, Vec<Members
 }
 
 /// The answer to each job, by as many threads as there are processors.
-fn walked<J: Sync, A: Send>(jobs: &[J], answer: impl Fn(&J) -> A + Sync) -> Vec<A> {
+pub(crate) fn walked<J: Sync, A: Send>(jobs: &[J], answer: impl Fn(&J) -> A + Sync) -> Vec<A> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.min(MOST_THREADS).min(jobs.len() / 32);
     if threads < 2 {

@@ -8,12 +8,14 @@
 mod alike;
 pub(crate) mod fare;
 pub(crate) mod matrix;
+pub(crate) mod phrase;
 pub(crate) mod rows;
 mod sets;
 pub(crate) mod told;
 pub(crate) mod traffic;
-pub mod write;
+pub(crate) mod write;
 
+pub use self::write::{csv, dot, markdown, table};
 use vpclab_api::{AnalyseRequest, Analysis, AnalysisEnd, ApiError, Assumed, By, Level, Pairs};
 use vpclab_engine::explain::End;
 use vpclab_engine::Fabric;
@@ -69,17 +71,15 @@ fn side(names: Names<'_>, text: Option<&str>, side: Side) -> Result<ends::Ends, 
             Refusal::Said(error) => error,
             Refusal::Unknown => names.unknown(text),
         }),
-        None => everybody(names, side),
+        None => Ok(everybody(names, side)),
     }
 }
 
 /// Every instance, whatever else has interfaces, every declared host, and the internet.
-pub(crate) fn everybody(names: Names<'_>, side: Side) -> Result<ends::Ends, ApiError> {
-    let instances = named_sets::instances(names, side, |_| true);
-    let mut members = instances.map_err(|refusal| match refusal {
-        Refusal::Said(error) => error,
-        Refusal::Unknown => invalid("there is nobody to ask"),
-    })?;
+pub(crate) fn everybody(names: Names<'_>, side: Side) -> ends::Ends {
+    // One without an interface neither sends nor receives, and is no mistake.
+    let of_instances = names.topology.instances.keys().filter_map(|name| names.instance(name, side).ok());
+    let mut members: Vec<NamedEnd> = of_instances.flat_map(|ends| ends.members).collect();
     members.extend(named_sets::interfaces(names, side, |_, eni| {
         eni.attachment.is_none() && eni.interface_type != InterfaceType::Interface
     }));
@@ -93,7 +93,7 @@ pub(crate) fn everybody(names: Names<'_>, side: Side) -> Result<ends::Ends, ApiE
         }
     }
     members.push(NamedEnd::new("internet", EndKind::Internet, End::Internet));
-    Ok(ends::Ends { members, set: None, between_vpcs: false })
+    ends::Ends { members, set: None, between_vpcs: false }
 }
 
 /// The answer without its rows.
