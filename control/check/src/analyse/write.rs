@@ -313,7 +313,9 @@ pub fn dot(analysis: &Analysis) -> String {
         }
     } else {
         let ends: BTreeSet<&str> = analysis.from.iter().chain(&analysis.to).map(|end| end.name.as_str()).collect();
-        ends.iter().for_each(|end| drop(writeln!(text, "  {};", quoted(end))));
+        for end in ends {
+            let _ = writeln!(text, "  {};", quoted(end));
+        }
         for set in analysis.sets.iter().filter(|set| set.says != SetVerdict::None) {
             let style = match set.says {
                 SetVerdict::All => "solid",
