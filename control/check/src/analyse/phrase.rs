@@ -1,5 +1,7 @@
 //! How are sets of packets and of ends read by a person?
 
+use std::collections::BTreeSet;
+
 use vpclab_api::{AnalysisEnd, Reach, Traffic};
 use vpclab_engine::explain::{Class, EPHEMERAL_PORTS, NAT_PORTS};
 use vpclab_model::PortRange;
@@ -8,8 +10,10 @@ use super::told;
 use super::traffic::Packets;
 use crate::words;
 
-/// So many names are written out, and one in place of a single further one.
-const MOST_NAMES: usize = 3;
+/// So many names, or runs of them, are written out.
+const MOST_NAMES: usize = 6;
+/// So many names that count on are told as the first and the last.
+const LEAST_RUN: usize = 3;
 /// How many boxes may be missing from everything for it to be told as everything but those.
 const MOST_MISSING: usize = 2;
 
@@ -116,11 +120,12 @@ fn phrase(class: &Class, ipv6: bool) -> (String, String, String) {
     }
 }
 
-/// Ends by name: all of them, or the first and how many more. `everybody` are those whom it could name.
+/// Ends by name: all of them, or the first and how many more. `everybody` are those whom it could name, and he who is
+/// asked alone is not among those who ask him.
 pub(crate) fn names(names: &[String], everybody: &[AnalysisEnd], but: &[String]) -> String {
-    let is_everybody = everybody.len() > MOST_NAMES && {
-        let rest = everybody.iter().filter(|end| !names.contains(&end.name));
-        let mut left_out = rest.map(|end| &end.name);
+    let is_everybody = names.len() >= MOST_NAMES && {
+        let named: BTreeSet<&String> = names.iter().collect();
+        let mut left_out = everybody.iter().map(|end| &end.name).filter(|name| !named.contains(name));
         left_out.all(|name| but.len() == 1 && but[0] == *name)
     };
     if is_everybody {
@@ -129,20 +134,63 @@ pub(crate) fn names(names: &[String], everybody: &[AnalysisEnd], but: &[String])
     some(names)
 }
 
-/// The first of these, and how many more.
+/// The first of these, and how many more. Names that count on are one, as in `web-1…9`.
 pub(crate) fn some(names: &[String]) -> String {
-    if names.len() <= MOST_NAMES + 1 {
-        return names.join(", ");
+    let runs = runs(names);
+    if runs.len() <= MOST_NAMES {
+        return runs.into_iter().map(|(told, _)| told).collect::<Vec<_>>().join(", ");
     }
-    format!("{} and {} more", names[..MOST_NAMES].join(", "), names.len() - MOST_NAMES)
+    let (told, counts): (Vec<String>, Vec<usize>) = runs.into_iter().take(MOST_NAMES - 1).unzip();
+    format!("{} and {} more", told.join(", "), names.len() - counts.iter().sum::<usize>())
 }
 
-/// The end of a row that is on the internet, with the addresses that the row is about.
-pub(crate) fn place(row: &Reach, is_told_apart: bool) -> Option<String> {
-    place_of(&row.addresses, is_told_apart)
+/// Names, those that count on as one, each with how many it stands for.
+fn runs(names: &[String]) -> Vec<(String, usize)> {
+    let mut numbered: Vec<(&str, Option<(&str, u64)>)> =
+        names.iter().map(|name| (name.as_str(), number(name))).collect();
+    numbered.sort_by(|(a, x), (b, y)| match (x, y) {
+        (Some(x), Some(y)) => x.cmp(y),
+        _ => a.cmp(b),
+    });
+    let counts_on = |a: &(&str, Option<(&str, u64)>), b: &(&str, Option<(&str, u64)>)| {
+        let is_next = |(stem, number): (&str, u64)| b.1 == Some((stem, number + 1));
+        a.1.is_some_and(is_next)
+    };
+    let mut runs = Vec::new();
+    for run in numbered.chunk_by(counts_on) {
+        match run {
+            [(first, _), .., (_, Some((_, last)))] if run.len() >= LEAST_RUN => {
+                runs.push((format!("{first}…{last}"), run.len()));
+            }
+            few => runs.extend(few.iter().map(|(name, _)| ((*name).to_owned(), 1))),
+        }
+    }
+    runs
 }
 
-/// The same, by the addresses. `is_told_apart` says whether another row is about some other addresses.
+/// What stands before the number at the end of a name, and the number. One that begins with 0 is part of the name.
+fn number(name: &str) -> Option<(&str, u64)> {
+    let digits = name.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let (stem, digits) = name.split_at(name.len() - digits);
+    if digits.is_empty() || digits.len() > 9 || digits.starts_with('0') {
+        return None;
+    }
+    Some((stem, digits.parse().ok()?))
+}
+
+/// The addresses of the internet that a row is about, in words, and whether they are of those who are asked.
+/// `is_told_apart` says whether another row is about some other addresses.
+pub(crate) fn place(row: &Reach, is_told_apart: bool) -> Option<(String, bool)> {
+    let is_of_asker = row.from.len() == 1 && is_outside(&row.from[0]);
+    Some((place_of(&row.addresses, is_told_apart)?, !is_of_asker))
+}
+
+/// Whether an end goes by addresses of the internet.
+pub(crate) fn is_outside(name: &str) -> bool {
+    name == "internet" || name.parse::<ipnet::IpNet>().is_ok()
+}
+
+/// Addresses of the internet in words, if there is something to say.
 pub(crate) fn place_of(addresses: &[String], is_told_apart: bool) -> Option<String> {
     if !addresses.is_empty() {
         return Some(format!("at {}", some(addresses)));
@@ -196,6 +244,21 @@ mod tests {
             ("", Packets::default()),
         ] {
             assert_eq!(packets(&meant, false), told);
+        }
+    }
+
+    #[test]
+    fn names_that_count_on_are_told_as_the_first_and_the_last() {
+        let of = |names: &[&str]| some(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        for (names, told) in [
+            (&["web-1", "web-10", "web-2", "web-3"][..], "web-1…3, web-10"),
+            (&["a", "b"], "a, b"),
+            (&["n1", "n2"], "n1, n2"),
+            (&["n01", "n02", "n03"], "n01, n02, n03"),
+            (&["a", "b", "c", "d", "e", "f", "g1", "g2", "g3"], "a, b, c, d, e and 4 more"),
+            (&[], ""),
+        ] {
+            assert_eq!(of(names), told);
         }
     }
 

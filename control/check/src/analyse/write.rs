@@ -62,11 +62,8 @@ fn rows(analysis: &Analysis, text: &mut String) {
         let rows: Vec<Vec<String>> = group
             .iter()
             .map(|row| {
-                let mut from = names(&row.from, &analysis.from, &row.to);
-                if let Some(place) = place(row, is_told_apart(group, row)) {
-                    from = format!("{from} {place}");
-                }
-                vec![from, packets(row, families)]
+                let (from, passes) = told(analysis, group, row, families);
+                vec![from, passes]
             })
             .collect();
         text.push_str(&columns(&rows, "  ", |_, _, cell| cell.to_owned()));
@@ -77,6 +74,17 @@ fn rows(analysis: &Analysis, text: &mut String) {
         let _ = writeln!(text, "\nnothing reaches anybody");
     } else if !nobody.is_empty() {
         let _ = writeln!(text, "\nnothing reaches  {}", some(&nobody));
+    }
+}
+
+/// Who asks in a row, and what passes; at which addresses stands where the internet does.
+fn told(analysis: &Analysis, group: &[Reach], row: &Reach, families: usize) -> (String, String) {
+    let from = names(&row.from, &analysis.from, &row.to);
+    let passes = packets(row, families);
+    match place(row, is_told_apart(group, row)) {
+        Some((place, true)) => (from, format!("{place}: {passes}")),
+        Some((place, false)) => (format!("{from} {place}"), passes),
+        None => (from, passes),
     }
 }
 
@@ -242,12 +250,8 @@ pub fn markdown(analysis: &Analysis) -> String {
         text.push_str("\n| to | from | passes |\n| --- | --- | --- |\n");
         for group in groups(analysis) {
             for row in group {
-                let mut from = names(&row.from, &analysis.from, &row.to);
-                if let Some(place) = place(row, is_told_apart(group, row)) {
-                    from = format!("{from} {place}");
-                }
+                let (from, passes) = told(analysis, group, row, families);
                 let to = names(&row.to, &analysis.to, &row.from);
-                let passes = packets(row, families);
                 let _ = writeln!(text, "| {} | {} | {} |", cell(&to), cell(&from), cell(&passes));
             }
         }
@@ -297,7 +301,7 @@ pub fn dot(analysis: &Analysis) -> String {
             for row in group {
                 let style = if row.passes.is_empty() { ", style=dotted" } else { "" };
                 let mut label = packets(row, families);
-                if let Some(place) = place(row, is_told_apart(group, row)) {
+                if let Some((place, _)) = place(row, is_told_apart(group, row)) {
                     label = format!("{place}: {label}");
                 }
                 for from in nodes.iter().filter(|node| row.from.contains(&node[0])) {

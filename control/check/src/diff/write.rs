@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use vpclab_api::{AnalysisEnd, ChangeKind, ChangedPairs, ChangedReach, Diff};
 
-use crate::analyse::phrase::{families, names, place_of, some, traffic};
+use crate::analyse::phrase::{families, is_outside, names, place_of, some, traffic};
 use crate::analyse::write::cell;
 use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint};
 
@@ -137,9 +137,8 @@ fn ends(diff: &Diff, row: &ChangedReach) -> (String, String) {
             other.from == row.from && other.to == row.to && !other.addresses.is_empty()
         });
     let place = place_of(&row.addresses, is_told_apart).map(|place| format!(" {place}")).unwrap_or_default();
-    let is_internet = |names: &[String]| names == ["internet"];
     let (mut from, mut to) = (names(&row.from, &[], &row.to), names(&row.to, &[], &row.from));
-    if is_internet(&row.from) {
+    if row.from.len() == 1 && is_outside(&row.from[0]) {
         from.push_str(&place);
     } else {
         to.push_str(&place);
