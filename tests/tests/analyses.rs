@@ -300,7 +300,7 @@ fn conversations_come_to_what_the_matrix_says() {
             continue;
         }
         let text = json!({ "topology": "x.json", "tests": tests }).to_string();
-        let document = Document::parse(&text).unwrap();
+        let document = Document::parse(&text, vpclab_model::Syntax::Json).unwrap();
         let file = TestFile::from_document(Path::new("x.tests.json"), &document).unwrap();
         let mut guests = VirtualProber::new(&topology);
         for result in run(&topology, &fabric, &name, &file.tests, Some(&mut guests), |_| {}) {

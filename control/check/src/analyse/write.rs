@@ -16,9 +16,15 @@ const HEADER_OF_PAIRS: &str = "from,to,addresses,verdict,family,protocol,ports,s
 const HEADER_OF_SETS: &str =
     "from,to,says,pairs,pass,unknown,verdict,family,protocol,ports,source_ports,nat_ports";
 
+/// What is said of a topology in which nobody could ask anybody.
+const NOBODY: &str = "there is nobody to ask about: no instances and no hosts beside the internet";
+
 /// The answer as text with ANSI colours; the printer takes them off where they are not wanted.
 pub fn table(analysis: &Analysis) -> String {
     let mut text = format!("{}\n", summary(analysis));
+    if analysis.pairs.all == 0 {
+        return text;
+    }
     if analysis.by == By::Instance {
         rows(analysis, &mut text);
     } else {
@@ -39,6 +45,9 @@ pub fn table(analysis: &Analysis) -> String {
 
 fn summary(analysis: &Analysis) -> String {
     let Pairs { all, pass, unknown } = analysis.pairs;
+    if all == 0 {
+        return paint(STRONG, NOBODY);
+    }
     let pairs = if all == 1 { "pair" } else { "pairs" };
     let mut summary = format!("something passes between {pass} of {all} {pairs}");
     if unknown > 0 {
@@ -242,6 +251,9 @@ fn field(text: &str) -> String {
 pub fn markdown(analysis: &Analysis) -> String {
     let families = families_of(analysis);
     let Pairs { all, pass, .. } = analysis.pairs;
+    if all == 0 {
+        return format!("T{}.\n", &NOBODY[1..]);
+    }
     let mut text = format!("Something passes between {pass} of {all} pairs.\n");
     if analysis.by == By::Instance {
         if analysis.reach.is_empty() {

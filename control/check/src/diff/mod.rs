@@ -8,7 +8,7 @@ mod change;
 mod reason;
 pub(crate) mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use vpclab_api::{AnalysisEnd, ChangeKind, ChangedPairs, ChangedReach, Diff, Level};
 use vpclab_engine::Fabric;
@@ -29,6 +29,8 @@ pub(crate) struct State<'t> {
     pub(crate) topology: &'t Topology,
     pub(crate) fabric: Fabric,
     pub(crate) matrix: Matrix,
+    /// Every rule, entry and route, in words.
+    pub(crate) rules: HashSet<String>,
 }
 
 /// An end of either topology: its class in each that has it.
@@ -136,7 +138,8 @@ impl<'t> State<'t> {
         let (from, to) = (everybody(names, Side::From).members, everybody(names, Side::To).members);
         let ends = Ends { from, to, between_vpcs: false, ipv6: None };
         let matrix = matrix(&fabric, topology, ends);
-        Self { topology, fabric, matrix }
+        let rules = reason::rules(&fabric, topology);
+        Self { topology, fabric, matrix, rules }
     }
 
     fn place(&self, from: Option<usize>, to: Option<usize>) -> Option<usize> {

@@ -4,11 +4,16 @@
 //! pass, and the rules that only the other topology's way has. Names of the ends are left out, so that those who change by
 //! the same rule share a row.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
+use ipnet::IpNet;
 use vpclab_engine::explain::{Class, Fate, TrafficQuestion};
-use vpclab_engine::{Direction, DropReason, Fabric, GroupDecision, Step};
-use vpclab_model::{RouteState, Topology};
+use vpclab_engine::{
+    Direction, DropReason, Fabric, GroupDecision, RouteTarget, SecurityGroupIdx, Step,
+};
+use vpclab_model::{
+    NetworkAclEntry, NetworkAclName, RouteState, RouteTableName, Topology, TransitGatewayRouteTableName,
+};
 
 use super::State;
 use super::change::Change;
@@ -21,6 +26,9 @@ use crate::{internet, words};
 
 /// So many boxes of what changes are looked up.
 const MOST_BOXES: usize = 8;
+
+/// How a rule of a security group begins.
+const OF_GROUP: &str = "security group ";
 
 /// What decided, and what decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -40,15 +48,76 @@ pub(crate) fn reason(old: &State<'_>, new: &State<'_>, from: &str, to: &str, cha
                 let (denied, allowed) = if gains { (&then_told, &now_told) } else { (&now_told, &then_told) };
                 let denials = denied.denies.iter().cloned();
                 let known: BTreeSet<&String> = denied.allows.iter().collect();
-                let rules = allowed.allows.iter().filter(|rule| !known.contains(rule)).cloned();
+                let rules = allowed.allows.iter().filter(|rule| !known.contains(rule)).cloned().collect();
+                let rules = decisive(rules, if gains { old } else { new }, denied.is_asked);
                 let (before, after) = (&mut reason.before, &mut reason.after);
                 let (of_denials, of_rules) = if gains { (before, after) } else { (after, before) };
                 denials.for_each(|told| push(of_denials, told));
-                rules.for_each(|told| push(of_rules, told));
+                rules.into_iter().for_each(|told| push(of_rules, told));
             }
         }
     }
     reason
+}
+
+/// Of the rules that only one topology's way has, those that only that topology has, if there are any: the others were
+/// there, and the packet did not come so far. Where an end is new or gone every rule on the way is such, and the groups'
+/// say most.
+fn decisive(rules: Vec<String>, other: &State<'_>, is_asked: bool) -> Vec<String> {
+    let (changed, others): (Vec<String>, Vec<String>) =
+        rules.into_iter().partition(|rule| !other.rules.contains(rule));
+    if !changed.is_empty() && is_asked {
+        return changed;
+    }
+    let of_groups = |rule: &String| is_asked || rule.starts_with(OF_GROUP);
+    changed.into_iter().chain(others).filter(of_groups).collect()
+}
+
+/// Every rule, entry and route of a topology as reasons tell them.
+pub(crate) fn rules(fabric: &Fabric, topology: &Topology) -> HashSet<String> {
+    let mut rules = HashSet::new();
+    for (index, group) in fabric.security_groups.iter() {
+        let Some(declared) = topology.security_groups.get(&group.name) else { continue };
+        for (direction, list) in [(Direction::Inbound, &declared.ingress), (Direction::Outbound, &declared.egress)] {
+            let places: BTreeSet<usize> = list.iter().map(|rule| rule.declared_at).collect();
+            rules.extend(places.into_iter().map(|place| group_rule(fabric, topology, index, direction, place)));
+        }
+    }
+    for (name, acl) in &topology.network_acls {
+        for (direction, list) in [(Direction::Inbound, &acl.ingress), (Direction::Outbound, &acl.egress)] {
+            rules.extend(list.iter().map(|entry| acl_entry(name, direction, entry)));
+        }
+    }
+    for (_, table) in fabric.route_tables.iter() {
+        let routes = table.routes.iter().filter(|route| route.state == RouteState::Active);
+        rules.extend(routes.map(|route| route_of(fabric, &table.name, route.destination, route.target)));
+    }
+    for (_, table) in fabric.transit_tables.iter() {
+        rules.extend(table.routes.iter().map(|route| transit_route(&table.name, route.destination)));
+    }
+    rules
+}
+
+fn group_rule(
+    fabric: &Fabric,
+    topology: &Topology,
+    group: SecurityGroupIdx,
+    direction: Direction,
+    declared_at: usize,
+) -> String {
+    format!("{OF_GROUP}{}", words::group_rule(fabric, topology, group, direction, declared_at))
+}
+
+fn acl_entry(name: &NetworkAclName, direction: Direction, entry: &NetworkAclEntry) -> String {
+    format!("network ACL {name} {} {}", words::direction(direction), words::acl_entry(direction, entry))
+}
+
+fn route_of(fabric: &Fabric, table: &RouteTableName, destination: IpNet, target: RouteTarget) -> String {
+    format!("route table {table} {destination} → {}", words::target(fabric, target))
+}
+
+fn transit_route(table: &TransitGatewayRouteTableName, destination: IpNet) -> String {
+    format!("transit gateway route table {table} {destination}")
 }
 
 fn push(all: &mut Vec<String>, told: String) {
@@ -66,6 +135,8 @@ struct Walks<'s, 't> {
 /// What decides about one packet.
 #[derive(Debug, Default)]
 struct Told {
+    /// Whether the topology has both ends.
+    is_asked: bool,
     allows: Vec<String>,
     denies: Vec<String>,
 }
@@ -83,7 +154,7 @@ impl<'s, 't> Walks<'s, 't> {
         let fate = self.fates.iter().find(|fate| !Packets::of([fate.class]).and(&wanted).is_empty());
         let Some(fate) = fate else { return Told::default() };
         let (fabric, topology) = (&self.state.fabric, self.state.topology);
-        let mut told = Told::default();
+        let mut told = Told { is_asked: true, ..Told::default() };
         for step in fate.forward.steps.iter().chain(fate.back.iter().flat_map(|leg| &leg.steps)) {
             if let Some(rule) = allows(fabric, topology, step) {
                 push(&mut told.allows, rule);
@@ -130,8 +201,7 @@ fn question(state: &State<'_>, from: &str, to: &str, ipv6: bool, change: &Change
 fn allows(fabric: &Fabric, topology: &Topology, step: &Step) -> Option<String> {
     match *step {
         Step::SecurityGroup { direction, decision: GroupDecision::Rule { group, declared_at, .. }, .. } => {
-            let rule = words::group_rule(fabric, topology, group, direction, declared_at);
-            Some(format!("security group {rule}"))
+            Some(group_rule(fabric, topology, group, direction, declared_at))
         }
         Step::NetworkAcl { network_acl, direction, rule: Some(number), allowed: true, .. } => {
             let name = &fabric.network_acls[network_acl].name;
@@ -141,19 +211,16 @@ fn allows(fabric: &Fabric, topology: &Topology, step: &Step) -> Option<String> {
                 Direction::Outbound => &acl.egress,
             };
             let entry = entries.iter().find(|entry| entry.rule_number == number)?;
-            let way = words::direction(direction);
-            Some(format!("network ACL {name} {way} {}", words::acl_entry(direction, entry)))
+            Some(acl_entry(name, direction, entry))
         }
         Step::Route { route_table, matched: Some((destination, target)) } => {
             let table = &fabric.route_tables[route_table];
             let route = table.routes.iter().find(|route| route.destination == destination);
             let works = route.is_none_or(|route| route.state == RouteState::Active);
-            let to = words::target(fabric, target);
-            works.then(|| format!("route table {} {destination} → {to}", table.name))
+            works.then(|| route_of(fabric, &table.name, destination, target))
         }
         Step::TransitRoute { table, matched: Some(destination), .. } => {
-            let name = &fabric.transit_tables[table].name;
-            Some(format!("transit gateway route table {name} {destination}"))
+            Some(transit_route(&fabric.transit_tables[table].name, destination))
         }
         _ => None,
     }
