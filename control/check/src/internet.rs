@@ -136,8 +136,7 @@ pub(crate) fn parts<T>(
     loop {
         let mut now_met = met.clone();
         let mut parts = Vec::new();
-        for (place, (host, stretches)) in
-            alike(fabric, topology, &met, ipv6, within).into_iter().enumerate()
+        for (place, (host, stretches)) in alike(fabric, topology, &met, ipv6, within).into_iter().enumerate()
         {
             let mut told = None;
             if place < MOST_RANGES {

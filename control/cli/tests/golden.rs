@@ -121,7 +121,10 @@ fn the_command_says_what_it_said() {
         ("analyse", vec!["analyse", "-t", "files/shop.yaml"]),
         ("analyse-quickstart", [&["analyse"][..], &t].concat()),
         ("analyse-to", vec!["analyse", "--to", "db-1", "-t", "files/shop.yaml"]),
-        ("analyse-from-internet", vec!["analyse", "--from", "internet", "--family", "4", "-t", "files/shop.yaml"]),
+        (
+            "analyse-from-internet",
+            vec!["analyse", "--from", "internet", "--family", "4", "-t", "files/shop.yaml"],
+        ),
         ("analyse-subnets", vec!["analyse", "--by", "subnet", "-t", "files/shop.yaml"]),
         ("analyse-groups-markdown", vec!["analyse", "--by", "group", "--markdown", "-t", "files/shop.yaml"]),
         ("analyse-markdown", vec!["analyse", "--markdown", "-t", "files/shop.yaml"]),

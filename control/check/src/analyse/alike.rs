@@ -202,13 +202,17 @@ impl<'f> Alike<'f> {
         let subnets = [&self.fabric.subnets[eni_a.subnet], &self.fabric.subnets[eni_b.subnet]];
         let (into, out) = (Direction::Inbound, Direction::Outbound);
         // Whose rules, and about whom.
-        let about_b = [(eni_a.policy, out), (eni_a.policy, into)].map(|(policy, way)| (policy, way, face_b, b));
-        let about_a = [(eni_b.policy, out), (eni_b.policy, into)].map(|(policy, way)| (policy, way, face_a, a));
-        let rules = [about_b, about_a].map(|of_end| of_end.map(|(policy, way, face, far)| self.rules(policy, way, face, far)));
+        let about_b =
+            [(eni_a.policy, out), (eni_a.policy, into)].map(|(policy, way)| (policy, way, face_b, b));
+        let about_a =
+            [(eni_b.policy, out), (eni_b.policy, into)].map(|(policy, way)| (policy, way, face_a, a));
+        let rules = [about_b, about_a]
+            .map(|of_end| of_end.map(|(policy, way, face, far)| self.rules(policy, way, face, far)));
         let acls = subnets.map(|subnet| subnet.network_acl);
         let about_b = [out, into].map(|way| self.entries(acls[0], way, face_b, b));
         let about_a = [out, into].map(|way| self.entries(acls[1], way, face_a, a));
-        let has = |eni: EniIdx| [false, true].map(|ipv6| self.fabric.enis[eni].primary_address(ipv6).is_some());
+        let has =
+            |eni: EniIdx| [false, true].map(|ipv6| self.fabric.enis[eni].primary_address(ipv6).is_some());
         let families = [has(a), has(b)];
         Some(Local {
             vpc: eni_a.vpc,
@@ -264,7 +268,13 @@ impl<'f> Alike<'f> {
         if policy_rules.unknown.is_some() {
             let unknown = policy_rules.unknown;
             let (by_group, for_everybody) = (false, false);
-            matches.push(Match { traffic: Traffic::All, families: [true; 2], by_group, for_everybody, unknown });
+            matches.push(Match {
+                traffic: Traffic::All,
+                families: [true; 2],
+                by_group,
+                for_everybody,
+                unknown,
+            });
         }
         matches.sort_unstable();
         matches.dedup();

@@ -134,7 +134,8 @@ fn of_internet(fabric: &Fabric, topology: &Topology, question: &Question, ipv6: 
     let mut known: Vec<(Fare, Vec<IpNet>)> = Vec::new();
     for part in parts {
         let fare = part.told.unwrap_or_else(|| {
-            let reason = "rules and routes tell more ranges of public addresses apart than are asked one by one";
+            let reason =
+                "rules and routes tell more ranges of public addresses apart than are asked one by one";
             let what = What {
                 resource: "internet".to_owned(),
                 kind: "internet".to_owned(),
@@ -175,9 +176,10 @@ fn fare(fabric: &Fabric, topology: &Topology, question: &Question) -> Option<(Fa
         Err(_) => return None,
     }
     let survey = walked(fabric, question)?;
-    let steps = survey.fates.iter().flat_map(|fate| {
-        fate.forward.steps.iter().chain(fate.back.iter().flat_map(|leg| &leg.steps))
-    });
+    let steps = survey
+        .fates
+        .iter()
+        .flat_map(|fate| fate.forward.steps.iter().chain(fate.back.iter().flat_map(|leg| &leg.steps)));
     let met = Met::of_steps(steps);
     Some((judge(fabric, topology, question, &survey), met))
 }

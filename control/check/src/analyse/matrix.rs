@@ -4,7 +4,7 @@
 //! once. The walks are shared among the processors. What always holds: the answer of a pair is that of its own walk, as
 //! the tests compare.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -38,6 +38,8 @@ pub(crate) struct Matrix {
     pub(crate) from: Vec<Members>,
     /// The classes of those who are asked.
     pub(crate) to: Vec<Members>,
+    /// The keys of both: classes with one key hold the same ends.
+    keys: [Vec<usize>; 2],
     /// For each class of askers and each class of asked the place of its cell; none where there is nobody else to ask.
     grid: Vec<Option<usize>>,
     /// Each differs from all others.
@@ -57,13 +59,15 @@ impl Matrix {
 
     /// How many pairs of ends two classes have.
     pub(crate) fn pairs(&self, fabric: &Fabric, from: usize, to: usize) -> usize {
+        let is_one_class = self.keys[0][from] == self.keys[1][to];
         let (from, to) = (&self.from[from], &self.to[to]);
         let all = from.len() * to.len();
         // Of ends that are alike only the very same one is nobody else.
         let own = match (from.len(), to.len()) {
             (1, 1) => usize::from(!self.ends.is_pair(fabric, from[0], to[0])),
+            _ if !is_one_class => 0,
             _ => {
-                let asked: std::collections::HashSet<_> = to.iter().map(|&to| key(&self.ends.to[to])).collect();
+                let asked: HashSet<_> = to.iter().map(|&to| key(&self.ends.to[to])).collect();
                 from.iter().filter(|&&from| asked.contains(&key(&self.ends.from[from]))).count()
             }
         };
@@ -113,9 +117,8 @@ pub(crate) fn matrix(fabric: &Fabric, topology: &Topology, ends: Ends) -> Matrix
             }));
         }
     }
-    let answers = walked(&jobs, |&(from, to)| {
-        cell(fabric, topology, &ends.from[from], &ends.to[to], ends.ipv6)
-    });
+    let answers =
+        walked(&jobs, |&(from, to)| cell(fabric, topology, &ends.from[from], &ends.to[to], ends.ipv6));
     // Equal answers are one.
     let mut cells = Vec::new();
     let mut places: HashMap<Cell, usize> = HashMap::new();
@@ -129,7 +132,7 @@ pub(crate) fn matrix(fabric: &Fabric, topology: &Topology, ends: Ends) -> Matrix
         })
         .collect();
     let grid = grid.into_iter().map(|job| job.map(|job| of_job[job])).collect();
-    Matrix { ends, from, to, grid, cells }
+    Matrix { ends, from, to, keys: [from_keys, to_keys], grid, cells }
 }
 
 /// The classes that ends fall into, each with its key, in the order of their first members.

@@ -17,8 +17,8 @@ pub(crate) mod write;
 
 pub use self::write::{csv, dot, markdown, table};
 use vpclab_api::{AnalyseRequest, Analysis, AnalysisEnd, ApiError, Assumed, By, Level, Pairs};
-use vpclab_engine::explain::End;
 use vpclab_engine::Fabric;
+use vpclab_engine::explain::End;
 use vpclab_model::{InterfaceType, Topology};
 
 use self::fare::Cell;
@@ -33,11 +33,7 @@ use crate::{ends, sets as named_sets};
 /// # Errors
 ///
 /// What is wrong with the question, with EC2's code for it.
-pub fn analyse(
-    fabric: &Fabric,
-    topology: &Topology,
-    request: &AnalyseRequest,
-) -> Result<Analysis, ApiError> {
+pub fn analyse(fabric: &Fabric, topology: &Topology, request: &AnalyseRequest) -> Result<Analysis, ApiError> {
     let names = Names { fabric, topology };
     let from = side(names, request.from.as_deref(), Side::From)?;
     let to = side(names, request.to.as_deref(), Side::To)?;
@@ -134,7 +130,8 @@ pub(crate) fn assumed(fabric: &Fabric) -> Vec<Assumed> {
     ];
     let sends_on = |(_, eni): (_, &vpclab_engine::Eni)| !eni.source_dest_check && eni.attachment.is_some();
     if fabric.enis.iter().any(sends_on) {
-        let assumption = "do what their `forwards` says with packets for others, without a firewall of their own";
+        let assumption =
+            "do what their `forwards` says with packets for others, without a firewall of their own";
         assumed.push(of("instances without source/destination check", assumption));
     }
     assumed

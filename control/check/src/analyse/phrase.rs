@@ -12,6 +12,8 @@ use crate::words;
 
 /// So many names, or runs of them, are written out.
 const MOST_NAMES: usize = 6;
+/// So many blocks of addresses are.
+const MOST_ADDRESSES: usize = 4;
 /// So many names that count on are told as the first and the last.
 const LEAST_RUN: usize = 3;
 /// How many boxes may be missing from everything for it to be told as everything but those.
@@ -193,7 +195,12 @@ pub(crate) fn is_outside(name: &str) -> bool {
 /// Addresses of the internet in words, if there is something to say.
 pub(crate) fn place_of(addresses: &[String], is_told_apart: bool) -> Option<String> {
     if !addresses.is_empty() {
-        return Some(format!("at {}", some(addresses)));
+        let more = match addresses.len().saturating_sub(MOST_ADDRESSES) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let first: Vec<&str> = addresses.iter().take(MOST_ADDRESSES).map(String::as_str).collect();
+        return Some(format!("at {}{more}", first.join(", ")));
     }
     is_told_apart.then(|| "elsewhere".to_owned())
 }

@@ -20,8 +20,7 @@ const ALL: &str = "all";
 pub(crate) fn traffic(packets: &Packets, ipv6: bool) -> Vec<Traffic> {
     let family = if ipv6 { 6 } else { 4 };
     if *packets == Packets::everything() {
-        let packets =
-            Partial { protocol: ALL.to_owned(), source_ports: None, nat_ports: None, ports: None };
+        let packets = Partial { protocol: ALL.to_owned(), source_ports: None, nat_ports: None, ports: None };
         return vec![Traffic { family, packets }];
     }
     let of_class = |class: &Class| {

@@ -77,8 +77,12 @@ fn rows(analysis: &Analysis, text: &mut String) {
             .collect();
         text.push_str(&columns(&rows, "  ", |_, _, cell| cell.to_owned()));
     }
-    let nobody: Vec<String> =
-        analysis.to.iter().map(|end| end.name.clone()).filter(|name| !reached.contains(name.as_str())).collect();
+    let nobody: Vec<String> = analysis
+        .to
+        .iter()
+        .map(|end| end.name.clone())
+        .filter(|name| !reached.contains(name.as_str()))
+        .collect();
     if nobody.len() == analysis.to.len() {
         let _ = writeln!(text, "\nnothing reaches anybody");
     } else if !nobody.is_empty() {
@@ -120,7 +124,8 @@ fn packets(row: &Reach, families: usize) -> String {
 }
 
 fn families_of(analysis: &Analysis) -> usize {
-    let rows = analysis.reach.iter().flat_map(|row| row.passes.iter().chain(&row.unknown).chain(&row.sometimes));
+    let rows =
+        analysis.reach.iter().flat_map(|row| row.passes.iter().chain(&row.unknown).chain(&row.sometimes));
     families(rows.chain(analysis.sets.iter().flat_map(|set| &set.any)))
 }
 
@@ -142,9 +147,13 @@ fn sets(analysis: &Analysis, text: &mut String) {
         ]
     }));
     text.push('\n');
-    text.push_str(&columns(&rows, "", |row, _, cell| {
-        if row == 0 { paint(FAINT, cell) } else { cell.to_owned() }
-    }));
+    text.push_str(&columns(
+        &rows,
+        "",
+        |row, _, cell| {
+            if row == 0 { paint(FAINT, cell) } else { cell.to_owned() }
+        },
+    ));
     let nothing = analysis.sets.len() - told.len();
     if nothing > 0 {
         let _ = writeln!(text, "\nnothing passes between the other {nothing} pairs of sets");
@@ -328,7 +337,8 @@ pub fn dot(analysis: &Analysis) -> String {
             }
         }
     } else {
-        let ends: BTreeSet<&str> = analysis.from.iter().chain(&analysis.to).map(|end| end.name.as_str()).collect();
+        let ends: BTreeSet<&str> =
+            analysis.from.iter().chain(&analysis.to).map(|end| end.name.as_str()).collect();
         for end in ends {
             let _ = writeln!(text, "  {};", quoted(end));
         }

@@ -158,7 +158,8 @@ mod tests {
     }
 
     fn cell(parts: &[(&[&str], Fare)]) -> Cell {
-        let part = |(blocks, fare): &(&[&str], Fare)| Part { ipv6: false, blocks: nets(blocks), fare: fare.clone() };
+        let part =
+            |(blocks, fare): &(&[&str], Fare)| Part { ipv6: false, blocks: nets(blocks), fare: fare.clone() };
         Cell { parts: parts.iter().map(part).collect() }
     }
 
@@ -195,6 +196,9 @@ mod tests {
         let [change] = told.as_slice() else { panic!("{told:?}") };
         assert_eq!(change.families[0].1.lost, tcp(1, 1));
         assert!(!change.blocks.iter().any(|block| block.contains(&nets(&["10.1.0.0/16"])[0])));
-        assert_eq!(within(&nets(&["10.0.0.0/8"]), &nets(&["10.1.0.0/16", "11.0.0.0/8"])), nets(&["10.1.0.0/16"]));
+        assert_eq!(
+            within(&nets(&["10.0.0.0/8"]), &nets(&["10.1.0.0/16", "11.0.0.0/8"])),
+            nets(&["10.1.0.0/16"])
+        );
     }
 }

@@ -61,7 +61,8 @@ pub fn diff(old: &Topology, new: &Topology) -> Diff {
             let Some((one, other)) = somebody_else(askers, asked) else { continue };
             let count = askers.names.len() * asked.names.len() - in_both(&askers.names, &asked.names);
             pairs.all += count;
-            let places = (old.place(askers.joint.old, asked.joint.old), new.place(askers.joint.new, asked.joint.new));
+            let places =
+                (old.place(askers.joint.old, asked.joint.old), new.place(askers.joint.new, asked.joint.new));
             let changed = known.entry(places).or_insert_with(|| {
                 let of = |state: &State<'_>, place: Option<usize>| match place {
                     Some(place) => state.matrix.cells[place].clone(),
@@ -108,7 +109,9 @@ pub fn diff(old: &Topology, new: &Topology) -> Diff {
         for (value, askers) in group.rows {
             let askers = names(&from, &askers);
             let (changes, reasons) = &values[value];
-            rows.extend(changes.iter().zip(reasons).map(|(change, reason)| row(change, reason, &askers, &asked)));
+            rows.extend(
+                changes.iter().zip(reasons).map(|(change, reason)| row(change, reason, &askers, &asked)),
+            );
         }
     }
     rows.sort_by_key(|row: &ChangedReach| row.kind);
@@ -194,7 +197,8 @@ fn in_both(a: &[String], b: &[String]) -> usize {
 }
 
 fn names(classes: &[Class], meant: &[usize]) -> Vec<String> {
-    let mut names: Vec<String> = meant.iter().flat_map(|class| classes[*class].names.iter().cloned()).collect();
+    let mut names: Vec<String> =
+        meant.iter().flat_map(|class| classes[*class].names.iter().cloned()).collect();
     names.sort();
     names
 }

@@ -8,9 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use ipnet::IpNet;
 use vpclab_engine::explain::{Class, Fate, TrafficQuestion};
-use vpclab_engine::{
-    Direction, DropReason, Fabric, GroupDecision, RouteTarget, SecurityGroupIdx, Step,
-};
+use vpclab_engine::{Direction, DropReason, Fabric, GroupDecision, RouteTarget, SecurityGroupIdx, Step};
 use vpclab_model::{
     NetworkAclEntry, NetworkAclName, RouteState, RouteTableName, Topology, TransitGatewayRouteTableName,
 };
@@ -78,9 +76,13 @@ pub(crate) fn rules(fabric: &Fabric, topology: &Topology) -> HashSet<String> {
     let mut rules = HashSet::new();
     for (index, group) in fabric.security_groups.iter() {
         let Some(declared) = topology.security_groups.get(&group.name) else { continue };
-        for (direction, list) in [(Direction::Inbound, &declared.ingress), (Direction::Outbound, &declared.egress)] {
+        for (direction, list) in
+            [(Direction::Inbound, &declared.ingress), (Direction::Outbound, &declared.egress)]
+        {
             let places: BTreeSet<usize> = list.iter().map(|rule| rule.declared_at).collect();
-            rules.extend(places.into_iter().map(|place| group_rule(fabric, topology, index, direction, place)));
+            rules.extend(
+                places.into_iter().map(|place| group_rule(fabric, topology, index, direction, place)),
+            );
         }
     }
     for (name, acl) in &topology.network_acls {
@@ -200,9 +202,9 @@ fn question(state: &State<'_>, from: &str, to: &str, ipv6: bool, change: &Change
 /// The rule by which a step lets a packet go on, if one does.
 fn allows(fabric: &Fabric, topology: &Topology, step: &Step) -> Option<String> {
     match *step {
-        Step::SecurityGroup { direction, decision: GroupDecision::Rule { group, declared_at, .. }, .. } => {
-            Some(group_rule(fabric, topology, group, direction, declared_at))
-        }
+        Step::SecurityGroup {
+            direction, decision: GroupDecision::Rule { group, declared_at, .. }, ..
+        } => Some(group_rule(fabric, topology, group, direction, declared_at)),
         Step::NetworkAcl { network_acl, direction, rule: Some(number), allowed: true, .. } => {
             let name = &fabric.network_acls[network_acl].name;
             let acl = topology.network_acls.get(name)?;
@@ -243,4 +245,3 @@ fn denies(fabric: &Fabric, reason: &DropReason) -> String {
         _ => words::tell(fabric, reason).message,
     }
 }
-

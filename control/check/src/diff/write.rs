@@ -75,7 +75,8 @@ pub fn markdown(diff: &Diff) -> String {
         text.push_str("| --- | --- | --- | --- | --- |\n");
         for row in rows.iter().take(MOST_ROWS) {
             let (from, to) = ends(diff, row);
-            let rules = |rules: &[String]| rules.iter().map(|rule| cell(rule)).collect::<Vec<_>>().join("<br>");
+            let rules =
+                |rules: &[String]| rules.iter().map(|rule| cell(rule)).collect::<Vec<_>>().join("<br>");
             let (before, after) = (rules(&row.before), rules(&row.after));
             let what = cell(&what(row, families));
             let _ = writeln!(text, "| {} | {} | {what} | {before} | {after} |", cell(&from), cell(&to));
@@ -106,7 +107,11 @@ fn summary(diff: &Diff) -> String {
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, verb)| {
-            let verb = if count == 1 { verb.replace("gain", "gains").replace("lose", "loses") } else { verb.to_owned() };
+            let verb = if count == 1 {
+                verb.replace("gain", "gains").replace("lose", "loses")
+            } else {
+                verb.to_owned()
+            };
             let verb = if count == 1 { verb.replace("may gains or loses", "may gain or lose") } else { verb };
             format!("{} {verb}", pairs(count))
         })
@@ -133,9 +138,10 @@ fn ends_names(ends: &[AnalysisEnd]) -> Vec<String> {
 /// Who to whom.
 fn ends(diff: &Diff, row: &ChangedReach) -> (String, String) {
     let is_told_apart = row.addresses.is_empty()
-        && diff.changes.iter().any(|other| {
-            other.from == row.from && other.to == row.to && !other.addresses.is_empty()
-        });
+        && diff
+            .changes
+            .iter()
+            .any(|other| other.from == row.from && other.to == row.to && !other.addresses.is_empty());
     let place = place_of(&row.addresses, is_told_apart).map(|place| format!(" {place}")).unwrap_or_default();
     let (mut from, mut to) = (names(&row.from, &[], &row.to), names(&row.to, &[], &row.from));
     if row.from.len() == 1 && is_outside(&row.from[0]) {

@@ -315,8 +315,7 @@ impl Cuts {
             }
             Class::Icmp { icmp_type, code } => {
                 let codes = cut_bytes(code, &self.icmp_codes);
-                let of_type =
-                    |icmp_type| codes.iter().map(move |&code| Class::Icmp { icmp_type, code });
+                let of_type = |icmp_type| codes.iter().map(move |&code| Class::Icmp { icmp_type, code });
                 cut_bytes(icmp_type, &self.icmp_types).into_iter().flat_map(of_type).collect()
             }
             Class::Protocols { numbers } => cut_bytes(numbers, &self.protocols)
