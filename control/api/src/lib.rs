@@ -3,12 +3,17 @@
 //! The JSON types of requests and responses, and the error every failure becomes. The command line prints the same
 //! types with `--json`. Nothing here knows how an answer is found.
 
+mod analyse;
 mod error;
 mod explain;
 mod lab;
 mod lint;
 mod test;
 
+pub use analyse::{
+    AnalyseRequest, Analysis, AnalysisEnd, By, ChangeKind, ChangedPairs, ChangedReach, Diff, Pairs, Reach,
+    SetReach, SetVerdict, Traffic,
+};
 pub use error::{ApiError, ErrorBody, MistakeBody};
 pub use explain::{
     Answers, Assumed, Blocker, ExplainRequest, Explained, Explanation, Leg, LegVerdict, Level, Observed,

@@ -66,7 +66,7 @@ pub fn remedies(
 }
 
 /// Ends that are addresses, where the addresses already tell that there is no such question.
-fn misplaced(fabric: &Fabric, from: End, to: End) -> Option<EndError> {
+pub(crate) fn misplaced(fabric: &Fabric, from: End, to: End) -> Option<EndError> {
     let from_outside = match from {
         End::Internet => true,
         End::Interface(..) => false,
@@ -171,7 +171,7 @@ pub(crate) fn behind_nat64(address: IpAddr) -> IpAddr {
 impl Telling<'_> {
     fn explanation(&self, told: engine::Explanation) -> Explanation {
         let mut unmodelled: Vec<Unmodelled> =
-            told.unmodelled.iter().map(|what| self.not_modelled(*what)).collect();
+            told.unmodelled.iter().map(|what| not_modelled(self.fabric, *what)).collect();
         if told.inexhaustive {
             unmodelled.push(Unmodelled {
                 resource: self.question.to.name.clone(),
@@ -344,92 +344,9 @@ impl Telling<'_> {
 
     /// Who took the packet, if that is not who was meant.
     fn astray(&self, forward: &engine::Leg) -> Option<String> {
-        let fabric = self.fabric;
-        let egress = forward.egress?;
-        let observed = forward.observed.as_ref().map(|headers| headers.dst)?;
-        let is_meant = match (self.question.to.end, egress) {
-            (End::Interface(meant, _), Egress::Interface(reached, _)) => meant == reached,
-            // Behind an endpoint's interface is its service.
-            (End::Interface(meant, _), Egress::Host(reached)) => match fabric.enis[meant].role {
-                Role::Endpoint(endpoint) => fabric.vpc_endpoints[endpoint].service == reached,
-                _ => false,
-            },
-            (End::Host(meant), Egress::Host(reached)) => meant == reached,
-            (End::Internet, Egress::Internet(_)) => true,
-            // An address: whoever has it, here or behind its public face.
-            (End::Address(_), Egress::Interface(reached, _)) => fabric.enis[reached].owns(observed),
-            (End::Address(address), Egress::Internet(reached)) => {
-                [address, behind_nat64(address)].contains(&reached)
-            }
-            (End::Address(address), Egress::Host(host)) => {
-                let own = &fabric.hosts[host].addresses;
-                // By the address of an endpoint it is its service that is meant.
-                let behind = self.behind_endpoint(forward);
-                behind == Some(host) || own.contains(&address) || own.contains(&behind_nat64(address))
-            }
-            _ => false,
-        };
-        if is_meant {
-            return None;
-        }
-        Some(words::receiver(fabric, egress))
-    }
-
-    /// The service whose interface endpoint a packet was sent to.
-    fn behind_endpoint(&self, forward: &engine::Leg) -> Option<HostIdx> {
-        forward.steps.iter().find_map(|step| match step {
-            vpclab_engine::Step::Endpoint { endpoint, before, .. } if before.1 == self.ends?.destination => {
-                Some(self.fabric.vpc_endpoints[*endpoint].service)
-            }
-            _ => None,
-        })
-    }
-
-    fn not_modelled(&self, what: vpclab_engine::Unmodelled) -> Unmodelled {
-        match what {
-            vpclab_engine::Unmodelled::Service(service) => Unmodelled {
-                resource: service.to_string(),
-                kind: "service".to_owned(),
-                reason:
-                    "the packet is addressed to a service of the platform that this version does not model"
-                        .to_owned(),
-            },
-            vpclab_engine::Unmodelled::Resource(resource) => {
-                let resource = &self.fabric.not_modelled[resource];
-                Unmodelled {
-                    resource: resource.name.to_string(),
-                    kind: resource.kind.strip_suffix('s').unwrap_or(resource.kind).to_owned(),
-                    reason: resource.reason.to_string(),
-                }
-            }
-            vpclab_engine::Unmodelled::SteeredBack(subnet) => Unmodelled {
-                resource: self.fabric.subnets[subnet].name.to_string(),
-                kind: "subnet".to_owned(),
-                reason: "a middlebox sends what came out of a gateway in this subnet back into it, and AWS calls what \
-                         then happens unpredictable"
-                    .to_owned(),
-            },
-            vpclab_engine::Unmodelled::CustomerNetwork(link) => Unmodelled {
-                resource: self.fabric.links[link].name.to_string(),
-                kind: match self.fabric.links[link].is_vpn() {
-                    true => "vpn_connection",
-                    false => "virtual_interface",
-                }
-                .to_owned(),
-                reason: "no network is declared at the customer's end; declare it under `customer_networks`"
-                    .to_owned(),
-            },
-            vpclab_engine::Unmodelled::CustomerHost(network, address) => Unmodelled {
-                resource: self.fabric.customer_networks[network].name.to_string(),
-                kind: "customer_network".to_owned(),
-                reason: format!("no host of it with the address {address} is declared; declare it under `customer_hosts`"),
-            },
-            vpclab_engine::Unmodelled::ServiceAddress(endpoint, address) => Unmodelled {
-                resource: self.fabric.hosts[self.fabric.vpc_endpoints[endpoint].service].name.to_string(),
-                kind: "service".to_owned(),
-                reason: format!("{address} is of its ranges, and whether it has a host there is not declared"),
-            },
-        }
+        let destination = self.ends.map(|ends| ends.destination);
+        astray(self.fabric, self.question.to.end, destination, forward)
+            .map(|egress| words::receiver(self.fabric, egress))
     }
 
     fn misdelivered(&self, name: &str) -> Blocker {
@@ -555,6 +472,98 @@ impl Telling<'_> {
             && not_public(address).is_none()
             && fabric.only_host_at(address).is_none()
             && fabric.public_mapping(address).is_none()
+    }
+}
+
+/// Who took a packet for `to`, sent to the address `destination`, if that is not who was meant.
+pub(crate) fn astray(
+    fabric: &Fabric,
+    to: End,
+    destination: Option<IpAddr>,
+    forward: &engine::Leg,
+) -> Option<Egress> {
+    let egress = forward.egress?;
+    let observed = forward.observed.as_ref().map(|headers| headers.dst)?;
+    let is_meant = match (to, egress) {
+        (End::Interface(meant, _), Egress::Interface(reached, _)) => meant == reached,
+        // Behind an endpoint's interface is its service.
+        (End::Interface(meant, _), Egress::Host(reached)) => match fabric.enis[meant].role {
+            Role::Endpoint(endpoint) => fabric.vpc_endpoints[endpoint].service == reached,
+            _ => false,
+        },
+        (End::Host(meant), Egress::Host(reached)) => meant == reached,
+        (End::Internet, Egress::Internet(_)) => true,
+        // An address: whoever has it, here or behind its public face.
+        (End::Address(_), Egress::Interface(reached, _)) => fabric.enis[reached].owns(observed),
+        (End::Address(address), Egress::Internet(reached)) => {
+            [address, behind_nat64(address)].contains(&reached)
+        }
+        (End::Address(address), Egress::Host(host)) => {
+            let own = &fabric.hosts[host].addresses;
+            // By the address of an endpoint it is its service that is meant.
+            let behind = behind_endpoint(fabric, destination, forward);
+            behind == Some(host) || own.contains(&address) || own.contains(&behind_nat64(address))
+        }
+        _ => false,
+    };
+    (!is_meant).then_some(egress)
+}
+
+/// The service whose interface endpoint a packet to `destination` was sent to.
+fn behind_endpoint(fabric: &Fabric, destination: Option<IpAddr>, forward: &engine::Leg) -> Option<HostIdx> {
+    forward.steps.iter().find_map(|step| match step {
+        vpclab_engine::Step::Endpoint { endpoint, before, .. } if before.1 == destination? => {
+            Some(fabric.vpc_endpoints[*endpoint].service)
+        }
+        _ => None,
+    })
+}
+
+/// What is not modelled, in words.
+pub(crate) fn not_modelled(fabric: &Fabric, what: vpclab_engine::Unmodelled) -> Unmodelled {
+    match what {
+        vpclab_engine::Unmodelled::Service(service) => Unmodelled {
+            resource: service.to_string(),
+            kind: "service".to_owned(),
+            reason:
+                "the packet is addressed to a service of the platform that this version does not model"
+                    .to_owned(),
+        },
+        vpclab_engine::Unmodelled::Resource(resource) => {
+            let resource = &fabric.not_modelled[resource];
+            Unmodelled {
+                resource: resource.name.to_string(),
+                kind: resource.kind.strip_suffix('s').unwrap_or(resource.kind).to_owned(),
+                reason: resource.reason.to_string(),
+            }
+        }
+        vpclab_engine::Unmodelled::SteeredBack(subnet) => Unmodelled {
+            resource: fabric.subnets[subnet].name.to_string(),
+            kind: "subnet".to_owned(),
+            reason: "a middlebox sends what came out of a gateway in this subnet back into it, and AWS calls what \
+                     then happens unpredictable"
+                .to_owned(),
+        },
+        vpclab_engine::Unmodelled::CustomerNetwork(link) => Unmodelled {
+            resource: fabric.links[link].name.to_string(),
+            kind: match fabric.links[link].is_vpn() {
+                true => "vpn_connection",
+                false => "virtual_interface",
+            }
+            .to_owned(),
+            reason: "no network is declared at the customer's end; declare it under `customer_networks`"
+                .to_owned(),
+        },
+        vpclab_engine::Unmodelled::CustomerHost(network, address) => Unmodelled {
+            resource: fabric.customer_networks[network].name.to_string(),
+            kind: "customer_network".to_owned(),
+            reason: format!("no host of it with the address {address} is declared; declare it under `customer_hosts`"),
+        },
+        vpclab_engine::Unmodelled::ServiceAddress(endpoint, address) => Unmodelled {
+            resource: fabric.hosts[fabric.vpc_endpoints[endpoint].service].name.to_string(),
+            kind: "service".to_owned(),
+            reason: format!("{address} is of its ranges, and whether it has a host there is not declared"),
+        },
     }
 }
 

@@ -9,9 +9,9 @@
 //! addresses is asked about in the same way, and there everybody counts. Left to others: the walks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 use vpclab_api::{ApiError, Assumed, Blocker, Explanation, OtherWay, Step, Unmodelled};
 use vpclab_engine::explain::{End, EndError, resolve};
 use vpclab_engine::{Direction, Fabric, Peer, Side};
@@ -107,6 +107,74 @@ pub(crate) fn answer(
         }
         met = now_met;
     }
+}
+
+/// A part of the internet whose hosts fare alike.
+pub(crate) struct Part<T> {
+    /// All of their addresses.
+    pub(crate) blocks: Vec<IpNet>,
+    /// Whether a rule or route names them: others are `internet` by itself.
+    pub(crate) is_named: bool,
+    /// How they fare; none where there were too many parts to ask about each.
+    pub(crate) told: Option<T>,
+}
+
+/// How each part of the internet fares in one family, by what `ask` says of one of its hosts; of those that rules and
+/// routes tell apart.
+pub(crate) fn parts<T>(
+    fabric: &Fabric,
+    topology: &Topology,
+    question: &Question,
+    ipv6: bool,
+    ask: impl Fn(&Question) -> Option<(T, Met)>,
+) -> Vec<Part<T>> {
+    let within = [&question.from, &question.to].into_iter().find_map(|end| match end.kind {
+        EndKind::Block(block) => Some(block),
+        _ => None,
+    });
+    let mut met = Met::of_ends(fabric, question);
+    loop {
+        let mut now_met = met.clone();
+        let mut parts = Vec::new();
+        for (place, (host, stretches)) in alike(fabric, topology, &met, ipv6, within).into_iter().enumerate()
+        {
+            let mut told = None;
+            if place < MOST_RANGES {
+                let Some((answer, on_the_way)) = ask(&at(question, host.address)) else { continue };
+                now_met.add(&on_the_way);
+                told = Some(answer);
+            }
+            parts.push(Part { blocks: blocks(stretches), is_named: host.is_named, told });
+        }
+        if now_met == met {
+            return parts;
+        }
+        met = now_met;
+    }
+}
+
+/// The fewest blocks that hold these addresses and no others.
+fn blocks(stretches: Vec<Stretch>) -> Vec<IpNet> {
+    let mut blocks = Vec::new();
+    for (from, end) in stretches {
+        match (from, end) {
+            (IpAddr::V4(from), end) => {
+                let last = match end {
+                    Some(IpAddr::V4(end)) => Ipv4Addr::from(u32::from(end).saturating_sub(1)),
+                    _ => Ipv4Addr::BROADCAST,
+                };
+                blocks.extend(Ipv4Subnets::new(from, last, 0).map(IpNet::V4));
+            }
+            (IpAddr::V6(from), end) => {
+                let last = match end {
+                    Some(IpAddr::V6(end)) => Ipv6Addr::from(u128::from(end).saturating_sub(1)),
+                    _ => Ipv6Addr::from(u128::MAX),
+                };
+                blocks.extend(Ipv6Subnets::new(from, last, 0).map(IpNet::V6));
+            }
+        }
+    }
+    IpNet::aggregate(&blocks)
 }
 
 /// Whether a rule or route that walks have met names `address` as somebody's.
@@ -389,6 +457,20 @@ fn marked<T: PartialEq>(
 /// An address of each range of the internet that what was met tells apart, the usual one first where it is one of them.
 /// `within` is the block that is asked about, in which nobody is left aside for being named.
 fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool, within: Option<IpNet>) -> Vec<Host> {
+    alike(fabric, topology, met, ipv6, within).into_iter().map(|(host, _)| host).collect()
+}
+
+/// From an address to before another one, or to the last of all.
+type Stretch = (IpAddr, Option<IpAddr>);
+
+/// The same, each with the addresses that it stands for.
+fn alike(
+    fabric: &Fabric,
+    topology: &Topology,
+    met: &Met,
+    ipv6: bool,
+    within: Option<IpNet>,
+) -> Vec<(Host, Vec<Stretch>)> {
     let marks = Marks::of(fabric, met);
     // Asked first, wherever rules leave it alone.
     let usual = if ipv6 { IpAddr::V6(ANYBODY_V6) } else { IpAddr::V4(ANYBODY_V4) };
@@ -431,21 +513,22 @@ fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool, within: O
         |address: IpAddr| within.is_none() && somebodys.iter().any(|block| block.contains(&address));
     // A host nobody declared says more about everybody than a declared one.
     let rank = |address: IpAddr| (address != usual, fabric.host_at(address).is_some(), address);
-    let mut classes: BTreeMap<(bool, Vec<usize>), Host> = BTreeMap::new();
+    let mut classes: BTreeMap<(bool, Vec<usize>), (Host, Vec<Stretch>)> = BTreeMap::new();
     let ends = starts.iter().skip(1).copied().map(Some).chain([None]);
     for (&address, end) in starts.iter().zip(ends).filter(|(address, _)| is_outside(**address)) {
         let is_named = is_named(address);
         let of_class = classes.entry((is_named, marks.of_address(address)));
-        let host = of_class.or_insert(Host { address, is_named, size: 0 });
+        let (host, stretches) = of_class.or_insert((Host { address, is_named, size: 0 }, Vec::new()));
+        stretches.push((address, end));
         host.size = host.size.saturating_add(between(address, end));
         if rank(address) < rank(host.address) {
             host.address = address;
         }
     }
-    let mut hosts: Vec<Host> = classes.into_values().collect();
+    let mut hosts: Vec<(Host, Vec<Stretch>)> = classes.into_values().collect();
     // Of somebody's ranges the large ones matter most.
     let weight = |host: &Host| if host.is_named { u128::MAX - host.size } else { 0 };
-    hosts.sort_by_key(|host| (host.is_named, weight(host), rank(host.address)));
+    hosts.sort_by_key(|(host, _)| (host.is_named, weight(host), rank(host.address)));
     hosts
 }
 

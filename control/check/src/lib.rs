@@ -3,6 +3,7 @@
 //! Questions in words, answers for people and for programs, and test files. The forwarding itself is the engine's:
 //! nothing here knows a rule of it.
 
+pub mod analyse;
 mod answer;
 mod askable;
 mod attempt;
@@ -10,6 +11,7 @@ mod beyond;
 mod chained;
 mod change;
 mod codes;
+pub mod diff;
 mod ends;
 mod everybody;
 mod evidence;
@@ -39,8 +41,10 @@ mod undeclared;
 mod way;
 mod words;
 
+pub use analyse::analyse;
 pub use answer::{answer, explain};
 pub use change::Changed;
+pub use diff::diff;
 pub use explain::remedies;
 pub use guests::VirtualProber;
 pub use judge::outcome_words;

@@ -24,8 +24,13 @@ pub(crate) struct Met {
 impl Met {
     /// What the walks of an explanation met.
     pub(crate) fn of(told: &engine::Explanation) -> Self {
+        Self::of_steps(told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps)))
+    }
+
+    /// What was met where these steps were taken.
+    pub(crate) fn of_steps<'s>(steps: impl Iterator<Item = &'s Step>) -> Self {
         let mut met = Self::default();
-        for step in told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps)) {
+        for step in steps {
             match *step {
                 Step::Route { route_table, .. } => drop(met.route_tables.insert(route_table)),
                 Step::NetworkAcl { network_acl, .. } => drop(met.network_acls.insert(network_acl)),

@@ -259,7 +259,7 @@ impl Understood {
                 {
                     continue;
                 }
-                pairs.push(self.pair(fabric, from, to)?);
+                pairs.push(pair(fabric, from, to, self.ipv6, self.traffic)?);
             }
         }
         if pairs.is_empty() {
@@ -271,31 +271,38 @@ impl Understood {
         }
         Ok(Questions { pairs, of_sets })
     }
+}
 
-    fn pair(&self, fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> Result<Question, ApiError> {
-        let (from, mut to) = (from.clone(), to.clone());
-        if let End::Interface(_, Some(private @ IpAddr::V4(_))) = to.end
-            && is_outside(fabric, from.end)
-        {
-            // Out there the address is what it is: only a name stands for its public face.
-            to.end = End::Address(private);
-        }
-        if let (End::Interface(a, _), End::Interface(b, _)) = (from.end, to.end)
-            && a == b
-        {
-            let name = &fabric.enis[a].name;
-            return Err(conflict(format!(
-                "both ends are {name}; what a host sends to itself never reaches the network"
-            )));
-        }
-        let undeclared = [&from, &to].into_iter().find(|end| end.kind == EndKind::Undeclared);
-        let undeclared = undeclared.map(|end| end.name.clone());
-        Ok(Question { from, to, ipv6: self.ipv6, traffic: self.traffic, undeclared })
+/// The question about two ends.
+pub(crate) fn pair(
+    fabric: &Fabric,
+    from: &NamedEnd,
+    to: &NamedEnd,
+    ipv6: Option<bool>,
+    traffic: TrafficQuestion,
+) -> Result<Question, ApiError> {
+    let (from, mut to) = (from.clone(), to.clone());
+    if let End::Interface(_, Some(private @ IpAddr::V4(_))) = to.end
+        && is_outside(fabric, from.end)
+    {
+        // Out there the address is what it is: only a name stands for its public face.
+        to.end = End::Address(private);
     }
+    if let (End::Interface(a, _), End::Interface(b, _)) = (from.end, to.end)
+        && a == b
+    {
+        let name = &fabric.enis[a].name;
+        return Err(conflict(format!(
+            "both ends are {name}; what a host sends to itself never reaches the network"
+        )));
+    }
+    let undeclared = [&from, &to].into_iter().find(|end| end.kind == EndKind::Undeclared);
+    let undeclared = undeclared.map(|end| end.name.clone());
+    Ok(Question { from, to, ipv6, traffic, undeclared })
 }
 
 /// Whether both are interfaces of one instance, or one host.
-fn is_same_host(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
+pub(crate) fn is_same_host(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
     let instance = |eni: EniIdx| fabric.enis[eni].attachment.map(|(instance, _)| instance);
     match (from.end, to.end) {
         (End::Interface(a, _), End::Interface(b, _)) => {
@@ -306,7 +313,7 @@ fn is_same_host(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
     }
 }
 
-fn is_in_one_vpc(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
+pub(crate) fn is_in_one_vpc(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
     match (from.end, to.end) {
         (End::Interface(a, _), End::Interface(b, _)) => fabric.enis[a].vpc == fabric.enis[b].vpc,
         _ => false,

@@ -330,7 +330,7 @@ fn tagged(names: Names<'_>, side: Side, has: impl Fn(&Tags) -> bool) -> Result<V
 
 /// The interfaces that send or receive, where `belongs` holds; the one of an instance that has no other goes by the
 /// instance's name.
-fn interfaces(
+pub(crate) fn interfaces(
     names: Names<'_>,
     side: Side,
     belongs: impl Fn(&NetworkInterfaceName, &NetworkInterface) -> bool,

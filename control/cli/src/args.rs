@@ -30,12 +30,14 @@ pub(crate) const STDOUT: &str = "-";
     after_long_help = "\
 Examples:
   vpclab explain --from web-1 --to db-1:5432/tcp -t shop.json    why does this pass or die?
+  vpclab analyse --to db-1 -t shop.json                          who reaches it, by which traffic?
+  vpclab diff main.json branch.json                              what does this change open or close?
   vpclab test shop.tests.json                                    reachability tests, no root needed
   vpclab map -t shop.json                                        what does it look like?
   sudo vpclab up shop.json -d                                    run it: TAPs in network namespaces
   sudo vpclab exec web-1 -- curl http://10.0.2.10                a program inside an instance
 
-Exit status: 0 yes or success, 1 a clean no (unreachable, a test failed),
+Exit status: 0 yes or success, 1 a clean no (unreachable, a test failed, connectivity changed),
              2 the question was wrong or could not be asked."
 )]
 pub(crate) struct Cli {
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Attach(Attach),
     Detach(Detach),
     Explain(Explain),
+    Analyse(Analyse),
+    Diff(Diff),
     Test(Test),
     Lint(Lint),
     Map(Map),
@@ -344,6 +348,104 @@ pub(crate) enum ImportFormat {
     Terraform,
     /// `aws ec2 describe-*`
     Describe,
+
+/// Who reaches whom, by which traffic?
+///
+/// The exact sets of protocols, ports and sources that pass in full, request and reply, out of the packet engine's own
+/// walks: of every pair of instances, declared hosts and the internet, or of some of them. What depends on something that
+/// is not modelled is told apart and never counted as passing.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+SET is an end as in `vpclab explain`, or a set of them: a subnet, a VPC, a security group,
+tag:KEY=VALUE, a CIDR block, `*` for every instance, `internet`, a gateway for whom it leads to.
+
+Examples:
+  vpclab analyse -t shop.json                              everybody with everybody
+  vpclab analyse --to db-1 -t shop.json                    what reaches db-1, and from where
+  vpclab analyse --from internet -t shop.json              what is open to the internet
+  vpclab analyse --by subnet -t shop.json                  from subnet to subnet
+  vpclab analyse --by group --markdown -t shop.json
+  vpclab analyse --csv -t shop.json > reach.csv            one line for each pair and port range
+  vpclab analyse --dot -t shop.json | dot -Tsvg > reach.svg
+
+Exit status: 0 whatever passes, 2 the question is wrong.")]
+pub(crate) struct Analyse {
+    /// Who asks; without it, everybody
+    #[arg(long, value_name = "SET")]
+    pub from: Option<String>,
+    /// Whom; without it, everybody
+    #[arg(long, value_name = "SET")]
+    pub to: Option<String>,
+    /// What a row is about
+    #[arg(long, value_enum, default_value_t = AnalyseBy::Instance)]
+    pub by: AnalyseBy,
+    /// The address family, 4 or 6; without it, both
+    #[arg(long)]
+    pub family: Option<u8>,
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub output: Matrix,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnalyseBy {
+    /// Single hosts; those who fare alike share a row
+    Instance,
+    /// The subnets they are in
+    Subnet,
+    /// The security groups they are in
+    Group,
+}
+
+/// How to print a matrix.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(multiple = false)]
+pub(crate) struct Matrix {
+    /// Print JSON, the control API's own types
+    #[arg(long)]
+    pub json: bool,
+    /// Print CSV, a line for each pair and range of ports
+    #[arg(long)]
+    pub csv: bool,
+    /// Print a table in Markdown
+    #[arg(long)]
+    pub markdown: bool,
+    /// Print a graph for Graphviz
+    #[arg(long)]
+    pub dot: bool,
+}
+
+/// What changes in connectivity between two topologies?
+///
+/// Of every pair of ends of either topology, by name: which traffic passes in the new one and did not in the old one,
+/// which does no longer, and by which rules. Those who change alike share a row.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  vpclab diff main.json branch.json
+  vpclab diff main.json branch.json --markdown > comment.md      for a pull request
+
+Exit status: 0 nothing changes, 1 something changes or may change, 2 a file is wrong.")]
+pub(crate) struct Diff {
+    /// The topology as it was, JSON or YAML
+    pub old: PathBuf,
+    /// The topology as it is to be
+    pub new: PathBuf,
+    #[command(flatten)]
+    pub output: Review,
+}
+
+/// How to print what changes.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(multiple = false)]
+pub(crate) struct Review {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print Markdown
+    #[arg(long)]
+    pub markdown: bool,
 }
 
 /// Run reachability tests

@@ -3,6 +3,7 @@
 //! Words in, words out. Every answer comes from another crate; here are the options, the choice between a file and the
 //! running lab, and the exit status.
 
+mod analyse;
 mod args;
 mod ask;
 mod get;
@@ -58,6 +59,8 @@ fn run(command: Command) -> Result<Answer, Failure> {
         Command::Attach(attach) => running::guest::attach(&attach),
         Command::Detach(detach) => running::guest::detach(&detach),
         Command::Explain(explain) => ask::explain(&explain),
+        Command::Analyse(analyse) => analyse::analyse(&analyse),
+        Command::Diff(diff) => analyse::diff(&diff),
         Command::Test(test) => test::test(&test),
         Command::Lint(lint) => lint::lint(&lint),
         Command::Map(map) => ask::map(&map),
@@ -77,6 +80,8 @@ fn wants_json(command: &Command) -> bool {
         Command::Attach(attach) => attach.format.json,
         Command::Detach(detach) => detach.format.json,
         Command::Explain(explain) => explain.format.json,
+        Command::Analyse(analyse) => analyse.output.json,
+        Command::Diff(diff) => diff.output.json,
         Command::Test(test) => test.json,
         Command::Lint(lint) => lint.format.json,
         Command::Map(map) => map.json,

@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use vpclab_model::{IcmpMatch, PortRange, Traffic};
 use vpclab_wire::Protocol;
 
-use crate::fabric::{Direction, Fabric};
+use crate::fabric::{Direction, Fabric, Role, Takes};
 use crate::flow::lending::LOWEST_PORT;
 use crate::step::Step;
 use crate::stop::internet::SMTP;
 
 /// The source ports of a client that does not choose one (NACL-19): Linux's range.
-pub(super) const EPHEMERAL_PORTS: PortRange = PortRange { from: 32_768, to: 60_999 };
+pub const EPHEMERAL_PORTS: PortRange = PortRange { from: 32_768, to: 60_999 };
 
 /// The source ports that gateways lend which translate (NAT-06, EPS-06).
 pub const NAT_PORTS: PortRange = PortRange { from: LOWEST_PORT, to: u16::MAX };
@@ -121,8 +121,9 @@ impl TrafficQuestion {
             Self::Protocol(number) => vec![Class::Protocols { numbers: (number, number) }],
             Self::All => {
                 let mut classes = vec![ports(Protocol::TCP, None, None), ports(Protocol::UDP, None, None)];
-                // Each type is a matter of its own: some are answered, some are errors.
-                classes.extend((0..=u8::MAX).map(|t| Class::Icmp { icmp_type: (t, t), code: (0, u8::MAX) }));
+                let all = (0, u8::MAX);
+                let types = cut_bytes(all, &types_apart(ipv6)).into_iter();
+                classes.extend(types.map(|icmp_type| Class::Icmp { icmp_type, code: all }));
                 let mut from = 0;
                 let mut spoken_for = [Protocol::ICMP.0, Protocol::TCP.0, Protocol::UDP.0, Protocol::ICMPV6.0];
                 spoken_for.sort_unstable();
@@ -139,6 +140,14 @@ impl TrafficQuestion {
     }
 }
 
+/// Where the types of ICMP that have a meaning begin and end: each of these is a matter of its own, as some are
+/// answered, some are errors and some are translated. All others are nothing but a number that rules may name.
+fn types_apart(ipv6: bool) -> BTreeSet<u8> {
+    let (informational, last) = if ipv6 { (128..=137, 4) } else { (0..=18, 18) };
+    let known = (0..=last).chain(informational);
+    known.flat_map(|icmp_type| [icmp_type, icmp_type + 1]).collect()
+}
+
 /// How many classes are told apart at most.
 pub(super) const MAX_CLASSES: usize = 1 << 16;
 
@@ -151,6 +160,7 @@ struct Cuts {
     nat_ports: BTreeSet<u16>,
     /// Destination ports of the request.
     ports: BTreeSet<u16>,
+    icmp_types: BTreeSet<u8>,
     icmp_codes: BTreeSet<u8>,
     protocols: BTreeSet<u8>,
 }
@@ -166,6 +176,7 @@ pub(super) fn refine<'a>(
     let mut acls = BTreeSet::new();
     let mut policies = BTreeSet::new();
     let mut gateways = BTreeSet::new();
+    let mut listeners = BTreeSet::new();
     let ways = forward.map(|step| (step, Way::Forward)).chain(back);
     for (step, way) in ways {
         match step {
@@ -181,10 +192,21 @@ pub(super) fn refine<'a>(
             Step::InternetGateway { direction: Direction::Outbound, .. } => {
                 gateways.insert(way);
             }
+            Step::Arrive { eni } if way == Way::Forward => {
+                // What takes some ports and nobody knows about the rest.
+                if let Role::NotModelled(resource) = fabric.enis[*eni].role
+                    && let Takes::Listeners(on) = &fabric.not_modelled[resource].takes
+                {
+                    listeners.extend(on.iter().map(|listener| listener.port));
+                }
+            }
             _ => {}
         }
     }
     let mut cuts = Cuts::default();
+    for port in listeners {
+        cuts.add(&Traffic::Tcp(PortRange { from: port, to: port }), Way::Forward);
+    }
     for way in gateways {
         // Mail is a matter of its own there (L2-24).
         cuts.add(&Traffic::Tcp(PortRange { from: SMTP, to: SMTP }), way);
@@ -252,7 +274,12 @@ impl Cuts {
                 ports.insert(range.from);
                 ports.extend(range.to.checked_add(1));
             }
-            Traffic::Icmp(IcmpMatch { code, .. }) | Traffic::Icmpv6(IcmpMatch { code, .. }) => {
+            // An answer's type is that of no other request, and requests are cut apart from the outset.
+            Traffic::Icmp(IcmpMatch { icmp_type, code }) | Traffic::Icmpv6(IcmpMatch { icmp_type, code }) => {
+                if let Some(icmp_type) = icmp_type {
+                    self.icmp_types.insert(icmp_type);
+                    self.icmp_types.extend(icmp_type.checked_add(1));
+                }
                 if let Some(code) = code {
                     self.icmp_codes.insert(code);
                     self.icmp_codes.extend(code.checked_add(1));
@@ -286,10 +313,11 @@ impl Cuts {
                 }
                 pieces
             }
-            Class::Icmp { icmp_type, code } => cut_bytes(code, &self.icmp_codes)
-                .into_iter()
-                .map(|code| Class::Icmp { icmp_type, code })
-                .collect(),
+            Class::Icmp { icmp_type, code } => {
+                let codes = cut_bytes(code, &self.icmp_codes);
+                let of_type = |icmp_type| codes.iter().map(move |&code| Class::Icmp { icmp_type, code });
+                cut_bytes(icmp_type, &self.icmp_types).into_iter().flat_map(of_type).collect()
+            }
             Class::Protocols { numbers } => cut_bytes(numbers, &self.protocols)
                 .into_iter()
                 .map(|numbers| Class::Protocols { numbers })
@@ -326,7 +354,7 @@ fn cut_bytes(range: ByteRange, cuts: &BTreeSet<u8>) -> Vec<ByteRange> {
 
 /// Puts neighbouring classes together again, for people to read: those that differ in one respect, then those that
 /// differ in the other, until nothing changes.
-pub(super) fn merge(mut classes: Vec<Class>) -> Vec<Class> {
+pub fn merge(mut classes: Vec<Class>) -> Vec<Class> {
     loop {
         let before = classes.len();
         for by in 0..3 {
@@ -440,6 +468,37 @@ mod tests {
         // ICMP of the other family is no question of its own.
         seen[58] += 1;
         assert!(seen.iter().all(|&count| count == 1), "{seen:?}");
+    }
+
+    #[test]
+    fn every_type_of_icmp_is_asked_about_once_and_one_with_a_meaning_alone() {
+        for ipv6 in [false, true] {
+            let mut seen = [0; 256];
+            for class in TrafficQuestion::All.classes(ipv6) {
+                let Class::Icmp { icmp_type: (from, to), .. } = class else { continue };
+                (from..=to).for_each(|t| seen[usize::from(t)] += 1);
+                let has_meaning =
+                    |t| vpclab_wire::is_icmp_query(t, ipv6) || vpclab_wire::is_icmp_error(t, ipv6);
+                assert!(from == to || !(from..=to).any(has_meaning), "{class:?}");
+            }
+            assert!(seen.iter().all(|&count| count == 1), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_about_one_type_of_icmp_cuts_it_out() {
+        let mut cuts = Cuts::default();
+        cuts.add(&Traffic::Icmp(IcmpMatch { icmp_type: Some(40), code: None }), Way::Forward);
+        let all = Class::Icmp { icmp_type: (19, 255), code: (0, 255) };
+        let types: Vec<ByteRange> = cuts
+            .apply(&all)
+            .into_iter()
+            .filter_map(|class| match class {
+                Class::Icmp { icmp_type, .. } => Some(icmp_type),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(types, [(19, 39), (40, 40), (41, 255)]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use vpclab_wire::{
     is_icmp_query,
 };
 
-pub use classes::{Class, NAT_PORTS, PortSet, TrafficQuestion};
+pub use classes::{Class, EPHEMERAL_PORTS, NAT_PORTS, PortSet, TrafficQuestion, merge};
 pub use ends::{End, EndError, Ends, Start, anonymous_address, guest_next_hop, resolve};
 
 use self::journey::Journey;
@@ -116,15 +116,36 @@ pub struct Blocker {
 }
 
 /// How packets of one class fare on one of the ways that gateways may choose for them.
-struct Fate {
-    class: Class,
-    forward: Leg,
-    back: Option<Leg>,
-    denials: Vec<(bool, DropReason)>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fate {
+    /// The packets.
+    pub class: Class,
+    /// The way of the request.
+    pub forward: Leg,
+    /// The way of the answer, walked wherever the request's walk reached its end.
+    pub back: Option<Leg>,
+    /// All that denies, each with whether it denies the answer rather than the request.
+    pub denials: Vec<(bool, DropReason)>,
+}
+
+/// How the packets of a question fare, class by class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Every class on every way that gateways may choose for it; the ways of one class stand together. The classes have
+    /// no packet in common, and together they are all packets of the question.
+    pub fates: Vec<Fate>,
+    /// Whether that is all: every packet of a class fares alike, and every way was walked.
+    pub is_exhaustive: bool,
 }
 
 /// Answers `question` about a new connection, with empty flow memory.
 pub fn explain(fabric: &Fabric, question: &Question) -> Explanation {
+    let Survey { fates, is_exhaustive } = survey(fabric, question);
+    summarise(fates, !is_exhaustive)
+}
+
+/// Walks the packets of a question, class by class: a new connection, with empty flow memory.
+pub fn survey(fabric: &Fabric, question: &Question) -> Survey {
     let mut classes = question.traffic.classes(question.ends.ipv6());
     let mut fates = Vec::new();
     for _ in 0..MAX_ROUNDS {
@@ -136,12 +157,12 @@ pub fn explain(fabric: &Fabric, question: &Question) -> Explanation {
         let forward = fates.iter().flat_map(|fate: &Fate| &fate.forward.steps);
         let back = fates.iter().flat_map(Fate::steps_back);
         match classes::refine(fabric, &classes, forward, back) {
-            Some(finer) if finer.len() == classes.len() => return summarise(fates, !all_ways),
+            Some(finer) if finer.len() == classes.len() => return Survey { fates, is_exhaustive: all_ways },
             Some(finer) => classes = finer,
             None => break,
         }
     }
-    summarise(fates, true)
+    Survey { fates, is_exhaustive: false }
 }
 
 /// The answer for an interface that the internet cannot address at all, as far as anybody knows.
@@ -215,11 +236,13 @@ impl Fate {
         Some(Middleboxes { forward, back, returns: arrives && !is_lost })
     }
 
-    fn is_denied(&self) -> bool {
+    /// Whether something denies these packets, whatever may become of them by what is not modelled.
+    pub fn is_denied(&self) -> bool {
         self.denials.iter().any(|(_, reason)| reason.unmodelled().is_none())
     }
 
-    fn unmodelled(&self) -> impl Iterator<Item = Unmodelled> {
+    /// What is not modelled and may stop them.
+    pub fn unmodelled(&self) -> impl Iterator<Item = Unmodelled> {
         self.denials.iter().filter_map(|(_, reason)| reason.unmodelled())
     }
 }

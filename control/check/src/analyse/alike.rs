@@ -1,0 +1,376 @@
+//! Which ends fare alike, so that one of them answers for all?
+//!
+//! Two interfaces are alike if nothing that a packet meets can tell them apart: they are in one subnet and the same
+//! groups, and every block of addresses that any table or rule names holds both or neither. Pairs of them go further:
+//! inside a VPC, where both routes are local, a pair meets nothing but the rules and entries that match the other end, so
+//! pairs with equal matches fare alike whatever their subnets and groups are called. What always holds: this decides which
+//! pairs are walked and never what becomes of one; a doubt makes an end stand alone.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use vpclab_engine::explain::End;
+use vpclab_engine::{
+    AttachmentEnd, Direction, EndpointKind, EniIdx, Fabric, Forwards, NetworkAclIdx, NotModelledIdx, Peer,
+    PolicyIdx, Role, RouteTarget, SecurityGroupIdx, SubnetIdx, VpcIdx,
+};
+use vpclab_model::{RouteState, RuleAction, Traffic, public_edges};
+
+use crate::question::NamedEnd;
+
+/// Values by number, each known once.
+#[derive(Debug)]
+struct Known<T> {
+    numbers: HashMap<T, usize>,
+}
+
+impl<T: Hash + Eq> Known<T> {
+    fn new() -> Self {
+        Self { numbers: HashMap::new() }
+    }
+
+    fn number(&mut self, value: T) -> usize {
+        let next = self.numbers.len();
+        *self.numbers.entry(value).or_insert(next)
+    }
+}
+
+/// The classes of ends, and what pairs of them meet.
+pub(crate) struct Alike<'f> {
+    fabric: &'f Fabric,
+    blocks: Vec<IpNet>,
+    /// Interfaces that something names or that do more than send and receive.
+    alone: BTreeSet<EniIdx>,
+    marks: Known<Vec<usize>>,
+    faces: Known<Face>,
+    classes: Known<Class>,
+    /// By class: an interface of it, and its face.
+    of_class: Vec<Option<(EniIdx, usize)>>,
+    matches: Known<Vec<Match>>,
+    entries: Known<Vec<Entry>>,
+    known_matches: HashMap<(PolicyIdx, Direction, usize), usize>,
+    known_entries: HashMap<(NetworkAclIdx, Direction, usize), usize>,
+}
+
+/// What rules see of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Face {
+    groups: Vec<SecurityGroupIdx>,
+    /// Of its IPv4 address, its public one and its IPv6 one: which blocks hold it.
+    addresses: [Option<usize>; 3],
+    is_public: [bool; 2],
+}
+
+/// What packets can tell of an end.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Class {
+    Alone(String),
+    Like { subnet: SubnetIdx, face: usize, running: bool, unknown: Option<NotModelledIdx> },
+}
+
+/// A rule of a group that may let an end through: for its IPv4 address, for its IPv6 one, as a member of a group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Match {
+    traffic: Traffic,
+    families: [bool; 2],
+    by_group: bool,
+    for_everybody: bool,
+    unknown: Option<NotModelledIdx>,
+}
+
+/// An entry of a network ACL that may decide about an end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Entry {
+    traffic: Traffic,
+    allows: bool,
+    families: [bool; 2],
+    unknown: Option<NotModelledIdx>,
+}
+
+/// What decides about a pair: pairs with equal ones fare alike.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) enum PairKey {
+    /// The classes of both, if they are in one subnet or not.
+    Of(usize, usize),
+    /// Both routes are local.
+    Local(Box<Local>),
+}
+
+/// All that a pair inside a VPC meets.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Local {
+    vpc: VpcIdx,
+    same_subnet: bool,
+    running: [bool; 2],
+    unknown: [Option<NotModelledIdx>; 4],
+    families: [[bool; 2]; 2],
+    rules: [[usize; 2]; 2],
+    entries: [[usize; 2]; 2],
+}
+
+impl<'f> Alike<'f> {
+    pub(crate) fn of(fabric: &'f Fabric) -> Self {
+        Self {
+            fabric,
+            blocks: named_blocks(fabric),
+            alone: named_interfaces(fabric),
+            marks: Known::new(),
+            faces: Known::new(),
+            classes: Known::new(),
+            of_class: Vec::new(),
+            matches: Known::new(),
+            entries: Known::new(),
+            known_matches: HashMap::new(),
+            known_entries: HashMap::new(),
+        }
+    }
+
+    /// The class of an end: ends of one class fare alike towards whoever else there is.
+    pub(crate) fn class(&mut self, end: &NamedEnd) -> usize {
+        let like = match (end.end, &end.via) {
+            (End::Interface(eni, None), None) if self.is_plain(eni) => Some(eni),
+            _ => None,
+        };
+        let Some(eni) = like else {
+            let class = self.classes.number(Class::Alone(format!("{end:?}")));
+            self.of_class.resize(self.of_class.len().max(class + 1), None);
+            return class;
+        };
+        let interface = &self.fabric.enis[eni];
+        let (subnet, running, unknown) = (interface.subnet, interface.running, interface.unknown);
+        let face = self.face(eni);
+        let class = self.classes.number(Class::Like { subnet, face, running, unknown });
+        self.of_class.resize(self.of_class.len().max(class + 1), None);
+        self.of_class[class].get_or_insert((eni, face));
+        class
+    }
+
+    /// Whether all that an interface does is to send and receive under addresses that nobody else has.
+    fn is_plain(&self, eni: EniIdx) -> bool {
+        let interface = &self.fabric.enis[eni];
+        let Some((instance, _)) = interface.attachment else { return false };
+        let is_elsewhere = |address: IpAddr| {
+            let mut others = self.fabric.vpcs.iter().map(|(vpc, _)| vpc).filter(|vpc| *vpc != interface.vpc);
+            others.any(|vpc| self.fabric.interface_at(vpc, address).is_some())
+        };
+        interface.role == Role::Guest
+            && interface.source_dest_check
+            && self.fabric.instances[instance].interfaces.len() == 1
+            && !self.alone.contains(&eni)
+            && !interface.addresses.iter().any(|address| is_elsewhere(*address))
+    }
+
+    fn face(&mut self, eni: EniIdx) -> usize {
+        let interface = &self.fabric.enis[eni];
+        let v4 = interface.primary_address(false);
+        let public = match v4 {
+            Some(IpAddr::V4(private)) => interface.public_address_of(private).map(IpAddr::V4),
+            _ => None,
+        };
+        let v6 = interface.primary_address(true);
+        let is_public = [public.is_some(), v6.is_some_and(|v6| self.fabric.public_mapping(v6).is_some())];
+        let addresses = [v4, public, v6].map(|address| address.map(|address| self.mark(address)));
+        let mut groups = self.fabric.enis[eni].security_groups.clone();
+        groups.sort_unstable();
+        groups.dedup();
+        self.faces.number(Face { groups, addresses, is_public })
+    }
+
+    /// Which blocks hold an address.
+    fn mark(&mut self, address: IpAddr) -> usize {
+        let holding = self.blocks.iter().enumerate().filter(|(_, block)| block.contains(&address));
+        let holding = holding.map(|(place, _)| place).collect();
+        self.marks.number(holding)
+    }
+
+    /// What decides about packets between ends of two classes.
+    pub(crate) fn pair(&mut self, from: usize, to: usize) -> PairKey {
+        match self.local(from, to) {
+            Some(local) => PairKey::Local(Box::new(local)),
+            None => PairKey::Of(from, to),
+        }
+    }
+
+    fn local(&mut self, from: usize, to: usize) -> Option<Local> {
+        let ((a, face_a), (b, face_b)) = (self.of_class[from]?, self.of_class[to]?);
+        let (eni_a, eni_b) = (&self.fabric.enis[a], &self.fabric.enis[b]);
+        if eni_a.vpc != eni_b.vpc || !self.is_routed_locally(a, b) || !self.is_routed_locally(b, a) {
+            return None;
+        }
+        let subnets = [&self.fabric.subnets[eni_a.subnet], &self.fabric.subnets[eni_b.subnet]];
+        let (into, out) = (Direction::Inbound, Direction::Outbound);
+        // Whose rules, and about whom.
+        let about_b =
+            [(eni_a.policy, out), (eni_a.policy, into)].map(|(policy, way)| (policy, way, face_b, b));
+        let about_a =
+            [(eni_b.policy, out), (eni_b.policy, into)].map(|(policy, way)| (policy, way, face_a, a));
+        let rules = [about_b, about_a]
+            .map(|of_end| of_end.map(|(policy, way, face, far)| self.rules(policy, way, face, far)));
+        let acls = subnets.map(|subnet| subnet.network_acl);
+        let about_b = [out, into].map(|way| self.entries(acls[0], way, face_b, b));
+        let about_a = [out, into].map(|way| self.entries(acls[1], way, face_a, a));
+        let has =
+            |eni: EniIdx| [false, true].map(|ipv6| self.fabric.enis[eni].primary_address(ipv6).is_some());
+        let families = [has(a), has(b)];
+        Some(Local {
+            vpc: eni_a.vpc,
+            same_subnet: eni_a.subnet == eni_b.subnet,
+            running: [eni_a.running, eni_b.running],
+            unknown: [eni_a.unknown, eni_b.unknown, subnets[0].unknown, subnets[1].unknown],
+            families,
+            rules,
+            entries: [about_b, about_a],
+        })
+    }
+
+    /// Whether the table of the subnet of `eni` leaves packets for `other` to the VPC.
+    fn is_routed_locally(&self, eni: EniIdx, other: EniIdx) -> bool {
+        let table = &self.fabric.route_tables[self.fabric.subnets[self.fabric.enis[eni].subnet].route_table];
+        let mut addresses =
+            [false, true].into_iter().filter_map(|ipv6| self.fabric.enis[other].primary_address(ipv6));
+        table.unknown.is_none()
+            && addresses.all(|address| {
+                table.lookup(address).is_some_and(|route| {
+                    route.target == RouteTarget::Local
+                        && route.state == RouteState::Active
+                        && route.prefix_list.is_none()
+                })
+            })
+    }
+
+    /// Which rules of a policy are about the interface `far`, which has this face.
+    fn rules(&mut self, policy: PolicyIdx, direction: Direction, face: usize, far: EniIdx) -> usize {
+        if let Some(&known) = self.known_matches.get(&(policy, direction, face)) {
+            return known;
+        }
+        let fabric = self.fabric;
+        let far = &fabric.enis[far];
+        let addresses = [false, true].map(|ipv6| far.primary_address(ipv6));
+        let policy_rules = fabric.policies[policy].of(direction);
+        let mut matches: Vec<Match> = Vec::new();
+        for rule in &policy_rules.rules {
+            let (families, by_group, for_everybody) = match rule.peer {
+                Peer::Cidr(block) => (
+                    addresses.map(|address| address.is_some_and(|address| block.contains(address))),
+                    false,
+                    block.net().prefix_len() == 0,
+                ),
+                Peer::Group(group) => ([far.security_groups.contains(&group); 2], true, false),
+                Peer::Nobody => ([false; 2], false, false),
+            };
+            if families != [false; 2] {
+                let traffic = rule.traffic;
+                matches.push(Match { traffic, families, by_group, for_everybody, unknown: None });
+            }
+        }
+        if policy_rules.unknown.is_some() {
+            let unknown = policy_rules.unknown;
+            let (by_group, for_everybody) = (false, false);
+            matches.push(Match {
+                traffic: Traffic::All,
+                families: [true; 2],
+                by_group,
+                for_everybody,
+                unknown,
+            });
+        }
+        matches.sort_unstable();
+        matches.dedup();
+        let number = self.matches.number(matches);
+        self.known_matches.insert((policy, direction, face), number);
+        number
+    }
+
+    /// Which entries of a network ACL are about the interface `far`, which has this face.
+    fn entries(&mut self, acl: NetworkAclIdx, direction: Direction, face: usize, far: EniIdx) -> usize {
+        if let Some(&known) = self.known_entries.get(&(acl, direction, face)) {
+            return known;
+        }
+        let addresses = [false, true].map(|ipv6| self.fabric.enis[far].primary_address(ipv6));
+        let acl_entries = &self.fabric.network_acls[acl];
+        let mut entries = Vec::new();
+        for entry in acl_entries.entries.of(direction) {
+            let families =
+                addresses.map(|address| address.is_some_and(|address| entry.cidr.contains(address)));
+            if families != [false; 2] {
+                let allows = entry.action == RuleAction::Allow;
+                entries.push(Entry { traffic: entry.traffic, allows, families, unknown: None });
+            }
+        }
+        if acl_entries.unknown.is_some() {
+            let unknown = acl_entries.unknown;
+            entries.push(Entry { traffic: Traffic::All, allows: false, families: [true; 2], unknown });
+        }
+        let number = self.entries.number(entries);
+        self.known_entries.insert((acl, direction, face), number);
+        number
+    }
+}
+
+/// Every block of addresses that a table, a rule or a network names.
+fn named_blocks(fabric: &Fabric) -> Vec<IpNet> {
+    let mut blocks: BTreeSet<IpNet> = public_edges().collect();
+    for (_, table) in fabric.route_tables.iter() {
+        blocks.extend(table.routes.iter().map(|route| route.destination));
+    }
+    for (_, table) in fabric.transit_tables.iter() {
+        blocks.extend(table.routes.iter().map(|route| route.destination));
+    }
+    for (_, attachment) in fabric.transit_attachments.iter() {
+        if let AttachmentEnd::DxGateway(table) = &attachment.end {
+            blocks.extend(table.routes.iter().map(|route| route.destination));
+        }
+    }
+    for (_, acl) in fabric.network_acls.iter() {
+        let entries = acl.entries.inbound.iter().chain(&acl.entries.outbound);
+        blocks.extend(entries.map(|entry| entry.cidr.net()));
+    }
+    for (_, policy) in fabric.policies.iter() {
+        let rules = policy.inbound.rules.iter().chain(&policy.outbound.rules);
+        blocks.extend(rules.filter_map(|rule| match rule.peer {
+            Peer::Cidr(block) => Some(block.net()),
+            Peer::Group(_) | Peer::Nobody => None,
+        }));
+    }
+    for (_, vpc) in fabric.vpcs.iter() {
+        blocks.extend(vpc.cidr_blocks.iter().copied());
+    }
+    for (_, gateway) in fabric.vpn_gateways.iter() {
+        blocks.extend(gateway.routes.routes.iter().map(|route| route.destination));
+    }
+    for (_, network) in fabric.customer_networks.iter() {
+        blocks.extend(network.blocks.iter().copied());
+        blocks.extend(network.routes.routes.iter().map(|route| route.destination));
+    }
+    for (_, link) in fabric.links.iter() {
+        blocks.extend(link.ends.iter().map(|(destination, _)| *destination));
+    }
+    for (_, endpoint) in fabric.vpc_endpoints.iter() {
+        if let EndpointKind::Gateway { blocks: of_service, .. } = &endpoint.kind {
+            blocks.extend(of_service.iter().copied());
+        }
+    }
+    for (_, gateway) in fabric.internet_gateways.iter() {
+        blocks.extend(gateway.pools.iter().copied().map(IpNet::V4));
+    }
+    for (_, host) in fabric.hosts.iter() {
+        blocks.extend(host.addresses.iter().copied().map(IpNet::from));
+    }
+    blocks.into_iter().collect()
+}
+
+/// The interfaces that routes lead to, or that guests send on by.
+fn named_interfaces(fabric: &Fabric) -> BTreeSet<EniIdx> {
+    let routes = fabric.route_tables.iter().flat_map(|(_, table)| &table.routes);
+    let targets = routes.filter_map(|route| match route.target {
+        RouteTarget::NetworkInterface(eni) => Some(eni),
+        _ => None,
+    });
+    let ways_on = fabric.instances.iter().filter_map(|(_, instance)| match instance.forwards {
+        Forwards::Interface(eni) => Some(eni),
+        _ => None,
+    });
+    targets.chain(ways_on).collect()
+}

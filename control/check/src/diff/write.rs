@@ -1,0 +1,168 @@
+//! How is it read what changes?
+//!
+//! As text on a terminal, and as Markdown in a pull request. Both are made from the API's own answer.
+
+use std::fmt::Write as _;
+
+use vpclab_api::{AnalysisEnd, ChangeKind, ChangedPairs, ChangedReach, Diff};
+
+use crate::analyse::phrase::{families, is_outside, names, place_of, some, traffic};
+use crate::analyse::write::cell;
+use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint};
+
+/// So many rows of one kind are written in Markdown; a comment on a pull request has an end.
+const MOST_ROWS: usize = 100;
+
+/// The kinds of changes in the order they are told.
+const KINDS: [ChangeKind; 4] =
+    [ChangeKind::Gained, ChangeKind::Lost, ChangeKind::Changed, ChangeKind::Unknown];
+
+/// The answer as text with ANSI colours; the printer takes them off where they are not wanted.
+pub fn text(diff: &Diff) -> String {
+    let mut text = format!("{}\n", paint(STRONG, summary(diff)));
+    for (word, ends) in [("new", &diff.added), ("gone", &diff.removed)] {
+        if !ends.is_empty() {
+            let _ = writeln!(text, "{word}: {}", some(&ends_names(ends)));
+        }
+    }
+    let families = families_of(diff);
+    for kind in KINDS {
+        let rows: Vec<&ChangedReach> = diff.changes.iter().filter(|row| row.kind == kind).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let style = match kind {
+            ChangeKind::Gained => GOOD,
+            ChangeKind::Lost => BAD,
+            ChangeKind::Changed | ChangeKind::Unknown => UNSURE,
+        };
+        let _ = writeln!(text, "\n{}", paint(style.bold(), heading(kind)));
+        for row in rows {
+            let (from, to) = ends(diff, row);
+            let _ = writeln!(text, "  {from} → {to}  {}", what(row, families));
+            for (word, rules) in [("before", &row.before), ("now", &row.after)] {
+                for (place, rule) in rules.iter().enumerate() {
+                    let word = if place == 0 { word } else { "" };
+                    let _ = writeln!(text, "    {}", paint(FAINT, format!("{word:<6}  {rule}")));
+                }
+            }
+        }
+    }
+    if diff.pairs.unknown > 0 {
+        let _ = writeln!(text, "\n{}", paint(UNSURE, "depends on"));
+        for what in &diff.unmodelled {
+            let _ = writeln!(text, "  {}: {}", what.resource, what.reason);
+        }
+    }
+    text
+}
+
+/// The answer as Markdown.
+pub fn markdown(diff: &Diff) -> String {
+    let mut text = format!("### Connectivity: {}\n", summary(diff));
+    for (word, ends) in [("New", &diff.added), ("Gone", &diff.removed)] {
+        if !ends.is_empty() {
+            let _ = writeln!(text, "\n{word}: {}", cell(&some(&ends_names(ends))));
+        }
+    }
+    let families = families_of(diff);
+    for kind in KINDS {
+        let rows: Vec<&ChangedReach> = diff.changes.iter().filter(|row| row.kind == kind).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "\n**{}**\n\n| from | to | traffic | before | now |", heading(kind));
+        text.push_str("| --- | --- | --- | --- | --- |\n");
+        for row in rows.iter().take(MOST_ROWS) {
+            let (from, to) = ends(diff, row);
+            let rules =
+                |rules: &[String]| rules.iter().map(|rule| cell(rule)).collect::<Vec<_>>().join("<br>");
+            let (before, after) = (rules(&row.before), rules(&row.after));
+            let what = cell(&what(row, families));
+            let _ = writeln!(text, "| {} | {} | {what} | {before} | {after} |", cell(&from), cell(&to));
+        }
+        if rows.len() > MOST_ROWS {
+            let _ = writeln!(text, "\nand {} more rows", rows.len() - MOST_ROWS);
+        }
+    }
+    if diff.pairs.unknown > 0 {
+        text.push_str("\nDepends on what is not modelled:\n\n");
+        for what in &diff.unmodelled {
+            let _ = writeln!(text, "- {}: {}", cell(&what.resource), cell(&what.reason));
+        }
+    }
+    text
+}
+
+fn summary(diff: &Diff) -> String {
+    let ChangedPairs { gained, lost, changed, unknown, all } = diff.pairs;
+    let pairs = |count: usize| if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") };
+    let told = [
+        (gained, "gain"),
+        (lost, "lose"),
+        (changed, "gain some and lose some"),
+        (unknown, "may gain or lose"),
+    ];
+    let told: Vec<String> = told
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, verb)| {
+            let verb = if count == 1 {
+                verb.replace("gain", "gains").replace("lose", "loses")
+            } else {
+                verb.to_owned()
+            };
+            let verb = if count == 1 { verb.replace("may gains or loses", "may gain or lose") } else { verb };
+            format!("{} {verb}", pairs(count))
+        })
+        .collect();
+    if told.is_empty() {
+        return format!("nothing changes between {}", pairs(all));
+    }
+    format!("{}, of {all}", told.join(", "))
+}
+
+fn heading(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Gained => "gained",
+        ChangeKind::Lost => "lost",
+        ChangeKind::Changed => "changed",
+        ChangeKind::Unknown => "not known",
+    }
+}
+
+fn ends_names(ends: &[AnalysisEnd]) -> Vec<String> {
+    ends.iter().map(|end| end.name.clone()).collect()
+}
+
+/// Who to whom.
+fn ends(diff: &Diff, row: &ChangedReach) -> (String, String) {
+    let is_told_apart = row.addresses.is_empty()
+        && diff
+            .changes
+            .iter()
+            .any(|other| other.from == row.from && other.to == row.to && !other.addresses.is_empty());
+    let place = place_of(&row.addresses, is_told_apart).map(|place| format!(" {place}")).unwrap_or_default();
+    let (mut from, mut to) = (names(&row.from, &[], &row.to), names(&row.to, &[], &row.from));
+    if row.from.len() == 1 && is_outside(&row.from[0]) {
+        from.push_str(&place);
+    } else {
+        to.push_str(&place);
+    }
+    (from, to)
+}
+
+fn what(row: &ChangedReach, families: usize) -> String {
+    let mut told = Vec::new();
+    for (sign, packets) in [("+", &row.gained), ("-", &row.lost), ("?", &row.unknown)] {
+        if !packets.is_empty() {
+            told.push(format!("{sign} {}", traffic(packets, families)));
+        }
+    }
+    told.join("  ")
+}
+
+fn families_of(diff: &Diff) -> usize {
+    let rows = diff.changes.iter();
+    families(rows.flat_map(|row| row.gained.iter().chain(&row.lost).chain(&row.unknown)))
+}

@@ -1,0 +1,417 @@
+//! Does the matrix of who reaches whom say what each of its cells says by itself?
+//!
+//! The matrix walks one pair of those that fare alike. Here every pair is asked alone, explain is asked about packets in
+//! and out of every set of packets, and TCP/IP stacks inside the process try some of them: of every topology in
+//! `configs/`, and of generated ones. `VPCLAB_SEED` starts at another seed, `VPCLAB_CASES` sets how many are tried.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in tests they are the assertion")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use vpclab_api::{AnalyseRequest, Analysis, ExplainRequest, Explained, Level, Reach, Traffic};
+use vpclab_check::{TestFile, VirtualProber, analyse, diff, explain, run};
+use vpclab_engine::Fabric;
+use vpclab_model::{Document, Topology};
+use vpclab_tests::generate::{self, Rng};
+use vpclab_tests::harness::topology;
+
+/// Every topology in `configs/`, by its name.
+fn configs() -> Vec<(String, Topology)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut topologies: Vec<_> = files
+        .filter(|path| {
+            path.extension().is_some_and(|e| e == "json") && !path.to_string_lossy().contains(".tests.")
+        })
+        .map(|path| {
+            let document = Document::from_path(&path).unwrap();
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, Topology::from_document(&document, None).unwrap())
+        })
+        .collect();
+    topologies.sort_by(|(a, _), (b, _)| a.cmp(b));
+    assert!(topologies.len() >= 2);
+    topologies
+}
+
+/// Generated ones, by their seeds.
+fn generated(normally: u64) -> impl Iterator<Item = (String, Topology)> {
+    let number = |name: &str, default: u64| std::env::var(name).map_or(default, |text| text.parse().unwrap());
+    let first = number("VPCLAB_SEED", 1);
+    let seeds = first..first + number("VPCLAB_CASES", normally);
+    seeds.map(|seed| {
+        let document = crowded(&generate::network(&mut Rng::new(seed)));
+        (format!("seed {seed}"), topology(&document, None).unwrap())
+    })
+}
+
+/// The same network, where every instance has a twin: in its subnet and its groups, with other addresses.
+fn crowded(document: &Value) -> Value {
+    let mut crowded = document.clone();
+    let moved = |address: &str, separator: char| {
+        let (net, host) = address.rsplit_once(separator).unwrap();
+        json!(format!("{net}{separator}{}", host.parse::<u32>().unwrap() + 100))
+    };
+    let twins = document["instances"].as_object().unwrap().iter().map(|(name, instance)| {
+        let mut twin = instance.clone();
+        let attributes = twin.as_object_mut().unwrap();
+        for own in
+            ["secondary_private_ips", "ipv4_prefixes", "ipv6_prefixes", "forwards", "network_interfaces"]
+        {
+            attributes.remove(own);
+        }
+        twin["private_ip"] = moved(instance["private_ip"].as_str().unwrap(), '.');
+        if let Some(address) = instance["ipv6_addresses"][0].as_str() {
+            twin["ipv6_addresses"] = json!([moved(address, ':')]);
+        }
+        (format!("{name}-twin"), twin)
+    });
+    let twins: Vec<_> = twins.collect();
+    crowded["instances"].as_object_mut().unwrap().extend(twins);
+    crowded
+}
+
+/// The pairs of an analysis' ends, at most so many of them.
+fn pairs(all: &Analysis, most: usize) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    for from in &all.from {
+        let others = all.to.iter().filter(|to| to.name != from.name);
+        pairs.extend(others.map(|to| (from.name.clone(), to.name.clone())));
+    }
+    let mut rng = Rng::new(5);
+    while pairs.len() > most {
+        let place = rng.below(pairs.len());
+        pairs.swap_remove(place);
+    }
+    pairs
+}
+
+fn everybody(fabric: &Fabric, topology: &Topology) -> Analysis {
+    analyse(fabric, topology, &AnalyseRequest::default()).unwrap()
+}
+
+/// What is said of each pair, with the addresses that it is said of.
+type Cells = BTreeMap<(String, String), Vec<(Vec<String>, Said)>>;
+type Said = (Vec<Traffic>, Vec<Traffic>, Vec<Traffic>);
+
+fn cells(analysis: &Analysis) -> Cells {
+    let mut cells = Cells::new();
+    for Reach { from, to, addresses, passes, unknown, sometimes, .. } in &analysis.reach {
+        for from in from {
+            for to in to.iter().filter(|to| *to != from) {
+                let said = (passes.clone(), unknown.clone(), sometimes.clone());
+                cells.entry((from.clone(), to.clone())).or_default().push((addresses.clone(), said));
+            }
+        }
+    }
+    cells
+}
+
+/// Compares cells of the matrix with the answer about their pairs alone.
+fn agrees_with_single_pairs(name: &str, topology: &Topology, most: usize) -> usize {
+    let fabric = Fabric::compile(topology, None);
+    let all = everybody(&fabric, topology);
+    let cells = cells(&all);
+    let pairs = pairs(&all, most);
+    for (from, to) in &pairs {
+        let request =
+            AnalyseRequest { from: Some(from.clone()), to: Some(to.clone()), ..AnalyseRequest::default() };
+        let alone = analyse(&fabric, topology, &request).unwrap();
+        let pair = (from.clone(), to.clone());
+        let said = self::cells(&alone).remove(&pair);
+        assert_eq!(cells.get(&pair), said.as_ref(), "{name}: {from} to {to}");
+    }
+    pairs.len()
+}
+
+#[test]
+fn every_cell_of_every_topology_in_configs_is_the_answer_about_its_pair() {
+    let compared: usize =
+        configs().iter().map(|(name, topology)| agrees_with_single_pairs(name, topology, usize::MAX)).sum();
+    assert!(compared > 500, "{compared}");
+}
+
+#[test]
+fn every_cell_of_a_generated_network_is_the_answer_about_its_pair() {
+    let compared: usize =
+        generated(5).map(|(name, topology)| agrees_with_single_pairs(&name, &topology, 150)).sum();
+    assert!(compared > 500, "{compared}");
+}
+
+/// A question about one packet: port and source port, if it has them, and what is expected.
+fn question(from: &str, to: &str, traffic: &Traffic) -> Option<ExplainRequest> {
+    let low = |text: &Option<String>| {
+        let text = text.as_deref()?;
+        let (from, to) = text.split_once('-').unwrap_or((text, text));
+        let (from, to): (u16, u16) = (from.parse().ok()?, to.parse().ok()?);
+        (to > 0).then_some(from.max(1))
+    };
+    let packets = &traffic.packets;
+    let mut request = ExplainRequest {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        family: Some(traffic.family),
+        ..ExplainRequest::default()
+    };
+    match packets.protocol.as_str() {
+        "all" => (request.protocol, request.port) = (Some("udp".to_owned()), Some(53)),
+        protocol @ ("tcp" | "udp") => {
+            request.protocol = Some(protocol.to_owned());
+            request.port = Some(low(&packets.ports)?);
+            request.source_port = low(&packets.source_ports);
+            if packets.nat_ports.is_some() {
+                return None;
+            }
+        }
+        "icmp" | "icmpv6" => {
+            let told = packets.ports.as_deref()?;
+            let (types, codes) = told.strip_prefix("type ")?.split_once(" code ")?;
+            let echo = if traffic.family == 6 { 128 } else { 8 };
+            let (first, last) = types.split_once('-').unwrap_or((types, types));
+            let holds = first.parse::<u8>().ok()? <= echo && last.parse::<u8>().ok()? >= echo;
+            if !holds || !codes.starts_with('0') {
+                return None;
+            }
+            request.protocol = Some("icmp".to_owned());
+        }
+        numbers => request.protocol = Some(numbers.split('-').next()?.to_owned()),
+    }
+    Some(request)
+}
+
+fn reachable(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -> Option<Option<bool>> {
+    match explain(fabric, topology, request).ok()? {
+        Explained::One(one) => Some(one.reachable),
+        Explained::Many(many) => Some(many.reachable),
+    }
+}
+
+/// Destination ports that rules of a topology begin, end and border at.
+fn edges(topology: &Topology) -> Vec<u16> {
+    let text = format!("{:?} {:?}", topology.security_groups, topology.network_acls);
+    let mut edges: Vec<u16> = vec![1, 25, 80, 443, 65_535];
+    for word in text.split(|c: char| !c.is_ascii_digit()) {
+        if let Ok(port @ 2..) = word.parse::<u16>() {
+            edges.extend([port - 1, port, port.saturating_add(1)]);
+        }
+    }
+    edges.sort_unstable();
+    edges.dedup();
+    edges
+}
+
+fn holds(all: &[Traffic], family: u8, protocol: &str, port: u16) -> bool {
+    let within = |text: &Option<String>| {
+        text.as_deref().is_none_or(|text| {
+            let (from, to) = text.split_once('-').unwrap_or((text, text));
+            (from.parse::<u16>().unwrap()..=to.parse().unwrap()).contains(&port)
+        })
+    };
+    all.iter().any(|traffic| {
+        let packets = &traffic.packets;
+        let is_whole = packets.source_ports.is_none() && packets.nat_ports.is_none();
+        traffic.family == family
+            && is_whole
+            && (packets.protocol == "all" || packets.protocol == protocol && within(&packets.ports))
+    })
+}
+
+/// Asks explain about a packet of each set, and about the ports where rules begin and end.
+fn agrees_with_explain(name: &str, topology: &Topology, most: usize) -> usize {
+    let fabric = Fabric::compile(topology, None);
+    let all = everybody(&fabric, topology);
+    let cells = cells(&all);
+    let edges = edges(topology);
+    let mut rng = Rng::new(7);
+    let (mut asked, nothing) = (0, Vec::new());
+    for pair in pairs(&all, most) {
+        let said = cells.get(&pair).unwrap_or(&nothing);
+        let is_told_apart = said.iter().any(|(addresses, _)| !addresses.is_empty());
+        for (addresses, said) in said {
+            // What is said of all others is nothing that `internet` alone could be asked about.
+            if !is_told_apart || !addresses.is_empty() {
+                asked += sets_agree(name, &fabric, topology, &pair, addresses, said);
+            }
+        }
+        if !is_told_apart {
+            asked += ports_agree(name, &fabric, topology, &pair, said, || *rng.pick(&edges));
+        }
+    }
+    asked
+}
+
+/// Asks about a packet of each set.
+fn sets_agree(
+    name: &str,
+    fabric: &Fabric,
+    topology: &Topology,
+    (from, to): &(String, String),
+    addresses: &[String],
+    (passes, unknown, sometimes): &Said,
+) -> usize {
+    // One of the internet's hosts, where it matters which.
+    let place = addresses.first().map(|block| format!("internet:{}", block.split('/').next().unwrap()));
+    let at = |end: &str| match (&place, end) {
+        (Some(place), "internet") => place.clone(),
+        _ => end.to_owned(),
+    };
+    let mut asked = 0;
+    for (sets, expected) in [(passes, Some(true)), (unknown, None), (sometimes, Some(false))] {
+        for traffic in sets {
+            let Some(request) = question(&at(from), &at(to), traffic) else { continue };
+            let Some(reachable) = reachable(fabric, topology, &request) else { continue };
+            assert_eq!(reachable, expected, "{name}: {request:?}");
+            asked += 1;
+        }
+    }
+    asked
+}
+
+/// Asks about ports, in the sets and out of them.
+fn ports_agree(
+    name: &str,
+    fabric: &Fabric,
+    topology: &Topology,
+    (from, to): &(String, String),
+    said: &[(Vec<String>, Said)],
+    mut port: impl FnMut() -> u16,
+) -> usize {
+    let mut asked = 0;
+    for (family, protocol) in [(4, "tcp"), (4, "udp"), (6, "tcp"), (6, "udp")] {
+        for _ in 0..2 {
+            let port = port();
+            let request = ExplainRequest {
+                from: from.clone(),
+                to: to.clone(),
+                port: Some(port),
+                protocol: Some(protocol.to_owned()),
+                family: Some(family),
+                ..ExplainRequest::default()
+            };
+            let Some(reachable) = reachable(fabric, topology, &request) else { continue };
+            let expected = said.iter().any(|(_, said)| holds(&said.0, family, protocol, port));
+            assert_eq!(reachable == Some(true), expected, "{name}: {request:?} of {said:?}");
+            if reachable.is_none() {
+                assert!(said.iter().any(|(_, said)| !said.1.is_empty()), "{name}: {request:?}");
+            }
+            asked += 1;
+        }
+    }
+    asked
+}
+
+#[test]
+fn the_matrix_of_every_topology_in_configs_agrees_with_explain() {
+    let asked: usize =
+        configs().iter().map(|(name, topology)| agrees_with_explain(name, topology, usize::MAX)).sum();
+    assert!(asked > 2000, "{asked}");
+}
+
+#[test]
+fn the_matrix_of_a_generated_network_agrees_with_explain() {
+    let asked: usize = generated(5).map(|(name, topology)| agrees_with_explain(&name, &topology, 60)).sum();
+    assert!(asked > 800, "{asked}");
+}
+
+#[test]
+fn conversations_come_to_what_the_matrix_says() {
+    /// Of each topology, so many pairs.
+    const MOST: usize = 12;
+    let mut tried = 0;
+    for (name, topology) in configs() {
+        let fabric = Fabric::compile(&topology, None);
+        let all = everybody(&fabric, &topology);
+        let cells = cells(&all);
+        let is_guest = |kind: &str| matches!(kind, "instance" | "internet_host" | "customer_host");
+        let mut rng = Rng::new(3);
+        let mut pairs: Vec<(&str, &str)> = Vec::new();
+        for from in all.from.iter().filter(|end| is_guest(&end.kind)) {
+            let others = all.to.iter().filter(|to| is_guest(&to.kind) && to.name != from.name);
+            pairs.extend(others.map(|to| (from.name.as_str(), to.name.as_str())));
+        }
+        let mut tests: Vec<Value> = Vec::new();
+        while tests.len() < MOST && !pairs.is_empty() {
+            let (from, to) = pairs.swap_remove(rng.below(pairs.len()));
+            let port = *rng.pick(&[22, 53, 80, 443, 5432, 8080]);
+            let of_pair = cells.get(&(from.to_owned(), to.to_owned()));
+            let said = |family, of: fn(&Said) -> &Vec<Traffic>| {
+                of_pair
+                    .is_some_and(|parts| parts.iter().any(|(_, said)| holds(of(said), family, "tcp", port)))
+            };
+            for family in [4, 6] {
+                let request = ExplainRequest {
+                    from: from.to_owned(),
+                    to: to.to_owned(),
+                    port: Some(port),
+                    family: Some(family),
+                    ..ExplainRequest::default()
+                };
+                if explain(&fabric, &topology, &request).is_err() || said(family, |said| &said.1) {
+                    continue;
+                }
+                let expect = if said(family, |said| &said.0) { "allowed" } else { "denied" };
+                let name = format!("{from} {to} {port} {family}");
+                tests.push(json!({ "name": name, "from": from, "to": to, "port": port, "family": family, "expect": expect }));
+            }
+        }
+        if tests.is_empty() {
+            continue;
+        }
+        let text = json!({ "topology": "x.json", "tests": tests }).to_string();
+        let document = Document::parse(&text, vpclab_model::Syntax::Json).unwrap();
+        let file = TestFile::from_document(Path::new("x.tests.json"), &document).unwrap();
+        let mut guests = VirtualProber::new(&topology);
+        for result in run(&topology, &fabric, &name, &file.tests, Some(&mut guests), |_| {}) {
+            assert!(result.passed, "{name}: {result:#?}");
+            assert_eq!(result.level, Level::Virtual);
+            tried += 1;
+        }
+    }
+    assert!(tried > 60, "{tried}");
+}
+
+#[test]
+fn nothing_changes_between_a_topology_and_itself() {
+    for (name, topology) in configs().into_iter().chain(generated(2)) {
+        let told = diff(&topology, &topology);
+        assert!(told.changes.is_empty(), "{name}: {:?}", told.changes);
+        assert!(told.added.is_empty() && told.removed.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn what_one_way_gains_the_other_way_loses() {
+    let mut changed = 0;
+    for name in ["quickstart", "three-tier", "dual-stack-nat64"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../configs/{name}.json"));
+        let document: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let old = topology(&document, None).unwrap();
+        for kind in ["security_groups", "network_acls", "route_tables"] {
+            let Some(resources) = document[kind].as_object() else { continue };
+            for resource in resources.keys() {
+                for list in ["ingress", "routes"] {
+                    let mut other = document.clone();
+                    let Some(rules) = other[kind][resource][list].as_array_mut() else { continue };
+                    rules.truncate(rules.len().saturating_sub(1));
+                    let new = topology(&other, None).unwrap();
+                    let (there, back) = (diff(&old, &new), diff(&new, &old));
+                    let what = format!("{name} without the last of {resource}'s {list}");
+                    assert_eq!(there.pairs.gained, back.pairs.lost, "{what}");
+                    assert_eq!(there.pairs.lost, back.pairs.gained, "{what}");
+                    assert_eq!(there.pairs.changed, back.pairs.changed, "{what}");
+                    assert_eq!(there.pairs.unknown, back.pairs.unknown, "{what}");
+                    for (row, mirror) in there.changes.iter().map(|row| (row, &back.changes)) {
+                        let is_mirrored =
+                            mirror.iter().any(|other| other.gained == row.lost && other.lost == row.gained);
+                        assert!(is_mirrored, "{what}: {row:?}");
+                        assert!(!row.before.is_empty() || !row.after.is_empty(), "{what}: {row:?}");
+                    }
+                    changed += usize::from(!there.changes.is_empty());
+                }
+            }
+        }
+    }
+    assert!(changed > 5, "{changed}");
+}
