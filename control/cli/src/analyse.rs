@@ -20,7 +20,7 @@ pub(crate) fn analyse(analyse: &Analyse) -> Result<Answer, Failure> {
         },
         family: analyse.family,
     };
-    let Loaded { topology, fabric } = ask::topology(&analyse.source)?;
+    let Loaded { topology, fabric, .. } = ask::topology(&analyse.source)?;
     let analysis = vpclab_check::analyse(&fabric, &topology, &request)?;
     match analyse.output {
         Matrix { json: true, .. } => output::json(&analysis)?,

@@ -348,6 +348,7 @@ pub(crate) enum ImportFormat {
     Terraform,
     /// `aws ec2 describe-*`
     Describe,
+}
 
 /// Who reaches whom, by which traffic?
 ///
