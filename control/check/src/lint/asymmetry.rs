@@ -31,6 +31,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
         }
     };
     for ipv6 in [false, true] {
+        let internet = asking::internet(fabric, ipv6);
         for from in visitors.iter().flatten() {
             for to in visitors.iter().flatten() {
                 let is_pair = from.eni != to.eni && (from.vpc != to.vpc || steered.contains(&from.vpc));
@@ -44,8 +45,8 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             }
         }
         for host in kinds(cx.topology, fabric, false, |_, _| true).iter().filter_map(|kin| kin.first()) {
-            look((End::Internet, asking::interface(host.eni)), ipv6);
-            look((asking::interface(host.eni), End::Internet), ipv6);
+            look((internet, asking::interface(host.eni)), ipv6);
+            look((asking::interface(host.eni), internet), ipv6);
         }
     }
     let finding =

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 use vpclab_api::{Finding, Severity};
-use vpclab_engine::explain::{End, TrafficQuestion, ask};
+use vpclab_engine::explain::{TrafficQuestion, ask};
 use vpclab_engine::{Direction, EniIdx};
 use vpclab_model::{Peer, PortRange, SecurityGroupName, SecurityGroupRule, Traffic};
 use vpclab_wire::Protocol;
@@ -113,7 +113,8 @@ fn finding(
 fn reaches(cx: &Lint<'_>, eni: EniIdx, ipv6: bool, asked: &[(Protocol, u16)]) -> Option<(Protocol, u16)> {
     asked.iter().copied().find(|&(protocol, port)| {
         let traffic = TrafficQuestion::Ports { protocol, port: Some(port), source_port: None };
-        let told = ask(cx.fabric, End::Internet, asking::interface(eni), Some(ipv6), traffic);
+        let told =
+            ask(cx.fabric, asking::internet(cx.fabric, ipv6), asking::interface(eni), Some(ipv6), traffic);
         told.is_ok_and(|told| {
             told.reachable == Some(true) || !told.not_denied.is_empty() && told.unmodelled.is_empty()
         })

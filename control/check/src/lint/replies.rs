@@ -95,11 +95,11 @@ impl<'a> From<&'a Host> for Party<'a> {
 }
 
 impl Party<'_> {
-    fn end(self) -> End {
+    fn end(self, cx: &Lint<'_>, ipv6: bool) -> End {
         match self {
             Self::Guest(host) => asking::interface(host.eni),
             Self::Host(host) => End::Host(host),
-            Self::Internet => End::Internet,
+            Self::Internet => asking::internet(cx.fabric, ipv6),
         }
     }
 
@@ -113,7 +113,8 @@ impl Party<'_> {
     fn name(self, cx: &Lint<'_>) -> String {
         match self {
             Self::Guest(host) => host.name.clone(),
-            Self::Host(_) | Self::Internet => asking::name_of(cx.fabric, self.end()),
+            Self::Host(host) => cx.fabric.hosts[host].name.to_string(),
+            Self::Internet => "the internet".to_owned(),
         }
     }
 
@@ -227,7 +228,7 @@ fn blocked_reply(
     ipv6: bool,
     protocol: Protocol,
 ) -> Option<(u16, Blocker)> {
-    let ends = (from.end(), to.end());
+    let ends = (from.end(cx, ipv6), to.end(cx, ipv6));
     for port in ports(cx, (from, to), protocol) {
         let Some(told) = asking::packet(cx.fabric, ends, ipv6, (protocol, port)) else { continue };
         let is_sent = told.blockers.iter().all(|blocker| blocker.on_return) && told.back.is_some();

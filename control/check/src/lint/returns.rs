@@ -54,7 +54,11 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     }
     let public = kinds(cx.topology, fabric, false, |_, eni| !eni.public_ips.is_empty());
     for host in public.iter().filter_map(|kin| kin.first()) {
-        look((End::Internet, asking::interface(host.eni)), "the internet".to_owned(), false);
+        look(
+            (asking::internet(fabric, false), asking::interface(host.eni)),
+            "the internet".to_owned(),
+            false,
+        );
     }
     lost.into_iter()
         .map(|(((kind, name, ipv6), to), pairs)| finding(fabric, kind, &name, &to, &pairs, ipv6))

@@ -4,7 +4,7 @@
 //! asked, of a visitor that has one and refuses nothing. A name says `private` if one of its words does.
 
 use vpclab_api::Finding;
-use vpclab_engine::explain::{End, EndError, Explanation, TrafficQuestion, ask};
+use vpclab_engine::explain::{Explanation, TrafficQuestion, ask};
 use vpclab_model::{Subnet, SubnetName};
 use vpclab_wire::Protocol;
 
@@ -39,12 +39,17 @@ fn of_subnet(cx: &Lint<'_>, name: &SubnetName, subnet: &Subnet) -> Option<Findin
     let asked: Vec<(bool, Option<Explanation>)> = families
         .map(|ipv6| {
             let traffic = TrafficQuestion::Ports { protocol: Protocol::TCP, port: None, source_port: None };
-            let told = match ask(cx.fabric, End::Internet, asking::interface(visitor), Some(ipv6), traffic) {
-                Ok(told) => told,
-                Err(EndError::NoPublicAddress(_)) => return (ipv6, None),
-                Err(_) => return (ipv6, None),
-            };
-            (ipv6, Some(told))
+            (
+                ipv6,
+                ask(
+                    cx.fabric,
+                    asking::internet(cx.fabric, ipv6),
+                    asking::interface(visitor),
+                    Some(ipv6),
+                    traffic,
+                )
+                .ok(),
+            )
         })
         .collect();
     let reached = asked.iter().find(|(_, told)| told.as_ref().is_some_and(is_reached));

@@ -136,6 +136,7 @@ fn a_group_rule_is_redundant_only_where_others_allow_all_that_it_may_allow() {
         |port: &str, peers: &str| format!("{{protocol: tcp, from_port: {port}, to_port: {port}, {peers}}}");
     let all = |peers: &str| format!("{{protocol: '-1', {peers}}}");
     let first = vec!["security_groups.g ingress[0]".to_owned()];
+    let third = vec!["security_groups.g ingress[2]".to_owned()];
     let none: Vec<String> = Vec::new();
     for (rules, expected) in [
         (vec![tcp("22", "cidr_blocks: [10.0.0.0/16]"), tcp("22", "cidr_blocks: [10.0.0.0/8]")], &first),
@@ -154,11 +155,11 @@ fn a_group_rule_is_redundant_only_where_others_allow_all_that_it_may_allow() {
         // Two halves make a whole.
         (
             vec![
-                tcp("22", "cidr_blocks: [10.0.0.0/8]"),
-                tcp("22", "cidr_blocks: [10.0.0.0/9]"),
                 all("cidr_blocks: [10.128.0.0/9]"),
+                tcp("22", "cidr_blocks: [10.0.0.0/9]"),
+                tcp("22", "cidr_blocks: [10.0.0.0/8]"),
             ],
-            &first,
+            &third,
         ),
         // Members come and go: only rules for everybody, or for the same group, cover a group.
         (vec![tcp("22", "security_groups: [other]"), tcp("22", "cidr_blocks: [10.0.0.0/16]")], &none),
