@@ -28,11 +28,12 @@ pub(crate) const LAB_VARIABLE: &str = "VPCLAB_LAB";
 Examples:
   vpclab explain --from web-1 --to db-1:5432/tcp -t shop.json    why does this pass or die?
   vpclab test shop.tests.json                                    reachability tests, no root needed
+  vpclab lint shop.json                                          what is probably a mistake?
   vpclab map -t shop.json                                        what does it look like?
   sudo vpclab up shop.json -d                                    run it: TAPs in network namespaces
   sudo vpclab exec web-1 -- curl http://10.0.2.10                a program inside an instance
 
-Exit status: 0 yes or success, 1 a clean no (unreachable, a test failed),
+Exit status: 0 yes or success, 1 a clean no (unreachable, a test failed, lint found something),
              2 the question was wrong or could not be asked."
 )]
 pub(crate) struct Cli {

@@ -19,13 +19,15 @@ use super::signatures::kinds;
 use super::{Lint, citing};
 use crate::words;
 
-/// Where the way back ends: kind, name and the sentence.
-type Where = (&'static str, String, bool);
+/// Where the way back ends, by kind and name, in which family, and to whom it was to lead.
+type Where = ((&'static str, String, bool), String);
+/// Who asks, who is asked, and why the reply does not return.
+type Pair = (End, End, DropReason);
 
 pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let fabric = cx.fabric;
     let visitors = asking::visitors(cx);
-    let mut lost: BTreeMap<(Where, String), Vec<(End, End, DropReason)>> = BTreeMap::new();
+    let mut lost: BTreeMap<Where, Vec<Pair>> = BTreeMap::new();
     let mut look = |(from, to): (End, End), of: String, ipv6: bool| {
         let told = asking::packet(fabric, (from, to), ipv6, (Protocol::TCP, SOME_SERVER));
         if let Some(reason) = told.and_then(|told| has_no_way_back(&told, to))
@@ -65,14 +67,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
         .collect()
 }
 
-fn finding(
-    fabric: &Fabric,
-    kind: &str,
-    name: &str,
-    to: &str,
-    pairs: &[(End, End, DropReason)],
-    ipv6: bool,
-) -> Finding {
+fn finding(fabric: &Fabric, kind: &str, name: &str, to: &str, pairs: &[Pair], ipv6: bool) -> Finding {
     let (from, receiver, reason) = &pairs[0];
     let (from, receiver) = (asking::name_of(fabric, *from), asking::name_of(fabric, *receiver));
     let more =
