@@ -14,7 +14,7 @@ use vpclab_wire::Protocol;
 use super::asking::{self, SOME_SERVER};
 use super::catalogue::ASYMMETRIC_ROUTE;
 use super::signatures::kinds;
-use super::{Lint, citing};
+use super::{Lint, and_more, citing};
 
 pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let fabric = cx.fabric;
@@ -51,7 +51,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     }
     let finding =
         |((kind, name), (text, remedy, pairs)): ((&'static str, String), (String, String, usize))| {
-            let more = if pairs > 1 { format!(" ({} more such pairs)", pairs - 1) } else { String::new() };
+            let more = and_more(pairs);
             let finding = ASYMMETRIC_ROUTE.about_kind(kind, &name, format!("{text}{more}"), remedy);
             citing(finding, &["TGW-21"])
         };

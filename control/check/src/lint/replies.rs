@@ -16,12 +16,12 @@ use vpclab_model::{
 };
 use vpclab_wire::Protocol;
 
-use super::Lint;
 use super::asking;
 use super::boxes::{Packets, is_covered};
 use super::catalogue::REPLY_BLOCKED;
 use super::signatures::{Host, Kin, kinds};
 use super::visitors::{ANY_V4, ANY_V6};
+use super::{Lint, and_more};
 use crate::words;
 
 /// What denies replies: the ACL, the direction, the rule, the family and the protocol.
@@ -71,8 +71,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
 }
 
 fn finding((acl, way, rule, _, protocol): Where, example: Example) -> Finding {
-    let more =
-        if example.count > 1 { format!(" ({} more such pairs)", example.count - 1) } else { String::new() };
+    let more = and_more(example.count);
     let number = rule.map_or_else(|| "*".to_owned(), |rule| rule.to_string());
     let name = vpclab_model::NetworkAclName::new(acl);
     let finding = REPLY_BLOCKED.about(&name, format!("{}{more}", example.text), example.remedy);

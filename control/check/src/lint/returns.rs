@@ -16,7 +16,7 @@ use vpclab_wire::Protocol;
 use super::asking::{self, SOME_SERVER};
 use super::catalogue::MISSING_RETURN_ROUTE;
 use super::signatures::kinds;
-use super::{Lint, citing};
+use super::{Lint, and_more, citing};
 use crate::words;
 
 /// Where the way back ends, by kind and name, in which family, and to whom it was to lead.
@@ -70,8 +70,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
 fn finding(fabric: &Fabric, kind: &str, name: &str, to: &str, pairs: &[Pair], ipv6: bool) -> Finding {
     let (from, receiver, reason) = &pairs[0];
     let (from, receiver) = (asking::name_of(fabric, *from), asking::name_of(fabric, *receiver));
-    let more =
-        if pairs.len() > 1 { format!(" ({} more such pairs)", pairs.len() - 1) } else { String::new() };
+    let more = and_more(pairs.len());
     let family = if ipv6 { "over IPv6 " } else { "" };
     let told = words::tell(fabric, reason).message;
     let text = format!(

@@ -256,4 +256,7 @@ fn an_open_group_behind_a_closed_acl_lets_nobody_in_as_things_are() {
     );
     assert_eq!(one(&open, "open-to-the-world").severity, Severity::Error);
     assert_eq!(one(&closed, "open-to-the-world").severity, Severity::Note);
+    let unknown = open.replace("{s: {vpc: v,", "{s: {vpc: v, not_modelled: later,");
+    assert_ne!(unknown, open);
+    assert_eq!(one(&unknown, "open-to-the-world").severity, Severity::Warning);
 }
