@@ -33,11 +33,13 @@ Examples:
   vpclab analyse --to db-1 -t shop.json                          who reaches it, by which traffic?
   vpclab diff main.json branch.json                              what does this change open or close?
   vpclab test shop.tests.json                                    reachability tests, no root needed
+  vpclab lint shop.json                                          what is probably a mistake?
   vpclab map -t shop.json                                        what does it look like?
   sudo vpclab up shop.json -d                                    run it: TAPs in network namespaces
   sudo vpclab exec web-1 -- curl http://10.0.2.10                a program inside an instance
 
-Exit status: 0 yes or success, 1 a clean no (unreachable, a test failed, connectivity changed),
+Exit status: 0 yes or success, 1 a clean no (unreachable, a test failed, lint findings, connectivity
+             changed),
              2 the question was wrong or could not be asked."
 )]
 pub(crate) struct Cli {

@@ -4,10 +4,11 @@
 //! what is not modelled is no answer.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use vpclab_engine::explain::{End, Explanation, Leg, TrafficQuestion, ask};
+use vpclab_engine::explain::{End, Explanation, Leg, TrafficQuestion, anonymous_address, ask};
 use vpclab_engine::{DropReason, EniIdx, Fabric, HostIdx, Role, Side, Step};
-use vpclab_model::{InterfaceType, SubnetName, VpcName};
+use vpclab_model::{ANYBODY_V4, ANYBODY_V6, InterfaceType, SubnetName, VpcName};
 use vpclab_wire::Protocol;
 
 use super::Lint;
@@ -74,13 +75,25 @@ pub(super) fn visitors(cx: &Lint<'_>) -> Vec<Kin> {
     }
     let is_for_gateways = |name: &SubnetName| served.contains(name) && !inhabited.contains(name);
     let others = cx.topology.subnets.iter().filter(|(name, _)| !is_for_gateways(name));
-    // Where a VPC has no other subnets, these are for everybody.
+    // Where a VPC has no other subnets, and nobody lives anywhere yet, these are for everybody.
     let vpcs: BTreeSet<&VpcName> = others.map(|(_, subnet)| &subnet.vpc).collect();
     kinds(cx.visited, cx.fabric, false, |name, eni| {
-        let has_others =
-            cx.topology.subnets.get(&eni.subnet).is_some_and(|subnet| vpcs.contains(&subnet.vpc));
+        let vpc = cx.topology.subnets.get(&eni.subnet).map(|subnet| &subnet.vpc);
+        let has_others = !inhabited.is_empty() || vpc.is_some_and(|vpc| vpcs.contains(vpc));
         cx.visitors.of(&eni.subnet) == Some(name) && !(has_others && is_for_gateways(&eni.subnet))
     })
+}
+
+/// The internet as an end: anybody whom no rule names, or somebody, where rules name everybody.
+pub(super) fn internet(fabric: &Fabric, ipv6: bool) -> End {
+    match anonymous_address(fabric, ipv6) {
+        Some(_) => End::Internet,
+        None => End::Address(anybody(ipv6)),
+    }
+}
+
+fn anybody(ipv6: bool) -> IpAddr {
+    if ipv6 { IpAddr::V6(ANYBODY_V6) } else { IpAddr::V4(ANYBODY_V4) }
 }
 
 /// The visitor of a subnet.
@@ -141,6 +154,7 @@ pub(super) fn name_of(fabric: &Fabric, end: End) -> String {
         },
         End::Host(host) => fabric.hosts[host].name.to_string(),
         End::Internet => "the internet".to_owned(),
+        End::Address(address) if address == anybody(address.is_ipv6()) => "the internet".to_owned(),
         End::Address(address) => address.to_string(),
     }
 }

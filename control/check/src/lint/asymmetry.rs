@@ -14,7 +14,7 @@ use vpclab_wire::Protocol;
 use super::asking::{self, SOME_SERVER};
 use super::catalogue::ASYMMETRIC_ROUTE;
 use super::signatures::kinds;
-use super::{Lint, citing};
+use super::{Lint, and_more, citing};
 
 pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let fabric = cx.fabric;
@@ -31,6 +31,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
         }
     };
     for ipv6 in [false, true] {
+        let internet = asking::internet(fabric, ipv6);
         for from in visitors.iter().flatten() {
             for to in visitors.iter().flatten() {
                 let is_pair = from.eni != to.eni && (from.vpc != to.vpc || steered.contains(&from.vpc));
@@ -44,13 +45,13 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             }
         }
         for host in kinds(cx.topology, fabric, false, |_, _| true).iter().filter_map(|kin| kin.first()) {
-            look((End::Internet, asking::interface(host.eni)), ipv6);
-            look((asking::interface(host.eni), End::Internet), ipv6);
+            look((internet, asking::interface(host.eni)), ipv6);
+            look((asking::interface(host.eni), internet), ipv6);
         }
     }
     let finding =
         |((kind, name), (text, remedy, pairs)): ((&'static str, String), (String, String, usize))| {
-            let more = if pairs > 1 { format!(" ({} more such pairs)", pairs - 1) } else { String::new() };
+            let more = and_more(pairs);
             let finding = ASYMMETRIC_ROUTE.about_kind(kind, &name, format!("{text}{more}"), remedy);
             citing(finding, &["TGW-21"])
         };

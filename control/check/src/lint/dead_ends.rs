@@ -5,14 +5,14 @@
 //! that is to lead further, a transit gateway without a route or without an interface in the zone, an instance that
 //! refuses what is not its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use vpclab_api::Finding;
 use vpclab_engine::explain::{End, Explanation, anonymous_address};
-use vpclab_engine::{DropReason, EniIdx, Step};
-use vpclab_model::{Route, RouteOrigin, RouteState, RouteTableName, RouteTarget, SubnetName, not_public};
+use vpclab_engine::{DropReason, EniIdx, Fabric, Step};
+use vpclab_model::{Route, RouteOrigin, RouteState, RouteTableName, RouteTarget, SubnetName};
 use vpclab_wire::{NAT64_PREFIX, Protocol};
 
 use super::asking::{self, SOME_SERVER};
@@ -42,10 +42,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             let from =
                 if dead.len() == subnets.len() { String::new() } else { format!(" from {}", some_of(&at)) };
             let told = words::tell(cx.fabric, reason).message;
-            let to = match end {
-                End::Internet => "the internet".to_owned(),
-                other => asking::name_of(cx.fabric, *other),
-            };
+            let to = asking::name_of(cx.fabric, *end);
             let reason_text =
                 format!("nothing that takes `{}`{from} arrives; to {to}: {told}", words::route(route));
             let finding = DEAD_END_ROUTE.about(name, reason_text, remedy(reason, &route.target));
@@ -134,8 +131,8 @@ fn dead_end(
         return None;
     }
     let mut ends = Vec::new();
-    if anonymous_address(fabric, ipv6).is_some_and(|address| block.contains(&address)) {
-        ends.push(End::Internet);
+    if is_of_internet(fabric, block) {
+        ends.push(asking::internet(fabric, ipv6));
     }
     let is_inside = |eni: EniIdx| {
         let address = fabric.enis[eni].primary_address(ipv6);
@@ -147,7 +144,7 @@ fn dead_end(
     let customers = asking::customers(fabric).into_iter().filter(|host| of_customers(&fabric.hosts[*host]));
     ends.extend(customers.map(End::Host));
     if ends.is_empty() {
-        ends.extend(somebody_in(block, route).map(End::Address));
+        ends.extend(somebody_in(cx, block).into_iter().map(End::Address));
     }
     let mut dead = None;
     for end in ends {
@@ -169,7 +166,7 @@ fn dead_end(
 }
 
 /// Whether the request takes the route.
-fn takes(told: &Explanation, fabric: &vpclab_engine::Fabric, name: &RouteTableName, block: IpNet) -> bool {
+fn takes(told: &Explanation, fabric: &Fabric, name: &RouteTableName, block: IpNet) -> bool {
     told.forward.steps.iter().any(|step| match step {
         Step::Route { route_table, matched: Some((destination, _)) } => {
             *destination == block && fabric.route_tables[*route_table].name == *name
@@ -178,18 +175,27 @@ fn takes(told: &Explanation, fabric: &vpclab_engine::Fabric, name: &RouteTableNa
     })
 }
 
-/// An address of a block of which nobody is declared: it shows whether there is a way. What an internet gateway leads to is
-/// public, or the route is for somebody else's sake.
-fn somebody_in(block: IpNet, route: &Route) -> Option<IpAddr> {
-    let address = match block {
-        IpNet::V4(block) => {
-            IpAddr::from((u32::from(block.network()) | u32::from(block.prefix_len() < 30) * 4).to_be_bytes())
+/// Whether the internet is among those whom a block is for.
+fn is_of_internet(fabric: &Fabric, block: IpNet) -> bool {
+    let address = anonymous_address(fabric, block.addr().is_ipv6());
+    address.map_or(block.prefix_len() == 0, |address| block.contains(&address))
+}
+
+/// Addresses of a block in which nobody is known to be, that show whether there is a way: of its own first part, and of
+/// every network inside.
+fn somebody_in(cx: &Lint<'_>, block: IpNet) -> BTreeSet<IpAddr> {
+    const MOST: usize = 64;
+    let vpcs = cx.topology.vpcs.values().flat_map(|vpc| vpc.cidr_blocks());
+    let tables = cx.topology.transit_gateway_route_tables.values();
+    let routes = tables.flat_map(|table| table.routes.iter().map(|route| route.destination));
+    let inside = vpcs.chain(routes).filter(|network| block.contains(network));
+    // The first addresses of a subnet are nobody's (ADDR-27).
+    let fifth = |block: IpNet| {
+        let offset = if block.max_prefix_len() - block.prefix_len() > 2 { 4 } else { 0 };
+        match block.network() {
+            IpAddr::V4(address) => IpAddr::V4((u32::from(address) + offset).into()),
+            IpAddr::V6(address) => IpAddr::V6((u128::from(address) + u128::from(offset)).into()),
         }
-        IpNet::V6(block) => IpAddr::from(
-            (u128::from(block.network()) | u128::from(block.prefix_len() < 120) * 4).to_be_bytes(),
-        ),
     };
-    let leads_outside =
-        matches!(route.target, RouteTarget::InternetGateway(_) | RouteTarget::EgressOnlyInternetGateway(_));
-    (leads_outside || not_public(address).is_some()).then_some(address)
+    std::iter::once(block).chain(inside).take(MOST).map(fifth).collect()
 }

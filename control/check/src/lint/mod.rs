@@ -127,6 +127,15 @@ fn citing(finding: Finding, facts: &[&str]) -> Finding {
     Finding { facts: facts.iter().map(|fact| (*fact).to_owned()).collect(), ..finding }
 }
 
+/// ` (2 more such pairs)`, where one of three is told.
+fn and_more(pairs: usize) -> String {
+    match pairs {
+        0 | 1 => String::new(),
+        2 => " (1 more such pair)".to_owned(),
+        many => format!(" ({} more such pairs)", many - 1),
+    }
+}
+
 /// `a, b and 3 more`: a few of many names.
 fn some_of<T: AsRef<str>>(names: &[T]) -> String {
     const MOST: usize = 3;

@@ -53,7 +53,11 @@ fn of_list(acl: &NetworkAclName, way: Direction, entries: &[NetworkAclEntry]) ->
                 Some(SHADOWED_RULE.about(acl, reason, remedy))
             }
             Fate::Never { alike, .. } => {
-                let reason = format!("`{text}` never matches: {} decide the same before it", rules(alike));
+                let reason = format!(
+                    "`{text}` never matches: {} decide{} the same before it",
+                    rules(alike),
+                    if alike.len() == 1 { "s" } else { "" }
+                );
                 Some(citing(REDUNDANT_RULE.about(acl, reason, "take it out".to_owned()), &["NACL-01"]))
             }
             Fate::Decides(pieces) => {

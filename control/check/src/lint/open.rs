@@ -2,14 +2,14 @@
 //!
 //! To remote logins, databases and their like, or to a thousand ports and more. Web servers, mail, VPNs and games are
 //! nobody's business here. Whether anybody out there gets through to an interface of the group the engine says: then it is
-//! an error, else a note, for the day when routes and addresses change.
+//! an error, else a note, for the day when routes and addresses change; a warning where that is not known.
 
 use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 use vpclab_api::{Finding, Severity};
-use vpclab_engine::explain::{End, TrafficQuestion, ask};
-use vpclab_engine::{Direction, EniIdx};
+use vpclab_engine::explain::{TrafficQuestion, ask};
+use vpclab_engine::{Direction, Eni, EniIdx, Role};
 use vpclab_model::{Peer, PortRange, SecurityGroupName, SecurityGroupRule, Traffic};
 use vpclab_wire::Protocol;
 
@@ -58,9 +58,7 @@ const SENSITIVE: &[(u16, &str)] = &[
 const MANY_PORTS: usize = 1000;
 
 pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
-    let members = kinds(cx.topology, cx.fabric, true, |_, eni| {
-        !eni.public_ips.is_empty() || !eni.ipv6_addresses.is_empty()
-    });
+    let members = kinds(cx.topology, cx.fabric, true, |_, _| true);
     let mut found = Vec::new();
     for (name, group) in &cx.topology.security_groups {
         let mut seen = BTreeSet::new();
@@ -86,20 +84,32 @@ fn finding(
     members: &[Kin],
 ) -> Finding {
     let text = words::group_permission(Direction::Inbound, &rule.traffic, [&rule.peer]);
-    let reached = members.iter().filter_map(|kin| kin.first()).find_map(|host| {
-        let is_member = cx.fabric.enis[host.eni]
-            .security_groups
-            .iter()
-            .any(|&group| cx.fabric.security_groups[group].name == *name);
-        let port = is_member.then(|| reaches(cx, host.eni, ipv6, asked)).flatten()?;
-        Some((host, port))
-    });
+    let is_member =
+        |eni: &Eni| eni.security_groups.iter().any(|&group| cx.fabric.security_groups[group].name == *name);
+    // What a load balancer or another service of AWS lets in is not known.
+    let mut is_known =
+        !cx.fabric.enis.iter().any(|(_, eni)| is_member(eni) && matches!(eni.role, Role::NotModelled(_)));
+    let mut reached = None;
+    for host in
+        members.iter().filter_map(|kin| kin.first()).filter(|host| is_member(&cx.fabric.enis[host.eni]))
+    {
+        for &(protocol, port) in asked {
+            match reaches(cx, host.eni, ipv6, (protocol, port)) {
+                Some(true) => reached = reached.or(Some((host, protocol, port))),
+                Some(false) => {}
+                None => is_known = false,
+            }
+        }
+    }
     let (severity, how) = match reached {
-        Some((host, (protocol, port))) => {
+        Some((host, protocol, port)) => {
             let how = format!("the internet reaches {} {port} of {}", words::protocol(protocol), host.name);
             (Severity::Error, how)
         }
-        None => (Severity::Note, "as things are, nobody on the internet gets that far".to_owned()),
+        None if is_known => {
+            (Severity::Note, "as things are, nobody on the internet gets that far".to_owned())
+        }
+        None => (Severity::Warning, "whether anybody on the internet gets that far is not known".to_owned()),
     };
     let from =
         if matches!(rule.peer, Peer::Cidr(_)) { String::new() } else { format!(" (it holds {block})") };
@@ -109,15 +119,18 @@ fn finding(
     Finding { severity, rule: Some(place(Direction::Inbound, rule.declared_at)), ..finding }
 }
 
-/// A port of these that somebody out there reaches.
-fn reaches(cx: &Lint<'_>, eni: EniIdx, ipv6: bool, asked: &[(Protocol, u16)]) -> Option<(Protocol, u16)> {
-    asked.iter().copied().find(|&(protocol, port)| {
-        let traffic = TrafficQuestion::Ports { protocol, port: Some(port), source_port: None };
-        let told = ask(cx.fabric, End::Internet, asking::interface(eni), Some(ipv6), traffic);
-        told.is_ok_and(|told| {
-            told.reachable == Some(true) || !told.not_denied.is_empty() && told.unmodelled.is_empty()
-        })
-    })
+/// Whether somebody out there reaches a port; none where that is not known.
+fn reaches(cx: &Lint<'_>, eni: EniIdx, ipv6: bool, (protocol, port): (Protocol, u16)) -> Option<bool> {
+    let traffic = TrafficQuestion::Ports { protocol, port: Some(port), source_port: None };
+    let (from, to) = (asking::internet(cx.fabric, ipv6), asking::interface(eni));
+    match ask(cx.fabric, from, to, Some(ipv6), traffic) {
+        Ok(told) if told.reachable == Some(false) => {
+            Some(!told.not_denied.is_empty() && told.unmodelled.is_empty())
+        }
+        Ok(told) => told.reachable,
+        // It has no address in that family.
+        Err(_) => Some(false),
+    }
 }
 
 /// The families in which a rule's peer is everybody, or much of everybody: a sixteenth of all addresses.

@@ -16,12 +16,12 @@ use vpclab_model::{
 };
 use vpclab_wire::Protocol;
 
-use super::Lint;
 use super::asking;
 use super::boxes::{Packets, is_covered};
 use super::catalogue::REPLY_BLOCKED;
 use super::signatures::{Host, Kin, kinds};
 use super::visitors::{ANY_V4, ANY_V6};
+use super::{Lint, and_more};
 use crate::words;
 
 /// What denies replies: the ACL, the direction, the rule, the family and the protocol.
@@ -71,8 +71,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
 }
 
 fn finding((acl, way, rule, _, protocol): Where, example: Example) -> Finding {
-    let more =
-        if example.count > 1 { format!(" ({} more such pairs)", example.count - 1) } else { String::new() };
+    let more = and_more(example.count);
     let number = rule.map_or_else(|| "*".to_owned(), |rule| rule.to_string());
     let name = vpclab_model::NetworkAclName::new(acl);
     let finding = REPLY_BLOCKED.about(&name, format!("{}{more}", example.text), example.remedy);
@@ -95,11 +94,11 @@ impl<'a> From<&'a Host> for Party<'a> {
 }
 
 impl Party<'_> {
-    fn end(self) -> End {
+    fn end(self, cx: &Lint<'_>, ipv6: bool) -> End {
         match self {
             Self::Guest(host) => asking::interface(host.eni),
             Self::Host(host) => End::Host(host),
-            Self::Internet => End::Internet,
+            Self::Internet => asking::internet(cx.fabric, ipv6),
         }
     }
 
@@ -113,7 +112,8 @@ impl Party<'_> {
     fn name(self, cx: &Lint<'_>) -> String {
         match self {
             Self::Guest(host) => host.name.clone(),
-            Self::Host(_) | Self::Internet => asking::name_of(cx.fabric, self.end()),
+            Self::Host(host) => cx.fabric.hosts[host].name.to_string(),
+            Self::Internet => "the internet".to_owned(),
         }
     }
 
@@ -227,7 +227,7 @@ fn blocked_reply(
     ipv6: bool,
     protocol: Protocol,
 ) -> Option<(u16, Blocker)> {
-    let ends = (from.end(), to.end());
+    let ends = (from.end(cx, ipv6), to.end(cx, ipv6));
     for port in ports(cx, (from, to), protocol) {
         let Some(told) = asking::packet(cx.fabric, ends, ipv6, (protocol, port)) else { continue };
         let is_sent = told.blockers.iter().all(|blocker| blocker.on_return) && told.back.is_some();

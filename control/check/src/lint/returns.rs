@@ -16,16 +16,18 @@ use vpclab_wire::Protocol;
 use super::asking::{self, SOME_SERVER};
 use super::catalogue::MISSING_RETURN_ROUTE;
 use super::signatures::kinds;
-use super::{Lint, citing};
+use super::{Lint, and_more, citing};
 use crate::words;
 
-/// Where the way back ends: kind, name and the sentence.
-type Where = (&'static str, String, bool);
+/// Where the way back ends, by kind and name, in which family, and to whom it was to lead.
+type Where = ((&'static str, String, bool), String);
+/// Who asks, who is asked, and why the reply does not return.
+type Pair = (End, End, DropReason);
 
 pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let fabric = cx.fabric;
     let visitors = asking::visitors(cx);
-    let mut lost: BTreeMap<(Where, String), Vec<(End, End, DropReason)>> = BTreeMap::new();
+    let mut lost: BTreeMap<Where, Vec<Pair>> = BTreeMap::new();
     let mut look = |(from, to): (End, End), of: String, ipv6: bool| {
         let told = asking::packet(fabric, (from, to), ipv6, (Protocol::TCP, SOME_SERVER));
         if let Some(reason) = told.and_then(|told| has_no_way_back(&told, to))
@@ -54,25 +56,21 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     }
     let public = kinds(cx.topology, fabric, false, |_, eni| !eni.public_ips.is_empty());
     for host in public.iter().filter_map(|kin| kin.first()) {
-        look((End::Internet, asking::interface(host.eni)), "the internet".to_owned(), false);
+        look(
+            (asking::internet(fabric, false), asking::interface(host.eni)),
+            "the internet".to_owned(),
+            false,
+        );
     }
     lost.into_iter()
         .map(|(((kind, name, ipv6), to), pairs)| finding(fabric, kind, &name, &to, &pairs, ipv6))
         .collect()
 }
 
-fn finding(
-    fabric: &Fabric,
-    kind: &str,
-    name: &str,
-    to: &str,
-    pairs: &[(End, End, DropReason)],
-    ipv6: bool,
-) -> Finding {
+fn finding(fabric: &Fabric, kind: &str, name: &str, to: &str, pairs: &[Pair], ipv6: bool) -> Finding {
     let (from, receiver, reason) = &pairs[0];
     let (from, receiver) = (asking::name_of(fabric, *from), asking::name_of(fabric, *receiver));
-    let more =
-        if pairs.len() > 1 { format!(" ({} more such pairs)", pairs.len() - 1) } else { String::new() };
+    let more = and_more(pairs.len());
     let family = if ipv6 { "over IPv6 " } else { "" };
     let told = words::tell(fabric, reason).message;
     let text = format!(

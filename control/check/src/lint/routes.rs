@@ -19,7 +19,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
         let is_known = table.labels.not_modelled.is_none();
         let dead =
             table.routes.iter().filter(|route| route.state == RouteState::Blackhole && !route.overridden);
-        for route in dead.filter(|_| is_known) {
+        for route in dead.filter(|route| is_known && !is_unknown(cx.topology, &route.target)) {
             let (why, remedy) = why(cx.topology, &table.vpc, &route.target);
             let reason = format!("what goes to {} dies here: {why}", route.destination);
             let finding = BLACKHOLE_ROUTE.about(name, reason, remedy);
@@ -43,6 +43,27 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Whether not all is known of a target: it may well take packets.
+fn is_unknown(topology: &Topology, target: &RouteTarget) -> bool {
+    let labels = match target {
+        RouteTarget::InternetGateway(name) => topology.internet_gateways.get(name).map(|one| &one.labels),
+        RouteTarget::EgressOnlyInternetGateway(name) => {
+            topology.egress_only_internet_gateways.get(name).map(|one| &one.labels)
+        }
+        RouteTarget::NetworkInterface(name) => topology.network_interfaces.get(name).map(|one| &one.labels),
+        RouteTarget::NatGateway(name) => topology.nat_gateways.get(name).map(|one| &one.labels),
+        RouteTarget::VpnGateway(name) => topology.vpn_gateways.get(name).map(|one| &one.labels),
+        RouteTarget::VpcPeeringConnection(name) => {
+            topology.vpc_peering_connections.get(name).map(|one| &one.labels)
+        }
+        RouteTarget::TransitGateway(name) => topology.transit_gateways.get(name).map(|one| &one.labels),
+        RouteTarget::VpcEndpoint(name) => topology.vpc_endpoints.get(name).map(|one| &one.labels),
+        RouteTarget::Local => None,
+        RouteTarget::NotModelled { .. } => return true,
+    };
+    labels.is_some_and(|labels| labels.not_modelled.is_some())
 }
 
 /// What is wrong with a target, and what would be right.

@@ -72,7 +72,13 @@ fn redundant(
             all.iter().flat_map(|(_, by)| by).map(|&other| place(way, rules[other].declared_at)).collect();
         by.sort_unstable();
         by.dedup();
-        let reason = format!("`{text}` allows nothing that {} does not", super::some_of(&by));
+        let others: Vec<String> = by.into_iter().filter(|other| *other != place(way, declared_at)).collect();
+        let others = match others.len() {
+            0 => "the rest of it does not".to_owned(),
+            1 => format!("{} does not", others[0]),
+            _ => format!("{} do not", super::some_of(&others)),
+        };
+        let reason = format!("`{text}` allows nothing that {others}");
         let is_whole = rules.iter().filter(|rule| rule.declared_at == declared_at).count() == all.len();
         let remedy = if is_whole {
             "take it out".to_owned()

@@ -4,7 +4,7 @@
 //! asked, of a visitor that has one and refuses nothing. A name says `private` if one of its words does.
 
 use vpclab_api::Finding;
-use vpclab_engine::explain::{End, EndError, Explanation, TrafficQuestion, ask};
+use vpclab_engine::explain::{Explanation, TrafficQuestion, ask};
 use vpclab_model::{Subnet, SubnetName};
 use vpclab_wire::Protocol;
 
@@ -39,25 +39,30 @@ fn of_subnet(cx: &Lint<'_>, name: &SubnetName, subnet: &Subnet) -> Option<Findin
     let asked: Vec<(bool, Option<Explanation>)> = families
         .map(|ipv6| {
             let traffic = TrafficQuestion::Ports { protocol: Protocol::TCP, port: None, source_port: None };
-            let told = match ask(cx.fabric, End::Internet, asking::interface(visitor), Some(ipv6), traffic) {
-                Ok(told) => told,
-                Err(EndError::NoPublicAddress(_)) => return (ipv6, None),
-                Err(_) => return (ipv6, None),
-            };
-            (ipv6, Some(told))
+            (
+                ipv6,
+                ask(
+                    cx.fabric,
+                    asking::internet(cx.fabric, ipv6),
+                    asking::interface(visitor),
+                    Some(ipv6),
+                    traffic,
+                )
+                .ok(),
+            )
         })
         .collect();
     let reached = asked.iter().find(|(_, told)| told.as_ref().is_some_and(is_reached));
     let table = &subnet.route_table;
     let by = match cx.topology.route_tables.get(table).is_some_and(|table| table.main) {
-        true => format!("main route table {table}, as it has none of its own"),
+        true => format!("main route table {table}, which serves it for want of another,"),
         false => format!("route table {table}"),
     };
     match (is_private, reached) {
         (true, Some((ipv6, _))) => {
             let family = if *ipv6 { "IPv6" } else { "IPv4" };
             let reason = format!(
-                "it is called {word}, and the internet reaches public {family} addresses in it: {by}, leads to an internet \
+                "it is called {word}, and the internet reaches public {family} addresses in it: {by} leads to an internet \
                  gateway"
             );
             let remedy = "give it a route table without that route, or another name".to_owned();
@@ -81,7 +86,7 @@ fn of_subnet(cx: &Lint<'_>, name: &SubnetName, subnet: &Subnet) -> Option<Findin
             );
             let reason =
                 format!("it is called {word}, and the internet reaches no public address in it{why}");
-            let remedy = format!("give {by}, a route to an internet gateway, or the subnet another name");
+            let remedy = format!("give {by} a route to an internet gateway, or the subnet another name");
             Some(PUBLIC_SUBNET_IS_PRIVATE.about(name, reason, remedy))
         }
         _ => None,

@@ -41,7 +41,7 @@ impl Visitors {
             let is_free = |address: &IpAddr| {
                 !taken.contains(address) && !prefixes.iter().any(|block| block.contains(address))
             };
-            let (ipv4, ipv6) = (free_ipv4(subnet, &is_free), free_ipv6(subnet, &is_free));
+            let (ipv4, ipv6) = (free_ipv4(subnet, is_free), free_ipv6(subnet, is_free));
             if ipv4.is_none() && ipv6.is_none() {
                 continue;
             }

@@ -177,6 +177,10 @@ fn a_route_to_what_takes_no_packets_is_a_blackhole() {
     let declared = peers("", "")
         + "transit_gateway_route_tables: {hub/default: {routes: [{destination_cidr_block: 10.9.0.0/16, blackhole: true}]}}\n";
     assert!(found(&declared, "blackhole-route").is_empty());
+    let unknown =
+        pending.replace("peer_vpc: w}", "peer_vpc: w, not_modelled: its state is known after apply}");
+    assert_ne!(unknown, pending);
+    assert!(found(&unknown, "blackhole-route").is_empty());
     let finding = one(&pending.replace(V4_BACK, ""), "blackhole-route");
     assert!(finding.reason.contains("VPC peering connection p is pending acceptance"), "{}", finding.reason);
 }
