@@ -2,8 +2,15 @@
 
 import pathlib
 
+import pytest
+
 CONFIGS = pathlib.Path(__file__).resolve().parents[3] / "configs"
 PLUGIN = ("-p", "pytest_vpclab.plugin")
+
+
+@pytest.fixture(autouse=True)
+def plugin_is_found(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(pathlib.Path(__file__).resolve().parent.parent / "src"))
 
 
 def test_the_topology_is_that_of_the_mark_the_option_or_the_configuration(pytester):

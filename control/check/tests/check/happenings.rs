@@ -273,3 +273,21 @@ fn what_happens_is_read_and_named() {
         assert!(lines.iter().any(|line| line.starts_with(told)), "{told}\nis not among\n{lines:#?}");
     }
 }
+
+#[test]
+fn the_examples_of_the_manual_pass_on_their_topology() {
+    let network = configured("three-tier");
+    let path = format!("{}/../../docs/tests.md", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let examples = text.split("```yaml\n").skip(1).map(|block| block.split("\n```").next().unwrap());
+    let mut tried = 0;
+    for example in examples.filter(|example| example.starts_with("topology: three-tier.json")) {
+        let document = Document::parse(example, Syntax::Yaml).unwrap();
+        let file = TestFile::from_document(std::path::Path::new("a.tests.yaml"), &document).unwrap();
+        for result in results(&network, &file) {
+            assert!(result.passed, "{} at {:?}: {:#?}", result.name, result.level, result.failures);
+        }
+        tried += 1;
+    }
+    assert_eq!(tried, 4);
+}

@@ -124,6 +124,11 @@ fn a_nat_gateway_that_cannot_work_fails_and_is_no_mistake() {
         }),
     );
     assert_eq!(failure(full), "InsufficientFreeAddressesInSubnet");
+    // Declared as one that has failed, whatever else is right with it.
+    assert_eq!(failure(nat(&json!({"state": "failed"}))), "InternalError");
+    let available = lab(nat(&json!({"state": "available"})));
+    assert_eq!(json!(available.nat_gateways["n"].state), json!("available"));
+    assert_eq!(mistakes(&nat(&json!({"state": "deleting"}))), ["InvalidParameterValue nat_gateways.n.state"]);
 }
 
 #[test]

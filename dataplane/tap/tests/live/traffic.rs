@@ -1,6 +1,7 @@
 //! Two namespaces on a wire: probes tell the outcomes apart, over both kinds of device.
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use vpclab_tap::link;
@@ -85,13 +86,43 @@ fn a_reset_silence_and_a_missing_route_are_three_outcomes() {
         assert_eq!(connect(&format!("{peer}:81")), TcpOutcome::Refused);
         assert_eq!(connect(&format!("{silent}:81")), TcpOutcome::TimedOut);
         assert!(matches!(connect(&format!("{nowhere}:81")), TcpOutcome::Unreachable(_)));
-        assert!(matches!(send(&format!("{peer}:81")), UdpOutcome::PortUnreachable { .. }));
+        let by = Some(ip(peer.trim_matches(['[', ']'])));
+        assert_eq!(send(&format!("{peer}:81")), UdpOutcome::PortUnreachable { by });
         assert_eq!(send(&format!("{silent}:81")), UdpOutcome::TimedOut);
         assert!(matches!(send(&format!("{nowhere}:81")), UdpOutcome::Unreachable(_)));
         let bare = |text: &str| text.trim_matches(['[', ']']).to_owned();
         assert_eq!(ping(&bare(silent)), PingOutcome::TimedOut);
         assert!(matches!(ping(&bare(nowhere)), PingOutcome::Unreachable(_)));
     }
+}
+
+/// The kernel calls all of it a refused connection; who rejects is told by the address of the ICMP error.
+#[test]
+fn a_firewall_that_rejects_is_told_from_a_reset_and_by_its_address() {
+    if !live() {
+        return;
+    }
+    let wire = Wire::offload();
+    wire.a.ip("route add 203.0.113.0/24 via 10.0.1.2");
+    wire.b.ip("route add blackhole 203.0.113.0/24");
+    let rules = "add table inet t; add chain inet t in { type filter hook prerouting priority 0; }; \
+                 add chain inet t input { type filter hook input priority 0; }; \
+                 add rule inet t in ip daddr 203.0.113.1 reject with icmp port-unreachable; \
+                 add rule inet t input meta l4proto { tcp, udp } th dport 90 reject with icmpx port-unreachable; \
+                 add rule inet t input tcp dport 91 reject with tcp reset";
+    let nft = wire.b.0.run(|| Command::new("nft").arg(rules).output().unwrap()).unwrap();
+    assert!(nft.status.success(), "{}", String::from_utf8_lossy(&nft.stderr));
+    let connect =
+        |to_: &str| probe::tcp_connect(&wire.a.0, &to(to_), Conversation::Handshake, TIMEOUT).unwrap();
+    let send = |to_: &str| probe::udp_exchange(&wire.a.0, &to(to_), b"x", TIMEOUT).unwrap();
+    for (peer, by) in [("10.0.1.2", "10.0.1.2"), ("[2001:db8::2]", "2001:db8::2")] {
+        assert_eq!(connect(&format!("{peer}:90")), TcpOutcome::PortUnreachable { by: ip(by) });
+        assert_eq!(connect(&format!("{peer}:91")), TcpOutcome::Refused);
+        assert_eq!(send(&format!("{peer}:90")), UdpOutcome::PortUnreachable { by: Some(ip(by)) });
+    }
+    // Somebody on the way.
+    assert_eq!(connect("203.0.113.1:80"), TcpOutcome::PortUnreachable { by: ip("10.0.1.2") });
+    assert_eq!(send("203.0.113.1:80"), UdpOutcome::PortUnreachable { by: Some(ip("10.0.1.2")) });
 }
 
 #[test]
