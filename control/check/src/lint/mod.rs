@@ -1,9 +1,9 @@
 //! What in this design is probably a mistake?
 //!
 //! Each file here looks for one kind of mistake, or a small family of them. What is about packets is asked of the engine,
-//! from real interfaces or from visitors (see [`visitors`]); what is about the text of rules is decided by exact sets.
-//! What always holds: where something is not modelled nothing that depends on it is found; the same topology has the same
-//! findings in the same order; a finding that the document accepts is told apart and never lost.
+//! from real interfaces or from visitors that the linter puts into subnets; what is about the text of rules is decided by
+//! exact sets. What always holds: where something is not modelled nothing that depends on it is found; the same topology
+//! has the same findings in the same order; a finding that the document accepts is told apart and never lost.
 
 mod accept;
 mod asking;
