@@ -185,7 +185,7 @@ fn neighbours_told_apart() -> Value {
         "region": "us-east-1",
         "vpcs": { "a": { "cidr_block": "10.0.0.0/16", "ipv6_cidr_block": "2001:db8:1::/56" },
                   "b": { "cidr_block": "10.1.0.0/16" } },
-        "vpc_peering_connections": { "ab": { "vpc": "a", "peer_vpc": "b" } },
+        "vpc_peering_connections": { "ab": { "vpc": "a", "peer_vpc": "b", "auto_accept": true } },
         "internet_gateways": { "igw": { "vpc": "a" } },
         "route_tables": {
             "a": { "vpc": "a", "routes": [{ "cidr_block": "10.1.0.0/16", "vpc_peering_connection": "ab" },
