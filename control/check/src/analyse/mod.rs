@@ -2,8 +2,8 @@
 //!
 //! The whole matrix of ends, or a part of it: for each pair all protocols and ports that pass in full, request and reply,
 //! out of the engine's own walks. What always holds: whatever depends on something that is not modelled is told apart and
-//! never counted as passing. Which pairs are walked is said by [`alike`], what becomes of one by [`fare`], how rows are put
-//! together by [`rows`].
+//! never counted as passing. Which pairs are walked is said by `alike`, what becomes of one by `fare`, how rows are put
+//! together by `rows`.
 
 mod alike;
 pub(crate) mod fare;
