@@ -174,7 +174,7 @@ fn runs(names: &[String]) -> Vec<(String, usize)> {
 fn number(name: &str) -> Option<(&str, u64)> {
     let digits = name.bytes().rev().take_while(u8::is_ascii_digit).count();
     let (stem, digits) = name.split_at(name.len() - digits);
-    if digits.is_empty() || digits.len() > 9 || digits.starts_with('0') {
+    if digits.is_empty() || digits.len() > 9 || digits.len() > 1 && digits.starts_with('0') {
         return None;
     }
     Some((stem, digits.parse().ok()?))
@@ -261,6 +261,7 @@ mod tests {
             (&["web-1", "web-10", "web-2", "web-3"][..], "web-1…3, web-10"),
             (&["a", "b"], "a, b"),
             (&["n1", "n2"], "n1, n2"),
+            (&["n0", "n1", "n2"], "n0…2"),
             (&["n01", "n02", "n03"], "n01, n02, n03"),
             (&["a", "b", "c", "d", "e", "f", "g1", "g2", "g3"], "a, b, c, d, e and 4 more"),
             (&[], ""),
