@@ -70,7 +70,46 @@ fn crowded(document: &Value) -> Value {
     });
     let twins: Vec<_> = twins.collect();
     crowded["instances"].as_object_mut().unwrap().extend(twins);
+    tell_twins_apart(&mut crowded);
     crowded
+}
+
+/// Gives groups and network ACLs rules that are about one of two twins: twins have addresses from .100 on.
+fn tell_twins_apart(document: &mut Value) {
+    let block = |subnet: &str| -> Option<String> {
+        let net = document["subnets"][subnet]["cidr_block"].as_str()?.strip_suffix("0/24")?;
+        Some(format!("{net}96/27"))
+    };
+    let subnets = document["subnets"].as_object().unwrap();
+    let of_twins: Vec<(String, String)> = subnets
+        .iter()
+        .filter_map(|(name, subnet)| Some((subnet["vpc"].as_str()?.to_owned(), block(name)?)))
+        .collect();
+    let blocks = |vpc: &Value| -> Vec<String> {
+        of_twins.iter().filter(|(of, _)| *of == *vpc).map(|(_, block)| block.clone()).collect()
+    };
+    let mut port = 7000;
+    for (_, group) in document["security_groups"].as_object_mut().unwrap() {
+        let blocks = blocks(&group["vpc"]);
+        for way in ["ingress", "egress"] {
+            port += 1;
+            let Some(rules) = group[way].as_array_mut() else { continue };
+            rules.push(
+                json!({ "protocol": "tcp", "from_port": port, "to_port": port, "cidr_blocks": blocks }),
+            );
+        }
+    }
+    let Some(acls) = document["network_acls"].as_object_mut() else { return };
+    for (_, acl) in acls {
+        let Some(block) = blocks(&acl["vpc"]).into_iter().next() else { continue };
+        for way in ["ingress", "egress"] {
+            port += 1;
+            let Some(entries) = acl[way].as_array_mut() else { continue };
+            let entry = json!({ "rule_no": 1, "protocol": "udp", "from_port": port, "to_port": port, "cidr_block": block });
+            entries.push(entry);
+            entries.last_mut().unwrap()["action"] = json!("deny");
+        }
+    }
 }
 
 /// The pairs of an analysis' ends, at most so many of them.
@@ -138,6 +177,84 @@ fn every_cell_of_a_generated_network_is_the_answer_about_its_pair() {
     let compared: usize =
         generated(5).map(|(name, topology)| agrees_with_single_pairs(&name, &topology, 150)).sum();
     assert!(compared > 500, "{compared}");
+}
+
+/// Two VPCs where rules, entries and routes are about one of two neighbours, in either family.
+fn neighbours_told_apart() -> Value {
+    let mut document = json!({
+        "region": "us-east-1",
+        "vpcs": { "a": { "cidr_block": "10.0.0.0/16", "ipv6_cidr_block": "2001:db8:1::/56" },
+                  "b": { "cidr_block": "10.1.0.0/16" } },
+        "vpc_peering_connections": { "ab": { "vpc": "a", "peer_vpc": "b", "auto_accept": true } },
+        "internet_gateways": { "igw": { "vpc": "a" } },
+        "route_tables": {
+            "a": { "vpc": "a", "routes": [{ "cidr_block": "10.1.0.0/16", "vpc_peering_connection": "ab" },
+                                          { "cidr_block": "0.0.0.0/0", "gateway": "igw" }] },
+            "b": { "vpc": "b", "routes": [{ "cidr_block": "10.0.1.96/27", "vpc_peering_connection": "ab" }] } },
+        "subnets": {
+            "a1": { "vpc": "a", "cidr_block": "10.0.1.0/24", "ipv6_cidr_block": "2001:db8:1:1::/64", "route_table": "a" },
+            "a2": { "vpc": "a", "cidr_block": "10.0.2.0/24", "ipv6_cidr_block": "2001:db8:1:2::/64", "route_table": "a" },
+            "b1": { "vpc": "b", "cidr_block": "10.1.1.0/24", "route_table": "b" } },
+        "network_acls": { "a2": { "vpc": "a", "subnets": ["a2"],
+            "ingress": [{ "rule_no": 50, "protocol": "udp", "from_port": 53, "to_port": 53, "cidr_block": "10.0.1.96/27", "action": "deny" },
+                        { "rule_no": 100, "protocol": "-1", "cidr_block": "0.0.0.0/0", "action": "allow" }],
+            "egress": [{ "rule_no": 50, "protocol": "tcp", "from_port": 25, "to_port": 25, "cidr_block": "10.0.1.96/27", "action": "deny" },
+                       { "rule_no": 100, "protocol": "-1", "cidr_block": "0.0.0.0/0", "action": "allow" }] } },
+        "security_groups": {},
+        "instances": {}
+    });
+    for (vpc, subnet, net, ipv6) in [
+        ("a", "a1", "10.0.1", Some("2001:db8:1:1::")),
+        ("a", "a2", "10.0.2", Some("2001:db8:1:2::")),
+        ("b", "b1", "10.1.1", None),
+    ] {
+        let everybody =
+            json!([{ "protocol": "-1", "cidr_blocks": ["0.0.0.0/0"], "ipv6_cidr_blocks": ["::/0"] }]);
+        let some = |port: u16| {
+            json!([{ "protocol": "tcp", "from_port": port, "to_port": port,
+                     "cidr_blocks": ["10.0.1.96/27"], "ipv6_cidr_blocks": ["2001:db8:1:1::100/120"] }])
+        };
+        for (place, (name, ingress, egress)) in [
+            ("open", everybody.clone(), everybody.clone()),
+            ("picky", some(80), everybody.clone()),
+            ("narrow", everybody.clone(), some(443)),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let group = format!("{vpc}-{name}");
+            let rules = json!({ "vpc": vpc, "ingress": ingress, "egress": egress });
+            document["security_groups"][&group] = rules;
+            for (twin, host) in [("x", 10 + place), ("y", 110 + place)] {
+                let mut instance = json!({ "subnet": subnet, "security_groups": [group], "private_ip": format!("{net}.{host}") });
+                if let Some(prefix) = ipv6 {
+                    instance["ipv6_addresses"] = json!([format!("{prefix}{host}")]);
+                }
+                instance["associate_public_ip_address"] = json!(subnet == "a1");
+                document["instances"][format!("{subnet}-{name}-{twin}")] = instance;
+            }
+        }
+    }
+    document
+}
+
+#[test]
+fn neighbours_whom_a_rule_an_entry_or_a_route_tells_apart_are_asked_apart() {
+    let topology = topology(&neighbours_told_apart(), None).unwrap();
+    assert!(agrees_with_single_pairs("neighbours", &topology, usize::MAX) > 300);
+    let fabric = Fabric::compile(&topology, None);
+    let cells = cells(&everybody(&fabric, &topology));
+    let differ = |a: (&str, &str), b: (&str, &str)| {
+        let of = |(from, to): (&str, &str)| cells.get(&(from.to_owned(), to.to_owned()));
+        assert_ne!(of(a), of(b), "{a:?} and {b:?}");
+    };
+    // By a rule inwards and one outwards, by an entry, by a route, each way.
+    differ(("a1-open-x", "a2-picky-x"), ("a1-open-y", "a2-picky-x"));
+    differ(("a2-narrow-x", "a1-open-x"), ("a2-narrow-x", "a1-open-y"));
+    differ(("a1-open-x", "a2-open-x"), ("a1-open-y", "a2-open-x"));
+    differ(("a2-open-x", "a1-open-x"), ("a2-open-x", "a1-open-y"));
+    differ(("b1-open-x", "a1-open-x"), ("b1-open-x", "a1-open-y"));
+    differ(("a1-open-x", "b1-open-x"), ("a1-open-y", "b1-open-x"));
 }
 
 /// A question about one packet: port and source port, if it has them, and what is expected.

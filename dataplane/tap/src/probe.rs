@@ -202,8 +202,11 @@ pub fn udp_exchange(
     let socket = UdpSocket::from(socket);
     let local = socket.local_addr().map_err(refused_io("reading the local address"))?;
     let start = Instant::now();
-    if let Err(error) = socket.send(payload) {
-        return udp_failure(&socket, error);
+    match socket.send(payload) {
+        Ok(_) => {}
+        // With its error queue a socket hears of a device without room; it is a loss like any other.
+        Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {}
+        Err(error) => return udp_failure(&socket, error),
     }
     let mut answer = vec![0; 65_536];
     while wait(&socket, PollFlags::POLLIN, deadline)? {

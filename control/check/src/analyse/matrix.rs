@@ -80,9 +80,9 @@ impl Ends {
     pub(crate) fn is_pair(&self, fabric: &Fabric, from: usize, to: usize) -> bool {
         let (from, to) = (&self.from[from], &self.to[to]);
         let is_outside = |end: &NamedEnd| matches!(end.end, End::Internet);
-        !(is_same_host(fabric, from, to)
-            || self.between_vpcs && is_in_one_vpc(fabric, from, to)
-            || is_outside(from) && is_outside(to))
+        let is_nobody_else = is_same_host(fabric, from, to) || is_outside(from) && is_outside(to);
+        let is_left_out = self.between_vpcs && is_in_one_vpc(fabric, from, to);
+        !is_nobody_else && !is_left_out
     }
 }
 

@@ -125,7 +125,7 @@ fn phrase(class: &Class, ipv6: bool) -> (String, String, String) {
 /// Ends by name: all of them, or the first and how many more. `everybody` are those whom it could name, and he who is
 /// asked alone is not among those who ask him.
 pub(crate) fn names(names: &[String], everybody: &[AnalysisEnd], but: &[String]) -> String {
-    let is_everybody = names.len() >= MOST_NAMES && {
+    let is_everybody = names.len().min(everybody.len()) >= MOST_NAMES && {
         let named: BTreeSet<&String> = names.iter().collect();
         let mut left_out = everybody.iter().map(|end| &end.name).filter(|name| !named.contains(name));
         left_out.all(|name| but.len() == 1 && but[0] == *name)
@@ -174,7 +174,7 @@ fn runs(names: &[String]) -> Vec<(String, usize)> {
 fn number(name: &str) -> Option<(&str, u64)> {
     let digits = name.bytes().rev().take_while(u8::is_ascii_digit).count();
     let (stem, digits) = name.split_at(name.len() - digits);
-    if digits.is_empty() || digits.len() > 9 || digits.starts_with('0') {
+    if digits.is_empty() || digits.len() > 9 || digits.len() > 1 && digits.starts_with('0') {
         return None;
     }
     Some((stem, digits.parse().ok()?))
@@ -261,12 +261,28 @@ mod tests {
             (&["web-1", "web-10", "web-2", "web-3"][..], "web-1…3, web-10"),
             (&["a", "b"], "a, b"),
             (&["n1", "n2"], "n1, n2"),
+            (&["n0", "n1", "n2"], "n0…2"),
             (&["n01", "n02", "n03"], "n01, n02, n03"),
             (&["a", "b", "c", "d", "e", "f", "g1", "g2", "g3"], "a, b, c, d, e and 4 more"),
             (&[], ""),
         ] {
             assert_eq!(of(names), told);
         }
+    }
+
+    #[test]
+    fn everybody_is_who_is_asked_about_and_nobody_less() {
+        let all: Vec<String> = "abcdefgh".chars().map(String::from).collect();
+        let ends = |names: &[String]| -> Vec<AnalysisEnd> {
+            let end = |name: &String| AnalysisEnd { name: name.clone(), kind: String::new(), members: None };
+            names.iter().map(end).collect()
+        };
+        let himself = &all[7..];
+        assert_eq!(names(&all, &ends(&all), &[]), "everybody");
+        assert_eq!(names(&all[..7], &ends(&all), himself), "everybody");
+        assert_eq!(names(&all[..7], &ends(&all), &[]), "a, b, c, d, e and 2 more");
+        assert_eq!(names(&all[..2], &ends(&all[..2]), &[]), "a, b");
+        assert_eq!(names(&all, &[], &[]), "a, b, c, d, e and 3 more");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use vpclab_api::{Analysis, By, Pairs, Reach, SetReach, SetVerdict, Traffic};
 
 use super::phrase::{families, names, place, some, traffic};
+use super::told;
 use crate::style::{FAINT, STRONG, UNSURE, columns, paint};
 
 /// A line of CSV: who, whom, and packets.
@@ -71,19 +72,18 @@ fn rows(analysis: &Analysis, text: &mut String) {
         let rows: Vec<Vec<String>> = group
             .iter()
             .map(|row| {
-                let (from, passes) = told(analysis, group, row, families);
+                let (from, passes) = row_told(analysis, group, row, families);
                 vec![from, passes]
             })
             .collect();
         text.push_str(&columns(&rows, "  ", |_, _, cell| cell.to_owned()));
     }
-    let nobody: Vec<String> = analysis
-        .to
-        .iter()
-        .map(|end| end.name.clone())
-        .filter(|name| !reached.contains(name.as_str()))
-        .collect();
-    if nobody.len() == analysis.to.len() {
+    // Of one who asks himself alone nothing could be said.
+    let is_himself = |name: &str| matches!(analysis.from.as_slice(), [only] if only.name == name);
+    let asked = analysis.to.iter().map(|end| end.name.as_str()).filter(|name| !is_himself(name));
+    let nobody: Vec<String> =
+        asked.clone().filter(|name| !reached.contains(name)).map(str::to_owned).collect();
+    if nobody.len() > 1 && nobody.len() == asked.count() {
         let _ = writeln!(text, "\nnothing reaches anybody");
     } else if !nobody.is_empty() {
         let _ = writeln!(text, "\nnothing reaches  {}", some(&nobody));
@@ -91,7 +91,7 @@ fn rows(analysis: &Analysis, text: &mut String) {
 }
 
 /// Who asks in a row, and what passes; at which addresses stands where the internet does.
-fn told(analysis: &Analysis, group: &[Reach], row: &Reach, families: usize) -> (String, String) {
+fn row_told(analysis: &Analysis, group: &[Reach], row: &Reach, families: usize) -> (String, String) {
     let from = names(&row.from, &analysis.from, &row.to);
     let passes = packets(row, families);
     match place(row, is_told_apart(group, row)) {
@@ -175,14 +175,20 @@ fn set_packets(set: &SetReach, families: usize) -> String {
         0 => String::new(),
         count => format!("; not all is known of {count}"),
     };
-    if set.common == set.any {
-        return format!("{}{unknown}", traffic(&set.any, families));
-    }
-    if set.common.is_empty() {
-        return format!("some: {}{unknown}", traffic(&set.any, families));
-    }
-    let (common, any) = (traffic(&set.common, families), traffic(&set.any, families));
-    format!("{common}; some: {any}{unknown}")
+    let more: Vec<Traffic> = [false, true].into_iter().flat_map(|ipv6| more(set, ipv6)).collect();
+    let common = traffic(&set.common, families);
+    let more = (!more.is_empty()).then(|| format!("for some: {}", traffic(&more, families)));
+    let told: Vec<String> = match (set.common.is_empty(), more) {
+        (true, Some(more)) => vec![more],
+        (_, more) => std::iter::once(common).chain(more).collect(),
+    };
+    format!("{}{unknown}", told.join("; "))
+}
+
+/// What passes between some pairs and not between all.
+fn more(set: &SetReach, ipv6: bool) -> Vec<Traffic> {
+    let (any, common) = (told::packets(&set.any, ipv6), told::packets(&set.common, ipv6));
+    told::traffic(&any.without(&common), ipv6)
 }
 
 /// The answer as CSV: a line for each pair and each set of packets.
@@ -271,7 +277,7 @@ pub fn markdown(analysis: &Analysis) -> String {
         text.push_str("\n| to | from | passes |\n| --- | --- | --- |\n");
         for group in groups(analysis) {
             for row in group {
-                let (from, passes) = told(analysis, group, row, families);
+                let (from, passes) = row_told(analysis, group, row, families);
                 let to = names(&row.to, &analysis.to, &row.from);
                 let _ = writeln!(text, "| {} | {} | {} |", cell(&to), cell(&from), cell(&passes));
             }

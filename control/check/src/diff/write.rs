@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use vpclab_api::{AnalysisEnd, ChangeKind, ChangedPairs, ChangedReach, Diff};
 
-use crate::analyse::phrase::{families, is_outside, names, place_of, some, traffic};
+use crate::analyse::phrase::{families, is_outside, place_of, some, traffic};
 use crate::analyse::write::cell;
 use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint};
 
@@ -143,7 +143,7 @@ fn ends(diff: &Diff, row: &ChangedReach) -> (String, String) {
             .iter()
             .any(|other| other.from == row.from && other.to == row.to && !other.addresses.is_empty());
     let place = place_of(&row.addresses, is_told_apart).map(|place| format!(" {place}")).unwrap_or_default();
-    let (mut from, mut to) = (names(&row.from, &[], &row.to), names(&row.to, &[], &row.from));
+    let (mut from, mut to) = (some(&row.from), some(&row.to));
     if row.from.len() == 1 && is_outside(&row.from[0]) {
         from.push_str(&place);
     } else {
