@@ -65,9 +65,9 @@ impl IcmpErrorKind {
 
 /// The error about the frame `original` (virtio header first) from `src_ip` to its sender.
 ///
-/// `None` where no error may be sent: about an error or a redirect, a later fragment of IPv4, a packet to a multicast or broadcast
-/// address or MAC (but for "packet too big"), or one whose source is no single host; and where the family of `src_ip`, of
-/// the packet and of `kind` differ. What a subnet's own broadcast address is, the caller knows. A packet with a partial
+/// `None` where no error may be sent: about an error or a redirect, a later fragment of IPv4, a packet to a multicast or
+/// broadcast address or MAC (but for "packet too big"), or one whose source is no single host; and where the family of
+/// `src_ip`, of the packet and of `kind` differ. What a subnet's own broadcast address is, the caller knows. A packet with a partial
 /// checksum is quoted as it is.
 pub fn icmp_error(
     kind: IcmpErrorKind,

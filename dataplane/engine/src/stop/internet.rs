@@ -60,11 +60,10 @@ pub(crate) fn exit(
     } else {
         not_public(destination).map(|_| DropReason::NonPublicDestination { address: destination })
     };
-    // What came into the VPC from elsewhere is no interface's own packet, whatever its source (IGW-11, IGW-28). Peering
-    // connections and virtual private gateways lead to interfaces alone.
+    // What came into the VPC from elsewhere is no interface's own packet, whatever its source (IGW-11, IGW-28).
     let public = match draft.path {
-        Path::Transit(_) => Err(DropReason::SpoofedSource { gateway }),
-        _ => public_source(cx, gateway, vpc, source),
+        Path::Transit(_) | Path::VpnGateway(_) => Err(DropReason::SpoofedSource { gateway }),
+        Path::Inside | Path::Peering(_) => public_source(cx, gateway, vpc, source),
     };
     if let Some(reason) = refused_destination {
         // The gateway would refuse the source as well: say both, as either would have to change.
