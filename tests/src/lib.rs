@@ -2,8 +2,8 @@
 //!
 //! A packet by its values and its frame ([`packet`], [`frames`]), a network to send it through ([`harness`]), the slow
 //! [`oracle`] that knows what should have happened, a generator of networks and packets ([`generate`]), the experiment
-//! that confronts them ([`witness`]), and the register of documented behaviour ([`register`]). Nothing here ships: it
-//! fails loudly, with the values at hand.
+//! that confronts them ([`witness`]), conversations that show whether a [`matrix`] is right, and the register of
+//! documented behaviour ([`register`]). Nothing here ships: it fails loudly, with the values at hand.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@ pub mod frames;
 pub mod fuzz;
 pub mod generate;
 pub mod harness;
+pub mod matrix;
 pub mod oracle;
 pub mod packet;
 pub mod register;

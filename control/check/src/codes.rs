@@ -13,6 +13,9 @@ pub(crate) const NO_COMMON_FAMILY: &str = "NO_COMMON_ADDRESS_FAMILY";
 /// An end was asked about as what lies behind a gateway, and packets to it do not pass that gateway: vpclab's own code.
 pub(crate) const NOT_BY_THIS_GATEWAY: &str = "NOT_BY_THIS_GATEWAY";
 
+/// Packets reach another than the one asked about, who has the same address: one of the engine's.
+pub(crate) const MISDELIVERED: &str = "MISDELIVERED";
+
 /// Every code, once each.
 pub(crate) fn codes() -> Vec<&'static str> {
     let of_engine = DropReason::NAMES.iter().map(|(_, code)| *code);

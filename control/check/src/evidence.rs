@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use vpclab_api::{Counters, Outcome};
 use vpclab_engine::DropReason;
 
+use crate::codes::MISDELIVERED;
+
 /// Reasons that packets meet where explain, which need not send any, gives another's code.
 const PACKETS_OWN: &[(&str, &str)] = &[
     // Where nobody has the address, a neighbour's question goes unanswered before any packet is sent (L2-05).
@@ -17,8 +19,8 @@ const PACKETS_OWN: &[(&str, &str)] = &[
     ("non-public-destination", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"),
 ];
 
-/// What denies without that the network drops anything.
-const NOBODY_DROPS: [&str; 2] = ["MISDELIVERED", "ANSWERED_FROM_ELSEWHERE"];
+/// What denies without that the network drops anything. What appliances hand round ends at the one that counts its last hop.
+const NOBODY_DROPS: [&str; 3] = [MISDELIVERED, "ANSWERED_FROM_ELSEWHERE", "FORWARDING_LOOP"];
 
 /// What has been counted on the way of an attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -146,6 +148,7 @@ mod tests {
                 Some("lost elsewhere"),
             ),
             ("somebody else has it", tally(11, 0, &[]), "MISDELIVERED", None),
+            ("appliances hand it round", tally(11, 0, &[]), "FORWARDING_LOOP", None),
             ("somebody else answers", tally(11, 0, &[]), "ANSWERED_FROM_ELSEWHERE", None),
         ] {
             let verdict = after.admits(&before, Outcome::Dropped, &[codes.to_owned()], "a", None);

@@ -10,7 +10,7 @@ use vpclab_engine::Fabric;
 use vpclab_model::Topology;
 
 use crate::attempt::attempt;
-use crate::codes::{NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY, ONLY_SOME_ADDRESSES};
+use crate::codes::{MISDELIVERED, NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY, ONLY_SOME_ADDRESSES};
 use crate::question::Question;
 use crate::run::Prober;
 use crate::testfile::{Because, TestCase};
@@ -68,14 +68,15 @@ pub(crate) fn judge(
         {
             Err(reason) => result.failures.push(format!("it could not run: {reason}")),
             Ok(observation) => {
-                result.outcome = Some(observation.outcome);
+                let outcome = of_the_one_meant(observation.outcome, explanation);
+                result.outcome = Some(outcome);
                 source_seen = observation.source_seen.map(|address| address.to_string());
-                judge_outcome(test.expected, observation.outcome, result);
-                if said != Outcome::Unknown && is_allowed(said) != is_allowed(observation.outcome) {
+                judge_outcome(test.expected, outcome, result);
+                if said != Outcome::Unknown && is_allowed(said) != is_allowed(outcome) {
                     result.failures.push(format!(
                         "explain says {}, packets say {}",
                         answer_word(said),
-                        outcome_words(observation.outcome)
+                        outcome_words(outcome)
                     ));
                 }
             }
@@ -140,6 +141,15 @@ fn judge_outcome(expected: Expected, outcome: Outcome, result: &mut TestResult) 
         (Expected::Allowed | Expected::Only, _) => {
             result.failures.push(format!("expected allowed, and it is {}", outcome_words(outcome)));
         }
+    }
+}
+
+/// What packets did, where another has the address that they went to: its refusal says that the one meant has got none.
+fn of_the_one_meant(outcome: Outcome, explanation: &Explanation) -> Outcome {
+    let goes_to_another = explanation.blockers.iter().any(|blocker| blocker.code == MISDELIVERED);
+    match outcome {
+        Outcome::Refused | Outcome::NoListener if goes_to_another => Outcome::Unreachable,
+        outcome => outcome,
     }
 }
 

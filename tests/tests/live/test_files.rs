@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use vpclab_engine::Fabric;
+use vpclab_model::{Document, Topology};
+use vpclab_tests::generate::{self, Rng};
+use vpclab_tests::matrix::conversations;
 
 use crate::shop::{OPEN_ACL, WEB_RULES, shop};
 use crate::support::{LiveLab, Turn, binary, note, text, vpclab, wait_until};
@@ -47,6 +51,47 @@ fn every_topology_passes_its_tests_live_in_a_lab_of_its_own() {
         assert_eq!(report["passed"], declared["tests"].as_array().unwrap().len(), "{report:#}");
         assert_eq!((&report["level"], &report["failed"]), (&"live".into(), &0.into()), "{report:#}");
     }
+}
+
+/// The topologies in `configs/`, and a few generated ones, by name.
+fn topologies() -> Vec<(String, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| path.with_extension("tests.json").exists()).collect();
+    paths.sort();
+    let declared = paths.iter().map(|path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        (path.file_stem().unwrap().to_string_lossy().into_owned(), serde_json::from_str(&text).unwrap())
+    });
+    let made = [2, 5, 9].map(|seed| (format!("seed-{seed}"), generate::network(&mut Rng::new(seed))));
+    declared.chain(made).collect()
+}
+
+#[test]
+fn real_conversations_come_to_what_the_matrix_says() {
+    /// Pairs of each topology, asked over TCP and UDP in the families that they have.
+    const PAIRS: usize = 4;
+    let Some(turn) = Turn::take("matrix") else { return };
+    let (mut tried, mut passing) = (0, 0);
+    for (name, document) in topologies() {
+        note(&name);
+        let topology = Topology::from_document(&Document::from(document.clone()), None).unwrap();
+        let fabric = Fabric::compile(&topology, None);
+        let tests = conversations(&fabric, &topology, PAIRS, &mut Rng::new(11));
+        passing += tests.iter().filter(|test| test["expect"] == "allowed").count();
+        let report = report(&turn, &name, &document, &Value::from(tests.clone()));
+        let results = report["tests"].as_array().unwrap();
+        assert_eq!(results.len(), tests.len(), "{name}: {report:#}");
+        for result in results {
+            assert_eq!(
+                (&result["passed"], &result["level"]),
+                (&true.into(), &"live".into()),
+                "{name}: {result:#}"
+            );
+        }
+        tried += results.len();
+    }
+    assert!(tried > 100 && passing > 20 && tried - passing > 20, "{tried}, {passing} of them pass");
 }
 
 #[test]
