@@ -132,48 +132,58 @@ impl Asked<'_> {
 
     /// What is wrong with the name of something that packets are to pass, or not.
     fn passed(&self, text: &str) -> Option<(String, String)> {
-        let (_, name) = way::split(text);
+        let (component, name) = way::split(text);
         if !self.names().contains(&name) {
             return Some((format!("no resource is called `{name}`"), names::remedy(name, self.names())));
         }
-        let is_passed = name == "internet" || self.places().contains(&name);
-        (!is_passed).then(|| {
-            let remedy = "name an interface, an instance, a route table, a network ACL or a gateway";
-            (format!("packets pass nothing that is called `{name}`"), remedy.to_owned())
-        })
+        let mut components: Vec<&str> =
+            self.places().into_iter().filter(|(_, place)| *place == name).map(|(of, _)| of).collect();
+        components.dedup();
+        match components.as_slice() {
+            [] if name == "internet" => None,
+            [] => {
+                let remedy = "name an interface, an instance, a route table, a network ACL or a gateway";
+                Some((format!("packets pass nothing that is called `{name}`"), remedy.to_owned()))
+            }
+            // Any of them would do for a bare name, also the one that was not meant.
+            [first, _, ..] if component.is_none() => {
+                let each: Vec<String> = components.iter().map(|of| format!("`{of}:{name}`")).collect();
+                let problem = format!("packets can pass more than one `{name}`: {}", each.join(", "));
+                Some((problem, format!("write which, such as `{first}:{name}`")))
+            }
+            _ => None,
+        }
     }
 
-    /// What steps of a walk name.
-    fn places(&self) -> Vec<&str> {
+    /// What steps of a walk name, each with the component that it is.
+    fn places(&self) -> Vec<(&'static str, &str)> {
         let topology = self.topology;
-        let mut names: Vec<&str> = Vec::new();
+        let mut places = Vec::new();
         macro_rules! all {
-            ($($field:ident),* $(,)?) => {
-                $(names.extend(topology.$field.keys().map(|name| name.as_str()));)*
+            ($($component:literal: $($field:ident),*;)*) => {
+                $($(places.extend(topology.$field.keys().map(|name| ($component, name.as_str())));)*)*
             };
         }
         all!(
-            route_tables,
-            internet_gateways,
-            egress_only_internet_gateways,
-            nat_gateways,
-            vpc_peering_connections,
-            transit_gateways,
-            transit_gateway_route_tables,
-            network_acls,
-            network_interfaces,
-            instances,
-            internet_hosts,
-            customer_hosts,
-            services,
-            vpc_endpoints,
-            vpn_gateways,
-            vpn_connections,
-            dx_private_virtual_interfaces,
-            dx_transit_virtual_interfaces,
-            customer_networks,
+            "network_interface": network_interfaces, instances;
+            "network_acl": network_acls;
+            "route_table": route_tables;
+            "internet_gateway": internet_gateways;
+            "egress_only_internet_gateway": egress_only_internet_gateways;
+            "nat_gateway": nat_gateways;
+            "vpc_peering_connection": vpc_peering_connections;
+            "transit_gateway": transit_gateways;
+            "transit_gateway_route_table": transit_gateway_route_tables;
+            "vpn_gateway": vpn_gateways;
+            "vpn_connection": vpn_connections;
+            "virtual_interface": dx_private_virtual_interfaces, dx_transit_virtual_interfaces;
+            "customer_network": customer_networks;
+            "customer_host": customer_hosts;
+            "vpc_endpoint": vpc_endpoints;
+            "service": services;
+            "internet": internet_hosts;
         );
-        names
+        places
     }
 
     /// What is wrong with a question, by the key that has to change.

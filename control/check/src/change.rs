@@ -84,7 +84,6 @@ impl Changed {
         let mut value = document.as_value().clone();
         let mut topology = topology.clone();
         for change in changes {
-            let before = value.clone();
             let key = change.event.key();
             let made = match &change.event {
                 Event::Down(name) => down(&mut value, &topology, name),
@@ -108,13 +107,14 @@ impl Changed {
             made.map_err(|refused| {
                 refused.into_iter().map(|told| mistake(change, told)).collect::<Vec<_>>()
             })?;
-            if value == before {
+            let after = Topology::from_document(&Document::from(value.clone()), Some(&topology))
+                .map_err(|mistakes| of_topology(change, &mistakes))?;
+            if after == topology {
                 let problem = format!("nothing is different when {}", change.words());
                 let remedy = "change what the topology does not say already".to_owned();
                 return Err(vec![mistake(change, (key, problem, remedy))]);
             }
-            topology = Topology::from_document(&Document::from(value.clone()), Some(&topology))
-                .map_err(|mistakes| of_topology(change, &mistakes))?;
+            topology = after;
         }
         let fabric = Fabric::compile(&topology, None);
         Ok(Self { document: Document::from(value), topology, fabric })

@@ -16,6 +16,9 @@ pub(crate) const NOT_BY_THIS_GATEWAY: &str = "NOT_BY_THIS_GATEWAY";
 /// Packets reach another than the one asked about, who has the same address: one of the engine's.
 pub(crate) const MISDELIVERED: &str = "MISDELIVERED";
 
+/// An instance or gateway does not run: one of the engine's.
+pub(crate) const BAD_STATE: &str = "BAD_STATE";
+
 /// Every code, once each.
 pub(crate) fn codes() -> Vec<&'static str> {
     let of_engine = DropReason::NAMES.iter().map(|(_, code)| *code);

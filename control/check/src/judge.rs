@@ -52,10 +52,9 @@ pub(crate) fn judge(
         judge_outcome(test.expected, said, result);
         return;
     }
-    let mut others: &[String] = &[];
-    if let (None, Some(observed)) = (&prober, &explanation.forward.observed) {
-        others = &observed.other_sources;
-    }
+    // Packets show one of the sources that gateways choose among, and another the next time.
+    let others: &[String] =
+        explanation.forward.observed.as_ref().map_or(&[], |observed| &observed.other_sources);
     let mut source_seen =
         explanation.forward.observed.as_ref().map(|observed| observed.source.address.clone());
     match prober {
@@ -91,10 +90,11 @@ pub(crate) fn judge(
     if let (Some(wanted), Some(outcome)) = (test.source_seen, result.outcome) {
         let seen = source_seen.as_deref().and_then(|seen| seen.parse::<IpAddr>().ok());
         if is_allowed(outcome) && !others.is_empty() {
-            let others = others.join(" or ");
-            let seen = source_seen.unwrap_or_default();
+            let seen = explanation.forward.observed.iter().map(|observed| &observed.source.address);
+            let all: Vec<&str> = seen.chain(others).map(String::as_str).collect();
             result.failures.push(format!(
-                "the receiver was to see the source {wanted}, and gateways choose between {seen} and {others} at random"
+                "the receiver was to see the source {wanted}, and gateways choose among {} at random",
+                all.join(", ")
             ));
         } else if is_allowed(outcome) && seen != Some(wanted) {
             let seen = source_seen.unwrap_or_else(|| "none that could be seen".to_owned());
@@ -173,10 +173,12 @@ pub fn outcome_words(outcome: Outcome) -> &'static str {
     }
 }
 
-/// Nothing, or that no blocker is the one expected.
+/// Nothing, or that no blocker is the one expected. One that denies a part only is no reason where another denies it all.
 pub(crate) fn wrong_reason(because: &Because, blockers: &[Blocker]) -> Option<String> {
+    let has_whole = blockers.iter().any(|blocker| blocker.partial.is_empty());
     let fits = |blocker: &Blocker| {
-        because.code.as_ref().is_none_or(|code| *code == blocker.code)
+        (blocker.partial.is_empty() || !has_whole)
+            && because.code.as_ref().is_none_or(|code| *code == blocker.code)
             && because.resource.as_ref().is_none_or(|resource| Some(resource) == blocker.resource.as_ref())
             && because.rule.as_ref().is_none_or(|rule| Some(rule) == blocker.rule.as_ref())
             && because.direction.as_ref().is_none_or(|direction| *direction == blocker.direction)

@@ -82,6 +82,7 @@ impl Lines {
 
     fn of_blocker(&self, answer: &Explanation, blocker: &Blocker) -> Option<usize> {
         let resource = blocker.resource.as_deref()?;
+        let own = kind_of(answer, blocker);
         match &blocker.rule {
             Some(RuleReference::Number(number)) => {
                 let leg = if blocker.direction == "return" { answer.back.as_ref()? } else { &answer.forward };
@@ -111,24 +112,27 @@ impl Lines {
                     })
                 };
                 let tables = ["route_tables", "transit_gateway_route_tables"];
-                let routes = ["routes", "route"];
-                let of_route = tables.iter().flat_map(|table| routes.iter().map(move |key| (table, key)));
+                let tables = own.iter().copied().filter(|kind| tables.contains(kind)).chain(tables);
+                let of_route = tables.flat_map(|table| ["routes", "route"].map(|key| (table, key)));
                 let found = of_route
                     .into_iter()
                     .find_map(|(table, key)| self.item(&[table, resource, key], leads_there));
-                found.or_else(|| self.of_resource(resource))
+                found.or_else(|| self.of_resource(resource, own))
             }
             // Groups stand beside the interface whose they are.
             _ => match blocker.groups.first() {
-                Some(group) => self.line(&["security_groups", group]).or_else(|| self.of_resource(resource)),
-                None => self.of_resource(resource),
+                Some(group) => {
+                    self.line(&["security_groups", group]).or_else(|| self.of_resource(resource, own))
+                }
+                None => self.of_resource(resource, own),
             },
         }
     }
 
-    /// The line of a resource of any kind; of what AWS makes for a VPC, that of the VPC.
-    fn of_resource(&self, name: &str) -> Option<usize> {
+    /// The line of a resource of its own kind, or of any; of what AWS makes for a VPC, that of the VPC.
+    fn of_resource(&self, name: &str, kind: Option<&'static str>) -> Option<usize> {
         let kinds = KINDS.iter().copied().chain(NOT_MODELLED.iter().map(|kind| kind.plural));
+        let kinds = kind.into_iter().chain(kinds);
         let own = |name: &str| kinds.clone().find_map(|kind| self.line(&[kind, name]));
         own(name).or_else(|| own(name.rsplit_once('/')?.0))
     }
@@ -143,6 +147,23 @@ impl Lines {
     fn line(&self, path: &[&str]) -> Option<usize> {
         self.lines.get(&path.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>()).copied()
     }
+}
+
+/// Of which kind the resource of a blocker is: several kinds may have its name.
+fn kind_of(answer: &Explanation, blocker: &Blocker) -> Option<&'static str> {
+    let leg = if blocker.direction == "return" { answer.back.as_ref()? } else { &answer.forward };
+    // A network ACL has one code of its own, and no other code is a network ACL's.
+    let is_acl = blocker.code == "SUBNET_ACL_RESTRICTION";
+    let named = || {
+        let named = leg.steps.iter().filter(|step| Some(&step.resource) == blocker.resource.as_ref());
+        named.filter(|step| (step.component == "network_acl") == is_acl)
+    };
+    let step = named().find(|step| step.action == "deny").or_else(|| named().last())?;
+    let plural = match step.component.as_str() {
+        "virtual_interface" => return None,
+        component => format!("{component}s"),
+    };
+    KINDS.iter().copied().find(|kind| *kind == plural)
 }
 
 /// A value begins: an item of a list has a place of its own.

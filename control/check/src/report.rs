@@ -20,9 +20,10 @@ pub use markdown::markdown;
 /// One line for a result, and one for each thing that went wrong; ANSI colours.
 pub fn line(result: &TestResult, name_width: usize) -> String {
     let mark = if result.passed { paint(GOOD, "✓") } else { paint(BAD, "✗") };
-    let padding = " ".repeat(name_width.saturating_sub(result.name.chars().count()));
+    let name = result.name.replace(char::is_control, " ");
+    let padding = " ".repeat(name_width.saturating_sub(name.chars().count()));
     let outcome = result.outcome.map_or("not run", short_outcome);
-    let mut text = format!("{mark} {}{padding}  {outcome:<11}  {}", result.name, level_word(result.level));
+    let mut text = format!("{mark} {name}{padding}  {outcome:<11}  {}", level_word(result.level));
     let why = why(result);
     if !why.is_empty() {
         let _ = write!(text, "  {}", paint(FAINT, why));
@@ -55,7 +56,16 @@ pub fn assumed(report: &TestReport) -> String {
 /// The last line.
 pub fn summary(report: &TestReport) -> String {
     let style = if report.failed == 0 { GOOD } else { BAD };
-    format!("{} at level {}\n", paint(style.bold(), counts(report)), paint(STRONG, level_word(report.level)))
+    let level = paint(STRONG, level_word(report.level));
+    format!("{} at level {level}{}\n", paint(style.bold(), counts(report)), lower(report))
+}
+
+/// How many stayed at a lower level than the run's, as their file says.
+fn lower(report: &TestReport) -> String {
+    match report.tests.iter().filter(|test| test.level != report.level).count() {
+        0 => String::new(),
+        stayed => format!(", {stayed} of them at level explain as the file says"),
+    }
 }
 
 /// How many passed, failed and did not run, in words.

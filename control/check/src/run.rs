@@ -7,11 +7,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use vpclab_api::{ApiError, Assumed, Expected, Level, Outcome, TestReport, TestResult};
+use vpclab_api::{ApiError, Assumed, Expected, Explanation, Level, Outcome, TestReport, TestResult};
 use vpclab_engine::Fabric;
 use vpclab_model::Topology;
 
 use crate::answer::{answer, answer_of_pair, in_each_family};
+use crate::codes::BAD_STATE;
 use crate::everybody;
 use crate::judge::{judge, wrong_reason};
 use crate::question::{Question, Questions, questions, reversed};
@@ -183,14 +184,28 @@ impl Run<'_> {
     }
 
     fn test(&self, test: &TestCase, mut prober: Option<&mut dyn Prober>) -> TestResult {
+        let mut own = *self;
+        if let Some(level) = test.level {
+            // Packets were not asked for.
+            (own.level, prober) = (level, None);
+        }
+        own.at_level(test, prober)
+    }
+
+    fn at_level(&self, test: &TestCase, mut prober: Option<&mut dyn Prober>) -> TestResult {
         let (pairs, of_sets) = match self.pairs(test) {
             Ok(pairs) => pairs,
             Err(error) => return cannot_be_asked(self.blank(test), &error),
         };
         let results: Vec<TestResult> =
             pairs.iter().map(|pair| self.pair(test, pair, of_sets, lend(&mut prober))).collect();
+        let vacuous = says_nothing(test, &results);
         let result = if of_sets { of_all(&pairs, results) } else { results.into_iter().next() };
-        let result = result.unwrap_or_else(|| self.blank(test));
+        let mut result = result.unwrap_or_else(|| self.blank(test));
+        if let Some(vacuous) = vacuous {
+            result.passed = false;
+            result.failures.push(vacuous);
+        }
         TestResult { expected: test.expected, ..result }
     }
 
@@ -290,6 +305,31 @@ fn of_all(pairs: &[Pair], results: Vec<TestResult>) -> Option<TestResult> {
         explanation.assumed = assumed;
     }
     Some(TestResult { failures, ..shown })
+}
+
+/// That a denial says nothing of the network, if so: whoever asks or is asked does not run at all. Of who only may ask, one
+/// pair is enough that nothing parts but that the one asked does not run.
+fn says_nothing(test: &TestCase, results: &[TestResult]) -> Option<String> {
+    if test.expected == Expected::Allowed || test.because.code.as_deref() == Some(BAD_STATE) {
+        return None;
+    }
+    let told: Option<Vec<&Explanation>> =
+        results.iter().map(|result| result.explanation.as_deref()).collect();
+    let told = told.filter(|told| !told.is_empty())?;
+    let is_dead = |told: &&Explanation| {
+        !told.blockers.is_empty() && told.blockers.iter().all(|blocker| blocker.code == BAD_STATE)
+    };
+    let is_asked =
+        |told: &&Explanation| told.blockers.iter().all(|at| at.resource.as_ref() == Some(&told.to.name));
+    let dead = match test.expected {
+        Expected::Only => told.into_iter().find(|told| is_dead(told) && is_asked(told))?,
+        _ => told.iter().all(is_dead).then(|| told[0])?,
+    };
+    let message = &dead.blockers.first()?.message;
+    Some(format!(
+        "it is denied by nothing but that {message}, which says nothing of the network: if that is meant, expect it with \
+         `because: {{ code: {BAD_STATE} }}`"
+    ))
 }
 
 fn cannot_be_asked(result: TestResult, ApiError { error }: &ApiError) -> TestResult {

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use vpclab_api::{Expected, ExplainRequest, RuleReference};
+use vpclab_api::{Expected, ExplainRequest, Level, RuleReference};
 use vpclab_model::{Document, DocumentError, Mistakes};
 
 use self::entries::Entries;
@@ -86,6 +86,8 @@ pub struct TestCase {
     pub path: Way,
     /// Whether the other end asks the same of this one as well.
     pub both_directions: bool,
+    /// The level to stay at, whatever the run's; none for the run's.
+    pub level: Option<Level>,
 }
 
 /// What packets have to pass, by names of resources, or `COMPONENT:NAME`.
@@ -196,6 +198,7 @@ impl TestCase {
             source_seen: None,
             path: Way::default(),
             both_directions: false,
+            level: None,
         }
     }
 }

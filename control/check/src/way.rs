@@ -9,7 +9,7 @@ use vpclab_model::Topology;
 use crate::testfile::Way;
 
 /// The components that `COMPONENT:NAME` can name, as steps do.
-pub(crate) const COMPONENTS: [&str; 16] = [
+pub(crate) const COMPONENTS: [&str; 18] = [
     "network_interface",
     "guest",
     "network_acl",
@@ -24,7 +24,9 @@ pub(crate) const COMPONENTS: [&str; 16] = [
     "vpn_connection",
     "virtual_interface",
     "customer_network",
+    "customer_host",
     "vpc_endpoint",
+    "service",
     "internet",
 ];
 

@@ -145,6 +145,8 @@ pub(crate) fn test(test: &Test) -> Result<Answer, Failure> {
     not_done.iter().for_each(|failure| output::failure(&failure.error, false));
     Ok(match (report::not_run(&summarised), summarised.failed) {
         _ if !not_done.is_empty() || !summarised.errors.is_empty() => Answer::Unknown,
+        // No test at all shows nothing.
+        (0, 0) if summarised.tests.is_empty() => Answer::Unknown,
         (0, 0) => Answer::Yes,
         (0, _) => Answer::No,
         _ => Answer::Unknown,

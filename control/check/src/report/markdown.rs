@@ -7,16 +7,17 @@ use std::fmt::Write as _;
 
 use vpclab_api::{FileError, TestReport, TestResult};
 
-use super::{about_all, assumptions, counts, expected_word, level_word, mistakes, short_outcome, why};
+use super::{about_all, assumptions, counts, expected_word, level_word, lower, mistakes, short_outcome, why};
 
 /// Rows at most of each table: a comment of GitHub's holds 65,536 characters.
 const MOST_ROWS: usize = 150;
 
 /// The report as Markdown.
 pub fn markdown(report: &TestReport) -> String {
-    let mark = if report.failed == 0 && report.errors.is_empty() { "✅" } else { "❌" };
+    let mark =
+        if report.failed == 0 && report.passed > 0 && report.errors.is_empty() { "✅" } else { "❌" };
     let level = level_word(report.level);
-    let mut text = format!("### {mark} Reachability: {} at level {level}\n", counts(report));
+    let mut text = format!("### {mark} Reachability: {} at level {level}{}\n", counts(report), lower(report));
     for FileError { file, error } in &report.errors {
         let _ = writeln!(text, "\n**{}** is wrong, and no test has run:\n", plain(file));
         for line in mistakes(error) {

@@ -13,7 +13,7 @@ use super::reader::{Reader, describe, mistake};
 use super::{Change, Section, TestCase, Way, matrix, when};
 
 /// The keys of a test.
-pub(super) const TEST_KEYS: [&str; 15] = [
+pub(super) const TEST_KEYS: [&str; 16] = [
     "name",
     "from",
     "to",
@@ -28,11 +28,12 @@ pub(super) const TEST_KEYS: [&str; 15] = [
     "protocol",
     "family",
     "source_port",
+    "level",
     "when",
 ];
 /// The keys of a test that says who only may ask.
-pub(super) const ONLY_KEYS: [&str; 8] =
-    ["name", "to", "only", "port", "protocol", "family", "source_port", "when"];
+pub(super) const ONLY_KEYS: [&str; 9] =
+    ["name", "to", "only", "port", "protocol", "family", "source_port", "level", "when"];
 /// The keys of a group of tests.
 pub(super) const GROUP_KEYS: [&str; 2] = ["when", "tests"];
 
@@ -134,6 +135,7 @@ fn single(reader: &mut Reader<'_, '_>) -> Option<TestCase> {
         never: reader.texts("not_path", "names of resources, as in [\"igw\"]"),
     };
     let both_directions = reader.flag("both_directions");
+    let level = reader.level();
     if expected == Some(Expected::Allowed) && because.is_some() {
         reader.mistake(
             "because",
@@ -181,6 +183,7 @@ fn single(reader: &mut Reader<'_, '_>) -> Option<TestCase> {
         source_seen,
         path,
         both_directions,
+        level,
     })
 }
 
@@ -193,12 +196,13 @@ fn only(reader: &mut Reader<'_, '_>) -> Option<TestCase> {
     if reader.given("only").is_none() {
         reader.mistake("only", "nobody is named", "give the names of all who may, or [] where nobody may");
     }
+    let level = reader.level();
     let only = reader.texts("only", "the names of all who may, as in [\"app\"], or [] where nobody may");
     let to = to?;
     let who = if only.is_empty() { "nobody".to_owned() } else { format!("only {}", only.join(", ")) };
     let name = name.unwrap_or_else(|| name_of(&ExplainRequest { from: who, to, ..request.clone() }));
     let test = TestCase::new("*", "", Expected::Only);
-    Some(TestCase { name, at: reader.at.clone(), request, only, ..test })
+    Some(TestCase { name, at: reader.at.clone(), request, only, level, ..test })
 }
 
 /// The answer that a word means.

@@ -13,7 +13,8 @@ use super::entries::{beside, name_of, word_of};
 use super::reader::{Reader, describe, whole_number};
 
 /// The keys of an entry that is a matrix.
-pub(super) const MATRIX_KEYS: [&str; 6] = ["name", "matrix", "protocol", "family", "source_port", "when"];
+pub(super) const MATRIX_KEYS: [&str; 7] =
+    ["name", "matrix", "protocol", "family", "source_port", "level", "when"];
 /// The keys of the matrix itself.
 pub(super) const GRID_KEYS: [&str; 2] = ["to", "from"];
 
@@ -39,6 +40,7 @@ pub(super) fn tests(reader: &mut Reader<'_, '_>) -> Vec<TestCase> {
     reader.check_keys(&MATRIX_KEYS, "a matrix of tests");
     let name = reader.text("name");
     let common = beside(reader, String::new(), String::new());
+    let level = reader.level();
     let Some(Value::Object(grid)) = reader.given("matrix") else {
         let given = reader.given("matrix").map_or_else(|| "null".to_owned(), describe);
         let remedy = "give a map: { \"to\": [ ... ], \"from\": { \"web-1\": [ ... ] } }";
@@ -101,6 +103,14 @@ pub(super) fn tests(reader: &mut Reader<'_, '_>) -> Vec<TestCase> {
     if has_ports && named.is_empty() {
         reader.mistake("from", "no cell names a port", "say \"denied\" instead of []");
     }
+    let asks_nothing = read.iter().flat_map(|(_, cells)| cells).all(|cell| matches!(cell, Cell::Unasked));
+    if asks_nothing && !read.is_empty() {
+        reader.mistake(
+            "from",
+            "no cell asks anything",
+            "give \"allowed\", \"denied\" or ports in one at least",
+        );
+    }
     let mut tests = Vec::new();
     for (from, cells) in read {
         for (to, cell) in columns.iter().zip(cells) {
@@ -115,7 +125,7 @@ pub(super) fn tests(reader: &mut Reader<'_, '_>) -> Vec<TestCase> {
                 let cell = name_of(&request);
                 let name = name.as_ref().map_or_else(|| cell.clone(), |name| format!("{name}: {cell}"));
                 let test = TestCase::new(from, to, expected);
-                TestCase { name, at: at.clone(), request, ..test }
+                TestCase { name, at: at.clone(), request, level, ..test }
             };
             match cell {
                 Cell::Unasked => {}

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use serde_json::{Map, Value};
-use vpclab_api::RuleReference;
+use vpclab_api::{Level, RuleReference};
 use vpclab_model::Mistake;
 
 use super::Because;
@@ -119,6 +119,17 @@ impl<'a> Reader<'_, 'a> {
             self.mistake("family", format!("{} is not an address family", describe(value)), "give 4 or 6");
         }
         family
+    }
+
+    /// The level to stay at. Only the lowest can be asked for: higher ones need what only the whole run has.
+    pub(super) fn level(&mut self) -> Option<Level> {
+        let level = self.text("level")?;
+        if level == "explain" {
+            return Some(Level::Explain);
+        }
+        let problem = format!("\"{level}\" is no level that a test can stay at");
+        self.mistake("level", problem, "give \"explain\", or leave it to `vpclab test --level`");
+        None
     }
 
     /// The list of tests that a file or group must hold.

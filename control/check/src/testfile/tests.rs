@@ -196,6 +196,8 @@ fn what_is_wrong_with_an_entry_is_told_by_its_kind() {
         ("matrix: []", "tests[0].matrix: a list is not a map; give a map"),
         ("matrix: {from: {a: [allowed]}}", "tests[0].matrix.to: a matrix needs columns"),
         ("matrix: {to: [b]}", "tests[0].matrix.from: a matrix needs rows"),
+        ("matrix: {to: [b, c], from: {a: [~, '-']}}", "tests[0].matrix.from: no cell asks anything"),
+        ("from: a, to: b, expect: denied, level: live", "tests[0].level: \"live\" is no level"),
         (
             "matrix: {to: [b], from: {a: [allowed, denied]}}",
             "tests[0].matrix.from.a: the row has 2 cells, and there are 1 columns",

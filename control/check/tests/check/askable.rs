@@ -113,3 +113,27 @@ fn a_question_without_an_answer_is_no_mistake() {
                  - {from: web-1, to: '169.254.169.254:80', expect: denied}\n- {from: web-1, to: db-1, expect: denied}\n";
     assert_eq!(told(&quickstart(), tests), Vec::<String>::new());
 }
+
+#[test]
+fn a_name_that_several_passable_things_have_is_no_way() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
+         internet_gateways: {igw: {vpc: v}}\n\
+         subnets: {a: {vpc: v, cidr_block: 10.0.1.0/24, route_table: nat}}\n\
+         route_tables: {nat: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}}\n\
+         nat_gateways: {nat: {subnet: a, connectivity_type: private}}\n\
+         instances: {one: {subnet: a, associate_public_ip_address: true}}\n\
+         internet_hosts: {client: {address: 198.51.100.7}}\n",
+    );
+    let test = |path: &str| format!("- {{from: one, to: 'client:443', expect: allowed, path: ['{path}']}}\n");
+    assert_eq!(
+        self::told(&network, &test("nat")),
+        [
+            "tests[0].path: packets can pass more than one `nat`: `route_table:nat`, `nat_gateway:nat`; write which, such as \
+          `route_table:nat`"
+        ]
+    );
+    for right in ["nat_gateway:nat", "route_table:nat", "igw", "one", "client", "internet"] {
+        assert_eq!(self::told(&network, &test(right)), Vec::<String>::new(), "{right}");
+    }
+}

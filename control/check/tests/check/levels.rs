@@ -428,6 +428,66 @@ fn a_denied_test_may_say_by_what() {
 }
 
 #[test]
+fn what_denies_a_part_only_is_no_reason_where_another_denies_it_all() {
+    let network = crate::yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
+         subnets: {a: {vpc: v, cidr_block: 10.0.1.0/24}, b: {vpc: v, cidr_block: 10.0.2.0/24, network_acl: acl}}\n\
+         network_acls: {acl: {vpc: v, ingress: [{rule_no: 9, protocol: '-1', cidr_block: 0.0.0.0/0, action: allow}], egress: [\n\
+         {rule_no: 1, protocol: tcp, from_port: 32768, to_port: 32768, cidr_block: 0.0.0.0/0, action: deny},\n\
+         {rule_no: 2, protocol: '-1', cidr_block: 0.0.0.0/0, action: allow}]}}\n\
+         security_groups: {none: {vpc: v}}\n\
+         instances: {one: {subnet: a}, two: {subnet: b, security_groups: [none]}}\n",
+    );
+    let test = |because| TestCase { because, ..case("one", "two:22", Expected::Denied) };
+    let sliver = Because { rule: Some(vpclab_api::RuleReference::Number(1)), ..Because::default() };
+    let result = one(&network, test(sliver), None);
+    assert!(!result.passed, "{:?}", result.explanation.map(|told| told.blockers));
+    let whole = Because { code: Some("SG_HAS_NO_RULES".into()), ..Because::default() };
+    assert!(one(&network, test(whole), None).passed);
+}
+
+#[test]
+fn a_test_stays_at_the_level_that_its_file_says() {
+    let network = quickstart();
+    let stays = TestCase { level: Some(Level::Explain), ..case("web-1", "db-1:5432", Expected::Allowed) };
+    let mut packets = Always(Outcome::Dropped, Vec::new());
+    let result = one(&network, stays, Some(&mut packets));
+    assert!(result.passed && packets.1.is_empty(), "{:?}", result.failures);
+    assert_eq!(result.level, Level::Explain);
+    let told = vpclab_check::report::summary(&vpclab_check::summarise(Level::Live, vec![result]));
+    assert!(told.contains("1 of them at level explain as the file says"), "{told}");
+}
+
+#[test]
+fn a_source_that_is_seen_by_luck_is_seen_at_no_level() {
+    let network = crate::yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
+         internet_gateways: {igw: {vpc: v}}\n\
+         subnets: {a: {vpc: v, cidr_block: 10.0.1.0/24, route_table: out}, b: {vpc: v, cidr_block: 10.0.2.0/24, route_table: nat}}\n\
+         route_tables: {out: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}, nat: {vpc: v, routes: [{cidr_block: 0.0.0.0/0, nat_gateway: nat}]}}\n\
+         eips: {one: {address: 203.0.113.10}, two: {address: 203.0.113.11}}\n\
+         nat_gateways: {nat: {subnet: a, allocation_id: one, secondary_allocation_ids: [two]}}\n\
+         instances: {web: {subnet: b}}\n\
+         internet_hosts: {client: {address: 198.51.100.7}}\n",
+    );
+    for wanted in ["203.0.113.10", "203.0.113.11"] {
+        let test = TestCase {
+            source_seen: Some(wanted.parse().unwrap()),
+            ..case("web", "client:443", Expected::Allowed)
+        };
+        let mut guests = VirtualProber::new(&network.topology);
+        for prober in [None, Some(&mut guests as &mut dyn Prober)] {
+            let result = one(&network, test.clone(), prober);
+            assert!(
+                result.failures.iter().any(|f| f.contains("at random")),
+                "{wanted}: {:?}",
+                result.failures
+            );
+        }
+    }
+}
+
+#[test]
 fn the_source_that_the_receiver_sees_is_checked_at_every_level() {
     let network = quickstart();
     for (wanted, passes) in [("203.0.113.10", true), ("10.0.1.10", false)] {

@@ -66,6 +66,28 @@ fn rules_routes_groups_and_what_aws_makes_are_found() {
 }
 
 #[test]
+fn of_several_that_have_one_name_the_one_that_denies_is_found() {
+    let yaml = r#"vpcs: { v: { cidr_block: 10.0.0.0/16 } }
+subnets:
+  a: { vpc: v, cidr_block: 10.0.1.0/24 }
+  same: { vpc: v, cidr_block: 10.0.2.0/24, network_acl: same, route_table: same }
+route_tables:
+  same: { vpc: v }
+network_acls:
+  same: { vpc: v }
+security_groups:
+  g: { vpc: v, ingress: [{ protocol: "-1", cidr_blocks: [0.0.0.0/0] }] }
+instances:
+  web: { subnet: a, security_groups: [g] }
+  db: { subnet: same, security_groups: [g] }
+"#;
+    let told = |from: &str, to: &str| lines(yaml, Syntax::Yaml, &request(from, to));
+    assert_eq!(told("web", "db:22")[0], ("SUBNET_ACL_RESTRICTION".to_owned(), Some(8)));
+    let out = told("db", "203.0.113.9:80");
+    assert!(out.contains(&("NO_ROUTE_TO_DESTINATION".to_owned(), Some(6))), "{out:?}");
+}
+
+#[test]
 fn json_has_the_same_lines_as_it_is_written() {
     let document = Document::parse(YAML, Syntax::Yaml).unwrap();
     let json = serde_json::to_string_pretty(document.as_value()).unwrap();
