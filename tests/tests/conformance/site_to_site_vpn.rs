@@ -49,6 +49,11 @@ fn two_customer_gateways_do_not_share_an_address_nor_a_number_with_the_other_sid
     refused("customer_gateways.cgw2.ip_address", "InvalidCustomerGateway.DuplicateIpAddress", |d| {
         d["customer_gateways"]["cgw2"] = json!({ "bgp_asn": 65002, "ip_address": "198.51.100.1" });
     });
+    // The same device, connected to another region.
+    accepted(|d| {
+        d["customer_gateways"]["cgw2"] =
+            json!({ "bgp_asn": 65001, "ip_address": "198.51.100.1", "region": "eu-west-1" });
+    });
     refused("vpn_connections.vpn.customer_gateway", "AsnConflict", |d| {
         d["customer_gateways"]["cgw"]["bgp_asn"] = json!(64512);
     });

@@ -32,6 +32,9 @@ pub(super) struct Dump {
     items: BTreeMap<&'static str, BTreeMap<String, Item>>,
     /// The collections that were listed at all, empty ones too.
     listed: std::collections::BTreeSet<&'static str>,
+    /// What each listing of an attachment says of its route table, by its id. A peering of two transit gateways has one at
+    /// each end, and each end lists its own.
+    associations: BTreeMap<String, Vec<Val>>,
     /// Tags that are listed apart from what they are on, by its id.
     tags: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -56,6 +59,11 @@ impl Dump {
 
     pub(super) fn get(&self, collection: &'static str, id: &str) -> Option<&Item> {
         self.items.get(collection)?.get(id)
+    }
+
+    /// What listings of attachments to transit gateways say of their route tables, with the attachment's id.
+    pub(super) fn associations(&self) -> impl Iterator<Item = (&String, &Val)> {
+        self.associations.iter().flat_map(|(id, all)| all.iter().map(move |one| (id, one)))
     }
 
     /// Labels of a resource, wherever they were.
@@ -225,6 +233,10 @@ fn put(
     match collection.meaning {
         Meaning::Network | Meaning::Detail => {
             let item = Item { by, body, region: at.region.clone(), account: at.account.clone() };
+            if collection.of_type == "transit-gateway-attachment" {
+                let association = item.body.get("Association").cloned();
+                dump.associations.entry(id.clone()).or_default().extend(association);
+            }
             let all = dump.items.entry(collection.key).or_default();
             match all.get_mut(&id) {
                 // Another account, or another call, shows it too: each may know what the other does not.

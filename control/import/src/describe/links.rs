@@ -80,6 +80,25 @@ fn learnt(facts: &Facts, gateway: &str) -> BTreeSet<String> {
     learnt
 }
 
+/// Whether what a virtual private gateway has learnt is in the dump: a table that takes its routes shows each (RT-06, RT-34).
+fn is_shown(facts: &Facts, gateway: &str) -> bool {
+    facts.dump.all("RouteTables").any(|(_, table)| {
+        let takes = table.body.get("PropagatingVgws").map_or(&[][..], Val::items);
+        takes.iter().any(|one| one.text_of("GatewayId").as_deref() == Some(gateway))
+    })
+}
+
+fn not_shown(gateway: &str) -> String {
+    format!("what it announces to {gateway}: no route table in the dump takes its routes")
+}
+
+/// Whether AWS has taken no route from the other end of a connection, by either tunnel.
+fn announces_nothing(connection: &Item) -> bool {
+    let tunnels = connection.body.get("VgwTelemetry").map_or(&[][..], Val::items);
+    !tunnels.is_empty()
+        && tunnels.iter().all(|tunnel| tunnel.text_of("AcceptedRouteCount").as_deref() == Some("0"))
+}
+
 fn static_routes(item: &Item) -> Vec<String> {
     let routes = item.body.get("Routes").map_or(&[][..], Val::items).iter();
     let live = routes.filter(|route| route.text_of("State").is_none_or(|state| state == "available"));
@@ -89,6 +108,9 @@ fn static_routes(item: &Item) -> Vec<String> {
 /// Writes what a link at the gateway announces.
 fn announce(mapping: &mut Mapping<'_>, facts: &Facts, gateway: &str) {
     let learnt = learnt(facts, gateway);
+    if !is_shown(facts, gateway) {
+        mapping.doubt(not_shown(gateway));
+    }
     if links(facts, gateway) > 1 && !learnt.is_empty() {
         let text = format!(
             "{gateway} has several links; which of them announces which block is not in a dump: all do"
@@ -204,6 +226,8 @@ fn vpn_connection(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
         mapping.reference("VpnGatewayId", "vpn_gateway", "vpn_gateways");
         if is_static {
             mapping.write("routes", static_routes(item));
+        } else if announces_nothing(item) {
+            mapping.write("bgp_routes", json!([]));
         } else {
             announce(&mut mapping, facts, &gateway);
         }
@@ -292,21 +316,27 @@ fn virtual_interface(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) 
     }
     if let Some(gateway) = text(item, "VirtualGatewayId") {
         mapping.reference("VirtualGatewayId", "vpn_gateway", "vpn_gateways");
-        announce(&mut mapping, facts, &gateway);
+        if all_down {
+            mapping.write("bgp_routes", json!([]));
+        } else {
+            announce(&mut mapping, facts, &gateway);
+        }
     } else if let Some(gateway) = text(item, "DirectConnectGatewayId") {
         mapping.reference("DirectConnectGatewayId", "dx_gateway", "dx_gateways");
-        let mut all = BTreeSet::new();
-        for (_, association) in facts.dump.all("DirectConnectGatewayAssociations") {
-            if text(association, "DirectConnectGatewayId").as_deref() == Some(&gateway) {
-                all.extend(
-                    associated(association).map(|gateway| learnt(facts, &gateway)).unwrap_or_default(),
-                );
-            }
-        }
+        let at_gateway = facts
+            .dump
+            .all("DirectConnectGatewayAssociations")
+            .filter(|(_, one)| text(one, "DirectConnectGatewayId").as_deref() == Some(&gateway));
+        let beyond: BTreeSet<String> = at_gateway.filter_map(|(_, one)| associated(one)).collect();
         if kind == "dx_transit_virtual_interfaces" {
             mapping.doubt("what it announces is not in the dump");
         } else {
+            let all: BTreeSet<String> = beyond.iter().flat_map(|gateway| learnt(facts, gateway)).collect();
             mapping.write("bgp_routes", json!(all));
+            // Each virtual private gateway behind it learns the same.
+            if !all_down && !beyond.iter().any(|gateway| is_shown(facts, gateway)) {
+                mapping.doubt(not_shown(&gateway));
+            }
         }
     } else {
         return gone(mapping, "it ends at no gateway");

@@ -57,13 +57,10 @@ impl Tables {
         let mut tables = Self::default();
         let text = |item: &Item, key: &str| item.body.get(key).and_then(Val::text);
         let table = |item: &Item| text(item, "TransitGatewayRouteTableId");
-        for list in LISTS {
-            for (id, item) in facts.dump.all(list) {
-                let Some(association) = item.body.get("Association") else { continue };
-                let live = !state_of(Some(association)).is_some_and(|state| state.starts_with("disassociat"));
-                if let (Some(table), true) = (association.text_of("TransitGatewayRouteTableId"), live) {
-                    tables.associations.entry(table).or_default().insert(id.clone());
-                }
+        for (id, association) in facts.dump.associations() {
+            let live = !state_of(Some(association)).is_some_and(|state| state.starts_with("disassociat"));
+            if let (Some(table), true) = (association.text_of("TransitGatewayRouteTableId"), live) {
+                tables.associations.entry(table).or_default().insert(id.clone());
             }
         }
         for list in ["TransitGatewayRouteTableAssociations", "Associations"] {

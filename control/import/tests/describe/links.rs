@@ -71,6 +71,29 @@ fn direct_connect_announces_too() {
 }
 
 #[test]
+fn what_no_table_takes_is_not_known_to_be_nothing() {
+    let hidden = |mut all: Value| {
+        all["RouteTables"][0]["PropagatingVgws"] = json!([]);
+        all["RouteTables"][0]["Routes"] = json!([{ "DestinationCidrBlock": "172.20.0.0/16", "GatewayId": "vgw-1", "Origin": "CreateRoute", "State": "active" }]);
+        dump(all).imported()
+    };
+    let imported = hidden(linked(vpn(json!({}))));
+    let connection = resource(&imported, "vpn_connections", "vpn-1");
+    assert!(connection["not_modelled"].as_str().unwrap().contains("no route table"), "{connection}");
+    // That AWS has accepted no route is an answer, too.
+    let none = json!([{ "OutsideIpAddress": "52.1.1.2", "Status": "UP", "AcceptedRouteCount": 0 }, { "OutsideIpAddress": "52.1.1.1", "Status": "DOWN", "AcceptedRouteCount": 0 }]);
+    let imported = hidden(linked(vpn(json!({ "VgwTelemetry": none }))));
+    let connection = resource(&imported, "vpn_connections", "vpn-1");
+    assert_eq!((connection.get("not_modelled"), &connection["bgp_routes"]), (None, &json!([])));
+    let direct = |status: &str| json!({ "VirtualInterfaces": [{ "VirtualInterfaceId": "dxvif-1", "VirtualInterfaceType": "private", "VirtualGatewayId": "vgw-1", "Asn": 65020, "BgpPeers": [{ "BgpStatus": status }] }] });
+    for (status, is_known) in [("up", false), ("down", true)] {
+        let imported = hidden(linked(direct(status)));
+        let interface = resource(&imported, "dx_private_virtual_interfaces", "dxvif-1");
+        assert_eq!(interface.get("not_modelled").is_none(), is_known, "{status}: {interface}");
+    }
+}
+
+#[test]
 fn a_vpn_between_private_addresses_is_not_modelled() {
     let mut all = linked(vpn(json!({})));
     all["CustomerGateways"][0]["IpAddress"] = json!("10.3.3.3");

@@ -108,3 +108,24 @@ fn attachments_of_other_kinds_go_by_what_they_lead_to() {
     assert_eq!((&far["region"], &far["owner"]), (&json!("us-east-1"), &json!("444455556666")));
     assert_eq!(fate(&imported, "tgw-attach-gone"), Fate::NotNetwork);
 }
+
+#[test]
+fn each_end_of_a_peering_has_a_route_table() {
+    let end = |own: &str, other: &str, table: &str| {
+        json!({
+            "TransitGateways": [{ "TransitGatewayId": own, "State": "available" }],
+            "TransitGatewayAttachments": [{ "TransitGatewayAttachmentId": "tgw-attach-peer", "TransitGatewayId": own, "ResourceType": "peering", "ResourceId": other, "State": "available",
+                "Association": { "TransitGatewayRouteTableId": table, "State": "associated" } }],
+            "TransitGatewayRouteTables": [{ "TransitGatewayRouteTableId": table, "TransitGatewayId": own, "State": "available" }],
+        })
+    };
+    let files = crate::fixture::Files::new(&[
+        ("eu-west-1/all.json", end("tgw-west", "tgw-south", "tgw-rtb-west")),
+        ("eu-south-1/all.json", end("tgw-south", "tgw-west", "tgw-rtb-south")),
+    ]);
+    let imported = files.imported();
+    for table in ["tgw-rtb-west", "tgw-rtb-south"] {
+        let table = resource(&imported, "transit_gateway_route_tables", table);
+        assert_eq!(table["associations"], json!(["tgw-attach-peer"]));
+    }
+}

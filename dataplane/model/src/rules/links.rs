@@ -198,22 +198,25 @@ fn vpn_gateways(cx: &Context<'_>) -> BTreeMap<VpnGatewayName, VpnGateway> {
 
 fn customer_gateways(cx: &Context<'_>, behind: &Behind) -> BTreeMap<CustomerGatewayName, CustomerGateway> {
     let mut gateways = BTreeMap::new();
-    let mut taken: BTreeMap<Ipv4Addr, &CustomerGatewayName> = BTreeMap::new();
+    // One device may have a connection to each of several regions.
+    let mut taken: BTreeMap<(String, Ipv4Addr), &CustomerGatewayName> = BTreeMap::new();
     for (name, declared) in &cx.declared.customer_gateways {
+        let home = declared.home.settle(cx).unwrap_or_default();
         if let Some(Written { at, value }) = declared.ip_address.written() {
             if let Some(why) = not_public((*value).into()) {
                 let problem = format!("{value} is not a public address: it {why}");
                 let remedy = "give the address it has on the internet; VPN connections between private addresses, \
                               over Direct Connect, are not modelled";
                 cx.log.report(at, INVALID, problem, remedy);
-            } else if let Some(other) = taken.insert(*value, name) {
+            } else if let Some(other) = taken.insert((home.region.clone(), *value), name) {
                 // VPN-15, ERR-24
-                let problem = format!("{value} is the address of the customer gateway {other} already");
+                let problem =
+                    format!("{value} is the address of the customer gateway {other} of that region already");
                 cx.log.report(at, "InvalidCustomerGateway.DuplicateIpAddress", problem, "give each its own");
             }
         }
         let gateway = CustomerGateway {
-            home: declared.home.settle(cx).unwrap_or_default(),
+            home,
             bgp_asn: asn(&declared.bgp_asn, CUSTOMER_ASN),
             ip_address: declared.ip_address.value().copied(),
             customer_network: behind.customer_gateways.get(name).cloned(),
