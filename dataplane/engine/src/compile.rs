@@ -72,6 +72,8 @@ struct Compiler<'a> {
     route_tables: Numbering<'a, RouteTableIdx>,
     network_acls: Numbering<'a, NetworkAclIdx>,
     security_groups: Numbering<'a, SecurityGroupIdx>,
+    /// At the positions that are their indices.
+    declared_groups: Vec<(&'a model::SecurityGroupName, &'a model::SecurityGroup)>,
     internet_gateways: Numbering<'a, InternetGatewayIdx>,
     vpn_gateways: Numbering<'a, VpnGatewayIdx>,
     egress_only: Numbering<'a, EgressOnlyIdx>,
@@ -120,6 +122,7 @@ impl<'a> Compiler<'a> {
             route_tables: Numbering::new(&topology.route_tables),
             network_acls: Numbering::new(&topology.network_acls),
             security_groups: Numbering::new(&topology.security_groups),
+            declared_groups: topology.security_groups.iter().collect(),
             internet_gateways: Numbering::new(&topology.internet_gateways),
             vpn_gateways: Numbering::new(&topology.vpn_gateways),
             egress_only: Numbering::new(&topology.egress_only_internet_gateways),

@@ -10,7 +10,7 @@ use vpclab_wire::MacAddr;
 use super::Compiler;
 use super::gateways::VPC_ENDPOINTS;
 use crate::fabric::{Both, Eni, Peer, Policy, PolicyRule, Role, Timeouts, eui64_link_local};
-use crate::index::{PolicyIdx, SecurityGroupIdx, Table};
+use crate::index::{PolicyIdx, Position, SecurityGroupIdx, Table};
 
 impl Compiler<'_> {
     /// An interface.
@@ -91,10 +91,7 @@ impl Compiler<'_> {
     /// The union of the groups' rules, in the order of the groups and of their declarations.
     fn policy(&self, groups: &[SecurityGroupIdx]) -> Both<Policy> {
         let mut policy = Both::<Policy>::default();
-        let asked = || {
-            let all = self.topology.security_groups.iter();
-            all.filter(|(name, _)| groups.contains(&self.security_groups.of(name)))
-        };
+        let asked = || groups.iter().filter_map(|group| self.declared_groups.get(group.position())).copied();
         policy.inbound.unknown = self.unknown_groups(asked().map(|(name, group)| (name, &*group.ingress)));
         policy.outbound.unknown = self.unknown_groups(asked().map(|(name, group)| (name, &*group.egress)));
         for (name, group) in asked() {
