@@ -22,6 +22,8 @@ pub(super) struct Chosen {
     pub private: BTreeMap<(String, String), Ipv4Addr>,
     /// Secondary addresses of interfaces that count them only, by name.
     pub secondary: BTreeMap<String, Vec<Ipv4Addr>>,
+    /// Subnets that nobody gives: the third number of their addresses, and the next last one.
+    pub stand_ins: BTreeMap<String, (u8, u8)>,
     /// IPv6 blocks of VPCs, by name.
     pub ipv6: BTreeMap<String, IpNet>,
 }
@@ -215,8 +217,10 @@ impl<'a> Evaluator<'a> {
 
     /// The highest free addresses of the subnet of an instance or interface, where its block is known.
     fn free_addresses(&self, stack: usize, logical: &str, count: usize) -> Option<Vec<Ipv4Addr>> {
-        let subnet = Token::whole(&self.property(stack, logical, "SubnetId")?.text()?)?;
-        let Token::Resource { name: subnet, .. } = subnet else { return None };
+        let subnet = match Token::whole(&self.property(stack, logical, "SubnetId")?.text()?)? {
+            Token::Resource { name, .. } => name,
+            Token::Missing { name, .. } => return self.addresses_in_stand_in(name, count),
+        };
         let place = self.place_of(&subnet)?;
         let block = plain(&self.property(place.stack, &place.logical, "CidrBlock")?.text()?);
         let block: Ipv4Net = block.trim().parse().ok()?;
@@ -228,6 +232,19 @@ impl<'a> Evaluator<'a> {
         let free = (5..250).map(|back| Ipv4Addr::from(last.saturating_sub(back)));
         let free = free.filter(|address| block.contains(address) && !taken.contains(address));
         Some(free.take(count).collect::<Vec<_>>()).filter(|found| found.len() == count)
+    }
+
+    /// Addresses in a subnet that nobody gives, whose stand-in is put around them: each subnet has its own third number.
+    fn addresses_in_stand_in(&self, subnet: String, count: usize) -> Option<Vec<Ipv4Addr>> {
+        /// AWS keeps the first four addresses of a subnet.
+        const FIRST: u8 = 5;
+        let mut chosen = self.chosen.borrow_mut();
+        let number = u8::try_from(chosen.stand_ins.len()).ok()?;
+        let (number, used) = chosen.stand_ins.entry(subnet).or_insert((number, FIRST));
+        let end = used.checked_add(u8::try_from(count).ok()?).filter(|end| *end < u8::MAX)?;
+        let addresses = (*used..end).map(|last| Ipv4Addr::new(100, 127, *number, last)).collect();
+        *used = end;
+        Some(addresses)
     }
 
     /// The secondary addresses that the template states for an interface, or as many as it counts.

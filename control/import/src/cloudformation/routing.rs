@@ -230,8 +230,9 @@ pub(super) fn eip_association(mut r: Resource<'_>) -> Result<(), String> {
     };
     let mut is_known = false;
     for (theirs, ours, kind) in [
-        ("InstanceId", "instance", "instances"),
+        // An interface says more than its instance.
         ("NetworkInterfaceId", "network_interface", "network_interfaces"),
+        ("InstanceId", "instance", "instances"),
     ] {
         match m.name_of(theirs, kind) {
             Given::Known(name) if !is_known => {

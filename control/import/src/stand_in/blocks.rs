@@ -89,11 +89,26 @@ fn stated_addresses(estate: &Estate, subnet: &str) -> Vec<Ipv4Addr> {
 /// Takes stated private addresses away from what is in a subnet.
 fn forget_addresses(estate: &mut Estate, subnet: &str) {
     const STATED: [&str; 3] = ["private_ip", "private_ips", "secondary_private_ips"];
+    let mut holders: BTreeSet<String> = BTreeSet::new();
     for kind in WITH_SUBNET {
-        for map in estate.resources.get_mut(kind).into_iter().flat_map(|all| all.values_mut()) {
+        for (name, map) in estate.resources.get_mut(kind).into_iter().flatten() {
             if map.get("subnet").and_then(Value::as_str) == Some(subnet) {
                 map.retain(|key, _| !STATED.contains(&key.as_str()));
+                holders.insert(name.clone());
             }
+        }
+    }
+    for map in estate.resources.get_mut("eips").into_iter().flat_map(|all| all.values_mut()) {
+        let of = |map: &Map<String, Value>, key: &str| {
+            map.get(key).and_then(Value::as_str).is_some_and(|holder| holders.contains(holder))
+        };
+        if map.contains_key("associate_with_private_ip")
+            && ["instance", "network_interface"].iter().any(|key| of(map, key))
+        {
+            // Two of them would be at one address: they are nobody's, as unknown as whose subnet it is.
+            map.retain(|key, _| {
+                !["instance", "network_interface", "associate_with_private_ip"].contains(&key.as_str())
+            });
         }
     }
 }
