@@ -10,6 +10,7 @@ mod cloudformation;
 mod describe;
 mod estate;
 mod finish;
+mod ipv6;
 mod mapping;
 mod parameter;
 mod properties;

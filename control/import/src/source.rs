@@ -18,7 +18,7 @@ use crate::report::ReportedSource;
 use crate::{DEFAULT_ACCOUNT, Options};
 
 /// The region of what names none.
-const DEFAULT_REGION: &str = "us-east-1";
+pub(crate) const DEFAULT_REGION: &str = "us-east-1";
 
 /// What a source is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -250,6 +250,8 @@ pub(crate) fn read(sources: &[Source], options: &Options, estate: &mut Estate) -
             notes: Vec::new(),
         });
     }
+    all.iter().flat_map(|source| source.files.values()).for_each(|text| estate.ipv6.note(text));
+    options.parameters.iter().for_each(|parameter| estate.ipv6.note(&parameter.value));
     let of = |format: Format| all.iter().filter(move |source| source.format == format);
     crate::cloudformation::read(&of(Format::CloudFormation).collect::<Vec<_>>(), options, estate)?;
     for source in of(Format::Terraform) {

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::functions::{Evaluator, missing};
 use super::token::{Address, Token, plain};
+use crate::ipv6::Ipv6Pool;
 use crate::val::Val;
 
 /// Addresses that templates use and do not state, chosen in the order in which they are asked for.
@@ -24,6 +25,8 @@ pub(super) struct Chosen {
     pub secondary: BTreeMap<String, Vec<Ipv4Addr>>,
     /// Subnets that nobody gives: the third number of their addresses, and the next last one.
     pub stand_ins: BTreeMap<String, (u8, u8)>,
+    /// The IPv6 blocks that nobody has.
+    pub pool: Ipv6Pool,
     /// IPv6 blocks of VPCs, by name.
     pub ipv6: BTreeMap<String, IpNet>,
 }
@@ -174,10 +177,8 @@ impl<'a> Evaluator<'a> {
     /// The block that AWS would give a VPC: a /56 of 2001:db8::/32, always the same.
     pub(super) fn ipv6_block(&self, vpc: &str) -> IpNet {
         let mut chosen = self.chosen.borrow_mut();
-        let next = u16::try_from(chosen.ipv6.len() + 1).unwrap_or(u16::MAX);
-        // The third group counts VPCs.
-        let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, next, 0, 0, 0, 0, 0);
-        *chosen.ipv6.entry(vpc.to_owned()).or_insert_with(|| ipnet::Ipv6Net::new_assert(address, 56).into())
+        let Chosen { ipv6, pool, .. } = &mut *chosen;
+        *ipv6.entry(vpc.to_owned()).or_insert_with(|| pool.choose().into())
     }
 
     /// The address of an elastic IP that is used and not stated, of the documentation's pool.

@@ -190,7 +190,8 @@ pub(super) fn choose_ipv6_blocks(estate: &mut Estate, made: &BTreeSet<Key>) {
         (is_stand_in("vpcs", name) || *name == VPC) && !map.contains_key("ipv6_cidr_blocks")
     });
     let without: Vec<String> = without.map(|(name, _)| name.clone()).collect();
-    for (position, vpc) in without.into_iter().enumerate() {
+    for vpc in without {
+        let block = estate.ipv6.choose();
         let subnets: Vec<String> = estate
             .resources
             .get("subnets")
@@ -200,15 +201,17 @@ pub(super) fn choose_ipv6_blocks(estate: &mut Estate, made: &BTreeSet<Key>) {
             .map(|(name, _)| name.clone())
             .collect();
         if let Some(map) = estate.resources.get_mut("vpcs").and_then(|all| all.get_mut(&vpc)) {
-            map.insert("ipv6_cidr_blocks".to_owned(), json!([format!("2001:db8:ff{position:02x}::/56")]));
+            map.insert("ipv6_cidr_blocks".to_owned(), json!([block.to_string()]));
         }
         for (number, subnet) in subnets.into_iter().take(256).enumerate() {
             if !is_stand_in("subnets", &subnet) && subnet != SUBNET {
                 continue;
             }
             if let Some(map) = estate.resources.get_mut("subnets").and_then(|all| all.get_mut(&subnet)) {
-                let block = format!("2001:db8:ff{position:02x}:{number:x}::/64");
-                map.entry("ipv6_cidr_block").or_insert(json!(block));
+                let inner = block.subnets(64).ok().and_then(|mut all| all.nth(number));
+                if let Some(inner) = inner {
+                    map.entry("ipv6_cidr_block").or_insert(json!(inner.to_string()));
+                }
             }
         }
     }
