@@ -53,7 +53,11 @@ pub(crate) fn read(sources: &[&Read], options: &Options, estate: &mut Estate) ->
     }
     take_parameters(&mut stacks, options, estate);
     let stacks = stack::with_nested(stacks);
+    for value in stacks.iter().flat_map(|stack| stack.template.resources.values()) {
+        estate.ipv6.note(&value.to_string());
+    }
     let evaluator = Evaluator::new(&stacks);
+    evaluator.chosen.borrow_mut().pool = std::mem::take(&mut estate.ipv6);
     let mut rules = Rules::default();
     for (position, stack) in stacks.iter().enumerate() {
         for logical in stack.template.resources.keys() {
@@ -62,6 +66,7 @@ pub(crate) fn read(sources: &[&Read], options: &Options, estate: &mut Estate) ->
     }
     rules.settle(estate);
     write_chosen(&evaluator, estate);
+    estate.ipv6 = std::mem::take(&mut evaluator.chosen.borrow_mut().pool);
     take_notes(&evaluator, estate);
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::Problem;
+use crate::ipv6::Ipv6Pool;
 use crate::report::{Becomes, Report, ReportedResource};
 
 /// Whose words are being read.
@@ -24,8 +25,8 @@ pub(crate) struct Address {
 /// A resource of the document: its kind's key and its name.
 pub(crate) type Key = (&'static str, String);
 
-/// Kinds of which the model takes no doubt: what is not known of an address is not known of who has it, and a device
-/// elsewhere decides no packet's way.
+/// Kinds of which the model takes no doubt: what is not known of an address is not known of who has it, or of the internet
+/// gateways where it may be anybody's; what is not known of a device elsewhere is not known of the links to it.
 pub(crate) const WITHOUT_DOUBT: [&str; 2] = ["eips", "customer_gateways"];
 
 /// A change to a resource that another one makes.
@@ -48,6 +49,8 @@ pub(crate) enum Change {
     Replace(Value),
     /// Something about it is not known, and this is why.
     Doubt(String),
+    /// It is not known whether it is there at all, and this is why.
+    Perhaps(String),
 }
 
 /// All that was gathered.
@@ -67,6 +70,8 @@ pub(crate) struct Estate {
     pub homes: BTreeMap<String, (String, String)>,
     /// The default VPCs that somebody needs, by region and account.
     pub default_vpcs: BTreeSet<(String, String)>,
+    /// The IPv6 blocks that are chosen here.
+    pub ipv6: Ipv6Pool,
     pub report: Report,
     pub problems: Vec<Problem>,
 }
@@ -130,6 +135,11 @@ impl Estate {
     /// Says that something about a resource that is, or will be, put is not known.
     pub(crate) fn doubt(&mut self, kind: &'static str, name: &str, why: String, by: &Address) {
         self.edit(kind, name, "not_modelled", Change::Doubt(why), by);
+    }
+
+    /// Says that nobody knows whether a resource that is put is there at all.
+    pub(crate) fn perhaps(&mut self, kind: &'static str, name: &str, why: String, by: &Address) {
+        self.edit(kind, name, "not_modelled", Change::Perhaps(why), by);
     }
 
     /// The name of the default VPC of a region and an account, which is made where somebody needs it.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use vpclab_model::{Document, KINDS, NOT_MODELLED, Topology};
 
 use crate::estate::{Address, Change, Edit, Estate, Key, WITHOUT_DOUBT, becomes, default_vpc_name};
+use crate::source::DEFAULT_REGION;
 use crate::stand_in;
 use crate::{DEFAULT_ACCOUNT, ImportError, Imported, Options, Problem};
 
@@ -151,7 +152,7 @@ fn is_there(estate: &Estate, (kind, name): &Key) -> bool {
 }
 
 fn apply_edits(estate: &mut Estate) {
-    let mut of_holders = Vec::new();
+    let mut elsewhere = Vec::new();
     for Edit { target: (kind, name), attribute, change, by } in std::mem::take(&mut estate.edits) {
         // One that AWS makes by itself is declared by being changed.
         let resource = estate.resources.entry(kind).or_default().entry(name.clone()).or_default();
@@ -161,12 +162,9 @@ fn apply_edits(estate: &mut Estate) {
                 other => *other = Value::Array(vec![value]),
             },
             Change::Replace(value) => drop(resource.insert(attribute.to_owned(), value)),
-            Change::Doubt(why) if WITHOUT_DOUBT.contains(&kind) => of_holders.push((kind, name, why)),
-            Change::Doubt(why) => {
-                let before = resource.get(attribute).and_then(Value::as_str).unwrap_or_default();
-                let both = both(before, &why);
-                resource.insert(attribute.to_owned(), Value::String(both));
-            }
+            Change::Doubt(why) if WITHOUT_DOUBT.contains(&kind) => elsewhere.push((kind, name, why, true)),
+            Change::Perhaps(why) if WITHOUT_DOUBT.contains(&kind) => elsewhere.push((kind, name, why, false)),
+            Change::Doubt(why) | Change::Perhaps(why) => mark(resource, &why),
             Change::Set(value) => {
                 let before = resource.insert(attribute.to_owned(), value.clone());
                 if let Some(before) = before.filter(|before| *before != value) {
@@ -178,19 +176,51 @@ fn apply_edits(estate: &mut Estate) {
             }
         }
     }
-    for (kind, name, why) in of_holders {
-        let address = estate.resources.get(kind).and_then(|all| all.get(&name));
-        let held = |attribute: &str| address?.get(attribute)?.as_str().map(str::to_owned);
-        let holder = held("instance").map(|holder| ("instances", holder));
-        let holder =
-            holder.or_else(|| held("network_interface").map(|holder| ("network_interfaces", holder)));
-        let Some((kind, holder)) = holder else { continue };
-        if let Some(map) = estate.resources.get_mut(kind).and_then(|all| all.get_mut(&holder)) {
-            let before = map.get("not_modelled").and_then(Value::as_str).unwrap_or_default();
-            let both = both(before, &why);
-            map.insert("not_modelled".to_owned(), Value::String(both));
+    for (kind, name, why, is_anybodys) in elsewhere {
+        for (kind, name) in who_depends_on(estate, kind, &name, is_anybodys) {
+            if let Some(map) = estate.resources.get_mut(kind).and_then(|all| all.get_mut(&name)) {
+                mark(map, &why);
+            }
         }
     }
+}
+
+/// Adds to what is not known of a resource.
+fn mark(resource: &mut Map<String, Value>, why: &str) {
+    let before = resource.get("not_modelled").and_then(Value::as_str).unwrap_or_default();
+    let both = both(before, why);
+    resource.insert("not_modelled".to_owned(), Value::String(both));
+}
+
+/// Of whom something is not known where it is not known of an elastic address or a customer's device: of who has the
+/// address, else, where it may be anybody's, of the internet gateways in its region and account; of the VPN connections.
+fn who_depends_on(estate: &Estate, kind: &str, name: &str, is_anybodys: bool) -> Vec<Key> {
+    let Some(resource) = estate.resources.get(kind).and_then(|all| all.get(name)) else { return Vec::new() };
+    let said = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
+    let those = |kind: &'static str, is_meant: &dyn Fn(&Map<String, Value>) -> bool| -> Vec<Key> {
+        let all = estate.resources.get(kind).into_iter().flatten();
+        all.filter(|(_, map)| is_meant(map)).map(|(name, _)| (kind, name.clone())).collect()
+    };
+    if kind == "customer_gateways" {
+        return those("vpn_connections", &|map| said(map, "customer_gateway").as_deref() == Some(name));
+    }
+    for (attribute, kind) in [("instance", "instances"), ("network_interface", "network_interfaces")] {
+        if let Some(holder) = said(resource, attribute) {
+            return vec![(kind, holder)];
+        }
+    }
+    if !is_anybodys {
+        return Vec::new();
+    }
+    let home = |map: &Map<String, Value>| {
+        let or = |key: &str, usual: &str| said(map, key).unwrap_or_else(|| usual.to_owned());
+        (or("region", DEFAULT_REGION), or("owner", DEFAULT_ACCOUNT))
+    };
+    let here = home(resource);
+    those("internet_gateways", &|map| {
+        let vpc = said(map, "vpc").and_then(|vpc| estate.resources.get("vpcs")?.get(&vpc));
+        vpc.is_none_or(|vpc| home(vpc) == here)
+    })
 }
 
 fn both(before: &str, why: &str) -> String {
@@ -228,5 +258,4 @@ fn judge(estate: &mut Estate, document: &Value) {
             None => Problem { source: String::new(), address: String::new(), problem: mistake.to_string() },
         });
     }
-    let _ = DEFAULT_ACCOUNT;
 }

@@ -10,6 +10,7 @@ mod cloudformation;
 mod describe;
 mod estate;
 mod finish;
+mod ipv6;
 mod mapping;
 mod parameter;
 mod properties;
@@ -23,7 +24,7 @@ use serde_json::Value;
 
 pub use parameter::{InvalidParameter, Parameter};
 pub use report::{Becomes, Fate, Note, NoteKind, Report, ReportedResource, ReportedSource};
-pub use source::{Format, InvalidSource, Source, SourceError};
+pub use source::{Format, InvalidSource, Recognised, Source, SourceError, recognised};
 
 use crate::estate::Estate;
 

@@ -282,7 +282,7 @@ impl<'a> Mapping<'a> {
         let (mut notes, problems) = properties.finish();
         if let Some(why) = uncertain {
             for (kind, name) in &keys {
-                estate.doubt(kind, name, format!("{}: {why}", by.address), &by);
+                estate.perhaps(kind, name, format!("{}: {why}", by.address), &by);
             }
             notes.push(Note::new(NoteKind::Unknown, why));
         }

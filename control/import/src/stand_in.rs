@@ -136,7 +136,7 @@ pub(crate) fn complete(estate: &mut Estate, made: &BTreeSet<Key>) {
     if homeless {
         made_up_vpc(estate);
     }
-    fill(estate, made);
+    fill(estate, made, &together);
     join_others(estate, made);
     choose_blocks(estate);
     choose_ipv6_blocks(estate, made);
@@ -254,7 +254,7 @@ fn made_up_vpc(estate: &mut Estate) {
 }
 
 /// The subnet that a stand-in needs: any of its VPC, or one that is made up.
-fn fill(estate: &mut Estate, made: &BTreeSet<Key>) {
+fn fill(estate: &mut Estate, made: &BTreeSet<Key>, together: &Together) {
     for (kind, name) in made {
         let map = estate.resources.get(kind).and_then(|all| all.get(name)).cloned().unwrap_or_default();
         let (attribute, many) = match *kind {
@@ -272,13 +272,17 @@ fn fill(estate: &mut Estate, made: &BTreeSet<Key>) {
         if map.contains_key(attribute) {
             continue;
         }
-        let subnets = estate.resources.get("subnets");
-        let first = subnets.and_then(|all| all.iter().next()).map(|(name, map)| {
+        let of_users = together.vpc(&(kind, name.clone()));
+        let of_users =
+            of_users.filter(|vpc| estate.resources.get("vpcs").is_some_and(|all| all.contains_key(vpc)));
+        let mut subnets = estate.resources.get("subnets").into_iter().flatten();
+        let first = subnets.next().map(|(name, map)| {
             (name.clone(), map.get("vpc").and_then(Value::as_str).unwrap_or_default().to_owned())
         });
-        let (subnet, vpc) = match first {
-            Some(found) => found,
-            None => {
+        let (subnet, vpc) = match (of_users, first) {
+            (Some(vpc), _) => (subnet_of(estate, &vpc), vpc),
+            (None, Some(found)) => found,
+            (None, None) => {
                 let vpc = estate.resources.get("vpcs").and_then(|all| all.keys().next().cloned());
                 let vpc = vpc.unwrap_or_else(|| {
                     made_up_vpc(estate);

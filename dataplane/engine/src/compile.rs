@@ -356,6 +356,13 @@ impl<'a> Compiler<'a> {
         };
         for route in &declared.routes {
             let unknown = self.unknown_target(&route.target, &declared.vpc);
+            // An interface of which not all is known answers for itself, and may be attached.
+            let perhaps_attached = match &route.target {
+                model::RouteTarget::NetworkInterface(name) => {
+                    self.unknown_eni(name, &self.topology.network_interfaces[name]).is_some()
+                }
+                _ => false,
+            };
             compiled.routes.push(Route {
                 destination: route.destination,
                 target: match &route.target {
@@ -395,7 +402,11 @@ impl<'a> Compiler<'a> {
                     }
                 },
                 // Whether it takes packets is not known either.
-                state: if unknown.is_some() { model::RouteState::Active } else { route.state },
+                state: if unknown.is_some() || perhaps_attached {
+                    model::RouteState::Active
+                } else {
+                    route.state
+                },
                 origin: route.origin,
                 prefix_list: route.prefix_list.clone(),
                 overridden: route.overridden,

@@ -95,3 +95,21 @@ fn a_load_balancer_as_a_whole_is_each_of_its_interfaces() {
     let asked: Vec<&str> = told.answers.iter().map(|answer| answer.to.name.as_str()).collect();
     assert_eq!(asked, ["elb/front/b"]);
 }
+
+#[test]
+fn whether_an_interface_is_attached_may_be_unknown() {
+    let network = |nic: &str| {
+        yaml(&format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\n\
+             route_tables: {{v/main: {{routes: [{{cidr_block: 192.0.2.0/24, network_interface: nic}}]}}}}\n\
+             subnets: {{s: {{vpc: v, cidr_block: 10.0.1.0/24}}}}\n\
+             network_interfaces: {{nic: {{subnet: s, source_dest_check: false{nic}}}}}\n\
+             instances: {{web: {{subnet: s}}}}\n\
+             internet_hosts: {{client: {{address: 192.0.2.7}}}}"
+        ))
+    };
+    assert_eq!(network("").explain("web", "client:443").reachable, Some(false), "it is attached to nobody");
+    let answer = network(", not_modelled: it is made elsewhere").explain("web", "client:443");
+    assert_eq!(answer.reachable, None, "{answer:#?}");
+    assert_eq!(answer.unmodelled[0].resource, "nic");
+}

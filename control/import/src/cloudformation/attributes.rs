@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::functions::{Evaluator, missing};
 use super::token::{Address, Token, plain};
+use crate::ipv6::Ipv6Pool;
 use crate::val::Val;
 
 /// Addresses that templates use and do not state, chosen in the order in which they are asked for.
@@ -22,6 +23,10 @@ pub(super) struct Chosen {
     pub private: BTreeMap<(String, String), Ipv4Addr>,
     /// Secondary addresses of interfaces that count them only, by name.
     pub secondary: BTreeMap<String, Vec<Ipv4Addr>>,
+    /// Subnets that nobody gives: the third number of their addresses, and the next last one.
+    pub stand_ins: BTreeMap<String, (u8, u8)>,
+    /// The IPv6 blocks that nobody has.
+    pub pool: Ipv6Pool,
     /// IPv6 blocks of VPCs, by name.
     pub ipv6: BTreeMap<String, IpNet>,
 }
@@ -172,10 +177,8 @@ impl<'a> Evaluator<'a> {
     /// The block that AWS would give a VPC: a /56 of 2001:db8::/32, always the same.
     pub(super) fn ipv6_block(&self, vpc: &str) -> IpNet {
         let mut chosen = self.chosen.borrow_mut();
-        let next = u16::try_from(chosen.ipv6.len() + 1).unwrap_or(u16::MAX);
-        // The third group counts VPCs.
-        let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, next, 0, 0, 0, 0, 0);
-        *chosen.ipv6.entry(vpc.to_owned()).or_insert_with(|| ipnet::Ipv6Net::new_assert(address, 56).into())
+        let Chosen { ipv6, pool, .. } = &mut *chosen;
+        *ipv6.entry(vpc.to_owned()).or_insert_with(|| pool.choose().into())
     }
 
     /// The address of an elastic IP that is used and not stated, of the documentation's pool.
@@ -215,8 +218,10 @@ impl<'a> Evaluator<'a> {
 
     /// The highest free addresses of the subnet of an instance or interface, where its block is known.
     fn free_addresses(&self, stack: usize, logical: &str, count: usize) -> Option<Vec<Ipv4Addr>> {
-        let subnet = Token::whole(&self.property(stack, logical, "SubnetId")?.text()?)?;
-        let Token::Resource { name: subnet, .. } = subnet else { return None };
+        let subnet = match Token::whole(&self.property(stack, logical, "SubnetId")?.text()?)? {
+            Token::Resource { name, .. } => name,
+            Token::Missing { name, .. } => return self.addresses_in_stand_in(name, count),
+        };
         let place = self.place_of(&subnet)?;
         let block = plain(&self.property(place.stack, &place.logical, "CidrBlock")?.text()?);
         let block: Ipv4Net = block.trim().parse().ok()?;
@@ -228,6 +233,19 @@ impl<'a> Evaluator<'a> {
         let free = (5..250).map(|back| Ipv4Addr::from(last.saturating_sub(back)));
         let free = free.filter(|address| block.contains(address) && !taken.contains(address));
         Some(free.take(count).collect::<Vec<_>>()).filter(|found| found.len() == count)
+    }
+
+    /// Addresses in a subnet that nobody gives, whose stand-in is put around them: each subnet has its own third number.
+    fn addresses_in_stand_in(&self, subnet: String, count: usize) -> Option<Vec<Ipv4Addr>> {
+        /// AWS keeps the first four addresses of a subnet.
+        const FIRST: u8 = 5;
+        let mut chosen = self.chosen.borrow_mut();
+        let number = u8::try_from(chosen.stand_ins.len()).ok()?;
+        let (number, used) = chosen.stand_ins.entry(subnet).or_insert((number, FIRST));
+        let end = used.checked_add(u8::try_from(count).ok()?).filter(|end| *end < u8::MAX)?;
+        let addresses = (*used..end).map(|last| Ipv4Addr::new(100, 127, *number, last)).collect();
+        *used = end;
+        Some(addresses)
     }
 
     /// The secondary addresses that the template states for an interface, or as many as it counts.

@@ -192,9 +192,7 @@ pub(super) fn eip(mut r: Resource<'_>) -> Result<(), String> {
         "Address",
         "IpamPoolId",
     ]);
-    if let Given::Known(instance) = m.name_of("InstanceId", "instances") {
-        m.write("instance", instance);
-    }
+    m.reference("InstanceId", "instance", "instances");
     r.home();
     r.tags();
     r.mapping.put("eips");
@@ -210,7 +208,15 @@ pub(super) fn eip_association(mut r: Resource<'_>) -> Result<(), String> {
             given
         }
     };
-    let Given::Known(eip) = eip else { return Err("the address that it associates is not known".to_owned()) };
+    let Given::Known(eip) = eip else {
+        for (theirs, kind) in [("NetworkInterfaceId", "network_interfaces"), ("InstanceId", "instances")] {
+            if let Given::Known(holder) = m.name_of(theirs, kind) {
+                let why = format!("{} gives it an address that is not known", m.by.address);
+                m.unknown_of(kind, &holder, &why);
+            }
+        }
+        return Err("the address that it associates is not known".to_owned());
+    };
     let address = match m.properties.text("PrivateIpAddress") {
         Given::Known(address) => Some(address),
         Given::Absent => None,
@@ -230,8 +236,9 @@ pub(super) fn eip_association(mut r: Resource<'_>) -> Result<(), String> {
     };
     let mut is_known = false;
     for (theirs, ours, kind) in [
-        ("InstanceId", "instance", "instances"),
+        // An interface says more than its instance.
         ("NetworkInterfaceId", "network_interface", "network_interfaces"),
+        ("InstanceId", "instance", "instances"),
     ] {
         match m.name_of(theirs, kind) {
             Given::Known(name) if !is_known => {
@@ -247,6 +254,8 @@ pub(super) fn eip_association(mut r: Resource<'_>) -> Result<(), String> {
     }
     if !is_known {
         m.note(NoteKind::Unknown, "whose address it is is not known");
+        let why = format!("{} gives it to somebody who is not known", m.by.address);
+        m.unknown_of("eips", &eip, &why);
     }
     m.became_part_of("eips", &eip);
     r.finish()

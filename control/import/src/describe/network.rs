@@ -183,7 +183,7 @@ fn route(facts: &Facts, mapping: &mut Mapping<'_>, vpc: &str, written: &Val) -> 
         mapping.estate.refer("managed_prefix_lists", &list, &by);
         route.insert("destination_prefix_list".to_owned(), json!(list));
     } else {
-        mapping.note(NoteKind::Omitted, "a route has no destination that is understood");
+        mapping.doubt("a route has no destination that is understood");
         return None;
     }
     let destination = route.values().next().and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -197,8 +197,7 @@ fn route(facts: &Facts, mapping: &mut Mapping<'_>, vpc: &str, written: &Val) -> 
             route.insert("gateway".to_owned(), json!(name));
             return Some(Value::Object(route));
         }
-        mapping
-            .note(NoteKind::Omitted, format!("the route to {destination} has no target that is understood"));
+        mapping.doubt(format!("the route to {destination} has no target that is understood"));
         return None;
     };
     if target == "local" {
@@ -224,7 +223,7 @@ fn route(facts: &Facts, mapping: &mut Mapping<'_>, vpc: &str, written: &Val) -> 
         route.insert("gateway".to_owned(), json!(target));
     } else {
         if !is_there {
-            here(mapping, vpc, kind, &target);
+            here(facts, mapping, vpc, kind, &target);
         }
         mapping.estate.refer(kind, &target, &by);
         route.insert(attribute.to_owned(), json!(target));
@@ -233,19 +232,37 @@ fn route(facts: &Facts, mapping: &mut Mapping<'_>, vpc: &str, written: &Val) -> 
 }
 
 /// A gateway that is not in the dump, though a route to it is active: it is attached to this VPC. Of an internet gateway
-/// that is all there is to know.
-fn here(mapping: &mut Mapping<'_>, vpc: &str, kind: &'static str, name: &str) {
-    let known = Map::from_iter([("vpc".to_owned(), json!(vpc))]);
-    if kind == "internet_gateways" {
-        let is_there = mapping.estate.resources.get(kind).is_some_and(|all| all.contains_key(name));
-        if !is_there {
-            let text =
-                format!("{name} is not in the dump: as a route to it is active, it is attached to {vpc}");
-            mapping.note(NoteKind::Assigned, text);
-            mapping.put_as(kind, name, known);
+/// that is all there is to know; of everything else a stand-in needs to be where the VPC is.
+fn here(facts: &Facts, mapping: &mut Mapping<'_>, vpc: &str, kind: &'static str, name: &str) {
+    let mut known = Map::from_iter([("vpc".to_owned(), json!(vpc))]);
+    if let Some(home) = facts.homes.get(vpc).filter(|_| matches!(kind, "vpn_gateways" | "transit_gateways")) {
+        known.insert("region".to_owned(), json!(home.region));
+        known.insert("owner".to_owned(), json!(home.account));
+    }
+    match kind {
+        "internet_gateways" => {
+            let is_there = mapping.estate.resources.get(kind).is_some_and(|all| all.contains_key(name));
+            if !is_there {
+                let mut text =
+                    format!("{name} is not in the dump: as a route to it is active, it is attached to {vpc}");
+                if !name.starts_with("igw-") {
+                    // It may be anything that a route can lead to.
+                    text = format!("{name} is not in the dump, and what it is cannot be told");
+                    known.insert("not_modelled".to_owned(), json!(text));
+                    mapping.note(NoteKind::Unknown, text);
+                } else {
+                    mapping.note(NoteKind::Assigned, text);
+                }
+                mapping.put_as(kind, name, known);
+            }
         }
-    } else {
-        mapping.estate.hint(kind, name, known);
+        // These have a VPC by their subnet, or none.
+        "nat_gateways" | "network_interfaces" | "instances" | "vpc_peering_connections" => {}
+        "transit_gateways" => {
+            known.remove("vpc");
+            mapping.estate.hint(kind, name, known);
+        }
+        _ => mapping.estate.hint(kind, name, known),
     }
 }
 
@@ -263,7 +280,7 @@ fn nowhere(mapping: &mut Mapping<'_>, name: &str, by: &Address) {
 
 /// The attribute of a route, the kind and the name of its target.
 fn target(written: &Val) -> Option<(&'static str, &'static str, String)> {
-    const TARGETS: [(&str, &str, &str); 9] = [
+    const TARGETS: [(&str, &str, &str); 10] = [
         // An instance's route names its interface, too.
         ("NetworkInterfaceId", "network_interface", "network_interfaces"),
         ("InstanceId", "instance", "instances"),
@@ -274,6 +291,7 @@ fn target(written: &Val) -> Option<(&'static str, &'static str, String)> {
         ("CarrierGatewayId", "carrier_gateway", "carrier_gateways"),
         ("LocalGatewayId", "local_gateway", "local_gateways"),
         ("CoreNetworkArn", "core_network", "core_networks"),
+        ("OdbNetworkArn", "odb_network", "odb_networks"),
     ];
     for (theirs, ours, kind) in TARGETS {
         if let Some(name) = written.text_of(theirs) {
@@ -288,6 +306,10 @@ fn target(written: &Val) -> Option<(&'static str, &'static str, String)> {
         Some("nat") => ("nat_gateway", "nat_gateways"),
         Some("lgw") => ("local_gateway", "local_gateways"),
         Some("cagw") => ("carrier_gateway", "carrier_gateways"),
+        Some("tgw") => ("transit_gateway", "transit_gateways"),
+        Some("pcx") => ("vpc_peering_connection", "vpc_peering_connections"),
+        Some("eni") => ("network_interface", "network_interfaces"),
+        Some("i") => ("instance", "instances"),
         _ => ("gateway", "internet_gateways"),
     };
     Some((ours, kind, gateway))

@@ -89,11 +89,26 @@ fn stated_addresses(estate: &Estate, subnet: &str) -> Vec<Ipv4Addr> {
 /// Takes stated private addresses away from what is in a subnet.
 fn forget_addresses(estate: &mut Estate, subnet: &str) {
     const STATED: [&str; 3] = ["private_ip", "private_ips", "secondary_private_ips"];
+    let mut holders: BTreeSet<String> = BTreeSet::new();
     for kind in WITH_SUBNET {
-        for map in estate.resources.get_mut(kind).into_iter().flat_map(|all| all.values_mut()) {
+        for (name, map) in estate.resources.get_mut(kind).into_iter().flatten() {
             if map.get("subnet").and_then(Value::as_str) == Some(subnet) {
                 map.retain(|key, _| !STATED.contains(&key.as_str()));
+                holders.insert(name.clone());
             }
+        }
+    }
+    for map in estate.resources.get_mut("eips").into_iter().flat_map(|all| all.values_mut()) {
+        let of = |map: &Map<String, Value>, key: &str| {
+            map.get(key).and_then(Value::as_str).is_some_and(|holder| holders.contains(holder))
+        };
+        if map.contains_key("associate_with_private_ip")
+            && ["instance", "network_interface"].iter().any(|key| of(map, key))
+        {
+            // Two of them would be at one address: they are nobody's, as unknown as whose subnet it is.
+            map.retain(|key, _| {
+                !["instance", "network_interface", "associate_with_private_ip"].contains(&key.as_str())
+            });
         }
     }
 }
@@ -175,7 +190,8 @@ pub(super) fn choose_ipv6_blocks(estate: &mut Estate, made: &BTreeSet<Key>) {
         (is_stand_in("vpcs", name) || *name == VPC) && !map.contains_key("ipv6_cidr_blocks")
     });
     let without: Vec<String> = without.map(|(name, _)| name.clone()).collect();
-    for (position, vpc) in without.into_iter().enumerate() {
+    for vpc in without {
+        let block = estate.ipv6.choose();
         let subnets: Vec<String> = estate
             .resources
             .get("subnets")
@@ -185,15 +201,17 @@ pub(super) fn choose_ipv6_blocks(estate: &mut Estate, made: &BTreeSet<Key>) {
             .map(|(name, _)| name.clone())
             .collect();
         if let Some(map) = estate.resources.get_mut("vpcs").and_then(|all| all.get_mut(&vpc)) {
-            map.insert("ipv6_cidr_blocks".to_owned(), json!([format!("2001:db8:ff{position:02x}::/56")]));
+            map.insert("ipv6_cidr_blocks".to_owned(), json!([block.to_string()]));
         }
         for (number, subnet) in subnets.into_iter().take(256).enumerate() {
             if !is_stand_in("subnets", &subnet) && subnet != SUBNET {
                 continue;
             }
             if let Some(map) = estate.resources.get_mut("subnets").and_then(|all| all.get_mut(&subnet)) {
-                let block = format!("2001:db8:ff{position:02x}:{number:x}::/64");
-                map.entry("ipv6_cidr_block").or_insert(json!(block));
+                let inner = block.subnets(64).ok().and_then(|mut all| all.nth(number));
+                if let Some(inner) = inner {
+                    map.entry("ipv6_cidr_block").or_insert(json!(inner.to_string()));
+                }
             }
         }
     }

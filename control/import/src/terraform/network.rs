@@ -437,7 +437,6 @@ pub(super) fn finish(facts: &Facts<'_>, estate: &mut Estate) {
     }
     for (vpc, subnets) in by_vpc {
         let by = facts.by(facts.all.named(&vpc).unwrap_or(subnets[0]));
-        let chosen = estate.edits.iter().filter(|edit| edit.attribute == "ipv6_cidr_blocks").count();
         let stated = estate
             .resources
             .get("vpcs")
@@ -445,16 +444,7 @@ pub(super) fn finish(facts: &Facts<'_>, estate: &mut Estate) {
         let base = match stated.and_then(|block| block.parse::<ipnet::Ipv6Net>().ok()) {
             Some(block) => block.network(),
             None => {
-                let base = std::net::Ipv6Addr::new(
-                    0x2001,
-                    0xdb8,
-                    0x1000,
-                    u16::try_from(chosen << 8).unwrap_or(0),
-                    0,
-                    0,
-                    0,
-                    0,
-                );
+                let base = estate.ipv6.choose().network();
                 estate.push("vpcs", &vpc, "ipv6_cidr_blocks", json!(format!("{base}/56")), &by);
                 base
             }

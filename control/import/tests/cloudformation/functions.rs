@@ -220,3 +220,39 @@ Resources:
     .imported();
     assert!(resource(&imported, "subnets", "One")["not_modelled"].is_string());
 }
+
+/// Each VPC of each source has a block of its own, and none that a source states.
+#[test]
+fn blocks_that_are_chosen_are_different_across_all_sources() {
+    let template = |block: &str| {
+        format!(
+            "
+Resources:
+  Vpc: {{ Type: AWS::EC2::VPC, Properties: {{ CidrBlock: {block} }} }}
+  Six: {{ Type: AWS::EC2::VPCCidrBlock, Properties: {{ VpcId: !Ref Vpc, AmazonProvidedIpv6CidrBlock: true }} }}
+"
+        )
+    };
+    let plan = r#"{ "format_version": "1.2", "planned_values": { "root_module": { "resources": [
+        { "address": "aws_vpc.v", "mode": "managed", "type": "aws_vpc", "name": "v", "values": { "cidr_block": "10.3.0.0/16", "assign_generated_ipv6_cidr_block": true } },
+        { "address": "aws_subnet.s", "mode": "managed", "type": "aws_subnet", "name": "s", "values": { "cidr_block": "10.3.1.0/24" } } ] } },
+        "resource_changes": [
+          { "address": "aws_vpc.v", "change": { "actions": ["create"], "after_unknown": { "id": true, "ipv6_cidr_block": true } } },
+          { "address": "aws_subnet.s", "change": { "actions": ["create"], "after_unknown": { "id": true, "vpc_id": true, "ipv6_cidr_block": true } } }],
+        "configuration": { "root_module": { "resources": [
+          { "mode": "managed", "type": "aws_vpc", "name": "v", "expressions": {} },
+          { "mode": "managed", "type": "aws_subnet", "name": "s", "expressions": { "vpc_id": { "references": ["aws_vpc.v.id"] }, "ipv6_cidr_block": { "references": ["aws_vpc.v.ipv6_cidr_block"] } } }] } } }"#;
+    let dump = r#"{ "Vpcs": [{ "VpcId": "vpc-1", "CidrBlock": "10.4.0.0/16", "OwnerId": "111122223333",
+        "Ipv6CidrBlockAssociationSet": [{ "Ipv6CidrBlock": "2001:db8:2::/56", "Ipv6CidrBlockState": { "State": "associated" } }] }] }"#;
+    let imported = Templates::one(&template("10.1.0.0/16"))
+        .and("u.yaml", &template("10.2.0.0/16"))
+        .and("plan.json", plan)
+        .and("dump.json", dump)
+        .imported();
+    let block = |name: &str| resource(&imported, "vpcs", name)["ipv6_cidr_blocks"].clone();
+    assert_eq!(
+        [block("t/Vpc"), block("u/Vpc"), block("plan/aws_vpc.v"), block("vpc-1")],
+        ["2001:db8:1::/56", "2001:db8:3::/56", "2001:db8:4::/56", "2001:db8:2::/56"]
+            .map(|block| json!([block]))
+    );
+}

@@ -210,3 +210,76 @@ fn what_is_stored_and_not_modelled_comes_out_as_such() {
     assert_eq!(fate(&imported, "Local"), Fate::LeftOut);
     assert_eq!(notes(&imported, "Regional"), "NAT gateways of a region are not modelled");
 }
+
+/// `Ref`, `GetAtt` and `Sub` of an address, to an instance or an interface, at an address that is written or chosen.
+#[test]
+fn an_elastic_address_is_associated_however_the_template_says_it() {
+    for what in [
+        "AllocationId: !GetAtt Eip.AllocationId",
+        "AllocationId: {'Fn::GetAtt': [Eip, AllocationId]}",
+        "AllocationId: !Sub '${Eip.AllocationId}'",
+        "AllocationId: !Ref Eip",
+        "EIP: !Ref Eip",
+        "EIP: !GetAtt Eip.PublicIp",
+        "EIP: !Ref Eip, AllocationId: !GetAtt Eip.AllocationId",
+    ] {
+        for (whose, holder, at) in [
+            ("InstanceId: !Ref Host", ("instance", "Host"), None),
+            ("InstanceId: !GetAtt Host.InstanceId", ("instance", "Host"), None),
+            (
+                "InstanceId: !Ref Host, PrivateIpAddress: !GetAtt Host.PrivateIp",
+                ("instance", "Host"),
+                Some("10.0.1.10"),
+            ),
+            ("NetworkInterfaceId: !Ref Eni", ("network_interface", "Eni"), None),
+            ("NetworkInterfaceId: !GetAtt Eni.Id", ("network_interface", "Eni"), None),
+            ("InstanceId: !Ref Host, NetworkInterfaceId: !Ref Eni", ("network_interface", "Eni"), None),
+            (
+                "NetworkInterfaceId: !Ref Eni, PrivateIpAddress: !Select [1, !GetAtt Eni.SecondaryPrivateIpAddresses]",
+                ("network_interface", "Eni"),
+                Some("10.0.1.249"),
+            ),
+        ] {
+            let template = with_vpc(&format!("
+  Igw: {{ Type: AWS::EC2::InternetGateway }}
+  Attached: {{ Type: AWS::EC2::VPCGatewayAttachment, Properties: {{ VpcId: !Ref Vpc, InternetGatewayId: !Ref Igw }} }}
+  Eip: {{ Type: AWS::EC2::EIP }}
+  Host: {{ Type: AWS::EC2::Instance, Properties: {{ SubnetId: !Ref Subnet, PrivateIpAddress: 10.0.1.10 }} }}
+  Eni: {{ Type: AWS::EC2::NetworkInterface, Properties: {{ SubnetId: !Ref Subnet, SecondaryPrivateIpAddressCount: 2 }} }}
+  Given: {{ Type: AWS::EC2::EIPAssociation, Properties: {{ {what}, {whose} }} }}
+"));
+            let imported = Templates::one(&template).imported();
+            let eip = resource(&imported, "eips", "Eip");
+            assert_eq!(eip[holder.0], holder.1, "{what}, {whose}");
+            assert_eq!(
+                eip.get("associate_with_private_ip").and_then(|at| at.as_str()),
+                at,
+                "{what}, {whose}"
+            );
+        }
+    }
+}
+
+/// The subnet is a parameter: its stand-in has the addresses that the interface counts, in one block each.
+#[test]
+fn secondary_addresses_in_a_subnet_that_nobody_gives_can_have_elastic_ones() {
+    let imported = Templates::one("
+Parameters: { Front: { Type: AWS::EC2::Subnet::Id }, All: { Type: 'List<AWS::EC2::Subnet::Id>' } }
+Resources:
+  One: { Type: AWS::EC2::NetworkInterface, Properties: { SubnetId: !Ref Front, SecondaryPrivateIpAddressCount: 2 } }
+  Two: { Type: AWS::EC2::NetworkInterface, Properties: { SubnetId: !Select [0, !Ref All], SecondaryPrivateIpAddressCount: 2 } }
+  First: { Type: AWS::EC2::EIP }
+  Second: { Type: AWS::EC2::EIP }
+  OfOne: { Type: AWS::EC2::EIPAssociation, Properties: { AllocationId: !GetAtt First.AllocationId, NetworkInterfaceId: !Ref One, PrivateIpAddress: !Select [0, !GetAtt One.SecondaryPrivateIpAddresses] } }
+  OfTwo: { Type: AWS::EC2::EIPAssociation, Properties: { AllocationId: !GetAtt Second.AllocationId, NetworkInterfaceId: !Ref Two, PrivateIpAddress: !Select [1, !GetAtt Two.SecondaryPrivateIpAddresses] } }
+")
+    .stand_ins()
+    .imported();
+    assert!(!imported.report.has_omissions());
+    for (eip, interface, place) in [("First", "One", 0), ("Second", "Two", 1)] {
+        let eip = resource(&imported, "eips", eip);
+        assert_eq!(eip["network_interface"], interface);
+        let of = &resource(&imported, "network_interfaces", interface)["secondary_private_ips"];
+        assert_eq!(eip["associate_with_private_ip"], of[place], "{of}");
+    }
+}

@@ -169,3 +169,67 @@ fn a_vpc_that_no_file_has_is_stood_in_for_where_its_subnet_is() {
     let vpc = resource(&imported, "vpcs", "vpc-lost");
     assert_eq!((&vpc["region"], &vpc["owner"]), (&json!("us-west-2"), &json!("444455556666")));
 }
+
+/// A route that AWS calls active leads to something, though the dump does not show it: what crosses it is not known.
+#[test]
+fn what_a_route_leads_to_and_no_dump_shows_is_not_known() {
+    for (key, target, attribute, kind) in [
+        ("NatGatewayId", "nat-1", "nat_gateway", "nat_gateways"),
+        ("GatewayId", "nat-1", "nat_gateway", "nat_gateways"),
+        ("GatewayId", "vgw-1", "gateway", "vpn_gateways"),
+        ("TransitGatewayId", "tgw-1", "transit_gateway", "transit_gateways"),
+        ("GatewayId", "tgw-1", "transit_gateway", "transit_gateways"),
+        ("VpcPeeringConnectionId", "pcx-1", "vpc_peering_connection", "vpc_peering_connections"),
+        ("GatewayId", "pcx-1", "vpc_peering_connection", "vpc_peering_connections"),
+        ("GatewayId", "vpce-1", "vpc_endpoint", "vpc_endpoints"),
+        ("EgressOnlyInternetGatewayId", "eigw-1", "egress_only_gateway", "egress_only_internet_gateways"),
+        ("NetworkInterfaceId", "eni-1", "network_interface", "network_interfaces"),
+        ("GatewayId", "eni-1", "network_interface", "network_interfaces"),
+        ("InstanceId", "i-1", "instance", "instances"),
+        ("LocalGatewayId", "lgw-1", "local_gateway", "local_gateways"),
+        ("CarrierGatewayId", "cagw-1", "carrier_gateway", "carrier_gateways"),
+        ("CoreNetworkArn", "arn:aws:networkmanager::1:core-network/c-1", "core_network", "core_networks"),
+        ("OdbNetworkArn", "arn:aws:odb:eu-west-1:1:odb-network/o-1", "odb_network", "odb_networks"),
+    ] {
+        let block = if target == "eigw-1" { "DestinationIpv6CidrBlock" } else { "DestinationCidrBlock" };
+        let to = if target == "eigw-1" { "2600::/16" } else { "192.0.2.0/24" };
+        let files = dump(
+            json!({ "RouteTables": [{ "RouteTableId": "rtb-main", "VpcId": "vpc-1", "Associations": [{ "Main": true }],
+            "Routes": [{ block: to, key: target, "Origin": "CreateRoute", "State": "active" }] }] }),
+        );
+        let problem = files.run(false).map(|_| ()).unwrap_err().to_string();
+        assert!(problem.contains(target) && problem.contains("--stand-ins"), "{key} {target}: {problem}");
+        let imported = files.run(true).unwrap_or_else(|error| panic!("{key} {target}: {error}"));
+        assert_eq!(resource(&imported, "route_tables", "rtb-main")["routes"][0][attribute], target, "{key}");
+        assert!(resource(&imported, kind, target)["not_modelled"].is_string(), "{key} {target}");
+        assert!(
+            imported.document.get("internet_gateways").is_none_or(|all| all.get(target).is_none()),
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn a_target_that_nobody_knows_is_not_known() {
+    let routed = |route: serde_json::Value| {
+        dump(json!({ "RouteTables": [{ "RouteTableId": "rtb-main", "VpcId": "vpc-1", "Associations": [{ "Main": true }],
+            "Routes": [route] }] }))
+        .imported()
+    };
+    let by_id =
+        routed(json!({ "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "xyz-1", "State": "active" }));
+    assert!(resource(&by_id, "internet_gateways", "xyz-1")["not_modelled"].is_string());
+    for route in [
+        json!({ "DestinationCidrBlock": "0.0.0.0/0", "NewThingId": "n-1", "State": "active" }),
+        json!({ "GatewayId": "igw-1" }),
+    ] {
+        assert!(
+            resource(&routed(route.clone()), "route_tables", "rtb-main")["not_modelled"].is_string(),
+            "{route}"
+        );
+    }
+    // Of an internet gateway nothing else is to be known.
+    let known =
+        routed(json!({ "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active" }));
+    assert_eq!(resource(&known, "internet_gateways", "igw-1"), &json!({ "vpc": "vpc-1" }));
+}

@@ -159,3 +159,26 @@ fn a_group_without_its_template_is_not_known() {
     assert_eq!(fate(&imported, "aws_autoscaling_group.g"), Fate::NotModelled);
     assert!(notes(&imported, "aws_autoscaling_group.g").contains("launch template is in no source"));
 }
+
+/// An address that is known only after apply to be somebody's may be anybody's who has none: what that decides is decided
+/// at the internet gateways.
+#[test]
+fn an_address_that_may_be_anybodys_leaves_the_internet_gateways_unknown() {
+    let with = |eip: &str, references: serde_json::Value| {
+        Plan::vpc()
+            .and("aws_internet_gateway.igw", json!({}), json!({ "vpc_id": "aws_vpc.main.id" }))
+            .and("aws_instance.web", json!({}), json!({ "subnet_id": "aws_subnet.a.id" }))
+            .and(eip, json!({}), references)
+    };
+    let marked = |imported: &vpclab_import::Imported, kind: &str, name: &str| {
+        resource(imported, kind, name).get("not_modelled").is_some()
+    };
+    let loose = with("aws_eip.loose", json!({ "instance": "local.instance_of_some_kind" })).imported();
+    assert!(marked(&loose, "internet_gateways", "aws_internet_gateway.igw"));
+    assert!(!marked(&loose, "instances", "aws_instance.web"));
+    let free = with("aws_eip.free", json!({})).imported();
+    assert!(
+        !marked(&free, "internet_gateways", "aws_internet_gateway.igw"),
+        "it is nobody's, and that is known"
+    );
+}

@@ -53,8 +53,8 @@ fn ipv6_blocks_that_are_known_only_after_apply_are_chosen_inside_the_vpcs() {
             json!({ "vpc_id": "aws_vpc.v.id", "ipv6_cidr_block": ["aws_vpc.v.ipv6_cidr_block"] }),
         )
         .imported();
-    assert_eq!(resource(&imported, "vpcs", "aws_vpc.v")["ipv6_cidr_blocks"], json!(["2001:db8:1000::/56"]));
-    assert_eq!(resource(&imported, "subnets", "aws_subnet.b")["ipv6_cidr_block"], "2001:db8:1000:1::/64");
+    assert_eq!(resource(&imported, "vpcs", "aws_vpc.v")["ipv6_cidr_blocks"], json!(["2001:db8:1::/56"]));
+    assert_eq!(resource(&imported, "subnets", "aws_subnet.b")["ipv6_cidr_block"], "2001:db8:1:1::/64");
     assert!(notes(&imported, "aws_subnet.b").contains("ipv6_cidr_block is chosen"));
 }
 
