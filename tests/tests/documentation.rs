@@ -90,11 +90,22 @@ fn the_readmes_topology_passes_the_readmes_tests() {
     let topology = read(shop).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let file = TestFile::from_document(Path::new("shop.tests.json"), &parse(tests)).unwrap();
     assert_eq!(file.topology.as_deref().and_then(Path::file_name), Some("shop.json".as_ref()));
-    let results =
-        run(&topology, &Fabric::compile(&topology, None), "shop.tests.json", &file.sections[0], None, |_| {});
-    assert_eq!(results.len(), 3);
-    for result in results {
-        assert!(result.passed, "{result:#?}");
+    let short = examples.iter().find(|example| example.info == "yaml").unwrap();
+    let short = TestFile::from_document(Path::new("short.tests.yaml"), &parse(short)).unwrap();
+    let fabric = Fabric::compile(&topology, None);
+    for (file, count) in [(file, 3), (short, 9)] {
+        let networks = file.check(&parse(shop), &topology, &fabric).unwrap();
+        let mut results = Vec::new();
+        for (section, changed) in file.sections.iter().zip(&networks) {
+            let own = (&topology, &fabric);
+            let (topology, fabric) =
+                changed.as_ref().map_or(own, |changed| (&changed.topology, &changed.fabric));
+            results.extend(run(topology, fabric, "shop.tests", section, None, |_| {}));
+        }
+        assert_eq!(results.len(), count);
+        for result in results {
+            assert!(result.passed, "{result:#?}");
+        }
     }
 }
 

@@ -5,9 +5,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use vpclab_api::MistakeBody;
-use vpclab_import::{Format, ImportError, Imported, Options, Parameter, Problem, Side, SourceError};
+use vpclab_import::{Becomes, Format, ImportError, Imported, Options, Parameter, Problem, Side, SourceError};
 
 use crate::args::{Import, ImportFormat};
+use crate::outsider;
 use crate::output::{self, Answer, Failure};
 
 /// Imports, and writes the topology and the report.
@@ -29,7 +30,11 @@ pub(crate) fn import(import: &Import) -> Result<Answer, Failure> {
         parameters,
         side: Side::After,
     };
-    let Imported { document, report } = vpclab_import::import(&import.sources, &options).map_err(failed)?;
+    let Imported { mut document, mut report } =
+        vpclab_import::import(&import.sources, &options).map_err(failed)?;
+    if outsider::declare(&mut document) {
+        report.made.push(Becomes { kind: "internet_hosts".to_owned(), name: outsider::NAME.to_owned() });
+    }
     let left_out = import.strict && report.has_omissions();
     if let Some(path) = &import.report {
         write(path, &report)?;

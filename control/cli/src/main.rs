@@ -12,6 +12,7 @@ mod import;
 mod lint;
 mod load;
 mod output;
+mod outsider;
 mod pages;
 mod running;
 mod test;
