@@ -359,7 +359,9 @@ pub(super) fn network_acl_entry(mut r: Resource<'_>) -> Result<(), String> {
         _ => drop_keys(&mut entry, &["from_port", "to_port", "icmp_type", "icmp_code"]),
     }
     let by = m.by.clone();
-    if doubts.is_empty() {
+    if m.uncertain.is_some() {
+        // Everything that the ACL decides is doubted for it.
+    } else if doubts.is_empty() {
         r.rules.add("network_acls", &acl, direction, Value::Object(entry), &by);
     } else {
         for (key, unknown) in &doubts {

@@ -30,6 +30,7 @@ pub(super) fn expanded(evaluator: &Evaluator<'_>, stack: usize) -> Template {
         conditions: section(&template.conditions),
         resources: section(&template.resources),
         outputs: section(&template.outputs),
+        macros: template.macros.clone(),
     }
 }
 

@@ -102,7 +102,9 @@ pub(super) fn route(mut r: Resource<'_>) -> Result<(), String> {
         }
     }
     let m = &mut r.mapping;
-    if doubts.is_empty() {
+    if m.uncertain.is_some() {
+        // Everything that the table decides is doubted for it.
+    } else if doubts.is_empty() {
         m.estate.push("route_tables", &table, "routes", Value::Object(route), &m.by);
     } else {
         for (theirs, unknown) in &doubts {

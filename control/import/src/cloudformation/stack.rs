@@ -27,6 +27,8 @@ pub(super) struct Template {
     pub conditions: Map<String, Value>,
     pub resources: Map<String, Value>,
     pub outputs: Map<String, Value>,
+    /// Transforms that may make anything of it.
+    pub macros: Vec<String>,
 }
 
 /// A template with what it is given.
@@ -74,7 +76,9 @@ impl Template {
                 Note::new(NoteKind::Approximated, format!("the key {key} appears twice; the last counts"))
             })
             .collect();
-        notes.extend(transforms(top.get("Transform")));
+        let names = transforms(top.get("Transform"));
+        let macros = names.iter().filter(|name| !is_known(name)).cloned().collect();
+        notes.extend(names.iter().map(|name| of_transform(name)));
         let mut section = |name: &str| match top.remove(name) {
             None | Some(Value::Null) => Ok(Map::new()),
             Some(Value::Object(map)) => Ok(map),
@@ -86,13 +90,14 @@ impl Template {
             conditions: section("Conditions")?,
             resources: section("Resources")?,
             outputs: section("Outputs")?,
+            macros,
         };
         Ok((template, notes))
     }
 }
 
-/// A note for each transform: those of AWS whose resources this reader knows itself, and macros, which may do anything.
-fn transforms(written: Option<&Value>) -> Vec<Note> {
+/// The names of a template's transforms.
+fn transforms(written: Option<&Value>) -> Vec<String> {
     let names = match written {
         None | Some(Value::Null) => return Vec::new(),
         Some(Value::Array(names)) => names.clone(),
@@ -102,30 +107,48 @@ fn transforms(written: Option<&Value>) -> Vec<Note> {
         Value::String(name) => name.clone(),
         other => other.get("Name").and_then(Value::as_str).unwrap_or("?").to_owned(),
     };
-    names
-        .iter()
-        .map(name)
-        .map(|name| match name.as_str() {
-            "AWS::LanguageExtensions" => {
-                Note::new(NoteKind::Approximated, "Transform AWS::LanguageExtensions: done by the importer")
-            }
-            name if name.starts_with("AWS::Serverless") => Note::new(
-                NoteKind::Approximated,
-                format!("Transform {name}: its functions and applications are read; what else it makes changes no packet"),
+    names.iter().map(name).collect()
+}
+
+/// Whether a transform is one of AWS's that change nothing that stands in the template about networks.
+fn is_known(name: &str) -> bool {
+    const KNOWN: [&str; 5] = [
+        "AWS::LanguageExtensions",
+        "AWS::Serverless",
+        "AWS::CodeDeployBlueGreen",
+        "AWS::ServiceCatalog",
+        "AWS::SecretsManager-",
+    ];
+    KNOWN.iter().any(|known| name.starts_with(known))
+}
+
+/// What is to be said of a transform: of those of AWS whose resources this reader knows itself, and of macros, which may
+/// do anything.
+fn of_transform(name: &str) -> Note {
+    match name {
+        "AWS::LanguageExtensions" => {
+            Note::new(NoteKind::Approximated, "Transform AWS::LanguageExtensions: done by the importer")
+        }
+        _ if name.starts_with("AWS::Serverless") => Note::new(
+            NoteKind::Approximated,
+            format!(
+                "Transform {name}: its functions and applications are read; what else it makes changes no packet"
             ),
-            name if name.starts_with("AWS::CodeDeployBlueGreen") || name.starts_with("AWS::ServiceCatalog") => {
-                Note::new(NoteKind::Approximated, format!("Transform {name}: changes no packet"))
-            }
-            "AWS::SecretsManager-2020-07-23" | "AWS::SecretsManager-2024-09-16" => Note::new(
-                NoteKind::Omitted,
-                format!("Transform {name}: the rotation functions it makes are not in the topology"),
+        ),
+        _ if name.starts_with("AWS::SecretsManager-") => Note::new(
+            NoteKind::Omitted,
+            format!("Transform {name}: the rotation functions it makes are not in the topology"),
+        ),
+        _ if is_known(name) => {
+            Note::new(NoteKind::Approximated, format!("Transform {name}: changes no packet"))
+        }
+        _ => Note::new(
+            NoteKind::Omitted,
+            format!(
+                "Transform {name}: a macro may change any resource, and cannot be run here: all are doubted"
             ),
-            name => Note::new(
-                NoteKind::Omitted,
-                format!("Transform {name}: a macro may change any resource, and cannot be run here"),
-            ),
-        })
-        .collect()
+        ),
+    }
 }
 
 impl Stack {
