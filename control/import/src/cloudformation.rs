@@ -25,6 +25,7 @@ mod transit;
 mod types;
 mod vpc;
 mod yaml;
+mod zone;
 
 use std::collections::{BTreeMap, BTreeSet};
 

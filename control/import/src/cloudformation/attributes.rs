@@ -85,6 +85,7 @@ impl<'a> Evaluator<'a> {
             ("AWS::EC2::Subnet", "AvailabilityZone") => {
                 written("AvailabilityZone").or_else(|| Some(Val::Text(format!("{}a", own.region))))
             }
+            ("AWS::EC2::Subnet", "AvailabilityZoneId") => written("AvailabilityZoneId"),
             ("AWS::EC2::Instance", "AvailabilityZone") => {
                 written("AvailabilityZone").or_else(|| match Token::whole(&written("SubnetId")?.text()?)? {
                     Token::Resource { name, .. } => {

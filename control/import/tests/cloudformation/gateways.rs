@@ -210,3 +210,39 @@ fn what_is_stored_and_not_modelled_comes_out_as_such() {
     assert_eq!(fate(&imported, "Local"), Fate::LeftOut);
     assert_eq!(notes(&imported, "Regional"), "NAT gateways of a region are not modelled");
 }
+
+#[test]
+fn an_attachment_has_the_subnets_that_are_left_of_all_lists() {
+    let attachment = |lists: &str| {
+        let text = with_vpc(&format!(
+            "
+  Tgw: {{ Type: AWS::EC2::TransitGateway }}
+  Att: {{ Type: AWS::EC2::TransitGatewayVpcAttachment, Properties: {{ TransitGatewayId: !Ref Tgw, VpcId: !Ref Vpc, {lists} }} }}
+"
+        ));
+        let imported = Templates::one(&text).imported();
+        resource(&imported, "transit_gateway_vpc_attachments", "Att")["subnets"].clone()
+    };
+    for (lists, expected) in [
+        ("SubnetIds: [!Ref Subnet, !Ref Other], RemoveSubnetIds: [!Ref Subnet]", json!(["Other"])),
+        ("SubnetIds: [!Ref Subnet], AddSubnetIds: [!Ref Other]", json!(["Subnet", "Other"])),
+        (
+            "SubnetIds: [!Ref Subnet], AddSubnetIds: [!Ref Other, !Ref Subnet], RemoveSubnetIds: [!Ref Subnet]",
+            json!(["Other"]),
+        ),
+    ] {
+        assert_eq!(attachment(lists), expected, "{lists}");
+    }
+}
+
+#[test]
+fn another_default_table_leaves_unknown_what_the_gateway_does() {
+    for table in ["AssociationDefaultRouteTableId", "PropagationDefaultRouteTableId"] {
+        let text = format!(
+            "Resources: {{ Tgw: {{ Type: AWS::EC2::TransitGateway, Properties: {{ {table}: tgw-rtb-1 }} }} }}"
+        );
+        let imported = Templates::one(&text).imported();
+        let why = resource(&imported, "transit_gateways", "Tgw")["not_modelled"].clone();
+        assert_eq!(why, format!("{table} makes another table the default one"));
+    }
+}
