@@ -72,7 +72,10 @@ fn network_interface(facts: &Facts, id: &str, interface: &Interface, estate: &mu
     let mut mapping = begin(item, "network-interface", id, estate);
     mapping.properties.silent(SILENT);
     addresses(&mut mapping, item);
-    let groups = groups(&mut mapping, "Groups");
+    let mut groups = groups(&mut mapping, "Groups");
+    if groups.is_empty() && !item.body.contains_key("Groups") && interface.device_index == 0 {
+        groups = groups_of_instance(facts, &mut mapping, interface);
+    }
     let ungrouped = groups.is_empty();
     if !ungrouped {
         mapping.write("security_groups", groups);
@@ -95,8 +98,11 @@ fn network_interface(facts: &Facts, id: &str, interface: &Interface, estate: &mu
         }
         return end(mapping, "instances", id, item, facts);
     }
-    if ungrouped && item.body.contains_key("Groups") {
-        mapping.doubt("it has no security group, which no interface of an instance can be without");
+    if ungrouped {
+        mapping.doubt(match item.body.contains_key("Groups") {
+            true => "it has no security group, which no interface of an instance can be without",
+            false => "its security groups are not in the dump",
+        });
     }
     for (position, (private, address)) in public.iter().enumerate() {
         let name = if position == 0 { format!("{id}-public") } else { format!("{id}-public-{position}") };
@@ -122,6 +128,18 @@ fn network_interface(facts: &Facts, id: &str, interface: &Interface, estate: &mu
         mapping.put("network_interfaces");
         mapping.abandon();
     }
+}
+
+/// The groups of an instance, which are those of its first interface.
+fn groups_of_instance(facts: &Facts, mapping: &mut Mapping<'_>, interface: &Interface) -> Vec<String> {
+    let instance = interface.instance.as_ref().and_then(|id| facts.dump.get("Instances", id));
+    let groups = instance.and_then(|item| item.body.get("SecurityGroups")).map_or(&[][..], Val::items);
+    let ids: Vec<String> = groups.iter().filter_map(|group| group.text_of("GroupId")).collect();
+    let by = mapping.by.clone();
+    for id in &ids {
+        super::refer(mapping.estate, "security_groups", id, &by);
+    }
+    ids
 }
 
 /// Private and IPv6 addresses and prefixes, exactly those that are listed.

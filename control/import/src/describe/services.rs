@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::describe::facts::{Facts, Interface, gone as gone_state};
+use crate::describe::facts::{Facts, Interface, gone as gone_state, name_in};
 use crate::describe::filters::groups;
 use crate::describe::gather::Item;
 use crate::describe::{begin, end, gone, refer};
@@ -24,12 +24,13 @@ pub(super) fn read(facts: &Facts, estate: &mut Estate) {
     facts.dump.all("DBInstances").for_each(|(id, item)| database(facts, id, item, estate));
     for (id, item) in facts.dump.all("DomainStatusList") {
         let place = item.body.get("VPCOptions");
-        in_vpc(facts, "search-domain", id, item, place, &|it| described(it, &format!("ES {id}")), estate);
+        let own = |it: &Interface| described_as(facts, it, "ES ", id);
+        in_vpc(facts, "search-domain", id, item, place, &own, estate);
     }
     for (id, item) in facts.dump.all("Functions") {
         let place = item.body.get("VpcConfig");
-        let own = format!("AWS Lambda VPC ENI-{id}");
-        in_vpc(facts, "lambda-function", id, item, place, &|it| described(it, &own), estate);
+        let own = |it: &Interface| described_as(facts, it, "AWS Lambda VPC ENI-", id);
+        in_vpc(facts, "lambda-function", id, item, place, &own, estate);
     }
     facts.dump.all("CacheClusters").for_each(|(id, item)| cache(facts, id, item, estate));
     facts.dump.all("MountTargets").for_each(|(id, item)| mount_target(facts, id, item, estate));
@@ -56,20 +57,23 @@ fn described(interface: &Interface, prefix: &str) -> bool {
     text(&interface.item, "Description").is_some_and(|description| description.starts_with(prefix))
 }
 
-/// What a load balancer is called: its ARN has characters that no name has.
-pub(super) fn load_balancer_name(id: &str, item: &Item) -> String {
-    text(item, "LoadBalancerName").unwrap_or_else(|| last(id))
+/// The name in an id that has its region before it.
+fn name_of(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
 }
 
-/// The last but one part of an ARN with a name and a number, which is the name.
-fn last(arn: &str) -> String {
-    let parts: Vec<&str> = arn.split('/').collect();
-    let name = if parts.len() > 2 { parts.get(parts.len() - 2) } else { parts.last() };
-    name.map_or_else(|| arn.to_owned(), |name| (*name).to_owned())
+/// Whether an interface is described as one of what is called so: in its region, where others have the name too.
+fn described_as(facts: &Facts, interface: &Interface, words: &str, id: &str) -> bool {
+    let region = facts.home(&interface.item).region;
+    let is_here = match id.rsplit_once('/') {
+        Some((place, _)) => place.rsplit('/').next() == Some(region.as_str()),
+        None => true,
+    };
+    is_here && described(interface, &format!("{words}{}", name_of(id)))
 }
 
 fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
-    let name = load_balancer_name(id, item);
+    let name = facts.balancing.get(id).cloned().unwrap_or_else(|| name_in(id));
     let mut mapping = begin(item, "load-balancer", &name, estate);
     if let Some(state) = gone_state(item) {
         return gone(mapping, &format!("it is {state}"));
@@ -138,7 +142,8 @@ fn classic(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     let public = text(item, "Scheme").as_deref() != Some("internal");
     let subnets = subnets(item.body.get("Subnets"));
     ends(facts, mapping, &subnets, &groups, public, &|it| {
-        text(&it.item, "Description") == Some(format!("ELB {id}"))
+        described_as(facts, it, "ELB ", id)
+            && text(&it.item, "Description").is_some_and(|text| text.ends_with(name_of(id)))
     });
 }
 
@@ -146,8 +151,7 @@ fn listeners(facts: &Facts, estate: &mut Estate) {
     let one = |item: &Item, body: &BTreeMap<String, Val>, estate: &mut Estate| {
         let text = |key: &str| body.get(key).and_then(Val::text);
         let arn = text("LoadBalancerArn").unwrap_or_default();
-        let balancer = facts.dump.get("LoadBalancers", &arn);
-        let balancer = balancer.map_or_else(|| last(&arn), |item| load_balancer_name(&arn, item));
+        let balancer = facts.balancing.get(&arn).cloned().unwrap_or_else(|| name_in(&arn));
         let name = format!("{balancer}-{}", text("Port").unwrap_or_else(|| "all".to_owned()));
         let id = text("ListenerArn").unwrap_or_else(|| name.clone());
         let by = crate::estate::Address { source: item.by.source.clone(), address: id };
@@ -186,7 +190,7 @@ fn listeners(facts: &Facts, estate: &mut Estate) {
 }
 
 fn target_group(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
-    let name = text(item, "TargetGroupName").unwrap_or_else(|| last(id));
+    let name = facts.balancing.get(id).cloned().unwrap_or_else(|| name_in(id));
     let mut mapping = begin(item, "target-group", &name, estate);
     let of_group = |(_, item): &(&String, &Item)| text(item, "TargetGroupArn").as_deref() == Some(id);
     let nested = facts.dump.all("LoadBalancerTargetHealth").filter(of_group);
@@ -278,7 +282,7 @@ fn cache(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     let subnets =
         facts.dump.all("CacheSubnetGroups").find(is_it).map(|(_, item)| subnets(item.body.get("Subnets")));
     ends(facts, mapping, &subnets.unwrap_or_default(), &groups, false, &|it| {
-        described(it, &format!("ElastiCache {id}"))
+        described_as(facts, it, "ElastiCache ", id)
     });
 }
 

@@ -22,6 +22,16 @@ const LISTS: [&str; 4] = [
     "TransitGatewayAttachments",
 ];
 
+/// What is listed of a route table.
+const PARTS: [&str; 6] = [
+    "Associations",
+    "TransitGatewayRouteTableAssociations",
+    "TransitGatewayPropagations",
+    "TransitGatewayRouteTablePropagations",
+    "TransitGatewayStaticRoutes",
+    "Routes",
+];
+
 /// What is known of the route tables of transit gateways.
 #[derive(Debug, Default)]
 struct Tables {
@@ -393,6 +403,9 @@ fn route_table(facts: &Facts, tables: &Tables, id: &str, item: &Item, estate: &m
         "DefaultPropagationRouteTable",
     ]);
     mapping.reference("TransitGatewayId", "transit_gateway", "transit_gateways");
+    if facts.dump.is_partial_about(&PARTS, id) {
+        mapping.doubt("AWS had more of its associations, propagations or routes than the dump has");
+    }
     let by = item.by.clone();
     let names = |all: Option<&BTreeSet<String>>, estate: &mut Estate| -> Vec<String> {
         let ids = all.into_iter().flatten();

@@ -142,3 +142,17 @@ fn each_network_card_counts_its_interfaces_from_the_beginning() {
         [0, 1, 2]
     );
 }
+
+#[test]
+fn an_interface_that_says_no_groups_has_those_of_its_instance_or_is_not_known() {
+    let without = |index: u8| {
+        let mut inner = eni("eni-1", "10.0.1.10", json!({ "Attachment": { "DeviceIndex": index } }));
+        inner.as_object_mut().unwrap().remove("Groups");
+        let instance = json!({ "InstanceId": "i-1", "ImageId": "ami-1", "SubnetId": "subnet-a", "SecurityGroups": [{ "GroupId": "sg-1" }], "NetworkInterfaces": [inner] });
+        dump(json!({ "Instances": [instance] })).imported()
+    };
+    let first = without(0);
+    assert_eq!(resource(&first, "network_interfaces", "eni-1")["security_groups"], json!(["sg-1"]));
+    let second = without(1);
+    assert!(resource(&second, "network_interfaces", "eni-1")["not_modelled"].is_string());
+}

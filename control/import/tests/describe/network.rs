@@ -169,3 +169,37 @@ fn a_vpc_that_no_file_has_is_stood_in_for_where_its_subnet_is() {
     let vpc = resource(&imported, "vpcs", "vpc-lost");
     assert_eq!((&vpc["region"], &vpc["owner"]), (&json!("us-west-2"), &json!("444455556666")));
 }
+
+#[test]
+fn a_route_that_aws_calls_a_black_hole_is_one_though_its_target_is_there() {
+    let igw = json!({ "InternetGateways": [{ "InternetGatewayId": "igw-1", "Attachments": [{ "VpcId": "vpc-1", "State": "available" }] }] });
+    for (state, expected) in [("blackhole", "rtb-2-blackhole"), ("active", "igw-1")] {
+        let written = json!({ "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": state });
+        let routes = route(written, igw.clone());
+        assert_eq!(routes, json!([{ "cidr_block": "0.0.0.0/0", "gateway": expected }]));
+    }
+}
+
+#[test]
+fn a_vpc_whose_main_table_is_not_listed_has_one_that_is_not_known() {
+    let table = |main: bool| {
+        let association = if main { json!({ "Main": true }) } else { json!({ "SubnetId": "subnet-b" }) };
+        let table = json!({ "RouteTableId": "rtb-main", "VpcId": "vpc-1", "Associations": [association], "Routes": [] });
+        dump(json!({ "RouteTables": [table] })).imported()
+    };
+    assert!(resource(&table(false), "route_tables", "vpc-1/main")["not_modelled"].is_string());
+    assert!(table(true).document["route_tables"].get("vpc-1/main").is_none());
+}
+
+#[test]
+fn what_goes_on_in_another_page_is_told_and_doubted() {
+    let imported = dump(json!({ "NextToken": "x" })).imported();
+    assert!(imported.report.has_omissions());
+    assert!(imported.report.sources[0].notes[0].text.contains("AWS had more of NetworkAcls, RouteTables, "));
+    assert!(resource(&imported, "subnets", "subnet-a")["not_modelled"].is_string());
+    for whole in [json!({ "NextToken": "" }), json!({ "NextToken": null })] {
+        let imported = dump(whole).imported();
+        assert!(!imported.report.has_omissions());
+        assert!(resource(&imported, "subnets", "subnet-a").get("not_modelled").is_none());
+    }
+}
