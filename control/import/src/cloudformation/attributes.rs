@@ -146,6 +146,25 @@ impl<'a> Evaluator<'a> {
         found.unwrap_or_else(unknown)
     }
 
+    /// Whether a template attaches an internet gateway to a VPC.
+    pub(super) fn has_internet_gateway(&self, vpc: &str) -> bool {
+        self.stacks().iter().enumerate().any(|(position, own)| {
+            let mut attachments = own
+                .template
+                .resources
+                .keys()
+                .filter(|logical| own.type_of(logical) == Some("AWS::EC2::VPCGatewayAttachment"));
+            attachments.any(|logical| {
+                let text = |key: &str| self.property(position, logical, key)?.text();
+                let is_of_vpc = matches!(text("VpcId").as_deref().and_then(Token::whole),
+                    Some(Token::Resource { name, .. }) if name == vpc);
+                is_of_vpc
+                    && text("InternetGatewayId").is_some()
+                    && self.is_made_at_all(position, logical) != Ok(false)
+            })
+        })
+    }
+
     /// The IPv6 blocks of a VPC: those that the template states, and the one that AWS would give it.
     pub(super) fn ipv6_blocks(&self, stack: usize, vpc: &str) -> Val {
         let Some(own) = self.stack(stack) else { return Val::Null };

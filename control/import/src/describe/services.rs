@@ -332,6 +332,9 @@ fn ends(
         NoteKind::Assigned,
         "its interfaces are not in the dump: one in each subnet, with an address that is chosen",
     );
+    if let Some(note) = crate::services::of(&mapping.of_type).note {
+        mapping.note(NoteKind::Approximated, note);
+    }
     if groups.is_empty() {
         mapping.doubt("its security groups are not in the dump");
     }
