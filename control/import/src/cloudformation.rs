@@ -56,6 +56,12 @@ pub(crate) fn read(sources: &[&Read], options: &Options, estate: &mut Estate) ->
     }
     take_parameters(&mut stacks, options, estate);
     let stacks = stack::with_nested(stacks);
+    for stack in &stacks {
+        if let Some(problem) = &stack.problem {
+            let address = stack.address.trim_end_matches('/').to_owned();
+            estate.problem(&Address { source: stack.source.clone(), address }, problem.clone());
+        }
+    }
     let evaluator = Evaluator::new(&stacks);
     let mut rules = Rules::default();
     let mut doubts = Doubts::default();
@@ -72,6 +78,10 @@ pub(crate) fn read(sources: &[&Read], options: &Options, estate: &mut Estate) ->
     doubts.settle(&evaluator, estate);
     write_chosen(&evaluator, estate);
     take_notes(&evaluator, estate);
+    if evaluator.exhausted.get() {
+        let by = Address { source: String::new(), address: "templates".to_owned() };
+        estate.problem(&by, "their expressions refer to one another so often that they are too large to evaluate");
+    }
     Ok(())
 }
 

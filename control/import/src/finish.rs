@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use vpclab_model::{Document, KINDS, NOT_MODELLED, Topology};
 
 use crate::estate::{Address, Change, Edit, Estate, Key, WITHOUT_DOUBT, becomes, default_vpc_name};
+use crate::report::{Fate, Note, NoteKind};
 use crate::stand_in;
-use crate::{DEFAULT_ACCOUNT, ImportError, Imported, Options, Problem};
+use crate::{ImportError, Imported, Options, Problem};
 
 /// The block of a default VPC, and of its subnets (ADDR area: a default VPC is 172.31.0.0/16 with a /20 in each zone).
 const DEFAULT_BLOCK: &str = "172.31.0.0/16";
@@ -23,6 +24,8 @@ pub(crate) fn finish(mut estate: Estate, options: &Options) -> Result<Imported, 
     let made = make_stand_ins(&mut estate, options);
     apply_edits(&mut estate);
     stand_in::complete(&mut estate, &made);
+    forget_ipv6(&mut estate);
+    note_forwarders(&mut estate);
     let document = document(&estate);
     if estate.problems.is_empty() {
         judge(&mut estate, &document);
@@ -193,6 +196,61 @@ fn apply_edits(estate: &mut Estate) {
     }
 }
 
+/// Subnets of which the IPv6 block is not known assign none of its addresses here: all of them are doubted anyway.
+fn forget_ipv6(estate: &mut Estate) {
+    let subnets = estate.resources.get_mut("subnets").into_iter().flatten();
+    let without = subnets
+        .filter(|(_, map)| map.contains_key("not_modelled") && !map.contains_key("ipv6_cidr_block"))
+        .map(|(name, map)| {
+            map.remove("assign_ipv6_address_on_creation");
+            name.clone()
+        });
+    let without: BTreeSet<String> = without.collect();
+    for kind in ["instances", "network_interfaces"] {
+        for map in estate.resources.get_mut(kind).into_iter().flat_map(|all| all.values_mut()) {
+            if map.get("subnet").and_then(Value::as_str).is_some_and(|subnet| without.contains(subnet)) {
+                map.remove("ipv6_address_count");
+            }
+        }
+    }
+}
+
+/// What routes lead to and does not check whose packets it gets is taken to send them on: nobody says what it does.
+fn note_forwarders(estate: &mut Estate) {
+    let mut targets: BTreeSet<(&str, String)> = BTreeSet::new();
+    for map in estate.resources.get("route_tables").into_iter().flat_map(|all| all.values()) {
+        for route in map.get("routes").and_then(Value::as_array).into_iter().flatten() {
+            for (attribute, kind) in [("instance", "instances"), ("network_interface", "network_interfaces")] {
+                let name = route.get(attribute).and_then(Value::as_str);
+                targets.extend(name.map(|name| (kind, name.to_owned())));
+            }
+        }
+    }
+    targets.retain(|(kind, name)| {
+        let map = estate.resources.get(kind).and_then(|all| all.get(name));
+        map.is_some_and(|map| map.get("source_dest_check") == Some(&json!(false)) && !map.contains_key("forwards"))
+    });
+    for resource in &mut estate.report.resources {
+        let is_target = |of: &crate::report::Becomes| {
+            targets.iter().any(|(kind, name)| *kind == of.kind && *name == of.name)
+        };
+        let is_reported = matches!(resource.fate, Fate::Understood | Fate::Approximated | Fate::NotModelled);
+        let is_whole = resource.becomes.iter().any(is_target) && is_reported;
+        let by = Address { source: resource.source.clone(), address: resource.address.clone() };
+        let is_own = targets.iter().any(|(kind, name)| {
+            estate.origins.iter().any(|((of, named), owner)| of == kind && named == name && *owner == by)
+        });
+        if is_whole && is_own {
+            let text = "routes lead to it: it is taken to send on what it gets, unchanged; say what it does with \
+                        `forwards` in the topology (`nat`, `none`)";
+            resource.notes.push(Note::new(NoteKind::Approximated, text));
+            if resource.fate == Fate::Understood {
+                resource.fate = Fate::Approximated;
+            }
+        }
+    }
+}
+
 fn both(before: &str, why: &str) -> String {
     if before.is_empty() { why.to_owned() } else { format!("{before}; {why}") }
 }
@@ -228,5 +286,4 @@ fn judge(estate: &mut Estate, document: &Value) {
             None => Problem { source: String::new(), address: String::new(), problem: mistake.to_string() },
         });
     }
-    let _ = DEFAULT_ACCOUNT;
 }

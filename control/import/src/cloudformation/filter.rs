@@ -189,6 +189,14 @@ fn rule<'r>(
         _ => None,
     };
     for theirs in ["SourceSecurityGroupId", "DestinationSecurityGroupId"] {
+        if let (Some(owner), Given::Known(group)) = (&owner, properties.text(theirs))
+            && group.starts_with("sg-")
+            && !r.evaluator.has_peering_with(owner)
+        {
+            let why = format!("{group} is of the account {owner}, to which no peering connection leads here");
+            doubt(theirs, Unknown { why, missing: None });
+            continue;
+        }
         match r.mapping.referred_in(&mut properties, theirs, "security_groups", owner.as_deref()) {
             Given::Known(group) => {
                 rule.insert("security_groups".to_owned(), json!([group]));

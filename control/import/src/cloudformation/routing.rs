@@ -191,9 +191,9 @@ pub(super) fn eip(mut r: Resource<'_>) -> Result<(), String> {
         "PublicIpv4Pool",
         "NetworkBorderGroup",
         "TransferAddress",
-        "Address",
         "IpamPoolId",
     ]);
+    m.assignable("Address", "public_ip");
     if let Given::Known(instance) = m.name_of("InstanceId", "instances") {
         m.write("instance", instance);
     }

@@ -53,6 +53,8 @@ pub(super) struct Stack {
     pub parent: Option<(usize, String)>,
     /// What is to be said of the template as a whole.
     pub notes: Vec<Note>,
+    /// Why it cannot be read as it is written.
+    pub problem: Option<String>,
     depth: usize,
 }
 
@@ -167,6 +169,7 @@ impl Stack {
             nested: BTreeMap::new(),
             parent: None,
             notes,
+            problem: None,
             depth: 0,
         }
     }
@@ -213,6 +216,7 @@ impl Stack {
             nested: BTreeMap::new(),
             parent: Some((parent, logical.to_owned())),
             notes,
+            problem: None,
             depth: outer.depth + 1,
         })
     }
@@ -220,13 +224,17 @@ impl Stack {
 
 /// The given stacks with all that are nested in them.
 pub(super) fn with_nested(mut stacks: Vec<Stack>) -> Vec<Stack> {
+    let root = shared_folder(&stacks);
     let mut next = 0;
     while next < stacks.len() {
         let evaluator = Evaluator::new(&stacks);
         let expanded = foreach::expanded(&evaluator, next);
-        let found = nested_templates(&evaluator, next);
+        let found = nested_templates(&evaluator, next, &root);
         if let Some(stack) = stacks.get_mut(next) {
-            stack.template = expanded;
+            match expanded {
+                Ok(template) => stack.template = template,
+                Err(problem) => stack.problem = Some(problem),
+            }
         }
         for (logical, path) in found {
             let made = path.and_then(|path| Stack::inside(next, &stacks, &logical, path));
@@ -243,8 +251,27 @@ pub(super) fn with_nested(mut stacks: Vec<Stack>) -> Vec<Stack> {
     stacks
 }
 
+/// The folder that all given templates are in: what they name is read from there only.
+fn shared_folder(stacks: &[Stack]) -> PathBuf {
+    let folder = |stack: &Stack| {
+        let folder = stack.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+    };
+    let mut folders = stacks.iter().map(folder);
+    let Some(mut shared) = folders.next() else { return PathBuf::new() };
+    for folder in folders {
+        while !folder.starts_with(&shared) && shared.pop() {}
+    }
+    shared
+}
+
 /// The template of each nested stack that is made, or why it is not found.
-fn nested_templates(evaluator: &Evaluator<'_>, stack: usize) -> BTreeMap<String, Result<PathBuf, String>> {
+fn nested_templates(
+    evaluator: &Evaluator<'_>,
+    stack: usize,
+    root: &Path,
+) -> BTreeMap<String, Result<PathBuf, String>> {
     let Some(own) = evaluator.stack(stack) else { return BTreeMap::new() };
     let mut found = BTreeMap::new();
     for (logical, resource) in &own.template.resources {
@@ -260,15 +287,16 @@ fn nested_templates(evaluator: &Evaluator<'_>, stack: usize) -> BTreeMap<String,
         let path = match url {
             None => Err(format!("it has no {location}")),
             Some(None) => Err(format!("{location} names an application of a repository")),
-            Some(Some(url)) => beside(&own.path, &url),
+            Some(Some(url)) => beside(&own.path, &url, root),
         };
         found.insert(logical.clone(), path);
     }
     found
 }
 
-/// The file that a URL or path names, or ends with, beside the template `of`.
-fn beside(of: &Path, url: &str) -> Result<PathBuf, String> {
+/// The file that a URL or path names, or ends with, beside the template `of`. None outside `root` is read, wherever links
+/// and `..` lead: a template may be a stranger's.
+fn beside(of: &Path, url: &str, root: &Path) -> Result<PathBuf, String> {
     let directory = of.parent().unwrap_or(Path::new(""));
     let shown: String = pieces(url)
         .into_iter()
@@ -280,16 +308,24 @@ fn beside(of: &Path, url: &str) -> Result<PathBuf, String> {
         })
         .collect();
     let url = shown.split(['?', '#']).next().unwrap_or_default();
-    if !url.contains("://") {
+    let is_inside = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(root));
+    if !url.contains("://") && !url.is_empty() {
         let path = directory.join(url);
-        if !url.is_empty() && path.is_file() && path != of {
+        let is_outside = Path::new(url).is_absolute() || url.split('/').any(|part| part == "..");
+        if is_inside(&path) && path.is_file() && path != of {
             return Ok(path);
+        }
+        if is_outside && !is_inside(&path) {
+            return Err(format!(
+                "its template {shown} is not below {}, the folder of the templates that are given: give one above it, too",
+                root.display()
+            ));
         }
     }
     let segments: Vec<_> = url.split('/').filter(|segment| !matches!(*segment, "" | "." | "..")).collect();
     for from in 0..segments.len() {
         let path = segments.iter().skip(from).fold(directory.to_owned(), |path, segment| path.join(segment));
-        if path.is_file() && path != of {
+        if path.is_file() && path != of && is_inside(&path) {
             return Ok(path);
         }
     }

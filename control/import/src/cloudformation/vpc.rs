@@ -89,9 +89,13 @@ pub(super) fn subnet(mut r: Resource<'_>) -> Result<(), String> {
     let region = r.region();
     r.mapping.properties.silent(SILENT_SUBNET);
     r.vpc();
+    let pool = r.mapping.properties.take("Ipv6IpamPoolId").is_some_and(|pool| !pool.is_empty());
     block(&mut r, "a subnet");
     let m = &mut r.mapping;
     m.text("Ipv6CidrBlock", "ipv6_cidr_block");
+    if pool && !m.attributes.contains_key("ipv6_cidr_block") {
+        m.doubt("its IPv6 block comes from an IPAM pool");
+    }
     m.boolean("Ipv6Native", "ipv6_native");
     m.boolean("MapPublicIpOnLaunch", "map_public_ip_on_launch");
     m.boolean("AssignIpv6AddressOnCreation", "assign_ipv6_address_on_creation");
