@@ -80,7 +80,10 @@ pub(crate) fn read(sources: &[&Read], options: &Options, estate: &mut Estate) ->
     take_notes(&evaluator, estate);
     if evaluator.exhausted.get() {
         let by = Address { source: String::new(), address: "templates".to_owned() };
-        estate.problem(&by, "their expressions refer to one another so often that they are too large to evaluate");
+        estate.problem(
+            &by,
+            "their expressions refer to one another so often that they are too large to evaluate",
+        );
     }
     Ok(())
 }

@@ -102,8 +102,13 @@ fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
         let Some(first) = by.first().cloned() else { continue };
         let noun = kind.replace('_', " ");
         let others = by.iter().map(|by| by.address.as_str()).collect::<Vec<_>>().join(", ");
-        let offer = if options.stand_ins { "" } else { ", or use --stand-ins to take it as not modelled" };
-        let problem = format!("{why}{offer} (one of the {noun}, to {others})");
+        let whose = format!("(one of the {noun}, to {others})");
+        let problem = match (why.contains("; "), options.stand_ins) {
+            (true, true) => format!("{why} {whose}"),
+            (true, false) => format!("{why}, or use --stand-ins to take it as not modelled {whose}"),
+            (false, true) => format!("{why} {whose}; give the source that has it"),
+            (false, false) => format!("{why} {whose}; use --stand-ins to take it as not modelled"),
+        };
         estate.problem(&Address { source: first.source, address: String::new() }, problem);
     }
     all
@@ -220,7 +225,8 @@ fn note_forwarders(estate: &mut Estate) {
     let mut targets: BTreeSet<(&str, String)> = BTreeSet::new();
     for map in estate.resources.get("route_tables").into_iter().flat_map(|all| all.values()) {
         for route in map.get("routes").and_then(Value::as_array).into_iter().flatten() {
-            for (attribute, kind) in [("instance", "instances"), ("network_interface", "network_interfaces")] {
+            for (attribute, kind) in [("instance", "instances"), ("network_interface", "network_interfaces")]
+            {
                 let name = route.get(attribute).and_then(Value::as_str);
                 targets.extend(name.map(|name| (kind, name.to_owned())));
             }
@@ -228,7 +234,9 @@ fn note_forwarders(estate: &mut Estate) {
     }
     targets.retain(|(kind, name)| {
         let map = estate.resources.get(kind).and_then(|all| all.get(name));
-        map.is_some_and(|map| map.get("source_dest_check") == Some(&json!(false)) && !map.contains_key("forwards"))
+        map.is_some_and(|map| {
+            map.get("source_dest_check") == Some(&json!(false)) && !map.contains_key("forwards")
+        })
     });
     for resource in &mut estate.report.resources {
         let is_target = |of: &crate::report::Becomes| {

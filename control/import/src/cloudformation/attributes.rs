@@ -51,9 +51,12 @@ impl<'a> Evaluator<'a> {
             self.spend(*nodes);
             return known.clone();
         }
+        let cut = self.cut.get();
         let value = Some(self.evaluate(stack, written)).filter(|value| !value.is_null());
-        let nodes = value.as_ref().map_or(1, nodes);
-        self.properties.borrow_mut().insert(key, (value.clone(), nodes));
+        if self.cut.get() == cut {
+            let nodes = value.as_ref().map_or(1, nodes);
+            self.properties.borrow_mut().insert(key, (value.clone(), nodes));
+        }
         value
     }
 
@@ -62,7 +65,7 @@ impl<'a> Evaluator<'a> {
         let Some(own) = self.stack(stack) else { return Val::Null };
         let name = own.name_of(logical);
         let Some(of_type) = own.type_of(logical) else {
-            return missing(format!("{name}.{attribute}"), format!("the template has no {logical}"));
+            return missing(format!("{name}.{attribute}"), own.has_no(logical));
         };
         let itself = || Val::Text(Token::resource(of_type, &name).encode());
         let written = |property: &str| self.property(stack, logical, property);
@@ -180,7 +183,10 @@ impl<'a> Evaluator<'a> {
             let mut all = own.template.resources.keys();
             all.any(|logical| {
                 own.type_of(logical) == Some("AWS::EC2::VPCPeeringConnection")
-                    && self.property(position, logical, "PeerOwnerId").and_then(|owner| owner.text()).as_deref()
+                    && self
+                        .property(position, logical, "PeerOwnerId")
+                        .and_then(|owner| owner.text())
+                        .as_deref()
                         == Some(account)
             })
         })
@@ -221,7 +227,8 @@ impl<'a> Evaluator<'a> {
 
     /// The address of an elastic IP that is used and not stated, of the documentation's pool.
     pub(super) fn public_address(&self, name: &str) -> String {
-        let stated = self.place_of(name).and_then(|place| self.property(place.stack, &place.logical, "Address"));
+        let stated =
+            self.place_of(name).and_then(|place| self.property(place.stack, &place.logical, "Address"));
         if let Some(stated) = stated.and_then(|stated| stated.text()?.trim().parse::<Ipv4Addr>().ok()) {
             return stated.to_string();
         }

@@ -55,6 +55,7 @@ fn expand(evaluator: &Evaluator<'_>, stack: usize, value: &Value, budget: &mut u
                 };
                 match values {
                     Some((variable, values, body)) => {
+                        *budget = budget.checked_sub(values.len())?;
                         for value in values {
                             let once = substituted(body, variable, value.trim());
                             if let Value::Object(map) = expand(evaluator, stack, &once, budget)? {

@@ -34,6 +34,8 @@ pub(super) struct Evaluator<'a> {
     spent: Cell<usize>,
     /// Whether some expression is too large to be evaluated.
     pub(super) exhausted: Cell<bool>,
+    /// How often an expression was too deep or too large: what has one inside is another value elsewhere.
+    pub(super) cut: Cell<usize>,
     /// Attributes of resources that were evaluated, with their sizes.
     pub(super) properties: RefCell<Properties>,
     pub(super) conditions: RefCell<BTreeMap<(usize, String), Result<bool, Token>>>,
@@ -55,6 +57,7 @@ impl<'a> Evaluator<'a> {
             depth: Cell::new(0),
             spent: Cell::new(0),
             exhausted: Cell::new(false),
+            cut: Cell::new(0),
             properties: RefCell::default(),
             conditions: RefCell::default(),
             exports: RefCell::new(None),
@@ -84,6 +87,7 @@ impl<'a> Evaluator<'a> {
     pub(super) fn evaluate(&self, stack: usize, value: &Value) -> Val {
         self.spend(1);
         if self.depth.get() >= DEEPEST || self.spent.get() > MOST_NODES {
+            self.cut.set(self.cut.get() + 1);
             return missing("expression", "it leads back to itself, or is larger than anybody writes");
         }
         self.depth.set(self.depth.get() + 1);
@@ -192,7 +196,7 @@ impl<'a> Evaluator<'a> {
                 Val::Text(token.encode())
             }
             // What transforms make has names of its own, as MyFunctionRole.
-            None => missing(own.name_of(name), format!("the template has no {name}")),
+            None => missing(own.name_of(name), own.has_no(name)),
         }
     }
 

@@ -186,13 +186,7 @@ pub(super) fn nat_gateway(mut r: Resource<'_>) -> Result<(), String> {
 
 pub(super) fn eip(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
-    m.properties.silent(&[
-        "Domain",
-        "PublicIpv4Pool",
-        "NetworkBorderGroup",
-        "TransferAddress",
-        "IpamPoolId",
-    ]);
+    m.properties.silent(&["Domain", "PublicIpv4Pool", "NetworkBorderGroup", "TransferAddress", "IpamPoolId"]);
     m.assignable("Address", "public_ip");
     if let Given::Known(instance) = m.name_of("InstanceId", "instances") {
         m.write("instance", instance);

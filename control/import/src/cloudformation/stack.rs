@@ -184,6 +184,15 @@ impl Stack {
         self.template.resources.get(logical)?.get("Type")?.as_str()
     }
 
+    /// That the template has nothing of this name, and what has one like it.
+    pub(super) fn has_no(&self, name: &str) -> String {
+        let names = self.template.resources.keys().chain(self.template.parameters.keys());
+        match vpclab_model::nearest(name, names.map(String::as_str)) {
+            Some(meant) => format!("the template has no {name}, did you mean {meant}?"),
+            None => format!("the template has no {name}"),
+        }
+    }
+
     /// An attribute of a resource, as written.
     pub(super) fn property(&self, logical: &str, property: &str) -> Option<&Value> {
         self.template.resources.get(logical)?.get("Properties")?.get(property)

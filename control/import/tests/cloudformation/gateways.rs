@@ -246,3 +246,35 @@ fn another_default_table_leaves_unknown_what_the_gateway_does() {
         assert_eq!(why, format!("{table} makes another table the default one"));
     }
 }
+
+#[test]
+fn an_elastic_address_that_is_stated_is_that_address_wherever_it_is_used() {
+    let text = with_vpc(
+        "
+  Address: { Type: AWS::EC2::EIP, Properties: { Address: 198.51.100.7 } }
+  Rule: { Type: AWS::EC2::SecurityGroupIngress, Properties: { GroupId: !Ref Group, IpProtocol: -1, CidrIp: !Sub '${Address}/32' } }
+",
+    );
+    let imported = Templates::one(&text).imported();
+    assert_eq!(resource(&imported, "eips", "Address")["public_ip"], "198.51.100.7");
+    assert_eq!(
+        resource(&imported, "security_groups", "Group")["ingress"][0]["cidr_blocks"],
+        json!(["198.51.100.7/32"])
+    );
+}
+
+#[test]
+fn what_routes_lead_to_is_said_to_be_taken_as_sending_on() {
+    let text = with_vpc(
+        "
+  Table: { Type: AWS::EC2::RouteTable, Properties: { VpcId: !Ref Vpc } }
+  Nat: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Subnet, SourceDestCheck: false } }
+  Other2: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Subnet, SourceDestCheck: false } }
+  Route: { Type: AWS::EC2::Route, Properties: { RouteTableId: !Ref Table, DestinationCidrBlock: 0.0.0.0/0, InstanceId: !Ref Nat } }
+",
+    );
+    let imported = Templates::one(&text).imported();
+    assert!(notes(&imported, "Nat").contains("say what it does with `forwards` in the topology"));
+    assert_eq!(fate(&imported, "Nat"), Fate::Approximated);
+    assert_eq!(fate(&imported, "Other2"), Fate::Understood);
+}

@@ -160,3 +160,19 @@ Resources:
     assert!(resource(&mixed, "subnets", "A")["not_modelled"].is_string());
     assert!(resource(&mixed, "subnets", "C").get("not_modelled").is_none());
 }
+
+#[test]
+fn a_subnet_whose_ipv6_block_an_ipam_pool_gives_is_not_modelled() {
+    let text = with_vpc(
+        "
+  Blocks: { Type: AWS::EC2::VPCCidrBlock, Properties: { VpcId: !Ref Vpc, AmazonProvidedIpv6CidrBlock: true } }
+  Pooled: { Type: AWS::EC2::Subnet, Properties: { VpcId: !Ref Vpc, CidrBlock: 10.0.3.0/24, Ipv6IpamPoolId: ipam-pool-1, Ipv6NetmaskLength: 64, AssignIpv6AddressOnCreation: true } }
+  Machine: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Pooled, Ipv6AddressCount: 1 } }
+",
+    );
+    let imported = Templates::one(&text).imported();
+    assert_eq!(
+        resource(&imported, "subnets", "Pooled")["not_modelled"],
+        "its IPv6 block comes from an IPAM pool"
+    );
+}
