@@ -335,15 +335,39 @@ fn is_listed(group: &Item, rule: &Item) -> bool {
     })
 }
 
-/// The groups of an interface.
-pub(super) fn groups(mapping: &mut Mapping<'_>, key: &str) -> Vec<String> {
+/// The groups of an interface in a VPC, where that is known. A group of another VPC is none of it: two of the calls
+/// contradict one another.
+pub(super) fn groups(
+    facts: &Facts,
+    mapping: &mut Mapping<'_>,
+    key: &str,
+    vpc: Option<String>,
+) -> Vec<String> {
     let Some(items) = mapping.properties.take(key) else { return Vec::new() };
-    let by = mapping.by.clone();
     let id = |item: &Val| {
         item.text_of("GroupId").or_else(|| item.text_of("VpcSecurityGroupId")).or_else(|| item.text())
     };
     let ids: Vec<String> = items.items().iter().filter_map(id).collect();
-    let vpc = mapping.properties.take("VpcId").and_then(Val::text);
+    those_in_vpc(facts, mapping, ids, vpc)
+}
+
+/// The groups that an interface in the VPC can have.
+pub(super) fn those_in_vpc(
+    facts: &Facts,
+    mapping: &mut Mapping<'_>,
+    mut ids: Vec<String>,
+    vpc: Option<String>,
+) -> Vec<String> {
+    let by = mapping.by.clone();
+    let is_elsewhere = |id: &String| {
+        let of = facts.dump.get("SecurityGroups", id).and_then(|item| item.body.get("VpcId")?.text());
+        matches!((&vpc, of), (Some(vpc), Some(of)) if *vpc != of)
+    };
+    let elsewhere: Vec<String> = ids.iter().filter(|id| is_elsewhere(id)).cloned().collect();
+    for id in elsewhere {
+        mapping.doubt(format!("it has the group {id}, which is of another VPC in the dump"));
+        ids.retain(|other| *other != id);
+    }
     for id in &ids {
         mapping.estate.refer("security_groups", id, &by);
         if let Some(vpc) = &vpc {

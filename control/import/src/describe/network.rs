@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::describe::facts::Facts;
 use crate::describe::gather::Item;
-use crate::describe::{begin, end, gone, object, refer, state_of};
+use crate::describe::{begin, end, gone, object, state_of};
 use crate::estate::{Address, Estate};
 use crate::mapping::Mapping;
 use crate::report::{Fate, NoteKind};
@@ -135,7 +135,7 @@ fn route_table(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
             }
         } else if let Some(gateway) = association.text_of("GatewayId") {
             let kind = if gateway.starts_with("vgw-") { "vpn_gateways" } else { "internet_gateways" };
-            gateways.push(refer(mapping.estate, kind, &gateway, &item.by));
+            gateways.push(mapping.estate.refer(kind, &gateway, &item.by));
         } else if association.get("Main").and_then(Val::text).as_deref() == Some("true") {
             mapping.estate.set("vpcs", &vpc, "main_route_table", json!(id), &item.by);
         }
@@ -147,7 +147,7 @@ fn route_table(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     let propagating: Vec<Value> = propagating
         .iter()
         .filter_map(|vgw| vgw.text_of("GatewayId"))
-        .map(|vgw| refer(mapping.estate, "vpn_gateways", &vgw, &item.by))
+        .map(|vgw| mapping.estate.refer("vpn_gateways", &vgw, &item.by))
         .collect();
     if !propagating.is_empty() {
         mapping.write("propagating_vgws", propagating);

@@ -3,14 +3,14 @@
 //! Where the dump lists the interfaces of a service, these are its ends, under their own ids. Where it does not, there is
 //! one in each of its subnets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use crate::describe::facts::{Facts, Interface, gone as gone_state, name_in};
-use crate::describe::filters::groups;
+use crate::describe::filters::{groups, those_in_vpc};
 use crate::describe::gather::Item;
-use crate::describe::{begin, end, gone, refer};
+use crate::describe::{begin, end, gone};
 use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::report::{Fate, NoteKind};
@@ -97,7 +97,7 @@ fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
             let text = format!("it has {} interfaces in {subnet}: the first stands for all", own.len());
             mapping.note(NoteKind::Approximated, text);
         }
-        let subnet = refer(mapping.estate, "subnets", &subnet, &item.by);
+        let subnet = mapping.estate.refer("subnets", &subnet, &item.by);
         let mut place = Map::from_iter([("subnet".to_owned(), subnet)]);
         let address = address.or_else(|| own.into_iter().next());
         place.extend(address.map(|address| ("private_ipv4_address".to_owned(), json!(address))));
@@ -111,7 +111,7 @@ fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     mapping.write("subnet_mapping", subnets);
     mapping.text("Type", "load_balancer_type");
     mapping.write("internal", text(item, "Scheme").as_deref() == Some("internal"));
-    let groups = groups(&mut mapping, "SecurityGroups");
+    let groups = groups(facts, &mut mapping, "SecurityGroups", text(item, "VpcId"));
     if !groups.is_empty() {
         mapping.write("security_groups", groups);
     }
@@ -138,7 +138,7 @@ fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
 fn classic(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     let mut mapping = begin(item, "classic-load-balancer", id, estate);
     mapping.doubt("classic load balancers are not modelled");
-    let groups = groups(&mut mapping, "SecurityGroups");
+    let groups = groups(facts, &mut mapping, "SecurityGroups", text(item, "VPCId"));
     let public = text(item, "Scheme").as_deref() != Some("internal");
     let subnets = subnets(item.body.get("Subnets"));
     ends(facts, mapping, &subnets, &groups, public, &|it| {
@@ -229,11 +229,12 @@ fn database(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     {
         return gone(mapping, "it does not run");
     }
-    let groups = groups(&mut mapping, "VpcSecurityGroups");
     let subnets = subnets(item.body.get("DBSubnetGroup").and_then(|group| group.get("Subnets")));
     if subnets.is_empty() {
         return gone(mapping, "it is in no VPC");
     }
+    let vpc = subnets.first().and_then(|subnet| facts.vpc_of_subnet(subnet));
+    let groups = groups(facts, &mut mapping, "VpcSecurityGroups", vpc);
     let public = text(item, "PubliclyAccessible").as_deref() == Some("true");
     let own = |it: &Interface| {
         let theirs: Vec<String> = it
@@ -268,20 +269,23 @@ fn in_vpc(
         mapping.properties.silence();
         return mapping.finish(Fate::NotNetwork);
     }
-    groups.iter().for_each(|group| drop(mapping.estate.refer("security_groups", group, &item.by)));
+    let vpc = subnets.first().and_then(|subnet| facts.vpc_of_subnet(subnet));
+    let groups = those_in_vpc(facts, &mut mapping, groups, vpc);
     ends(facts, mapping, &subnets, &groups, false, own);
 }
 
 fn cache(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
-    let mapping = begin(item, "cache-cluster", id, estate);
+    let mut mapping = begin(item, "cache-cluster", id, estate);
     let ids = item.body.get("SecurityGroups").map_or(&[][..], Val::items).iter();
     let groups: Vec<String> = ids.filter_map(|group| group.text_of("SecurityGroupId")).collect();
-    groups.iter().for_each(|group| drop(mapping.estate.refer("security_groups", group, &item.by)));
     let group = text(item, "CacheSubnetGroupName");
     let is_it = |(_, item): &(&String, &Item)| text(item, "CacheSubnetGroupName") == group;
     let subnets =
         facts.dump.all("CacheSubnetGroups").find(is_it).map(|(_, item)| subnets(item.body.get("Subnets")));
-    ends(facts, mapping, &subnets.unwrap_or_default(), &groups, false, &|it| {
+    let subnets = subnets.unwrap_or_default();
+    let vpc = subnets.first().and_then(|subnet| facts.vpc_of_subnet(subnet));
+    let groups = those_in_vpc(facts, &mut mapping, groups, vpc);
+    ends(facts, mapping, &subnets, &groups, false, &|it| {
         described_as(facts, it, "ElastiCache ", id)
     });
 }
@@ -338,9 +342,19 @@ fn ends(
     if groups.is_empty() {
         mapping.doubt("its security groups are not in the dump");
     }
+    let vpc_of = |subnet: &String| facts.vpc_of_subnet(subnet);
+    let vpcs: BTreeSet<String> = subnets.iter().filter_map(vpc_of).collect();
+    if vpcs.len() > 1 {
+        mapping.doubt("its subnets are of several VPCs in the dump");
+    }
     let name = mapping.name.clone();
     for (position, subnet) in subnets.iter().enumerate() {
-        let subnet = refer(mapping.estate, "subnets", subnet, &by);
+        let is_here = |group: &&String| {
+            let of = facts.dump.get("SecurityGroups", group).and_then(|item| item.body.get("VpcId")?.text());
+            vpcs.len() < 2 || of == vpc_of(subnet)
+        };
+        let groups: Vec<&String> = groups.iter().filter(is_here).collect();
+        let subnet = mapping.estate.refer("subnets", subnet, &by);
         let mut end = Map::from_iter([("subnet".to_owned(), subnet)]);
         end.insert("associate_public_ip_address".to_owned(), json!(public));
         if !groups.is_empty() {

@@ -145,3 +145,16 @@ fn names_that_two_regions_use_have_their_region_before_them() {
         );
     }
 }
+
+#[test]
+fn a_database_whose_groups_are_of_another_vpc_is_not_known() {
+    let imported = dump(json!({
+        "Vpcs": [{ "VpcId": "vpc-2", "CidrBlock": "10.2.0.0/16" }],
+        "Subnets": [{ "SubnetId": "subnet-c", "VpcId": "vpc-2", "CidrBlock": "10.2.1.0/24", "AvailabilityZone": "eu-west-1a" }],
+        "DBInstances": [{ "DBInstanceIdentifier": "db", "VpcSecurityGroups": [{ "VpcSecurityGroupId": "sg-1" }], "DBSubnetGroup": { "Subnets": [{ "SubnetIdentifier": "subnet-a" }, { "SubnetIdentifier": "subnet-c" }] } }],
+    }))
+    .imported();
+    assert_eq!(resource(&imported, "instances", "db[0]")["security_groups"], json!(["sg-1"]));
+    let second = resource(&imported, "instances", "db[1]");
+    assert!(second["not_modelled"].is_string() && second.get("security_groups").is_none());
+}
