@@ -151,16 +151,26 @@ pub(super) fn map(mut r: Resource<'_>) -> Result<(), String> {
         }
     };
     r.tags();
-    r.mapping.properties.silence();
+    match r.mapping.properties.text("NetworkType") {
+        Given::Known(family) if family.eq_ignore_ascii_case("ipv4") => {}
+        Given::Absent => {}
+        _ => r.mapping.note(NoteKind::Omitted, "its IPv6 addresses (NetworkType) are not in the topology"),
+    }
+    r.mapping.properties.silent(&["IpDiscovery"]);
+    r.mapping.properties.silence_others();
     r.put_interfaces(&Interfaces { subnets, groups, public, ipv6: None, doubt });
     r.finish()
 }
 
-/// What a replica is one of: it is where that is, unless it says otherwise.
+/// What a replica or a member is one of: it is where that is, unless it says otherwise.
 fn source(r: &mut Resource<'_>) -> Option<Val> {
-    const SOURCES: [&str; 4] =
-        ["SourceDBInstanceIdentifier", "SourceDBClusterIdentifier", "PrimaryClusterId", "ReplicationGroupId"];
-    SOURCES.iter().find_map(|key| r.mapping.properties.take(key).cloned()).filter(|source| !source.is_empty())
+    let sources: &[&str] = match r.mapping.of_type.as_str() {
+        "AWS::RDS::DBInstance" => &["SourceDBInstanceIdentifier", "SourceDBClusterIdentifier"],
+        "AWS::ElastiCache::ReplicationGroup" => &["PrimaryClusterId"],
+        "AWS::ElastiCache::CacheCluster" => &["ReplicationGroupId"],
+        _ => &[],
+    };
+    sources.iter().find_map(|key| r.mapping.properties.take(key).cloned()).filter(|source| !source.is_empty())
 }
 
 /// Whether a database that does not say it has public addresses.

@@ -411,7 +411,7 @@ pub(super) fn auto_scaling_group(mut r: Resource<'_>) -> Result<(), String> {
     }
     let Launched { groups, public, ipv6 } = first;
     r.tags();
-    r.mapping.properties.silence();
+    r.mapping.properties.silence_others();
     r.put_interfaces(&Interfaces { subnets, groups, public, ipv6, doubt: None });
     r.finish()
 }

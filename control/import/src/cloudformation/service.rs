@@ -29,6 +29,10 @@ const fn service(
     Service { of_type, subnets, groups, public: None }
 }
 
+/// What speaks of networks and changes nothing here: the VPC of the subnets, addresses that names stand for, and health
+/// checks' grace.
+const SILENT: &[&str] = &["VpcId", "IdentityProviderDetails", "AppNetworkAccessType", "DirectInternetAccess"];
+
 const SERVICES: &[Service] = &[
     service("AWS::Lambda::Function", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"]),
     service("AWS::Serverless::Function", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"]),
@@ -192,7 +196,8 @@ pub(super) fn map(mut r: Resource<'_>) -> Result<(), String> {
         }
     }
     r.tags();
-    r.mapping.properties.silence();
+    r.mapping.properties.silent(SILENT);
+    r.mapping.properties.silence_others();
     r.put_interfaces(&interfaces);
     r.finish()
 }
@@ -257,7 +262,7 @@ pub(super) fn resolver_endpoint(mut r: Resource<'_>) -> Result<(), String> {
         return Err("its addresses are not known".to_owned());
     };
     r.tags();
-    r.mapping.properties.silence();
+    r.mapping.properties.silence_others();
     for (position, mut address) in addresses.into_iter().enumerate() {
         let subnet = r.mapping.referred_in(&mut address, "SubnetId", "subnets", None);
         let Given::Known(subnet) = subnet else { continue };
@@ -299,7 +304,8 @@ pub(super) fn eks_cluster(mut r: Resource<'_>) -> Result<(), String> {
         NoteKind::Approximated,
         "EKS makes the cluster's security group: everything from its members, and everything out",
     );
-    r.mapping.properties.silence();
+    r.mapping.properties.silent(&["KubernetesNetworkConfig", "RemoteNetworkConfig"]);
+    r.mapping.properties.silence_others();
     r.put_interfaces(&Interfaces {
         subnets,
         groups: Some(groups),
@@ -352,7 +358,7 @@ pub(super) fn eks_nodes(mut r: Resource<'_>) -> Result<(), String> {
         doubt = Some(why.to_owned());
     }
     r.tags();
-    r.mapping.properties.silence();
+    r.mapping.properties.silence_others();
     r.put_interfaces(&Interfaces { subnets, groups, public, ipv6, doubt });
     r.finish()
 }

@@ -153,7 +153,8 @@ fn vpc_of(facts: &Facts, item: &Item) -> Option<String> {
 /// Whether an interface in the subnet can have the address; a subnet that is not in the dump can have any.
 fn can_have(facts: &Facts, subnet: Option<&str>, address: &str) -> bool {
     let block = subnet.and_then(|subnet| facts.dump.get("Subnets", subnet)?.body.get("CidrBlock")?.text());
-    let (Some(block), Ok(address)) = (block.and_then(|block| block.parse::<Ipv4Net>().ok()), address.parse::<Ipv4Addr>())
+    let (Some(block), Ok(address)) =
+        (block.and_then(|block| block.parse::<Ipv4Net>().ok()), address.parse::<Ipv4Addr>())
     else {
         return true;
     };
@@ -312,7 +313,19 @@ fn instance(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
         mapping.write("network_interfaces", attached);
     }
     // What else an instance says is about the machine; its addresses are its interfaces'.
-    mapping.properties.silence();
+    mapping.properties.silent(&[
+        "NetworkInterfaces",
+        "SecurityGroups",
+        "SubnetId",
+        "VpcId",
+        "PublicDnsName",
+        "PublicIpAddress",
+        "PrivateIpAddress",
+        "Ipv6Address",
+        "SourceDestCheck",
+        "NetworkPerformanceOptions",
+    ]);
+    mapping.properties.silence_others();
     end(mapping, "instances", id, item, facts);
 }
 

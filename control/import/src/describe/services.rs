@@ -16,6 +16,22 @@ use crate::mapping::Mapping;
 use crate::report::{Fate, NoteKind};
 use crate::val::Val;
 
+/// What of a service is read where its ends are made, or names what is read.
+const READ: &[&str] = &[
+    "CacheSecurityGroups",
+    "CacheSubnetGroupName",
+    "DBSecurityGroups",
+    "DBSubnetGroup",
+    "IpDiscovery",
+    "PubliclyAccessible",
+    "SecurityGroups",
+    "SourceSecurityGroup",
+    "VPCId",
+    "VPCOptions",
+    "VpcConfig",
+    "VpcSecurityGroups",
+];
+
 pub(super) fn read(facts: &Facts, estate: &mut Estate) {
     facts.dump.all("LoadBalancers").for_each(|(id, item)| load_balancer(facts, id, item, estate));
     facts.dump.all("LoadBalancerDescriptions").for_each(|(id, item)| classic(facts, id, item, estate));
@@ -285,9 +301,7 @@ fn cache(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     let subnets = subnets.unwrap_or_default();
     let vpc = subnets.first().and_then(|subnet| facts.vpc_of_subnet(subnet));
     let groups = those_in_vpc(facts, &mut mapping, groups, vpc);
-    ends(facts, mapping, &subnets, &groups, false, &|it| {
-        described_as(facts, it, "ElastiCache ", id)
-    });
+    ends(facts, mapping, &subnets, &groups, false, &|it| described_as(facts, it, "ElastiCache ", id));
 }
 
 fn mount_target(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
@@ -319,7 +333,8 @@ fn ends(
     own: &dyn Fn(&Interface) -> bool,
 ) {
     let mut mapping = mapping;
-    mapping.properties.silence();
+    mapping.properties.silent(READ);
+    mapping.properties.silence_others();
     let by = mapping.by.clone();
     let listed: Vec<&String> = facts.interfaces.iter().filter(|(_, it)| own(it)).map(|(id, _)| id).collect();
     for eni in &listed {

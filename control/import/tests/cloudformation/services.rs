@@ -280,7 +280,7 @@ fn a_replica_is_where_its_source_is() {
   Replica: { Type: AWS::RDS::DBInstance, Properties: { SourceDBInstanceIdentifier: !Ref Source, PubliclyAccessible: false } }
   Grouped: { Type: AWS::RDS::DBInstance, Properties: { SourceDBInstanceIdentifier: !Ref Source, VPCSecurityGroups: [!Ref Group] } }
   Far: { Type: AWS::RDS::DBInstance, Properties: { SourceDBInstanceIdentifier: 'arn:aws:rds:eu-west-1:123456789012:db:x' } }
-  Cache: { Type: AWS::ElastiCache::ReplicationGroup, Properties: { CacheSubnetGroupName: !Ref Rds, SecurityGroupIds: [!Ref Group] } }
+  Cache: { Type: AWS::ElastiCache::ReplicationGroup, Properties: { ReplicationGroupId: own, CacheSubnetGroupName: !Ref Rds, SecurityGroupIds: [!Ref Group] } }
   Member: { Type: AWS::ElastiCache::CacheCluster, Properties: { ReplicationGroupId: !Ref Cache, VpcSecurityGroupIds: [!Ref Group] } }
 ");
     let imported = Templates::one(&template).imported();

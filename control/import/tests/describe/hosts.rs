@@ -169,7 +169,11 @@ fn a_dump_that_contradicts_itself_is_taken_with_doubt() {
         let imported = dump(all).imported();
         resource(&imported, "network_interfaces", "eni-1").clone()
     };
-    let group = with(eni("eni-1", "10.0.1.10", json!({ "Groups": [{ "GroupId": "sg-2" }, { "GroupId": "sg-1" }], "Status": "available" })));
+    let group = with(eni(
+        "eni-1",
+        "10.0.1.10",
+        json!({ "Groups": [{ "GroupId": "sg-2" }, { "GroupId": "sg-1" }], "Status": "available" }),
+    ));
     assert_eq!(group["security_groups"], json!(["sg-1"]));
     assert!(group["not_modelled"].as_str().unwrap().contains("the group sg-2, which is of another VPC"));
     for address in ["10.0.1.1", "10.0.1.255", "10.0.2.10"] {
