@@ -8,8 +8,8 @@ use vpclab_api::MistakeBody;
 use vpclab_import::{Becomes, Format, ImportError, Imported, Options, Parameter, Problem, Side, SourceError};
 
 use crate::args::{Import, ImportFormat};
-use crate::outsider;
 use crate::output::{self, Answer, Failure};
+use crate::outsider;
 
 /// Imports, and writes the topology and the report.
 pub(crate) fn import(import: &Import) -> Result<Answer, Failure> {

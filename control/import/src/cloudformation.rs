@@ -7,6 +7,7 @@
 mod attributes;
 mod condition;
 mod database;
+mod doubt;
 mod endpoint;
 mod filter;
 mod foreach;
@@ -24,11 +25,13 @@ mod transit;
 mod types;
 mod vpc;
 mod yaml;
+mod zone;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use self::doubt::Doubts;
 use self::functions::Evaluator;
 use self::resource::Resource;
 use self::stack::{Argument, Stack, Template};
@@ -56,18 +59,37 @@ pub(crate) fn read(sources: &[&Read], options: &Options, estate: &mut Estate) ->
     for value in stacks.iter().flat_map(|stack| stack.template.resources.values()) {
         estate.ipv6.note(&value.to_string());
     }
+    for stack in &stacks {
+        if let Some(problem) = &stack.problem {
+            let address = stack.address.trim_end_matches('/').to_owned();
+            estate.problem(&Address { source: stack.source.clone(), address }, problem.clone());
+        }
+    }
     let evaluator = Evaluator::new(&stacks);
     evaluator.chosen.borrow_mut().pool = std::mem::take(&mut estate.ipv6);
     let mut rules = Rules::default();
+    let mut doubts = Doubts::default();
     for (position, stack) in stacks.iter().enumerate() {
+        for name in &stack.template.macros {
+            doubts
+                .template(position, format!("what the transform {name} makes of the template is not known"));
+        }
         for logical in stack.template.resources.keys() {
-            take_resource(&evaluator, position, logical, &mut rules, estate);
+            take_resource(&evaluator, position, logical, &mut rules, &mut doubts, estate);
         }
     }
     rules.settle(estate);
+    doubts.settle(&evaluator, estate);
     write_chosen(&evaluator, estate);
     estate.ipv6 = std::mem::take(&mut evaluator.chosen.borrow_mut().pool);
     take_notes(&evaluator, estate);
+    if evaluator.exhausted.get() {
+        let by = Address { source: String::new(), address: "templates".to_owned() };
+        estate.problem(
+            &by,
+            "their expressions refer to one another so often that they are too large to evaluate",
+        );
+    }
     Ok(())
 }
 
@@ -172,6 +194,7 @@ fn take_resource(
     position: usize,
     logical: &str,
     rules: &mut Rules,
+    doubts: &mut Doubts,
     estate: &mut Estate,
 ) {
     let Some(stack) = evaluator.stack(position) else { return };
@@ -188,6 +211,9 @@ fn take_resource(
     if of_type.is_empty() {
         let note =
             Note::new(NoteKind::Omitted, "it has no type: it may be what a macro makes into resources");
+        if logical.starts_with("Fn::") {
+            doubts.template(position, format!("what {logical} adds to the template is not known"));
+        }
         return estate.report(plain(Fate::LeftOut, vec![note]));
     }
     let is_made = match types::changes_no_packet(of_type) {
@@ -216,14 +242,20 @@ fn take_resource(
         return estate.report(plain(Fate::NotNetwork, Vec::new()));
     }
     let written = stack.template.resources.get(logical).and_then(|resource| resource.get("Properties"));
-    let properties = match written.map(|written| evaluator.value(position, written)) {
-        None => BTreeMap::new(),
-        Some(Val::Map(map)) => map,
-        Some(Val::Unknown(unknown)) => {
-            let note = Note::new(NoteKind::Omitted, format!("its properties are not known: {}", unknown.why));
+    let evaluated = written.map_or(Val::Null, |written| evaluator.evaluate(position, written));
+    if let Some(name) = doubt::inline_macro(&evaluated) {
+        uncertain.get_or_insert(format!("what {name} adds to it is not known"));
+    }
+    let properties = match evaluator.finished(evaluated.clone()) {
+        Val::Map(map) => map,
+        Val::Unknown(unknown) => {
+            let why = format!("its properties are not known: {}", unknown.why);
+            // Whatever it names, it may change.
+            doubts.template(position, format!("{} is left out: {why}", by.address));
+            let note = Note::new(NoteKind::Omitted, why);
             return estate.report(plain(Fate::LeftOut, vec![note]));
         }
-        Some(_) => BTreeMap::new(),
+        _ => BTreeMap::new(),
     };
     let properties = host::with_template(evaluator, of_type, properties);
     let name = stack.name_of(logical);
@@ -231,26 +263,9 @@ fn take_resource(
     mapping.uncertain = uncertain;
     let resource = Resource { evaluator, stack: position, logical, rules, mapping };
     if let Err(why) = types::map(resource) {
-        properties.values().for_each(|value| doubt_named(value, &why, &by, estate));
-        estate.report(plain(Fate::LeftOut, vec![Note::new(NoteKind::Omitted, why)]));
-    }
-}
-
-/// Whatever is left out may change the tables and filters that it is given: a nested stack adds routes and rules to them.
-fn doubt_named(value: &Val, why: &str, by: &Address, estate: &mut Estate) {
-    match value {
-        Val::List(items) => items.iter().for_each(|item| doubt_named(item, why, by, estate)),
-        Val::Map(map) => map.values().for_each(|item| doubt_named(item, why, by, estate)),
-        Val::Name(named) => {
-            let kind = match named.of_type.as_str() {
-                "AWS::EC2::RouteTable" => "route_tables",
-                "AWS::EC2::NetworkAcl" => "network_acls",
-                "AWS::EC2::SecurityGroup" => "security_groups",
-                _ => return,
-            };
-            estate.doubt(kind, &named.name, format!("{} is given it: {why}", by.address), by);
-        }
-        _ => {}
+        let mut notes = doubts.left_out(of_type, &evaluated, &why, &by);
+        notes.insert(0, Note::new(NoteKind::Omitted, why));
+        estate.report(plain(Fate::LeftOut, notes));
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use vpclab_model::{Document, KINDS, NOT_MODELLED, Topology};
 
 use crate::estate::{Address, Change, Edit, Estate, Key, WITHOUT_DOUBT, becomes, default_vpc_name};
+use crate::report::{Fate, Note, NoteKind};
 use crate::source::DEFAULT_REGION;
 use crate::stand_in;
 use crate::{DEFAULT_ACCOUNT, ImportError, Imported, Options, Problem};
@@ -24,6 +25,8 @@ pub(crate) fn finish(mut estate: Estate, options: &Options) -> Result<Imported, 
     let made = make_stand_ins(&mut estate, options);
     apply_edits(&mut estate);
     stand_in::complete(&mut estate, &made);
+    forget_ipv6(&mut estate);
+    note_forwarders(&mut estate);
     let document = document(&estate);
     if estate.problems.is_empty() {
         judge(&mut estate, &document);
@@ -100,8 +103,13 @@ fn make_stand_ins(estate: &mut Estate, options: &Options) -> BTreeSet<Key> {
         let Some(first) = by.first().cloned() else { continue };
         let noun = kind.replace('_', " ");
         let others = by.iter().map(|by| by.address.as_str()).collect::<Vec<_>>().join(", ");
-        let offer = if options.stand_ins { "" } else { ", or use --stand-ins to take it as not modelled" };
-        let problem = format!("{why}{offer} (one of the {noun}, to {others})");
+        let whose = format!("(one of the {noun}, to {others})");
+        let problem = match (why.contains("; "), options.stand_ins) {
+            (true, true) => format!("{why} {whose}"),
+            (true, false) => format!("{why}, or use --stand-ins to take it as not modelled {whose}"),
+            (false, true) => format!("{why} {whose}; give the source that has it"),
+            (false, false) => format!("{why} {whose}; use --stand-ins to take it as not modelled"),
+        };
         estate.problem(&Address { source: first.source, address: String::new() }, problem);
     }
     all
@@ -221,6 +229,64 @@ fn who_depends_on(estate: &Estate, kind: &str, name: &str, is_anybodys: bool) ->
         let vpc = said(map, "vpc").and_then(|vpc| estate.resources.get("vpcs")?.get(&vpc));
         vpc.is_none_or(|vpc| home(vpc) == here)
     })
+}
+
+/// Subnets of which the IPv6 block is not known assign none of its addresses here: all of them are doubted anyway.
+fn forget_ipv6(estate: &mut Estate) {
+    let subnets = estate.resources.get_mut("subnets").into_iter().flatten();
+    let without = subnets
+        .filter(|(_, map)| map.contains_key("not_modelled") && !map.contains_key("ipv6_cidr_block"))
+        .map(|(name, map)| {
+            map.remove("assign_ipv6_address_on_creation");
+            name.clone()
+        });
+    let without: BTreeSet<String> = without.collect();
+    for kind in ["instances", "network_interfaces"] {
+        for map in estate.resources.get_mut(kind).into_iter().flat_map(|all| all.values_mut()) {
+            if map.get("subnet").and_then(Value::as_str).is_some_and(|subnet| without.contains(subnet)) {
+                map.remove("ipv6_address_count");
+            }
+        }
+    }
+}
+
+/// What routes lead to and does not check whose packets it gets is taken to send them on: nobody says what it does.
+fn note_forwarders(estate: &mut Estate) {
+    let mut targets: BTreeSet<(&str, String)> = BTreeSet::new();
+    for map in estate.resources.get("route_tables").into_iter().flat_map(|all| all.values()) {
+        for route in map.get("routes").and_then(Value::as_array).into_iter().flatten() {
+            for (attribute, kind) in [("instance", "instances"), ("network_interface", "network_interfaces")]
+            {
+                let name = route.get(attribute).and_then(Value::as_str);
+                targets.extend(name.map(|name| (kind, name.to_owned())));
+            }
+        }
+    }
+    targets.retain(|(kind, name)| {
+        let map = estate.resources.get(kind).and_then(|all| all.get(name));
+        map.is_some_and(|map| {
+            map.get("source_dest_check") == Some(&json!(false)) && !map.contains_key("forwards")
+        })
+    });
+    for resource in &mut estate.report.resources {
+        let is_target = |of: &crate::report::Becomes| {
+            targets.iter().any(|(kind, name)| *kind == of.kind && *name == of.name)
+        };
+        let is_reported = matches!(resource.fate, Fate::Understood | Fate::Approximated | Fate::NotModelled);
+        let is_whole = resource.becomes.iter().any(is_target) && is_reported;
+        let by = Address { source: resource.source.clone(), address: resource.address.clone() };
+        let is_own = targets.iter().any(|(kind, name)| {
+            estate.origins.iter().any(|((of, named), owner)| of == kind && named == name && *owner == by)
+        });
+        if is_whole && is_own {
+            let text = "routes lead to it: it is taken to send on what it gets, unchanged; say what it does with \
+                        `forwards` in the topology (`nat`, `none`)";
+            resource.notes.push(Note::new(NoteKind::Approximated, text));
+            if resource.fate == Fate::Understood {
+                resource.fate = Fate::Approximated;
+            }
+        }
+    }
 }
 
 fn both(before: &str, why: &str) -> String {

@@ -15,6 +15,7 @@ mod mapping;
 mod parameter;
 mod properties;
 mod report;
+mod services;
 mod source;
 mod stand_in;
 mod terraform;

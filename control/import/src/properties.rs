@@ -126,6 +126,13 @@ impl<'a> Properties<'a> {
         self.read.extend(self.map.keys().map(String::as_str));
     }
 
+    /// All that nobody read says nothing about packets, unless its name speaks of networks: of what stands for an end of
+    /// the topology, nothing that might give it an address or a group is passed over.
+    pub(crate) fn silence_others(&mut self) {
+        let others = self.map.keys().map(String::as_str).filter(|key| !speaks_of_networks(key));
+        self.read.extend(others);
+    }
+
     /// A map inside, to be read and handed back to [`Properties::finish_inner`].
     pub(crate) fn map(&mut self, key: &str) -> Given<Properties<'a>> {
         match self.take(key) {
@@ -169,6 +176,88 @@ impl<'a> Properties<'a> {
                     Given::Absent
                 }
             },
+        }
+    }
+}
+
+/// Whether a word of an attribute's name is one of networks.
+fn speaks_of_networks(key: &str) -> bool {
+    const WORDS: [&str; 18] = [
+        "address",
+        "addresses",
+        "cidr",
+        "egress",
+        "eip",
+        "eips",
+        "eni",
+        "gateway",
+        "interface",
+        "interfaces",
+        "ip",
+        "ipv4",
+        "ipv6",
+        "network",
+        "public",
+        "publicly",
+        "subnet",
+        "vpc",
+    ];
+    const PARTS: [&str; 2] = ["securitygroup", "subnetid"];
+    let lower = key.to_ascii_lowercase();
+    PARTS.iter().any(|part| lower.contains(part))
+        || words(key).iter().any(|word| WORDS.contains(&word.as_str()))
+}
+
+/// The words of a name: `PubliclyAccessible`, `VPCOptions` and `subnet_ids` have two each.
+fn words(key: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let letters: Vec<char> = key.chars().collect();
+    for (position, letter) in letters.iter().enumerate() {
+        let before = position.checked_sub(1).and_then(|before| letters.get(before));
+        let after = letters.get(position + 1);
+        let begins = letter.is_ascii_uppercase()
+            && (before.is_some_and(|before| !before.is_ascii_uppercase())
+                || after.is_some_and(|after| after.is_ascii_lowercase()));
+        if words.is_empty() || begins || *letter == '_' {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| *letter != '_') {
+            word.push(letter.to_ascii_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_speak_of_networks_are_told_from_others() {
+        for key in [
+            "PubliclyAccessible",
+            "VPCOptions",
+            "ElasticIp",
+            "IPAddress",
+            "subnet_ids",
+            "Ipv6Addresses",
+            "NetworkType",
+            "DBSecurityGroups",
+            "AssignPublicIp",
+        ] {
+            assert!(speaks_of_networks(key), "{key}");
+        }
+        for key in [
+            "Description",
+            "Tags",
+            "DeploymentConfiguration",
+            "ZipFile",
+            "SecurityConfiguration",
+            "Script",
+            "MultiAZ",
+        ] {
+            assert!(!speaks_of_networks(key), "{key}");
         }
     }
 }

@@ -50,7 +50,19 @@ impl<'a> Evaluator<'a> {
     /// An attribute of a resource, as written and evaluated.
     pub(super) fn property(&self, stack: usize, logical: &str, property: &str) -> Option<Val> {
         let written = self.stack(stack)?.property(logical, property)?;
-        Some(self.evaluate(stack, written)).filter(|value| !value.is_null())
+        let key = (stack, logical.to_owned(), property.to_owned());
+        if let Some((known, nodes)) = self.properties.borrow().get(&key) {
+            // A copy costs what it is long.
+            self.spend(*nodes);
+            return known.clone();
+        }
+        let cut = self.cut.get();
+        let value = Some(self.evaluate(stack, written)).filter(|value| !value.is_null());
+        if self.cut.get() == cut {
+            let nodes = value.as_ref().map_or(1, nodes);
+            self.properties.borrow_mut().insert(key, (value.clone(), nodes));
+        }
+        value
     }
 
     /// What `Fn::GetAtt` of a resource of this stack comes to.
@@ -58,7 +70,7 @@ impl<'a> Evaluator<'a> {
         let Some(own) = self.stack(stack) else { return Val::Null };
         let name = own.name_of(logical);
         let Some(of_type) = own.type_of(logical) else {
-            return missing(format!("{name}.{attribute}"), format!("the template has no {logical}"));
+            return missing(format!("{name}.{attribute}"), own.has_no(logical));
         };
         let itself = || Val::Text(Token::resource(of_type, &name).encode());
         let written = |property: &str| self.property(stack, logical, property);
@@ -90,6 +102,7 @@ impl<'a> Evaluator<'a> {
             ("AWS::EC2::Subnet", "AvailabilityZone") => {
                 written("AvailabilityZone").or_else(|| Some(Val::Text(format!("{}a", own.region))))
             }
+            ("AWS::EC2::Subnet", "AvailabilityZoneId") => written("AvailabilityZoneId"),
             ("AWS::EC2::Instance", "AvailabilityZone") => {
                 written("AvailabilityZone").or_else(|| match Token::whole(&written("SubnetId")?.text()?)? {
                     Token::Resource { name, .. } => {
@@ -150,6 +163,40 @@ impl<'a> Evaluator<'a> {
         found.unwrap_or_else(unknown)
     }
 
+    /// Whether a template attaches an internet gateway to a VPC.
+    pub(super) fn has_internet_gateway(&self, vpc: &str) -> bool {
+        self.stacks().iter().enumerate().any(|(position, own)| {
+            let mut attachments = own
+                .template
+                .resources
+                .keys()
+                .filter(|logical| own.type_of(logical) == Some("AWS::EC2::VPCGatewayAttachment"));
+            attachments.any(|logical| {
+                let text = |key: &str| self.property(position, logical, key)?.text();
+                let is_of_vpc = matches!(text("VpcId").as_deref().and_then(Token::whole),
+                    Some(Token::Resource { name, .. }) if name == vpc);
+                is_of_vpc
+                    && text("InternetGatewayId").is_some()
+                    && self.is_made_at_all(position, logical) != Ok(false)
+            })
+        })
+    }
+
+    /// Whether a template peers with a VPC of another account.
+    pub(super) fn has_peering_with(&self, account: &str) -> bool {
+        self.stacks().iter().enumerate().any(|(position, own)| {
+            let mut all = own.template.resources.keys();
+            all.any(|logical| {
+                own.type_of(logical) == Some("AWS::EC2::VPCPeeringConnection")
+                    && self
+                        .property(position, logical, "PeerOwnerId")
+                        .and_then(|owner| owner.text())
+                        .as_deref()
+                        == Some(account)
+            })
+        })
+    }
+
     /// The IPv6 blocks of a VPC: those that the template states, and the one that AWS would give it.
     pub(super) fn ipv6_blocks(&self, stack: usize, vpc: &str) -> Val {
         let Some(own) = self.stack(stack) else { return Val::Null };
@@ -183,6 +230,11 @@ impl<'a> Evaluator<'a> {
 
     /// The address of an elastic IP that is used and not stated, of the documentation's pool.
     pub(super) fn public_address(&self, name: &str) -> String {
+        let stated =
+            self.place_of(name).and_then(|place| self.property(place.stack, &place.logical, "Address"));
+        if let Some(stated) = stated.and_then(|stated| stated.text()?.trim().parse::<Ipv4Addr>().ok()) {
+            return stated.to_string();
+        }
         let mut chosen = self.chosen.borrow_mut();
         // From the end of 203.0.113.0/24 and on to 198.51.100.0/24: the model gives out the others from the start.
         let taken = chosen.public.len();
@@ -280,6 +332,15 @@ impl<'a> Evaluator<'a> {
             });
         }
         found
+    }
+}
+
+/// How many values a value has in it.
+fn nodes(value: &Val) -> usize {
+    match value {
+        Val::List(items) => 1 + items.iter().map(nodes).sum::<usize>(),
+        Val::Map(map) => 1 + map.values().map(nodes).sum::<usize>(),
+        _ => 1,
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::resource::{Interfaces, Resource};
 use crate::properties::Given;
 use crate::report::NoteKind;
+use crate::services::Public;
 use crate::val::{Missing, Unknown, Val};
 
 /// A database: where its subnet group, its groups and its cluster stand.
@@ -121,22 +122,76 @@ pub(super) fn map(mut r: Resource<'_>) -> Result<(), String> {
             doubt = Some(why);
         }
     }
+    if let Some(source) = source(&mut r) {
+        let Some(place) = r.place_of(&source) else {
+            return Err(
+                "it is a replica of what is in no given template: where it is is not known".to_owned()
+            );
+        };
+        if subnets.is_none() {
+            let group = r.of(&place, database.subnet_group);
+            subnets = subnets_of_group(&mut r, group, database.subnets)?;
+        }
+        if groups.is_none() {
+            let why = "which groups a replica has that states none is not known";
+            r.mapping.note(NoteKind::Unknown, why);
+            doubt = Some(why.to_owned());
+        }
+    }
     let subnets = match subnets {
         Some(subnets) if !subnets.is_empty() => subnets,
         _ => r.default_subnets(),
     };
     let public = match r.mapping.properties.boolean("PubliclyAccessible") {
         Given::Known(public) => Some(public),
-        Given::Absent => Some(false),
+        Given::Absent => Some(is_public(&mut r, &subnets)),
         Given::Unknown(unknown) => {
             r.mapping.matters("PubliclyAccessible", &unknown);
             None
         }
     };
     r.tags();
-    r.mapping.properties.silence();
-    r.put_interfaces(&Interfaces { subnets, groups, public, doubt });
+    match r.mapping.properties.text("NetworkType") {
+        Given::Known(family) if family.eq_ignore_ascii_case("ipv4") => {}
+        Given::Absent => {}
+        _ => r.mapping.note(NoteKind::Omitted, "its IPv6 addresses (NetworkType) are not in the topology"),
+    }
+    r.mapping.properties.silent(&["IpDiscovery"]);
+    r.mapping.properties.silence_others();
+    r.put_interfaces(&Interfaces { subnets, groups, public, ipv6: None, doubt });
     r.finish()
+}
+
+/// What a replica or a member is one of: it is where that is, unless it says otherwise.
+fn source(r: &mut Resource<'_>) -> Option<Val> {
+    let sources: &[&str] = match r.mapping.of_type.as_str() {
+        "AWS::RDS::DBInstance" => &["SourceDBInstanceIdentifier", "SourceDBClusterIdentifier"],
+        "AWS::ElastiCache::ReplicationGroup" => &["PrimaryClusterId"],
+        "AWS::ElastiCache::CacheCluster" => &["ReplicationGroupId"],
+        _ => &[],
+    };
+    sources.iter().find_map(|key| r.mapping.properties.take(key).cloned()).filter(|source| !source.is_empty())
+}
+
+/// Whether a database that does not say it has public addresses.
+fn is_public(r: &mut Resource<'_>, subnets: &[String]) -> bool {
+    let public = match r.of_aws().public {
+        Public::Said { otherwise } => otherwise,
+        Public::Never | Public::LikeInstances => false,
+        Public::SaidOrByGateway => {
+            let vpc = subnets.first().and_then(|subnet| r.vpc_of_subnet(subnet));
+            // That of a default VPC is made with it.
+            let is_default = subnets.first().is_some_and(|subnet| subnet.starts_with("default-"));
+            is_default || vpc.is_some_and(|vpc| r.evaluator.has_internet_gateway(&vpc))
+        }
+    };
+    if public {
+        r.mapping.note(
+            NoteKind::Approximated,
+            "PubliclyAccessible is not written: AWS takes it as true for this service, in a VPC with an internet gateway",
+        );
+    }
+    public
 }
 
 /// The subnets of a subnet group: stand-ins where it is in no template; nothing where none is named.

@@ -189,6 +189,14 @@ fn rule<'r>(
         _ => None,
     };
     for theirs in ["SourceSecurityGroupId", "DestinationSecurityGroupId"] {
+        if let (Some(owner), Given::Known(group)) = (&owner, properties.text(theirs))
+            && group.starts_with("sg-")
+            && !r.evaluator.has_peering_with(owner)
+        {
+            let why = format!("{group} is of the account {owner}, to which no peering connection leads here");
+            doubt(theirs, Unknown { why, missing: None });
+            continue;
+        }
         match r.mapping.referred_in(&mut properties, theirs, "security_groups", owner.as_deref()) {
             Given::Known(group) => {
                 rule.insert("security_groups".to_owned(), json!([group]));
@@ -359,7 +367,9 @@ pub(super) fn network_acl_entry(mut r: Resource<'_>) -> Result<(), String> {
         _ => drop_keys(&mut entry, &["from_port", "to_port", "icmp_type", "icmp_code"]),
     }
     let by = m.by.clone();
-    if doubts.is_empty() {
+    if m.uncertain.is_some() {
+        // Everything that the ACL decides is doubted for it.
+    } else if doubts.is_empty() {
         r.rules.add("network_acls", &acl, direction, Value::Object(entry), &by);
     } else {
         for (key, unknown) in &doubts {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::functions::Evaluator;
 use super::stack::Template;
-use super::token::split;
+use super::token::{Token, split};
 use crate::val::Val;
 
 const LOOP: &str = "Fn::ForEach::";
@@ -15,78 +15,76 @@ const LOOP: &str = "Fn::ForEach::";
 const MOST_NODES: usize = 1_000_000;
 
 /// The template of a stack with its loops written out.
-pub(super) fn expanded(evaluator: &Evaluator<'_>, stack: usize) -> Template {
-    let Some(own) = evaluator.stack(stack) else { return Template::default() };
+///
+/// # Errors
+///
+/// Loops that write more than any template may hold.
+pub(super) fn expanded(evaluator: &Evaluator<'_>, stack: usize) -> Result<Template, String> {
+    let Some(own) = evaluator.stack(stack) else { return Ok(Template::default()) };
     let template = &own.template;
     let mut budget = MOST_NODES;
     let mut section =
         |map: &Map<String, Value>| match expand(evaluator, stack, &Value::Object(map.clone()), &mut budget) {
-            Value::Object(map) => map,
-            _ => Map::new(),
+            Some(Value::Object(map)) => Ok(map),
+            Some(_) => Ok(Map::new()),
+            None => Err(format!("its loops write more than {MOST_NODES} values; no template is that large")),
         };
-    Template {
+    Ok(Template {
         parameters: template.parameters.clone(),
         mappings: template.mappings.clone(),
-        conditions: section(&template.conditions),
-        resources: section(&template.resources),
-        outputs: section(&template.outputs),
-    }
+        conditions: section(&template.conditions)?,
+        resources: section(&template.resources)?,
+        outputs: section(&template.outputs)?,
+        macros: template.macros.clone(),
+    })
 }
 
-fn expand(evaluator: &Evaluator<'_>, stack: usize, value: &Value, budget: &mut usize) -> Value {
-    *budget = budget.saturating_sub(1);
-    if *budget == 0 {
-        return Value::Null;
-    }
-    match value {
-        Value::Array(items) => items.iter().map(|item| expand(evaluator, stack, item, budget)).collect(),
+/// The value with its loops written out; nothing where that is larger than the budget.
+fn expand(evaluator: &Evaluator<'_>, stack: usize, value: &Value, budget: &mut usize) -> Option<Value> {
+    *budget = budget.checked_sub(1)?;
+    Some(match value {
+        Value::Array(items) => Value::Array(
+            items.iter().map(|item| expand(evaluator, stack, item, budget)).collect::<Option<_>>()?,
+        ),
         Value::Object(map) => {
             let mut written = Map::new();
             for (key, value) in map {
-                match (key.starts_with(LOOP), value) {
-                    (true, Value::Array(parts)) => {
-                        let made = iterate(evaluator, stack, parts, budget);
-                        if made.is_empty() && !is_loop(parts) {
-                            written.insert(key.clone(), value.clone());
+                let values = match (key.starts_with(LOOP), value) {
+                    (true, Value::Array(parts)) => values_of(evaluator, stack, parts),
+                    _ => None,
+                };
+                match values {
+                    Some((variable, values, body)) => {
+                        *budget = budget.checked_sub(values.len())?;
+                        for value in values {
+                            let once = substituted(body, variable, value.trim());
+                            if let Value::Object(map) = expand(evaluator, stack, &once, budget)? {
+                                written.extend(map);
+                            }
                         }
-                        written.extend(made);
                     }
-                    _ => {
-                        written.insert(key.clone(), expand(evaluator, stack, value, budget));
-                    }
+                    None => drop(written.insert(key.clone(), expand(evaluator, stack, value, budget)?)),
                 }
             }
             Value::Object(written)
         }
         other => other.clone(),
-    }
+    })
 }
 
-fn is_loop(parts: &[Value]) -> bool {
-    matches!(parts, [Value::String(_), _, Value::Object(_)])
-}
-
-/// The body of a loop for each of its values.
-fn iterate(
+/// The variable, the values and the body of a loop; nothing of what is none, or whose values are not known.
+fn values_of<'v>(
     evaluator: &Evaluator<'_>,
     stack: usize,
-    parts: &[Value],
-    budget: &mut usize,
-) -> Map<String, Value> {
-    let mut made = Map::new();
-    let [Value::String(variable), values, body @ Value::Object(_)] = parts else { return made };
+    parts: &'v [Value],
+) -> Option<(&'v str, Vec<String>, &'v Value)> {
+    let [Value::String(variable), values, body @ Value::Object(_)] = parts else { return None };
     let values = match evaluator.evaluate(stack, values) {
         Val::List(items) => items.iter().filter_map(Val::text).collect(),
         Val::Text(text) => split(&text, ","),
         _ => Vec::new(),
     };
-    for value in values {
-        let written = substituted(body, variable, value.trim());
-        if let Value::Object(map) = expand(evaluator, stack, &written, budget) {
-            made.extend(map);
-        }
-    }
-    made
+    values.iter().all(|value| Token::first_missing(value).is_none()).then_some((variable, values, body))
 }
 
 fn substituted(value: &Value, variable: &str, with: &str) -> Value {

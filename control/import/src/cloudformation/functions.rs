@@ -20,7 +20,9 @@ use crate::val::{Missing, Named, Unknown, Val};
 /// How deep expressions lead to one another.
 pub(super) const DEEPEST: usize = 100;
 /// How many nodes are evaluated at most: templates that nobody wrote by hand stop here.
-const MOST_NODES: usize = 20_000_000;
+const MOST_NODES: usize = 2_000_000;
+/// How long a text may get: as long as a template may be.
+const LONGEST: usize = 1 << 20;
 /// The zones of every region.
 pub(super) const ZONES: [&str; 3] = ["a", "b", "c"];
 
@@ -30,6 +32,12 @@ pub(super) struct Evaluator<'a> {
     stacks: &'a [Stack],
     pub(super) depth: Cell<usize>,
     spent: Cell<usize>,
+    /// Whether some expression is too large to be evaluated.
+    pub(super) exhausted: Cell<bool>,
+    /// How often an expression was too deep or too large: what has one inside is another value elsewhere.
+    pub(super) cut: Cell<usize>,
+    /// Attributes of resources that were evaluated, with their sizes.
+    pub(super) properties: RefCell<Properties>,
     pub(super) conditions: RefCell<BTreeMap<(usize, String), Result<bool, Token>>>,
     exports: RefCell<Option<Exports>>,
     /// Addresses that the templates use and do not state.
@@ -39,12 +47,18 @@ pub(super) struct Evaluator<'a> {
 /// Outputs with an export name: by region, account and name, the stack and the output.
 type Exports = BTreeMap<(String, String, String), (usize, String)>;
 
+/// What attributes of resources come to, by stack, logical id and attribute, and how many nodes that has.
+type Properties = BTreeMap<(usize, String, String), (Option<Val>, usize)>;
+
 impl<'a> Evaluator<'a> {
     pub(super) fn new(stacks: &'a [Stack]) -> Self {
         Self {
             stacks,
             depth: Cell::new(0),
             spent: Cell::new(0),
+            exhausted: Cell::new(false),
+            cut: Cell::new(0),
+            properties: RefCell::default(),
             conditions: RefCell::default(),
             exports: RefCell::new(None),
             chosen: RefCell::default(),
@@ -71,14 +85,29 @@ impl<'a> Evaluator<'a> {
 
     /// What an expression comes to, with tokens in its texts.
     pub(super) fn evaluate(&self, stack: usize, value: &Value) -> Val {
-        self.spent.set(self.spent.get() + 1);
+        self.spend(1);
         if self.depth.get() >= DEEPEST || self.spent.get() > MOST_NODES {
+            self.cut.set(self.cut.get() + 1);
             return missing("expression", "it leads back to itself, or is larger than anybody writes");
         }
         self.depth.set(self.depth.get() + 1);
         let evaluated = self.evaluate_node(stack, value);
         self.depth.set(self.depth.get() - 1);
-        evaluated
+        match evaluated {
+            Val::Text(text) if text.len() > LONGEST => {
+                self.exhausted.set(true);
+                missing("expression", "its text is longer than anybody writes")
+            }
+            evaluated => evaluated,
+        }
+    }
+
+    /// Counts nodes that were evaluated or copied.
+    pub(super) fn spend(&self, nodes: usize) {
+        self.spent.set(self.spent.get().saturating_add(nodes));
+        if self.spent.get() > MOST_NODES {
+            self.exhausted.set(true);
+        }
     }
 
     fn evaluate_node(&self, stack: usize, value: &Value) -> Val {
@@ -167,7 +196,7 @@ impl<'a> Evaluator<'a> {
                 Val::Text(token.encode())
             }
             // What transforms make has names of its own, as MyFunctionRole.
-            None => missing(own.name_of(name), format!("the template has no {name}")),
+            None => missing(own.name_of(name), own.has_no(name)),
         }
     }
 
@@ -372,9 +401,41 @@ impl<'a> Evaluator<'a> {
             Some((stack, output)) => self.output(stack, &output),
             None => {
                 let why = format!("no given template exports {name}");
-                let remedy = Some("give the template that does".to_owned());
-                Val::Text(Token::Missing { name, why, remedy }.encode())
+                let remedy = match self.parameter_in(stack, argument) {
+                    Some(parameter) => format!(
+                        "give the template that does, or --parameter {parameter}=VALUE, of which the name is made"
+                    ),
+                    None => "give the template that does".to_owned(),
+                };
+                Val::Text(Token::Missing { name, why, remedy: Some(remedy) }.encode())
             }
+        }
+    }
+
+    /// The first parameter in an expression that nobody gave, as `--parameter` takes it.
+    fn parameter_in(&self, stack: usize, value: &Value) -> Option<String> {
+        let own = self.stack(stack)?;
+        let is_open = |name: &str| {
+            own.template.parameters.contains_key(name)
+                && !own.arguments.contains_key(name)
+                && own.address.is_empty()
+        };
+        let qualified = |name: &str| match own.prefix.as_str() {
+            "" => name.to_owned(),
+            _ => format!("{}.{name}", own.source),
+        };
+        match value {
+            // Of a text, what is between `${` and `}`.
+            Value::String(text) => {
+                let mut names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+                names.find(|(name, _)| is_open(name.trim())).map(|(name, _)| qualified(name.trim()))
+            }
+            Value::Array(items) => items.iter().find_map(|item| self.parameter_in(stack, item)),
+            Value::Object(map) => match map.get("Ref").and_then(Value::as_str) {
+                Some(name) => is_open(name).then(|| qualified(name)),
+                None => map.values().find_map(|item| self.parameter_in(stack, item)),
+            },
+            _ => None,
         }
     }
 

@@ -404,10 +404,15 @@ pub(super) fn auto_scaling_group(mut r: Resource<'_>) -> Result<(), String> {
         _ => zones_subnets(&mut r),
     };
     let data = launch_data(&mut r);
-    let (groups, public) = launched(&mut r, &data);
+    let first = launched(&mut r, &data);
+    let overrides = overrides(&mut r);
+    if overrides.iter().any(|data| launched(&mut r, data) != first) {
+        r.mapping.doubt("it launches of several templates, whose groups or addresses differ");
+    }
+    let Launched { groups, public, ipv6 } = first;
     r.tags();
-    r.mapping.properties.silence();
-    r.put_interfaces(&Interfaces { subnets, groups, public, doubt: None });
+    r.mapping.properties.silence_others();
+    r.put_interfaces(&Interfaces { subnets, groups, public, ipv6, doubt: None });
     r.finish()
 }
 
@@ -456,19 +461,42 @@ fn launch_data(r: &mut Resource<'_>) -> BTreeMap<String, Val> {
     }
 }
 
-/// Groups and public address of what is launched.
-pub(super) fn launched(
-    r: &mut Resource<'_>,
-    data: &BTreeMap<String, Val>,
-) -> (Option<Vec<String>>, Option<bool>) {
-    if matches!(data.get("NetworkInterfaces"), Some(Val::List(items)) if items.len() > 1) {
+/// The launch templates that types of instances have instead of the policy's own.
+fn overrides(r: &mut Resource<'_>) -> Vec<BTreeMap<String, Val>> {
+    let policy = r.evaluator.property(r.stack, r.logical, "MixedInstancesPolicy");
+    let policy = policy.map_or(Val::Null, |policy| r.evaluator.finished(policy));
+    let Some(template) = policy.get("LaunchTemplate") else { return Vec::new() };
+    let all =
+        template.items_of("Overrides").iter().filter_map(|item| item.get("LaunchTemplateSpecification"));
+    let specifications: Vec<_> = all.cloned().collect();
+    let mut found = Vec::new();
+    for specification in specifications {
+        match specification {
+            Val::Map(map) => found.push(template_or_doubt(r, &map)),
+            _ => r.mapping.doubt("a launch template of its overrides is not known"),
+        }
+    }
+    found
+}
+
+/// What of an instance that is launched matters to packets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Launched {
+    pub groups: Option<Vec<String>>,
+    pub public: Option<bool>,
+    /// How many IPv6 addresses it has.
+    pub ipv6: Option<i64>,
+}
+
+/// Groups and addresses of what is launched: those of its first interface.
+pub(super) fn launched(r: &mut Resource<'_>, data: &BTreeMap<String, Val>) -> Launched {
+    let interfaces = data.get("NetworkInterfaces").map_or(&[][..], Val::items);
+    if interfaces.len() > 1 {
         r.mapping.note(NoteKind::Omitted, "further interfaces of what it launches are not in the topology");
     }
-    let first = match data.get("NetworkInterfaces") {
-        Some(Val::List(items)) => match items.first() {
-            Some(Val::Map(map)) => Some(map),
-            _ => None,
-        },
+    let is_first = |interface: &&Val| interface.text_of("DeviceIndex").as_deref() == Some("0");
+    let first = match interfaces.iter().find(is_first).or_else(|| interfaces.first()) {
+        Some(Val::Map(map)) => Some(map),
         _ => None,
     };
     let empty = BTreeMap::new();
@@ -509,5 +537,13 @@ pub(super) fn launched(
         }
         _ => None,
     };
-    (groups, public)
+    let ipv6 = match first.get("Ipv6AddressCount").or_else(|| data.get("Ipv6AddressCount")) {
+        Some(Val::Unknown(unknown)) => {
+            r.mapping.matters("Ipv6AddressCount", unknown);
+            None
+        }
+        Some(count) => count.text().and_then(|count| count.trim().parse().ok()).filter(|count| *count > 0),
+        None => None,
+    };
+    Launched { groups, public, ipv6 }
 }

@@ -136,6 +136,6 @@ pub(super) fn classic(mut r: Resource<'_>) -> Result<(), String> {
     r.mapping.note(NoteKind::Unknown, doubt.clone());
     r.tags();
     r.mapping.properties.silence();
-    r.put_interfaces(&Interfaces { subnets, groups, public, doubt: Some(doubt) });
+    r.put_interfaces(&Interfaces { subnets, groups, public, ipv6: None, doubt: Some(doubt) });
     r.finish()
 }

@@ -13,6 +13,7 @@ use super::token::Token;
 use crate::mapping::Mapping;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
+use crate::services::{self, Service};
 use crate::val::{Named, Unknown, Val};
 
 /// One resource of a template.
@@ -31,6 +32,8 @@ pub(super) struct Interfaces {
     pub subnets: Vec<String>,
     pub groups: Option<Vec<String>>,
     pub public: Option<bool>,
+    /// How many IPv6 addresses each has.
+    pub ipv6: Option<i64>,
     /// What of them is not modelled.
     pub doubt: Option<String>,
 }
@@ -100,6 +103,11 @@ impl<'r> Resource<'r> {
         Some(self.evaluator.finished(value))
     }
 
+    /// What AWS does with the interfaces of the resource's service.
+    pub(super) fn of_aws(&self) -> Service {
+        services::of(&self.mapping.of_type)
+    }
+
     /// The VPC of a subnet of the templates.
     pub(super) fn vpc_of_subnet(&self, subnet: &str) -> Option<String> {
         let place = self.evaluator.place_of(subnet)?;
@@ -150,6 +158,16 @@ impl<'r> Resource<'r> {
     /// Puts one interface into each subnet, as instances `Name[0]`, `Name[1]`, …
     pub(super) fn put_interfaces(&mut self, interfaces: &Interfaces) {
         let name = self.mapping.name.clone();
+        let service = self.of_aws();
+        if service.in_some && interfaces.subnets.len() > 1 {
+            self.mapping.note(
+                NoteKind::Approximated,
+                "it stands in every subnet that it may be in; on AWS it is in some of them at a time",
+            );
+        }
+        if let Some(note) = service.note {
+            self.mapping.note(NoteKind::Approximated, note);
+        }
         for (position, subnet) in interfaces.subnets.iter().enumerate() {
             self.put_interface(&format!("{name}[{position}]"), subnet, interfaces);
         }
@@ -164,6 +182,9 @@ impl<'r> Resource<'r> {
         }
         if let Some(public) = interfaces.public {
             attributes.insert("associate_public_ip_address".to_owned(), json!(public));
+        }
+        if let Some(count) = interfaces.ipv6 {
+            attributes.insert("ipv6_address_count".to_owned(), json!(count));
         }
         if let Some(tags) = self.mapping.attributes.get("tags") {
             attributes.insert("tags".to_owned(), tags.clone());

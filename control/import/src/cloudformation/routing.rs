@@ -102,7 +102,9 @@ pub(super) fn route(mut r: Resource<'_>) -> Result<(), String> {
         }
     }
     let m = &mut r.mapping;
-    if doubts.is_empty() {
+    if m.uncertain.is_some() {
+        // Everything that the table decides is doubted for it.
+    } else if doubts.is_empty() {
         m.estate.push("route_tables", &table, "routes", Value::Object(route), &m.by);
     } else {
         for (theirs, unknown) in &doubts {
@@ -184,14 +186,8 @@ pub(super) fn nat_gateway(mut r: Resource<'_>) -> Result<(), String> {
 
 pub(super) fn eip(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
-    m.properties.silent(&[
-        "Domain",
-        "PublicIpv4Pool",
-        "NetworkBorderGroup",
-        "TransferAddress",
-        "Address",
-        "IpamPoolId",
-    ]);
+    m.properties.silent(&["Domain", "PublicIpv4Pool", "NetworkBorderGroup", "TransferAddress", "IpamPoolId"]);
+    m.assignable("Address", "public_ip");
     m.reference("InstanceId", "instance", "instances");
     r.home();
     r.tags();

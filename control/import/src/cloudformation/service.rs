@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::resource::{Interfaces, Resource};
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
+use crate::services::Public;
 use crate::val::Val;
 
 /// A service whose resource names its subnets.
@@ -18,10 +19,6 @@ struct Service {
     groups: &'static [&'static str],
     /// Where it is said that there is a public address, and in which word.
     public: Option<(&'static [&'static str], &'static str)>,
-    /// Whether these are instances, which have public addresses where their subnet says so; others never do.
-    are_instances: bool,
-    /// What of its interfaces is not modelled: groups of the service's own.
-    doubt: &'static str,
 }
 
 const fn service(
@@ -29,18 +26,12 @@ const fn service(
     subnets: &'static [&'static str],
     groups: &'static [&'static str],
 ) -> Service {
-    Service { of_type, subnets, groups, public: None, are_instances: false, doubt: "" }
+    Service { of_type, subnets, groups, public: None }
 }
 
-const fn instances(
-    of_type: &'static str,
-    subnets: &'static [&'static str],
-    groups: &'static [&'static str],
-) -> Service {
-    Service { of_type, subnets, groups, public: None, are_instances: true, doubt: "" }
-}
-
-const OWN_GROUP: &str = "the service makes a security group of its own for it";
+/// What speaks of networks and changes nothing here: the VPC of the subnets, addresses that names stand for, and health
+/// checks' grace.
+const SILENT: &[&str] = &["VpcId", "IdentityProviderDetails", "AppNetworkAccessType", "DirectInternetAccess"];
 
 const SERVICES: &[Service] = &[
     service("AWS::Lambda::Function", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"]),
@@ -67,15 +58,21 @@ const SERVICES: &[Service] = &[
         &["VPCOptions", "SecurityGroupIds"],
     ),
     service("AWS::Elasticsearch::Domain", &["VPCOptions", "SubnetIds"], &["VPCOptions", "SecurityGroupIds"]),
-    service(
-        "AWS::MSK::Cluster",
-        &["BrokerNodeGroupInfo", "ClientSubnets"],
-        &["BrokerNodeGroupInfo", "SecurityGroups"],
-    ),
+    Service {
+        public: Some((
+            &["BrokerNodeGroupInfo", "ConnectivityInfo", "PublicAccess", "Type"],
+            "SERVICE_PROVIDED_EIPS",
+        )),
+        ..service(
+            "AWS::MSK::Cluster",
+            &["BrokerNodeGroupInfo", "ClientSubnets"],
+            &["BrokerNodeGroupInfo", "SecurityGroups"],
+        )
+    },
     service("AWS::MSK::ServerlessCluster", &["VpcConfigs", "SubnetIds"], &["VpcConfigs", "SecurityGroups"]),
     service("AWS::CodeBuild::Project", &["VpcConfig", "Subnets"], &["VpcConfig", "SecurityGroupIds"]),
     service("AWS::CodeBuild::Fleet", &["FleetVpcConfig", "Subnets"], &["FleetVpcConfig", "SecurityGroupIds"]),
-    instances(
+    service(
         "AWS::Batch::ComputeEnvironment",
         &["ComputeResources", "Subnets"],
         &["ComputeResources", "SecurityGroupIds"],
@@ -86,7 +83,10 @@ const SERVICES: &[Service] = &[
         &["ConnectionInput", "PhysicalConnectionRequirements", "SubnetId"],
         &["ConnectionInput", "PhysicalConnectionRequirements", "SecurityGroupIdList"],
     ),
-    service("AWS::AmazonMQ::Broker", &["SubnetIds"], &["SecurityGroups"]),
+    Service {
+        public: Some((&["PubliclyAccessible"], "true")),
+        ..service("AWS::AmazonMQ::Broker", &["SubnetIds"], &["SecurityGroups"])
+    },
     service("AWS::FSx::FileSystem", &["SubnetIds"], &["SecurityGroupIds"]),
     service("AWS::SageMaker::NotebookInstance", &["SubnetId"], &["SecurityGroupIds"]),
     service("AWS::SageMaker::Model", &["VpcConfig", "Subnets"], &["VpcConfig", "SecurityGroupIds"]),
@@ -98,8 +98,18 @@ const SERVICES: &[Service] = &[
     ),
     service("AWS::AppRunner::VpcConnector", &["Subnets"], &["SecurityGroups"]),
     service("AWS::Synthetics::Canary", &["VPCConfig", "SubnetIds"], &["VPCConfig", "SecurityGroupIds"]),
-    service("AWS::AppStream::Fleet", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"]),
-    service("AWS::AppStream::ImageBuilder", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"]),
+    Service {
+        public: Some((&["EnableDefaultInternetAccess"], "true")),
+        ..service("AWS::AppStream::Fleet", &["VpcConfig", "SubnetIds"], &["VpcConfig", "SecurityGroupIds"])
+    },
+    Service {
+        public: Some((&["EnableDefaultInternetAccess"], "true")),
+        ..service(
+            "AWS::AppStream::ImageBuilder",
+            &["VpcConfig", "SubnetIds"],
+            &["VpcConfig", "SecurityGroupIds"],
+        )
+    },
     service("AWS::ApiGatewayV2::VpcLink", &["SubnetIds"], &["SecurityGroupIds"]),
     service(
         "AWS::Transfer::Server",
@@ -108,36 +118,24 @@ const SERVICES: &[Service] = &[
     ),
     service("AWS::NeptuneGraph::PrivateGraphEndpoint", &["SubnetIds"], &["SecurityGroupIds"]),
     service("AWS::EC2::InstanceConnectEndpoint", &["SubnetId"], &["SecurityGroupIds"]),
-    instances("AWS::ImageBuilder::InfrastructureConfiguration", &["SubnetId"], &["SecurityGroupIds"]),
+    service("AWS::ImageBuilder::InfrastructureConfiguration", &["SubnetId"], &["SecurityGroupIds"]),
     service("AWS::VpcLattice::ResourceGateway", &["SubnetIds"], &["SecurityGroupIds"]),
     service(
         "AWS::KinesisFirehose::DeliveryStream",
         &["AmazonopensearchserviceDestinationConfiguration", "VpcConfiguration", "SubnetIds"],
         &["AmazonopensearchserviceDestinationConfiguration", "VpcConfiguration", "SecurityGroupIds"],
     ),
-    Service {
-        doubt: OWN_GROUP,
-        ..service("AWS::DirectoryService::MicrosoftAD", &["VpcSettings", "SubnetIds"], &["-"])
-    },
-    Service {
-        doubt: OWN_GROUP,
-        ..service("AWS::DirectoryService::SimpleAD", &["VpcSettings", "SubnetIds"], &["-"])
-    },
-    Service { doubt: OWN_GROUP, ..instances("AWS::Cloud9::EnvironmentEC2", &["SubnetId"], &["-"]) },
-    Service { doubt: OWN_GROUP, ..service("AWS::CloudHSM::Cluster", &["SubnetIds"], &["-"]) },
-    Service { doubt: OWN_GROUP, ..service("AWS::CloudHSMV2::Cluster", &["SubnetIds"], &["-"]) },
-    Service {
-        doubt: "EMR makes the rules of its groups itself",
-        ..instances(
-            "AWS::EMR::Cluster",
-            &["Instances", "Ec2SubnetId"],
-            &["Instances", "EmrManagedMasterSecurityGroup"],
-        )
-    },
-    Service {
-        doubt: "EMR makes the rules of its groups itself",
-        ..service("AWS::EMR::Studio", &["SubnetIds"], &["EngineSecurityGroupId"])
-    },
+    service("AWS::DirectoryService::MicrosoftAD", &["VpcSettings", "SubnetIds"], &["-"]),
+    service("AWS::DirectoryService::SimpleAD", &["VpcSettings", "SubnetIds"], &["-"]),
+    service("AWS::Cloud9::EnvironmentEC2", &["SubnetId"], &["-"]),
+    service("AWS::CloudHSM::Cluster", &["SubnetIds"], &["-"]),
+    service("AWS::CloudHSMV2::Cluster", &["SubnetIds"], &["-"]),
+    service(
+        "AWS::EMR::Cluster",
+        &["Instances", "Ec2SubnetId"],
+        &["Instances", "EmrManagedMasterSecurityGroup"],
+    ),
+    service("AWS::EMR::Studio", &["SubnetIds"], &["EngineSecurityGroupId"]),
     service(
         "AWS::EMRServerless::Application",
         &["NetworkConfiguration", "SubnetIds"],
@@ -180,29 +178,65 @@ pub(super) fn map(mut r: Resource<'_>) -> Result<(), String> {
             None
         }
     };
-    let public = service.public.map(|(path, word)| {
+    let public = public(&mut r, service);
+    let doubt = r.of_aws().doubt.map(str::to_owned);
+    if let Some(doubt) = &doubt {
+        r.mapping.note(NoteKind::Unknown, doubt.clone());
+    }
+    let mut interfaces = Interfaces { subnets, groups, public, ipv6: None, doubt };
+    if r.mapping.of_type == "AWS::Batch::ComputeEnvironment" {
+        of_template(&mut r, &mut interfaces);
+    }
+    if let Given::Known(addresses) = r.names_at(&["EndpointDetails", "AddressAllocationIds"], "eips", 1) {
+        // One for each subnet, in their order.
+        let name = r.mapping.name.clone();
+        for (position, address) in addresses.iter().enumerate().take(interfaces.subnets.len()) {
+            let holder = json!(format!("{name}[{position}]"));
+            r.mapping.estate.set("eips", address, "instance", holder, &r.mapping.by);
+        }
+    }
+    r.tags();
+    r.mapping.properties.silent(SILENT);
+    r.mapping.properties.silence_others();
+    r.put_interfaces(&interfaces);
+    r.finish()
+}
+
+/// Whether the interfaces have public addresses: what the resource says, else what AWS does.
+fn public(r: &mut Resource<'_>, service: &Service) -> Option<bool> {
+    let said = service.public.and_then(|(path, word)| {
         let mut found = path.first().and_then(|first| r.mapping.properties.take(first));
         for key in path.iter().skip(1) {
             found = match found {
                 Some(Val::Map(map)) => map.get(*key),
-                other => other,
+                unknown @ Some(Val::Unknown(_)) => unknown,
+                _ => None,
             };
         }
         if let Some(Val::Unknown(unknown)) = found {
             let unknown = unknown.clone();
-            r.mapping.matters("AssignPublicIp", &unknown);
+            r.mapping.matters(path.last().copied().unwrap_or_default(), &unknown);
         }
-        found.and_then(Val::text).as_deref() == Some(word)
+        found.and_then(Val::text).map(|text| text == word)
     });
-    let public = public.or((!service.are_instances).then_some(false));
-    let doubt = Some(service.doubt).filter(|doubt| !doubt.is_empty()).map(str::to_owned);
-    if let Some(doubt) = &doubt {
-        r.mapping.note(NoteKind::Unknown, doubt.clone());
+    match (said, r.of_aws().public) {
+        (Some(said), _) => Some(said),
+        (None, Public::LikeInstances) => None,
+        (None, Public::Said { otherwise }) => Some(otherwise),
+        (None, Public::Never | Public::SaidOrByGateway) => Some(false),
     }
-    r.tags();
-    r.mapping.properties.silence();
-    r.put_interfaces(&Interfaces { subnets, groups, public, doubt });
-    r.finish()
+}
+
+/// Instances that Batch launches of a template have its groups, where the environment names none.
+fn of_template(r: &mut Resource<'_>, interfaces: &mut Interfaces) {
+    let Some(Val::Map(resources)) = r.mapping.properties.take("ComputeResources") else { return };
+    let Some(Val::Map(specification)) = resources.get("LaunchTemplate") else { return };
+    let data = super::host::template_or_doubt(r, specification);
+    let launched = super::host::launched(r, &data);
+    let named = interfaces.groups.take().filter(|groups| !groups.is_empty());
+    interfaces.groups = named.or(launched.groups);
+    interfaces.public = interfaces.public.or(launched.public);
+    interfaces.ipv6 = launched.ipv6;
 }
 
 /// A mount target of a file system: one interface.
@@ -228,7 +262,7 @@ pub(super) fn resolver_endpoint(mut r: Resource<'_>) -> Result<(), String> {
         return Err("its addresses are not known".to_owned());
     };
     r.tags();
-    r.mapping.properties.silence();
+    r.mapping.properties.silence_others();
     for (position, mut address) in addresses.into_iter().enumerate() {
         let subnet = r.mapping.referred_in(&mut address, "SubnetId", "subnets", None);
         let Given::Known(subnet) = subnet else { continue };
@@ -270,8 +304,15 @@ pub(super) fn eks_cluster(mut r: Resource<'_>) -> Result<(), String> {
         NoteKind::Approximated,
         "EKS makes the cluster's security group: everything from its members, and everything out",
     );
-    r.mapping.properties.silence();
-    r.put_interfaces(&Interfaces { subnets, groups: Some(groups), public: Some(false), doubt: None });
+    r.mapping.properties.silent(&["KubernetesNetworkConfig", "RemoteNetworkConfig"]);
+    r.mapping.properties.silence_others();
+    r.put_interfaces(&Interfaces {
+        subnets,
+        groups: Some(groups),
+        public: Some(false),
+        ipv6: None,
+        doubt: None,
+    });
     r.finish()
 }
 
@@ -291,8 +332,8 @@ pub(super) fn eks_nodes(mut r: Resource<'_>) -> Result<(), String> {
         Some(Val::Map(specification)) => super::host::template_or_doubt(&mut r, specification),
         _ => std::collections::BTreeMap::new(),
     };
-    let (groups, public) = super::host::launched(&mut r, &data);
-    let public = if r.mapping.of_type == "AWS::EKS::FargateProfile" { Some(false) } else { public };
+    let super::host::Launched { groups, public, ipv6 } = super::host::launched(&mut r, &data);
+    let public = if r.of_aws().public == Public::Never { Some(false) } else { public };
     let mut doubt = None;
     let groups = groups.or_else(|| match r.mapping.properties.take("ClusterName") {
         Some(Val::Name(named)) if named.of_type == "AWS::EKS::Cluster" => {
@@ -317,8 +358,8 @@ pub(super) fn eks_nodes(mut r: Resource<'_>) -> Result<(), String> {
         doubt = Some(why.to_owned());
     }
     r.tags();
-    r.mapping.properties.silence();
-    r.put_interfaces(&Interfaces { subnets, groups, public, doubt });
+    r.mapping.properties.silence_others();
+    r.put_interfaces(&Interfaces { subnets, groups, public, ipv6, doubt });
     r.finish()
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Template {
     pub conditions: Map<String, Value>,
     pub resources: Map<String, Value>,
     pub outputs: Map<String, Value>,
+    /// Transforms that may make anything of it.
+    pub macros: Vec<String>,
 }
 
 /// A template with what it is given.
@@ -51,6 +53,8 @@ pub(super) struct Stack {
     pub parent: Option<(usize, String)>,
     /// What is to be said of the template as a whole.
     pub notes: Vec<Note>,
+    /// Why it cannot be read as it is written.
+    pub problem: Option<String>,
     depth: usize,
 }
 
@@ -74,7 +78,9 @@ impl Template {
                 Note::new(NoteKind::Approximated, format!("the key {key} appears twice; the last counts"))
             })
             .collect();
-        notes.extend(transforms(top.get("Transform")));
+        let names = transforms(top.get("Transform"));
+        let macros = names.iter().filter(|name| !is_known(name)).cloned().collect();
+        notes.extend(names.iter().map(|name| of_transform(name)));
         let mut section = |name: &str| match top.remove(name) {
             None | Some(Value::Null) => Ok(Map::new()),
             Some(Value::Object(map)) => Ok(map),
@@ -86,13 +92,14 @@ impl Template {
             conditions: section("Conditions")?,
             resources: section("Resources")?,
             outputs: section("Outputs")?,
+            macros,
         };
         Ok((template, notes))
     }
 }
 
-/// A note for each transform: those of AWS whose resources this reader knows itself, and macros, which may do anything.
-fn transforms(written: Option<&Value>) -> Vec<Note> {
+/// The names of a template's transforms.
+fn transforms(written: Option<&Value>) -> Vec<String> {
     let names = match written {
         None | Some(Value::Null) => return Vec::new(),
         Some(Value::Array(names)) => names.clone(),
@@ -102,30 +109,48 @@ fn transforms(written: Option<&Value>) -> Vec<Note> {
         Value::String(name) => name.clone(),
         other => other.get("Name").and_then(Value::as_str).unwrap_or("?").to_owned(),
     };
-    names
-        .iter()
-        .map(name)
-        .map(|name| match name.as_str() {
-            "AWS::LanguageExtensions" => {
-                Note::new(NoteKind::Approximated, "Transform AWS::LanguageExtensions: done by the importer")
-            }
-            name if name.starts_with("AWS::Serverless") => Note::new(
-                NoteKind::Approximated,
-                format!("Transform {name}: its functions and applications are read; what else it makes changes no packet"),
+    names.iter().map(name).collect()
+}
+
+/// Whether a transform is one of AWS's that change nothing that stands in the template about networks.
+fn is_known(name: &str) -> bool {
+    const KNOWN: [&str; 5] = [
+        "AWS::LanguageExtensions",
+        "AWS::Serverless",
+        "AWS::CodeDeployBlueGreen",
+        "AWS::ServiceCatalog",
+        "AWS::SecretsManager-",
+    ];
+    KNOWN.iter().any(|known| name.starts_with(known))
+}
+
+/// What is to be said of a transform: of those of AWS whose resources this reader knows itself, and of macros, which may
+/// do anything.
+fn of_transform(name: &str) -> Note {
+    match name {
+        "AWS::LanguageExtensions" => {
+            Note::new(NoteKind::Approximated, "Transform AWS::LanguageExtensions: done by the importer")
+        }
+        _ if name.starts_with("AWS::Serverless") => Note::new(
+            NoteKind::Approximated,
+            format!(
+                "Transform {name}: its functions and applications are read; what else it makes changes no packet"
             ),
-            name if name.starts_with("AWS::CodeDeployBlueGreen") || name.starts_with("AWS::ServiceCatalog") => {
-                Note::new(NoteKind::Approximated, format!("Transform {name}: changes no packet"))
-            }
-            "AWS::SecretsManager-2020-07-23" | "AWS::SecretsManager-2024-09-16" => Note::new(
-                NoteKind::Omitted,
-                format!("Transform {name}: the rotation functions it makes are not in the topology"),
+        ),
+        _ if name.starts_with("AWS::SecretsManager-") => Note::new(
+            NoteKind::Omitted,
+            format!("Transform {name}: the rotation functions it makes are not in the topology"),
+        ),
+        _ if is_known(name) => {
+            Note::new(NoteKind::Approximated, format!("Transform {name}: changes no packet"))
+        }
+        _ => Note::new(
+            NoteKind::Omitted,
+            format!(
+                "Transform {name}: a macro may change any resource, and cannot be run here: all are doubted"
             ),
-            name => Note::new(
-                NoteKind::Omitted,
-                format!("Transform {name}: a macro may change any resource, and cannot be run here"),
-            ),
-        })
-        .collect()
+        ),
+    }
 }
 
 impl Stack {
@@ -144,6 +169,7 @@ impl Stack {
             nested: BTreeMap::new(),
             parent: None,
             notes,
+            problem: None,
             depth: 0,
         }
     }
@@ -156,6 +182,15 @@ impl Stack {
     /// The type of a resource.
     pub(super) fn type_of(&self, logical: &str) -> Option<&str> {
         self.template.resources.get(logical)?.get("Type")?.as_str()
+    }
+
+    /// That the template has nothing of this name, and what has one like it.
+    pub(super) fn has_no(&self, name: &str) -> String {
+        let names = self.template.resources.keys().chain(self.template.parameters.keys());
+        match vpclab_model::nearest(name, names.map(String::as_str)) {
+            Some(meant) => format!("the template has no {name}, did you mean {meant}?"),
+            None => format!("the template has no {name}"),
+        }
     }
 
     /// An attribute of a resource, as written.
@@ -190,6 +225,7 @@ impl Stack {
             nested: BTreeMap::new(),
             parent: Some((parent, logical.to_owned())),
             notes,
+            problem: None,
             depth: outer.depth + 1,
         })
     }
@@ -197,13 +233,17 @@ impl Stack {
 
 /// The given stacks with all that are nested in them.
 pub(super) fn with_nested(mut stacks: Vec<Stack>) -> Vec<Stack> {
+    let root = shared_folder(&stacks);
     let mut next = 0;
     while next < stacks.len() {
         let evaluator = Evaluator::new(&stacks);
         let expanded = foreach::expanded(&evaluator, next);
-        let found = nested_templates(&evaluator, next);
+        let found = nested_templates(&evaluator, next, &root);
         if let Some(stack) = stacks.get_mut(next) {
-            stack.template = expanded;
+            match expanded {
+                Ok(template) => stack.template = template,
+                Err(problem) => stack.problem = Some(problem),
+            }
         }
         for (logical, path) in found {
             let made = path.and_then(|path| Stack::inside(next, &stacks, &logical, path));
@@ -220,8 +260,27 @@ pub(super) fn with_nested(mut stacks: Vec<Stack>) -> Vec<Stack> {
     stacks
 }
 
+/// The folder that all given templates are in: what they name is read from there only.
+fn shared_folder(stacks: &[Stack]) -> PathBuf {
+    let folder = |stack: &Stack| {
+        let folder = stack.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+    };
+    let mut folders = stacks.iter().map(folder);
+    let Some(mut shared) = folders.next() else { return PathBuf::new() };
+    for folder in folders {
+        while !folder.starts_with(&shared) && shared.pop() {}
+    }
+    shared
+}
+
 /// The template of each nested stack that is made, or why it is not found.
-fn nested_templates(evaluator: &Evaluator<'_>, stack: usize) -> BTreeMap<String, Result<PathBuf, String>> {
+fn nested_templates(
+    evaluator: &Evaluator<'_>,
+    stack: usize,
+    root: &Path,
+) -> BTreeMap<String, Result<PathBuf, String>> {
     let Some(own) = evaluator.stack(stack) else { return BTreeMap::new() };
     let mut found = BTreeMap::new();
     for (logical, resource) in &own.template.resources {
@@ -237,15 +296,16 @@ fn nested_templates(evaluator: &Evaluator<'_>, stack: usize) -> BTreeMap<String,
         let path = match url {
             None => Err(format!("it has no {location}")),
             Some(None) => Err(format!("{location} names an application of a repository")),
-            Some(Some(url)) => beside(&own.path, &url),
+            Some(Some(url)) => beside(&own.path, &url, root),
         };
         found.insert(logical.clone(), path);
     }
     found
 }
 
-/// The file that a URL or path names, or ends with, beside the template `of`.
-fn beside(of: &Path, url: &str) -> Result<PathBuf, String> {
+/// The file that a URL or path names, or ends with, beside the template `of`. None outside `root` is read, wherever links
+/// and `..` lead: a template may be a stranger's.
+fn beside(of: &Path, url: &str, root: &Path) -> Result<PathBuf, String> {
     let directory = of.parent().unwrap_or(Path::new(""));
     let shown: String = pieces(url)
         .into_iter()
@@ -257,16 +317,24 @@ fn beside(of: &Path, url: &str) -> Result<PathBuf, String> {
         })
         .collect();
     let url = shown.split(['?', '#']).next().unwrap_or_default();
-    if !url.contains("://") {
+    let is_inside = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(root));
+    if !url.contains("://") && !url.is_empty() {
         let path = directory.join(url);
-        if !url.is_empty() && path.is_file() && path != of {
+        let is_outside = Path::new(url).is_absolute() || url.split('/').any(|part| part == "..");
+        if is_inside(&path) && path.is_file() && path != of {
             return Ok(path);
+        }
+        if is_outside && !is_inside(&path) {
+            return Err(format!(
+                "its template {shown} is not below {}, the folder of the templates that are given: give one above it, too",
+                root.display()
+            ));
         }
     }
     let segments: Vec<_> = url.split('/').filter(|segment| !matches!(*segment, "" | "." | "..")).collect();
     for from in 0..segments.len() {
         let path = segments.iter().skip(from).fold(directory.to_owned(), |path, segment| path.join(segment));
-        if path.is_file() && path != of {
+        if path.is_file() && path != of && is_inside(&path) {
             return Ok(path);
         }
     }

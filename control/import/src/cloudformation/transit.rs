@@ -1,20 +1,25 @@
 //! How do transit gateways become a topology's?
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, json};
 
 use super::resource::Resource;
 use super::token::Token;
 use super::vpc::owner;
+use crate::mapping::Mapping;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
 
 pub(super) fn gateway(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
-    m.properties.silent(&[
-        "AssociationDefaultRouteTableId",
-        "PropagationDefaultRouteTableId",
-        "EncryptionSupport",
-    ]);
+    m.properties.silent(&["EncryptionSupport"]);
+    for table in ["AssociationDefaultRouteTableId", "PropagationDefaultRouteTableId"] {
+        if m.properties.take(table).is_some_and(|table| !table.is_empty()) {
+            // Which attachments join it depends on when they were made.
+            m.doubt(format!("{table} makes another table the default one"));
+        }
+    }
     m.number("AmazonSideAsn", "amazon_side_asn");
     for (theirs, ours) in [
         ("AutoAcceptSharedAttachments", "auto_accept_shared_attachments"),
@@ -40,8 +45,7 @@ pub(super) fn vpc_attachment(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
     m.reference("TransitGatewayId", "transit_gateway", "transit_gateways");
     m.reference("VpcId", "vpc", "vpcs");
-    m.references("SubnetIds", "subnets", "subnets");
-    m.properties.silent(&["AddSubnetIds", "RemoveSubnetIds"]);
+    attached_subnets(m);
     match m.properties.map("Options") {
         Given::Known(mut options) => {
             for (theirs, ours) in [
@@ -61,6 +65,24 @@ pub(super) fn vpc_attachment(mut r: Resource<'_>) -> Result<(), String> {
     r.tags();
     r.mapping.put("transit_gateway_vpc_attachments");
     r.finish()
+}
+
+/// `SubnetIds` with those of `AddSubnetIds` and without those of `RemoveSubnetIds`, which change it later.
+fn attached_subnets(m: &mut Mapping<'_>) {
+    let mut subnets = Vec::new();
+    for (key, adds) in [("SubnetIds", true), ("AddSubnetIds", true), ("RemoveSubnetIds", false)] {
+        match m.names_of(key, "subnets", if key == "SubnetIds" { 2 } else { 1 }) {
+            Given::Known(names) if adds => subnets.extend(names),
+            Given::Known(names) => subnets.retain(|subnet| !names.contains(subnet)),
+            Given::Absent => {}
+            Given::Unknown(unknown) => m.matters(key, &unknown),
+        }
+    }
+    let mut seen = BTreeSet::new();
+    subnets.retain(|subnet| seen.insert(subnet.clone()));
+    if !subnets.is_empty() {
+        m.write("subnets", subnets);
+    }
 }
 
 pub(super) fn peering_attachment(mut r: Resource<'_>) -> Result<(), String> {

@@ -89,15 +89,16 @@ pub(super) fn subnet(mut r: Resource<'_>) -> Result<(), String> {
     let region = r.region();
     r.mapping.properties.silent(SILENT_SUBNET);
     r.vpc();
+    let pool = r.mapping.properties.take("Ipv6IpamPoolId").is_some_and(|pool| !pool.is_empty());
     block(&mut r, "a subnet");
     let m = &mut r.mapping;
     m.text("Ipv6CidrBlock", "ipv6_cidr_block");
+    if pool && !m.attributes.contains_key("ipv6_cidr_block") {
+        m.doubt("its IPv6 block comes from an IPAM pool");
+    }
     m.boolean("Ipv6Native", "ipv6_native");
     m.boolean("MapPublicIpOnLaunch", "map_public_ip_on_launch");
     m.boolean("AssignIpv6AddressOnCreation", "assign_ipv6_address_on_creation");
-    if m.properties.take("AvailabilityZoneId").is_some() {
-        m.note(NoteKind::Assigned, "AvailabilityZoneId names a zone by its id; the first zone is taken");
-    }
     match m.properties.text("AvailabilityZone") {
         Given::Unknown(unknown) => m.assigned("AvailabilityZone", &unknown),
         Given::Known(zone) if zone.trim().is_empty() => {}
@@ -107,9 +108,31 @@ pub(super) fn subnet(mut r: Resource<'_>) -> Result<(), String> {
         }
         given => m.copy("AvailabilityZone", "availability_zone", given),
     }
+    zone_by_id(&mut r);
     r.tags();
     r.mapping.put("subnets");
     r.finish()
+}
+
+/// `AvailabilityZoneId`: a zone that no other id has.
+fn zone_by_id(r: &mut Resource<'_>) {
+    let id = match r.mapping.properties.text("AvailabilityZoneId") {
+        Given::Known(id) => id.trim().to_owned(),
+        Given::Unknown(unknown) => unknown.missing.map(|missing| missing.name).unwrap_or_default(),
+        Given::Absent => return,
+    };
+    let Some(zone) = r.evaluator.zone_of_id(r.stack, r.logical, &id).filter(|_| !id.is_empty()) else {
+        return;
+    };
+    let m = &mut r.mapping;
+    m.note(
+        NoteKind::Assigned,
+        format!("which zone {id} is differs by account; {} is taken for it", zone.name),
+    );
+    m.write("availability_zone", zone.name);
+    if zone.is_ambiguous {
+        m.doubt(format!("whether {id} is a zone that other subnets of the VPC name is not known"));
+    }
 }
 
 pub(super) fn subnet_cidr_block(mut r: Resource<'_>) -> Result<(), String> {

@@ -16,6 +16,16 @@ pub(super) struct Collection {
     pub meaning: Meaning,
 }
 
+impl Collection {
+    /// Whether an id is a name that somebody chose, and another region or account may have it too.
+    pub(super) fn is_regional(&self) -> bool {
+        matches!(
+            self.key,
+            "LoadBalancerDescriptions" | "DBInstances" | "DomainStatusList" | "Functions" | "CacheClusters"
+        )
+    }
+}
+
 /// What a collection says about packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {

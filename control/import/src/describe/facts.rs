@@ -19,6 +19,8 @@ pub(super) struct Facts {
     pub of_gateway: BTreeMap<String, (&'static str, String)>,
     /// The name in the document of each prefix list.
     pub prefix_lists: BTreeMap<String, String>,
+    /// The name in the document of each load balancer and target group: an ARN has characters that no name has.
+    pub balancing: BTreeMap<String, String>,
 }
 
 /// The region and account of a resource.
@@ -43,9 +45,10 @@ impl Facts {
     pub(super) fn new(dump: Dump) -> Self {
         let homes = dump.all("Vpcs").map(|(id, vpc)| (id.clone(), home_of_vpc(&dump, id, vpc))).collect();
         let interfaces = interfaces(&dump);
-        let of_gateway = of_gateways(&dump, &interfaces);
+        let balancing = balancing(&dump);
+        let of_gateway = of_gateways(&dump, &interfaces, &balancing);
         let prefix_lists = prefix_lists(&dump);
-        Self { dump, homes, interfaces, of_gateway, prefix_lists }
+        Self { dump, homes, interfaces, of_gateway, prefix_lists, balancing }
     }
 
     /// The region and account of a resource that may say them, or else lies where it was found.
@@ -214,6 +217,7 @@ fn device_index(attachment: Option<&Val>) -> i64 {
 fn of_gateways(
     dump: &Dump,
     interfaces: &BTreeMap<String, Interface>,
+    balancing: &BTreeMap<String, String>,
 ) -> BTreeMap<String, (&'static str, String)> {
     let mut of = BTreeMap::new();
     for (id, item) in dump.all("NatGateways") {
@@ -229,7 +233,7 @@ fn of_gateways(
     for (id, interface) in interfaces {
         let description = interface.item.body.get("Description").and_then(Val::text).unwrap_or_default();
         if !of.contains_key(id)
-            && let Some(owner) = described_owner(dump, &description)
+            && let Some(owner) = described_owner(dump, &description, balancing)
         {
             of.insert(id.clone(), owner);
         }
@@ -238,11 +242,15 @@ fn of_gateways(
 }
 
 /// The gateway of the dump that an interface's description names.
-fn described_owner(dump: &Dump, description: &str) -> Option<(&'static str, String)> {
+fn described_owner(
+    dump: &Dump,
+    description: &str,
+    balancing: &BTreeMap<String, String>,
+) -> Option<(&'static str, String)> {
     if let Some(path) = description.strip_prefix("ELB ") {
         let is_named = |(arn, _): &(&String, &Item)| arn.ends_with(&format!("loadbalancer/{path}"));
         let found = dump.all("LoadBalancers").find(is_named);
-        return found.map(|(id, item)| ("load_balancers", super::services::load_balancer_name(id, item)));
+        return found.and_then(|(id, _)| Some(("load_balancers", balancing.get(id)?.clone())));
     }
     let word = |prefix: &str| {
         let at = description.find(prefix)?;
@@ -258,6 +266,35 @@ fn described_owner(dump: &Dump, description: &str) -> Option<(&'static str, Stri
         return Some(("vpc_endpoints", id));
     }
     has("TransitGatewayVpcAttachments", word("tgw-attach-")).map(|id| ("transit_gateway_vpc_attachments", id))
+}
+
+/// What load balancers and target groups are called: their names, with region and account where others have them too.
+fn balancing(dump: &Dump) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    for (collection, key) in [("LoadBalancers", "LoadBalancerName"), ("TargetGroups", "TargetGroupName")] {
+        let name =
+            |id: &str, item: &Item| item.body.get(key).and_then(Val::text).unwrap_or_else(|| name_in(id));
+        let all: Vec<(&String, String, Home)> =
+            dump.all(collection).map(|(id, item)| (id, name(id, item), home(item))).collect();
+        for (id, name, home) in &all {
+            let same = all.iter().filter(|(_, other, _)| other == name);
+            let here = same.clone().filter(|(_, _, other)| other.region == home.region).count();
+            let name = match (same.count(), here) {
+                (1, _) => name.clone(),
+                (_, 1) => format!("{}/{name}", home.region),
+                _ => format!("{}/{}/{name}", home.account, home.region),
+            };
+            names.insert((*id).clone(), name);
+        }
+    }
+    names
+}
+
+/// The last but one part of an ARN with a name and a number, which is the name.
+pub(super) fn name_in(arn: &str) -> String {
+    let parts: Vec<&str> = arn.split('/').collect();
+    let name = if parts.len() > 2 { parts.get(parts.len() - 2) } else { parts.last() };
+    name.map_or_else(|| arn.to_owned(), |name| (*name).to_owned())
 }
 
 fn prefix_lists(dump: &Dump) -> BTreeMap<String, String> {

@@ -98,19 +98,29 @@ fn entry(written: &mut Properties<'_>) -> Option<Map<String, Value>> {
     Some(entry)
 }
 
-/// Every VPC has a network ACL: what the one does that nobody listed is not known.
+/// Every subnet has a network ACL: what the one does that nobody listed is not known.
 fn unlisted_acls(facts: &Facts, estate: &mut Estate) {
     let of = |item: &Item| item.body.get("VpcId").and_then(Val::text);
     let with_acls: BTreeSet<String> =
         facts.dump.all("NetworkAcls").filter_map(|(_, item)| of(item)).collect();
-    for (id, item) in facts.dump.all("Vpcs").filter(|(id, _)| !with_acls.contains(*id)) {
-        let why = "its network ACLs are not in the dump: add `aws ec2 describe-network-acls`";
-        estate.put(
-            "network_acls",
-            &format!("{id}/default"),
-            object(json!({ "not_modelled": why })),
-            &item.by,
-        );
+    let associated: BTreeSet<String> = facts
+        .dump
+        .all("NetworkAcls")
+        .flat_map(|(_, item)| item.body.get("Associations").map_or(&[][..], Val::items))
+        .filter_map(|association| association.text_of("SubnetId"))
+        .collect();
+    let subnets = facts.dump.all("Subnets").filter(|(id, _)| !associated.contains(*id));
+    let with_others: BTreeSet<String> = subnets.filter_map(|(_, item)| of(item)).collect();
+    for (id, item) in facts.dump.all("Vpcs") {
+        let why = match (with_acls.contains(id), with_others.contains(id)) {
+            (false, _) => "its network ACLs are not in the dump: add `aws ec2 describe-network-acls`",
+            (true, true) => {
+                "the network ACL of a subnet is not in the dump: add all pages of `aws ec2 describe-network-acls`"
+            }
+            (true, false) => continue,
+        };
+        let unknown = object(json!({ "not_modelled": why }));
+        estate.put("network_acls", &format!("{id}/default"), unknown, &item.by);
     }
 }
 
@@ -265,31 +275,99 @@ fn has_peer_of(facts: &Facts, vpc: &str, owner: &str) -> bool {
     })
 }
 
-/// A rule that is listed by itself stands in its group's lists, too.
+/// A rule that is listed by itself stands in its group's lists, too. Where it does not, one of the two is not what there
+/// is.
 fn listed_rule(facts: &Facts, item: &Item, estate: &mut Estate) {
     let group = item.body.get("GroupId").and_then(Val::text).unwrap_or_default();
-    let held = facts.dump.get("SecurityGroups", &group).is_some();
-    let (fate, notes) = if held {
-        (Fate::Understood, Vec::new())
-    } else {
-        let text = format!("its group {group} is not in the dump: add `aws ec2 describe-security-groups`");
-        (Fate::LeftOut, vec![Note::new(NoteKind::Omitted, text)])
+    let held = facts.dump.get("SecurityGroups", &group);
+    let (fate, notes) = match held {
+        Some(held) if is_listed(held, item) => (Fate::Understood, Vec::new()),
+        Some(_) => {
+            let id = &item.by.address;
+            let why = format!(
+                "the rule {id} is listed by itself and not among the group's: they are of different times"
+            );
+            estate.doubt("security_groups", &group, why.clone(), &item.by);
+            (Fate::NotModelled, vec![Note::new(NoteKind::Unknown, why)])
+        }
+        None => {
+            let text =
+                format!("its group {group} is not in the dump: add `aws ec2 describe-security-groups`");
+            (Fate::LeftOut, vec![Note::new(NoteKind::Omitted, text)])
+        }
     };
-    let becomes = held.then(|| crate::estate::becomes(&("security_groups", group))).into_iter().collect();
+    let becomes = held.map(|_| crate::estate::becomes(&("security_groups", group))).into_iter().collect();
     let Address { source, address } = item.by.clone();
     let of_type = "security-group-rule".to_owned();
     estate.report(ReportedResource { source, address, of_type, fate, becomes, notes });
 }
 
-/// The groups of an interface.
-pub(super) fn groups(mapping: &mut Mapping<'_>, key: &str) -> Vec<String> {
+/// Whether a group's lists have the rule, with the same ports and the same other end.
+fn is_listed(group: &Item, rule: &Item) -> bool {
+    let text = |key: &str| rule.body.get(key).and_then(Val::text).filter(|text| !text.is_empty());
+    let list =
+        if text("IsEgress").as_deref() == Some("true") { "IpPermissionsEgress" } else { "IpPermissions" };
+    let referenced = rule.body.get("ReferencedGroupInfo").and_then(|info| info.text_of("GroupId"));
+    let ends = [
+        ("IpRanges", "CidrIp", text("CidrIpv4")),
+        ("Ipv6Ranges", "CidrIpv6", text("CidrIpv6")),
+        ("PrefixListIds", "PrefixListId", text("PrefixListId")),
+        ("UserIdGroupPairs", "GroupId", referenced),
+    ];
+    let protocol = |text: Option<String>| match text.as_deref() {
+        Some("6") => Some("tcp".to_owned()),
+        Some("17") => Some("udp".to_owned()),
+        Some("1") => Some("icmp".to_owned()),
+        Some("58") => Some("icmpv6".to_owned()),
+        _ => text,
+    };
+    let wanted = protocol(text("IpProtocol"));
+    let port = |port: Option<String>| port.filter(|port| port != "-1");
+    group.body.get(list).map_or(&[][..], Val::items).iter().any(|permission| {
+        let same_ports = ["FromPort", "ToPort"]
+            .iter()
+            .all(|key| port(permission.text_of(key)) == port(text(key)) || wanted.as_deref() == Some("-1"));
+        same_ports
+            && protocol(permission.text_of("IpProtocol")) == wanted
+            && ends.iter().all(|(list, key, end)| {
+                end.is_none() || permission.items_of(list).iter().any(|item| item.text_of(key) == *end)
+            })
+    })
+}
+
+/// The groups of an interface in a VPC, where that is known. A group of another VPC is none of it: two of the calls
+/// contradict one another.
+pub(super) fn groups(
+    facts: &Facts,
+    mapping: &mut Mapping<'_>,
+    key: &str,
+    vpc: Option<String>,
+) -> Vec<String> {
     let Some(items) = mapping.properties.take(key) else { return Vec::new() };
-    let by = mapping.by.clone();
     let id = |item: &Val| {
         item.text_of("GroupId").or_else(|| item.text_of("VpcSecurityGroupId")).or_else(|| item.text())
     };
     let ids: Vec<String> = items.items().iter().filter_map(id).collect();
-    let vpc = mapping.properties.take("VpcId").and_then(Val::text);
+    those_in_vpc(facts, mapping, ids, vpc)
+}
+
+/// The groups that an interface in the VPC can have.
+pub(super) fn those_in_vpc(
+    facts: &Facts,
+    mapping: &mut Mapping<'_>,
+    mut ids: Vec<String>,
+    vpc: Option<String>,
+) -> Vec<String> {
+    let by = mapping.by.clone();
+    let is_elsewhere = |id: &String| {
+        let of = facts.dump.get("SecurityGroups", id).and_then(|item| item.body.get("VpcId")?.text());
+        matches!((&vpc, of), (Some(vpc), Some(of)) if *vpc != of)
+    };
+    let elsewhere: Vec<String> = ids.iter().filter(|id| is_elsewhere(id)).cloned().collect();
+    for id in elsewhere {
+        mapping.doubt(format!("it has the group {id}, which is of another VPC in the dump"));
+        ids.retain(|other| *other != id);
+    }
     for id in &ids {
         mapping.estate.refer("security_groups", id, &by);
         if let Some(vpc) = &vpc {

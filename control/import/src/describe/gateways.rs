@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::describe::facts::{Facts, gone as gone_state};
 use crate::describe::filters::groups;
 use crate::describe::gather::{Item, account};
-use crate::describe::{begin, end, gone, object, refer, state_of};
+use crate::describe::{begin, end, gone, object, state_of};
 use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::report::NoteKind;
@@ -47,7 +47,7 @@ fn attached(facts: &Facts, id: &str, item: &Item, of_type: &str, kind: &'static 
         |attachment: &&Val| !matches!(attachment.text_of("State").as_deref(), Some("detached" | "detaching"));
     match attachments.filter(is_attached).find_map(|attachment| attachment.text_of("VpcId")) {
         Some(vpc) => {
-            let vpc = refer(mapping.estate, "vpcs", &vpc, &item.by);
+            let vpc = mapping.estate.refer("vpcs", &vpc, &item.by);
             mapping.write("vpc", vpc);
         }
         None if kind == "egress_only_internet_gateways" => return gone(mapping, "it is attached nowhere"),
@@ -176,7 +176,7 @@ fn peering(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     mapping.write("peer_vpc", peer.as_str());
     mapping.write("state", state);
     for (key, vpc) in [("RequesterVpcInfo", &vpc), ("AccepterVpcInfo", &peer)] {
-        refer(mapping.estate, "vpcs", vpc, &item.by);
+        mapping.estate.refer("vpcs", vpc, &item.by);
         far_vpc(mapping.estate, vpc, item.body.get(key), item);
     }
     end(mapping, "vpc_peering_connections", id, item, facts);
@@ -244,7 +244,8 @@ fn endpoint(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     } else {
         mapping.properties.silent(&["RouteTableIds"]);
         mapping.references("SubnetIds", "subnets", "subnets");
-        let groups = groups(&mut mapping, "Groups");
+        let vpc = item.body.get("VpcId").and_then(Val::text);
+        let groups = groups(facts, &mut mapping, "Groups", vpc);
         if !groups.is_empty() {
             mapping.write("security_groups", groups);
         }

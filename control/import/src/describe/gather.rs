@@ -35,6 +35,8 @@ pub(super) struct Dump {
     /// What each listing of an attachment says of its route table, by its id. A peering of two transit gateways has one at
     /// each end, and each end lists its own.
     associations: BTreeMap<String, Vec<Val>>,
+    /// The collections that go on where the dump ends, with the id that the answer is about where the call names one.
+    pub partial: std::collections::BTreeSet<(&'static str, Option<String>)>,
     /// Tags that are listed apart from what they are on, by its id.
     tags: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -66,6 +68,42 @@ impl Dump {
         self.associations.iter().flat_map(|(id, all)| all.iter().map(move |one| (id, one)))
     }
 
+    /// Whether more of a collection was to come than the dump has.
+    pub(super) fn is_partial(&self, collection: &'static str) -> bool {
+        self.partial.iter().any(|(key, _)| *key == collection)
+    }
+
+    /// Whether more was to come of the parts of the resource `about`, or of those of a resource that nobody names.
+    pub(super) fn is_partial_about(&self, collections: &[&str], about: &str) -> bool {
+        self.partial
+            .iter()
+            .any(|(key, of)| collections.contains(key) && of.as_deref().is_none_or(|of| of == about))
+    }
+
+    /// Gives what is known by a name its name: with its region, and its account, where another has the same.
+    fn settle_names(&mut self) {
+        for all in self.items.values_mut() {
+            let homes = |key: &str| -> Option<(String, String, String)> {
+                let mut parts = key.split(APART).map(str::to_owned);
+                Some((parts.next()?, parts.next()?, parts.next()?))
+            };
+            let of_names: Vec<_> = all.keys().filter_map(|key| homes(key)).collect();
+            for (name, region, account) in &of_names {
+                let same = of_names.iter().filter(|(other, ..)| other == name);
+                let regions = same.clone().filter(|(_, other, _)| other == region).count();
+                let id = match (same.count(), regions) {
+                    (1, _) => name.clone(),
+                    (_, 1) => format!("{region}/{name}"),
+                    _ => format!("{account}/{region}/{name}"),
+                };
+                if let Some(mut item) = all.remove(&regional(name, region, account)) {
+                    item.by.address.clone_from(&id);
+                    all.insert(id, item);
+                }
+            }
+        }
+    }
+
     /// Labels of a resource, wherever they were.
     pub(super) fn tags(&self, id: &str, item: &Item) -> BTreeMap<String, String> {
         let mut tags = self.tags.get(id).cloned().unwrap_or_default();
@@ -78,6 +116,13 @@ impl Dump {
         }
         tags
     }
+}
+
+/// What stands between the parts of a key until names are settled.
+const APART: char = '\u{0}';
+
+fn regional(name: &str, region: &str, account: &str) -> String {
+    format!("{name}{APART}{region}{APART}{account}")
 }
 
 /// Reads all files of all dumps.
@@ -96,6 +141,7 @@ pub(super) fn gather(sources: &[&Read], estate: &mut Estate) -> Result<Dump, Sou
         let problem = "there is nothing in it that `aws ec2 describe-*` prints, such as `Vpcs` or `Subnets`";
         return Err(SourceError::Unrecognised { path, problem: problem.to_owned() });
     }
+    dump.settle_names();
     Ok(dump)
 }
 
@@ -163,6 +209,13 @@ fn walk(dump: &mut Dump, at: &Position<'_>, key: &str, value: Val, estate: &mut 
                     at.learn(&word, true);
                 }
             }
+            let goes_on = ["NextToken", "nextToken", "NextMarker", "Marker"]
+                .iter()
+                .any(|key| matches!(map.get(*key), Some(Val::Text(token)) if !token.is_empty()))
+                || map.get("AdditionalRoutesAvailable") == Some(&Val::Bool(true));
+            if goes_on {
+                partial(dump, &at, &map, estate);
+            }
             // An answer about one resource only, such as `get-function`.
             if let Some(collection) = collections::of_single(key) {
                 return take(dump, &at, collection, vec![Val::Map(map)], estate);
@@ -172,6 +225,31 @@ fn walk(dump: &mut Dump, at: &Position<'_>, key: &str, value: Val, estate: &mut 
             }
         }
         _ => {}
+    }
+}
+
+/// Remembers which lists of an answer go on elsewhere, and notes it of the source.
+fn partial(dump: &mut Dump, at: &Position<'_>, map: &BTreeMap<String, Val>, estate: &mut Estate) {
+    let lists = map.iter().filter_map(|(key, value)| match value {
+        Val::List(items) => collections::of(key, items),
+        _ => None,
+    });
+    let keys: Vec<&'static str> = lists.map(|collection| collection.key).collect();
+    if keys.is_empty() {
+        return;
+    }
+    let text = format!(
+        "{}: AWS had more of {} than the dump has: read all pages (`aws` does without --no-paginate and --max-items)",
+        at.file,
+        keys.join(", ")
+    );
+    if let Some(source) = estate.report.sources.iter_mut().find(|source| source.name == at.source.name) {
+        source.notes.push(Note::new(NoteKind::Omitted, text));
+    }
+    for key in keys {
+        // Instances come inside reservations.
+        let key = if key == "Reservations" { "Instances" } else { key };
+        dump.partial.insert((key, at.about.clone()));
     }
 }
 
@@ -225,6 +303,7 @@ fn put(
         collection.ids.iter().find_map(|key| body.get(*key).and_then(Val::text)).filter(|id| !id.is_empty());
     // What has no id of its own is found by its place.
     let id = match id {
+        Some(id) if collection.is_regional() => regional(&id, &at.region, &at.account),
         Some(id) if collection.about.is_empty() => id,
         Some(id) => format!("{id}#{}", dump.items.get(collection.key).map_or(0, BTreeMap::len)),
         None => format!("{}#{}[{position}]", at.file, collection.key),

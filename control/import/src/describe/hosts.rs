@@ -4,11 +4,13 @@
 //! or attached to nothing. Those of gateways come with their gateways; one of a service is an end of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use serde_json::{Map, Value, json};
 
 use crate::describe::facts::{Facts, Interface, gone as gone_state, home};
-use crate::describe::filters::groups;
+use crate::describe::filters::{groups, those_in_vpc};
 use crate::describe::gather::Item;
 use crate::describe::{begin, end, gone, object, state_of};
 use crate::estate::Estate;
@@ -71,8 +73,12 @@ fn network_interface(facts: &Facts, id: &str, interface: &Interface, estate: &mu
     }
     let mut mapping = begin(item, "network-interface", id, estate);
     mapping.properties.silent(SILENT);
-    addresses(&mut mapping, item);
-    let groups = groups(&mut mapping, "Groups");
+    addresses(facts, &mut mapping, item);
+    let vpc = vpc_of(facts, item);
+    let mut groups = groups(facts, &mut mapping, "Groups", vpc);
+    if groups.is_empty() && !item.body.contains_key("Groups") && interface.device_index == 0 {
+        groups = groups_of_instance(facts, &mut mapping, interface);
+    }
     let ungrouped = groups.is_empty();
     if !ungrouped {
         mapping.write("security_groups", groups);
@@ -95,8 +101,11 @@ fn network_interface(facts: &Facts, id: &str, interface: &Interface, estate: &mu
         }
         return end(mapping, "instances", id, item, facts);
     }
-    if ungrouped && item.body.contains_key("Groups") {
-        mapping.doubt("it has no security group, which no interface of an instance can be without");
+    if ungrouped {
+        mapping.doubt(match item.body.contains_key("Groups") {
+            true => "it has no security group, which no interface of an instance can be without",
+            false => "its security groups are not in the dump",
+        });
     }
     for (position, (private, address)) in public.iter().enumerate() {
         let name = if position == 0 { format!("{id}-public") } else { format!("{id}-public-{position}") };
@@ -104,7 +113,9 @@ fn network_interface(facts: &Facts, id: &str, interface: &Interface, estate: &mu
         let mut eip = object(
             json!({ "public_ip": address, "network_interface": id, "region": home.region, "owner": home.account }),
         );
-        eip.extend(private.iter().map(|private| ("associate_with_private_ip".to_owned(), json!(private))));
+        let subnet = item.body.get("SubnetId").and_then(Val::text);
+        let private = private.iter().filter(|private| can_have(facts, subnet.as_deref(), private));
+        eip.extend(private.map(|private| ("associate_with_private_ip".to_owned(), json!(private))));
         mapping.put_as("eips", &name, eip);
     }
     if let Some(instance) = interface.instance.as_ref().filter(|_| interface.listed)
@@ -124,10 +135,46 @@ fn network_interface(facts: &Facts, id: &str, interface: &Interface, estate: &mu
     }
 }
 
-/// Private and IPv6 addresses and prefixes, exactly those that are listed.
-fn addresses(mapping: &mut Mapping<'_>, item: &Item) {
+/// The groups of an instance, which are those of its first interface.
+fn groups_of_instance(facts: &Facts, mapping: &mut Mapping<'_>, interface: &Interface) -> Vec<String> {
+    let instance = interface.instance.as_ref().and_then(|id| facts.dump.get("Instances", id));
+    let groups = instance.and_then(|item| item.body.get("SecurityGroups")).map_or(&[][..], Val::items);
+    let ids: Vec<String> = groups.iter().filter_map(|group| group.text_of("GroupId")).collect();
+    let vpc = vpc_of(facts, &interface.item);
+    those_in_vpc(facts, mapping, ids, vpc)
+}
+
+/// The VPC that an interface or instance is in: that of its subnet.
+fn vpc_of(facts: &Facts, item: &Item) -> Option<String> {
+    let text = |key: &str| item.body.get(key).and_then(Val::text);
+    text("SubnetId").and_then(|subnet| facts.vpc_of_subnet(&subnet)).or_else(|| text("VpcId"))
+}
+
+/// Whether an interface in the subnet can have the address; a subnet that is not in the dump can have any.
+fn can_have(facts: &Facts, subnet: Option<&str>, address: &str) -> bool {
+    let block = subnet.and_then(|subnet| facts.dump.get("Subnets", subnet)?.body.get("CidrBlock")?.text());
+    let (Some(block), Ok(address)) =
+        (block.and_then(|block| block.parse::<Ipv4Net>().ok()), address.parse::<Ipv4Addr>())
+    else {
+        return true;
+    };
+    let block = block.trunc();
+    let offset = u32::from(address).saturating_sub(u32::from(block.network()));
+    // AWS keeps the first four and the last.
+    block.contains(&address) && offset >= 4 && address != block.broadcast()
+}
+
+/// Private and IPv6 addresses and prefixes, exactly those that are listed. One that its subnet has not contradicts what
+/// else was listed: which of the two holds is not known.
+fn addresses(facts: &Facts, mapping: &mut Mapping<'_>, item: &Item) {
     mapping.reference("SubnetId", "subnet", "subnets");
     mapping.text("PrivateIpAddress", "private_ip");
+    let subnet = item.body.get("SubnetId").and_then(Val::text);
+    let stated = mapping.attributes.get("private_ip").and_then(Value::as_str).map(str::to_owned);
+    if let Some(address) = stated.filter(|address| !can_have(facts, subnet.as_deref(), address)) {
+        mapping.attributes.remove("private_ip");
+        mapping.doubt(format!("its address {address} is none that its subnet can give in the dump"));
+    }
     mapping.boolean("SourceDestCheck", "source_dest_check");
     let primary = item.body.get("PrivateIpAddress").and_then(Val::text);
     let list = |key: &str, inner: &str| -> Vec<String> {
@@ -136,6 +183,10 @@ fn addresses(mapping: &mut Mapping<'_>, item: &Item) {
     };
     let mut secondary = list("PrivateIpAddresses", "PrivateIpAddress");
     secondary.retain(|address| Some(address) != primary.as_ref());
+    if secondary.iter().any(|address| !can_have(facts, subnet.as_deref(), address)) {
+        secondary.retain(|address| can_have(facts, subnet.as_deref(), address));
+        mapping.doubt("some of its addresses are none that its subnet can give in the dump");
+    }
     if !secondary.is_empty() {
         mapping.write("secondary_private_ips", secondary);
     }
@@ -239,8 +290,8 @@ fn instance(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
             mapping.note(NoteKind::Omitted, "it is in no subnet, and has no interface that is listed");
             return mapping.finish(Fate::LeftOut);
         }
-        addresses(&mut mapping, item);
-        let groups = groups(&mut mapping, "SecurityGroups");
+        addresses(facts, &mut mapping, item);
+        let groups = groups(facts, &mut mapping, "SecurityGroups", vpc_of(facts, item));
         if groups.is_empty() {
             mapping.doubt("its security groups are not in the dump");
         } else {
@@ -262,7 +313,19 @@ fn instance(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
         mapping.write("network_interfaces", attached);
     }
     // What else an instance says is about the machine; its addresses are its interfaces'.
-    mapping.properties.silence();
+    mapping.properties.silent(&[
+        "NetworkInterfaces",
+        "SecurityGroups",
+        "SubnetId",
+        "VpcId",
+        "PublicDnsName",
+        "PublicIpAddress",
+        "PrivateIpAddress",
+        "Ipv6Address",
+        "SourceDestCheck",
+        "NetworkPerformanceOptions",
+    ]);
+    mapping.properties.silence_others();
     end(mapping, "instances", id, item, facts);
 }
 
@@ -345,8 +408,10 @@ fn address(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
         }
         (Some(eni), _) if facts.interfaces.contains_key(&eni) => {
             home = facts.interfaces.get(&eni).map_or(home, |interface| facts.home(&interface.item));
+            let subnet = facts.interfaces.get(&eni).and_then(|of| of.item.body.get("SubnetId")?.text());
             mapping.write("network_interface", eni);
-            if let Some(private) = text("PrivateIpAddress") {
+            let private = text("PrivateIpAddress").filter(|one| can_have(facts, subnet.as_deref(), one));
+            if let Some(private) = private {
                 mapping.write("associate_with_private_ip", private);
             }
         }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::describe::facts::{Facts, gone as gone_state, home};
 use crate::describe::gather::Item;
-use crate::describe::{begin, end, gone, refer};
+use crate::describe::{begin, end, gone};
 use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::report::NoteKind;
@@ -131,7 +131,7 @@ fn vpn_gateway(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     let mut home = home(item);
     if let Some(vpc) = attachments.filter(live).find_map(|one| one.text_of("VpcId")) {
         home = facts.homes.get(&vpc).cloned().unwrap_or(home);
-        let vpc = refer(mapping.estate, "vpcs", &vpc, &item.by);
+        let vpc = mapping.estate.refer("vpcs", &vpc, &item.by);
         mapping.write("vpc", vpc);
     }
     mapping.number("AmazonSideAsn", "amazon_side_asn");
@@ -277,11 +277,11 @@ fn dx_association(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     mapping.reference("DirectConnectGatewayId", "dx_gateway", "dx_gateways");
     match associated(item) {
         Some(gateway) if gateway.starts_with("tgw-") => {
-            let gateway = refer(mapping.estate, "transit_gateways", &gateway, &item.by);
+            let gateway = mapping.estate.refer("transit_gateways", &gateway, &item.by);
             mapping.write("transit_gateway", gateway);
         }
         Some(gateway) => {
-            let gateway = refer(mapping.estate, "vpn_gateways", &gateway, &item.by);
+            let gateway = mapping.estate.refer("vpn_gateways", &gateway, &item.by);
             mapping.write("vpn_gateway", gateway);
         }
         None => return gone(mapping, "it ends at no gateway"),

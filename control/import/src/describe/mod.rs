@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 
 use crate::describe::facts::Facts;
 use crate::describe::gather::Item;
-use crate::estate::{Address, Estate};
+use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::report::{Fate, NoteKind};
 use crate::source::{Read, SourceError};
@@ -64,11 +64,6 @@ fn gone(mapping: Mapping<'_>, why: &str) {
     mapping.properties.silence();
     mapping.note(NoteKind::Approximated, why);
     mapping.finish(Fate::NotNetwork);
-}
-
-/// Refers to a resource, for an attribute of a map that is no mapping's.
-fn refer(estate: &mut Estate, kind: &'static str, name: &str, by: &Address) -> Value {
-    estate.refer(kind, name, by)
 }
 
 /// The JSON map of a literal.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::describe::facts::Facts;
 use crate::describe::gather::Item;
-use crate::describe::{begin, end, gone, object, refer, state_of};
+use crate::describe::{begin, end, gone, object, state_of};
 use crate::estate::{Address, Estate};
 use crate::mapping::Mapping;
 use crate::report::{Fate, NoteKind};
@@ -135,7 +135,7 @@ fn route_table(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
             }
         } else if let Some(gateway) = association.text_of("GatewayId") {
             let kind = if gateway.starts_with("vgw-") { "vpn_gateways" } else { "internet_gateways" };
-            gateways.push(refer(mapping.estate, kind, &gateway, &item.by));
+            gateways.push(mapping.estate.refer(kind, &gateway, &item.by));
         } else if association.get("Main").and_then(Val::text).as_deref() == Some("true") {
             mapping.estate.set("vpcs", &vpc, "main_route_table", json!(id), &item.by);
         }
@@ -147,7 +147,7 @@ fn route_table(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     let propagating: Vec<Value> = propagating
         .iter()
         .filter_map(|vgw| vgw.text_of("GatewayId"))
-        .map(|vgw| refer(mapping.estate, "vpn_gateways", &vgw, &item.by))
+        .map(|vgw| mapping.estate.refer("vpn_gateways", &vgw, &item.by))
         .collect();
     if !propagating.is_empty() {
         mapping.write("propagating_vgws", propagating);
@@ -218,7 +218,12 @@ fn route(facts: &Facts, mapping: &mut Mapping<'_>, vpc: &str, written: &Val) -> 
         return None;
     }
     let is_there = facts.holds(kind, &target);
-    if is_blackhole && !is_there {
+    if is_blackhole && is_there {
+        // AWS knows why: the gateway is detached, the instance stopped, or the other side gone.
+        let name = format!("{}-blackhole", mapping.name);
+        nowhere(mapping, &name, &by);
+        route.insert("gateway".to_owned(), json!(name));
+    } else if is_blackhole {
         nowhere(mapping, &target, &by);
         route.insert("gateway".to_owned(), json!(target));
     } else {
@@ -272,7 +277,9 @@ fn nowhere(mapping: &mut Mapping<'_>, name: &str, by: &Address) {
     if !is_there {
         mapping.note(
             NoteKind::Approximated,
-            format!("{name} is gone: a gateway attached nowhere stands for it"),
+            format!(
+                "a route is a blackhole: {name}, a gateway that is attached nowhere, stands for its target"
+            ),
         );
         mapping.estate.put(NOWHERE, name, Map::new(), by);
     }
@@ -315,16 +322,38 @@ fn target(written: &Val) -> Option<(&'static str, &'static str, String)> {
     Some((ours, kind, gateway))
 }
 
-/// Every VPC has route tables: those of one whose tables nobody listed are not known.
+/// Every VPC has route tables, one of them the main one: what nobody listed is not known.
 fn unlisted_tables(facts: &Facts, estate: &mut Estate) {
     let of = |item: &Item| item.body.get("VpcId").and_then(Val::text);
     let with_tables: BTreeSet<String> =
         facts.dump.all("RouteTables").filter_map(|(_, item)| of(item)).collect();
-    for (id, item) in facts.dump.all("Vpcs").filter(|(id, _)| !with_tables.contains(*id)) {
-        let unknown = object(
-            json!({ "not_modelled": "its route tables are not in the dump: add `aws ec2 describe-route-tables`" }),
-        );
-        estate.put("route_tables", &format!("{id}/main"), unknown, &item.by);
+    let associated = |key: &str| -> BTreeSet<String> {
+        let all = facts.dump.all("RouteTables").flat_map(|(_, item)| {
+            let associations = item.body.get("Associations").map_or(&[][..], Val::items).iter();
+            associations.filter_map(|association| match key {
+                "Main" => association.text_of("Main").filter(|text| text == "true").and_then(|_| of(item)),
+                key => association.text_of(key),
+            })
+        });
+        all.collect()
+    };
+    let with_main = associated("Main");
+    for (id, item) in facts.dump.all("Vpcs").filter(|(id, _)| !with_main.contains(*id)) {
+        let why = if with_tables.contains(id) {
+            "its main route table is not in the dump: add all pages of `aws ec2 describe-route-tables`"
+        } else {
+            "its route tables are not in the dump: add `aws ec2 describe-route-tables`"
+        };
+        estate.put("route_tables", &format!("{id}/main"), object(json!({ "not_modelled": why })), &item.by);
+    }
+    if !facts.dump.is_partial("RouteTables") {
+        return;
+    }
+    // Who is in no table that is listed is in the main one, or in one of the next page.
+    let with_table = associated("SubnetId");
+    for (id, item) in facts.dump.all("Subnets").filter(|(id, _)| !with_table.contains(*id)) {
+        let why = "its route table may be one that is not in the dump: AWS had more than one page of them";
+        estate.doubt("subnets", id, why.to_owned(), &item.by);
     }
 }
 
@@ -370,6 +399,9 @@ fn prefix_lists(facts: &Facts, estate: &mut Estate) {
         let home = facts.home(item);
         mapping.write("region", home.region);
         mapping.write("owner", home.account);
+        if facts.dump.is_partial_about(&["Entries"], id) {
+            mapping.doubt("AWS had more of its entries than the dump has");
+        }
         match entries.remove(id) {
             Some(entries) => mapping.write("entries", entries),
             None => mapping.doubt("its entries: add `aws ec2 get-managed-prefix-list-entries`"),

@@ -3,18 +3,34 @@
 //! Where the dump lists the interfaces of a service, these are its ends, under their own ids. Where it does not, there is
 //! one in each of its subnets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::describe::facts::{Facts, Interface, gone as gone_state};
-use crate::describe::filters::groups;
+use crate::describe::facts::{Facts, Interface, gone as gone_state, name_in};
+use crate::describe::filters::{groups, those_in_vpc};
 use crate::describe::gather::Item;
-use crate::describe::{begin, end, gone, refer};
+use crate::describe::{begin, end, gone};
 use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::report::{Fate, NoteKind};
 use crate::val::Val;
+
+/// What of a service is read where its ends are made, or names what is read.
+const READ: &[&str] = &[
+    "CacheSecurityGroups",
+    "CacheSubnetGroupName",
+    "DBSecurityGroups",
+    "DBSubnetGroup",
+    "IpDiscovery",
+    "PubliclyAccessible",
+    "SecurityGroups",
+    "SourceSecurityGroup",
+    "VPCId",
+    "VPCOptions",
+    "VpcConfig",
+    "VpcSecurityGroups",
+];
 
 pub(super) fn read(facts: &Facts, estate: &mut Estate) {
     facts.dump.all("LoadBalancers").for_each(|(id, item)| load_balancer(facts, id, item, estate));
@@ -24,12 +40,13 @@ pub(super) fn read(facts: &Facts, estate: &mut Estate) {
     facts.dump.all("DBInstances").for_each(|(id, item)| database(facts, id, item, estate));
     for (id, item) in facts.dump.all("DomainStatusList") {
         let place = item.body.get("VPCOptions");
-        in_vpc(facts, "search-domain", id, item, place, &|it| described(it, &format!("ES {id}")), estate);
+        let own = |it: &Interface| described_as(facts, it, "ES ", id);
+        in_vpc(facts, "search-domain", id, item, place, &own, estate);
     }
     for (id, item) in facts.dump.all("Functions") {
         let place = item.body.get("VpcConfig");
-        let own = format!("AWS Lambda VPC ENI-{id}");
-        in_vpc(facts, "lambda-function", id, item, place, &|it| described(it, &own), estate);
+        let own = |it: &Interface| described_as(facts, it, "AWS Lambda VPC ENI-", id);
+        in_vpc(facts, "lambda-function", id, item, place, &own, estate);
     }
     facts.dump.all("CacheClusters").for_each(|(id, item)| cache(facts, id, item, estate));
     facts.dump.all("MountTargets").for_each(|(id, item)| mount_target(facts, id, item, estate));
@@ -56,20 +73,23 @@ fn described(interface: &Interface, prefix: &str) -> bool {
     text(&interface.item, "Description").is_some_and(|description| description.starts_with(prefix))
 }
 
-/// What a load balancer is called: its ARN has characters that no name has.
-pub(super) fn load_balancer_name(id: &str, item: &Item) -> String {
-    text(item, "LoadBalancerName").unwrap_or_else(|| last(id))
+/// The name in an id that has its region before it.
+fn name_of(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
 }
 
-/// The last but one part of an ARN with a name and a number, which is the name.
-fn last(arn: &str) -> String {
-    let parts: Vec<&str> = arn.split('/').collect();
-    let name = if parts.len() > 2 { parts.get(parts.len() - 2) } else { parts.last() };
-    name.map_or_else(|| arn.to_owned(), |name| (*name).to_owned())
+/// Whether an interface is described as one of what is called so: in its region, where others have the name too.
+fn described_as(facts: &Facts, interface: &Interface, words: &str, id: &str) -> bool {
+    let region = facts.home(&interface.item).region;
+    let is_here = match id.rsplit_once('/') {
+        Some((place, _)) => place.rsplit('/').next() == Some(region.as_str()),
+        None => true,
+    };
+    is_here && described(interface, &format!("{words}{}", name_of(id)))
 }
 
 fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
-    let name = load_balancer_name(id, item);
+    let name = facts.balancing.get(id).cloned().unwrap_or_else(|| name_in(id));
     let mut mapping = begin(item, "load-balancer", &name, estate);
     if let Some(state) = gone_state(item) {
         return gone(mapping, &format!("it is {state}"));
@@ -93,7 +113,7 @@ fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
             let text = format!("it has {} interfaces in {subnet}: the first stands for all", own.len());
             mapping.note(NoteKind::Approximated, text);
         }
-        let subnet = refer(mapping.estate, "subnets", &subnet, &item.by);
+        let subnet = mapping.estate.refer("subnets", &subnet, &item.by);
         let mut place = Map::from_iter([("subnet".to_owned(), subnet)]);
         let address = address.or_else(|| own.into_iter().next());
         place.extend(address.map(|address| ("private_ipv4_address".to_owned(), json!(address))));
@@ -107,7 +127,7 @@ fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     mapping.write("subnet_mapping", subnets);
     mapping.text("Type", "load_balancer_type");
     mapping.write("internal", text(item, "Scheme").as_deref() == Some("internal"));
-    let groups = groups(&mut mapping, "SecurityGroups");
+    let groups = groups(facts, &mut mapping, "SecurityGroups", text(item, "VpcId"));
     if !groups.is_empty() {
         mapping.write("security_groups", groups);
     }
@@ -134,11 +154,12 @@ fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
 fn classic(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     let mut mapping = begin(item, "classic-load-balancer", id, estate);
     mapping.doubt("classic load balancers are not modelled");
-    let groups = groups(&mut mapping, "SecurityGroups");
+    let groups = groups(facts, &mut mapping, "SecurityGroups", text(item, "VPCId"));
     let public = text(item, "Scheme").as_deref() != Some("internal");
     let subnets = subnets(item.body.get("Subnets"));
     ends(facts, mapping, &subnets, &groups, public, &|it| {
-        text(&it.item, "Description") == Some(format!("ELB {id}"))
+        described_as(facts, it, "ELB ", id)
+            && text(&it.item, "Description").is_some_and(|text| text.ends_with(name_of(id)))
     });
 }
 
@@ -146,8 +167,7 @@ fn listeners(facts: &Facts, estate: &mut Estate) {
     let one = |item: &Item, body: &BTreeMap<String, Val>, estate: &mut Estate| {
         let text = |key: &str| body.get(key).and_then(Val::text);
         let arn = text("LoadBalancerArn").unwrap_or_default();
-        let balancer = facts.dump.get("LoadBalancers", &arn);
-        let balancer = balancer.map_or_else(|| last(&arn), |item| load_balancer_name(&arn, item));
+        let balancer = facts.balancing.get(&arn).cloned().unwrap_or_else(|| name_in(&arn));
         let name = format!("{balancer}-{}", text("Port").unwrap_or_else(|| "all".to_owned()));
         let id = text("ListenerArn").unwrap_or_else(|| name.clone());
         let by = crate::estate::Address { source: item.by.source.clone(), address: id };
@@ -186,7 +206,7 @@ fn listeners(facts: &Facts, estate: &mut Estate) {
 }
 
 fn target_group(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
-    let name = text(item, "TargetGroupName").unwrap_or_else(|| last(id));
+    let name = facts.balancing.get(id).cloned().unwrap_or_else(|| name_in(id));
     let mut mapping = begin(item, "target-group", &name, estate);
     let of_group = |(_, item): &(&String, &Item)| text(item, "TargetGroupArn").as_deref() == Some(id);
     let nested = facts.dump.all("LoadBalancerTargetHealth").filter(of_group);
@@ -225,11 +245,12 @@ fn database(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     {
         return gone(mapping, "it does not run");
     }
-    let groups = groups(&mut mapping, "VpcSecurityGroups");
     let subnets = subnets(item.body.get("DBSubnetGroup").and_then(|group| group.get("Subnets")));
     if subnets.is_empty() {
         return gone(mapping, "it is in no VPC");
     }
+    let vpc = subnets.first().and_then(|subnet| facts.vpc_of_subnet(subnet));
+    let groups = groups(facts, &mut mapping, "VpcSecurityGroups", vpc);
     let public = text(item, "PubliclyAccessible").as_deref() == Some("true");
     let own = |it: &Interface| {
         let theirs: Vec<String> = it
@@ -264,22 +285,23 @@ fn in_vpc(
         mapping.properties.silence();
         return mapping.finish(Fate::NotNetwork);
     }
-    groups.iter().for_each(|group| drop(mapping.estate.refer("security_groups", group, &item.by)));
+    let vpc = subnets.first().and_then(|subnet| facts.vpc_of_subnet(subnet));
+    let groups = those_in_vpc(facts, &mut mapping, groups, vpc);
     ends(facts, mapping, &subnets, &groups, false, own);
 }
 
 fn cache(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
-    let mapping = begin(item, "cache-cluster", id, estate);
+    let mut mapping = begin(item, "cache-cluster", id, estate);
     let ids = item.body.get("SecurityGroups").map_or(&[][..], Val::items).iter();
     let groups: Vec<String> = ids.filter_map(|group| group.text_of("SecurityGroupId")).collect();
-    groups.iter().for_each(|group| drop(mapping.estate.refer("security_groups", group, &item.by)));
     let group = text(item, "CacheSubnetGroupName");
     let is_it = |(_, item): &(&String, &Item)| text(item, "CacheSubnetGroupName") == group;
     let subnets =
         facts.dump.all("CacheSubnetGroups").find(is_it).map(|(_, item)| subnets(item.body.get("Subnets")));
-    ends(facts, mapping, &subnets.unwrap_or_default(), &groups, false, &|it| {
-        described(it, &format!("ElastiCache {id}"))
-    });
+    let subnets = subnets.unwrap_or_default();
+    let vpc = subnets.first().and_then(|subnet| facts.vpc_of_subnet(subnet));
+    let groups = those_in_vpc(facts, &mut mapping, groups, vpc);
+    ends(facts, mapping, &subnets, &groups, false, &|it| described_as(facts, it, "ElastiCache ", id));
 }
 
 fn mount_target(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
@@ -311,7 +333,8 @@ fn ends(
     own: &dyn Fn(&Interface) -> bool,
 ) {
     let mut mapping = mapping;
-    mapping.properties.silence();
+    mapping.properties.silent(READ);
+    mapping.properties.silence_others();
     let by = mapping.by.clone();
     let listed: Vec<&String> = facts.interfaces.iter().filter(|(_, it)| own(it)).map(|(id, _)| id).collect();
     for eni in &listed {
@@ -328,12 +351,25 @@ fn ends(
         NoteKind::Assigned,
         "its interfaces are not in the dump: one in each subnet, with an address that is chosen",
     );
+    if let Some(note) = crate::services::of(&mapping.of_type).note {
+        mapping.note(NoteKind::Approximated, note);
+    }
     if groups.is_empty() {
         mapping.doubt("its security groups are not in the dump");
     }
+    let vpc_of = |subnet: &String| facts.vpc_of_subnet(subnet);
+    let vpcs: BTreeSet<String> = subnets.iter().filter_map(vpc_of).collect();
+    if vpcs.len() > 1 {
+        mapping.doubt("its subnets are of several VPCs in the dump");
+    }
     let name = mapping.name.clone();
     for (position, subnet) in subnets.iter().enumerate() {
-        let subnet = refer(mapping.estate, "subnets", subnet, &by);
+        let is_here = |group: &&String| {
+            let of = facts.dump.get("SecurityGroups", group).and_then(|item| item.body.get("VpcId")?.text());
+            vpcs.len() < 2 || of == vpc_of(subnet)
+        };
+        let groups: Vec<&String> = groups.iter().filter(is_here).collect();
+        let subnet = mapping.estate.refer("subnets", subnet, &by);
         let mut end = Map::from_iter([("subnet".to_owned(), subnet)]);
         end.insert("associate_public_ip_address".to_owned(), json!(public));
         if !groups.is_empty() {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::describe::facts::{Facts, gone as gone_state, home};
 use crate::describe::gather::{Item, account};
-use crate::describe::{begin, end, gone, refer, state_of};
+use crate::describe::{begin, end, gone, state_of};
 use crate::estate::{Address, Estate};
 use crate::report::{Fate, NoteKind};
 use crate::val::Val;
@@ -20,6 +20,16 @@ const LISTS: [&str; 4] = [
     "TransitGatewayPeeringAttachments",
     "TransitGatewayConnects",
     "TransitGatewayAttachments",
+];
+
+/// What is listed of a route table.
+const PARTS: [&str; 6] = [
+    "Associations",
+    "TransitGatewayRouteTableAssociations",
+    "TransitGatewayPropagations",
+    "TransitGatewayRouteTablePropagations",
+    "TransitGatewayStaticRoutes",
+    "Routes",
 ];
 
 /// What is known of the route tables of transit gateways.
@@ -256,7 +266,7 @@ fn attachment(facts: &Facts, list: &'static str, id: &str, item: &Item, estate: 
             mapping.reference("TransitGatewayId", "transit_gateway", "transit_gateways");
             let vpc = text("VpcId").or_else(|| text("ResourceId")).unwrap_or_default();
             mapping.properties.silent(&["VpcId"]);
-            let value = refer(mapping.estate, "vpcs", &vpc, &item.by);
+            let value = mapping.estate.refer("vpcs", &vpc, &item.by);
             mapping.write("vpc", value);
             mapping.references("SubnetIds", "subnets", "subnets");
             if !mapping.attributes.contains_key("subnets") {
@@ -269,7 +279,7 @@ fn attachment(facts: &Facts, list: &'static str, id: &str, item: &Item, estate: 
                     let name = format!("{id}.subnets");
                     let known = Map::from_iter([("vpc".to_owned(), json!(vpc))]);
                     mapping.estate.hint("subnets", &name, known);
-                    refer(mapping.estate, "subnets", &name, &item.by);
+                    mapping.estate.refer("subnets", &name, &item.by);
                     vec![name]
                 } else {
                     subnets
@@ -303,7 +313,7 @@ fn attachment(facts: &Facts, list: &'static str, id: &str, item: &Item, estate: 
             {
                 let name = name.unwrap_or_default();
                 far_gateway(mapping.estate, &name, info, item);
-                let value = refer(mapping.estate, "transit_gateways", &name, &item.by);
+                let value = mapping.estate.refer("transit_gateways", &name, &item.by);
                 mapping.write(key, value);
             }
             mapping.write("state", state);
@@ -390,6 +400,9 @@ fn route_table(facts: &Facts, tables: &Tables, id: &str, item: &Item, estate: &m
         "DefaultPropagationRouteTable",
     ]);
     mapping.reference("TransitGatewayId", "transit_gateway", "transit_gateways");
+    if facts.dump.is_partial_about(&PARTS, id) {
+        mapping.doubt("AWS had more of its associations, propagations or routes than the dump has");
+    }
     let by = item.by.clone();
     let names = |all: Option<&BTreeSet<String>>, estate: &mut Estate| -> Vec<String> {
         let ids = all.into_iter().flatten();

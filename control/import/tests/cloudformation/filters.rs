@@ -210,3 +210,16 @@ fn prefix_lists_and_further_vpcs_of_groups_come_out() {
         json!([{ "cidr": "10.9.0.0/16", "description": "d" }, { "cidr": "10.8.0.0/16" }])
     );
 }
+
+#[test]
+fn a_group_of_another_account_without_a_peering_connection_is_not_known() {
+    let text = with_vpc(
+        "
+  Open: { Type: AWS::EC2::SecurityGroup, Properties: { VpcId: !Ref Vpc, GroupDescription: o, SecurityGroupIngress: [{ IpProtocol: tcp, FromPort: 1, ToPort: 1, SourceSecurityGroupId: sg-0123456789abcdef0, SourceSecurityGroupOwnerId: '999999999999' }] } }
+",
+    );
+    let imported = Templates::one(&text).imported();
+    let group = resource(&imported, "security_groups", "Open");
+    assert_eq!(group["ingress"], json!([]));
+    assert!(group["not_modelled"].as_str().unwrap().contains("to which no peering connection leads here"));
+}

@@ -40,6 +40,11 @@ impl Templates {
         self
     }
 
+    #[cfg(unix)]
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn stand_ins(mut self) -> Self {
         self.options.stand_ins = true;
         self

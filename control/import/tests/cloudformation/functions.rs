@@ -256,3 +256,57 @@ Resources:
             .map(|block| json!([block]))
     );
 }
+
+#[test]
+fn expressions_that_double_are_too_large_and_those_of_a_real_size_are_not() {
+    let chain = |length: usize| {
+        let mut text = String::from(
+            "Resources:\n  Last: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16, Tags: [{ Key: k, Value: x }] } }\n",
+        );
+        for position in 0..length {
+            let next = if position + 1 == length { "Last".to_owned() } else { format!("X{}", position + 1) };
+            let one = format!("!GetAtt {next}.CidrBlock");
+            text += &format!(
+                "  X{position}: {{ Type: AWS::EC2::VPC, Properties: {{ CidrBlock: !Select [0, [{one}, !Join ['', [{one}, {one}]]]] }} }}\n"
+            );
+        }
+        text
+    };
+    let imported = Templates::one(&chain(30)).imported();
+    assert_eq!(resource(&imported, "vpcs", "X0")["cidr_block"], "10.0.0.0/16");
+    let doubling = chain(30).replace("!Select [0, ", "!Select [1, ");
+    assert!(Templates::one(&doubling).problems().contains("too large to evaluate"));
+}
+
+#[test]
+fn loops_that_write_too_much_are_a_problem_and_lose_nothing() {
+    let values: Vec<String> = (0..200).map(|value| value.to_string()).collect();
+    let values = format!("[{}]", values.join(", "));
+    let text = format!(
+        "
+Transform: AWS::LanguageExtensions
+Resources:
+  'Fn::ForEach::A':
+    - A
+    - {values}
+    - 'Fn::ForEach::B':
+        - B
+        - {values}
+        - 'Fn::ForEach::C':
+            - C
+            - {values}
+            - 'Z${{A}}x${{B}}x${{C}}': {{ Type: AWS::SNS::Topic }}
+"
+    );
+    assert!(Templates::one(&text).problems().contains("its loops write more than 1000000 values"));
+    // Values that nobody knows leave the loop, and what it may make, unknown.
+    let unknown = "
+Transform: AWS::LanguageExtensions
+Parameters: { Names: { Type: CommaDelimitedList } }
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
+  'Fn::ForEach::A': [A, !Ref Names, { 'Z${A}': { Type: AWS::SNS::Topic } }]
+";
+    let imported = Templates::one(unknown).imported();
+    assert!(resource(&imported, "vpcs", "Vpc")["not_modelled"].is_string());
+}

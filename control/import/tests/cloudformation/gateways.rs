@@ -283,3 +283,71 @@ Resources:
         assert_eq!(eip["associate_with_private_ip"], of[place], "{of}");
     }
 }
+
+#[test]
+fn an_attachment_has_the_subnets_that_are_left_of_all_lists() {
+    let attachment = |lists: &str| {
+        let text = with_vpc(&format!(
+            "
+  Tgw: {{ Type: AWS::EC2::TransitGateway }}
+  Att: {{ Type: AWS::EC2::TransitGatewayVpcAttachment, Properties: {{ TransitGatewayId: !Ref Tgw, VpcId: !Ref Vpc, {lists} }} }}
+"
+        ));
+        let imported = Templates::one(&text).imported();
+        resource(&imported, "transit_gateway_vpc_attachments", "Att")["subnets"].clone()
+    };
+    for (lists, expected) in [
+        ("SubnetIds: [!Ref Subnet, !Ref Other], RemoveSubnetIds: [!Ref Subnet]", json!(["Other"])),
+        ("SubnetIds: [!Ref Subnet], AddSubnetIds: [!Ref Other]", json!(["Subnet", "Other"])),
+        (
+            "SubnetIds: [!Ref Subnet], AddSubnetIds: [!Ref Other, !Ref Subnet], RemoveSubnetIds: [!Ref Subnet]",
+            json!(["Other"]),
+        ),
+    ] {
+        assert_eq!(attachment(lists), expected, "{lists}");
+    }
+}
+
+#[test]
+fn another_default_table_leaves_unknown_what_the_gateway_does() {
+    for table in ["AssociationDefaultRouteTableId", "PropagationDefaultRouteTableId"] {
+        let text = format!(
+            "Resources: {{ Tgw: {{ Type: AWS::EC2::TransitGateway, Properties: {{ {table}: tgw-rtb-1 }} }} }}"
+        );
+        let imported = Templates::one(&text).imported();
+        let why = resource(&imported, "transit_gateways", "Tgw")["not_modelled"].clone();
+        assert_eq!(why, format!("{table} makes another table the default one"));
+    }
+}
+
+#[test]
+fn an_elastic_address_that_is_stated_is_that_address_wherever_it_is_used() {
+    let text = with_vpc(
+        "
+  Address: { Type: AWS::EC2::EIP, Properties: { Address: 198.51.100.7 } }
+  Rule: { Type: AWS::EC2::SecurityGroupIngress, Properties: { GroupId: !Ref Group, IpProtocol: -1, CidrIp: !Sub '${Address}/32' } }
+",
+    );
+    let imported = Templates::one(&text).imported();
+    assert_eq!(resource(&imported, "eips", "Address")["public_ip"], "198.51.100.7");
+    assert_eq!(
+        resource(&imported, "security_groups", "Group")["ingress"][0]["cidr_blocks"],
+        json!(["198.51.100.7/32"])
+    );
+}
+
+#[test]
+fn what_routes_lead_to_is_said_to_be_taken_as_sending_on() {
+    let text = with_vpc(
+        "
+  Table: { Type: AWS::EC2::RouteTable, Properties: { VpcId: !Ref Vpc } }
+  Nat: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Subnet, SourceDestCheck: false } }
+  Other2: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Subnet, SourceDestCheck: false } }
+  Route: { Type: AWS::EC2::Route, Properties: { RouteTableId: !Ref Table, DestinationCidrBlock: 0.0.0.0/0, InstanceId: !Ref Nat } }
+",
+    );
+    let imported = Templates::one(&text).imported();
+    assert!(notes(&imported, "Nat").contains("say what it does with `forwards` in the topology"));
+    assert_eq!(fate(&imported, "Nat"), Fate::Approximated);
+    assert_eq!(fate(&imported, "Other2"), Fate::Understood);
+}

@@ -120,3 +120,36 @@ fn an_instance_of_which_something_is_not_known_is_marked() {
         assert_eq!(fate(&imported, "Machine"), Fate::NotModelled, "{unknown}");
     }
 }
+
+/// What an Auto Scaling group launches, of templates `A` and `B`.
+fn launched(a: &str, b: &str, group: &str) -> serde_json::Value {
+    let template = with_vpc(&format!(
+        "
+  Closed: {{ Type: AWS::EC2::SecurityGroup, Properties: {{ VpcId: !Ref Vpc, GroupDescription: c }} }}
+  Blocks: {{ Type: AWS::EC2::VPCCidrBlock, Properties: {{ VpcId: !Ref Vpc, AmazonProvidedIpv6CidrBlock: true }} }}
+  Six: {{ Type: AWS::EC2::Subnet, Properties: {{ VpcId: !Ref Vpc, CidrBlock: 10.0.3.0/24, AvailabilityZone: us-east-1a, Ipv6CidrBlock: !Select [0, !Cidr [!Select [0, !GetAtt Vpc.Ipv6CidrBlocks], 2, 64]] }} }}
+  A: {{ Type: AWS::EC2::LaunchTemplate, Properties: {{ LaunchTemplateData: {{ {a} }} }} }}
+  B: {{ Type: AWS::EC2::LaunchTemplate, Properties: {{ LaunchTemplateData: {{ {b} }} }} }}
+  Asg: {{ Type: AWS::AutoScaling::AutoScalingGroup, Properties: {{ VPCZoneIdentifier: [!Ref Six], {group} }} }}
+"
+    ));
+    resource(&Templates::one(&template).imported(), "instances", "Asg[0]").clone()
+}
+
+#[test]
+fn templates_of_overrides_that_differ_leave_unknown_what_is_launched() {
+    let policy = "MixedInstancesPolicy: { LaunchTemplate: { LaunchTemplateSpecification: { LaunchTemplateId: !Ref A }, Overrides: [{ InstanceType: m6g.large, LaunchTemplateSpecification: { LaunchTemplateId: !Ref B } }] } }";
+    let open = "SecurityGroupIds: [!Ref Group]";
+    let differing = launched(open, "SecurityGroupIds: [!Ref Closed]", policy);
+    assert!(differing["not_modelled"].as_str().unwrap().contains("several templates"));
+    assert!(launched(open, open, policy).get("not_modelled").is_none());
+}
+
+#[test]
+fn what_is_launched_has_the_groups_and_addresses_of_device_0() {
+    let single = "LaunchTemplate: { LaunchTemplateId: !Ref A }";
+    let two = "NetworkInterfaces: [{ DeviceIndex: 1, Groups: [!Ref Group] }, { DeviceIndex: 0, Groups: [!Ref Closed], Ipv6AddressCount: 1 }]";
+    let end = launched(two, "", single);
+    assert_eq!(end["security_groups"], json!(["Closed"]));
+    assert_eq!(end["ipv6_address_count"], 1);
+}

@@ -8,6 +8,7 @@ mod fixture;
 mod functions;
 mod gateways;
 mod hosts;
+mod left_out;
 mod nested;
 mod parameters;
 mod private_links;

@@ -139,3 +139,53 @@ Resources:
     assert!(resource(&imported, "vpcs", "Network/Vpc")["not_modelled"].is_string());
     assert_eq!(fate(&imported, "Network/A"), Fate::NotModelled);
 }
+
+#[test]
+fn an_import_whose_name_is_made_of_a_parameter_names_the_parameter() {
+    let user = "
+Parameters: { Parent: { Type: String, Default: vpc } }
+Resources:
+  Group: { Type: AWS::EC2::SecurityGroup, Properties: { VpcId: !ImportValue { 'Fn::Sub': '${Parent}-id' }, GroupDescription: g } }
+";
+    let problems = Templates::one(user).problems();
+    let expected = "no given template exports vpc-id; give the template that does, or --parameter Parent=VALUE, of which the name is made";
+    assert!(problems.contains(expected), "{problems}");
+    let two = Templates::none()
+        .and("user.yaml", user)
+        .and("net.yaml", NETWORK)
+        .parameter("net.Block", "10.3.0.0/16");
+    assert!(two.problems().contains("or --parameter user.Parent=VALUE"));
+}
+
+#[test]
+fn no_template_is_read_that_lies_outside_the_folder_of_those_that_are_given() {
+    let template = |url: &str| {
+        format!(
+            "Resources: {{ Network: {{ Type: AWS::CloudFormation::Stack, Properties: {{ TemplateURL: '{url}', Parameters: {{ Block: 10.3.0.0/16 }} }} }} }}"
+        )
+    };
+    let outside = tempfile::tempdir().unwrap();
+    let secret = outside.path().join("network.yaml");
+    std::fs::write(&secret, NETWORK).unwrap();
+    for url in [secret.to_str().unwrap(), "../shared/network.yaml", "../../../../../../etc/hostname"] {
+        let imported = Templates::none()
+            .beside("shared/network.yaml", NETWORK)
+            .and("inner/t.yaml", &template(url))
+            .imported();
+        assert_eq!(fate(&imported, "Network"), Fate::LeftOut, "{url}");
+        assert!(notes(&imported, "Network").contains("is not below "), "{url}");
+    }
+    // Of several templates it is the folder that all of them are in.
+    let imported = Templates::none()
+        .beside("shared/network.yaml", NETWORK)
+        .and("inner/t.yaml", &template("../shared/network.yaml"))
+        .and("other.yaml", "Resources: {}")
+        .imported();
+    assert_eq!(fate(&imported, "Network"), Fate::Understood);
+    #[cfg(unix)]
+    {
+        let linked = Templates::none().and("t.yaml", &template("./link.yaml"));
+        std::os::unix::fs::symlink(&secret, linked.path().join("link.yaml")).unwrap();
+        assert_eq!(fate(&linked.imported(), "Network"), Fate::LeftOut);
+    }
+}

@@ -66,10 +66,11 @@ fn each_service_has_an_interface_in_each_of_its_subnets_with_its_groups() {
 "));
         let imported = Templates::one(&template).imported();
         for (name, subnet) in [("Tested[0]", "Subnet"), ("Tested[1]", "Other")] {
-            let expected = json!({ "subnet": subnet, "security_groups": ["Group"], "associate_public_ip_address": false });
+            let public = of_type == "AWS::DMS::ReplicationInstance";
+            let expected = json!({ "subnet": subnet, "security_groups": ["Group"], "associate_public_ip_address": public });
             assert_eq!(*resource(&imported, "instances", name), expected, "{of_type} {properties}");
         }
-        assert_eq!(fate(&imported, "Tested"), Fate::Understood, "{of_type}");
+        assert!(matches!(fate(&imported, "Tested"), Fate::Understood | Fate::Approximated), "{of_type}");
     }
 }
 
@@ -182,4 +183,129 @@ fn groups_of_ec2_classic_leave_unknown_who_may_come() {
     assert_eq!(resource(&imported, "instances", "Database[0]")["subnet"], "default-us-east-1-a");
     assert_eq!(fate(&imported, "Database"), Fate::NotModelled);
     assert_eq!(notes(&imported, "Old"), "groups of EC2-Classic are in no VPC");
+}
+
+/// Whether the first interface of `Tested` has a public address, in a VPC with an internet gateway.
+fn is_public(of_type: &str, properties: &str) -> serde_json::Value {
+    let template = with_vpc(&format!(
+        "
+  Igw: {{ Type: AWS::EC2::InternetGateway }}
+  Attached: {{ Type: AWS::EC2::VPCGatewayAttachment, Properties: {{ VpcId: !Ref Vpc, InternetGatewayId: !Ref Igw }} }}
+  Few: {{ Type: AWS::RDS::DBSubnetGroup, Properties: {{ SubnetIds: [!Ref Subnet] }} }}
+  Tested: {{ Type: {of_type}, Properties: {{ {properties} }} }}
+"
+    ));
+    let imported = Templates::one(&template).imported();
+    resource(&imported, "instances", "Tested[0]")["associate_public_ip_address"].clone()
+}
+
+#[test]
+fn services_have_public_addresses_where_they_say_so_or_aws_does() {
+    let brokers = "BrokerNodeGroupInfo: { ClientSubnets: [!Ref Subnet]";
+    for (of_type, properties, expected) in [
+        ("AWS::AmazonMQ::Broker", "SubnetIds: [!Ref Subnet], PubliclyAccessible: true", true),
+        ("AWS::AmazonMQ::Broker", "SubnetIds: [!Ref Subnet]", false),
+        ("AWS::DMS::ReplicationInstance", "ReplicationSubnetGroupIdentifier: !Ref Few", true),
+        (
+            "AWS::DMS::ReplicationInstance",
+            "ReplicationSubnetGroupIdentifier: !Ref Few, PubliclyAccessible: false",
+            false,
+        ),
+        (
+            "AWS::MSK::Cluster",
+            &format!("{brokers}, ConnectivityInfo: {{ PublicAccess: {{ Type: SERVICE_PROVIDED_EIPS }} }} }}"),
+            true,
+        ),
+        (
+            "AWS::MSK::Cluster",
+            &format!("{brokers}, ConnectivityInfo: {{ PublicAccess: {{ Type: DISABLED }} }} }}"),
+            false,
+        ),
+        ("AWS::MSK::Cluster", &format!("{brokers} }}"), false),
+        ("AWS::RDS::DBInstance", "Engine: postgres", true),
+        ("AWS::RDS::DBInstance", "Engine: postgres, PubliclyAccessible: false", false),
+        ("AWS::RDS::DBInstance", "Engine: postgres, DBSubnetGroupName: !Ref Few", true),
+        ("AWS::RDS::DBCluster", "Engine: aurora-mysql, DBSubnetGroupName: !Ref Few", false),
+        ("AWS::Redshift::Cluster", "ClusterSubnetGroupName: !Ref Few", false),
+        (
+            "AWS::AppStream::Fleet",
+            "VpcConfig: { SubnetIds: [!Ref Subnet] }, EnableDefaultInternetAccess: true",
+            true,
+        ),
+    ] {
+        assert_eq!(is_public(of_type, properties), expected, "{of_type} {properties}");
+    }
+}
+
+#[test]
+fn elastic_addresses_of_a_transfer_server_are_its_interfaces() {
+    let template = with_vpc("
+  Igw: { Type: AWS::EC2::InternetGateway }
+  Attached: { Type: AWS::EC2::VPCGatewayAttachment, Properties: { VpcId: !Ref Vpc, InternetGatewayId: !Ref Igw } }
+  One: { Type: AWS::EC2::EIP }
+  Two: { Type: AWS::EC2::EIP }
+  Server: { Type: AWS::Transfer::Server, Properties: { EndpointDetails: { SubnetIds: [!Ref Subnet, !Ref Other], AddressAllocationIds: [!GetAtt Two.AllocationId, !GetAtt One.AllocationId] } } }
+");
+    let imported = Templates::one(&template).imported();
+    assert_eq!(resource(&imported, "eips", "Two")["instance"], "Server[0]");
+    assert_eq!(resource(&imported, "eips", "One")["instance"], "Server[1]");
+}
+
+#[test]
+fn a_batch_environment_has_the_groups_of_its_launch_template() {
+    let environment = |template: &str, own: &str| {
+        let text = with_vpc(&format!(
+            "
+  Template: {{ Type: AWS::EC2::LaunchTemplate, Properties: {{ LaunchTemplateData: {{ SecurityGroupIds: [!Ref Group] }} }} }}
+  Own: {{ Type: AWS::EC2::SecurityGroup, Properties: {{ VpcId: !Ref Vpc, GroupDescription: o }} }}
+  Tested: {{ Type: AWS::Batch::ComputeEnvironment, Properties: {{ ComputeResources: {{ Subnets: [!Ref Subnet], LaunchTemplate: {{ LaunchTemplateId: {template} }} {own} }} }} }}
+"
+        ));
+        let imported = Templates::one(&text).imported();
+        resource(&imported, "instances", "Tested[0]").clone()
+    };
+    assert_eq!(environment("!Ref Template", "")["security_groups"], json!(["Group"]));
+    assert_eq!(
+        environment("!Ref Template", ", SecurityGroupIds: [!Ref Own]")["security_groups"],
+        json!(["Own"])
+    );
+    assert!(environment("lt-1", "")["not_modelled"].is_string());
+}
+
+#[test]
+fn a_replica_is_where_its_source_is() {
+    let template = with_vpc("
+  Rds: { Type: AWS::RDS::DBSubnetGroup, Properties: { SubnetIds: [!Ref Subnet, !Ref Other] } }
+  Source: { Type: AWS::RDS::DBInstance, Properties: { DBSubnetGroupName: !Ref Rds, VPCSecurityGroups: [!Ref Group], PubliclyAccessible: false } }
+  Replica: { Type: AWS::RDS::DBInstance, Properties: { SourceDBInstanceIdentifier: !Ref Source, PubliclyAccessible: false } }
+  Grouped: { Type: AWS::RDS::DBInstance, Properties: { SourceDBInstanceIdentifier: !Ref Source, VPCSecurityGroups: [!Ref Group] } }
+  Far: { Type: AWS::RDS::DBInstance, Properties: { SourceDBInstanceIdentifier: 'arn:aws:rds:eu-west-1:123456789012:db:x' } }
+  Cache: { Type: AWS::ElastiCache::ReplicationGroup, Properties: { ReplicationGroupId: own, CacheSubnetGroupName: !Ref Rds, SecurityGroupIds: [!Ref Group] } }
+  Member: { Type: AWS::ElastiCache::CacheCluster, Properties: { ReplicationGroupId: !Ref Cache, VpcSecurityGroupIds: [!Ref Group] } }
+");
+    let imported = Templates::one(&template).imported();
+    for name in ["Replica", "Grouped", "Member"] {
+        let second = resource(&imported, "instances", &format!("{name}[1]"));
+        assert_eq!(second["subnet"], "Other", "{name}");
+        assert_eq!(second.get("not_modelled").is_some(), name == "Replica", "{name}");
+    }
+    assert_eq!(fate(&imported, "Far"), Fate::LeftOut);
+}
+
+#[test]
+fn what_is_in_some_of_its_subnets_says_that_it_stands_in_all() {
+    let template = with_vpc("
+  Rds: { Type: AWS::RDS::DBSubnetGroup, Properties: { SubnetIds: [!Ref Subnet, !Ref Other] } }
+  Database: { Type: AWS::RDS::DBInstance, Properties: { DBSubnetGroupName: !Ref Rds, MultiAZ: false } }
+  Launch: { Type: AWS::AutoScaling::LaunchConfiguration, Properties: { SecurityGroups: [!Ref Group] } }
+  Asg: { Type: AWS::AutoScaling::AutoScalingGroup, Properties: { DesiredCapacity: 1, VPCZoneIdentifier: [!Ref Subnet, !Ref Other], LaunchConfigurationName: !Ref Launch } }
+  Alone: { Type: AWS::AutoScaling::AutoScalingGroup, Properties: { VPCZoneIdentifier: [!Ref Subnet], LaunchConfigurationName: !Ref Launch } }
+  Function: { Type: AWS::Lambda::Function, Properties: { VpcConfig: { SubnetIds: [!Ref Subnet], SecurityGroupIds: [!Ref Group] } } }
+");
+    let imported = Templates::one(&template).imported();
+    for name in ["Database", "Asg"] {
+        assert!(notes(&imported, name).contains("it stands in every subnet that it may be in"), "{name}");
+    }
+    assert_eq!(fate(&imported, "Alone"), Fate::Understood);
+    assert!(notes(&imported, "Function").contains("nobody can open a connection to a function"));
 }

@@ -137,3 +137,15 @@ Resources:
                     modelled (one of the vpcs, to One, Two)";
     assert_eq!(problems, expected);
 }
+
+#[test]
+fn a_name_that_the_template_has_not_is_told_with_one_that_it_has() {
+    let text = with_vpc(
+        "  Web: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Subnet, SecurityGroupIds: [!Ref Groop] } }\n",
+    );
+    assert_eq!(
+        Templates::one(&text).problems(),
+        "t: the template has no Groop, did you mean Group? (one of the security groups, to Web); use --stand-ins to take \
+         it as not modelled"
+    );
+}

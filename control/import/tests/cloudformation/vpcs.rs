@@ -130,3 +130,49 @@ fn peering_connections_are_active_where_aws_accepts_them_by_itself() {
     assert_eq!((&far["region"], &far["owner"]), (&json!("eu-west-1"), &json!("210987654321")));
     assert_eq!(resource(&imported, "vpcs", "vpc-role")["owner"], "210987654321");
 }
+
+#[test]
+fn each_zone_id_is_a_zone_of_its_own() {
+    let subnets = |third: &str| {
+        format!(
+            "
+Resources:
+  Vpc: {{ Type: AWS::EC2::VPC, Properties: {{ CidrBlock: 10.0.0.0/16 }} }}
+  A: {{ Type: AWS::EC2::Subnet, Properties: {{ VpcId: !Ref Vpc, CidrBlock: 10.0.1.0/24, AvailabilityZoneId: use1-az2 }} }}
+  B: {{ Type: AWS::EC2::Subnet, Properties: {{ VpcId: !Ref Vpc, CidrBlock: 10.0.2.0/24, AvailabilityZoneId: use1-az1 }} }}
+  C: {{ Type: AWS::EC2::Subnet, Properties: {{ VpcId: !Ref Vpc, CidrBlock: 10.0.3.0/24, {third} }} }}
+  Elsewhere: {{ Type: AWS::EC2::VPC, Properties: {{ CidrBlock: 10.1.0.0/16 }} }}
+  D: {{ Type: AWS::EC2::Subnet, Properties: {{ VpcId: !Ref Elsewhere, CidrBlock: 10.1.3.0/24, AvailabilityZone: us-east-1a }} }}
+"
+        )
+    };
+    let zone = |imported: &vpclab_import::Imported, name: &str| {
+        resource(imported, "subnets", name)["availability_zone"].clone()
+    };
+    let imported = Templates::one(&subnets("AvailabilityZoneId: !GetAtt A.AvailabilityZoneId")).imported();
+    assert_eq!(zone(&imported, "A"), "us-east-1b");
+    assert_eq!(zone(&imported, "B"), "us-east-1a");
+    assert_eq!(zone(&imported, "C"), "us-east-1b");
+    assert!(notes(&imported, "A").contains("us-east-1b is taken for it"));
+    assert!(resource(&imported, "subnets", "A").get("not_modelled").is_none());
+    // Which name the id has there, nobody knows.
+    let mixed = Templates::one(&subnets("AvailabilityZone: us-east-1a")).imported();
+    assert!(resource(&mixed, "subnets", "A")["not_modelled"].is_string());
+    assert!(resource(&mixed, "subnets", "C").get("not_modelled").is_none());
+}
+
+#[test]
+fn a_subnet_whose_ipv6_block_an_ipam_pool_gives_is_not_modelled() {
+    let text = with_vpc(
+        "
+  Blocks: { Type: AWS::EC2::VPCCidrBlock, Properties: { VpcId: !Ref Vpc, AmazonProvidedIpv6CidrBlock: true } }
+  Pooled: { Type: AWS::EC2::Subnet, Properties: { VpcId: !Ref Vpc, CidrBlock: 10.0.3.0/24, Ipv6IpamPoolId: ipam-pool-1, Ipv6NetmaskLength: 64, AssignIpv6AddressOnCreation: true } }
+  Machine: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Pooled, Ipv6AddressCount: 1 } }
+",
+    );
+    let imported = Templates::one(&text).imported();
+    assert_eq!(
+        resource(&imported, "subnets", "Pooled")["not_modelled"],
+        "its IPv6 block comes from an IPAM pool"
+    );
+}

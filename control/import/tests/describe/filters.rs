@@ -98,7 +98,48 @@ fn a_group_that_no_file_has_is_wanted() {
 
 #[test]
 fn rules_that_are_listed_apart_stand_in_their_group_too() {
-    let imported = dump(json!({ "SecurityGroupRules": [{ "SecurityGroupRuleId": "sgr-1", "GroupId": "sg-1" }, { "SecurityGroupRuleId": "sgr-2", "GroupId": "sg-lost" }] })).imported();
-    assert_eq!(fate(&imported, "sgr-1"), Fate::Understood);
-    assert_eq!(fate(&imported, "sgr-2"), Fate::LeftOut);
+    let permissions = json!([
+        { "IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{ "CidrIp": "0.0.0.0/0" }] },
+        { "IpProtocol": "-1", "UserIdGroupPairs": [{ "GroupId": "sg-1" }] }]);
+    let rule = |more: Value| {
+        let mut rule = json!({ "SecurityGroupRuleId": "sgr-1", "GroupId": "sg-1", "IsEgress": false });
+        more.as_object().unwrap().iter().for_each(|(key, value)| rule[key] = value.clone());
+        let group = json!({ "GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "IpPermissions": permissions, "IpPermissionsEgress": [] });
+        dump(json!({ "SecurityGroupRules": [rule], "SecurityGroups": [group] })).imported()
+    };
+    let tcp = json!({ "IpProtocol": "6", "FromPort": 80, "ToPort": 80, "CidrIpv4": "0.0.0.0/0" });
+    let group = json!({ "IpProtocol": "-1", "FromPort": -1, "ToPort": -1, "ReferencedGroupInfo": { "GroupId": "sg-1" } });
+    for listed in [tcp.clone(), group] {
+        let imported = rule(listed.clone());
+        assert_eq!(fate(&imported, "sgr-1"), Fate::Understood, "{listed}");
+        assert!(resource(&imported, "security_groups", "sg-1").get("not_modelled").is_none(), "{listed}");
+    }
+    for (key, value) in [
+        ("FromPort", json!(79)),
+        ("CidrIpv4", json!("10.0.0.0/8")),
+        ("IsEgress", json!(true)),
+        ("IpProtocol", json!("udp")),
+    ] {
+        let mut other = tcp.clone();
+        other[key] = value;
+        let imported = rule(other);
+        assert_eq!(fate(&imported, "sgr-1"), Fate::NotModelled, "{key}");
+        assert!(resource(&imported, "security_groups", "sg-1")["not_modelled"].is_string(), "{key}");
+    }
+    let lost =
+        dump(json!({ "SecurityGroupRules": [{ "SecurityGroupRuleId": "sgr-2", "GroupId": "sg-lost" }] }));
+    assert_eq!(fate(&lost.imported(), "sgr-2"), Fate::LeftOut);
+}
+
+#[test]
+fn a_subnet_that_no_listed_acl_names_has_one_that_is_not_known() {
+    let acl = |subnets: Value| {
+        let acl = json!({ "NetworkAclId": "acl-1", "VpcId": "vpc-1", "IsDefault": true, "Associations": subnets, "Entries": [] });
+        dump(json!({ "NetworkAcls": [acl] })).imported()
+    };
+    let partial = acl(json!([{ "SubnetId": "subnet-a" }]));
+    assert!(resource(&partial, "network_acls", "vpc-1/default")["not_modelled"].is_string());
+    assert!(resource(&partial, "subnets", "subnet-b").get("network_acl").is_none());
+    let whole = acl(json!([{ "SubnetId": "subnet-a" }, { "SubnetId": "subnet-b" }]));
+    assert!(whole.document["network_acls"].get("vpc-1/default").is_none());
 }

@@ -142,3 +142,43 @@ fn each_network_card_counts_its_interfaces_from_the_beginning() {
         [0, 1, 2]
     );
 }
+
+#[test]
+fn an_interface_that_says_no_groups_has_those_of_its_instance_or_is_not_known() {
+    let without = |index: u8| {
+        let mut inner = eni("eni-1", "10.0.1.10", json!({ "Attachment": { "DeviceIndex": index } }));
+        inner.as_object_mut().unwrap().remove("Groups");
+        let instance = json!({ "InstanceId": "i-1", "ImageId": "ami-1", "SubnetId": "subnet-a", "SecurityGroups": [{ "GroupId": "sg-1" }], "NetworkInterfaces": [inner] });
+        dump(json!({ "Instances": [instance] })).imported()
+    };
+    let first = without(0);
+    assert_eq!(resource(&first, "network_interfaces", "eni-1")["security_groups"], json!(["sg-1"]));
+    let second = without(1);
+    assert!(resource(&second, "network_interfaces", "eni-1")["not_modelled"].is_string());
+}
+
+#[test]
+fn a_dump_that_contradicts_itself_is_taken_with_doubt() {
+    let other = json!({
+        "Vpcs": [{ "VpcId": "vpc-2", "CidrBlock": "10.2.0.0/16" }],
+        "SecurityGroups": [{ "GroupId": "sg-2", "GroupName": "other", "VpcId": "vpc-2", "IpPermissions": [], "IpPermissionsEgress": [] }],
+    });
+    let with = |interface: Value| {
+        let mut all = other.clone();
+        all["NetworkInterfaces"] = json!([interface]);
+        let imported = dump(all).imported();
+        resource(&imported, "network_interfaces", "eni-1").clone()
+    };
+    let group = with(eni(
+        "eni-1",
+        "10.0.1.10",
+        json!({ "Groups": [{ "GroupId": "sg-2" }, { "GroupId": "sg-1" }], "Status": "available" }),
+    ));
+    assert_eq!(group["security_groups"], json!(["sg-1"]));
+    assert!(group["not_modelled"].as_str().unwrap().contains("the group sg-2, which is of another VPC"));
+    for address in ["10.0.1.1", "10.0.1.255", "10.0.2.10"] {
+        let outside = with(eni("eni-1", address, json!({ "Status": "available" })));
+        assert!(outside.get("private_ip").is_none(), "{address}");
+        assert!(outside["not_modelled"].is_string(), "{address}");
+    }
+}

@@ -210,6 +210,16 @@ fn what_a_route_leads_to_and_no_dump_shows_is_not_known() {
 }
 
 #[test]
+fn a_route_that_aws_calls_a_black_hole_is_one_though_its_target_is_there() {
+    let igw = json!({ "InternetGateways": [{ "InternetGatewayId": "igw-1", "Attachments": [{ "VpcId": "vpc-1", "State": "available" }] }] });
+    for (state, expected) in [("blackhole", "rtb-2-blackhole"), ("active", "igw-1")] {
+        let written = json!({ "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": state });
+        let routes = route(written, igw.clone());
+        assert_eq!(routes, json!([{ "cidr_block": "0.0.0.0/0", "gateway": expected }]));
+    }
+}
+
+#[test]
 fn a_target_that_nobody_knows_is_not_known() {
     let routed = |route: serde_json::Value| {
         dump(json!({ "RouteTables": [{ "RouteTableId": "rtb-main", "VpcId": "vpc-1", "Associations": [{ "Main": true }],
@@ -232,4 +242,28 @@ fn a_target_that_nobody_knows_is_not_known() {
     let known =
         routed(json!({ "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active" }));
     assert_eq!(resource(&known, "internet_gateways", "igw-1"), &json!({ "vpc": "vpc-1" }));
+}
+
+#[test]
+fn a_vpc_whose_main_table_is_not_listed_has_one_that_is_not_known() {
+    let table = |main: bool| {
+        let association = if main { json!({ "Main": true }) } else { json!({ "SubnetId": "subnet-b" }) };
+        let table = json!({ "RouteTableId": "rtb-main", "VpcId": "vpc-1", "Associations": [association], "Routes": [] });
+        dump(json!({ "RouteTables": [table] })).imported()
+    };
+    assert!(resource(&table(false), "route_tables", "vpc-1/main")["not_modelled"].is_string());
+    assert!(table(true).document["route_tables"].get("vpc-1/main").is_none());
+}
+
+#[test]
+fn what_goes_on_in_another_page_is_told_and_doubted() {
+    let imported = dump(json!({ "NextToken": "x" })).imported();
+    assert!(imported.report.has_omissions());
+    assert!(imported.report.sources[0].notes[0].text.contains("AWS had more of NetworkAcls, RouteTables, "));
+    assert!(resource(&imported, "subnets", "subnet-a")["not_modelled"].is_string());
+    for whole in [json!({ "NextToken": "" }), json!({ "NextToken": null })] {
+        let imported = dump(whole).imported();
+        assert!(!imported.report.has_omissions());
+        assert!(resource(&imported, "subnets", "subnet-a").get("not_modelled").is_none());
+    }
 }

@@ -106,3 +106,55 @@ fn a_mount_target_is_its_interface() {
     let imported = dump(json!({ "MountTargets": target, "NetworkInterfaces": [{ "NetworkInterfaceId": "eni-fs", "SubnetId": "subnet-a", "VpcId": "vpc-1", "PrivateIpAddress": "10.0.1.33", "Status": "in-use", "Groups": [{ "GroupId": "sg-1" }] }] })).imported();
     assert_eq!(reported(&imported, "fsmt-1").becomes[0].name, "eni-fs");
 }
+
+#[test]
+fn names_that_two_regions_use_have_their_region_before_them() {
+    let region = |region: &str, n: u8| {
+        let (vpc, subnet, group) = (format!("vpc-{n}"), format!("subnet-{n}"), format!("sg-{n}"));
+        json!({
+            "Vpcs": [{ "VpcId": vpc, "CidrBlock": format!("10.{n}.0.0/16") }],
+            "Subnets": [{ "SubnetId": subnet, "VpcId": vpc, "CidrBlock": format!("10.{n}.1.0/24"), "AvailabilityZone": format!("{region}a") }],
+            "SecurityGroups": [{ "GroupId": group, "GroupName": "g", "VpcId": vpc, "IpPermissions": [], "IpPermissionsEgress": [] }],
+            "LoadBalancers": [{ "LoadBalancerArn": format!("arn:aws:elasticloadbalancing:{region}:111122223333:loadbalancer/app/web/{n}"), "LoadBalancerName": "web", "Type": "application", "Scheme": "internal",
+                "VpcId": vpc, "SecurityGroups": [group], "AvailabilityZones": [{ "SubnetId": subnet }] }],
+            "Listeners": [{ "ListenerArn": format!("arn:listener-{n}"), "LoadBalancerArn": format!("arn:aws:elasticloadbalancing:{region}:111122223333:loadbalancer/app/web/{n}"), "Port": 80, "Protocol": "HTTP" }],
+            "TargetGroups": [{ "TargetGroupArn": format!("arn:aws:elasticloadbalancing:{region}:111122223333:targetgroup/t/{n}"), "TargetGroupName": "t", "Port": 80, "Protocol": "HTTP", "VpcId": vpc }],
+            "DBInstances": [{ "DBInstanceIdentifier": "db", "VpcSecurityGroups": [{ "VpcSecurityGroupId": group }], "DBSubnetGroup": { "Subnets": [{ "SubnetIdentifier": subnet }] } }],
+            "Functions": [{ "FunctionName": format!("only-{n}"), "VpcConfig": { "SubnetIds": [subnet], "SecurityGroupIds": [group] } }],
+        })
+    };
+    let (one, two) = ("eu-west-1", "us-east-1");
+    let imported = crate::fixture::Files::new(&[
+        ("eu-west-1/a.json", region(one, 1)),
+        ("us-east-1/a.json", region(two, 2)),
+    ])
+    .imported();
+    for (region, n) in [(one, 1), (two, 2)] {
+        let balancer = resource(&imported, "load_balancers", &format!("{region}/web"));
+        assert_eq!(balancer["subnet_mapping"][0]["subnet"], format!("subnet-{n}"));
+        let listener = resource(&imported, "listeners", &format!("{region}/web-80"));
+        assert_eq!(listener["load_balancer"], format!("{region}/web"));
+        assert_eq!(resource(&imported, "target_groups", &format!("{region}/t"))["vpc"], format!("vpc-{n}"));
+        assert_eq!(
+            resource(&imported, "instances", &format!("{region}/db[0]"))["subnet"],
+            format!("subnet-{n}")
+        );
+        assert_eq!(
+            resource(&imported, "instances", &format!("only-{n}[0]"))["subnet"],
+            format!("subnet-{n}")
+        );
+    }
+}
+
+#[test]
+fn a_database_whose_groups_are_of_another_vpc_is_not_known() {
+    let imported = dump(json!({
+        "Vpcs": [{ "VpcId": "vpc-2", "CidrBlock": "10.2.0.0/16" }],
+        "Subnets": [{ "SubnetId": "subnet-c", "VpcId": "vpc-2", "CidrBlock": "10.2.1.0/24", "AvailabilityZone": "eu-west-1a" }],
+        "DBInstances": [{ "DBInstanceIdentifier": "db", "VpcSecurityGroups": [{ "VpcSecurityGroupId": "sg-1" }], "DBSubnetGroup": { "Subnets": [{ "SubnetIdentifier": "subnet-a" }, { "SubnetIdentifier": "subnet-c" }] } }],
+    }))
+    .imported();
+    assert_eq!(resource(&imported, "instances", "db[0]")["security_groups"], json!(["sg-1"]));
+    let second = resource(&imported, "instances", "db[1]");
+    assert!(second["not_modelled"].is_string() && second.get("security_groups").is_none());
+}
