@@ -2,7 +2,9 @@
 //!
 //! Where a value is an id, it is looked for among all ids. Where it is known only after apply, the configuration says what
 //! it refers to: instances with `count` and `for_each` are matched by index or key, inputs and outputs of modules are
-//! followed. Local values are not in a plan: where one thing only can be meant, it is taken, with a note.
+//! followed. What chooses among them is not in a plan, nor are local values and constants beside references: a value is
+//! taken where one thing only can be meant, a list where each reference stands for one, and what is assumed is noted.
+//! All else is not known.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::estate::default_vpc_name;
-use crate::report::Note;
+use crate::report::{Note, NoteKind};
 use crate::source::Read;
 use crate::terraform::address::{Index, Step};
 use crate::terraform::blocks::Blocks;
-use crate::terraform::follow::references;
+use crate::terraform::follow::{is_resource, references};
 use crate::terraform::plan::Plan;
-use crate::terraform::words::{MADE_WITH, is_id, is_list, of_itself, refers};
+use crate::terraform::words::{MADE_WITH, is_list, of_itself, refers};
 use crate::val::{Named, Val};
 
 /// How far references are followed: more is a circle.
@@ -33,6 +35,8 @@ pub(crate) struct Resource {
     pub values: BTreeMap<String, Val>,
     /// What had to be guessed.
     pub notes: Vec<Note>,
+    /// What lists may hold of which it is not known what they hold, by attribute.
+    pub candidates: BTreeMap<String, Vec<String>>,
     pub region: String,
     pub account: String,
 }
@@ -50,7 +54,8 @@ pub(super) struct Evaluator<'a> {
     by_id: BTreeMap<String, Vec<usize>>,
     /// What AWS makes with others, by its id.
     made_with: BTreeMap<String, Named>,
-    pub(super) notes: RefCell<Vec<Note>>,
+    notes: RefCell<Vec<Note>>,
+    candidates: RefCell<BTreeMap<String, Vec<String>>>,
 }
 
 /// What an expression in the configuration stands in.
@@ -59,6 +64,8 @@ pub(super) struct Scope<'a> {
     pub module: &'a [Step],
     pub index: Option<&'a Index>,
     pub for_each: Option<&'a Value>,
+    /// How many instances there are of what it stands in.
+    pub siblings: usize,
     pub depth: usize,
     /// The attribute that is looked for.
     pub key: &'a str,
@@ -70,6 +77,12 @@ pub(super) struct Found {
     pub values: Vec<Val>,
     /// References that lead nowhere, such as local values.
     pub lost: Vec<String>,
+    /// Whether something that is not seen chooses among the values.
+    pub open: bool,
+    /// Whether what chooses is more than an index of one's own.
+    pub hidden: bool,
+    /// What is taken for granted of the values.
+    pub assumed: Vec<String>,
 }
 
 impl Resource {
@@ -127,8 +140,8 @@ impl<'a> Evaluator<'a> {
                 }
             }
         }
-        let notes = RefCell::default();
-        let mut evaluator = Self { plan, source, by_id, made_with: BTreeMap::new(), notes };
+        let (notes, candidates) = (RefCell::default(), RefCell::default());
+        let mut evaluator = Self { plan, source, by_id, made_with: BTreeMap::new(), notes, candidates };
         for (at, instance) in plan.instances.iter().enumerate() {
             for key in MADE_WITH {
                 let id = instance.values.get(*key).and_then(Value::as_str).filter(|id| !id.is_empty());
@@ -143,6 +156,7 @@ impl<'a> Evaluator<'a> {
     fn resource(&self, at: usize) -> Resource {
         let Some(instance) = self.plan.instances.get(at) else { return nothing() };
         self.notes.borrow_mut().clear();
+        self.candidates.borrow_mut().clear();
         let mut keys: BTreeSet<&String> = instance.values.keys().collect();
         keys.extend(instance.unknown.as_object().into_iter().flat_map(Map::keys));
         let values = keys.into_iter().map(|key| (key.clone(), self.attribute(at, key, 0))).collect();
@@ -155,6 +169,7 @@ impl<'a> Evaluator<'a> {
             is_data: instance.is_data,
             values,
             notes,
+            candidates: std::mem::take(&mut *self.candidates.borrow_mut()),
             region: self.region(at),
             account: self.account(instance),
         }
@@ -250,6 +265,10 @@ impl<'a> Evaluator<'a> {
             module: &instance.module,
             index: instance.index.as_ref(),
             for_each: block.and_then(|block| block.get("for_each_expression")),
+            siblings: self
+                .plan
+                .of(&instance.module, instance.is_data, &instance.of_type, &instance.name)
+                .count(),
             depth,
             key,
         };
@@ -272,7 +291,7 @@ impl<'a> Evaluator<'a> {
         expression: Option<&Value>,
     ) -> Val {
         match value {
-            _ if *unknown == Value::Bool(true) => self.unknown(scope, key, expression),
+            _ if *unknown == Value::Bool(true) => self.unknown(scope, key, expression, None),
             Value::Array(items) if items.iter().any(Value::is_object) => {
                 let mut blocks = Blocks::new(expression);
                 let each = items.iter().enumerate().map(|(at, item)| {
@@ -282,17 +301,15 @@ impl<'a> Evaluator<'a> {
                 Val::List(each.collect())
             }
             Value::Array(items) => {
-                let is_unknown = |item: &Value| *item == Value::Bool(true);
-                if unknown.as_array().is_some_and(|all| all.iter().any(is_unknown)) {
-                    let mut all = match self.unknown(scope, key, expression) {
+                let is_unknown = |item: &&Value| **item == Value::Bool(true);
+                let missing = unknown.as_array().into_iter().flatten().filter(is_unknown).count();
+                if missing > 0 {
+                    let mut all = match self.unknown(scope, key, expression, Some(missing)) {
                         Val::List(all) => all,
                         one => vec![one],
                     };
-                    let known: Vec<Val> = items
-                        .iter()
-                        .filter(|item| !item.is_null())
-                        .map(|item| self.known(key, item))
-                        .collect();
+                    let known = items.iter().filter(|item| !item.is_null());
+                    let known: Vec<Val> = known.map(|item| self.known(key, item)).collect();
                     all.extend(known.into_iter().filter(|one| !all.contains(one)).collect::<Vec<_>>());
                     return Val::List(all);
                 }
@@ -342,8 +359,14 @@ impl<'a> Evaluator<'a> {
         Val::from(value.clone())
     }
 
-    /// A value that is known only after apply.
-    fn unknown(&self, scope: Scope<'_>, key: &str, expression: Option<&Value>) -> Val {
+    /// A value that is known only after apply; of a list perhaps how many items are.
+    fn unknown(
+        &self,
+        scope: Scope<'_>,
+        key: &str,
+        expression: Option<&Value>,
+        missing: Option<usize>,
+    ) -> Val {
         let why = || match expression.map(references).filter(|all| !all.is_empty()) {
             Some(all) => format!("it is known only after apply (it comes from {})", all.join(", ")),
             None => "it is known only after apply".to_owned(),
@@ -352,33 +375,68 @@ impl<'a> Evaluator<'a> {
         let Some(expression) = expression.filter(|_| refers(key) || key == "id") else {
             return Val::unknown(why());
         };
-        let mut found = self.expression(Scope { key, ..scope }, expression);
-        found.values.retain(|value| match value {
-            Val::Name(_) => true,
-            Val::Text(text) => is_id(text),
-            _ => false,
-        });
+        let scope = Scope { key, ..scope };
+        let Found { values, lost, open, hidden, mut assumed } = self.expression(scope, expression);
+        let is_sure = lost.is_empty() && !values.iter().any(|value| matches!(value, Val::Unknown(_)));
+        let ids: Vec<Val> = values.into_iter().filter(|value| is_resource(value)).collect();
         let mut distinct: Vec<Val> = Vec::new();
-        for value in found.values {
-            if !distinct.contains(&value) {
-                distinct.push(value);
+        ids.iter().for_each(|id| {
+            if !distinct.contains(id) {
+                distinct.push(id.clone());
             }
-        }
-        let many = is_list(key);
-        let by_index =
-            references(expression).iter().any(|one| one.starts_with("each.") || one == "count.index");
-        if !many && distinct.len() > 1 && by_index {
-            self.choose(scope, key, &mut distinct);
-        }
-        match (many, distinct.len()) {
-            (_, 0) => Val::unknown(why()),
-            (true, _) => Val::List(distinct),
-            (false, 1) => distinct.remove(0),
-            (false, _) => {
-                let names: Vec<String> = distinct.iter().filter_map(Val::text).collect();
-                Val::unknown(format!("it is known only after apply (one of {})", names.join(", ")))
+        });
+        let names = |all: &[Val]| all.iter().filter_map(Val::text).collect::<Vec<_>>();
+        if is_list(key) {
+            let fits = missing.is_none_or(|missing| missing == distinct.len());
+            let is_whole = is_sure && fits && (distinct.len() == 1 || !open);
+            if is_whole && !distinct.is_empty() {
+                self.assume(if missing.is_some() { &[] } else { &assumed });
+                return Val::List(distinct);
             }
+            if distinct.is_empty() && !lost.is_empty() {
+                distinct = self.guess(scope).unwrap_or_default();
+            }
+            self.candidates.borrow_mut().insert(key.to_owned(), names(&distinct));
+            return Val::unknown(why());
         }
+        if !is_sure && distinct.len() < 2 {
+            let from = lost.iter().find(|lost| lost.starts_with("local."));
+            let guessed = from.and_then(|_| self.guess(scope)).filter(|all| all.len() == 1);
+            if let (Some(from), Some([one])) = (from, guessed.as_deref())
+                && distinct.iter().all(|other| other == one)
+            {
+                let name = one.text().unwrap_or_default();
+                assumed.push(format!("{key} comes from {from}, which no plan shows: taken to be {name}"));
+                self.assume(&assumed);
+                return one.clone();
+            }
+            return Val::unknown(why());
+        }
+        match distinct.as_slice() {
+            [] => Val::unknown(why()),
+            [one] => {
+                self.assume(&assumed);
+                one.clone()
+            }
+            several => match self.choose(scope, expression, &ids).filter(|_| is_sure && !hidden) {
+                Some(chosen) => {
+                    let name = chosen.text().unwrap_or_default();
+                    assumed.push(format!("{key} is one of several: taken to be {name}"));
+                    self.assume(&assumed);
+                    chosen
+                }
+                None => {
+                    let names = names(several).join(", ");
+                    Val::unknown(format!("it is known only after apply (one of {names})"))
+                }
+            },
+        }
+    }
+
+    /// Notes what is taken for granted.
+    fn assume(&self, assumed: &[String]) {
+        let notes = assumed.iter().map(|text| Note::new(NoteKind::Approximated, text.as_str()));
+        self.notes.borrow_mut().extend(notes);
     }
 }
 
@@ -390,6 +448,7 @@ fn nothing() -> Resource {
         is_data: false,
         values: BTreeMap::new(),
         notes: Vec::new(),
+        candidates: BTreeMap::new(),
         region: String::new(),
         account: String::new(),
     }

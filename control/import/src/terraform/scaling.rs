@@ -135,6 +135,18 @@ impl Places {
     }
 
     pub(super) fn of(mapping: &mut Mapping<'_>, resource: &Resource, key: &str, value: &Val) -> Self {
+        let candidates = resource.candidates.get(key).map_or(&[][..], Vec::as_slice);
+        Self::among(mapping, resource, key, value, candidates)
+    }
+
+    /// The same; of one that is not known, it is in those that may be meant.
+    pub(super) fn among(
+        mapping: &mut Mapping<'_>,
+        resource: &Resource,
+        key: &str,
+        value: &Val,
+        candidates: &[String],
+    ) -> Self {
         let mut names = Vec::new();
         let mut lost = None;
         match value {
@@ -146,7 +158,10 @@ impl Places {
                     }
                 }
             }
-            Val::Unknown(unknown) => lost = Some(unknown.clone()),
+            Val::Unknown(unknown) => {
+                names.extend(candidates.iter().cloned());
+                lost = Some(unknown.clone());
+            }
             Val::Name(named) => names.push(named.name.clone()),
             Val::Text(text) if !text.is_empty() => {
                 names.extend(text.split(',').map(|name| name.trim().to_owned()));

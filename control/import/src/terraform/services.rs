@@ -190,7 +190,8 @@ fn grouped(mut mapping: Mapping<'_>, resource: &Resource, facts: &Facts<'_>, pla
         (Some(name), None) if name.text().as_deref() != Some("default") => nothing,
         _ => Val::Null,
     };
-    let places = Places::of(&mut mapping, resource, "subnet_ids", &subnets);
+    let candidates = found.and_then(|group| group.candidates.get("subnet_ids")).cloned().unwrap_or_default();
+    let places = Places::among(&mut mapping, resource, "subnet_ids", &subnets, &candidates);
     put_each(mapping, resource, places);
 }
 
