@@ -112,6 +112,21 @@ impl Evaluator<'_> {
                 format!("{} is taken to be all of {whole}: no plan shows a choice among them", scope.key);
             found.assumed = vec![text];
         }
+        self.with_guess(scope, found)
+    }
+
+    /// With the one thing that a local value can be, where nothing else is meant.
+    fn with_guess(&self, scope: Scope<'_>, mut found: Found) -> Found {
+        let is_local = found.lost.iter().all(|lost| lost.starts_with("local.") || lost.starts_with("each."));
+        let Some(from) = found.lost.first().filter(|_| is_local && !is_list(scope.key)) else { return found };
+        if let Some([one]) = self.guess(scope).as_deref()
+            && found.values.iter().filter(|value| is_resource(value)).all(|other| other == one)
+        {
+            let (key, name) = (scope.key, one.text().unwrap_or_default());
+            found.assumed.push(format!("{key} comes from {from}, which no plan shows: taken to be {name}"));
+            found.values = vec![one.clone()];
+            found.lost.clear();
+        }
         found
     }
 

@@ -393,31 +393,18 @@ impl<'a> Evaluator<'a> {
                 self.assume(if missing.is_some() { &[] } else { &assumed });
                 return Val::List(distinct);
             }
-            if distinct.is_empty() && !lost.is_empty() {
+            if distinct.is_empty() && !is_sure {
                 distinct = self.guess(scope).unwrap_or_default();
             }
             self.candidates.borrow_mut().insert(key.to_owned(), names(&distinct));
             return Val::unknown(why());
         }
-        if !is_sure && distinct.len() < 2 {
-            let from = lost.iter().find(|lost| lost.starts_with("local."));
-            let guessed = from.and_then(|_| self.guess(scope)).filter(|all| all.len() == 1);
-            if let (Some(from), Some([one])) = (from, guessed.as_deref())
-                && distinct.iter().all(|other| other == one)
-            {
-                let name = one.text().unwrap_or_default();
-                assumed.push(format!("{key} comes from {from}, which no plan shows: taken to be {name}"));
-                self.assume(&assumed);
-                return one.clone();
-            }
-            return Val::unknown(why());
-        }
         match distinct.as_slice() {
-            [] => Val::unknown(why()),
-            [one] => {
+            [one] if is_sure => {
                 self.assume(&assumed);
                 one.clone()
             }
+            [] | [_] => Val::unknown(why()),
             several => match self.choose(scope, expression, &ids).filter(|_| is_sure && !hidden) {
                 Some(chosen) => {
                     let name = chosen.text().unwrap_or_default();
