@@ -302,6 +302,7 @@ impl<'a> Mapping<'a> {
 
     /// Says that something is not known of another resource, which this one changes.
     pub(crate) fn unknown_of(&mut self, kind: &'static str, name: &str, why: &str) {
+        self.note(NoteKind::Unknown, why);
         self.estate.doubt(kind, name, why.to_owned(), &self.by);
     }
 

@@ -26,6 +26,7 @@ pub(super) fn network_acl(resource: &Resource, facts: &Facts<'_>, estate: &mut E
         mapping.properties.silent(&["default_network_acl_id", "vpc_id", "subnet_ids"]);
     } else {
         vpc(&mut mapping, resource);
+        let mut unknown = None;
         match mapping.properties.take("subnet_ids") {
             Some(Val::List(subnets)) => {
                 for subnet in subnets {
@@ -33,18 +34,16 @@ pub(super) fn network_acl(resource: &Resource, facts: &Facts<'_>, estate: &mut E
                         Some(subnet) => {
                             mapping.estate.set("subnets", &subnet, "network_acl", json!(resource.name), &by);
                         }
-                        None => mapping.note(NoteKind::Unknown, "subnet_ids are not all known"),
+                        None => unknown = subnet.first_unknown().or(unknown),
                     }
                 }
             }
-            Some(Val::Unknown(unknown)) => {
-                let why = format!("the subnets of {} are not known: {}", resource.address, unknown.why);
-                mapping.note(NoteKind::Unknown, why.clone());
-                let vpc =
-                    mapping.attributes.get("vpc").and_then(Value::as_str).unwrap_or_default().to_owned();
-                mapping.unknown_of("network_acls", &format!("{vpc}/default"), &why);
-            }
+            Some(Val::Unknown(none)) => unknown = Some(none),
             _ => {}
+        }
+        if let Some(unknown) = unknown {
+            let why = format!("the subnets of {} are not known: {}", resource.address, unknown.why);
+            every_subnet(&mut mapping, facts, &why);
         }
     }
     for direction in DIRECTIONS {
@@ -65,6 +64,28 @@ pub(super) fn network_acl(resource: &Resource, facts: &Facts<'_>, estate: &mut E
         mapping.write(direction, entries);
     }
     end(mapping, "network_acls", resource);
+}
+
+/// Marks the subnets of an ACL's VPC that may have it: those of which nobody says that they have another one. In doubt is
+/// also which of them have the default one.
+fn every_subnet(mapping: &mut Mapping<'_>, facts: &Facts<'_>, why: &str) {
+    let vpc = mapping.attributes.get("vpc").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut stated: BTreeSet<String> = BTreeSet::new();
+    for acl in facts.all.of("aws_network_acl") {
+        stated.extend(acl.values.get("subnet_ids").map_or(&[][..], Val::items).iter().filter_map(Val::text));
+    }
+    stated.extend(facts.all.of("aws_network_acl_association").filter_map(|one| one.text("subnet_id")));
+    let is_here = vpc.starts_with("default-") || facts.all.of("aws_vpc").any(|one| one.name == vpc);
+    mapping.note(NoteKind::Unknown, why);
+    if is_here {
+        mapping.unknown_of("network_acls", &format!("{vpc}/default"), why);
+    }
+    for subnet in facts.all.of("aws_subnet") {
+        let may_be = subnet.text("vpc_id").is_none_or(|own| own == vpc);
+        if may_be && !stated.contains(&subnet.name) {
+            mapping.unknown_of("subnets", &subnet.name, why);
+        }
+    }
 }
 
 /// An entry of a network ACL.

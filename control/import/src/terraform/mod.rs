@@ -18,6 +18,7 @@ mod prefix_lists;
 mod references;
 mod scaling;
 mod services;
+mod touched;
 mod transit;
 mod types;
 mod words;
@@ -48,6 +49,7 @@ pub(crate) fn read(source: &Read, options: &Options, estate: &mut Estate) -> Res
     }
     filters::finish(&facts, estate);
     network::finish(&facts, estate);
+    touched::finish(&facts, estate);
     Ok(())
 }
 
@@ -122,10 +124,20 @@ fn lost(mut mapping: Mapping<'_>, key: &str, kind: &'static str, types: &[&str],
     mapping.properties.silence();
     let why = format!("{}: {key} is not known, and may mean this", mapping.by.address);
     mapping.note(NoteKind::Unknown, format!("{key} is not known: what it changes is not either"));
+    let by = mapping.by.clone();
     for of_type in types {
         for resource in facts.all.of(of_type) {
-            mapping.unknown_of(kind, &resource.name, &why);
+            mapping.estate.doubt(kind, &resource.name, why.clone(), &by);
         }
+    }
+    // Each VPC comes with one that nobody declares.
+    let own = match kind {
+        "route_tables" => "main",
+        "network_acls" | "security_groups" => "default",
+        _ => return mapping.finish(Fate::Understood),
+    };
+    for vpc in facts.all.of("aws_vpc") {
+        mapping.estate.doubt(kind, &format!("{}/{own}", vpc.name), why.clone(), &by);
     }
     mapping.finish(Fate::Understood);
 }

@@ -37,6 +37,8 @@ pub(crate) struct Resource {
     pub notes: Vec<Note>,
     /// What lists may hold of which it is not known what they hold, by attribute.
     pub candidates: BTreeMap<String, Vec<String>>,
+    /// What it refers to, where its meaning is not known.
+    pub touches: Vec<Named>,
     pub region: String,
     pub account: String,
 }
@@ -170,6 +172,7 @@ impl<'a> Evaluator<'a> {
             values,
             notes,
             candidates: std::mem::take(&mut *self.candidates.borrow_mut()),
+            touches: self.touched(at),
             region: self.region(at),
             account: self.account(instance),
         }
@@ -261,17 +264,7 @@ impl<'a> Evaluator<'a> {
         };
         let block = self.plan.block(&instance.module, instance.is_data, &instance.of_type, &instance.name);
         let expression = block.and_then(|block| block.get("expressions")?.get(key));
-        let scope = Scope {
-            module: &instance.module,
-            index: instance.index.as_ref(),
-            for_each: block.and_then(|block| block.get("for_each_expression")),
-            siblings: self
-                .plan
-                .of(&instance.module, instance.is_data, &instance.of_type, &instance.name)
-                .count(),
-            depth,
-            key,
-        };
+        let scope = self.scope(at, key, depth);
         let null = Value::Null;
         let value = instance.values.get(key).unwrap_or(&null);
         let unknown = instance.unknown.get(key).unwrap_or(&null);
@@ -280,6 +273,21 @@ impl<'a> Evaluator<'a> {
             return Val::Null;
         }
         self.value(scope, key, value, unknown, expression)
+    }
+
+    /// What the expressions of an instance stand in.
+    pub(super) fn scope<'s>(&'s self, at: usize, key: &'s str, depth: usize) -> Scope<'s> {
+        let nowhere = Scope { module: &[], index: None, for_each: None, siblings: 1, depth, key };
+        let Some(instance) = self.plan.instances.get(at) else { return nowhere };
+        let (is_data, of_type, name) = (instance.is_data, instance.of_type.as_str(), instance.name.as_str());
+        let block = self.plan.block(&instance.module, is_data, of_type, name);
+        Scope {
+            module: &instance.module,
+            index: instance.index.as_ref(),
+            for_each: block.and_then(|block| block.get("for_each_expression")),
+            siblings: self.plan.of(&instance.module, is_data, of_type, name).count(),
+            ..nowhere
+        }
     }
 
     fn value(
@@ -331,6 +339,12 @@ impl<'a> Evaluator<'a> {
             }
             value => self.known(key, value),
         }
+    }
+
+    /// The resource that has an id, or that AWS makes with one.
+    pub(super) fn of_id(&self, id: &str) -> Option<Named> {
+        let held = || self.by_id.get(id)?.first().map(|at| self.named(*at, 0));
+        self.made_with.get(id).cloned().or_else(held)
     }
 
     /// A value that is known: the resource whose id it is, or itself.
@@ -436,6 +450,7 @@ fn nothing() -> Resource {
         values: BTreeMap::new(),
         notes: Vec::new(),
         candidates: BTreeMap::new(),
+        touches: Vec::new(),
         region: String::new(),
         account: String::new(),
     }

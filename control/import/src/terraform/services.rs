@@ -383,6 +383,34 @@ pub(super) fn stored(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate
     end(mapping, kind, resource);
 }
 
+/// Whom a Client VPN endpoint lets in, and where to: it is stored, and its inside is not modelled.
+pub(super) fn client_vpn_part(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(&[
+        "access_group_id",
+        "authorize_all_groups",
+        "description",
+        "destination_cidr_block",
+        "origin",
+        "target_network_cidr",
+        "target_vpc_subnet_id",
+        "type",
+    ]);
+    match mapping.name_of("client_vpn_endpoint_id", "client_vpn_endpoints") {
+        Given::Known(endpoint) => {
+            mapping.note(NoteKind::Unknown, format!("it says more about {endpoint}, which is not modelled"));
+            part_of(mapping, "client_vpn_endpoints", &endpoint);
+        }
+        _ => lost(
+            mapping,
+            "client_vpn_endpoint_id",
+            "client_vpn_endpoints",
+            &["aws_ec2_client_vpn_endpoint"],
+            facts,
+        ),
+    }
+}
+
 /// A subnet of a Client VPN endpoint.
 pub(super) fn client_vpn_association(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);

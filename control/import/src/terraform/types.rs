@@ -22,11 +22,11 @@ pub(super) enum Meaning {
 
 /// What a type, or a data source of it, means.
 pub(super) fn meaning(of_type: &str, is_data: bool) -> Meaning {
-    if of_type.starts_with("awscc_") && !is_data {
+    if let Some(rest) = of_type.strip_prefix("awscc_").filter(|_| !is_data) {
         return match of_type {
             "awscc_ec2_route_table" => Meaning::Mapped(network::aws_route_table),
             "awscc_ec2_subnet_route_table_association" => Meaning::Mapped(network::route_table_association),
-            _ if of_type.starts_with("awscc_ec2_") || of_type.starts_with("awscc_elastic") => {
+            _ if AWSCC.iter().any(|service| rest.starts_with(service)) => {
                 Meaning::LeftOut("this type of the provider awscc is not understood")
             }
             _ => Meaning::NotNetwork,
@@ -50,7 +50,12 @@ pub(super) fn meaning(of_type: &str, is_data: bool) -> Meaning {
     {
         return Meaning::NotNetwork;
     }
-    Meaning::LeftOut("this type is not understood")
+    match of_type {
+        "aws_globalaccelerator_endpoint_group" => {
+            Meaning::LeftOut("what an accelerator leads to is not modelled")
+        }
+        _ => Meaning::LeftOut("this type is not understood"),
+    }
 }
 
 fn mapped(of_type: &str) -> Option<Map> {
@@ -134,10 +139,44 @@ fn mapped(of_type: &str) -> Option<Map> {
         | "aws_ec2_client_vpn_endpoint"
         | "aws_vpc_block_public_access_options"
         | "aws_vpc_block_public_access_exclusion" => services::stored,
+        "aws_ec2_client_vpn_authorization_rule" | "aws_ec2_client_vpn_route" => services::client_vpn_part,
         "aws_ec2_client_vpn_network_association" => services::client_vpn_association,
         _ => return None,
     })
 }
+
+/// The services whose types of the provider awscc may change packets.
+const AWSCC: &[&str] = &[
+    "amazonmq_",
+    "apprunner_vpc",
+    "autoscaling_auto",
+    "autoscaling_launch",
+    "batch_compute",
+    "dax_",
+    "directconnect_",
+    "docdb",
+    "ec2_",
+    "ecs_service",
+    "efs_mount",
+    "eks_",
+    "elastic",
+    "emr",
+    "fsx_",
+    "globalaccelerator_",
+    "lambda_function",
+    "memorydb_",
+    "msk_",
+    "mwaa_",
+    "neptune_",
+    "networkfirewall_",
+    "networkmanager_",
+    "opensearchservice_",
+    "rds_",
+    "redshift",
+    "route53resolver_",
+    "transfer_server",
+    "vpclattice_",
+];
 
 /// Types that change no packet.
 const NOT_NETWORK: &[&str] = &[
@@ -287,8 +326,6 @@ const NOT_NETWORK: &[&str] = &[
     "aws_vpc_peering_connection_options",
     "aws_vpc_security_group_rules_exclusive",
     "aws_ec2_transit_gateway_policy_table_association",
-    "aws_ec2_client_vpn_authorization_rule",
-    "aws_ec2_client_vpn_route",
     "aws_networkmanager_global_network",
     "aws_networkmanager_transit_gateway_registration",
     "aws_networkmanager_transit_gateway_peering",
@@ -297,7 +334,6 @@ const NOT_NETWORK: &[&str] = &[
     "aws_ec2_transit_gateway_multicast_group_member",
     "aws_ec2_transit_gateway_multicast_group_source",
     "aws_globalaccelerator_listener",
-    "aws_globalaccelerator_endpoint_group",
     "aws_networkfirewall_firewall_policy",
     "aws_networkfirewall_logging_configuration",
     "aws_networkfirewall_rule_group",
