@@ -8,6 +8,7 @@
 
 mod cloudformation;
 mod describe;
+mod eks;
 mod estate;
 mod finish;
 mod mapping;
@@ -18,6 +19,7 @@ mod source;
 mod stand_in;
 mod terraform;
 mod val;
+mod zones;
 
 use serde_json::Value;
 

@@ -357,7 +357,7 @@ impl Evaluator<'_> {
         let one = |(at, instance): (usize, &Instance)| match rest.first() {
             None => Val::Name(self.named(at, scope.depth)),
             Some(step) if is_own(&of_type.name, &step.name) => Val::Name(self.named(at, scope.depth)),
-            Some(step) => match self.made_with(at, &step.name) {
+            Some(step) => match self.made_with(at, &rest.last().unwrap_or(step).name) {
                 Some(named) => Val::Name(named),
                 None => {
                     let value = self.attribute(at, &step.name, scope.depth);

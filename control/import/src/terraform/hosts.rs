@@ -223,6 +223,9 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
         return end(mapping, "instances", resource);
     }
     let template = template(resource, facts, &["launch_template"]);
+    if template.is_none() && resource.values.get("launch_template").is_some_and(|block| !block.is_empty()) {
+        mapping.doubt("its launch template is in no source: neither is what it says");
+    }
     let zone = match mapping.properties.text("availability_zone") {
         Given::Known(zone) => zone.chars().last().filter(char::is_ascii_lowercase),
         _ => None,
@@ -293,6 +296,27 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     }
     mapping.properties.silent(&["public_ip"]);
     end(mapping, "instances", resource);
+}
+
+/// The state that an instance is kept in.
+pub(super) fn instance_state(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(&["force"]);
+    let by = mapping.by.clone();
+    let state = mapping.properties.text("state");
+    let Given::Known(instance) = mapping.name_of("instance_id", "instances") else {
+        return lost(mapping, "instance_id", "instances", &["aws_instance"], facts);
+    };
+    match state {
+        Given::Known(state) if state == "stopped" => {
+            mapping.estate.set("instances", &instance, "state", json!("stopped"), &by);
+        }
+        Given::Known(_) | Given::Absent => {}
+        Given::Unknown(unknown) => {
+            mapping.unknown_of("instances", &instance, &format!("its state is not known: {}", unknown.why));
+        }
+    }
+    part_of(mapping, "instances", &instance);
 }
 
 /// The interfaces of their own that an instance lists.

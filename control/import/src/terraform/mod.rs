@@ -5,12 +5,15 @@
 
 mod address;
 mod blocks;
+mod clusters;
 mod data;
+mod databases;
 mod filters;
 mod follow;
 mod gateways;
 mod hosts;
 mod links;
+mod load_balancers;
 mod network;
 mod place;
 mod plan;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use crate::eks;
 use crate::estate::default_vpc_name;
 use crate::report::{Note, NoteKind};
 use crate::source::Read;
@@ -145,9 +146,11 @@ impl<'a> Evaluator<'a> {
         let (notes, candidates) = (RefCell::default(), RefCell::default());
         let mut evaluator = Self { plan, source, by_id, made_with: BTreeMap::new(), notes, candidates };
         for (at, instance) in plan.instances.iter().enumerate() {
+            let inner = instance.values.get("vpc_config").and_then(|all| all.get(0)?.as_object());
             for key in MADE_WITH {
-                let id = instance.values.get(*key).and_then(Value::as_str).filter(|id| !id.is_empty());
-                if let (Some(id), Some(named)) = (id, evaluator.made_with(at, key)) {
+                let id = instance.values.get(*key).or_else(|| inner?.get(*key)).and_then(Value::as_str);
+                let named = id.filter(|id| !id.is_empty()).and_then(|_| evaluator.made_with(at, key));
+                if let (Some(id), Some(named)) = (id, named) {
                     evaluator.made_with.insert(id.to_owned(), named);
                 }
             }
@@ -249,6 +252,7 @@ impl<'a> Evaluator<'a> {
                 "aws_ec2_transit_gateway",
                 "association_default_route_table_id" | "propagation_default_route_table_id",
             ) => ("aws_ec2_transit_gateway_route_table", format!("{owner}/default")),
+            ("aws_eks_cluster", "cluster_security_group_id") => ("aws_security_group", eks::group_of(&owner)),
             ("aws_vpc_endpoint", "prefix_list_id") => {
                 ("aws_ec2_managed_prefix_list", instance.values.get("service_name")?.as_str()?.to_owned())
             }

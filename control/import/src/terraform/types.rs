@@ -3,7 +3,8 @@
 use crate::estate::Estate;
 use crate::terraform::references::Resource;
 use crate::terraform::{
-    Facts, data, filters, gateways, hosts, links, network, prefix_lists, scaling, services, transit,
+    Facts, clusters, data, databases, filters, gateways, hosts, links, load_balancers, network, prefix_lists,
+    scaling, services, transit,
 };
 
 /// How a resource of a type becomes part of the topology.
@@ -40,6 +41,9 @@ pub(super) fn meaning(of_type: &str, is_data: bool) -> Meaning {
     }
     if let Some(map) = mapped(of_type) {
         return Meaning::Mapped(map);
+    }
+    if databases::is_database(of_type) {
+        return Meaning::Mapped(databases::database);
     }
     if services::is_service(of_type) {
         return Meaning::Mapped(services::service);
@@ -95,6 +99,7 @@ fn mapped(of_type: &str) -> Option<Map> {
         "aws_network_interface" => hosts::network_interface,
         "aws_network_interface_attachment" => hosts::interface_attachment,
         "aws_instance" | "aws_spot_instance_request" => hosts::instance,
+        "aws_ec2_instance_state" => hosts::instance_state,
         "aws_launch_template" | "aws_launch_configuration" => scaling::launch_template,
         "aws_autoscaling_group" => scaling::auto_scaling_group,
         "aws_eip" => hosts::eip,
@@ -119,13 +124,15 @@ fn mapped(of_type: &str) -> Option<Map> {
         | "aws_ec2_transit_gateway_route_table_propagation" => transit::member,
         "aws_ec2_transit_gateway_default_route_table_association"
         | "aws_ec2_transit_gateway_default_route_table_propagation" => transit::default_table,
-        "aws_lb" | "aws_alb" => services::load_balancer,
-        "aws_elb" => services::classic,
-        "aws_lb_listener" | "aws_alb_listener" => services::listener,
-        "aws_lb_target_group" | "aws_alb_target_group" => services::target_group,
-        "aws_lb_target_group_attachment" | "aws_alb_target_group_attachment" => services::target,
+        "aws_eks_cluster" => clusters::eks_cluster,
+        "aws_eks_node_group" | "aws_eks_fargate_profile" => clusters::eks_nodes,
+        "aws_lb" | "aws_alb" => load_balancers::load_balancer,
+        "aws_elb" => load_balancers::classic,
+        "aws_lb_listener" | "aws_alb_listener" => load_balancers::listener,
+        "aws_lb_target_group" | "aws_alb_target_group" => load_balancers::target_group,
+        "aws_lb_target_group_attachment" | "aws_alb_target_group_attachment" => load_balancers::target,
         "aws_rds_cluster_instance" | "aws_docdb_cluster_instance" | "aws_neptune_cluster_instance" => {
-            services::member
+            databases::member
         }
         "aws_vpc_endpoint_service"
         | "aws_networkfirewall_firewall"
@@ -225,7 +232,6 @@ const NOT_NETWORK: &[&str] = &[
     "aws_ec2_host",
     "aws_ec2_image_block_public_access",
     "aws_ec2_instance_metadata_defaults",
-    "aws_ec2_instance_state",
     "aws_ec2_network_insights_analysis",
     "aws_ec2_network_insights_path",
     "aws_ec2_serial_console_access",

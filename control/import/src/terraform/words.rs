@@ -9,6 +9,7 @@ pub(super) const MADE_WITH: &[&str] = &[
     "association_default_route_table_id",
     "propagation_default_route_table_id",
     "prefix_list_id",
+    "cluster_security_group_id",
 ];
 
 /// Whether an attribute of a type has the id of the resource itself.
@@ -23,7 +24,12 @@ pub(super) fn of_itself(of_type: &str, attribute: &str) -> bool {
         "transit_gateway_attachment_id" => {
             matches!(of_type, "aws_vpn_connection" | "aws_dx_gateway_association")
         }
-        "name" => of_type.ends_with("subnet_group") || of_type == "aws_launch_configuration",
+        "name" => {
+            of_type.ends_with("subnet_group")
+                || matches!(of_type, "aws_launch_configuration" | "aws_eks_cluster")
+        }
+        "cluster_identifier" => of_type.ends_with("_cluster"),
+        "identifier" => of_type == "aws_db_instance",
         _ => false,
     }
 }
@@ -45,6 +51,9 @@ pub(super) fn refers(key: &str) -> bool {
         "cache_subnet_group_name",
         "neptune_subnet_group_name",
         "source_security_group",
+        "cluster_identifier",
+        "cluster_name",
+        "replicate_source_db",
     ];
     let endings = ["_id", "_ids", "_arn", "_arns"];
     let is_own =

@@ -18,7 +18,6 @@ fn a_service_is_one_end_in_each_of_its_subnets() {
     for (of_type, attribute, subnets, groups) in [
         ("aws_ecs_service", "network_configuration", "subnets", "security_groups"),
         ("aws_lambda_function", "vpc_config", "subnet_ids", "security_group_ids"),
-        ("aws_eks_cluster", "vpc_config", "subnet_ids", "security_group_ids"),
         ("aws_opensearch_domain", "vpc_options", "subnet_ids", "security_group_ids"),
         ("aws_msk_cluster", "broker_node_group_info", "client_subnets", "security_groups"),
         ("aws_codebuild_project", "vpc_config", "subnets", "security_group_ids"),
