@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use vpclab_model::{Document, KINDS, NOT_MODELLED, Topology};
 
 use crate::estate::{Address, Change, Edit, Estate, Key, WITHOUT_DOUBT, becomes, default_vpc_name};
+use crate::source::DEFAULT_REGION;
 use crate::stand_in;
-use crate::{DEFAULT_ACCOUNT, ImportError, Imported, Options, Problem};
+use crate::{ImportError, Imported, Options, Problem};
 
 /// The block of a default VPC, and of its subnets (ADDR area: a default VPC is 172.31.0.0/16 with a /20 in each zone).
 const DEFAULT_BLOCK: &str = "172.31.0.0/16";
@@ -200,6 +201,7 @@ fn both(before: &str, why: &str) -> String {
 /// The document, kinds in the model's order and names in theirs.
 fn document(estate: &Estate) -> Value {
     let mut document = Map::new();
+    document.extend(region(estate).map(|region| ("region".to_owned(), json!(region))));
     let not_modelled = NOT_MODELLED.iter().map(|kind| kind.plural);
     for kind in KINDS.iter().copied().chain(not_modelled) {
         let Some(resources) = estate.resources.get(kind).filter(|resources| !resources.is_empty()) else {
@@ -210,6 +212,13 @@ fn document(estate: &Estate) -> Value {
         document.insert(kind.to_owned(), Value::Object(resources));
     }
     Value::Object(document)
+}
+
+/// The region that all who say one are in.
+fn region(estate: &Estate) -> Option<&str> {
+    let said = estate.resources.values().flat_map(BTreeMap::values);
+    let all: BTreeSet<&str> = said.filter_map(|resource| resource.get("region")?.as_str()).collect();
+    all.first().copied().filter(|region| all.len() == 1 && *region != DEFAULT_REGION)
 }
 
 /// What the model finds wrong, as problems of those whose words they are.
@@ -228,5 +237,4 @@ fn judge(estate: &mut Estate, document: &Value) {
             None => Problem { source: String::new(), address: String::new(), problem: mistake.to_string() },
         });
     }
-    let _ = DEFAULT_ACCOUNT;
 }

@@ -323,6 +323,26 @@ impl<'a> Mapping<'a> {
     }
 }
 
+/// The JSON map of a literal.
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Whether two rules match the same packets: they differ in their descriptions at most.
+pub(crate) fn is_same_rule(one: &Value, other: &Value) -> bool {
+    let plain = |rule: &Value| {
+        let mut rule = rule.clone();
+        if let Value::Object(map) = &mut rule {
+            map.remove("description");
+        }
+        rule
+    };
+    plain(one) == plain(other)
+}
+
 /// The texts in a list, and in the lists and texts with commas inside it.
 fn flatten(item: &Val, flat: &mut Vec<Given<String>>) {
     match item {

@@ -18,7 +18,7 @@ use crate::report::ReportedSource;
 use crate::{DEFAULT_ACCOUNT, Options};
 
 /// The region of what names none.
-const DEFAULT_REGION: &str = "us-east-1";
+pub(crate) const DEFAULT_REGION: &str = "us-east-1";
 
 /// What a source is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -18,7 +18,7 @@ mod transit;
 pub(crate) use crate::describe::facts::region_of_zone;
 pub(crate) use crate::describe::gather::account;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::describe::facts::Facts;
 use crate::describe::gather::Item;
@@ -69,14 +69,6 @@ fn gone(mapping: Mapping<'_>, why: &str) {
 /// Refers to a resource, for an attribute of a map that is no mapping's.
 fn refer(estate: &mut Estate, kind: &'static str, name: &str, by: &Address) -> Value {
     estate.refer(kind, name, by)
-}
-
-/// The JSON map of a literal.
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
 
 /// The state that `{"State": …}` or a text says.

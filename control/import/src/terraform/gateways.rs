@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use crate::describe::account;
 use crate::estate::Estate;
+use crate::mapping::object;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
 use crate::terraform::references::{Evaluated, Resource};
-use crate::terraform::{Facts, begin, end, lost, needed, object, part_of, vpc};
+use crate::terraform::{Facts, begin, end, lost, needed, part_of, vpc};
 use crate::val::Val;
 
 /// The elastic IP addresses that NAT gateways have.

@@ -15,6 +15,7 @@ mod hosts;
 mod links;
 mod load_balancers;
 mod network;
+mod parts;
 mod place;
 mod plan;
 mod prefix_lists;
@@ -26,11 +27,13 @@ mod transit;
 mod types;
 mod words;
 
-use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
 
 use crate::Options;
 use crate::estate::{Address, Estate};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, object};
 use crate::properties::Given;
 use crate::report::{Fate, Note, NoteKind, ReportedResource};
 use crate::source::{Read, SourceError};
@@ -43,6 +46,7 @@ pub(crate) fn read(source: &Read, options: &Options, estate: &mut Estate) -> Res
     let plan = Plan::new(source, options.side)?;
     let all = Evaluated::new(&plan, source);
     let facts = Facts::new(&all, source);
+    say_where(&all, source, estate);
     for resource in &all.resources {
         match types::meaning(&resource.of_type, resource.is_data) {
             Meaning::Mapped(map) => map(resource, &facts, estate),
@@ -56,20 +60,37 @@ pub(crate) fn read(source: &Read, options: &Options, estate: &mut Estate) -> Res
     Ok(())
 }
 
+/// Reports the region and the account that most of the resources are in.
+fn say_where(all: &Evaluated, source: &Read, estate: &mut Estate) {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for resource in all.resources.iter().filter(|resource| !resource.is_data) {
+        *counts.entry((&resource.region, &resource.account)).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count).map(|(home, _)| home);
+    let reported = estate.report.sources.iter_mut().find(|reported| reported.name == source.name);
+    if let (Some((region, account)), Some(reported)) = (most, reported) {
+        region.clone_into(&mut reported.region);
+        account.clone_into(&mut reported.account);
+    }
+}
+
 /// What every mapping may look at.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub all: &'a Evaluated,
     pub source: &'a Read,
     /// Elastic IP addresses that NAT gateways have.
-    pub of_nat: std::collections::BTreeSet<String>,
+    pub of_nat: BTreeSet<String>,
     /// The interfaces that instances list themselves.
-    pub listed_interfaces: std::collections::BTreeSet<String>,
+    pub listed_interfaces: BTreeSet<String>,
+    /// The instances and interfaces that routes lead to.
+    pub targets: BTreeSet<String>,
 }
 
 impl<'a> Facts<'a> {
     fn new(all: &'a Evaluated, source: &'a Read) -> Self {
-        Self { of_nat: gateways::of_nat(all), listed_interfaces: hosts::listed_interfaces(all), all, source }
+        let (of_nat, listed_interfaces) = (gateways::of_nat(all), hosts::listed_interfaces(all));
+        Self { of_nat, listed_interfaces, targets: hosts::targets(all), all, source }
     }
 
     fn by(&self, resource: &Resource) -> Address {
@@ -222,14 +243,6 @@ fn vpc(mapping: &mut Mapping<'_>, resource: &Resource) -> String {
 fn default_vpc(mapping: &mut Mapping<'_>, resource: &Resource) -> String {
     mapping.note(NoteKind::Assigned, "it is in the default VPC, as it names none");
     mapping.estate.default_vpc(&resource.region, &resource.account)
-}
-
-/// The JSON map of a literal.
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
 
 /// Writes where a resource is, of a kind that says so.

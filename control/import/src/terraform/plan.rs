@@ -1,27 +1,13 @@
 //! Which instances does a plan or a state hold, what is known of each, and how was it written?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use crate::Side;
 use crate::source::{Read, SourceError};
 use crate::terraform::address::{Index, Step, modules};
-
-/// Types that are a part of another resource, the attribute that names it, and the lists there that show them.
-const PARTS: &[(&str, &str, &[&str])] = &[
-    ("aws_security_group_rule", "security_group_id", &["ingress", "egress"]),
-    ("aws_vpc_security_group_ingress_rule", "security_group_id", &["ingress"]),
-    ("aws_vpc_security_group_egress_rule", "security_group_id", &["egress"]),
-    ("aws_network_acl_rule", "network_acl_id", &["ingress", "egress"]),
-    ("aws_network_acl_association", "network_acl_id", &["subnet_ids"]),
-    ("aws_route", "route_table_id", &["route"]),
-    ("aws_vpn_gateway_route_propagation", "route_table_id", &["propagating_vgws"]),
-    ("aws_ec2_managed_prefix_list_entry", "prefix_list_id", &["entry"]),
-    ("aws_vpc_endpoint_route_table_association", "vpc_endpoint_id", &["route_table_ids"]),
-    ("aws_vpc_endpoint_subnet_association", "vpc_endpoint_id", &["subnet_ids"]),
-    ("aws_vpc_endpoint_security_group_association", "vpc_endpoint_id", &["security_group_ids"]),
-];
+use crate::terraform::parts;
 
 /// An instance of a resource or of a data source.
 #[derive(Debug)]
@@ -85,43 +71,15 @@ impl Plan {
             });
         }
         if is_plan && side == Side::After {
-            plan.forget_parts(document.pointer("/prior_state/values/root_module"));
+            let mut before = Self::default();
+            let prior = document.pointer("/prior_state/values/root_module");
+            before.module(prior, &[], &BTreeMap::new(), |instance| !instance.is_data);
+            parts::forget(&mut plan, &before);
         }
         plan.instances.sort_by(|a, b| {
             (&a.module, &a.of_type, &a.name, &a.index).cmp(&(&b.module, &b.of_type, &b.name, &b.index))
         });
         Ok(plan)
-    }
-
-    /// Forgets lists that nobody wrote, of what has parts in resources of their own: what the provider shows in them is
-    /// how they were before.
-    fn forget_parts(&mut self, prior: Option<&Value>) {
-        let mut before = Self::default();
-        before.module(prior, &[], &BTreeMap::new(), |instance| !instance.is_data);
-        let mut changed: BTreeSet<(&'static str, String)> = BTreeSet::new();
-        for instance in before.instances.iter().chain(&self.instances) {
-            for (part, key, list) in PARTS {
-                let owner = instance.values.get(*key).and_then(Value::as_str);
-                if let Some(owner) = owner.filter(|_| instance.of_type == *part) {
-                    changed.extend(list.iter().map(|list| (*list, owner.to_owned())));
-                }
-            }
-        }
-        let mut forgotten = Vec::new();
-        for (at, instance) in self.instances.iter().enumerate().filter(|(_, instance)| !instance.is_data) {
-            let Some(id) = instance.values.get("id").and_then(Value::as_str) else { continue };
-            let block = self.block(&instance.module, false, &instance.of_type, &instance.name);
-            let written = |list: &str| {
-                block.is_none_or(|block| block.pointer(&format!("/expressions/{list}")).is_some())
-            };
-            let lists = changed.iter().filter(|(list, owner)| owner == id && !written(list));
-            forgotten.extend(lists.map(|(list, _)| (at, *list)));
-        }
-        for (at, list) in forgotten {
-            if let Some(instance) = self.instances.get_mut(at) {
-                instance.values.remove(list);
-            }
-        }
     }
 
     /// Takes the resources of a module and of those inside it.

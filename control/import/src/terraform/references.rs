@@ -431,6 +431,9 @@ impl<'a> Evaluator<'a> {
                     chosen
                 }
                 None => {
+                    if is_sure {
+                        self.candidates.borrow_mut().insert(key.to_owned(), names(several));
+                    }
                     let names = names(several).join(", ");
                     Val::unknown(format!("it is known only after apply (one of {names})"))
                 }
