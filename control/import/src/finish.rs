@@ -215,7 +215,7 @@ fn document(estate: &Estate) -> Value {
 }
 
 /// The region that all who say one are in.
-fn region(estate: &Estate) -> Option<&str> {
+pub(crate) fn region(estate: &Estate) -> Option<&str> {
     let said = estate.resources.values().flat_map(BTreeMap::values);
     let all: BTreeSet<&str> = said.filter_map(|resource| resource.get("region")?.as_str()).collect();
     all.first().copied().filter(|region| all.len() == 1 && *region != DEFAULT_REGION)

@@ -13,32 +13,54 @@ use crate::val::Val;
 
 pub(super) fn load_balancer(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    let internal = mapping.properties.boolean("internal") == Given::Known(true);
+    let internal = match mapping.properties.boolean("internal") {
+        Given::Known(internal) => internal,
+        Given::Absent => false,
+        Given::Unknown(unknown) => {
+            mapping.matters("internal", &unknown);
+            false
+        }
+    };
     let subnets = mapping.properties.take("subnets").filter(|subnets| !subnets.is_empty());
     let mut mappings = Vec::new();
-    if let Given::Known(blocks) = mapping.properties.maps("subnet_mapping") {
-        for mut block in blocks {
-            block.silent(&["allocation_id", "outpost_id", "ipv6_address", "source_nat_ipv6_prefix"]);
-            let mut one = Map::new();
-            if let Given::Known(subnet) = block.text("subnet_id") {
-                let by = mapping.by.clone();
-                one.insert("subnet".to_owned(), mapping.estate.refer("subnets", &subnet, &by));
+    let mut lost = None;
+    match mapping.properties.maps("subnet_mapping") {
+        Given::Known(blocks) => {
+            for mut block in blocks {
+                block.silent(&["allocation_id", "outpost_id", "ipv6_address", "source_nat_ipv6_prefix"]);
+                let mut one = Map::new();
+                match block.text("subnet_id") {
+                    Given::Known(subnet) => {
+                        let by = mapping.by.clone();
+                        one.insert("subnet".to_owned(), mapping.estate.refer("subnets", &subnet, &by));
+                    }
+                    Given::Unknown(unknown) => lost = Some(unknown),
+                    Given::Absent => {}
+                }
+                if let Given::Known(address) = block.text("private_ipv4_address")
+                    && !address.is_empty()
+                {
+                    one.insert("private_ipv4_address".to_owned(), json!(address));
+                }
+                if one.contains_key("subnet") {
+                    mappings.push(Value::Object(one));
+                }
+                mapping.properties.finish_inner(block);
             }
-            if let Given::Known(address) = block.text("private_ipv4_address")
-                && !address.is_empty()
-            {
-                one.insert("private_ipv4_address".to_owned(), json!(address));
-            }
-            if one.contains_key("subnet") {
-                mappings.push(Value::Object(one));
-            }
-            mapping.properties.finish_inner(block);
         }
+        // Without one of its own, AWS shows it by the subnets.
+        Given::Unknown(unknown) if subnets.is_none() => lost = Some(unknown),
+        Given::Unknown(_) | Given::Absent => {}
     }
     if mappings.is_empty() {
-        let places = Places::of(&mut mapping, resource, "subnets", subnets.unwrap_or(&Val::Null));
+        let unknown = lost.map(Val::Unknown);
+        let value = unknown.as_ref().or(subnets).unwrap_or(&Val::Null);
+        let places = Places::of(&mut mapping, resource, "subnets", value);
         mapping.write("subnets", json!(places.names()));
     } else {
+        if let Some(unknown) = lost {
+            mapping.matters("subnet_mapping", &unknown);
+        }
         mapping.write("subnet_mapping", mappings);
     }
     mapping.write("internal", internal);

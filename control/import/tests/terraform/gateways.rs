@@ -161,3 +161,18 @@ fn another_default_table_leaves_the_gateway_unknown() {
         64520
     );
 }
+
+#[test]
+fn the_blocks_of_a_gateway_endpoint_are_its_services() {
+    let name = "com.amazonaws.us-east-1.s3";
+    let endpoint = |values: serde_json::Value| {
+        Plan::vpc().and("aws_vpc_endpoint.e", values, json!({ "vpc_id": "aws_vpc.main.id" })).imported()
+    };
+    let known = endpoint(json!({ "service_name": name, "cidr_blocks": ["52.216.0.0/15", "3.5.0.0/19"] }));
+    let service = resource(&known, "services", name);
+    assert_eq!(service["cidr_blocks"], json!(["52.216.0.0/15", "3.5.0.0/19"]));
+    assert_eq!(service["address"], "52.216.0.1");
+    assert_eq!(fate(&known, "aws_vpc_endpoint.e"), Fate::Approximated);
+    let unknown = endpoint(json!({ "service_name": name }));
+    assert_eq!(unknown.document.get("services"), None);
+}

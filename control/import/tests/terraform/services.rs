@@ -199,3 +199,21 @@ fn what_the_model_only_stores_is_stored() {
     resource(&imported, "vpc_endpoint_services", "aws_vpc_endpoint_service.s");
     resource(&imported, "global_accelerators", "aws_globalaccelerator_accelerator.g");
 }
+
+#[test]
+fn a_load_balancer_of_which_not_all_is_known_is_marked() {
+    let written = |subnet: &str| json!({ "subnet_id": { "references": [subnet] } });
+    let mapped = json!([written("aws_subnet.a.id"), written("local.subnet")]);
+    for (values, unknown, references) in [
+        (
+            json!({ "subnet_mapping": [{}, {}] }),
+            json!({ "subnet_mapping": [{ "subnet_id": true }, { "subnet_id": true }] }),
+            json!({ "subnet_mapping": mapped }),
+        ),
+        (json!({}), json!({}), json!({ "subnets": ["aws_subnet.a.id"], "internal": "local.internal" })),
+    ] {
+        let plan = Plan::vpc().with("aws_lb.l", values, unknown, references.clone());
+        let imported = plan.imported();
+        assert_eq!(fate(&imported, "aws_lb.l"), Fate::NotModelled, "{references}");
+    }
+}
