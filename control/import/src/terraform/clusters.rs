@@ -8,13 +8,13 @@ use crate::report::{Fate, NoteKind};
 use crate::terraform::references::Resource;
 use crate::terraform::scaling::{Places, from_template, put_each, template};
 use crate::terraform::services::groups;
-use crate::terraform::{Facts, begin};
+use crate::terraform::{Facts, begin, rest};
 use crate::val::Val;
 
 /// A cluster of EKS, whose interfaces have a group of its own next to those that are named.
 pub(super) fn eks_cluster(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
+    rest(&mut mapping, &["vpc_config"]);
     let block = match resource.values.get("vpc_config") {
         Some(Val::List(blocks)) => blocks.first().cloned(),
         Some(unknown @ Val::Unknown(_)) => Some(unknown.clone()),
@@ -46,7 +46,7 @@ pub(super) fn eks_cluster(resource: &Resource, facts: &Facts<'_>, estate: &mut E
 /// Nodes of a cluster of EKS, and its Fargate pods: in the cluster's group unless their launch template says otherwise.
 pub(super) fn eks_nodes(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
+    rest(&mut mapping, &["subnet_ids"]);
     let is_set = |key: &str| resource.values.get(key).is_some_and(|value| !value.is_empty());
     if is_set("launch_template") {
         match template(resource, facts, &["launch_template"]) {

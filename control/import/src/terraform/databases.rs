@@ -8,7 +8,7 @@ use crate::report::{Fate, NoteKind};
 use crate::terraform::references::Resource;
 use crate::terraform::scaling::{Places, put_each};
 use crate::terraform::services::{Place, groups, place, public};
-use crate::terraform::{Facts, begin};
+use crate::terraform::{Facts, begin, rest};
 use crate::val::Val;
 
 /// Types that name a subnet group, with the attribute, and that of the security groups.
@@ -43,8 +43,9 @@ pub(super) fn is_database(of_type: &str) -> bool {
 
 pub(super) fn database(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
     let Some(place) = GROUPED.iter().find(|place| place.of_type == resource.of_type) else { return };
+    rest(&mut mapping, &[place.subnets, place.groups, place.public]);
+    mapping.properties.silent(&["security_group_names", "publicly_accessible"]);
     groups(&mut mapping, place.groups, resource.values.get(place.groups));
     match resource.values.get(place.public) {
         None | Some(Val::Null) if resource.of_type == "aws_dms_replication_instance" => {

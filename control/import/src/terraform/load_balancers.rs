@@ -8,7 +8,7 @@ use crate::report::NoteKind;
 use crate::terraform::references::Resource;
 use crate::terraform::scaling::{Places, put_each};
 use crate::terraform::services::groups;
-use crate::terraform::{Facts, begin, end, lost, part_of};
+use crate::terraform::{Facts, begin, end, lost, part_of, rest};
 use crate::val::Val;
 
 pub(super) fn load_balancer(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
@@ -76,14 +76,14 @@ pub(super) fn load_balancer(resource: &Resource, facts: &Facts<'_>, estate: &mut
     {
         mapping.write("ip_address_type", word);
     }
-    mapping.properties.silence();
+    rest(&mut mapping, &[]);
     end(mapping, "load_balancers", resource);
 }
 
 /// Classic load balancers cannot be declared: their interfaces are ends of which nothing more is known.
 pub(super) fn classic(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
+    rest(&mut mapping, &["subnets", "security_groups"]);
     mapping.doubt("classic load balancers are not modelled");
     groups(&mut mapping, "security_groups", resource.values.get("security_groups"));
     mapping.write("associate_public_ip_address", resource.text("internal").as_deref() != Some("true"));

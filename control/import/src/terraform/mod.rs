@@ -40,6 +40,7 @@ use crate::source::{Read, SourceError};
 use crate::terraform::plan::Plan;
 use crate::terraform::references::{Evaluated, Resource};
 use crate::terraform::types::Meaning;
+use crate::terraform::words::{OF_INTERFACES, OF_INTERFACES_QUIET};
 
 /// Reads a plan or a state.
 pub(crate) fn read(source: &Read, options: &Options, estate: &mut Estate) -> Result<(), SourceError> {
@@ -113,6 +114,23 @@ const SILENT: &[&str] = &[
     "count",
     "for_each",
 ];
+
+/// Takes what a service says beside what was read: nothing about packets, but where the names of attributes tell of its
+/// interfaces. A second family of addresses is told.
+fn rest(mapping: &mut Mapping<'_>, read: &[&str]) {
+    mapping.properties.silent(read);
+    mapping.properties.silent(OF_INTERFACES_QUIET);
+    for key in ["network_type", "ip_address_type", "ip_discovery"] {
+        let word = mapping.properties.take(key).and_then(crate::val::Val::text).unwrap_or_default();
+        if word.to_ascii_lowercase().contains("dual") || word.eq_ignore_ascii_case("ipv6") {
+            mapping.note(
+                NoteKind::Approximated,
+                format!("{key} {word}: its IPv6 addresses are not in the topology"),
+            );
+        }
+    }
+    mapping.properties.silence_but(OF_INTERFACES);
+}
 
 /// Starts to map a resource.
 fn begin<'a>(resource: &'a Resource, facts: &Facts<'_>, estate: &'a mut Estate) -> Mapping<'a> {

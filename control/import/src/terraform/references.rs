@@ -396,7 +396,7 @@ impl<'a> Evaluator<'a> {
         let scope = Scope { key, ..scope };
         let Found { values, lost, open, hidden, mut assumed } = self.expression(scope, expression);
         let is_sure = lost.is_empty() && !values.iter().any(|value| matches!(value, Val::Unknown(_)));
-        let ids: Vec<Val> = values.into_iter().filter(|value| is_resource(value)).collect();
+        let ids: Vec<Val> = values.into_iter().filter(is_resource).collect();
         let mut distinct: Vec<Val> = Vec::new();
         ids.iter().for_each(|id| {
             if !distinct.contains(id) {

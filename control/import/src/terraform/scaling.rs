@@ -6,7 +6,7 @@ use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::report::{Fate, NoteKind};
 use crate::terraform::references::Resource;
-use crate::terraform::{Facts, begin, labels};
+use crate::terraform::{Facts, begin, labels, rest};
 use crate::val::Val;
 
 /// The launch template or configuration that a resource names.
@@ -119,7 +119,7 @@ pub(super) fn launch_template(resource: &Resource, facts: &Facts<'_>, estate: &m
 
 pub(super) fn auto_scaling_group(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
+    rest(&mut mapping, &["vpc_zone_identifier"]);
     let template =
         template(resource, facts, &["launch_template"]).or_else(|| mixed_template(resource, facts));
     let configuration = resource.text("launch_configuration");

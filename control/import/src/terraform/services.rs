@@ -8,7 +8,8 @@ use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
 use crate::terraform::references::Resource;
 use crate::terraform::scaling::{Places, from_template, of_block, put_each};
-use crate::terraform::{Facts, begin, end, lost, part_of};
+use crate::terraform::words::{OF_INTERFACES, OF_INTERFACES_QUIET};
+use crate::terraform::{Facts, begin, end, lost, part_of, rest};
 use crate::val::Val;
 
 /// Where a type says its subnets and its security groups: attributes, perhaps of a block.
@@ -78,8 +79,11 @@ pub(super) fn is_service(of_type: &str) -> bool {
 /// One end in each subnet.
 pub(super) fn service(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
     let Some(place) = PLACES.iter().find(|place| place.of_type == resource.of_type) else { return };
+    rest(&mut mapping, &[place.block, place.subnets, place.groups, place.public]);
+    if resource.of_type == "aws_efs_mount_target" {
+        mapping.properties.silent(&["ip_address"]);
+    }
     let block = match place.block {
         "" => Some(Val::Map(resource.values.clone())),
         block => match resource.values.get(block) {
@@ -106,6 +110,9 @@ pub(super) fn service(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
         // Outside every VPC, or where its own network is used.
         return mapping.finish(Fate::NotNetwork);
     }
+    if !place.block.is_empty() {
+        inside(&mut mapping, place, &block);
+    }
     groups(&mut mapping, place.groups, block.get(place.groups));
     match place.of_type {
         // Machines, which have public addresses where their subnets say so.
@@ -124,6 +131,24 @@ pub(super) fn service(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
         elastic(&mut mapping, resource, block.get("address_allocation_ids"), places.names().len());
     }
     put_each(mapping, resource, places);
+}
+
+/// Tells what the block of a service says of its interfaces that is not read.
+fn inside(mapping: &mut Mapping<'_>, place: &Place, block: &Val) {
+    const READ: &[&str] = &["connectivity_info", "launch_template", "address_allocation_ids", "type"];
+    let Val::Map(map) = block else { return };
+    let is_read = |key: &str| {
+        [place.subnets, place.groups, place.public].contains(&key)
+            || READ.contains(&key)
+            || OF_INTERFACES_QUIET.contains(&key)
+    };
+    for (key, value) in map {
+        let tells = OF_INTERFACES.iter().any(|word| key.contains(word))
+            && !(place.groups.is_empty() && key.contains("security_group"));
+        if tells && !is_read(key) && !value.is_empty() && *value != Val::Bool(false) {
+            mapping.note(NoteKind::Omitted, format!("{}.{key} is not understood", place.block));
+        }
+    }
 }
 
 /// What is in the default VPC where no subnets are written.

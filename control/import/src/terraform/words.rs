@@ -96,3 +96,51 @@ pub(super) fn could_be(key: &str) -> Option<&'static [&'static str]> {
         _ => return None,
     })
 }
+
+/// Words in the names of attributes of a service that say where its interfaces are, whom they let in and how they are
+/// reached. One that is not read is told.
+pub(super) const OF_INTERFACES: &[&str] = &[
+    "subnet",
+    "security_group",
+    "vpc",
+    "public",
+    "network",
+    "cidr",
+    "interface",
+    "ip_address",
+    "ipv6",
+    "private_ip",
+];
+
+/// Attributes with such a word that change no packet of the interfaces, or that AWS shows of them.
+pub(super) const OF_INTERFACES_QUIET: &[&str] = &[
+    "bootstrap_brokers_public_sasl_iam",
+    "bootstrap_brokers_public_sasl_scram",
+    "bootstrap_brokers_public_tls",
+    "bootstrap_brokers_vpc_connectivity_sasl_iam",
+    "bootstrap_brokers_vpc_connectivity_sasl_scram",
+    "bootstrap_brokers_vpc_connectivity_tls",
+    "cluster_public_key",
+    "cluster_security_group_id",
+    "database_vpc_endpoint_service",
+    "endpoint_ip_address_range",
+    "endpoint_ipv6_address_range",
+    "endpoint_public_access",
+    "enforce_security_group_inbound_rules_on_private_link_traffic",
+    "enhanced_vpc_routing",
+    "kubernetes_network_config",
+    "network_interface_id",
+    "network_interface_ids",
+    "preferred_subnet_id",
+    "public_access_cidrs",
+    "public_project_alias",
+    "replication_instance_private_ips",
+    "replication_instance_public_ips",
+    "security_group_id",
+    "source_security_group",
+    "source_security_group_id",
+    "vpc_endpoint_id",
+    "vpc_id",
+    "webserver_vpc_endpoint_service",
+    "workspace_security_group_id",
+];

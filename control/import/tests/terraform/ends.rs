@@ -332,3 +332,32 @@ fn what_belongs_to_another_is_where_that_is() {
             .contains("replication group")
     );
 }
+
+#[test]
+fn what_a_service_says_of_its_interfaces_and_is_not_read_is_told() {
+    let database =
+        |key: &str, value: Value| database("aws_db_instance", json!({ key: value }), json!({})).imported();
+    for (key, value, words) in [
+        ("network_type", json!("DUAL"), "its IPv6 addresses are not in the topology"),
+        ("second_network", json!("x"), "second_network is not understood"),
+        ("second_network", json!(false), ""),
+        ("engine", json!("postgres"), ""),
+    ] {
+        let told = notes(&database(key, value.clone()), "aws_db_instance.d")
+            .replace("it stands in each of the 2 subnets that it may be in", "");
+        assert!(told.contains(words) && told.trim().is_empty() == words.is_empty(), "{key} {value}: {told}");
+    }
+    let written = json!([{ "subnet_ids": { "references": ["aws_subnet.a.id"] } }]);
+    let function = Plan::vpc()
+        .with(
+            "aws_lambda_function.f",
+            json!({ "vpc_config": [{ "ipv6_allowed_for_dual_stack": true }] }),
+            json!({ "vpc_config": [{ "subnet_ids": true }] }),
+            json!({ "vpc_config": written }),
+        )
+        .imported();
+    assert_eq!(
+        notes(&function, "aws_lambda_function.f"),
+        "vpc_config.ipv6_allowed_for_dual_stack is not understood"
+    );
+}
