@@ -95,8 +95,9 @@ pub(super) fn database(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
         (Some(name), None) if name.text().as_deref() != Some("default") => nothing,
         _ => Val::Null,
     };
-    let candidates = found.and_then(|group| group.candidates.get("subnet_ids")).cloned().unwrap_or_default();
-    let places = Places::among(&mut mapping, resource, "subnet_ids", &subnets, &candidates);
+    let candidates = found.and_then(|group| group.candidates.get("subnet_ids"));
+    let candidates = candidates.map_or(&[][..], |candidates| &candidates.names);
+    let places = Places::among(&mut mapping, resource, "subnet_ids", &subnets, candidates);
     put_each(mapping, resource, places);
 }
 

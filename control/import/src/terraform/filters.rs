@@ -442,6 +442,11 @@ pub(super) fn interface_group(resource: &Resource, facts: &Facts<'_>, estate: &m
             mapping.estate.push("network_interfaces", id, "security_groups", json!(group), &by);
             part_of(mapping, "network_interfaces", id);
         }
-        _ => lost(mapping, "network_interface_id", "network_interfaces", &["aws_network_interface"], facts),
+        _ => {
+            for instance in facts.all.of("aws_instance") {
+                mapping.unknown_of("instances", &instance.name, "a security group of it may not be known");
+            }
+            lost(mapping, "network_interface_id", "network_interfaces", &["aws_network_interface"], facts);
+        }
     }
 }

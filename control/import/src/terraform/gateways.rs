@@ -151,6 +151,9 @@ pub(super) fn endpoint(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     if is_gateway {
         service(&mut mapping, blocks);
         mapping.references("route_table_ids", "route_tables", "route_tables");
+        if let Some(Val::Unknown(_)) = resource.values.get("route_table_ids") {
+            tables(&mut mapping, resource, facts);
+        }
         mapping.properties.silent(&[
             "subnet_ids",
             "security_group_ids",
@@ -195,6 +198,19 @@ pub(super) fn endpoint(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
         mapping.write("subnet_configuration", addresses);
     }
     end(mapping, "vpc_endpoints", resource);
+}
+
+/// Puts a gateway endpoint of which it is not known which tables have it into all that may: what they send to the service
+/// comes to the endpoint, which is marked.
+fn tables(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>) {
+    let vpc = resource.text("vpc_id");
+    let of_vpc = |table: &&Resource| table.text("vpc_id") == vpc;
+    let among = resource.candidates.get("route_table_ids").filter(|among| among.are_all);
+    let all = || facts.all.of("aws_route_table").filter(of_vpc).map(|table| table.name.clone()).collect();
+    let names: Vec<String> = among.map_or_else(all, |among| among.names.clone());
+    let by = mapping.by.clone();
+    names.iter().for_each(|name| drop(mapping.estate.refer("route_tables", name, &by)));
+    mapping.write("route_tables", names);
 }
 
 /// The service that a gateway endpoint leads to, where the source has its blocks.

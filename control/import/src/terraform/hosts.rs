@@ -525,13 +525,13 @@ pub(super) fn eip(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
 
 /// Marks whom an address may stand for.
 fn holders(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>, key: &str, why: &str) {
-    let among = resource.candidates.get(key);
+    let among = resource.candidates.get(key).filter(|among| among.are_all);
     let kinds = [("aws_instance", "instances"), ("aws_network_interface", "network_interfaces")];
     for (of_type, kind) in
         kinds.into_iter().filter(|(of_type, _)| !key.starts_with("instance") || *of_type == "aws_instance")
     {
         for one in facts.all.of(of_type) {
-            if among.is_none_or(|among| among.contains(&one.name)) {
+            if among.is_none_or(|among| among.names.contains(&one.name)) {
                 mapping.unknown_of(kind, &one.name, why);
             }
         }

@@ -36,12 +36,20 @@ pub(crate) struct Resource {
     pub values: BTreeMap<String, Val>,
     /// What had to be guessed.
     pub notes: Vec<Note>,
-    /// What lists may hold of which it is not known what they hold, by attribute.
-    pub candidates: BTreeMap<String, Vec<String>>,
+    /// What may be meant by attributes that are not known.
+    pub candidates: BTreeMap<String, Candidates>,
     /// What it refers to, where its meaning is not known.
     pub touches: Vec<Named>,
     pub region: String,
     pub account: String,
+}
+
+/// What an attribute may mean that is not known.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidates {
+    pub names: Vec<String>,
+    /// Whether it can mean nothing else.
+    pub are_all: bool,
 }
 
 /// All instances, evaluated.
@@ -58,7 +66,7 @@ pub(super) struct Evaluator<'a> {
     /// What AWS makes with others, by its id.
     made_with: BTreeMap<String, Named>,
     notes: RefCell<Vec<Note>>,
-    candidates: RefCell<BTreeMap<String, Vec<String>>>,
+    candidates: RefCell<BTreeMap<String, Candidates>>,
 }
 
 /// What an expression in the configuration stands in.
@@ -414,7 +422,8 @@ impl<'a> Evaluator<'a> {
             if distinct.is_empty() && !is_sure {
                 distinct = self.guess(scope).unwrap_or_default();
             }
-            self.candidates.borrow_mut().insert(key.to_owned(), names(&distinct));
+            let candidates = Candidates { names: names(&distinct), are_all: is_sure };
+            self.candidates.borrow_mut().insert(key.to_owned(), candidates);
             return Val::unknown(why());
         }
         match distinct.as_slice() {
@@ -431,11 +440,11 @@ impl<'a> Evaluator<'a> {
                     chosen
                 }
                 None => {
-                    if is_sure {
-                        self.candidates.borrow_mut().insert(key.to_owned(), names(several));
-                    }
-                    let names = names(several).join(", ");
-                    Val::unknown(format!("it is known only after apply (one of {names})"))
+                    let names = names(several);
+                    let why = format!("it is known only after apply (one of {})", names.join(", "));
+                    let candidates = Candidates { names, are_all: is_sure };
+                    self.candidates.borrow_mut().insert(key.to_owned(), candidates);
+                    Val::unknown(why)
                 }
             },
         }

@@ -185,7 +185,7 @@ impl Places {
     }
 
     pub(super) fn of(mapping: &mut Mapping<'_>, resource: &Resource, key: &str, value: &Val) -> Self {
-        let candidates = resource.candidates.get(key).map_or(&[][..], Vec::as_slice);
+        let candidates = resource.candidates.get(key).map_or(&[][..], |candidates| &candidates.names);
         Self::among(mapping, resource, key, value, candidates)
     }
 

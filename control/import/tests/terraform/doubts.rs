@@ -202,3 +202,12 @@ fn a_part_that_is_not_known_is_reported_and_marks_the_whole() {
         assert_eq!(marked(&imported, kind), marks, "{address}");
     }
 }
+
+#[test]
+fn a_group_of_an_interface_that_is_not_known_may_be_that_of_an_instance() {
+    let imported = Plan::vpc()
+        .and("aws_instance.i", json!({}), json!({ "subnet_id": "aws_subnet.a.id" }))
+        .and("aws_network_interface_sg_attachment.x", json!({}), json!({ "security_group_id": "aws_security_group.web.id", "network_interface_id": "local.interface" }))
+        .imported();
+    assert_eq!(marked(&imported, "instances"), ["aws_instance.i"]);
+}

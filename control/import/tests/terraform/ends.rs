@@ -5,7 +5,7 @@ use vpclab_import::Fate;
 
 use crate::fixture::{Plan, fate, notes, resource};
 
-fn doubt<'a>(one: &'a Value) -> &'a str {
+fn doubt(one: &Value) -> &str {
     one["not_modelled"].as_str().unwrap_or_default()
 }
 

@@ -176,3 +176,38 @@ fn the_blocks_of_a_gateway_endpoint_are_its_services() {
     let unknown = endpoint(json!({ "service_name": name }));
     assert_eq!(unknown.document.get("services"), None);
 }
+
+#[test]
+fn a_gateway_endpoint_of_unknown_tables_is_in_each_that_may_have_it_and_marked() {
+    let of = |name: &str| [format!("aws_route_table.{name}.id"), format!("aws_route_table.{name}")];
+    for (references, expected) in [
+        (
+            json!([of("a").to_vec(), of("b").to_vec(), vec!["var.x".to_owned()]].concat()),
+            json!(["aws_route_table.a", "aws_route_table.b"]),
+        ),
+        (
+            json!([of("a").to_vec(), vec!["local.x".to_owned()]].concat()),
+            json!(["aws_route_table.a", "aws_route_table.b", "aws_route_table.c"]),
+        ),
+    ] {
+        let mut plan = Plan::vpc();
+        for name in ["a", "b", "c"] {
+            plan = plan.and(
+                &format!("aws_route_table.{name}"),
+                json!({}),
+                json!({ "vpc_id": "aws_vpc.main.id" }),
+            );
+        }
+        plan.variables.insert("x".to_owned(), json!({ "value": true }));
+        let imported = plan
+            .and(
+                "aws_vpc_endpoint.e",
+                json!({ "service_name": "com.amazonaws.us-east-1.s3", "vpc_endpoint_type": "Gateway" }),
+                json!({ "vpc_id": "aws_vpc.main.id", "route_table_ids": references }),
+            )
+            .imported();
+        let endpoint = resource(&imported, "vpc_endpoints", "aws_vpc_endpoint.e");
+        assert_eq!(endpoint["route_tables"], expected);
+        assert!(endpoint["not_modelled"].is_string());
+    }
+}
