@@ -296,6 +296,7 @@ fn both(before: &str, why: &str) -> String {
 /// The document, kinds in the model's order and names in theirs.
 fn document(estate: &Estate) -> Value {
     let mut document = Map::new();
+    document.extend(region(estate).map(|region| ("region".to_owned(), json!(region))));
     let not_modelled = NOT_MODELLED.iter().map(|kind| kind.plural);
     for kind in KINDS.iter().copied().chain(not_modelled) {
         let Some(resources) = estate.resources.get(kind).filter(|resources| !resources.is_empty()) else {
@@ -306,6 +307,13 @@ fn document(estate: &Estate) -> Value {
         document.insert(kind.to_owned(), Value::Object(resources));
     }
     Value::Object(document)
+}
+
+/// The region that all who say one are in.
+pub(crate) fn region(estate: &Estate) -> Option<&str> {
+    let said = estate.resources.values().flat_map(BTreeMap::values);
+    let all: BTreeSet<&str> = said.filter_map(|resource| resource.get("region")?.as_str()).collect();
+    all.first().copied().filter(|region| all.len() == 1 && *region != DEFAULT_REGION)
 }
 
 /// What the model finds wrong, as problems of those whose words they are.

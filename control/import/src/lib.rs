@@ -8,6 +8,7 @@
 
 mod cloudformation;
 mod describe;
+mod eks;
 mod estate;
 mod finish;
 mod ipv6;
@@ -20,6 +21,7 @@ mod source;
 mod stand_in;
 mod terraform;
 mod val;
+mod zones;
 
 use serde_json::Value;
 

@@ -302,6 +302,7 @@ impl<'a> Mapping<'a> {
 
     /// Says that something is not known of another resource, which this one changes.
     pub(crate) fn unknown_of(&mut self, kind: &'static str, name: &str, why: &str) {
+        self.note(NoteKind::Unknown, why);
         self.estate.doubt(kind, name, why.to_owned(), &self.by);
     }
 
@@ -320,6 +321,26 @@ impl<'a> Mapping<'a> {
             Given::Unknown(unknown) => self.matters(theirs, &unknown),
         }
     }
+}
+
+/// The JSON map of a literal.
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Whether two rules match the same packets: they differ in their descriptions at most.
+pub(crate) fn is_same_rule(one: &Value, other: &Value) -> bool {
+    let plain = |rule: &Value| {
+        let mut rule = rule.clone();
+        if let Value::Object(map) = &mut rule {
+            map.remove("description");
+        }
+        rule
+    };
+    plain(one) == plain(other)
 }
 
 /// The texts in a list, and in the lists and texts with commas inside it.

@@ -133,6 +133,18 @@ impl<'a> Properties<'a> {
         self.read.extend(others);
     }
 
+    /// The same of all but what has one of these words in its name, and is not off or none.
+    pub(crate) fn silence_but(&mut self, words: &[&str]) {
+        let is_off = |value: &Val| match value {
+            Val::Bool(yes) => !yes,
+            Val::Number(number) => number.as_i64() == Some(0),
+            _ => false,
+        };
+        let tells = |key: &str| words.iter().any(|word| key.contains(word));
+        let quiet = self.map.iter().filter(|(key, value)| !tells(key) || is_off(value));
+        self.read.extend(quiet.map(|(key, _)| key.as_str()));
+    }
+
     /// A map inside, to be read and handed back to [`Properties::finish_inner`].
     pub(crate) fn map(&mut self, key: &str) -> Given<Properties<'a>> {
         match self.take(key) {

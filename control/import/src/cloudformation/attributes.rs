@@ -124,7 +124,7 @@ impl<'a> Evaluator<'a> {
                 Some(Val::Text(Token::resource("AWS::EC2::TransitGatewayRouteTable", &table).encode()))
             }
             ("AWS::EKS::Cluster", "ClusterSecurityGroupId") => {
-                let group = super::service::cluster_group(&name);
+                let group = crate::eks::group_of(&name);
                 Some(Val::Text(Token::resource("AWS::EC2::SecurityGroup", &group).encode()))
             }
             // `ZONE:ENDPOINT` for each subnet; the firewall's name stands for its endpoint.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::resource::Resource;
 use super::vpc::owner;
+use crate::mapping::is_same_rule;
 use crate::properties::{Given, Properties};
 use crate::report::{Note, NoteKind};
 use crate::val::Unknown;
@@ -37,7 +38,7 @@ pub(super) fn security_group(mut r: Resource<'_>) -> Result<(), String> {
                     let (rule, properties) = rule(&mut r, properties, theirs);
                     r.mapping.properties.finish_inner(properties);
                     match rule {
-                        Some(rule) if written.iter().any(|other| is_same(other, &rule)) => {
+                        Some(rule) if written.iter().any(|other| is_same_rule(other, &rule)) => {
                             r.mapping.note(NoteKind::Approximated, format!("{theirs} has a rule twice"));
                         }
                         Some(rule) => written.push(rule),
@@ -51,18 +52,6 @@ pub(super) fn security_group(mut r: Resource<'_>) -> Result<(), String> {
     r.tags();
     r.mapping.put("security_groups");
     r.finish()
-}
-
-/// Whether two rules differ in their description only.
-fn is_same(one: &Value, other: &Value) -> bool {
-    let plain = |rule: &Value| {
-        let mut rule = rule.clone();
-        if let Value::Object(map) = &mut rule {
-            map.remove("description");
-        }
-        rule
-    };
-    plain(one) == plain(other)
 }
 
 /// `SecurityGroupIngress` and `SecurityGroupEgress` as resources.

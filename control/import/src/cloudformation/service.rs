@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::resource::{Interfaces, Resource};
+use crate::eks;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
 use crate::services::Public;
@@ -287,23 +288,16 @@ pub(super) fn eks_cluster(mut r: Resource<'_>) -> Result<(), String> {
         Given::Absent => return Err("it names no subnets".to_owned()),
         Given::Unknown(unknown) => return Err(format!("its subnets are not known: {}", unknown.why)),
     };
-    let own = cluster_group(&r.mapping.name);
+    let own = eks::group_of(&r.mapping.name);
     let mut groups = vec![own.clone()];
     match r.names_at(&["ResourcesVpcConfig", "SecurityGroupIds"], "security_groups", 1) {
         Given::Known(named) => groups.extend(named),
         Given::Absent => {}
         Given::Unknown(unknown) => r.mapping.matters("SecurityGroupIds", &unknown),
     }
-    let mut group = Map::new();
-    if let Some(vpc) = subnets.first().and_then(|subnet| r.vpc_of_subnet(subnet)) {
-        group.insert("vpc".to_owned(), json!(vpc));
-    }
-    group.insert("ingress".to_owned(), json!([{ "protocol": "-1", "self": true }]));
-    r.mapping.put_as("security_groups", &own, group);
-    r.mapping.note(
-        NoteKind::Approximated,
-        "EKS makes the cluster's security group: everything from its members, and everything out",
-    );
+    let vpc = subnets.first().and_then(|subnet| r.vpc_of_subnet(subnet));
+    r.mapping.put_as("security_groups", &own, eks::group(vpc));
+    r.mapping.note(NoteKind::Approximated, eks::NOTE);
     r.mapping.properties.silent(&["KubernetesNetworkConfig", "RemoteNetworkConfig"]);
     r.mapping.properties.silence_others();
     r.put_interfaces(&Interfaces {
@@ -314,11 +308,6 @@ pub(super) fn eks_cluster(mut r: Resource<'_>) -> Result<(), String> {
         doubt: None,
     });
     r.finish()
-}
-
-/// What the group that EKS makes for a cluster is called here.
-pub(super) fn cluster_group(cluster: &str) -> String {
-    format!("{cluster}-cluster")
 }
 
 /// Nodes of a cluster of EKS, and its Fargate pods: in the cluster's group unless their launch template says otherwise.
@@ -337,9 +326,9 @@ pub(super) fn eks_nodes(mut r: Resource<'_>) -> Result<(), String> {
     let mut doubt = None;
     let groups = groups.or_else(|| match r.mapping.properties.take("ClusterName") {
         Some(Val::Name(named)) if named.of_type == "AWS::EKS::Cluster" => {
-            Some(vec![cluster_group(&named.name)])
+            Some(vec![eks::group_of(&named.name)])
         }
-        Some(Val::Text(name)) => cluster_called(&r, name).map(|cluster| vec![cluster_group(&cluster)]),
+        Some(Val::Text(name)) => cluster_called(&r, name).map(|cluster| vec![eks::group_of(&cluster)]),
         _ => None,
     });
     let groups = groups.inspect(|groups| {

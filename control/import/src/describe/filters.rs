@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::describe::facts::Facts;
 use crate::describe::gather::{Item, account};
-use crate::describe::{begin, end, object};
+use crate::describe::{begin, end};
 use crate::estate::{Address, Estate};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, object};
 use crate::properties::{Given, Properties};
 use crate::report::{Fate, Note, NoteKind, ReportedResource};
 use crate::val::Val;

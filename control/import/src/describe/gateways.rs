@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::describe::facts::{Facts, gone as gone_state};
 use crate::describe::filters::groups;
 use crate::describe::gather::{Item, account};
-use crate::describe::{begin, end, gone, object, state_of};
+use crate::describe::{begin, end, gone, state_of};
 use crate::estate::Estate;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, object};
 use crate::report::NoteKind;
 use crate::val::Val;
 

@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use crate::describe::facts::{Facts, Interface, gone as gone_state, home};
 use crate::describe::filters::{groups, those_in_vpc};
 use crate::describe::gather::Item;
-use crate::describe::{begin, end, gone, object, state_of};
+use crate::describe::{begin, end, gone, state_of};
 use crate::estate::Estate;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, object};
 use crate::report::{Fate, NoteKind};
 use crate::val::Val;
 

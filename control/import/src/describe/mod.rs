@@ -18,7 +18,7 @@ mod transit;
 pub(crate) use crate::describe::facts::region_of_zone;
 pub(crate) use crate::describe::gather::account;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::describe::facts::Facts;
 use crate::describe::gather::Item;
@@ -64,14 +64,6 @@ fn gone(mapping: Mapping<'_>, why: &str) {
     mapping.properties.silence();
     mapping.note(NoteKind::Approximated, why);
     mapping.finish(Fate::NotNetwork);
-}
-
-/// The JSON map of a literal.
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
 
 /// The state that `{"State": …}` or a text says.

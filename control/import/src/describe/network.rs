@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::describe::facts::Facts;
 use crate::describe::gather::Item;
-use crate::describe::{begin, end, gone, object, state_of};
+use crate::describe::{begin, end, gone, state_of};
 use crate::estate::{Address, Estate};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, object};
 use crate::report::{Fate, NoteKind};
 use crate::val::Val;
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{SUBNET, VPC, WITH_SUBNET, names};
 use crate::estate::{Estate, Key};
+use crate::source::DEFAULT_REGION;
 
 const ZONES: [char; 6] = ['a', 'b', 'c', 'd', 'e', 'f'];
 
@@ -179,7 +180,8 @@ fn choose_subnets(
 fn region_of(estate: &Estate, subnet: &str) -> String {
     let vpc = estate.resources.get("subnets").and_then(|all| all.get(subnet)?.get("vpc")?.as_str());
     let region = vpc.and_then(|vpc| estate.resources.get("vpcs")?.get(vpc)?.get("region")?.as_str());
-    region.unwrap_or("us-east-1").to_owned()
+    let usual = || crate::finish::region(estate).unwrap_or(DEFAULT_REGION);
+    region.unwrap_or_else(usual).to_owned()
 }
 
 /// IPv6 blocks of stand-ins: whether they have some is as unknown as all else, and what is used with them may need one.

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::estate::{Address, Change, Estate};
-use crate::mapping::Mapping;
+use crate::estate::{Change, Estate};
+use crate::mapping::{Mapping, is_same_rule};
 use crate::properties::{Given, Properties};
 use crate::report::NoteKind;
 use crate::terraform::references::Resource;
@@ -26,6 +26,7 @@ pub(super) fn network_acl(resource: &Resource, facts: &Facts<'_>, estate: &mut E
         mapping.properties.silent(&["default_network_acl_id", "vpc_id", "subnet_ids"]);
     } else {
         vpc(&mut mapping, resource);
+        let mut unknown = None;
         match mapping.properties.take("subnet_ids") {
             Some(Val::List(subnets)) => {
                 for subnet in subnets {
@@ -33,18 +34,16 @@ pub(super) fn network_acl(resource: &Resource, facts: &Facts<'_>, estate: &mut E
                         Some(subnet) => {
                             mapping.estate.set("subnets", &subnet, "network_acl", json!(resource.name), &by);
                         }
-                        None => mapping.note(NoteKind::Unknown, "subnet_ids are not all known"),
+                        None => unknown = subnet.first_unknown().or(unknown),
                     }
                 }
             }
-            Some(Val::Unknown(unknown)) => {
-                let why = format!("the subnets of {} are not known: {}", resource.address, unknown.why);
-                mapping.note(NoteKind::Unknown, why.clone());
-                let vpc =
-                    mapping.attributes.get("vpc").and_then(Value::as_str).unwrap_or_default().to_owned();
-                mapping.unknown_of("network_acls", &format!("{vpc}/default"), &why);
-            }
+            Some(Val::Unknown(none)) => unknown = Some(none),
             _ => {}
+        }
+        if let Some(unknown) = unknown {
+            let why = format!("the subnets of {} are not known: {}", resource.address, unknown.why);
+            every_subnet(&mut mapping, facts, &why);
         }
     }
     for direction in DIRECTIONS {
@@ -65,6 +64,28 @@ pub(super) fn network_acl(resource: &Resource, facts: &Facts<'_>, estate: &mut E
         mapping.write(direction, entries);
     }
     end(mapping, "network_acls", resource);
+}
+
+/// Marks the subnets of an ACL's VPC that may have it: those of which nobody says that they have another one. In doubt is
+/// also which of them have the default one.
+fn every_subnet(mapping: &mut Mapping<'_>, facts: &Facts<'_>, why: &str) {
+    let vpc = mapping.attributes.get("vpc").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut stated: BTreeSet<String> = BTreeSet::new();
+    for acl in facts.all.of("aws_network_acl") {
+        stated.extend(acl.values.get("subnet_ids").map_or(&[][..], Val::items).iter().filter_map(Val::text));
+    }
+    stated.extend(facts.all.of("aws_network_acl_association").filter_map(|one| one.text("subnet_id")));
+    let is_here = vpc.starts_with("default-") || facts.all.of("aws_vpc").any(|one| one.name == vpc);
+    mapping.note(NoteKind::Unknown, why);
+    if is_here {
+        mapping.unknown_of("network_acls", &format!("{vpc}/default"), why);
+    }
+    for subnet in facts.all.of("aws_subnet") {
+        let may_be = subnet.text("vpc_id").is_none_or(|own| own == vpc);
+        if may_be && !stated.contains(&subnet.name) {
+            mapping.unknown_of("subnets", &subnet.name, why);
+        }
+    }
 }
 
 /// An entry of a network ACL.
@@ -185,11 +206,11 @@ pub(super) fn security_group(resource: &Resource, facts: &Facts<'_>, estate: &mu
         match mapping.properties.maps(direction) {
             Given::Known(blocks) => {
                 for mut block in blocks {
-                    let (found, unknown) = group_rules(&mut block, mapping.estate, &mapping.by);
+                    let (found, unknown) = group_rules(&mut block, resource, facts, mapping.estate);
                     rules.extend(
                         found
                             .into_iter()
-                            .filter(|rule| !rules.iter().any(|other| same(other, rule)))
+                            .filter(|rule| !rules.iter().any(|other| is_same_rule(other, rule)))
                             .collect::<Vec<_>>(),
                     );
                     unknown.into_iter().for_each(|why| mapping.doubt(why));
@@ -205,7 +226,13 @@ pub(super) fn security_group(resource: &Resource, facts: &Facts<'_>, estate: &mu
 }
 
 /// The rules that a block stands for, one for each other end, and what is not known of it.
-fn group_rules(block: &mut Properties<'_>, estate: &mut Estate, by: &Address) -> (Vec<Value>, Vec<String>) {
+fn group_rules(
+    block: &mut Properties<'_>,
+    resource: &Resource,
+    facts: &Facts<'_>,
+    estate: &mut Estate,
+) -> (Vec<Value>, Vec<String>) {
+    let by = facts.by(resource);
     let mut unknown = Vec::new();
     let mut rule = Map::new();
     let mut known = true;
@@ -265,8 +292,15 @@ fn group_rules(block: &mut Properties<'_>, estate: &mut Estate, by: &Address) ->
                 }
                 item => {
                     let Some(text) = item.text().filter(|text| !text.is_empty()) else { continue };
+                    // A group of the own account may be written with it.
+                    let own = text.strip_prefix(&format!("{}/", resource.account)).map(|id| {
+                        let has_id = |group: &&Resource| group.text("id").as_deref() == Some(id);
+                        let group = facts.all.of("aws_security_group").find(has_id);
+                        group.map_or_else(|| id.to_owned(), |group| group.name.clone())
+                    });
+                    let text = own.filter(|_| kind == Some("security_groups")).unwrap_or(text);
                     if let Some(kind) = kind.filter(|_| !text.contains('/') || matches!(item, Val::Name(_))) {
-                        estate.refer(kind, &text, by);
+                        estate.refer(kind, &text, &by);
                     }
                     ends.push((ours, json!([text])));
                 }
@@ -311,7 +345,7 @@ pub(super) fn security_group_rule(resource: &Resource, facts: &Facts<'_>, estate
             facts,
         );
     };
-    let (rules, unknown) = group_rules(&mut mapping.properties, mapping.estate, &by);
+    let (rules, unknown) = group_rules(&mut mapping.properties, resource, facts, mapping.estate);
     if rules.is_empty() && unknown.is_empty() {
         mapping.note(NoteKind::Approximated, "it names no other end: nothing matches it");
     }
@@ -338,7 +372,7 @@ pub(super) fn group_association(resource: &Resource, facts: &Facts<'_>, estate: 
 }
 
 /// A protocol as the document has it, so that one is known by one word.
-fn protocol(text: &str) -> String {
+pub(super) fn protocol(text: &str) -> String {
     match text.to_ascii_lowercase().as_str() {
         "all" | "-1" => "-1".to_owned(),
         "6" => "tcp".to_owned(),
@@ -347,16 +381,6 @@ fn protocol(text: &str) -> String {
         "58" => "icmpv6".to_owned(),
         other => other.to_owned(),
     }
-}
-
-/// Whether two rules match the same packets.
-fn same(a: &Value, b: &Value) -> bool {
-    let plain = |rule: &Value| {
-        let mut rule = rule.as_object().cloned().unwrap_or_default();
-        rule.remove("description");
-        rule
-    };
-    plain(a) == plain(b)
 }
 
 /// Takes rules, routes and entries away that stand in what they are of as well, and those that stand twice.
@@ -374,7 +398,7 @@ pub(super) fn finish(_: &Facts<'_>, estate: &mut Estate) {
         let is_there = inline.into_iter().flatten().any(|other| match *kind {
             "network_acls" => number(other) == number(value),
             "managed_prefix_lists" => other.get("cidr") == value.get("cidr"),
-            _ => same(other, value),
+            _ => is_same_rule(other, value),
         });
         let mut plain = value.clone();
         if let Some(map) = plain.as_object_mut() {
@@ -418,6 +442,11 @@ pub(super) fn interface_group(resource: &Resource, facts: &Facts<'_>, estate: &m
             mapping.estate.push("network_interfaces", id, "security_groups", json!(group), &by);
             part_of(mapping, "network_interfaces", id);
         }
-        _ => lost(mapping, "network_interface_id", "network_interfaces", &["aws_network_interface"], facts),
+        _ => {
+            for instance in facts.all.of("aws_instance") {
+                mapping.unknown_of("instances", &instance.name, "a security group of it may not be known");
+            }
+            lost(mapping, "network_interface_id", "network_interfaces", &["aws_network_interface"], facts);
+        }
     }
 }

@@ -1,135 +1,213 @@
 //! What do the references of an expression in the configuration stand for?
 //!
-//! Instances are matched by index or key, variables and outputs are followed through modules, and what comes from a local
-//! value is guessed where one thing only fits.
+//! Instances are matched by index or key, variables and outputs are followed through modules. A plan has the references of
+//! an expression and not the expression: whether `[a.id, b.id]` is written or `var.x ? a.id : b.id` is told from what else
+//! is referred to, and what cannot be told is left open.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::report::{Note, NoteKind};
 use crate::terraform::address::{Index, Step, steps};
 use crate::terraform::plan::Instance;
 use crate::terraform::references::{DEPTH, Evaluator, Found, Scope};
-use crate::terraform::words::{could_be, is_list, is_own};
+use crate::terraform::words::{could_be, is_id, is_list, is_own};
 use crate::val::Val;
+
+/// What chooses among the instances of a resource that is referred to as a whole.
+enum Choice<'a> {
+    /// Nothing: all of them are meant.
+    All,
+    /// `count.index` or `each.key`.
+    Own(&'a Index),
+    /// A key that is known.
+    Key(String),
+    /// Something that is not seen.
+    Hidden,
+}
+
+impl Found {
+    fn of(values: Vec<Val>) -> Self {
+        Self { values, ..Self::default() }
+    }
+
+    fn lost(reference: &str) -> Self {
+        Self { lost: vec![reference.to_owned()], ..Self::default() }
+    }
+
+    /// The one at a position, where all are known.
+    fn nth(mut self, at: usize, reference: &str) -> Self {
+        let is_sure = !self.open && self.lost.is_empty();
+        match self.values.get(at).cloned().filter(|_| is_sure) {
+            Some(value) => self.values = vec![value],
+            None => self.lost.push(reference.to_owned()),
+        }
+        self
+    }
+}
 
 impl Evaluator<'_> {
     /// Of several things, the one of the same index.
-    pub(super) fn choose(&self, scope: Scope<'_>, key: &str, distinct: &mut Vec<Val>) {
-        let chosen = match scope.index {
-            Some(Index::Number(at)) => distinct.get(at % distinct.len()).cloned(),
-            Some(index @ Index::Key(_)) => {
+    pub(super) fn choose(&self, scope: Scope<'_>, expression: &Value, all: &[Val]) -> Option<Val> {
+        let by_index =
+            references(expression).iter().any(|one| one.starts_with("each.") || one == "count.index");
+        match scope.index.filter(|_| by_index)? {
+            // One for each: more or fewer are chosen by a rule that no plan shows.
+            Index::Number(at) => all.get(*at).filter(|_| all.len() == scope.siblings).cloned(),
+            index @ Index::Key(_) => {
                 let end = format!("[{index}]");
                 let mut same =
-                    distinct.iter().filter(|value| value.text().is_some_and(|name| name.ends_with(&end)));
+                    all.iter().filter(|value| value.text().is_some_and(|name| name.ends_with(&end)));
                 same.next().filter(|_| same.next().is_none()).cloned()
             }
-            None => None,
-        };
-        if let Some(chosen) = chosen {
-            let text = format!("{key} is one of several: taken to be {}", chosen.text().unwrap_or_default());
-            self.notes.borrow_mut().push(Note::new(NoteKind::Approximated, text));
-            *distinct = vec![chosen];
         }
     }
 
     /// What an expression in the configuration refers to.
     pub(super) fn expression(&self, scope: Scope<'_>, expression: &Value) -> Found {
-        let mut found = Found::default();
         if scope.depth > DEPTH {
-            return found;
+            return Found::lost("a circle");
         }
         if let Some(constant) = expression.get("constant_value") {
-            found.values.extend(flat(Val::from(constant.clone())));
-            return found;
+            return Found::of(flat(Val::from(constant.clone())));
         }
-        let all = references(expression);
-        let longest = all.iter().filter(|one| {
-            !all.iter().any(|other| {
-                other.len() > one.len()
-                    && other.starts_with(*one)
-                    && other[one.len()..].starts_with(['.', '['])
-            })
-        });
-        let by_index = all.iter().any(|one| one.starts_with("each.") || *one == "count.index");
-        for reference in longest {
-            match self.reference(scope, &steps(reference), by_index) {
-                Some(values) => found.values.extend(values.into_iter().flat_map(flat)),
-                None => found.lost.push(reference.clone()),
+        let roots = roots(expression);
+        let decides = |root: &str| {
+            let first = root.split(['.', '[']).next().unwrap_or_default();
+            matches!(first, "count" | "each" | "var" | "path" | "terraform" | "self" | "local")
+        };
+        let mut each: Vec<Option<Found>> = roots
+            .iter()
+            .map(|root| decides(root).then(|| self.reference(scope, root, &Choice::All)))
+            .collect();
+        let deciding: Vec<(&str, &Found)> =
+            roots.iter().zip(&each).filter_map(|(root, one)| Some((root.as_str(), one.as_ref()?))).collect();
+        let choice = choice(scope, &deciding);
+        for (root, one) in roots.iter().zip(&mut each) {
+            one.get_or_insert_with(|| self.reference(scope, root, &choice));
+        }
+        let mut found = Found { hidden: matches!(choice, Choice::Hidden), ..Found::default() };
+        let (mut bearing, mut silent, mut several) = (Vec::new(), false, false);
+        for (root, one) in roots.iter().zip(each.into_iter().flatten()) {
+            let values: Vec<Val> = one.values.into_iter().flat_map(flat).collect();
+            match values.iter().filter(|value| is_resource(value)).count() {
+                0 => silent = true,
+                count => {
+                    several |= count > 1;
+                    bearing.push(root);
+                }
             }
+            found.values.extend(values);
+            found.lost.extend(one.lost);
+            found.open |= one.open;
+            found.assumed.extend(one.assumed);
         }
-        let lost = found.lost.iter().find(|lost| lost.starts_with("local."));
-        if let (true, Some(lost)) = (found.values.is_empty(), lost)
-            && let Some(guessed) = self.guess(scope)
+        let many = found.values.iter().filter(|value| is_resource(value)).count() > 1;
+        let distinct: BTreeSet<_> = bearing.iter().collect();
+        let is_twice = distinct.len() < bearing.len();
+        // What brings no value decides something; so may what is named twice, or a list beside others.
+        found.open |= many && (silent || bearing.len() > 1 && (several || is_twice));
+        if let ([whole], false, true) = (bearing.as_slice(), found.open, many) {
+            let text =
+                format!("{} is taken to be all of {whole}: no plan shows a choice among them", scope.key);
+            found.assumed = vec![text];
+        }
+        self.with_guess(scope, found)
+    }
+
+    /// With the one thing that a local value can be, where nothing else is meant.
+    fn with_guess(&self, scope: Scope<'_>, mut found: Found) -> Found {
+        let is_local = found.lost.iter().all(|lost| lost.starts_with("local.") || lost.starts_with("each."));
+        let Some(from) = found.lost.first().filter(|_| is_local && !is_list(scope.key)) else { return found };
+        if let Some([one]) = self.guess(scope).as_deref()
+            && found.values.iter().filter(|value| is_resource(value)).all(|other| other == one)
         {
-            let names: Vec<String> = guessed.iter().filter_map(Val::text).collect();
-            let text = format!(
-                "{} comes from {lost}, which no plan shows: taken to be {}",
-                scope.key,
-                names.join(", ")
-            );
-            self.notes.borrow_mut().push(Note::new(NoteKind::Approximated, text));
-            found.values = guessed;
+            let (key, name) = (scope.key, one.text().unwrap_or_default());
+            found.assumed.push(format!("{key} comes from {from}, which no plan shows: taken to be {name}"));
+            found.values = vec![one.clone()];
+            found.lost.clear();
         }
         found
     }
 
-    /// What a reference stands for; nothing where the plan does not say.
-    fn reference(&self, scope: Scope<'_>, path: &[Step], by_index: bool) -> Option<Vec<Val>> {
+    /// What a reference stands for.
+    fn reference(&self, scope: Scope<'_>, reference: &str, choice: &Choice<'_>) -> Found {
         let deeper = Scope { depth: scope.depth + 1, ..scope };
         if deeper.depth > DEPTH {
-            return None;
+            return Found::lost(reference);
         }
-        let first = path.first()?;
-        match first.name.as_str() {
-            "count" | "path" | "terraform" | "self" => Some(Vec::new()),
-            "local" => None,
-            "each" => match path.get(1)?.name.as_str() {
-                "value" => self.each_value(deeper, path.get(2..).unwrap_or_default()),
-                _ => Some(Vec::new()),
+        let path = steps(reference);
+        let found = match path.first().map(|first| first.name.as_str()) {
+            Some("count" | "path" | "terraform" | "self") => Some(Found::default()),
+            Some("each") => match path.get(1).map(|step| step.name.as_str()) {
+                Some("value") => self.each_value(deeper, path.get(2..).unwrap_or_default(), reference),
+                _ => Some(Found::default()),
             },
-            "var" => self.variable(deeper, path),
-            "module" => self.module(deeper, path, by_index),
-            "data" => self.instances(deeper, true, path.get(1..)?, by_index),
-            _ => self.instances(deeper, false, path, by_index),
-        }
+            Some("var") => self.variable(deeper, &path, reference),
+            Some("module") => self.module(deeper, &path, reference),
+            Some("data") => path.get(1..).and_then(|path| self.instances(deeper, true, path, choice)),
+            None | Some("local") => None,
+            Some(_) => self.instances(deeper, false, &path, choice),
+        };
+        found.unwrap_or_else(|| Found::lost(reference))
     }
 
-    fn each_value(&self, scope: Scope<'_>, rest: &[Step]) -> Option<Vec<Val>> {
-        let over = scope.for_each?;
-        let Some(Index::Key(key)) = scope.index else { return None };
-        let mut values = Vec::new();
-        for reference in references(over) {
-            let mut path = steps(&reference);
-            if let [first, second] = path.as_mut_slice() {
+    /// What `each.value` is: the value under the key of what the resource or the module is made for.
+    fn each_value(&self, scope: Scope<'_>, rest: &[Step], reference: &str) -> Option<Found> {
+        let (over, Index::Key(key)) = (scope.for_each?, scope.index?) else { return None };
+        let under = |value: &Val| match value {
+            Val::Map(map) => map.get(key).and_then(|value| walk(value, rest)),
+            // An item of a set is its own key.
+            Val::List(items) => items.iter().find(|item| item.text().as_ref() == Some(key)).cloned(),
+            Val::Text(text) if text == key => Some(value.clone()),
+            _ => None,
+        };
+        if let Some(constant) = over.get("constant_value") {
+            return under(&Val::from(constant.clone())).map(|value| Found::of(vec![value]));
+        }
+        let mut found = Found::default();
+        for root in roots(over) {
+            let mut path = steps(&root);
+            let is_data = path.first().is_some_and(|first| first.name == "data");
+            let is_whole = path.len() == if is_data { 3 } else { 2 }
+                && path.first().is_some_and(|first| !["var", "local"].contains(&first.name.as_str()));
+            if let Some(last) = path.last_mut().filter(|last| is_whole && last.index.is_none()) {
                 // A whole resource or module with `for_each`: the one with the same key.
-                if first.name != "var" && first.name != "local" && second.index.is_none() {
-                    second.index = Some(Index::Key(key.clone()));
-                    path.extend(rest.iter().cloned());
-                    values.extend(self.reference(scope, &path, true)?);
-                    continue;
-                }
-            }
-            if path.first().is_some_and(|first| first.name == "data") && path.len() == 3 {
-                if let Some(last) = path.last_mut() {
-                    last.index = Some(Index::Key(key.clone()));
-                }
+                last.index = Some(Index::Key(key.clone()));
                 path.extend(rest.iter().cloned());
-                values.extend(self.reference(scope, &path, true)?);
+                let one = match path.first().map(|first| first.name.as_str()) {
+                    Some("module") => self.module(scope, &path, reference)?,
+                    Some("data") => self.instances(scope, true, path.get(1..)?, &Choice::All)?,
+                    _ => self.instances(scope, false, &path, &Choice::All)?,
+                };
+                found.values.extend(one.values);
+                found.lost.extend(one.lost);
+                found.open |= one.open;
+                found.assumed.extend(one.assumed);
                 continue;
             }
-            for value in self.reference(scope, &path, true)? {
-                values.extend(value.get(key).and_then(|value| walk(value, rest)));
+            let one = self.reference(scope, &root, &Choice::All);
+            found.lost.extend(one.lost);
+            for value in one.values {
+                if let Some(value) = under(&value) {
+                    found.values.push(value);
+                } else if is_resource(&value) {
+                    // One under some key.
+                    found.open = true;
+                    found.values.push(value);
+                }
             }
         }
-        Some(values)
+        if found.values.is_empty() {
+            found.lost.push(reference.to_owned());
+        }
+        Some(found)
     }
 
-    fn variable(&self, scope: Scope<'_>, path: &[Step]) -> Option<Vec<Val>> {
+    fn variable(&self, scope: Scope<'_>, path: &[Step], reference: &str) -> Option<Found> {
         let name = path.get(1)?;
         let rest = path.get(2..).unwrap_or_default();
-        let one = |value: Val| -> Vec<Val> {
+        let inside = |value: Val| -> Vec<Val> {
             let value = match (&name.index, value) {
                 (Some(Index::Number(at)), Val::List(items)) => items.into_iter().nth(*at),
                 (Some(Index::Key(key)), Val::Map(mut map)) => map.remove(key),
@@ -139,127 +217,147 @@ impl Evaluator<'_> {
         };
         let Some((call, outer)) = scope.module.split_last() else {
             let value = self.plan.variables.get(&name.name)?.get("value")?;
-            return Some(one(Val::from(value.clone())));
+            return Some(Found::of(inside(Val::from(value.clone()))));
         };
         let block = self.plan.configuration(outer)?.get("module_calls")?.get(&call.name)?;
+        let Some(expression) = block.get("expressions").and_then(|all| all.get(&name.name)) else {
+            let variables = self.plan.configuration(scope.module)?.get("variables")?;
+            let default = variables.get(&name.name)?.get("default").cloned().unwrap_or_default();
+            return Some(Found::of(inside(Val::from(default))));
+        };
+        if let Some(constant) = expression.get("constant_value") {
+            return Some(Found::of(inside(Val::from(constant.clone()))));
+        }
         let outer_scope = Scope {
             module: outer,
             index: call.index.as_ref(),
             for_each: block.get("for_each_expression"),
+            siblings: self.calls(outer, &call.name).len(),
             depth: scope.depth,
             key: scope.key,
         };
-        let Some(expression) = block.get("expressions").and_then(|all| all.get(&name.name)) else {
-            let variables = self.plan.configuration(scope.module)?.get("variables")?;
-            let default = variables.get(&name.name)?.get("default").cloned().unwrap_or_default();
-            return Some(one(Val::from(default)));
-        };
-        let found = self.expression(outer_scope, expression);
-        if found.values.is_empty() && !found.lost.is_empty() {
-            return None;
-        }
-        let mut values: Vec<Val> = found
+        let mut found = self.expression(outer_scope, expression);
+        found.values = found
             .values
             .into_iter()
             .flat_map(|value| match value {
-                value @ (Val::Map(_) | Val::List(_)) => one(value),
+                value @ (Val::Map(_) | Val::List(_)) => inside(value),
                 value => vec![value],
             })
             .collect();
-        if let (Some(Index::Number(at)), true) = (&name.index, values.len() > 1) {
-            values = values.into_iter().nth(*at).into_iter().collect();
-        }
-        Some(values)
+        Some(match (&name.index, rest.is_empty()) {
+            (Some(Index::Number(at)), true) => found.nth(*at, reference),
+            (None, true) => found,
+            // Of what an object is made of, one thing.
+            _ => {
+                found.open |= found.values.len() > 1;
+                found
+            }
+        })
+    }
+
+    /// The instances of a module that is called in another one.
+    fn calls(&self, outer: &[Step], name: &str) -> Vec<&[Step]> {
+        let paths = self.plan.instances.iter().filter_map(|instance| instance.module.get(..=outer.len()));
+        let is_call = |module: &&[Step]| {
+            module.starts_with(outer) && module.last().is_some_and(|last| last.name == name)
+        };
+        let all: BTreeSet<&[Step]> = paths.filter(is_call).collect();
+        all.into_iter().collect()
     }
 
     /// An output of a module.
-    fn module(&self, scope: Scope<'_>, path: &[Step], by_index: bool) -> Option<Vec<Val>> {
-        let call = path.get(1)?;
-        let output = path.get(2)?;
+    fn module(&self, scope: Scope<'_>, path: &[Step], reference: &str) -> Option<Found> {
+        let (call, output) = (path.get(1)?, path.get(2)?);
         let rest = path.get(3..).unwrap_or_default();
-        let is_instance = |module: &[Step]| {
-            module.len() == scope.module.len() + 1
-                && module.starts_with(scope.module)
-                && module.last().is_some_and(|last| last.name == call.name)
-        };
-        let mut instances: Vec<&[Step]> = self
-            .plan
-            .instances
-            .iter()
-            .filter_map(|instance| instance.module.get(..=scope.module.len()))
-            .filter(|module| is_instance(module))
-            .collect();
-        instances.sort();
-        instances.dedup();
-        let wanted = call.index.as_ref().or(scope.index.filter(|_| by_index));
-        let exact: Vec<&[Step]> = instances
-            .iter()
-            .filter(|module| wanted.is_some() && module.last().and_then(|last| last.index.as_ref()) == wanted)
-            .copied()
-            .collect();
-        let chosen = match (call.index.is_some(), exact.is_empty()) {
-            (_, false) => exact,
-            (true, true) => Vec::new(),
-            (false, true) => instances,
-        };
-        let mut values = Vec::new();
-        for module in chosen {
+        let block = self.plan.configuration(scope.module)?.get("module_calls")?.get(&call.name)?;
+        let is_single =
+            ["count_expression", "for_each_expression"].iter().all(|key| block.get(key).is_none());
+        // One without resources is there all the same.
+        let alone: Vec<Step> = scope.module.iter().chain([call]).cloned().collect();
+        let mut modules = self.calls(scope.module, &call.name);
+        if modules.is_empty() && is_single && call.index.is_none() {
+            modules.push(&alone);
+        }
+        let wanted = call.index.as_ref();
+        modules.retain(|module| {
+            wanted.is_none() || module.last().and_then(|last| last.index.as_ref()) == wanted
+        });
+        let mut found = Found { open: modules.len() > 1, ..Found::default() };
+        for module in modules {
             let configuration = self.plan.configuration(module)?;
             let expression = configuration.get("outputs")?.get(&output.name)?.get("expression")?;
-            let inner = Scope { module, index: None, for_each: None, depth: scope.depth, key: scope.key };
-            let found = self.expression(inner, expression);
-            if found.values.is_empty() && !found.lost.is_empty() {
-                return None;
-            }
-            match &output.index {
-                // An output that is a list.
-                Some(Index::Number(at)) if found.values.len() > 1 => {
-                    values.extend(found.values.into_iter().nth(*at));
-                }
-                Some(Index::Key(key)) if found.values.len() > 1 => {
-                    let has_key =
-                        |value: &Val| value.text().is_some_and(|name| name.contains(&format!("[{key:?}]")));
-                    values.extend(found.values.into_iter().filter(has_key));
-                }
-                _ => values.extend(found.values.into_iter().filter_map(|value| match value {
+            let (depth, key) = (scope.depth, scope.key);
+            let inner = Scope { module, index: None, for_each: None, siblings: 1, depth, key };
+            let mut one = self.expression(inner, expression);
+            one.values = one
+                .values
+                .into_iter()
+                .filter_map(|value| match value {
                     value @ (Val::Map(_) | Val::List(_)) => walk(&value, rest),
                     value => Some(value),
-                })),
-            }
+                })
+                .collect();
+            one = match &output.index {
+                Some(Index::Number(at)) => one.nth(*at, reference),
+                Some(Index::Key(key)) if one.values.len() > 1 => {
+                    let has_key =
+                        |value: &Val| value.text().is_some_and(|name| name.contains(&format!("[{key:?}]")));
+                    one.values.retain(has_key);
+                    one.open |= one.values.len() != 1;
+                    one
+                }
+                _ => one,
+            };
+            found.values.extend(one.values);
+            found.lost.extend(one.lost);
+            found.open |= one.open;
+            found.assumed.extend(one.assumed);
         }
-        Some(values)
+        Some(found)
     }
 
     /// The instances of a resource that a reference stands for, or what one of their attributes says.
-    fn instances(&self, scope: Scope<'_>, is_data: bool, path: &[Step], by_index: bool) -> Option<Vec<Val>> {
+    fn instances(
+        &self,
+        scope: Scope<'_>,
+        is_data: bool,
+        path: &[Step],
+        choice: &Choice<'_>,
+    ) -> Option<Found> {
         let (of_type, name) = (path.first()?, path.get(1)?);
         let rest = path.get(2..).unwrap_or_default();
-        let block = self.plan.block(scope.module, is_data, &of_type.name, &name.name)?;
+        self.plan.block(scope.module, is_data, &of_type.name, &name.name)?;
+        let mut found = Found::default();
         let all: Vec<(usize, &Instance)> =
             self.plan.of(scope.module, is_data, &of_type.name, &name.name).collect();
-        // A data source that is read only after apply, and has nothing to say before.
-        let _ = block;
-        let chosen: Vec<usize> = match (&name.index, scope.index.filter(|_| by_index)) {
-            (Some(index), _) => all
-                .iter()
-                .filter(|(_, instance)| instance.index.as_ref() == Some(index))
-                .map(|(at, _)| *at)
-                .collect(),
-            (None, Some(Index::Number(at))) if all.len() > 1 => {
-                all.get(at % all.len()).map(|(at, _)| *at).into_iter().collect()
-            }
-            (None, Some(index)) if all.iter().any(|(_, instance)| instance.index.as_ref() == Some(index)) => {
-                all.iter()
-                    .filter(|(_, instance)| instance.index.as_ref() == Some(index))
-                    .map(|(at, _)| *at)
-                    .collect()
-            }
-            _ => all.iter().map(|(at, _)| *at).collect(),
+        let has = |wanted: &Index| -> Vec<(usize, &Instance)> {
+            all.iter().filter(|(_, instance)| instance.index.as_ref() == Some(wanted)).copied().collect()
         };
-        let one = |at: usize| match rest.first() {
+        let chosen = match (&name.index, choice) {
+            (Some(index), _) => has(index),
+            (None, Choice::All) => all,
+            (None, _) if all.len() < 2 => all,
+            (None, Choice::Own(index @ Index::Number(_))) if all.len() == scope.siblings => {
+                let chosen = has(index);
+                let one = chosen.first().map(|(_, one)| one.address.as_str()).unwrap_or_default();
+                let text = format!("{} is taken to be of {one}, which has the same index", scope.key);
+                found.assumed.push(text);
+                chosen
+            }
+            (None, Choice::Own(index @ Index::Key(_))) if !has(index).is_empty() => has(index),
+            (None, Choice::Key(key)) if !has(&Index::Key(key.clone())).is_empty() => {
+                has(&Index::Key(key.clone()))
+            }
+            (None, _) => {
+                found.open = true;
+                all
+            }
+        };
+        let one = |(at, instance): (usize, &Instance)| match rest.first() {
             None => Val::Name(self.named(at, scope.depth)),
             Some(step) if is_own(&of_type.name, &step.name) => Val::Name(self.named(at, scope.depth)),
-            Some(step) => match self.made_with(at, &step.name) {
+            Some(step) => match self.made_with(at, &rest.last().unwrap_or(step).name) {
                 Some(named) => Val::Name(named),
                 None => {
                     let value = self.attribute(at, &step.name, scope.depth);
@@ -269,41 +367,111 @@ impl Evaluator<'_> {
                         }
                         (_, value) => value,
                     };
-                    walk(&value, rest.get(1..).unwrap_or_default()).unwrap_or(Val::Null)
+                    let value = walk(&value, rest.get(1..).unwrap_or_default()).unwrap_or(Val::Null);
+                    let is_later = instance.unknown.get(&step.name) == Some(&Value::Bool(true));
+                    if value.is_null() && is_later {
+                        return Val::unknown(format!(
+                            "{}.{} is known only after apply",
+                            instance.address, step.name
+                        ));
+                    }
+                    value
                 }
             },
         };
-        Some(chosen.into_iter().map(one).collect())
+        found.values = chosen.into_iter().map(one).collect();
+        Some(found)
     }
 
-    /// The one thing that an attribute can mean which comes from a local value of a module: of the module's resources, or
-    /// else of all, those that fit are instances of one.
-    fn guess(&self, scope: Scope<'_>) -> Option<Vec<Val>> {
+    /// What an attribute can mean which comes from a local value: of what the value can be made of, that which fits, if it
+    /// is of one resource.
+    pub(super) fn guess(&self, scope: Scope<'_>) -> Option<Vec<Val>> {
         let types = could_be(scope.key)?;
-        let is_new = |instance: &Instance| {
-            !instance.is_data
-                && types.contains(&instance.of_type.as_str())
+        let fits = |instance: &Instance| {
+            types.contains(&instance.of_type.as_str())
                 && instance.unknown.get("id") == Some(&Value::Bool(true))
         };
         let all: Vec<(usize, &Instance)> =
-            self.plan.instances.iter().enumerate().filter(|(_, instance)| is_new(instance)).collect();
+            self.plan.instances.iter().enumerate().filter(|(_, instance)| fits(instance)).collect();
         let here: Vec<_> =
-            all.iter().filter(|(_, instance)| instance.module == scope.module).copied().collect();
-        for candidates in [here, all] {
-            let resources: BTreeSet<_> =
-                candidates.iter().map(|(_, one)| (&one.module, &one.of_type, &one.name)).collect();
-            if resources.len() != 1 {
-                continue;
-            }
-            let named = |at: usize| Val::Name(self.named(at, scope.depth + 1));
-            if is_list(scope.key) || candidates.len() == 1 {
-                return Some(candidates.iter().map(|(at, _)| named(*at)).collect());
-            }
-            let same = candidates.iter().find(|(_, one)| one.index.as_ref() == scope.index);
-            return same.map(|(at, _)| vec![named(*at)]);
+            all.iter().filter(|(_, instance)| instance.module.starts_with(scope.module)).copied().collect();
+        let candidates = if here.is_empty() || self.is_given(scope.module, types) { all } else { here };
+        let resources: BTreeSet<_> =
+            candidates.iter().map(|(_, one)| (&one.module, one.is_data, &one.of_type, &one.name)).collect();
+        if resources.len() != 1 {
+            return None;
         }
-        None
+        let same =
+            candidates.iter().find(|(_, one)| scope.index.is_some() && one.index.as_ref() == scope.index);
+        let is_one_each = candidates.len() == scope.siblings && !is_list(scope.key);
+        let chosen = match same.filter(|_| is_one_each) {
+            Some(same) => vec![*same],
+            None => candidates,
+        };
+        Some(chosen.into_iter().map(|(at, _)| Val::Name(self.named(at, scope.depth + 1))).collect())
     }
+
+    /// Whether a module is called with resources of these types.
+    fn is_given(&self, module: &[Step], types: &[&str]) -> bool {
+        let Some((call, outer)) = module.split_last() else { return false };
+        let block =
+            self.plan.configuration(outer).and_then(|outer| outer.get("module_calls")?.get(&call.name));
+        let given = block.and_then(|block| block.get("expressions")).map(references).unwrap_or_default();
+        given.iter().any(|one| one.split_once('.').is_some_and(|(of_type, _)| types.contains(&of_type)))
+    }
+}
+
+/// What chooses among several, of all that an expression refers to beside them.
+fn choice<'a>(scope: Scope<'a>, deciding: &[(&str, &Found)]) -> Choice<'a> {
+    let has = |word: &str| deciding.iter().any(|(root, _)| *root == word);
+    let of_each: Vec<&Found> =
+        deciding.iter().filter(|(root, _)| root.starts_with("each.value")).map(|(_, found)| *found).collect();
+    if has("each.key") || has("count.index") {
+        // A condition may stand beside an index; a number may be a part of its arithmetic.
+        let is_plain = deciding.iter().all(|(root, found)| {
+            *root == "each.key"
+                || *root == "count.index"
+                || root.starts_with("var.")
+                    && found
+                        .values
+                        .iter()
+                        .all(|value| matches!(value, Val::Bool(_) | Val::Null) || is_resource(value))
+        });
+        return scope.index.filter(|_| is_plain).map_or(Choice::Hidden, Choice::Own);
+    }
+    match of_each.as_slice() {
+        [] => Choice::All,
+        [one] => match one.values.as_slice() {
+            [value] if one.lost.is_empty() && !one.open && !is_resource(value) => {
+                value.text().map_or(Choice::Hidden, Choice::Key)
+            }
+            _ => Choice::Hidden,
+        },
+        _ => Choice::Hidden,
+    }
+}
+
+/// Whether a value is a resource, or may be one.
+pub(super) fn is_resource(value: &Val) -> bool {
+    match value {
+        Val::Name(_) => true,
+        Val::Text(text) => is_id(text),
+        _ => false,
+    }
+}
+
+/// The references of an expression without those that only lead to others: `aws_subnet.a.id` stands with `aws_subnet.a`.
+fn roots(expression: &Value) -> Vec<String> {
+    let all = references(expression);
+    let leads = |to: &str, from: &str| to.strip_prefix(from).is_some_and(|rest| rest.starts_with(['.', '[']));
+    let is_end = |one: &str| !all.iter().any(|other| leads(other, one));
+    let is_root = |(at, one): &(usize, &String)| {
+        // Each longer one brings it once; once more, and it is meant as a whole.
+        let longer = all.iter().filter(|other| leads(other, one) && is_end(other)).count();
+        let before = all.iter().take(*at).filter(|other| other == one).count();
+        longer == 0 || before >= longer
+    };
+    all.iter().enumerate().filter(is_root).map(|(_, one)| one.clone()).collect()
 }
 
 /// The references of an expression, those of inner expressions too.

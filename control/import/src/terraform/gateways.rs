@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
 use crate::describe::account;
 use crate::estate::Estate;
+use crate::mapping::{Mapping, object};
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
 use crate::terraform::references::{Evaluated, Resource};
-use crate::terraform::{Facts, begin, end, lost, needed, object, part_of, vpc};
+use crate::terraform::{Facts, begin, end, lost, needed, part_of, vpc};
 use crate::val::Val;
 
 /// The elastic IP addresses that NAT gateways have.
@@ -71,7 +73,7 @@ pub(super) fn nat_gateway(resource: &Resource, facts: &Facts<'_>, estate: &mut E
     end(mapping, "nat_gateways", resource);
 }
 
-fn own_address(mapping: &mut crate::mapping::Mapping<'_>, resource: &Resource) {
+fn own_address(mapping: &mut Mapping<'_>, resource: &Resource) {
     let name = format!("{}-public", resource.name);
     let home = json!({ "region": resource.region, "owner": resource.account });
     mapping.put_as("eips", &name, object(home));
@@ -122,7 +124,6 @@ pub(super) fn endpoint(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     mapping.properties.silent(&[
         "policy",
         "auto_accept",
-        "cidr_blocks",
         "dns_entry",
         "dns_options",
         "network_interface_ids",
@@ -145,8 +146,14 @@ pub(super) fn endpoint(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     mapping.text("vpc_endpoint_type", "vpc_endpoint_type");
     mapping.boolean("private_dns_enabled", "private_dns_enabled");
     let of_type = mapping.attributes.get("vpc_endpoint_type").and_then(Value::as_str).unwrap_or("Gateway");
-    if of_type == "Gateway" {
+    let is_gateway = of_type == "Gateway";
+    let blocks = mapping.properties.take("cidr_blocks");
+    if is_gateway {
+        service(&mut mapping, blocks);
         mapping.references("route_table_ids", "route_tables", "route_tables");
+        if let Some(Val::Unknown(_)) = resource.values.get("route_table_ids") {
+            tables(&mut mapping, resource, facts);
+        }
         mapping.properties.silent(&[
             "subnet_ids",
             "security_group_ids",
@@ -191,6 +198,38 @@ pub(super) fn endpoint(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
         mapping.write("subnet_configuration", addresses);
     }
     end(mapping, "vpc_endpoints", resource);
+}
+
+/// Puts a gateway endpoint of which it is not known which tables have it into all that may: what they send to the service
+/// comes to the endpoint, which is marked.
+fn tables(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>) {
+    let vpc = resource.text("vpc_id");
+    let of_vpc = |table: &&Resource| table.text("vpc_id") == vpc;
+    let among = resource.candidates.get("route_table_ids").filter(|among| among.are_all);
+    let all = || facts.all.of("aws_route_table").filter(of_vpc).map(|table| table.name.clone()).collect();
+    let names: Vec<String> = among.map_or_else(all, |among| among.names.clone());
+    let by = mapping.by.clone();
+    names.iter().for_each(|name| drop(mapping.estate.refer("route_tables", name, &by)));
+    mapping.write("route_tables", names);
+}
+
+/// The service that a gateway endpoint leads to, where the source has its blocks.
+fn service(mapping: &mut Mapping<'_>, blocks: Option<&Val>) {
+    let blocks: Vec<Ipv4Net> =
+        blocks.map_or(&[][..], Val::items).iter().filter_map(|block| block.text()?.parse().ok()).collect();
+    let Some(name) = mapping.attributes.get("service_name").and_then(Value::as_str).map(str::to_owned) else {
+        return;
+    };
+    let Some(address) = blocks.first().and_then(|block| block.hosts().next()) else { return };
+    mapping.note(
+        NoteKind::Assigned,
+        format!("{name} has these blocks and answers at {address}, which is chosen among them"),
+    );
+    let is_there = mapping.estate.resources.get("services").is_some_and(|all| all.contains_key(&name));
+    if !is_there {
+        let service = json!({ "address": address.to_string(), "cidr_blocks": blocks });
+        mapping.put_as("services", &name, object(service));
+    }
 }
 
 /// A route table, a subnet or a group of an endpoint.

@@ -86,6 +86,29 @@ pub(super) fn listed_interfaces(all: &Evaluated) -> BTreeSet<String> {
     blocks.filter_map(|block| block.text_of("network_interface_id")).collect()
 }
 
+/// The instances and interfaces that routes lead to.
+pub(super) fn targets(all: &Evaluated) -> BTreeSet<String> {
+    let tables =
+        ["aws_route_table", "aws_default_route_table"].into_iter().flat_map(|of_type| all.of(of_type));
+    let blocks = tables.flat_map(|table| table.values.get("route").map_or(&[][..], Val::items));
+    let keys = ["instance_id", "network_interface_id"];
+    let listed = blocks.flat_map(|block| keys.into_iter().filter_map(|key| block.text_of(key)));
+    let apart = all.of("aws_route").flat_map(|route| keys.into_iter().filter_map(|key| route.text(key)));
+    listed.chain(apart).collect()
+}
+
+/// Says what is assumed of one that forwards what routes lead to it.
+fn forwarding(mapping: &mut Mapping<'_>, facts: &Facts<'_>) {
+    let forwards = mapping.attributes.get("source_dest_check") == Some(&json!(false));
+    if forwards && facts.targets.contains(&mapping.name) {
+        mapping.note(
+            NoteKind::Approximated,
+            "routes lead to it: it is taken to send on what comes, unchanged, by the interface that it came in by; \
+             write `forwards` of the instance in the topology if it does otherwise",
+        );
+    }
+}
+
 /// Addresses of an interface, as an instance or an interface of its own says them.
 fn addresses(mapping: &mut Mapping<'_>) {
     let primary = match mapping.properties.text("private_ip") {
@@ -123,6 +146,30 @@ fn addresses(mapping: &mut Mapping<'_>) {
         mapping.write("ipv6_address_count", count);
     }
     mapping.boolean("source_dest_check", "source_dest_check");
+    for (count, list) in [
+        ("private_ips_count", "private_ips"),
+        ("ipv4_prefix_count", "ipv4_prefixes"),
+        ("ipv6_prefix_count", "ipv6_prefixes"),
+    ] {
+        match mapping.properties.number(count) {
+            Given::Known(number @ 1..) if !written_items(mapping, list) => {
+                let text = format!(
+                    "{count}: AWS chooses {number} more {}, which are not in the topology",
+                    if count == "private_ips_count" { "addresses" } else { "blocks" }
+                );
+                mapping.note(NoteKind::Approximated, text);
+            }
+            Given::Unknown(unknown) => mapping.matters(count, &unknown),
+            _ => {}
+        }
+    }
+}
+
+/// Whether further addresses are written.
+fn written_items(mapping: &Mapping<'_>, list: &str) -> bool {
+    let lists =
+        if list == "private_ips" { &["private_ips", "secondary_private_ips"][..] } else { &[list][..] };
+    lists.iter().any(|list| mapping.attributes.contains_key(*list))
 }
 
 pub(super) fn network_interface(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
@@ -138,14 +185,12 @@ pub(super) fn network_interface(resource: &Resource, facts: &Facts<'_>, estate: 
         "ipv6_address_list_enabled",
         "private_ip_list",
         "private_ip_list_enabled",
-        "ipv4_prefix_count",
-        "ipv6_prefix_count",
-        "private_ips_count",
         "vpc_id",
     ]);
     needed(&mut mapping, resource, "subnet_id", "subnet", "subnets");
     addresses(&mut mapping);
     groups(&mut mapping, "security_groups");
+    forwarding(&mut mapping, facts);
     if let Given::Known(blocks) = mapping.properties.maps("attachment") {
         for mut block in blocks {
             block.silent(&["attachment_id", "network_card_index"]);
@@ -223,6 +268,9 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
         return end(mapping, "instances", resource);
     }
     let template = template(resource, facts, &["launch_template"]);
+    if template.is_none() && resource.values.get("launch_template").is_some_and(|block| !block.is_empty()) {
+        mapping.doubt("its launch template is in no source: neither is what it says");
+    }
     let zone = match mapping.properties.text("availability_zone") {
         Given::Known(zone) => zone.chars().last().filter(char::is_ascii_lowercase),
         _ => None,
@@ -248,6 +296,7 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
         },
     }
     addresses(&mut mapping);
+    forwarding(&mut mapping, facts);
     let is_default = mapping
         .attributes
         .get("subnet")
@@ -293,6 +342,27 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     }
     mapping.properties.silent(&["public_ip"]);
     end(mapping, "instances", resource);
+}
+
+/// The state that an instance is kept in.
+pub(super) fn instance_state(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(&["force"]);
+    let by = mapping.by.clone();
+    let state = mapping.properties.text("state");
+    let Given::Known(instance) = mapping.name_of("instance_id", "instances") else {
+        return lost(mapping, "instance_id", "instances", &["aws_instance"], facts);
+    };
+    match state {
+        Given::Known(state) if state == "stopped" => {
+            mapping.estate.set("instances", &instance, "state", json!("stopped"), &by);
+        }
+        Given::Known(_) | Given::Absent => {}
+        Given::Unknown(unknown) => {
+            mapping.unknown_of("instances", &instance, &format!("its state is not known: {}", unknown.why));
+        }
+    }
+    part_of(mapping, "instances", &instance);
 }
 
 /// The interfaces of their own that an instance lists.
@@ -421,7 +491,9 @@ pub(super) fn eip(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
         _ if facts.of_nat.contains(&resource.name) => {}
         None => {}
         Some(Val::Unknown(unknown)) => {
-            mapping.matters(if instance.is_some() { "instance" } else { "network_interface" }, unknown);
+            let key = if instance.is_some() { "instance" } else { "network_interface" };
+            let why = format!("whether {} stands for it is not known: {}", resource.address, unknown.why);
+            holders(&mut mapping, resource, facts, key, &why);
         }
         Some(target) => {
             let name = target.text().unwrap_or_default();
@@ -451,11 +523,33 @@ pub(super) fn eip(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     end(mapping, "eips", resource);
 }
 
+/// Marks whom an address may stand for.
+fn holders(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>, key: &str, why: &str) {
+    let among = resource.candidates.get(key).filter(|among| among.are_all);
+    let kinds = [("aws_instance", "instances"), ("aws_network_interface", "network_interfaces")];
+    for (of_type, kind) in
+        kinds.into_iter().filter(|(of_type, _)| !key.starts_with("instance") || *of_type == "aws_instance")
+    {
+        for one in facts.all.of(of_type) {
+            if among.is_none_or(|among| among.names.contains(&one.name)) {
+                mapping.unknown_of(kind, &one.name, why);
+            }
+        }
+    }
+}
+
 pub(super) fn eip_association(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
     mapping.properties.silent(&["allow_reassociation", "public_ip"]);
     let by = mapping.by.clone();
     let Given::Known(eip) = mapping.name_of("allocation_id", "eips") else {
+        // Which address it is decides how one of the two is reached from outside.
+        for (key, kind) in [("instance_id", "instances"), ("network_interface_id", "network_interfaces")] {
+            if let Some(Val::Name(named)) = resource.values.get(key) {
+                let kind = if named.of_type == "aws_instance" { "instances" } else { kind };
+                mapping.unknown_of(kind, &named.name, "which elastic address it has is not known");
+            }
+        }
         return lost(mapping, "allocation_id", "eips", &["aws_eip"], facts);
     };
     let stated = facts
@@ -470,10 +564,10 @@ pub(super) fn eip_association(resource: &Resource, facts: &Facts<'_>, estate: &m
     let target = targets.into_iter().find_map(|(key, value)| Some((key, value?)));
     match target {
         _ if stated => {}
-        Some((_, Val::Unknown(unknown))) => {
-            let why = format!("what it stands for is not known: {}", unknown.why);
-            mapping.note(NoteKind::Unknown, why.clone());
-            mapping.unknown_of("eips", &eip, &why);
+        Some((key, Val::Unknown(unknown))) => {
+            let why = format!("whether {eip} stands for it is not known: {}", unknown.why);
+            let key = if key == "instance" { "instance_id" } else { "network_interface_id" };
+            holders(&mut mapping, resource, facts, key, &why);
         }
         Some((key, value)) => {
             let of_instance =

@@ -5,40 +5,49 @@
 
 mod address;
 mod blocks;
+mod clusters;
 mod data;
+mod databases;
 mod filters;
 mod follow;
 mod gateways;
 mod hosts;
 mod links;
+mod load_balancers;
 mod network;
+mod parts;
 mod place;
 mod plan;
 mod prefix_lists;
 mod references;
 mod scaling;
 mod services;
+mod touched;
 mod transit;
 mod types;
 mod words;
 
-use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
 
 use crate::Options;
 use crate::estate::{Address, Estate};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, object};
 use crate::properties::Given;
 use crate::report::{Fate, Note, NoteKind, ReportedResource};
 use crate::source::{Read, SourceError};
 use crate::terraform::plan::Plan;
 use crate::terraform::references::{Evaluated, Resource};
 use crate::terraform::types::Meaning;
+use crate::terraform::words::{OF_INTERFACES, OF_INTERFACES_QUIET};
 
 /// Reads a plan or a state.
 pub(crate) fn read(source: &Read, options: &Options, estate: &mut Estate) -> Result<(), SourceError> {
     let plan = Plan::new(source, options.side)?;
     let all = Evaluated::new(&plan, source);
     let facts = Facts::new(&all, source);
+    say_where(&all, source, estate);
     for resource in &all.resources {
         match types::meaning(&resource.of_type, resource.is_data) {
             Meaning::Mapped(map) => map(resource, &facts, estate),
@@ -48,7 +57,22 @@ pub(crate) fn read(source: &Read, options: &Options, estate: &mut Estate) -> Res
     }
     filters::finish(&facts, estate);
     network::finish(&facts, estate);
+    touched::finish(&facts, estate);
     Ok(())
+}
+
+/// Reports the region and the account that most of the resources are in.
+fn say_where(all: &Evaluated, source: &Read, estate: &mut Estate) {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for resource in all.resources.iter().filter(|resource| !resource.is_data) {
+        *counts.entry((&resource.region, &resource.account)).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count).map(|(home, _)| home);
+    let reported = estate.report.sources.iter_mut().find(|reported| reported.name == source.name);
+    if let (Some((region, account)), Some(reported)) = (most, reported) {
+        region.clone_into(&mut reported.region);
+        account.clone_into(&mut reported.account);
+    }
 }
 
 /// What every mapping may look at.
@@ -57,14 +81,17 @@ pub(crate) struct Facts<'a> {
     pub all: &'a Evaluated,
     pub source: &'a Read,
     /// Elastic IP addresses that NAT gateways have.
-    pub of_nat: std::collections::BTreeSet<String>,
+    pub of_nat: BTreeSet<String>,
     /// The interfaces that instances list themselves.
-    pub listed_interfaces: std::collections::BTreeSet<String>,
+    pub listed_interfaces: BTreeSet<String>,
+    /// The instances and interfaces that routes lead to.
+    pub targets: BTreeSet<String>,
 }
 
 impl<'a> Facts<'a> {
     fn new(all: &'a Evaluated, source: &'a Read) -> Self {
-        Self { of_nat: gateways::of_nat(all), listed_interfaces: hosts::listed_interfaces(all), all, source }
+        let (of_nat, listed_interfaces) = (gateways::of_nat(all), hosts::listed_interfaces(all));
+        Self { of_nat, listed_interfaces, targets: hosts::targets(all), all, source }
     }
 
     fn by(&self, resource: &Resource) -> Address {
@@ -87,6 +114,23 @@ const SILENT: &[&str] = &[
     "count",
     "for_each",
 ];
+
+/// Takes what a service says beside what was read: nothing about packets, but where the names of attributes tell of its
+/// interfaces. A second family of addresses is told.
+fn rest(mapping: &mut Mapping<'_>, read: &[&str]) {
+    mapping.properties.silent(read);
+    mapping.properties.silent(OF_INTERFACES_QUIET);
+    for key in ["network_type", "ip_address_type", "ip_discovery"] {
+        let word = mapping.properties.take(key).and_then(crate::val::Val::text).unwrap_or_default();
+        if word.to_ascii_lowercase().contains("dual") || word.eq_ignore_ascii_case("ipv6") {
+            mapping.note(
+                NoteKind::Approximated,
+                format!("{key} {word}: its IPv6 addresses are not in the topology"),
+            );
+        }
+    }
+    mapping.properties.silence_but(OF_INTERFACES);
+}
 
 /// Starts to map a resource.
 fn begin<'a>(resource: &'a Resource, facts: &Facts<'_>, estate: &'a mut Estate) -> Mapping<'a> {
@@ -122,10 +166,20 @@ fn lost(mut mapping: Mapping<'_>, key: &str, kind: &'static str, types: &[&str],
     mapping.properties.silence();
     let why = format!("{}: {key} is not known, and may mean this", mapping.by.address);
     mapping.note(NoteKind::Unknown, format!("{key} is not known: what it changes is not either"));
+    let by = mapping.by.clone();
     for of_type in types {
         for resource in facts.all.of(of_type) {
-            mapping.unknown_of(kind, &resource.name, &why);
+            mapping.estate.doubt(kind, &resource.name, why.clone(), &by);
         }
+    }
+    // Each VPC comes with one that nobody declares.
+    let own = match kind {
+        "route_tables" => "main",
+        "network_acls" | "security_groups" => "default",
+        _ => return mapping.finish(Fate::Understood),
+    };
+    for vpc in facts.all.of("aws_vpc") {
+        mapping.estate.doubt(kind, &format!("{}/{own}", vpc.name), why.clone(), &by);
     }
     mapping.finish(Fate::Understood);
 }
@@ -207,14 +261,6 @@ fn vpc(mapping: &mut Mapping<'_>, resource: &Resource) -> String {
 fn default_vpc(mapping: &mut Mapping<'_>, resource: &Resource) -> String {
     mapping.note(NoteKind::Assigned, "it is in the default VPC, as it names none");
     mapping.estate.default_vpc(&resource.region, &resource.account)
-}
-
-/// The JSON map of a literal.
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
 
 /// Writes where a resource is, of a kind that says so.

@@ -4,19 +4,34 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::estate::{Address, Change, Estate};
+use crate::estate::{Address, Change, Edit, Estate};
 use crate::mapping::Mapping;
 use crate::properties::{Given, Properties};
 use crate::report::NoteKind;
 use crate::terraform::references::Resource;
 use crate::terraform::{Facts, begin, end, home, lost, part_of, required, vpc};
 use crate::val::{Named, Val};
+use crate::zones;
 
 const IPAM: &[&str] =
     &["ipv4_ipam_pool_id", "ipv4_netmask_length", "ipv6_ipam_pool_id", "ipv6_netmask_length"];
 
+/// What of a subnet says nothing about packets.
+const SILENT_SUBNET: &[&str] = &[
+    "customer_owned_ipv4_pool",
+    "map_customer_owned_ip_on_launch",
+    "outpost_arn",
+    "enable_dns64",
+    "enable_resource_name_dns_a_record_on_launch",
+    "ipv6_cidr_block_association_id",
+    "enable_resource_name_dns_aaaa_record_on_launch",
+    "private_dns_hostname_type_on_launch",
+    "enable_lni_at_device_index",
+];
+
 pub(super) fn aws_vpc(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
+    let is_from_pool = mapping.properties.take("ipv6_ipam_pool_id").is_some_and(|pool| !pool.is_empty());
     mapping.properties.silent(IPAM);
     mapping.properties.silent(&[
         "enable_dns_support",
@@ -48,6 +63,9 @@ pub(super) fn aws_vpc(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
     {
         mapping.attributes.remove("assign_generated_ipv6_cidr_block");
         mapping.write("ipv6_cidr_blocks", vec![block]);
+    } else if is_from_pool {
+        mapping.note(NoteKind::Assigned, "ipv6_cidr_block is chosen: an address manager gives it");
+        mapping.write("assign_generated_ipv6_cidr_block", true);
     }
     home(&mut mapping, resource);
     end(mapping, "vpcs", resource);
@@ -62,12 +80,44 @@ pub(super) fn aws_default_vpc(resource: &Resource, facts: &Facts<'_>, estate: &m
     part_of(mapping, "vpcs", &name);
 }
 
+/// A subnet of the default VPC, of which this resource changes some attributes.
 pub(super) fn aws_default_subnet(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
+    mapping.properties.silent(SILENT_SUBNET);
+    mapping.properties.silent(&[
+        "availability_zone",
+        "availability_zone_id",
+        "cidr_block",
+        "force_destroy",
+        "vpc_id",
+    ]);
     let zone = resource.name.chars().last().unwrap_or('a');
     let name = mapping.estate.default_subnet(&resource.region, &resource.account, zone);
     mapping.note(NoteKind::Assigned, format!("it is {name} here, with a block of AWS's default"));
+    match mapping.properties.boolean("map_public_ip_on_launch") {
+        // AWS's default subnets here are those of three zones.
+        Given::Known(public) if ('a'..='c').contains(&zone) => {
+            let by = mapping.by.clone();
+            mapping.estate.edits.push(Edit {
+                target: ("subnets", name.clone()),
+                attribute: "map_public_ip_on_launch",
+                change: Change::Replace(json!(public)),
+                by,
+            });
+        }
+        Given::Unknown(unknown) => {
+            let why = format!("whether {name} gives public addresses is not known: {}", unknown.why);
+            mapping.unknown_of("subnets", &name, &why);
+        }
+        Given::Known(_) | Given::Absent => {}
+    }
+    // Default subnets have no IPv6 here.
+    for key in ["ipv6_cidr_block", "assign_ipv6_address_on_creation", "ipv6_native"] {
+        let value = mapping.properties.take(key);
+        if value.is_some_and(|value| !value.is_empty() && *value != Val::Bool(false)) {
+            mapping.unknown_of("subnets", &name, &format!("{key} of a default subnet is not modelled"));
+        }
+    }
     part_of(mapping, "subnets", &name);
 }
 
@@ -96,41 +146,26 @@ pub(super) fn cidr_association(resource: &Resource, facts: &Facts<'_>, estate: &
 
 pub(super) fn aws_subnet(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent(IPAM);
-    mapping.properties.silent(&[
-        "availability_zone_id",
-        "customer_owned_ipv4_pool",
-        "map_customer_owned_ip_on_launch",
-        "outpost_arn",
-        "enable_dns64",
-        "enable_resource_name_dns_a_record_on_launch",
-        "ipv6_cidr_block_association_id",
-        "enable_resource_name_dns_aaaa_record_on_launch",
-        "private_dns_hostname_type_on_launch",
-        "enable_lni_at_device_index",
-    ]);
+    mapping.properties.silent(SILENT_SUBNET);
     vpc(&mut mapping, resource);
+    let pools = ["ipv4_ipam_pool_id", "ipv6_ipam_pool_id"]
+        .map(|key| mapping.properties.take(key).is_some_and(|pool| !pool.is_empty()));
+    mapping.properties.silent(IPAM);
     match mapping.properties.text("cidr_block") {
-        Given::Known(block) => mapping.write("cidr_block", block),
-        Given::Absent => {}
+        Given::Known(block) if !block.is_empty() => mapping.write("cidr_block", block),
         Given::Unknown(unknown) => mapping.matters("cidr_block", &unknown),
+        _ if pools[0] => mapping.doubt("cidr_block is not known: an address manager chooses it"),
+        _ => {}
     }
-    match mapping.properties.text("availability_zone") {
-        Given::Known(zone) => mapping.write("availability_zone", zone),
-        Given::Unknown(unknown) => {
-            mapping.assigned("availability_zone", &unknown);
-            mapping.write("availability_zone", zone(resource, facts));
-        }
-        Given::Absent => {
-            mapping.note(NoteKind::Assigned, "availability_zone is chosen: nothing says it");
-            mapping.write("availability_zone", zone(resource, facts));
-        }
-    }
+    zone_of(&mut mapping, resource, facts);
     mapping.boolean("map_public_ip_on_launch", "map_public_ip_on_launch");
     mapping.boolean("ipv6_native", "ipv6_native");
     match mapping.properties.text("ipv6_cidr_block") {
         Given::Known(block) if !block.is_empty() => mapping.write("ipv6_cidr_block", block),
         Given::Unknown(unknown) => mapping.assigned("ipv6_cidr_block", &unknown),
+        _ if pools[1] => {
+            mapping.note(NoteKind::Assigned, "ipv6_cidr_block is chosen: an address manager gives it");
+        }
         _ => {}
     }
     if mapping.properties.boolean("assign_ipv6_address_on_creation") == Given::Known(true) {
@@ -139,11 +174,52 @@ pub(super) fn aws_subnet(resource: &Resource, facts: &Facts<'_>, estate: &mut Es
     end(mapping, "subnets", resource);
 }
 
+/// The zone of a subnet: by its name, by its id, or chosen.
+fn zone_of(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>) {
+    let id = match mapping.properties.text("availability_zone_id") {
+        Given::Known(id) => Some(id).filter(|id| !id.is_empty()),
+        Given::Absent | Given::Unknown(_) => None,
+    };
+    let name = mapping.properties.text("availability_zone");
+    if let Given::Known(zone) = name {
+        return mapping.write("availability_zone", zone);
+    }
+    if let Some(id) = id {
+        // Where another one says both, the account's name for it is known.
+        let has = |one: &&Resource| {
+            one.text("availability_zone_id").or_else(|| one.text("zone_id")).as_ref() == Some(&id)
+        };
+        let named = |one: &Resource| match one.of_type.as_str() {
+            "aws_subnet" => one.text("availability_zone"),
+            "aws_availability_zone" => one.text("name"),
+            _ => None,
+        };
+        let all = || facts.all.resources.iter().filter(|one| one.region == resource.region);
+        if let Some(zone) = all().filter(has).find_map(named) {
+            return mapping.write("availability_zone", zone);
+        }
+        if let Some(zone) = zones::zone_of_id(&resource.region, &id) {
+            let is_mixed =
+                all().any(|one| one.of_type == "aws_subnet" && one.text("availability_zone").is_some());
+            mapping.properties.notes.push(zones::chosen("availability_zone_id", &id, &zone, is_mixed));
+            return mapping.write("availability_zone", zone);
+        }
+    }
+    match name {
+        Given::Unknown(unknown) => mapping.assigned("availability_zone", &unknown),
+        _ => mapping.note(NoteKind::Assigned, "availability_zone is chosen: nothing says it"),
+    }
+    mapping.write("availability_zone", zone(resource, facts));
+}
+
 /// A zone for a subnet that does not say one: such subnets of one VPC take turns, as those that are used together are in
 /// zones of their own.
 fn zone(resource: &Resource, facts: &Facts<'_>) -> String {
     let vpc = resource.text("vpc_id");
-    let silent = |one: &&Resource| one.text("availability_zone").is_none() && one.text("vpc_id") == vpc;
+    let silent = |one: &&Resource| {
+        ["availability_zone", "availability_zone_id"].iter().all(|key| one.text(key).is_none())
+            && one.text("vpc_id") == vpc
+    };
     let position =
         facts.all.of("aws_subnet").filter(silent).take_while(|one| one.name != resource.name).count();
     let letter = ['a', 'b', 'c'].get(position % 3).unwrap_or(&'a');
@@ -178,7 +254,7 @@ pub(super) fn aws_route_table(resource: &Resource, facts: &Facts<'_>, estate: &m
         // The one of the default VPC is made with it: only what is written here is left of its routes.
         let routes = mapping.attributes.remove("routes").unwrap_or_default();
         let (name, by) = (mapping.name.clone(), mapping.by.clone());
-        mapping.estate.edits.push(crate::estate::Edit {
+        mapping.estate.edits.push(Edit {
             target: ("route_tables", name.clone()),
             attribute: "routes",
             change: Change::Replace(routes),
@@ -429,7 +505,10 @@ fn every_subnet(mapping: &mut Mapping<'_>, facts: &Facts<'_>, table: &str, why: 
 pub(super) fn finish(facts: &Facts<'_>, estate: &mut Estate) {
     let mut by_vpc: BTreeMap<String, Vec<&Resource>> = BTreeMap::new();
     for subnet in facts.all.of("aws_subnet") {
-        if matches!(subnet.values.get("ipv6_cidr_block"), Some(Val::Unknown(_)))
+        let block = subnet.values.get("ipv6_cidr_block");
+        let is_from_pool = block.is_none_or(Val::is_empty)
+            && subnet.values.get("ipv6_ipam_pool_id").is_some_and(|pool| !pool.is_empty());
+        if (is_from_pool || matches!(block, Some(Val::Unknown(_))))
             && let Some(vpc) = subnet.text("vpc_id")
         {
             by_vpc.entry(vpc).or_default().push(subnet);

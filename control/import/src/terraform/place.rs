@@ -29,7 +29,7 @@ impl Evaluator<'_> {
             self.plan.providers.get(key).or_else(|| self.plan.providers.get(key.rsplit(':').next()?));
         let provider = provider.or_else(|| self.plan.providers.get("aws"))?;
         let expression = provider.get("expressions")?.get("region")?;
-        let scope = Scope { module: &[], index: None, for_each: None, depth: 0, key: "" };
+        let scope = Scope { module: &[], index: None, for_each: None, siblings: 1, depth: 0, key: "" };
         let found = self.expression(scope, expression).values.iter().find_map(Val::text)?;
         is_region(&found).then_some(found)
     }

@@ -7,22 +7,8 @@ use serde_json::{Map, Value};
 use crate::Side;
 use crate::source::{Read, SourceError};
 use crate::terraform::address::{Index, Step, modules};
+use crate::terraform::parts;
 use crate::terraform::place::{account_of, region_of};
-
-/// Types that are a part of another resource, the attribute that names it, and the lists there that show them.
-const PARTS: &[(&str, &str, &[&str])] = &[
-    ("aws_security_group_rule", "security_group_id", &["ingress", "egress"]),
-    ("aws_vpc_security_group_ingress_rule", "security_group_id", &["ingress"]),
-    ("aws_vpc_security_group_egress_rule", "security_group_id", &["egress"]),
-    ("aws_network_acl_rule", "network_acl_id", &["ingress", "egress"]),
-    ("aws_network_acl_association", "network_acl_id", &["subnet_ids"]),
-    ("aws_route", "route_table_id", &["route"]),
-    ("aws_vpn_gateway_route_propagation", "route_table_id", &["propagating_vgws"]),
-    ("aws_ec2_managed_prefix_list_entry", "prefix_list_id", &["entry"]),
-    ("aws_vpc_endpoint_route_table_association", "vpc_endpoint_id", &["route_table_ids"]),
-    ("aws_vpc_endpoint_subnet_association", "vpc_endpoint_id", &["subnet_ids"]),
-    ("aws_vpc_endpoint_security_group_association", "vpc_endpoint_id", &["security_group_ids"]),
-];
 
 /// An instance of a resource or of a data source.
 #[derive(Debug)]
@@ -147,7 +133,7 @@ impl Plan {
                 instance.before.clone_from(&then.values);
             }
         }
-        self.forget_parts(&before);
+        parts::forget(self, &before);
         let planned: BTreeSet<String> =
             self.instances.iter().map(|instance| instance.address.clone()).collect();
         let stays = |instance: &Instance| {
@@ -158,36 +144,6 @@ impl Plan {
         let (stay, gone): (Vec<_>, Vec<_>) = before.into_iter().partition(stays);
         self.instances.extend(stay);
         self.forget_gone(&gone);
-    }
-
-    /// Forgets lists that nobody wrote, of what has parts in resources of their own: what the provider shows in them is
-    /// how they were before.
-    fn forget_parts(&mut self, before: &[Instance]) {
-        let mut changed: BTreeSet<(&'static str, String)> = BTreeSet::new();
-        for instance in before.iter().filter(|instance| !instance.is_data).chain(&self.instances) {
-            for (part, key, list) in PARTS {
-                let owner = instance.values.get(*key).and_then(Value::as_str);
-                if let Some(owner) = owner.filter(|_| instance.of_type == *part) {
-                    changed.extend(list.iter().map(|list| (*list, owner.to_owned())));
-                }
-            }
-        }
-        let mut forgotten = Vec::new();
-        for (at, instance) in self.instances.iter().enumerate().filter(|(_, instance)| !instance.is_data) {
-            let Some(id) = instance.values.get("id").and_then(Value::as_str) else { continue };
-            let block = self.block(&instance.module, false, &instance.of_type, &instance.name);
-            let written = |list: &str| {
-                block.is_none_or(|block| block.pointer(&format!("/expressions/{list}")).is_some())
-            };
-            let lists = changed.iter().filter(|(list, owner)| owner == id && !written(list));
-            forgotten.extend(lists.map(|(list, _)| (at, *list)));
-        }
-        for (at, list) in forgotten {
-            if let Some(instance) = self.instances.get_mut(at) {
-                instance.values.remove(list);
-                instance.before.remove(list);
-            }
-        }
     }
 
     /// Takes the ids of what will be gone out of lists that nobody wrote: AWS takes them out.

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::estate::Estate;
+use crate::mapping::object;
 use crate::properties::{Given, Properties};
 use crate::report::NoteKind;
 use crate::terraform::references::Resource;
-use crate::terraform::{Facts, begin, end, home, lost, object, part_of};
+use crate::terraform::{Facts, begin, end, home, lost, part_of};
 
 pub(super) fn managed_prefix_list(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);

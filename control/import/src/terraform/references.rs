@@ -2,21 +2,24 @@
 //!
 //! Where a value is an id, it is looked for among all ids. Where it is known only after apply, the configuration says what
 //! it refers to: instances with `count` and `for_each` are matched by index or key, inputs and outputs of modules are
-//! followed. Local values are not in a plan: where one thing only can be meant, it is taken, with a note.
+//! followed. What chooses among them is not in a plan, nor are local values and constants beside references: a value is
+//! taken where one thing only can be meant, a list where each reference stands for one, and what is assumed is noted.
+//! All else is not known.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use crate::eks;
 use crate::estate::default_vpc_name;
-use crate::report::Note;
+use crate::report::{Note, NoteKind};
 use crate::source::Read;
 use crate::terraform::address::{Index, Step};
 use crate::terraform::blocks::Blocks;
-use crate::terraform::follow::references;
+use crate::terraform::follow::{is_resource, references};
 use crate::terraform::plan::Plan;
-use crate::terraform::words::{MADE_WITH, is_id, is_list, of_itself, refers};
+use crate::terraform::words::{MADE_WITH, is_list, of_itself, refers};
 use crate::val::{Named, Val};
 
 /// How far references are followed: more is a circle.
@@ -33,8 +36,20 @@ pub(crate) struct Resource {
     pub values: BTreeMap<String, Val>,
     /// What had to be guessed.
     pub notes: Vec<Note>,
+    /// What may be meant by attributes that are not known.
+    pub candidates: BTreeMap<String, Candidates>,
+    /// What it refers to, where its meaning is not known.
+    pub touches: Vec<Named>,
     pub region: String,
     pub account: String,
+}
+
+/// What an attribute may mean that is not known.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidates {
+    pub names: Vec<String>,
+    /// Whether it can mean nothing else.
+    pub are_all: bool,
 }
 
 /// All instances, evaluated.
@@ -50,7 +65,8 @@ pub(super) struct Evaluator<'a> {
     by_id: BTreeMap<String, Vec<usize>>,
     /// What AWS makes with others, by its id.
     made_with: BTreeMap<String, Named>,
-    pub(super) notes: RefCell<Vec<Note>>,
+    notes: RefCell<Vec<Note>>,
+    candidates: RefCell<BTreeMap<String, Candidates>>,
 }
 
 /// What an expression in the configuration stands in.
@@ -59,6 +75,8 @@ pub(super) struct Scope<'a> {
     pub module: &'a [Step],
     pub index: Option<&'a Index>,
     pub for_each: Option<&'a Value>,
+    /// How many instances there are of what it stands in.
+    pub siblings: usize,
     pub depth: usize,
     /// The attribute that is looked for.
     pub key: &'a str,
@@ -70,6 +88,12 @@ pub(super) struct Found {
     pub values: Vec<Val>,
     /// References that lead nowhere, such as local values.
     pub lost: Vec<String>,
+    /// Whether something that is not seen chooses among the values.
+    pub open: bool,
+    /// Whether what chooses is more than an index of one's own.
+    pub hidden: bool,
+    /// What is taken for granted of the values.
+    pub assumed: Vec<String>,
 }
 
 impl Resource {
@@ -127,12 +151,14 @@ impl<'a> Evaluator<'a> {
                 }
             }
         }
-        let notes = RefCell::default();
-        let mut evaluator = Self { plan, source, by_id, made_with: BTreeMap::new(), notes };
+        let (notes, candidates) = (RefCell::default(), RefCell::default());
+        let mut evaluator = Self { plan, source, by_id, made_with: BTreeMap::new(), notes, candidates };
         for (at, instance) in plan.instances.iter().enumerate() {
+            let inner = instance.values.get("vpc_config").and_then(|all| all.get(0)?.as_object());
             for key in MADE_WITH {
-                let id = instance.values.get(*key).and_then(Value::as_str).filter(|id| !id.is_empty());
-                if let (Some(id), Some(named)) = (id, evaluator.made_with(at, key)) {
+                let id = instance.values.get(*key).or_else(|| inner?.get(*key)).and_then(Value::as_str);
+                let named = id.filter(|id| !id.is_empty()).and_then(|_| evaluator.made_with(at, key));
+                if let (Some(id), Some(named)) = (id, named) {
                     evaluator.made_with.insert(id.to_owned(), named);
                 }
             }
@@ -143,6 +169,7 @@ impl<'a> Evaluator<'a> {
     fn resource(&self, at: usize) -> Resource {
         let Some(instance) = self.plan.instances.get(at) else { return nothing() };
         self.notes.borrow_mut().clear();
+        self.candidates.borrow_mut().clear();
         let mut keys: BTreeSet<&String> = instance.values.keys().collect();
         keys.extend(instance.unknown.as_object().into_iter().flat_map(Map::keys));
         let values = keys.into_iter().map(|key| (key.clone(), self.attribute(at, key, 0))).collect();
@@ -155,6 +182,8 @@ impl<'a> Evaluator<'a> {
             is_data: instance.is_data,
             values,
             notes,
+            candidates: std::mem::take(&mut *self.candidates.borrow_mut()),
+            touches: self.touched(at),
             region: self.region(at),
             account: self.account(instance),
         }
@@ -231,6 +260,7 @@ impl<'a> Evaluator<'a> {
                 "aws_ec2_transit_gateway",
                 "association_default_route_table_id" | "propagation_default_route_table_id",
             ) => ("aws_ec2_transit_gateway_route_table", format!("{owner}/default")),
+            ("aws_eks_cluster", "cluster_security_group_id") => ("aws_security_group", eks::group_of(&owner)),
             ("aws_vpc_endpoint", "prefix_list_id") => {
                 ("aws_ec2_managed_prefix_list", instance.values.get("service_name")?.as_str()?.to_owned())
             }
@@ -246,13 +276,7 @@ impl<'a> Evaluator<'a> {
         };
         let block = self.plan.block(&instance.module, instance.is_data, &instance.of_type, &instance.name);
         let expression = block.and_then(|block| block.get("expressions")?.get(key));
-        let scope = Scope {
-            module: &instance.module,
-            index: instance.index.as_ref(),
-            for_each: block.and_then(|block| block.get("for_each_expression")),
-            depth,
-            key,
-        };
+        let scope = self.scope(at, key, depth);
         let null = Value::Null;
         let value = instance.values.get(key).unwrap_or(&null);
         let unknown = instance.unknown.get(key).unwrap_or(&null);
@@ -274,6 +298,21 @@ impl<'a> Evaluator<'a> {
         self.value(scope, key, value, unknown, expression)
     }
 
+    /// What the expressions of an instance stand in.
+    pub(super) fn scope<'s>(&'s self, at: usize, key: &'s str, depth: usize) -> Scope<'s> {
+        let nowhere = Scope { module: &[], index: None, for_each: None, siblings: 1, depth, key };
+        let Some(instance) = self.plan.instances.get(at) else { return nowhere };
+        let (is_data, of_type, name) = (instance.is_data, instance.of_type.as_str(), instance.name.as_str());
+        let block = self.plan.block(&instance.module, is_data, of_type, name);
+        Scope {
+            module: &instance.module,
+            index: instance.index.as_ref(),
+            for_each: block.and_then(|block| block.get("for_each_expression")),
+            siblings: self.plan.of(&instance.module, is_data, of_type, name).count(),
+            ..nowhere
+        }
+    }
+
     fn value(
         &self,
         scope: Scope<'_>,
@@ -283,7 +322,7 @@ impl<'a> Evaluator<'a> {
         expression: Option<&Value>,
     ) -> Val {
         match value {
-            _ if *unknown == Value::Bool(true) => self.unknown(scope, key, expression),
+            _ if *unknown == Value::Bool(true) => self.unknown(scope, key, expression, None),
             Value::Array(items) if items.iter().any(Value::is_object) => {
                 let mut blocks = Blocks::new(expression);
                 let each = items.iter().enumerate().map(|(at, item)| {
@@ -293,17 +332,15 @@ impl<'a> Evaluator<'a> {
                 Val::List(each.collect())
             }
             Value::Array(items) => {
-                let is_unknown = |item: &Value| *item == Value::Bool(true);
-                if unknown.as_array().is_some_and(|all| all.iter().any(is_unknown)) {
-                    let mut all = match self.unknown(scope, key, expression) {
+                let is_unknown = |item: &&Value| **item == Value::Bool(true);
+                let missing = unknown.as_array().into_iter().flatten().filter(is_unknown).count();
+                if missing > 0 {
+                    let mut all = match self.unknown(scope, key, expression, Some(missing)) {
                         Val::List(all) => all,
                         one => vec![one],
                     };
-                    let known: Vec<Val> = items
-                        .iter()
-                        .filter(|item| !item.is_null())
-                        .map(|item| self.known(key, item))
-                        .collect();
+                    let known = items.iter().filter(|item| !item.is_null());
+                    let known: Vec<Val> = known.map(|item| self.known(key, item)).collect();
                     all.extend(known.into_iter().filter(|one| !all.contains(one)).collect::<Vec<_>>());
                     return Val::List(all);
                 }
@@ -325,6 +362,12 @@ impl<'a> Evaluator<'a> {
             }
             value => self.known(key, value),
         }
+    }
+
+    /// The resource that has an id, or that AWS makes with one.
+    pub(super) fn of_id(&self, id: &str) -> Option<Named> {
+        let held = || self.by_id.get(id)?.first().map(|at| self.named(*at, 0));
+        self.made_with.get(id).cloned().or_else(held)
     }
 
     /// A value that is known: the resource whose id it is, or itself.
@@ -353,8 +396,14 @@ impl<'a> Evaluator<'a> {
         Val::from(value.clone())
     }
 
-    /// A value that is known only after apply.
-    fn unknown(&self, scope: Scope<'_>, key: &str, expression: Option<&Value>) -> Val {
+    /// A value that is known only after apply; of a list perhaps how many items are.
+    fn unknown(
+        &self,
+        scope: Scope<'_>,
+        key: &str,
+        expression: Option<&Value>,
+        missing: Option<usize>,
+    ) -> Val {
         let why = || match expression.map(references).filter(|all| !all.is_empty()) {
             Some(all) => format!("it is known only after apply (it comes from {})", all.join(", ")),
             None => "it is known only after apply".to_owned(),
@@ -363,33 +412,59 @@ impl<'a> Evaluator<'a> {
         let Some(expression) = expression.filter(|_| refers(key) || key == "id") else {
             return Val::unknown(why());
         };
-        let mut found = self.expression(Scope { key, ..scope }, expression);
-        found.values.retain(|value| match value {
-            Val::Name(_) => true,
-            Val::Text(text) => is_id(text),
-            _ => false,
-        });
+        let scope = Scope { key, ..scope };
+        let Found { values, lost, open, hidden, mut assumed } = self.expression(scope, expression);
+        let is_sure = lost.is_empty() && !values.iter().any(|value| matches!(value, Val::Unknown(_)));
+        let ids: Vec<Val> = values.into_iter().filter(is_resource).collect();
         let mut distinct: Vec<Val> = Vec::new();
-        for value in found.values {
-            if !distinct.contains(&value) {
-                distinct.push(value);
+        ids.iter().for_each(|id| {
+            if !distinct.contains(id) {
+                distinct.push(id.clone());
             }
-        }
-        let many = is_list(key);
-        let by_index =
-            references(expression).iter().any(|one| one.starts_with("each.") || one == "count.index");
-        if !many && distinct.len() > 1 && by_index {
-            self.choose(scope, key, &mut distinct);
-        }
-        match (many, distinct.len()) {
-            (_, 0) => Val::unknown(why()),
-            (true, _) => Val::List(distinct),
-            (false, 1) => distinct.remove(0),
-            (false, _) => {
-                let names: Vec<String> = distinct.iter().filter_map(Val::text).collect();
-                Val::unknown(format!("it is known only after apply (one of {})", names.join(", ")))
+        });
+        let names = |all: &[Val]| all.iter().filter_map(Val::text).collect::<Vec<_>>();
+        if is_list(key) {
+            let fits = missing.is_none_or(|missing| missing == distinct.len());
+            let is_whole = is_sure && fits && (distinct.len() == 1 || !open);
+            if is_whole && !distinct.is_empty() {
+                self.assume(if missing.is_some() { &[] } else { &assumed });
+                return Val::List(distinct);
             }
+            if distinct.is_empty() && !is_sure {
+                distinct = self.guess(scope).unwrap_or_default();
+            }
+            let candidates = Candidates { names: names(&distinct), are_all: is_sure };
+            self.candidates.borrow_mut().insert(key.to_owned(), candidates);
+            return Val::unknown(why());
         }
+        match distinct.as_slice() {
+            [one] if is_sure => {
+                self.assume(&assumed);
+                one.clone()
+            }
+            [] | [_] => Val::unknown(why()),
+            several => match self.choose(scope, expression, &ids).filter(|_| is_sure && !hidden) {
+                Some(chosen) => {
+                    let name = chosen.text().unwrap_or_default();
+                    assumed.push(format!("{key} is one of several: taken to be {name}"));
+                    self.assume(&assumed);
+                    chosen
+                }
+                None => {
+                    let names = names(several);
+                    let why = format!("it is known only after apply (one of {})", names.join(", "));
+                    let candidates = Candidates { names, are_all: is_sure };
+                    self.candidates.borrow_mut().insert(key.to_owned(), candidates);
+                    Val::unknown(why)
+                }
+            },
+        }
+    }
+
+    /// Notes what is taken for granted.
+    fn assume(&self, assumed: &[String]) {
+        let notes = assumed.iter().map(|text| Note::new(NoteKind::Approximated, text.as_str()));
+        self.notes.borrow_mut().extend(notes);
     }
 }
 
@@ -401,6 +476,8 @@ fn nothing() -> Resource {
         is_data: false,
         values: BTreeMap::new(),
         notes: Vec::new(),
+        candidates: BTreeMap::new(),
+        touches: Vec::new(),
         region: String::new(),
         account: String::new(),
     }

@@ -6,7 +6,7 @@ use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::report::{Fate, NoteKind};
 use crate::terraform::references::Resource;
-use crate::terraform::{Facts, begin, labels};
+use crate::terraform::{Facts, begin, labels, rest};
 use crate::val::Val;
 
 /// The launch template or configuration that a resource names.
@@ -59,8 +59,53 @@ pub(super) fn from_template(mapping: &mut Mapping<'_>, template: &Resource) {
             _ => {}
         }
     }
-    if let Some(public) = template_interface(template, "associate_public_ip_address").and_then(Val::text) {
-        mapping.write("associate_public_ip_address", public == "true");
+    match template_interface(template, "associate_public_ip_address") {
+        Some(Val::Unknown(unknown)) => {
+            mapping.doubt(format!(
+                "the public address that {} gives is not known: {}",
+                template.address, unknown.why
+            ));
+        }
+        Some(public) if public.text().is_some() => {
+            mapping.write("associate_public_ip_address", public.text().as_deref() == Some("true"));
+        }
+        _ => {}
+    }
+    match template.values.get("network_interfaces") {
+        Some(Val::Unknown(unknown)) => {
+            mapping.doubt(format!("the interfaces of {} are not known: {}", template.address, unknown.why));
+        }
+        Some(all) if all.items().len() > 1 => {
+            let text =
+                format!("further interfaces of what {} launches are not in the topology", template.address);
+            mapping.note(NoteKind::Omitted, text);
+        }
+        _ => {}
+    }
+}
+
+/// Marks what may be launched from other templates, where these say something else.
+fn overrides(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>, base: Option<&Resource>) {
+    let policies = resource.values.get("mixed_instances_policy").map_or(&[][..], Val::items);
+    for template in policies.iter().flat_map(|policy| policy.items_of("launch_template")) {
+        for other in template.items_of("override") {
+            let Some(specification) = other.items_of("launch_template_specification").first() else {
+                continue;
+            };
+            let says = |template: &Resource| {
+                ["vpc_security_group_ids", "network_interfaces", "security_group_names"]
+                    .map(|key| template.values.get(key).filter(|value| !value.is_empty()).cloned())
+            };
+            let other = of_block(specification, facts);
+            match (base, other) {
+                (Some(base), Some(other)) if says(base) == says(other) => {}
+                (_, Some(other)) => mapping.doubt(format!(
+                    "it may launch from {}, which has other groups or addresses",
+                    other.address
+                )),
+                (_, None) => mapping.doubt("an override of its launch template is in no source"),
+            }
+        }
     }
 }
 
@@ -74,7 +119,7 @@ pub(super) fn launch_template(resource: &Resource, facts: &Facts<'_>, estate: &m
 
 pub(super) fn auto_scaling_group(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
+    rest(&mut mapping, &["vpc_zone_identifier"]);
     let template =
         template(resource, facts, &["launch_template"]).or_else(|| mixed_template(resource, facts));
     let configuration = resource.text("launch_configuration");
@@ -84,6 +129,7 @@ pub(super) fn auto_scaling_group(resource: &Resource, facts: &Facts<'_>, estate:
             .of("aws_launch_configuration")
             .find(|one| one.name == name || one.text("name").as_ref() == Some(&name))
     });
+    overrides(&mut mapping, resource, facts, template);
     match (template, configuration) {
         (Some(template), _) => from_template(&mut mapping, template),
         (None, Some(configuration)) => {
@@ -106,8 +152,12 @@ pub(super) fn auto_scaling_group(resource: &Resource, facts: &Facts<'_>, estate:
                 Some(Val::Unknown(unknown)) => mapping.doubt(unknown.why.clone()),
                 _ => {}
             }
-            if let Some(public) = configuration.text("associate_public_ip_address") {
-                mapping.write("associate_public_ip_address", public == "true");
+            match configuration.values.get("associate_public_ip_address") {
+                Some(Val::Unknown(unknown)) => mapping.doubt(unknown.why.clone()),
+                Some(public) if public.text().is_some() => {
+                    mapping.write("associate_public_ip_address", public.text().as_deref() == Some("true"));
+                }
+                _ => {}
             }
         }
         (None, None) => mapping.doubt("its launch template is in no source: neither are its security groups"),
@@ -135,6 +185,18 @@ impl Places {
     }
 
     pub(super) fn of(mapping: &mut Mapping<'_>, resource: &Resource, key: &str, value: &Val) -> Self {
+        let candidates = resource.candidates.get(key).map_or(&[][..], |candidates| &candidates.names);
+        Self::among(mapping, resource, key, value, candidates)
+    }
+
+    /// The same; of one that is not known, it is in those that may be meant.
+    pub(super) fn among(
+        mapping: &mut Mapping<'_>,
+        resource: &Resource,
+        key: &str,
+        value: &Val,
+        candidates: &[String],
+    ) -> Self {
         let mut names = Vec::new();
         let mut lost = None;
         match value {
@@ -146,7 +208,10 @@ impl Places {
                     }
                 }
             }
-            Val::Unknown(unknown) => lost = Some(unknown.clone()),
+            Val::Unknown(unknown) => {
+                names.extend(candidates.iter().cloned());
+                lost = Some(unknown.clone());
+            }
             Val::Name(named) => names.push(named.name.clone()),
             Val::Text(text) if !text.is_empty() => {
                 names.extend(text.split(',').map(|name| name.trim().to_owned()));
@@ -170,9 +235,26 @@ impl Places {
     }
 }
 
+/// What has an interface in each of its subnets; of all else it depends on how many there are.
+const IN_EACH: &[&str] = &[
+    "aws_apigatewayv2_vpc_link",
+    "aws_directory_service_directory",
+    "aws_elb",
+    "aws_lambda_function",
+    "aws_msk_cluster",
+    "aws_transfer_server",
+];
+
 /// Puts one end into each subnet, with what the mapping has written, and reports the resource.
 pub(super) fn put_each(mut mapping: Mapping<'_>, resource: &Resource, places: Places) {
     labels(&mut mapping, resource);
+    let count = places.0.len();
+    if count > 1 && !IN_EACH.contains(&resource.of_type.as_str()) {
+        mapping.note(
+            NoteKind::Approximated,
+            format!("it stands in each of the {count} subnets that it may be in"),
+        );
+    }
     let attributes = std::mem::take(&mut mapping.attributes);
     for (position, subnet) in places.0.into_iter().enumerate() {
         let mut one: Map<String, Value> = attributes.clone();

@@ -1,28 +1,29 @@
-//! What other services put into subnets: load balancers, databases, containers, functions, caches, file systems.
+//! What do other services put into subnets: containers, functions, brokers, file systems?
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
 use crate::terraform::references::Resource;
-use crate::terraform::scaling::{Places, put_each};
-use crate::terraform::{Facts, begin, end, lost, part_of};
+use crate::terraform::scaling::{Places, from_template, of_block, put_each};
+use crate::terraform::words::{OF_INTERFACES, OF_INTERFACES_QUIET};
+use crate::terraform::{Facts, begin, end, lost, part_of, rest};
 use crate::val::Val;
 
 /// Where a type says its subnets and its security groups: attributes, perhaps of a block.
 #[derive(Debug)]
-struct Place {
-    of_type: &'static str,
-    block: &'static str,
-    subnets: &'static str,
-    groups: &'static str,
+pub(super) struct Place {
+    pub of_type: &'static str,
+    pub block: &'static str,
+    pub subnets: &'static str,
+    pub groups: &'static str,
     /// The attribute that gives it public addresses.
-    public: &'static str,
+    pub public: &'static str,
 }
 
-const fn place(
+pub(super) const fn place(
     of_type: &'static str,
     block: &'static str,
     subnets: &'static str,
@@ -35,9 +36,6 @@ const fn place(
 const PLACES: &[Place] = &[
     place("aws_ecs_service", "network_configuration", "subnets", "security_groups", "assign_public_ip"),
     place("aws_lambda_function", "vpc_config", "subnet_ids", "security_group_ids", ""),
-    place("aws_eks_cluster", "vpc_config", "subnet_ids", "security_group_ids", ""),
-    place("aws_eks_node_group", "", "subnet_ids", "", ""),
-    place("aws_eks_fargate_profile", "", "subnet_ids", "", ""),
     place("aws_opensearch_domain", "vpc_options", "subnet_ids", "security_group_ids", ""),
     place("aws_elasticsearch_domain", "vpc_options", "subnet_ids", "security_group_ids", ""),
     place("aws_msk_cluster", "broker_node_group_info", "client_subnets", "security_groups", ""),
@@ -74,44 +72,18 @@ const PLACES: &[Place] = &[
     place("aws_ec2_instance_connect_endpoint", "", "subnet_id", "security_group_ids", ""),
 ];
 
-/// Types that name a subnet group, with the attribute, and that of the security groups.
-const GROUPED: &[Place] = &[
-    place("aws_db_instance", "", "db_subnet_group_name", "vpc_security_group_ids", "publicly_accessible"),
-    place("aws_rds_cluster", "", "db_subnet_group_name", "vpc_security_group_ids", ""),
-    place("aws_docdb_cluster", "", "db_subnet_group_name", "vpc_security_group_ids", ""),
-    place("aws_neptune_cluster", "", "neptune_subnet_group_name", "vpc_security_group_ids", ""),
-    place(
-        "aws_redshift_cluster",
-        "",
-        "cluster_subnet_group_name",
-        "vpc_security_group_ids",
-        "publicly_accessible",
-    ),
-    place("aws_elasticache_cluster", "", "subnet_group_name", "security_group_ids", ""),
-    place("aws_elasticache_replication_group", "", "subnet_group_name", "security_group_ids", ""),
-    place("aws_memorydb_cluster", "", "subnet_group_name", "security_group_ids", ""),
-    place("aws_dax_cluster", "", "subnet_group_name", "security_group_ids", ""),
-    place(
-        "aws_dms_replication_instance",
-        "",
-        "replication_subnet_group_id",
-        "vpc_security_group_ids",
-        "publicly_accessible",
-    ),
-];
-
 pub(super) fn is_service(of_type: &str) -> bool {
-    PLACES.iter().chain(GROUPED).any(|place| place.of_type == of_type)
+    PLACES.iter().any(|place| place.of_type == of_type)
 }
 
 /// One end in each subnet.
 pub(super) fn service(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
-    if let Some(place) = GROUPED.iter().find(|place| place.of_type == resource.of_type) {
-        return grouped(mapping, resource, facts, place);
-    }
     let Some(place) = PLACES.iter().find(|place| place.of_type == resource.of_type) else { return };
+    rest(&mut mapping, &[place.block, place.subnets, place.groups, place.public]);
+    if resource.of_type == "aws_efs_mount_target" {
+        mapping.properties.silent(&["ip_address"]);
+    }
     let block = match place.block {
         "" => Some(Val::Map(resource.values.clone())),
         block => match resource.values.get(block) {
@@ -131,24 +103,121 @@ pub(super) fn service(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
         None => return mapping.finish(Fate::NotNetwork),
     };
     let subnets = block.get(place.subnets).cloned().unwrap_or(Val::Null);
-    if subnets.is_empty() {
+    let is_by_default = IN_DEFAULT_VPC.contains(&place.of_type)
+        && !(resource.text("engine_type").is_some_and(|engine| engine.eq_ignore_ascii_case("RabbitMQ"))
+            && resource.text(place.public).as_deref() == Some("true"));
+    if subnets.is_empty() && !is_by_default {
         // Outside every VPC, or where its own network is used.
         return mapping.finish(Fate::NotNetwork);
     }
+    if !place.block.is_empty() {
+        inside(&mut mapping, place, &block);
+    }
     groups(&mut mapping, place.groups, block.get(place.groups));
-    let public = block.text_of(place.public).is_some_and(|word| word == "true");
-    mapping.write("associate_public_ip_address", public);
+    match place.of_type {
+        // Machines, which have public addresses where their subnets say so.
+        "aws_cloud9_environment_ec2" | "aws_emr_cluster" => {}
+        "aws_batch_compute_environment" => batch(&mut mapping, &block, facts),
+        "aws_msk_cluster" => broker(&mut mapping, &block),
+        _ => public(&mut mapping, place.public, block.get(place.public)),
+    }
     if resource.of_type == "aws_efs_mount_target" {
         mapping
             .attributes
             .extend(resource.text("ip_address").map(|address| ("private_ip".to_owned(), json!(address))));
     }
     let places = Places::of(&mut mapping, resource, place.subnets, &subnets);
+    if resource.of_type == "aws_transfer_server" {
+        elastic(&mut mapping, resource, block.get("address_allocation_ids"), places.names().len());
+    }
     put_each(mapping, resource, places);
 }
 
+/// Tells what the block of a service says of its interfaces that is not read.
+fn inside(mapping: &mut Mapping<'_>, place: &Place, block: &Val) {
+    const READ: &[&str] = &["connectivity_info", "launch_template", "address_allocation_ids", "type"];
+    let Val::Map(map) = block else { return };
+    let is_read = |key: &str| {
+        [place.subnets, place.groups, place.public].contains(&key)
+            || READ.contains(&key)
+            || OF_INTERFACES_QUIET.contains(&key)
+    };
+    for (key, value) in map {
+        let tells = OF_INTERFACES.iter().any(|word| key.contains(word))
+            && !(place.groups.is_empty() && key.contains("security_group"));
+        if tells && !is_read(key) && !value.is_empty() && *value != Val::Bool(false) {
+            mapping.note(NoteKind::Omitted, format!("{}.{key} is not understood", place.block));
+        }
+    }
+}
+
+/// What is in the default VPC where no subnets are written.
+const IN_DEFAULT_VPC: &[&str] = &["aws_mq_broker", "aws_redshiftserverless_workgroup"];
+
+/// Whether it has public addresses, which it has not where nothing says so.
+pub(super) fn public(mapping: &mut Mapping<'_>, key: &str, value: Option<&Val>) {
+    if let Some(Val::Unknown(unknown)) = value {
+        return mapping.doubt(format!("{key} is not known: {}", unknown.why));
+    }
+    let is_public = value.and_then(Val::text).is_some_and(|word| word == "true");
+    mapping.write("associate_public_ip_address", is_public);
+}
+
+/// What a compute environment of Batch starts: instances, or tasks of which each says whether it is public.
+fn batch(mapping: &mut Mapping<'_>, block: &Val, facts: &Facts<'_>) {
+    match block.get("type") {
+        Some(Val::Unknown(unknown)) => mapping.doubt(format!("what it starts is not known: {}", unknown.why)),
+        Some(word) if word.text().is_some_and(|word| word.starts_with("FARGATE")) => {
+            mapping.doubt("whether its tasks have public addresses is up to their definitions");
+        }
+        _ => {}
+    }
+    match block.get("launch_template") {
+        Some(Val::Unknown(unknown)) => mapping.doubt(unknown.why.clone()),
+        Some(Val::List(all)) if !all.is_empty() => match all.first().and_then(|one| of_block(one, facts)) {
+            Some(template) => from_template(mapping, template),
+            None => mapping.doubt("its launch template is in no source: neither is what it says"),
+        },
+        _ => {}
+    }
+}
+
+/// Whether the brokers of a cluster of MSK have public addresses.
+fn broker(mapping: &mut Mapping<'_>, block: &Val) {
+    let information = block.items_of("connectivity_info").first();
+    let access = information.and_then(|one| one.items_of("public_access").first());
+    let unknown = [block.get("connectivity_info"), information.and_then(|one| one.get("public_access"))];
+    let unknown = unknown.into_iter().flatten().chain(access).find_map(Val::first_unknown);
+    // What AWS fills in by itself is no public access.
+    let word = access.and_then(|one| one.text_of("type"));
+    match (word, unknown) {
+        (Some(word), _) => mapping.write("associate_public_ip_address", word != "DISABLED"),
+        (None, Some(unknown)) => mapping.doubt(format!("public_access is not known: {}", unknown.why)),
+        (None, None) => mapping.write("associate_public_ip_address", false),
+    }
+}
+
+/// Elastic addresses, one for the interface in each subnet.
+fn elastic(mapping: &mut Mapping<'_>, resource: &Resource, addresses: Option<&Val>, count: usize) {
+    let addresses = match addresses {
+        None | Some(Val::Null) => return,
+        Some(Val::List(all)) if all.is_empty() => return,
+        Some(other) => other,
+    };
+    let names: Vec<String> = addresses.items().iter().filter_map(Val::text).collect();
+    if names.len() != count {
+        return mapping.doubt("address_allocation_ids are not all known");
+    }
+    let by = mapping.by.clone();
+    for (position, name) in names.iter().enumerate() {
+        let end = format!("{}[{position}]", resource.name);
+        let holder = mapping.estate.refer("instances", &end, &by);
+        mapping.estate.set("eips", name, "instance", holder, &by);
+    }
+}
+
 /// Security groups, of which AWS takes the VPC's default one where none is named.
-fn groups(mapping: &mut Mapping<'_>, key: &str, value: Option<&Val>) {
+pub(super) fn groups(mapping: &mut Mapping<'_>, key: &str, value: Option<&Val>) {
     let by = mapping.by.clone();
     match value {
         _ if key.is_empty() => mapping.doubt("the service makes its security groups itself"),
@@ -165,165 +234,6 @@ fn groups(mapping: &mut Mapping<'_>, key: &str, value: Option<&Val>) {
         Some(Val::Unknown(unknown)) => mapping.doubt(format!("{key} is not known: {}", unknown.why)),
         Some(Val::Name(named)) => mapping.write("security_groups", vec![named.name.clone()]),
         _ => {}
-    }
-}
-
-fn grouped(mut mapping: Mapping<'_>, resource: &Resource, facts: &Facts<'_>, place: &Place) {
-    groups(&mut mapping, place.groups, resource.values.get(place.groups));
-    let public = resource.text(place.public).as_deref() == Some("true");
-    mapping.write("associate_public_ip_address", public);
-    let name = resource.values.get(place.subnets).filter(|name| !name.is_empty());
-    let is_it = |group: &&Resource| {
-        let named = |text: &str| {
-            group.name == text
-                || [group.text("name"), group.text("id"), group.text("replication_subnet_group_id")]
-                    .iter()
-                    .any(|own| own.as_deref() == Some(text))
-        };
-        group.of_type.ends_with("subnet_group") && name.and_then(Val::text).is_some_and(|text| named(&text))
-    };
-    let found = facts.all.resources.iter().find(is_it);
-    let nothing = Val::unknown("the subnet group is in no source");
-    let subnets = match (name, found) {
-        (_, Some(group)) => group.values.get("subnet_ids").cloned().unwrap_or(Val::Null),
-        (Some(unknown @ Val::Unknown(_)), None) => unknown.clone(),
-        (Some(name), None) if name.text().as_deref() != Some("default") => nothing,
-        _ => Val::Null,
-    };
-    let places = Places::of(&mut mapping, resource, "subnet_ids", &subnets);
-    put_each(mapping, resource, places);
-}
-
-/// What is a part of a cluster: its interfaces are the cluster's.
-pub(super) fn member(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
-    mapping.finish(Fate::NotNetwork);
-}
-
-pub(super) fn load_balancer(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    let internal = mapping.properties.boolean("internal") == Given::Known(true);
-    let subnets = mapping.properties.take("subnets").filter(|subnets| !subnets.is_empty());
-    let mut mappings = Vec::new();
-    if let Given::Known(blocks) = mapping.properties.maps("subnet_mapping") {
-        for mut block in blocks {
-            block.silent(&["allocation_id", "outpost_id", "ipv6_address", "source_nat_ipv6_prefix"]);
-            let mut one = Map::new();
-            if let Given::Known(subnet) = block.text("subnet_id") {
-                let by = mapping.by.clone();
-                one.insert("subnet".to_owned(), mapping.estate.refer("subnets", &subnet, &by));
-            }
-            if let Given::Known(address) = block.text("private_ipv4_address")
-                && !address.is_empty()
-            {
-                one.insert("private_ipv4_address".to_owned(), json!(address));
-            }
-            if one.contains_key("subnet") {
-                mappings.push(Value::Object(one));
-            }
-            mapping.properties.finish_inner(block);
-        }
-    }
-    if mappings.is_empty() {
-        let places = Places::of(&mut mapping, resource, "subnets", subnets.unwrap_or(&Val::Null));
-        mapping.write("subnets", json!(places.names()));
-    } else {
-        mapping.write("subnet_mapping", mappings);
-    }
-    mapping.write("internal", internal);
-    if let Given::Known(word) = mapping.properties.text("load_balancer_type")
-        && !word.is_empty()
-    {
-        mapping.write("load_balancer_type", word);
-    }
-    let value = mapping.properties.take("security_groups");
-    groups(&mut mapping, "security_groups", value);
-    if let Given::Known(word) = mapping.properties.text("ip_address_type")
-        && !word.is_empty()
-    {
-        mapping.write("ip_address_type", word);
-    }
-    mapping.properties.silence();
-    end(mapping, "load_balancers", resource);
-}
-
-/// Classic load balancers cannot be declared: their interfaces are ends of which nothing more is known.
-pub(super) fn classic(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
-    mapping.doubt("classic load balancers are not modelled");
-    groups(&mut mapping, "security_groups", resource.values.get("security_groups"));
-    mapping.write("associate_public_ip_address", resource.text("internal").as_deref() != Some("true"));
-    let places = Places::read(&mut mapping, resource, "subnets");
-    put_each(mapping, resource, places);
-}
-
-pub(super) fn listener(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    mapping.reference("load_balancer_arn", "load_balancer", "load_balancers");
-    if let Given::Known(port) = mapping.properties.number("port") {
-        mapping.write("port", port);
-    }
-    mapping.text("protocol", "protocol");
-    mapping.properties.silence();
-    if !mapping.attributes.contains_key("load_balancer") {
-        return lost(mapping, "load_balancer_arn", "load_balancers", &["aws_lb", "aws_alb"], facts);
-    }
-    end(mapping, "listeners", resource);
-}
-
-pub(super) fn target_group(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    if let Given::Known(vpc) = mapping.name_of("vpc_id", "vpcs") {
-        mapping.write("vpc", vpc);
-    }
-    if let Given::Known(port) = mapping.properties.number("port") {
-        mapping.write("port", port);
-    }
-    for key in ["protocol", "target_type"] {
-        if let Given::Known(word) = mapping.properties.text(key) {
-            mapping.write(key, word);
-        }
-    }
-    mapping.properties.silence();
-    end(mapping, "target_groups", resource);
-}
-
-pub(super) fn target(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silence();
-    let by = mapping.by.clone();
-    let group = mapping.name_of("target_group_arn", "target_groups");
-    match (group, mapping.properties.take("target_id")) {
-        (Given::Known(group), Some(Val::Name(named))) => {
-            let name = named.name.clone();
-            let is_kept = matches!(
-                named.of_type.as_str(),
-                "aws_instance" | "aws_spot_instance_request" | "aws_lb" | "aws_alb"
-            );
-            if is_kept {
-                mapping.estate.push("target_groups", &group, "targets", json!(name), &by);
-            }
-            part_of(mapping, "target_groups", &group);
-        }
-        (Given::Known(group), Some(Val::Text(target))) => {
-            if target.parse::<std::net::IpAddr>().is_ok() {
-                mapping.estate.push("target_groups", &group, "targets", json!(target), &by);
-            }
-            part_of(mapping, "target_groups", &group);
-        }
-        (Given::Known(group), _) => {
-            mapping.note(NoteKind::Approximated, "which target it is is not known");
-            part_of(mapping, "target_groups", &group);
-        }
-        _ => lost(
-            mapping,
-            "target_group_arn",
-            "target_groups",
-            &["aws_lb_target_group", "aws_alb_target_group"],
-            facts,
-        ),
     }
 }
 
@@ -380,6 +290,34 @@ pub(super) fn stored(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate
     }
     mapping.properties.silence();
     end(mapping, kind, resource);
+}
+
+/// Whom a Client VPN endpoint lets in, and where to: it is stored, and its inside is not modelled.
+pub(super) fn client_vpn_part(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    mapping.properties.silent(&[
+        "access_group_id",
+        "authorize_all_groups",
+        "description",
+        "destination_cidr_block",
+        "origin",
+        "target_network_cidr",
+        "target_vpc_subnet_id",
+        "type",
+    ]);
+    match mapping.name_of("client_vpn_endpoint_id", "client_vpn_endpoints") {
+        Given::Known(endpoint) => {
+            mapping.note(NoteKind::Unknown, format!("it says more about {endpoint}, which is not modelled"));
+            part_of(mapping, "client_vpn_endpoints", &endpoint);
+        }
+        _ => lost(
+            mapping,
+            "client_vpn_endpoint_id",
+            "client_vpn_endpoints",
+            &["aws_ec2_client_vpn_endpoint"],
+            facts,
+        ),
+    }
 }
 
 /// A subnet of a Client VPN endpoint.

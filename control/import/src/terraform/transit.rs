@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::describe::account;
 use crate::estate::Estate;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, object};
 use crate::properties::Given;
 use crate::report::NoteKind;
 use crate::terraform::references::Resource;
-use crate::terraform::{Facts, begin, end, home, lost, needed, object, part_of};
+use crate::terraform::{Facts, begin, end, home, lost, needed, part_of};
 use crate::val::{Named, Val};
 
 pub(super) fn transit_gateway(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {

@@ -3,7 +3,8 @@
 use crate::estate::Estate;
 use crate::terraform::references::Resource;
 use crate::terraform::{
-    Facts, data, filters, gateways, hosts, links, network, prefix_lists, scaling, services, transit,
+    Facts, clusters, data, databases, filters, gateways, hosts, links, load_balancers, network, prefix_lists,
+    scaling, services, transit,
 };
 
 /// How a resource of a type becomes part of the topology.
@@ -22,11 +23,11 @@ pub(super) enum Meaning {
 
 /// What a type, or a data source of it, means.
 pub(super) fn meaning(of_type: &str, is_data: bool) -> Meaning {
-    if of_type.starts_with("awscc_") && !is_data {
+    if let Some(rest) = of_type.strip_prefix("awscc_").filter(|_| !is_data) {
         return match of_type {
             "awscc_ec2_route_table" => Meaning::Mapped(network::aws_route_table),
             "awscc_ec2_subnet_route_table_association" => Meaning::Mapped(network::route_table_association),
-            _ if of_type.starts_with("awscc_ec2_") || of_type.starts_with("awscc_elastic") => {
+            _ if AWSCC.iter().any(|service| rest.starts_with(service)) => {
                 Meaning::LeftOut("this type of the provider awscc is not understood")
             }
             _ => Meaning::NotNetwork,
@@ -41,6 +42,9 @@ pub(super) fn meaning(of_type: &str, is_data: bool) -> Meaning {
     if let Some(map) = mapped(of_type) {
         return Meaning::Mapped(map);
     }
+    if databases::is_database(of_type) {
+        return Meaning::Mapped(databases::database);
+    }
     if services::is_service(of_type) {
         return Meaning::Mapped(services::service);
     }
@@ -50,7 +54,12 @@ pub(super) fn meaning(of_type: &str, is_data: bool) -> Meaning {
     {
         return Meaning::NotNetwork;
     }
-    Meaning::LeftOut("this type is not understood")
+    match of_type {
+        "aws_globalaccelerator_endpoint_group" => {
+            Meaning::LeftOut("what an accelerator leads to is not modelled")
+        }
+        _ => Meaning::LeftOut("this type is not understood"),
+    }
 }
 
 fn mapped(of_type: &str) -> Option<Map> {
@@ -90,6 +99,7 @@ fn mapped(of_type: &str) -> Option<Map> {
         "aws_network_interface" => hosts::network_interface,
         "aws_network_interface_attachment" => hosts::interface_attachment,
         "aws_instance" | "aws_spot_instance_request" => hosts::instance,
+        "aws_ec2_instance_state" => hosts::instance_state,
         "aws_launch_template" | "aws_launch_configuration" => scaling::launch_template,
         "aws_autoscaling_group" => scaling::auto_scaling_group,
         "aws_eip" => hosts::eip,
@@ -114,13 +124,15 @@ fn mapped(of_type: &str) -> Option<Map> {
         | "aws_ec2_transit_gateway_route_table_propagation" => transit::member,
         "aws_ec2_transit_gateway_default_route_table_association"
         | "aws_ec2_transit_gateway_default_route_table_propagation" => transit::default_table,
-        "aws_lb" | "aws_alb" => services::load_balancer,
-        "aws_elb" => services::classic,
-        "aws_lb_listener" | "aws_alb_listener" => services::listener,
-        "aws_lb_target_group" | "aws_alb_target_group" => services::target_group,
-        "aws_lb_target_group_attachment" | "aws_alb_target_group_attachment" => services::target,
+        "aws_eks_cluster" => clusters::eks_cluster,
+        "aws_eks_node_group" | "aws_eks_fargate_profile" => clusters::eks_nodes,
+        "aws_lb" | "aws_alb" => load_balancers::load_balancer,
+        "aws_elb" => load_balancers::classic,
+        "aws_lb_listener" | "aws_alb_listener" => load_balancers::listener,
+        "aws_lb_target_group" | "aws_alb_target_group" => load_balancers::target_group,
+        "aws_lb_target_group_attachment" | "aws_alb_target_group_attachment" => load_balancers::target,
         "aws_rds_cluster_instance" | "aws_docdb_cluster_instance" | "aws_neptune_cluster_instance" => {
-            services::member
+            databases::member
         }
         "aws_vpc_endpoint_service"
         | "aws_networkfirewall_firewall"
@@ -134,10 +146,44 @@ fn mapped(of_type: &str) -> Option<Map> {
         | "aws_ec2_client_vpn_endpoint"
         | "aws_vpc_block_public_access_options"
         | "aws_vpc_block_public_access_exclusion" => services::stored,
+        "aws_ec2_client_vpn_authorization_rule" | "aws_ec2_client_vpn_route" => services::client_vpn_part,
         "aws_ec2_client_vpn_network_association" => services::client_vpn_association,
         _ => return None,
     })
 }
+
+/// The services whose types of the provider awscc may change packets.
+const AWSCC: &[&str] = &[
+    "amazonmq_",
+    "apprunner_vpc",
+    "autoscaling_auto",
+    "autoscaling_launch",
+    "batch_compute",
+    "dax_",
+    "directconnect_",
+    "docdb",
+    "ec2_",
+    "ecs_service",
+    "efs_mount",
+    "eks_",
+    "elastic",
+    "emr",
+    "fsx_",
+    "globalaccelerator_",
+    "lambda_function",
+    "memorydb_",
+    "msk_",
+    "mwaa_",
+    "neptune_",
+    "networkfirewall_",
+    "networkmanager_",
+    "opensearchservice_",
+    "rds_",
+    "redshift",
+    "route53resolver_",
+    "transfer_server",
+    "vpclattice_",
+];
 
 /// Types that change no packet.
 const NOT_NETWORK: &[&str] = &[
@@ -186,7 +232,6 @@ const NOT_NETWORK: &[&str] = &[
     "aws_ec2_host",
     "aws_ec2_image_block_public_access",
     "aws_ec2_instance_metadata_defaults",
-    "aws_ec2_instance_state",
     "aws_ec2_network_insights_analysis",
     "aws_ec2_network_insights_path",
     "aws_ec2_serial_console_access",
@@ -287,8 +332,6 @@ const NOT_NETWORK: &[&str] = &[
     "aws_vpc_peering_connection_options",
     "aws_vpc_security_group_rules_exclusive",
     "aws_ec2_transit_gateway_policy_table_association",
-    "aws_ec2_client_vpn_authorization_rule",
-    "aws_ec2_client_vpn_route",
     "aws_networkmanager_global_network",
     "aws_networkmanager_transit_gateway_registration",
     "aws_networkmanager_transit_gateway_peering",
@@ -297,7 +340,6 @@ const NOT_NETWORK: &[&str] = &[
     "aws_ec2_transit_gateway_multicast_group_member",
     "aws_ec2_transit_gateway_multicast_group_source",
     "aws_globalaccelerator_listener",
-    "aws_globalaccelerator_endpoint_group",
     "aws_networkfirewall_firewall_policy",
     "aws_networkfirewall_logging_configuration",
     "aws_networkfirewall_rule_group",

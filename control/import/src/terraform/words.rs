@@ -9,6 +9,7 @@ pub(super) const MADE_WITH: &[&str] = &[
     "association_default_route_table_id",
     "propagation_default_route_table_id",
     "prefix_list_id",
+    "cluster_security_group_id",
 ];
 
 /// Whether an attribute of a type has the id of the resource itself.
@@ -23,7 +24,12 @@ pub(super) fn of_itself(of_type: &str, attribute: &str) -> bool {
         "transit_gateway_attachment_id" => {
             matches!(of_type, "aws_vpn_connection" | "aws_dx_gateway_association")
         }
-        "name" => of_type.ends_with("subnet_group") || of_type == "aws_launch_configuration",
+        "name" => {
+            of_type.ends_with("subnet_group")
+                || matches!(of_type, "aws_launch_configuration" | "aws_eks_cluster")
+        }
+        "cluster_identifier" => of_type.ends_with("_cluster"),
+        "identifier" => of_type == "aws_db_instance",
         _ => false,
     }
 }
@@ -45,6 +51,9 @@ pub(super) fn refers(key: &str) -> bool {
         "cache_subnet_group_name",
         "neptune_subnet_group_name",
         "source_security_group",
+        "cluster_identifier",
+        "cluster_name",
+        "replicate_source_db",
     ];
     let endings = ["_id", "_ids", "_arn", "_arns"];
     let is_own =
@@ -87,3 +96,51 @@ pub(super) fn could_be(key: &str) -> Option<&'static [&'static str]> {
         _ => return None,
     })
 }
+
+/// Words in the names of attributes of a service that say where its interfaces are, whom they let in and how they are
+/// reached. One that is not read is told.
+pub(super) const OF_INTERFACES: &[&str] = &[
+    "subnet",
+    "security_group",
+    "vpc",
+    "public",
+    "network",
+    "cidr",
+    "interface",
+    "ip_address",
+    "ipv6",
+    "private_ip",
+];
+
+/// Attributes with such a word that change no packet of the interfaces, or that AWS shows of them.
+pub(super) const OF_INTERFACES_QUIET: &[&str] = &[
+    "bootstrap_brokers_public_sasl_iam",
+    "bootstrap_brokers_public_sasl_scram",
+    "bootstrap_brokers_public_tls",
+    "bootstrap_brokers_vpc_connectivity_sasl_iam",
+    "bootstrap_brokers_vpc_connectivity_sasl_scram",
+    "bootstrap_brokers_vpc_connectivity_tls",
+    "cluster_public_key",
+    "cluster_security_group_id",
+    "database_vpc_endpoint_service",
+    "endpoint_ip_address_range",
+    "endpoint_ipv6_address_range",
+    "endpoint_public_access",
+    "enforce_security_group_inbound_rules_on_private_link_traffic",
+    "enhanced_vpc_routing",
+    "kubernetes_network_config",
+    "network_interface_id",
+    "network_interface_ids",
+    "preferred_subnet_id",
+    "public_access_cidrs",
+    "public_project_alias",
+    "replication_instance_private_ips",
+    "replication_instance_public_ips",
+    "security_group_id",
+    "source_security_group",
+    "source_security_group_id",
+    "vpc_endpoint_id",
+    "vpc_id",
+    "webserver_vpc_endpoint_service",
+    "workspace_security_group_id",
+];

@@ -222,3 +222,102 @@ fn a_group_may_serve_other_vpcs_and_interfaces() {
         json!(["aws_security_group.web", "aws_security_group.more"])
     );
 }
+
+#[test]
+fn rules_that_are_no_resource_stay() {
+    let (group, vpc) = ("sg-0123456789abcdef0", "vpc-0123456789abcdef0");
+    // The first block shows two rules for one port, of which one is a resource, as is the second block.
+    let ingress = json!([
+        { "protocol": "tcp", "from_port": 80, "to_port": 80, "cidr_blocks": ["10.1.0.0/16", "10.2.0.0/16"], "self": true, "description": "" },
+        { "protocol": "tcp", "from_port": 22, "to_port": 22, "cidr_blocks": ["10.1.0.0/16"], "self": false },
+        { "protocol": "udp", "from_port": 53, "to_port": 53, "cidr_blocks": ["10.1.0.0/16"], "self": false },
+    ]);
+    let rule = |protocol: &str, port: u16| json!({ "id": format!("r{port}"), "security_group_id": group, "type": "ingress", "protocol": protocol, "from_port": port, "to_port": port, "cidr_blocks": ["10.1.0.0/16"] });
+    let own = json!({ "id": "own", "security_group_id": group, "ip_protocol": "tcp", "from_port": 80, "to_port": 80, "referenced_security_group_id": group });
+    let prior = [
+        ("aws_vpc.main", json!({ "id": vpc, "cidr_block": "10.0.0.0/16" })),
+        ("aws_security_group.g", json!({ "id": group, "vpc_id": vpc, "ingress": ingress })),
+        ("aws_security_group_rule.gone", rule("6", 80)),
+        ("aws_security_group_rule.kept", rule("tcp", 22)),
+        ("aws_vpc_security_group_ingress_rule.own", own),
+        (
+            "aws_network_acl.n",
+            json!({ "id": "acl-0123456789abcdef0", "vpc_id": vpc, "ingress": [
+            { "rule_no": 1, "action": "allow", "protocol": "-1", "cidr_block": "10.1.0.0/16" },
+            { "rule_no": 2, "action": "allow", "protocol": "-1", "cidr_block": "10.2.0.0/16" }] }),
+        ),
+        (
+            "aws_network_acl_rule.gone",
+            json!({ "id": "n", "network_acl_id": "acl-0123456789abcdef0", "egress": false, "rule_number": 1 }),
+        ),
+        (
+            "aws_route_table.t",
+            json!({ "id": "rtb-0123456789abcdef0", "vpc_id": vpc, "route": [
+            { "cidr_block": "10.8.0.0/16", "gateway_id": "igw-0123456789abcdef0" },
+            { "cidr_block": "10.9.0.0/16", "gateway_id": "igw-0123456789abcdef0" }] }),
+        ),
+        ("aws_internet_gateway.i", json!({ "id": "igw-0123456789abcdef0", "vpc_id": vpc })),
+        (
+            "aws_route.gone",
+            json!({ "id": "r", "route_table_id": "rtb-0123456789abcdef0", "destination_cidr_block": "10.8.0.0/16", "gateway_id": "igw-0123456789abcdef0" }),
+        ),
+    ];
+    let mut plan = Plan::new();
+    for (address, values) in prior {
+        if !address.ends_with(".gone") {
+            plan = plan.and(address, values.clone(), json!({}));
+        }
+        plan = plan.before(address, values);
+    }
+    let imported = plan.imported();
+    let ends = |rule: &serde_json::Value| {
+        (rule["from_port"].clone(), rule["cidr_blocks"].clone(), rule["self"].clone())
+    };
+    let rules = resource(&imported, "security_groups", "aws_security_group.g")["ingress"].as_array().unwrap();
+    let null = serde_json::Value::Null;
+    assert_eq!(
+        rules.iter().map(ends).collect::<Vec<_>>(),
+        [
+            (json!(80), json!(["10.2.0.0/16"]), null.clone()),
+            (json!(53), json!(["10.1.0.0/16"]), null.clone()),
+            (json!(22), json!(["10.1.0.0/16"]), null),
+        ]
+        .into_iter()
+        .chain([(json!(80), serde_json::Value::Null, serde_json::Value::Null)])
+        .collect::<Vec<_>>()
+    );
+    assert_eq!(rules[3]["security_groups"], json!(["aws_security_group.g"]));
+    let entries = &resource(&imported, "network_acls", "aws_network_acl.n")["ingress"];
+    assert_eq!((entries[0]["rule_no"].clone(), entries.as_array().unwrap().len()), (json!(2), 1));
+    let routes = &resource(&imported, "route_tables", "aws_route_table.t")["routes"];
+    assert_eq!(
+        (routes[0]["cidr_block"].clone(), routes.as_array().unwrap().len()),
+        (json!("10.9.0.0/16"), 1)
+    );
+}
+
+#[test]
+fn a_group_of_the_own_account_may_be_written_with_it() {
+    let id = "sg-0123456789abcdef0";
+    let rule = |source: &str| {
+        imported(
+            &state(&[
+                ("aws_vpc.main", json!({ "id": "vpc-0123456789abcdef0", "cidr_block": "10.0.0.0/16" })),
+                ("aws_security_group.g", json!({ "id": id, "vpc_id": "vpc-0123456789abcdef0" })),
+                (
+                    "aws_vpc_security_group_ingress_rule.r",
+                    json!({ "security_group_id": id, "ip_protocol": "-1", "referenced_security_group_id": source }),
+                ),
+            ]),
+            &Options { stand_ins: true, ..Options::default() },
+        )
+    };
+    for (source, expected) in [
+        (format!("123456789012/{id}"), "aws_security_group.g"),
+        ("123456789012/sg-0fedcba987654321f".to_owned(), "sg-0fedcba987654321f"),
+    ] {
+        let imported = rule(&source);
+        let rules = &resource(&imported, "security_groups", "aws_security_group.g")["ingress"];
+        assert_eq!(rules[0]["security_groups"], json!([expected]), "{source}");
+    }
+}

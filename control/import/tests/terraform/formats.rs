@@ -118,3 +118,17 @@ fn a_key_with_a_slash_makes_a_name_that_the_document_can_have() {
     resource(&imported, "subnets", "aws_subnet.each[\"10.0.7.0/24\"]");
     assert_eq!(fate(&imported, "aws_subnet.each[\"10.0.7.0/24\"]"), Fate::Approximated);
 }
+
+#[test]
+fn the_report_and_the_topology_say_the_region_that_all_is_in() {
+    let mut plan = Plan::vpc();
+    plan.provider = json!({ "constant_value": "us-east-2" });
+    let mut document = plan.json();
+    let resources = document["planned_values"]["root_module"]["resources"].as_array_mut().unwrap();
+    for resource in resources.iter_mut().filter(|resource| resource["type"] == "aws_subnet") {
+        resource["values"]["availability_zone"] = json!("us-east-2a");
+    }
+    let imported = imported(&document, &Options::default());
+    assert_eq!(imported.report.sources[0].region, "us-east-2");
+    assert_eq!(imported.document["region"], "us-east-2");
+}

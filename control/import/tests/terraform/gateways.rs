@@ -161,3 +161,53 @@ fn another_default_table_leaves_the_gateway_unknown() {
         64520
     );
 }
+
+#[test]
+fn the_blocks_of_a_gateway_endpoint_are_its_services() {
+    let name = "com.amazonaws.us-east-1.s3";
+    let endpoint = |values: serde_json::Value| {
+        Plan::vpc().and("aws_vpc_endpoint.e", values, json!({ "vpc_id": "aws_vpc.main.id" })).imported()
+    };
+    let known = endpoint(json!({ "service_name": name, "cidr_blocks": ["52.216.0.0/15", "3.5.0.0/19"] }));
+    let service = resource(&known, "services", name);
+    assert_eq!(service["cidr_blocks"], json!(["52.216.0.0/15", "3.5.0.0/19"]));
+    assert_eq!(service["address"], "52.216.0.1");
+    assert_eq!(fate(&known, "aws_vpc_endpoint.e"), Fate::Approximated);
+    let unknown = endpoint(json!({ "service_name": name }));
+    assert_eq!(unknown.document.get("services"), None);
+}
+
+#[test]
+fn a_gateway_endpoint_of_unknown_tables_is_in_each_that_may_have_it_and_marked() {
+    let of = |name: &str| [format!("aws_route_table.{name}.id"), format!("aws_route_table.{name}")];
+    for (references, expected) in [
+        (
+            json!([of("a").to_vec(), of("b").to_vec(), vec!["var.x".to_owned()]].concat()),
+            json!(["aws_route_table.a", "aws_route_table.b"]),
+        ),
+        (
+            json!([of("a").to_vec(), vec!["local.x".to_owned()]].concat()),
+            json!(["aws_route_table.a", "aws_route_table.b", "aws_route_table.c"]),
+        ),
+    ] {
+        let mut plan = Plan::vpc();
+        for name in ["a", "b", "c"] {
+            plan = plan.and(
+                &format!("aws_route_table.{name}"),
+                json!({}),
+                json!({ "vpc_id": "aws_vpc.main.id" }),
+            );
+        }
+        plan.variables.insert("x".to_owned(), json!({ "value": true }));
+        let imported = plan
+            .and(
+                "aws_vpc_endpoint.e",
+                json!({ "service_name": "com.amazonaws.us-east-1.s3", "vpc_endpoint_type": "Gateway" }),
+                json!({ "vpc_id": "aws_vpc.main.id", "route_table_ids": references }),
+            )
+            .imported();
+        let endpoint = resource(&imported, "vpc_endpoints", "aws_vpc_endpoint.e");
+        assert_eq!(endpoint["route_tables"], expected);
+        assert!(endpoint["not_modelled"].is_string());
+    }
+}

@@ -160,25 +160,115 @@ fn a_group_without_its_template_is_not_known() {
     assert!(notes(&imported, "aws_autoscaling_group.g").contains("launch template is in no source"));
 }
 
-/// An address that is known only after apply to be somebody's may be anybody's who has none: what that decides is decided
-/// at the internet gateways.
+/// An address that nobody is to have is nobody's, and that is known.
 #[test]
-fn an_address_that_may_be_anybodys_leaves_the_internet_gateways_unknown() {
-    let with = |eip: &str, references: serde_json::Value| {
-        Plan::vpc()
-            .and("aws_internet_gateway.igw", json!({}), json!({ "vpc_id": "aws_vpc.main.id" }))
-            .and("aws_instance.web", json!({}), json!({ "subnet_id": "aws_subnet.a.id" }))
-            .and(eip, json!({}), references)
-    };
-    let marked = |imported: &vpclab_import::Imported, kind: &str, name: &str| {
-        resource(imported, kind, name).get("not_modelled").is_some()
-    };
-    let loose = with("aws_eip.loose", json!({ "instance": "local.instance_of_some_kind" })).imported();
-    assert!(marked(&loose, "internet_gateways", "aws_internet_gateway.igw"));
-    assert!(!marked(&loose, "instances", "aws_instance.web"));
-    let free = with("aws_eip.free", json!({})).imported();
+fn an_address_that_is_nobodys_marks_nobody() {
+    let imported = Plan::vpc()
+        .and("aws_internet_gateway.igw", json!({}), json!({ "vpc_id": "aws_vpc.main.id" }))
+        .and("aws_instance.web", json!({}), json!({ "subnet_id": "aws_subnet.a.id" }))
+        .and("aws_eip.free", json!({}), json!({}))
+        .imported();
+    assert_eq!(marked(&imported), Vec::<String>::new());
     assert!(
-        !marked(&free, "internet_gateways", "aws_internet_gateway.igw"),
-        "it is nobody's, and that is known"
+        resource(&imported, "internet_gateways", "aws_internet_gateway.igw").get("not_modelled").is_none()
     );
+}
+
+/// The instances that are marked.
+fn marked(imported: &vpclab_import::Imported) -> Vec<String> {
+    let all = imported.document["instances"].as_object().unwrap().iter();
+    all.filter(|(_, one)| one.get("not_modelled").is_some()).map(|(name, _)| name.clone()).collect()
+}
+
+#[test]
+fn an_elastic_address_may_stand_for_each_that_it_is_not_known_to_leave_out() {
+    let one_of =
+        json!(["var.which", "aws_instance.a.id", "aws_instance.a", "aws_instance.b.id", "aws_instance.b"]);
+    let instances = || {
+        let mut plan = Plan::vpc();
+        for name in ["a", "b", "c"] {
+            plan = plan.and(
+                &format!("aws_instance.{name}"),
+                json!({}),
+                json!({ "subnet_id": "aws_subnet.a.id" }),
+            );
+        }
+        plan.variables.insert("which".to_owned(), json!({ "value": true }));
+        plan.and("aws_internet_gateway.g", json!({}), json!({ "vpc_id": "aws_vpc.main.id" }))
+    };
+    let both = vec!["aws_instance.a", "aws_instance.b"];
+    let all = vec!["aws_instance.a", "aws_instance.b", "aws_instance.c"];
+    for (references, expected) in [(one_of, both), (json!("local.instance"), all)] {
+        let direct =
+            instances().and("aws_eip.e", json!({}), json!({ "instance": references.clone() })).imported();
+        let apart = instances()
+            .and("aws_eip.e", json!({}), json!({}))
+            .and(
+                "aws_eip_association.x",
+                json!({}),
+                json!({ "allocation_id": "aws_eip.e.id", "instance_id": references.clone() }),
+            )
+            .imported();
+        assert_eq!(
+            (marked(&direct), marked(&apart)),
+            (
+                expected.iter().map(|one| (*one).to_owned()).collect(),
+                expected.iter().map(|one| (*one).to_owned()).collect()
+            ),
+            "{references}"
+        );
+        assert_eq!(fate(&direct, "aws_eip.e"), Fate::NotModelled);
+    }
+    let which = instances()
+        .and("aws_eip.e", json!({}), json!({}))
+        .and("aws_eip_association.x", json!({}), json!({ "allocation_id": ["local.address", "aws_eip.e.id", "aws_eip.f.id"], "instance_id": "aws_instance.a.id" }))
+        .and("aws_eip.f", json!({}), json!({}))
+        .imported();
+    assert_eq!(marked(&which), ["aws_instance.a"]);
+}
+
+#[test]
+fn addresses_that_aws_chooses_are_told() {
+    for (values, words) in [
+        (json!({ "private_ips_count": 3 }), "private_ips_count: AWS chooses 3 more addresses"),
+        (json!({ "ipv4_prefix_count": 1 }), "ipv4_prefix_count: AWS chooses 1 more blocks"),
+        (json!({ "private_ips_count": 1, "private_ips": ["10.0.1.10", "10.0.1.11"] }), ""),
+    ] {
+        let imported = Plan::vpc()
+            .and("aws_network_interface.n", values.clone(), json!({ "subnet_id": "aws_subnet.a.id" }))
+            .imported();
+        let told = crate::fixture::notes(&imported, "aws_network_interface.n");
+        assert!(told.contains(words) && told.is_empty() == words.is_empty(), "{values}: {told}");
+    }
+}
+
+#[test]
+fn what_forwards_is_taken_to_forward_unchanged() {
+    for (check, target, is_told) in [
+        (false, "aws_instance.nat.primary_network_interface_id", true),
+        (true, "aws_instance.nat.primary_network_interface_id", false),
+        (false, "aws_network_interface.n.id", false),
+    ] {
+        let imported = Plan::vpc()
+            .and(
+                "aws_instance.nat",
+                json!({ "source_dest_check": check }),
+                json!({ "subnet_id": "aws_subnet.a.id" }),
+            )
+            .and(
+                "aws_network_interface.n",
+                json!({ "source_dest_check": check }),
+                json!({ "subnet_id": "aws_subnet.a.id" }),
+            )
+            .and("aws_route_table.t", json!({}), json!({ "vpc_id": "aws_vpc.main.id" }))
+            .and(
+                "aws_route.r",
+                json!({ "destination_cidr_block": "0.0.0.0/0" }),
+                json!({ "route_table_id": "aws_route_table.t.id", "network_interface_id": target }),
+            )
+            .imported();
+        let told = |address: &str| crate::fixture::notes(&imported, address).contains("`forwards`");
+        assert_eq!(told("aws_instance.nat"), is_told, "{check} {target}");
+        assert_eq!(told("aws_network_interface.n"), !check && !is_told, "{check} {target}");
+    }
 }

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod doubts;
+mod ends;
 mod filters;
 mod fixture;
 mod formats;

@@ -27,13 +27,117 @@ fn a_reference_leads_to_the_instance_that_is_meant() {
             "aws_instance.i",
             "aws_subnet.many[2]",
         ),
-        (json!(["aws_subnet.many", "count.index"]), "aws_instance.i[1]", "aws_subnet.many[1]"),
-        // `element` begins anew where there are more.
-        (json!(["aws_subnet.many", "count.index"]), "aws_instance.i[4]", "aws_subnet.many[1]"),
     ] {
         let imported = counted(references.clone(), instance).imported();
         assert_eq!(resource(&imported, "instances", instance)["subnet"], expected, "{references}");
     }
+}
+
+/// As many instances as there are subnets, each with these references.
+fn one_each(count: usize, references: &Value) -> Plan {
+    let mut plan = counted(references.clone(), "aws_instance.i[0]");
+    for index in 1..count {
+        plan = plan.and(
+            &format!("aws_instance.i[{index}]"),
+            json!({}),
+            json!({ "subnet_id": references.clone() }),
+        );
+    }
+    plan
+}
+
+#[test]
+fn the_own_index_leads_to_the_one_with_it_only_where_there_are_as_many() {
+    let references = json!(["aws_subnet.many", "count.index"]);
+    let imported = one_each(3, &references).imported();
+    for index in 0..3 {
+        let address = format!("aws_instance.i[{index}]");
+        assert_eq!(resource(&imported, "instances", &address)["subnet"], format!("aws_subnet.many[{index}]"));
+        assert!(notes(&imported, &address).contains("which has the same index"));
+    }
+    // `count.index + 1`, `count.index % 3` and `element` have the same references.
+    for count in [1, 2, 4] {
+        let imported = one_each(count, &references).stand_ins();
+        assert_eq!(fate(&imported, "aws_instance.i[0]"), Fate::NotModelled, "{count}");
+    }
+    // A number may be a part of the arithmetic, a switch is none.
+    for (value, expected) in [(json!(1), Fate::NotModelled), (json!(true), Fate::Approximated)] {
+        let mut plan = one_each(3, &json!(["aws_subnet.many", "count.index", "var.x"]));
+        plan.variables.insert("x".to_owned(), json!({ "value": value }));
+        assert_eq!(fate(&plan.stand_ins(), "aws_instance.i[0]"), expected, "{value}");
+    }
+}
+
+/// An instance whose groups have these references, beside two groups, of which one is open, and one that is made twice.
+fn grouped(references: Value) -> Plan {
+    let mut plan = Plan::vpc();
+    for name in ["open", "closed", "many[0]", "many[1]"] {
+        let address = format!("aws_security_group.{name}");
+        plan = plan.and(&address, json!({}), json!({ "vpc_id": "aws_vpc.main.id" }));
+    }
+    plan.variables.insert("public".to_owned(), json!({ "value": false }));
+    plan.and(
+        "aws_instance.i",
+        json!({}),
+        json!({ "subnet_id": "aws_subnet.a.id", "vpc_security_group_ids": references }),
+    )
+}
+
+#[test]
+fn a_list_is_known_where_each_reference_stands_for_one_of_it() {
+    let of = |name: &str| [format!("aws_security_group.{name}.id"), format!("aws_security_group.{name}")];
+    let both = [of("open"), of("closed")].concat();
+    let one = |end: &str| [of("open").to_vec(), vec![end.to_owned()]].concat();
+    for (references, expected) in [
+        (json!(both), Some(json!(["aws_security_group.open", "aws_security_group.closed"]))),
+        // One only can be meant, whatever decides.
+        (json!(one("var.public")), Some(json!(["aws_security_group.open"]))),
+        (
+            json!(["aws_security_group.many"]),
+            Some(json!(["aws_security_group.many[0]", "aws_security_group.many[1]"])),
+        ),
+        // A switch; a local value; a whole resource, a count and a circle beside others; the same twice.
+        (json!([both.clone(), vec!["var.public".to_owned()]].concat()), None),
+        (json!(one("local.more")), None),
+        (json!(one("aws_security_group.many")), None),
+        (json!(["aws_security_group.many", "count.index"]), None),
+        (
+            json!([
+                "aws_security_group.many[0].id",
+                "aws_security_group.many[0]",
+                "aws_security_group.many",
+                "aws_security_group.many"
+            ]),
+            None,
+        ),
+        (json!([both.clone(), both.clone()].concat()), None),
+    ] {
+        let imported = grouped(references.clone()).imported();
+        let instance = resource(&imported, "instances", "aws_instance.i");
+        assert_eq!(instance.get("security_groups"), expected.as_ref(), "{references}");
+        assert_eq!(instance.get("not_modelled").is_some(), expected.is_none(), "{references}");
+        let is_whole = references == json!(["aws_security_group.many"]);
+        assert_eq!(
+            notes(&imported, "aws_instance.i").contains("taken to be all of"),
+            is_whole,
+            "{references}"
+        );
+    }
+}
+
+#[test]
+fn a_reference_that_leads_nowhere_may_be_the_one_that_is_meant() {
+    let references = json!(["var.x", "aws_subnet.a.id", "aws_subnet.a", "local.other"]);
+    let mut plan = Plan::vpc().and("aws_instance.i", json!({}), json!({ "subnet_id": references }));
+    plan.variables.insert("x".to_owned(), json!({ "value": true }));
+    assert!(plan.problems().contains("subnet_id of aws_instance.i is not known"));
+    let later = json!(["aws_subnet.a.id", "aws_subnet.a", "data.aws_subnets.d.ids", "data.aws_subnets.d"]);
+    let plan = Plan::vpc().with("data.aws_subnets.d", json!({}), json!({ "ids": true }), json!({})).and(
+        "aws_instance.i",
+        json!({}),
+        json!({ "subnet_id": later }),
+    );
+    assert!(plan.problems().contains("subnet_id of aws_instance.i is not known"));
 }
 
 #[test]

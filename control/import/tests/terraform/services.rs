@@ -18,7 +18,6 @@ fn a_service_is_one_end_in_each_of_its_subnets() {
     for (of_type, attribute, subnets, groups) in [
         ("aws_ecs_service", "network_configuration", "subnets", "security_groups"),
         ("aws_lambda_function", "vpc_config", "subnet_ids", "security_group_ids"),
-        ("aws_eks_cluster", "vpc_config", "subnet_ids", "security_group_ids"),
         ("aws_opensearch_domain", "vpc_options", "subnet_ids", "security_group_ids"),
         ("aws_msk_cluster", "broker_node_group_info", "client_subnets", "security_groups"),
         ("aws_codebuild_project", "vpc_config", "subnets", "security_group_ids"),
@@ -199,4 +198,22 @@ fn what_the_model_only_stores_is_stored() {
     );
     resource(&imported, "vpc_endpoint_services", "aws_vpc_endpoint_service.s");
     resource(&imported, "global_accelerators", "aws_globalaccelerator_accelerator.g");
+}
+
+#[test]
+fn a_load_balancer_of_which_not_all_is_known_is_marked() {
+    let written = |subnet: &str| json!({ "subnet_id": { "references": [subnet] } });
+    let mapped = json!([written("aws_subnet.a.id"), written("local.subnet")]);
+    for (values, unknown, references) in [
+        (
+            json!({ "subnet_mapping": [{}, {}] }),
+            json!({ "subnet_mapping": [{ "subnet_id": true }, { "subnet_id": true }] }),
+            json!({ "subnet_mapping": mapped }),
+        ),
+        (json!({}), json!({}), json!({ "subnets": ["aws_subnet.a.id"], "internal": "local.internal" })),
+    ] {
+        let plan = Plan::vpc().with("aws_lb.l", values, unknown, references.clone());
+        let imported = plan.imported();
+        assert_eq!(fate(&imported, "aws_lb.l"), Fate::NotModelled, "{references}");
+    }
 }
