@@ -316,3 +316,19 @@ fn what_nobody_wrote_and_aws_chooses_says_nothing() {
     assert_eq!((&group["ingress"], &group["egress"]), (&json!([]), &json!([])));
     assert_eq!(fate(&imported, "aws_security_group.g"), Fate::Understood);
 }
+
+#[test]
+fn what_is_in_no_configuration_is_not_known() {
+    let plan = Plan::vpc().with(
+        "aws_security_group.g",
+        json!({ "name": "g" }),
+        json!({ "ingress": true }),
+        json!({ "vpc_id": "aws_vpc.main.id" }),
+    );
+    let mut document = plan.json();
+    let written = document["configuration"]["root_module"]["resources"].as_array_mut().unwrap();
+    written.retain(|block| block["name"] != "g");
+    let options = vpclab_import::Options { stand_ins: true, ..Default::default() };
+    let imported = crate::fixture::imported(&document, &options);
+    assert!(notes(&imported, "aws_security_group.g").contains("ingress is not known"));
+}
