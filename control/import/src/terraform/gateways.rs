@@ -11,7 +11,7 @@ use crate::mapping::{Mapping, object};
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
 use crate::terraform::references::{Evaluated, Resource};
-use crate::terraform::{Facts, begin, end, lost, needed, part_of, vpc};
+use crate::terraform::{Facts, among, begin, end, lost, needed, part_of, vpc};
 use crate::val::Val;
 
 /// The elastic IP addresses that NAT gateways have.
@@ -45,7 +45,16 @@ pub(super) fn nat_gateway(resource: &Resource, facts: &Facts<'_>, estate: &mut E
         "regional_nat_gateway_auto_mode",
         "route_table_id",
     ]);
-    needed(&mut mapping, resource, "subnet_id", "subnet", "subnets");
+    match (among(resource, "subnet_id"), mapping.properties.text("subnet_id")) {
+        (all @ [first, ..], Given::Unknown(_)) if are_alike(facts, all) => {
+            let text = format!("it is in one of {}, which are alike: taken to be {first}", all.join(", "));
+            mapping.note(NoteKind::Approximated, text);
+            let by = mapping.by.clone();
+            let subnet = mapping.estate.refer("subnets", first, &by);
+            mapping.write("subnet", subnet);
+        }
+        _ => drop(needed(&mut mapping, resource, "subnet_id", "subnet", "subnets")),
+    }
     mapping.text("connectivity_type", "connectivity_type");
     if let Given::Known(address) = mapping.properties.text("private_ip")
         && !address.is_empty()
@@ -71,6 +80,34 @@ pub(super) fn nat_gateway(resource: &Resource, facts: &Facts<'_>, estate: &mut E
         _ => {}
     }
     end(mapping, "nat_gateways", resource);
+}
+
+/// Whether subnets have one VPC, one route table and one network ACL, as far as anybody says: which of them a gateway is
+/// in decides nothing then but its address and its zone.
+fn are_alike(facts: &Facts<'_>, subnets: &[String]) -> bool {
+    let is_unknown = |value: Option<&Val>| value.is_some_and(|value| value.first_unknown().is_some());
+    let of = |types: [&'static str; 2]| types.into_iter().flat_map(|of_type| facts.all.of(of_type));
+    let tables: Vec<&Resource> = facts.all.of("aws_route_table_association").collect();
+    let acls: Vec<&Resource> = of(["aws_network_acl", "aws_network_acl_association"]).collect();
+    let all = || tables.iter().chain(&acls);
+    let keys = ["subnet_id", "subnet_ids", "route_table_id", "network_acl_id"];
+    if all().any(|one| keys.iter().any(|key| is_unknown(one.values.get(*key)))) {
+        return false;
+    }
+    let has = |one: &Resource, subnet: &String| {
+        let listed = one.values.get("subnet_ids").map_or(&[][..], Val::items);
+        one.text("subnet_id").as_ref() == Some(subnet)
+            || listed.iter().any(|item| item.text().as_ref() == Some(subnet))
+    };
+    let place = |subnet: &String| {
+        let vpc = facts.all.named(subnet).and_then(|subnet| subnet.text("vpc_id"));
+        let table = tables.iter().find(|one| has(one, subnet)).and_then(|one| one.text("route_table_id"));
+        let acl = acls.iter().find(|one| has(one, subnet));
+        let acl = acl.map(|one| one.text("network_acl_id").unwrap_or_else(|| one.name.clone()));
+        (vpc, table, acl)
+    };
+    let first = subnets.first().map(place);
+    subnets.iter().all(|subnet| Some(place(subnet)) == first)
 }
 
 fn own_address(mapping: &mut Mapping<'_>, resource: &Resource) {
@@ -205,9 +242,9 @@ pub(super) fn endpoint(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
 fn tables(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>) {
     let vpc = resource.text("vpc_id");
     let of_vpc = |table: &&Resource| table.text("vpc_id") == vpc;
-    let among = resource.candidates.get("route_table_ids").filter(|among| among.are_all);
+    let among = among(resource, "route_table_ids");
     let all = || facts.all.of("aws_route_table").filter(of_vpc).map(|table| table.name.clone()).collect();
-    let names: Vec<String> = among.map_or_else(all, |among| among.names.clone());
+    let names: Vec<String> = if among.is_empty() { all() } else { among.to_vec() };
     let by = mapping.by.clone();
     names.iter().for_each(|name| drop(mapping.estate.refer("route_tables", name, &by)));
     mapping.write("route_tables", names);

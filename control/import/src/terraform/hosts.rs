@@ -10,7 +10,7 @@ use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
 use crate::terraform::references::{Evaluated, Resource};
 use crate::terraform::scaling::{from_template, template, template_interface};
-use crate::terraform::{Facts, begin, end, home, lost, needed, part_of, required};
+use crate::terraform::{Facts, among, begin, end, home, lost, needed, part_of, required};
 use crate::val::{Unknown, Val};
 
 /// What an instance says about the machine, or AWS about the instance.
@@ -525,13 +525,13 @@ pub(super) fn eip(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
 
 /// Marks whom an address may stand for.
 fn holders(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>, key: &str, why: &str) {
-    let among = resource.candidates.get(key).filter(|among| among.are_all);
+    let among = among(resource, key);
     let kinds = [("aws_instance", "instances"), ("aws_network_interface", "network_interfaces")];
     for (of_type, kind) in
         kinds.into_iter().filter(|(of_type, _)| !key.starts_with("instance") || *of_type == "aws_instance")
     {
         for one in facts.all.of(of_type) {
-            if among.is_none_or(|among| among.names.contains(&one.name)) {
+            if among.is_empty() || among.contains(&one.name) {
                 mapping.unknown_of(kind, &one.name, why);
             }
         }

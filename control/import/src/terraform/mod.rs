@@ -204,10 +204,24 @@ fn required(
     let name = match mapping.name_of(theirs, kind) {
         Given::Known(name) if !name.is_empty() => name,
         Given::Known(_) | Given::Absent => return None,
-        Given::Unknown(unknown) => stand_in(mapping, resource, theirs, kind, &unknown.why),
+        // Of several subnets it is put into one, and marked.
+        Given::Unknown(unknown) => match among(resource, theirs).first().filter(|_| kind == "subnets") {
+            Some(first) => {
+                mapping.matters(theirs, &unknown);
+                let by = mapping.by.clone();
+                mapping.estate.refer(kind, first, &by);
+                first.clone()
+            }
+            None => stand_in(mapping, resource, theirs, kind, &unknown.why),
+        },
     };
     mapping.write(ours, name.as_str());
     Some(name)
+}
+
+/// All that an attribute may mean that is not known; nothing where it may be something else.
+fn among<'a>(resource: &'a Resource, key: &str) -> &'a [String] {
+    resource.candidates.get(key).filter(|among| among.are_all).map_or(&[], |among| &among.names)
 }
 
 /// A reference that a resource always has: where nobody wrote it, something stands in for it.

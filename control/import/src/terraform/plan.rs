@@ -264,11 +264,6 @@ impl Plan {
             .find(|block| has(block, "mode", mode) && has(block, "type", of_type) && has(block, "name", name))
     }
 
-    /// Whether the file says how things were written.
-    pub(super) fn has_configuration(&self) -> bool {
-        self.root.is_object()
-    }
-
     /// The instances of a resource in one instance of a module.
     pub(super) fn of<'a>(
         &'a self,

@@ -281,7 +281,7 @@ impl<'a> Evaluator<'a> {
         let value = instance.values.get(key).unwrap_or(&null);
         let unknown = instance.unknown.get(key).unwrap_or(&null);
         // What nobody wrote, and AWS chooses.
-        if unknown == &Value::Bool(true) && expression.is_none() && self.plan.has_configuration() {
+        if unknown == &Value::Bool(true) && expression.is_none() && block.is_some() {
             return match instance.before.get(key) {
                 Some(Value::Array(items)) if !items.is_empty() => {
                     Val::unknown("it is known only after apply, and may be what it was before")

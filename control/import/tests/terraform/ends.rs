@@ -361,3 +361,19 @@ fn what_a_service_says_of_its_interfaces_and_is_not_read_is_told() {
         "vpc_config.ipv6_allowed_for_dual_stack is not understood"
     );
 }
+
+#[test]
+fn a_broker_without_subnets_is_in_the_default_vpc() {
+    let broker = |engine: &str, public: Value| {
+        let values = json!({ "engine_type": engine, "publicly_accessible": public });
+        Plan::new().and("aws_mq_broker.b", values, json!({})).imported()
+    };
+    let active = broker("ActiveMQ", json!(true));
+    let one = resource(&active, "instances", "aws_mq_broker.b[0]");
+    assert_eq!(
+        (&one["subnet"], &one["associate_public_ip_address"]),
+        (&json!("default-us-east-1-a"), &json!(true))
+    );
+    // Public ones of the other engine are in no VPC of the account.
+    assert_eq!(fate(&broker("RabbitMQ", json!(true)), "aws_mq_broker.b"), Fate::NotNetwork);
+}

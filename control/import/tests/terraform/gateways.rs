@@ -211,3 +211,39 @@ fn a_gateway_endpoint_of_unknown_tables_is_in_each_that_may_have_it_and_marked()
         assert!(endpoint["not_modelled"].is_string());
     }
 }
+
+#[test]
+fn a_nat_gateway_in_one_of_subnets_that_are_alike_is_in_the_first() {
+    // As `element(aws_subnet.p[*].id, var.single ? 0 : count.index)`.
+    let plan = |tables: [&str; 2]| {
+        let mut plan =
+            Plan::vpc().and("aws_internet_gateway.g", json!({}), json!({ "vpc_id": "aws_vpc.main.id" }));
+        plan.variables.insert("single".to_owned(), json!({ "value": true }));
+        for table in ["one", "two"] {
+            plan = plan.and(
+                &format!("aws_route_table.{table}"),
+                json!({}),
+                json!({ "vpc_id": "aws_vpc.main.id" }),
+            );
+        }
+        for (index, table) in tables.into_iter().enumerate() {
+            let subnet = format!("aws_subnet.p[{index}]");
+            let block = json!({ "cidr_block": format!("10.0.{}.0/24", 20 + index) });
+            plan = plan.and(&subnet, block, json!({ "vpc_id": "aws_vpc.main.id" })).and(
+                &format!("aws_route_table_association.p{index}"),
+                json!({}),
+                json!({ "subnet_id": [format!("{subnet}.id"), subnet, "aws_subnet.p".to_owned()],
+                    "route_table_id": format!("aws_route_table.{table}.id") }),
+            );
+        }
+        let references = json!({ "subnet_id": ["aws_subnet.p", "var.single", "count.index"] });
+        plan.and("aws_nat_gateway.n[0]", json!({}), references).imported()
+    };
+    for (tables, expected) in [(["one", "one"], Fate::Approximated), (["one", "two"], Fate::NotModelled)] {
+        let imported = plan(tables);
+        assert_eq!(fate(&imported, "aws_nat_gateway.n[0]"), expected, "{tables:?}");
+        let gateway = resource(&imported, "nat_gateways", "aws_nat_gateway.n[0]");
+        assert_eq!(gateway["subnet"], "aws_subnet.p[0]");
+        assert_eq!(gateway.get("not_modelled").is_some(), expected == Fate::NotModelled, "{tables:?}");
+    }
+}

@@ -142,12 +142,13 @@ fn a_reference_that_leads_nowhere_may_be_the_one_that_is_meant() {
 
 #[test]
 fn one_of_several_is_not_known() {
-    let plan = counted(json!(["aws_subnet.many"]), "aws_instance.i");
-    assert!(plan.problems().contains("one of aws_subnet.many[0], aws_subnet.many[1], aws_subnet.many[2]"));
-    let imported = plan.stand_ins();
+    // In one of them, and marked.
+    let imported = counted(json!(["aws_subnet.many"]), "aws_instance.i").imported();
     assert_eq!(fate(&imported, "aws_instance.i"), Fate::NotModelled);
-    let subnet = resource(&imported, "instances", "aws_instance.i")["subnet"].as_str().unwrap().to_owned();
-    assert!(resource(&imported, "subnets", &subnet)["not_modelled"].is_string());
+    let instance = resource(&imported, "instances", "aws_instance.i");
+    assert_eq!(instance["subnet"], "aws_subnet.many[0]");
+    let why = instance["not_modelled"].as_str().unwrap();
+    assert!(why.contains("one of aws_subnet.many[0], aws_subnet.many[1], aws_subnet.many[2]"), "{why}");
 }
 
 #[test]
@@ -314,4 +315,20 @@ fn what_nobody_wrote_and_aws_chooses_says_nothing() {
     let group = resource(&imported, "security_groups", "aws_security_group.g");
     assert_eq!((&group["ingress"], &group["egress"]), (&json!([]), &json!([])));
     assert_eq!(fate(&imported, "aws_security_group.g"), Fate::Understood);
+}
+
+#[test]
+fn what_is_in_no_configuration_is_not_known() {
+    let plan = Plan::vpc().with(
+        "aws_security_group.g",
+        json!({ "name": "g" }),
+        json!({ "ingress": true }),
+        json!({ "vpc_id": "aws_vpc.main.id" }),
+    );
+    let mut document = plan.json();
+    let written = document["configuration"]["root_module"]["resources"].as_array_mut().unwrap();
+    written.retain(|block| block["name"] != "g");
+    let options = vpclab_import::Options { stand_ins: true, ..Default::default() };
+    let imported = crate::fixture::imported(&document, &options);
+    assert!(notes(&imported, "aws_security_group.g").contains("ingress is not known"));
 }
