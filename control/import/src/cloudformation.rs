@@ -260,7 +260,7 @@ fn take_resource(
     let is_rewritten = by_macro.is_some();
     let resource = Resource { evaluator, stack: position, logical, is_rewritten, rules, mapping };
     if let Err(why) = types::map(resource) {
-        let mut notes = doubts.left_out(of_type, &evaluated, &why, &by);
+        let mut notes = doubts.left_out(of_type, &name, &evaluated, &why, &by);
         notes.insert(0, Note::new(NoteKind::Omitted, why));
         estate.report(plain(Fate::LeftOut, notes));
     }

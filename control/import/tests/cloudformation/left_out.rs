@@ -111,3 +111,18 @@ fn a_macro_among_the_attributes_of_a_resource_leaves_that_resource_unknown() {
     assert!(!is_doubted(&imported, "security_groups", "Group"));
     assert_eq!(reported(&imported, "Included").fate, Fate::NotModelled);
 }
+
+#[test]
+fn a_table_that_a_function_looks_up_may_be_the_main_one_of_its_vpc() {
+    let text = with_vpc(
+        "
+  Lookup: { Type: Custom::Lookup, Properties: { Vpc: !Ref Vpc } }
+  Igw: { Type: AWS::EC2::InternetGateway }
+  Attached: { Type: AWS::EC2::VPCGatewayAttachment, Properties: { VpcId: !Ref Vpc, InternetGatewayId: !Ref Igw } }
+  Route: { Type: AWS::EC2::Route, Properties: { RouteTableId: !GetAtt Lookup.Main, DestinationCidrBlock: 0.0.0.0/0, GatewayId: !Ref Igw } }
+",
+    );
+    let imported = Templates::one(&text).stand_ins().imported();
+    assert!(is_doubted(&imported, "route_tables", "Vpc/main"));
+    assert!(imported.document.get("network_acls").is_none_or(|all| all.get("Vpc/default").is_none()));
+}
