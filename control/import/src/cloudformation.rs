@@ -243,8 +243,9 @@ fn take_resource(
     }
     let written = stack.template.resources.get(logical).and_then(|resource| resource.get("Properties"));
     let evaluated = written.map_or(Val::Null, |written| evaluator.evaluate(position, written));
-    if let Some(name) = doubt::inline_macro(&evaluated) {
-        uncertain.get_or_insert(format!("what {name} adds to it is not known"));
+    let by_macro = doubt::inline_macro(&evaluated);
+    if let Some(name) = &by_macro {
+        uncertain.get_or_insert(format!("what {name} makes of it is not known"));
     }
     let properties = match evaluator.finished(evaluated.clone()) {
         Val::Map(map) => map,
@@ -261,9 +262,10 @@ fn take_resource(
     let name = stack.name_of(logical);
     let mut mapping = Mapping::new(by.clone(), of_type, &name, &properties, estate);
     mapping.uncertain = uncertain;
-    let resource = Resource { evaluator, stack: position, logical, rules, mapping };
+    let is_rewritten = by_macro.is_some();
+    let resource = Resource { evaluator, stack: position, logical, is_rewritten, rules, mapping };
     if let Err(why) = types::map(resource) {
-        let mut notes = doubts.left_out(of_type, &evaluated, &why, &by);
+        let mut notes = doubts.left_out(of_type, &name, &evaluated, &why, &by);
         notes.insert(0, Note::new(NoteKind::Omitted, why));
         estate.report(plain(Fate::LeftOut, notes));
     }

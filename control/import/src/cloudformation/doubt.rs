@@ -13,6 +13,8 @@ use crate::val::Val;
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
     named: Vec<(Key, String, Address)>,
+    /// Functions that are given a VPC, by the name of their resource.
+    given_vpcs: Vec<(String, String, Address)>,
     templates: Vec<(usize, String)>,
 }
 
@@ -69,7 +71,14 @@ fn reach(of_type: &str) -> Reach {
 impl Doubts {
     /// Doubts what a resource that is left out names, and says what of it is not doubted. `written` is what its
     /// attributes were evaluated to, tokens and all.
-    pub(super) fn left_out(&mut self, of_type: &str, written: &Val, why: &str, by: &Address) -> Vec<Note> {
+    pub(super) fn left_out(
+        &mut self,
+        of_type: &str,
+        own: &str,
+        written: &Val,
+        why: &str,
+        by: &Address,
+    ) -> Vec<Note> {
         let reach = reach(of_type);
         let mut named = Vec::new();
         named_in(written, &mut named);
@@ -82,6 +91,7 @@ impl Doubts {
                     "it is given the VPC {name}, which is taken as it stands: give what its function changes"
                 );
                 notes.push(Note::new(NoteKind::Approximated, text));
+                self.given_vpcs.push((own.to_owned(), name, by.clone()));
             } else {
                 let why = format!("{} is given it: {why}", by.address);
                 self.named.push(((kind, name), why, by.clone()));
@@ -100,6 +110,20 @@ impl Doubts {
         for ((kind, name), why, by) in self.named {
             if is_there(estate, kind, &name) {
                 estate.doubt(kind, &name, why, &by);
+            }
+        }
+        // What a function answers is most likely what AWS makes together with the VPC: its main table, its default filters.
+        for (function, vpc, by) in self.given_vpcs {
+            for (kind, word) in
+                [("route_tables", "main"), ("network_acls", "default"), ("security_groups", "default")]
+            {
+                let is_answered = |(of, name): &Key| {
+                    *of == kind && name.strip_prefix(&function).is_some_and(|rest| rest.starts_with('.'))
+                };
+                if estate.stand_ins.keys().any(is_answered) && is_there(estate, "vpcs", &vpc) {
+                    let why = format!("{} may answer with it, and others change what it answers", by.address);
+                    estate.doubt(kind, &format!("{vpc}/{word}"), why, &by);
+                }
             }
         }
         for (stack, why) in self.templates {

@@ -89,6 +89,9 @@ fn values_of<'v>(
 
 fn substituted(value: &Value, variable: &str, with: &str) -> Value {
     let text = |text: &str| {
+        if !text.contains('{') {
+            return text.to_owned();
+        }
         let plain: String = with.chars().filter(char::is_ascii_alphanumeric).collect();
         text.replace(&format!("${{{variable}}}"), with).replace(&format!("&{{{variable}}}"), &plain)
     };

@@ -491,6 +491,16 @@ pub(super) struct Launched {
 /// Groups and addresses of what is launched: those of its first interface.
 pub(super) fn launched(r: &mut Resource<'_>, data: &BTreeMap<String, Val>) -> Launched {
     let interfaces = data.get("NetworkInterfaces").map_or(&[][..], Val::items);
+    let unknown = match data.get("NetworkInterfaces") {
+        Some(Val::Unknown(unknown)) => Some(unknown),
+        _ => interfaces.iter().find_map(|interface| match interface {
+            Val::Unknown(unknown) => Some(unknown),
+            _ => None,
+        }),
+    };
+    if let Some(unknown) = unknown {
+        r.mapping.matters("NetworkInterfaces", unknown);
+    }
     if interfaces.len() > 1 {
         r.mapping.note(NoteKind::Omitted, "further interfaces of what it launches are not in the topology");
     }

@@ -22,6 +22,8 @@ pub(super) struct Resource<'r> {
     pub evaluator: &'r Evaluator<'r>,
     pub stack: usize,
     pub logical: &'r str,
+    /// Whether a macro among its attributes may change what stands beside it.
+    pub is_rewritten: bool,
     pub rules: &'r mut Rules,
     pub mapping: Mapping<'r>,
 }

@@ -257,7 +257,11 @@ pub(super) fn resolver_endpoint(mut r: Resource<'_>) -> Result<(), String> {
     let name = r.mapping.name.clone();
     let groups = match r.mapping.names_of("SecurityGroupIds", "security_groups", 1) {
         Given::Known(groups) => groups,
-        _ => Vec::new(),
+        Given::Absent => Vec::new(),
+        Given::Unknown(unknown) => {
+            r.mapping.matters("SecurityGroupIds", &unknown);
+            Vec::new()
+        }
     };
     let Given::Known(addresses) = r.mapping.properties.maps("IpAddresses") else {
         return Err("its addresses are not known".to_owned());
@@ -266,7 +270,10 @@ pub(super) fn resolver_endpoint(mut r: Resource<'_>) -> Result<(), String> {
     r.mapping.properties.silence_others();
     for (position, mut address) in addresses.into_iter().enumerate() {
         let subnet = r.mapping.referred_in(&mut address, "SubnetId", "subnets", None);
-        let Given::Known(subnet) = subnet else { continue };
+        let Given::Known(subnet) = subnet else {
+            r.mapping.note(NoteKind::Omitted, "one of its addresses is in a subnet that is not known");
+            continue;
+        };
         let mut attributes = Map::new();
         attributes.insert("subnet".to_owned(), json!(subnet));
         attributes.insert("associate_public_ip_address".to_owned(), Value::Bool(false));

@@ -292,10 +292,8 @@ Resources:
     - 'Fn::ForEach::B':
         - B
         - {values}
-        - 'Fn::ForEach::C':
-            - C
-            - {values}
-            - 'Z${{A}}x${{B}}x${{C}}': {{ Type: AWS::SNS::Topic }}
+        - 'Fn::ForEach::C': [C, {values}, {{ }}]
+          'Z${{A}}x${{B}}': {{ Type: AWS::SNS::Topic }}
 "
     );
     assert!(Templates::one(&text).problems().contains("its loops write more than 1000000 values"));

@@ -99,14 +99,30 @@ fn transforms_of_aws_that_make_no_network_leave_it_as_it_is() {
 fn a_macro_among_the_attributes_of_a_resource_leaves_that_resource_unknown() {
     let include = "'Fn::Transform': { Name: AWS::Include, Parameters: { Location: 's3://x' } }";
     let text = with_vpc(&format!(
-        "{MACHINE}  Included: {{ Type: AWS::EC2::SecurityGroup, Properties: {{ VpcId: !Ref Vpc, GroupDescription: g, {include} }} }}
+        "{MACHINE}  Included: {{ Type: AWS::EC2::SecurityGroup, Properties: {{ VpcId: !Ref Vpc, GroupDescription: g, SecurityGroupIngress: [{{ IpProtocol: -1, CidrIp: 0.0.0.0/0 }}], {include} }} }}
   Entry: {{ Type: AWS::EC2::NetworkAclEntry, Properties: {{ NetworkAclId: !Ref Acl, RuleNumber: 1, RuleAction: allow, Protocol: -1, {include} }} }}
 "
     ));
     let imported = Templates::one(&text).imported();
     assert!(is_doubted(&imported, "security_groups", "Included"));
-    assert!(notes(&imported, "Included").contains("what AWS::Include adds to it is not known"));
+    assert!(notes(&imported, "Included").contains("what AWS::Include makes of it is not known"));
+    assert_eq!(resource(&imported, "security_groups", "Included")["ingress"], serde_json::json!([]));
     assert!(is_doubted(&imported, "network_acls", "Acl"));
     assert!(!is_doubted(&imported, "security_groups", "Group"));
     assert_eq!(reported(&imported, "Included").fate, Fate::NotModelled);
+}
+
+#[test]
+fn a_table_that_a_function_looks_up_may_be_the_main_one_of_its_vpc() {
+    let text = with_vpc(
+        "
+  Lookup: { Type: Custom::Lookup, Properties: { Vpc: !Ref Vpc } }
+  Igw: { Type: AWS::EC2::InternetGateway }
+  Attached: { Type: AWS::EC2::VPCGatewayAttachment, Properties: { VpcId: !Ref Vpc, InternetGatewayId: !Ref Igw } }
+  Route: { Type: AWS::EC2::Route, Properties: { RouteTableId: !GetAtt Lookup.Main, DestinationCidrBlock: 0.0.0.0/0, GatewayId: !Ref Igw } }
+",
+    );
+    let imported = Templates::one(&text).stand_ins().imported();
+    assert!(is_doubted(&imported, "route_tables", "Vpc/main"));
+    assert!(imported.document.get("network_acls").is_none_or(|all| all.get("Vpc/default").is_none()));
 }

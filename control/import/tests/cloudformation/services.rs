@@ -309,3 +309,22 @@ fn what_is_in_some_of_its_subnets_says_that_it_stands_in_all() {
     assert_eq!(fate(&imported, "Alone"), Fate::Understood);
     assert!(notes(&imported, "Function").contains("nobody can open a connection to a function"));
 }
+
+#[test]
+fn groups_that_are_not_known_leave_an_end_unknown() {
+    let groups = "!If [Unknown, [!Ref Group], []]";
+    let template = format!(
+        "Conditions: {{ Unknown: !Equals ['{{{{resolve:ssm:x}}}}', y] }}\n{}",
+        with_vpc(&format!("
+  Names: {{ Type: AWS::Route53Resolver::ResolverEndpoint, Properties: {{ SecurityGroupIds: {groups}, IpAddresses: [{{ SubnetId: !Ref Subnet }}] }} }}
+  Template: {{ Type: AWS::EC2::LaunchTemplate, Properties: {{ LaunchTemplateData: {{ NetworkInterfaces: !If [Unknown, [{{ DeviceIndex: 0, Groups: [!Ref Group] }}], !Ref AWS::NoValue] }} }} }}
+  Asg: {{ Type: AWS::AutoScaling::AutoScalingGroup, Properties: {{ VPCZoneIdentifier: [!Ref Subnet], LaunchTemplate: {{ LaunchTemplateId: !Ref Template }} }} }}
+"))
+    );
+    let imported = Templates::one(&template).stand_ins().imported();
+    assert!(resource(&imported, "instances", "Asg[0]")["not_modelled"].is_string());
+    // A list without a value is a group of its own, of which nothing is known.
+    let names = resource(&imported, "instances", "Names[0]");
+    let group = names["security_groups"][0].as_str().unwrap();
+    assert!(resource(&imported, "security_groups", group)["not_modelled"].is_string());
+}
