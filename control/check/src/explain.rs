@@ -222,6 +222,7 @@ impl Telling<'_> {
             not_denied,
             by_choice,
             other_ways: told.other_ways.iter().map(|(forward, back)| self.other_way(forward, back)).collect(),
+            over_ipv6: None,
             assumed: self.assumed(&told),
             unmodelled,
         }

@@ -5,15 +5,17 @@
 //! any is a mistake, as nothing would be asked.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use vpclab_api::ApiError;
 use vpclab_engine::Side as HostSide;
 use vpclab_engine::explain::End;
-use vpclab_model::{InterfaceType, NetworkInterface, NetworkInterfaceName, Tags, VpcName, not_public};
+use vpclab_model::{InterfaceType, NetworkInterface, NetworkInterfaceName, Tags, VpcName};
 
 use crate::ends::{Ends, Names, Refusal, Side};
 use crate::question::{EndKind, NamedEnd, Via, conflict, invalid};
+use crate::{addresses, internet};
 
 /// What every instance goes by.
 const EVERY_INSTANCE: &str = "*";
@@ -133,17 +135,32 @@ pub(crate) fn by_alias(
 /// there.
 pub(crate) fn block(names: Names<'_>, text: &str, block: IpNet, side: Side) -> Result<Ends, Refusal> {
     let fabric = names.fabric;
-    let is_inside = |eni: &NetworkInterface| {
-        let private = eni.private_ips().map(std::net::IpAddr::V4);
-        let ipv6 = eni.ipv6_addresses.iter().copied().map(std::net::IpAddr::V6);
-        private.chain(ipv6).any(|address| block.contains(&address))
-    };
-    let mut members = interfaces(names, side, |_, eni| is_inside(eni));
-    // Who is asked about by a private block is not asked by another address of his.
-    for member in &mut members {
+    let mut members = Vec::new();
+    for member in interfaces(names, side, |_, _| true) {
         let End::Interface(eni, _) = member.end else { continue };
-        let own = fabric.enis[eni].addresses.iter().find(|address| block.contains(*address));
-        member.end = End::Interface(eni, own.copied());
+        // Who is asked about by a block is not asked by another address of his.
+        let own: Vec<IpAddr> =
+            addresses::of_interface(fabric, eni).into_iter().filter(|own| block.contains(own)).collect();
+        let name = |address: IpAddr, count: usize| match count {
+            1 => member.name.clone(),
+            _ => format!("{}/{address}", member.name),
+        };
+        members.extend(own.iter().map(|&address| NamedEnd {
+            name: name(address, own.len()),
+            end: End::Interface(eni, Some(address)),
+            by_address: true,
+            ..member.clone()
+        }));
+        if side == Side::From {
+            // What it sends leaves under a private address.
+            continue;
+        }
+        let public = fabric.enis[eni].public_addresses.iter().map(|(_, public)| IpAddr::V4(*public));
+        members.extend(
+            public
+                .filter(|public| block.contains(public))
+                .map(|public| NamedEnd::at(&name(public, 2), EndKind::Address, End::Address(public))),
+        );
     }
     let hosts = fabric.hosts.iter().filter_map(|(index, host)| {
         let address = host.addresses.iter().find(|address| block.contains(*address))?;
@@ -158,8 +175,8 @@ pub(crate) fn block(names: Names<'_>, text: &str, block: IpNet, side: Side) -> R
     members.extend(hosts);
     let is_in_a_vpc =
         fabric.vpcs.iter().any(|(_, vpc)| vpc.cidr_blocks.iter().any(|own| own.contains(&block)));
-    if !is_in_a_vpc && not_public(block.network()).is_none() && not_public(block.broadcast()).is_none() {
-        members.push(NamedEnd::new(text, EndKind::Block(block), End::Address(block.network())));
+    if !is_in_a_vpc && let Some(somebody) = internet::somebody_in(fabric, names.topology, block) {
+        members.push(NamedEnd::new(text, EndKind::Block(block), End::Address(somebody)));
     }
     set(members, &format!("the block {block}"), text)
 }

@@ -128,7 +128,7 @@ pub(crate) fn cell(
 fn of_internet(fabric: &Fabric, topology: &Topology, question: &Question, ipv6: bool, cell: &mut Cell) {
     let ask = |question: &Question| fare(fabric, topology, question);
     let mut parts = internet::parts(fabric, topology, question, ipv6, ask);
-    let rest = parts.iter().position(|part| !part.is_named).map(|place| parts.remove(place));
+    let rest = parts.iter().position(|part| !part.is_named()).map(|place| parts.remove(place));
     let rest = rest.and_then(|part| part.told).unwrap_or_default();
     // Those who fare alike are told as one, and those who fare as everybody else does, not at all.
     let mut known: Vec<(Fare, Vec<IpNet>)> = Vec::new();

@@ -14,7 +14,7 @@ use vpclab_model::Topology;
 
 use super::alike::{Alike, PairKey};
 use super::fare::{Cell, cell};
-use crate::question::{NamedEnd, is_in_one_vpc, is_same_host};
+use crate::question::{NamedEnd, is_pair};
 
 /// How many threads walk at most.
 const MOST_THREADS: usize = 16;
@@ -78,11 +78,7 @@ impl Matrix {
 impl Ends {
     /// Whether the two are somebody and somebody else.
     pub(crate) fn is_pair(&self, fabric: &Fabric, from: usize, to: usize) -> bool {
-        let (from, to) = (&self.from[from], &self.to[to]);
-        let is_outside = |end: &NamedEnd| matches!(end.end, End::Internet);
-        let is_nobody_else = is_same_host(fabric, from, to) || is_outside(from) && is_outside(to);
-        let is_left_out = self.between_vpcs && is_in_one_vpc(fabric, from, to);
-        !is_nobody_else && !is_left_out
+        is_pair(fabric, &self.from[from], &self.to[to], self.between_vpcs)
     }
 }
 
