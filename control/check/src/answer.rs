@@ -16,7 +16,7 @@ use crate::codes::{NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY};
 use crate::explain::{answer_one, refusal};
 use crate::fate::{Fate, Together, together};
 use crate::question::{EndKind, NamedEnd, Question, Questions, Via, is_outside, questions};
-use crate::{addresses, internet, private_dns, undeclared};
+use crate::{addresses, customers, internet, private_dns, undeclared};
 
 /// Answers `request` about a new connection, with empty flow memory.
 ///
@@ -159,6 +159,11 @@ pub(crate) fn at_each_address(
     question: &Question,
     of_sets: bool,
 ) -> Result<Vec<(Question, Explanation)>, ApiError> {
+    if let Some(customers) = question.beyond() {
+        let answers = customers::answers(customers, fabric, question)?;
+        let gateways = || [&question.from.via, &question.to.via].into_iter().flatten();
+        return Ok(answers.into_iter().map(|(own, told)| (own, gateways().fold(told, only_by))).collect());
+    }
     let one = |question: Question| -> Result<_, ApiError> {
         let told = answer(fabric, topology, &question, of_sets)?;
         Ok((question, told))
@@ -181,7 +186,8 @@ pub(crate) fn in_no_family<'q>(
 ) -> Option<ApiError> {
     let cannot = |question: &Question| {
         let ends = resolve(fabric, question.from.end, question.to.end, question.ipv6);
-        question.ipv6.is_some() && question.undeclared.is_none() && ends == Err(EndError::NoCommonFamily)
+        let is_declared = question.undeclared.is_none() && question.beyond().is_none();
+        question.ipv6.is_some() && is_declared && ends == Err(EndError::NoCommonFamily)
     };
     let first = questions.clone().next()?;
     questions.all(cannot).then(|| refusal(fabric, first, &EndError::NoCommonFamily))
@@ -219,6 +225,15 @@ pub(crate) fn answer(
 /// one asks by which its programs send.
 pub(crate) fn in_each_family(fabric: &Fabric, question: &Question) -> Vec<Question> {
     let families = question.ipv6.map_or(vec![false, true], |ipv6| vec![ipv6]);
+    if let Some(customers) = question.beyond() {
+        // In each family in which somebody of them is asked.
+        let is_asked = |ipv6: &bool| {
+            let question = Question { ipv6: Some(*ipv6), ..question.clone() };
+            customers.is_asked(fabric, &question)
+        };
+        let asked = families.into_iter().filter(is_asked);
+        return asked.map(|ipv6| Question { ipv6: Some(ipv6), ..question.clone() }).collect();
+    }
     let of_family = |ipv6: bool| {
         let asked = resolve(fabric, question.from.end, question.to.end, Some(ipv6));
         let destination = match asked {

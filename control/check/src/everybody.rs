@@ -13,12 +13,16 @@ use vpclab_engine::explain::End;
 use vpclab_engine::{EniIdx, Fabric, Role};
 use vpclab_model::Topology;
 
+use crate::customers::Customers;
 use crate::ends::{Names, Side};
 use crate::question::{
     EndKind, NamedEnd, Question, Questions, Request, is_outside, is_pair, pair, questions,
 };
 use crate::run::Pair;
 use crate::{analyse, internet};
+
+/// Why no packets speak for whoever is in a network of the user's own.
+pub(crate) const NOBODY_BEYOND: &str = "no host of it is declared, so nothing is there to send";
 
 /// Every public address.
 const PUBLIC: [IpNet; 2] = [
@@ -70,6 +74,11 @@ pub(crate) fn pairs(
             }
         }
     }
+    for from in customers(names, &allowed, only) {
+        for to in asked.to.members.iter().filter(|to| is_pair(fabric, &from, to, asked.to.between_vpcs)) {
+            denied.push(pair(fabric, &from, to, asked.ipv6, asked.traffic)?);
+        }
+    }
     let of = |question: Question, expected| {
         let unheard = unheard(fabric, topology, &question);
         Pair { question, expected, unheard }
@@ -100,12 +109,43 @@ fn unheard(fabric: &Fabric, topology: &Topology, question: &Question) -> Option<
     match (question.from.kind, question.from.end) {
         (EndKind::Internet, _) if topology.internet_hosts.is_empty() => Some(of_many),
         (EndKind::Block(_), _) => Some(of_many),
+        (EndKind::Customers(_), _) => Some(NOBODY_BEYOND),
         (EndKind::Service, _) => Some("nothing sends on behalf of a service"),
         (_, End::Interface(eni, _)) if matches!(fabric.enis[eni].role, Role::NotModelled(_)) => {
             Some("its inside is not modelled, so nothing is there to send")
         }
         _ => None,
     }
+}
+
+/// Whoever is in the user's own networks and is none of those who may ask.
+fn customers(names: Names<'_>, allowed: &[Question], only: &[String]) -> Vec<NamedEnd> {
+    let theirs: Vec<IpNet> = allowed
+        .iter()
+        .filter_map(|question| match question.from.kind {
+            EndKind::Customers(Some(block)) => Some(block),
+            _ => None,
+        })
+        .collect();
+    let Some(customers) = Customers::of(names.topology, names.fabric, &theirs) else { return Vec::new() };
+    let is_whole = |network: &NamedEnd| {
+        let is_it = |from: &NamedEnd| from.kind == EndKind::Customers(None) && from.name == network.name;
+        let named = |text: &String| {
+            let named = names.topology.find_customer_network(text);
+            named.is_some_and(|(name, _)| name.as_str() == network.name)
+        };
+        allowed.iter().any(|question| is_it(&question.from)) || only.iter().any(named)
+    };
+    let mut others = Vec::new();
+    for network in customers.ends(true).into_iter().filter(|network| !is_whole(network)) {
+        if theirs.is_empty() {
+            others.push(network);
+            continue;
+        }
+        let rest = customers.blocks(&network.name).into_iter().flat_map(|block| without(block, &theirs));
+        others.extend(rest.map(|rest| NamedEnd { kind: EndKind::Customers(Some(rest)), ..network.clone() }));
+    }
+    others
 }
 
 /// Everybody who opens connections, as `analyse` has them; each by every interface and address of his own.
@@ -115,8 +155,8 @@ fn strangers(names: Names<'_>, everybody_outside: bool) -> Vec<NamedEnd> {
     let mut strangers = Vec::new();
     for end in all {
         match (end.kind, end.end) {
-            // Whoever of the internet is nobody with a name is asked by address.
-            (EndKind::Internet, _) => {}
+            // Whoever of the internet is nobody with a name is asked by address; the user's own networks as a whole.
+            (EndKind::Internet | EndKind::Customers(_), _) => {}
             (EndKind::InternetHost, _) if everybody_outside => {}
             (_, End::Interface(primary, None)) => {
                 let instance = fabric.enis[primary].attachment.map(|(instance, _)| instance);

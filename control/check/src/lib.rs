@@ -12,6 +12,7 @@ mod beyond;
 mod chained;
 mod change;
 mod codes;
+mod customers;
 pub mod diff;
 mod ends;
 mod everybody;

@@ -5,6 +5,7 @@
 //! Left to others: whether the packets pass.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use vpclab_api::{ApiError, ExplainRequest};
@@ -13,6 +14,7 @@ use vpclab_engine::{EniIdx, Fabric};
 use vpclab_model::Topology;
 use vpclab_wire::Protocol;
 
+use crate::customers::Customers;
 use crate::ends::{Ends, Names, Refusal, Side, bare_address};
 use crate::sets;
 
@@ -44,6 +46,8 @@ pub struct NamedEnd {
     pub via: Option<Via>,
     /// Whether it was asked about by an address: from the internet that is what it says, and no name's public face.
     pub by_address: bool,
+    /// The hosts that are supposed where it is a network of the user's own.
+    pub(crate) beyond: Option<Arc<Customers>>,
 }
 
 /// A place that packets pass, as steps name it.
@@ -85,16 +89,26 @@ pub enum EndKind {
     Address,
     /// Whoever has an address of this block, outside all VPCs.
     Block(IpNet),
+    /// Whoever is in a network of the user's own without being declared, or has an address of this block there: its [`End`]
+    /// stands for nothing.
+    Customers(Option<IpNet>),
 }
 
 impl NamedEnd {
     pub(crate) fn new(name: &str, kind: EndKind, end: End) -> Self {
-        Self { name: name.to_owned(), kind, end, via: None, by_address: false }
+        Self { name: name.to_owned(), kind, end, via: None, by_address: false, beyond: None }
     }
 
     /// One that is asked about by an address.
     pub(crate) fn at(name: &str, kind: EndKind, end: End) -> Self {
         Self { by_address: true, ..Self::new(name, kind, end) }
+    }
+}
+
+impl Question {
+    /// The hosts that are supposed where an end is a network of the user's own.
+    pub(crate) fn beyond(&self) -> Option<&Customers> {
+        self.from.beyond.as_deref().or(self.to.beyond.as_deref())
     }
 }
 
@@ -116,6 +130,7 @@ impl EndKind {
             Self::Internet => "internet",
             Self::Address => "address",
             Self::Block(_) => "cidr_block",
+            Self::Customers(_) => "customer_network",
         }
     }
 }
@@ -321,6 +336,7 @@ pub(crate) fn pair(
     let (from, mut to) = (from.clone(), to.clone());
     if let End::Interface(_, Some(private @ IpAddr::V4(_))) = to.end
         && to.by_address
+        && from.beyond.is_none()
         && is_outside(fabric, from.end)
     {
         to.end = End::Address(private);
@@ -359,7 +375,8 @@ fn is_theirs(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
         End::Address(address) => !is_anybody(to) && fabric.public_mapping(address).is_some(),
         _ => false,
     };
-    (is_anybody(from) || is_anybody(to))
+    let is_customers = from.beyond.is_some() || to.beyond.is_some();
+    (is_anybody(from) || is_anybody(to) || is_customers)
         && is_outside(fabric, from.end)
         && is_outside(fabric, to.end)
         && !has_somebody

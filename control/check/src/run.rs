@@ -225,6 +225,8 @@ impl Run<'_> {
         mut prober: Option<&mut dyn Prober>,
     ) -> TestResult {
         let test = &TestCase { expected: pair.expected, ..test.clone() };
+        let beyond = pair.question.beyond().map(|_| everybody::NOBODY_BEYOND);
+        let pair = &Pair { unheard: pair.unheard.or(beyond), ..pair.clone() };
         if pair.unheard.is_some() {
             prober = None;
         }
@@ -247,6 +249,9 @@ impl Run<'_> {
             };
             for (question, explanation) in answers {
                 let mut label: Vec<&str> = if of_families { vec![over] } else { Vec::new() };
+                if question.from.name != pair.question.from.name {
+                    label.extend(["from", &question.from.name]);
+                }
                 if question.to.name != pair.question.to.name {
                     label.extend(["at", &question.to.name]);
                 }

@@ -13,6 +13,7 @@ use vpclab_engine::Side as HostSide;
 use vpclab_engine::explain::End;
 use vpclab_model::{InterfaceType, NetworkInterface, NetworkInterfaceName, Tags, VpcName};
 
+use crate::customers::Customers;
 use crate::ends::{Ends, Names, Refusal, Side};
 use crate::question::{EndKind, NamedEnd, Via, conflict, invalid};
 use crate::{addresses, internet};
@@ -173,6 +174,8 @@ pub(crate) fn block(names: Names<'_>, text: &str, block: IpNet, side: Side) -> R
         Some(NamedEnd::new(host.name.as_str(), kind, End::Host(index)))
     });
     members.extend(hosts);
+    let supposed = Customers::of(names.topology, fabric, &[block]);
+    members.extend(supposed.into_iter().flat_map(|customers| customers.inside(block)));
     let is_in_a_vpc =
         fabric.vpcs.iter().any(|(_, vpc)| vpc.cidr_blocks.iter().any(|own| own.contains(&block)));
     if !is_in_a_vpc && let Some(somebody) = internet::somebody_in(fabric, names.topology, block) {
@@ -278,11 +281,23 @@ fn gateways(
         let members = customer_hosts(names);
         push(members, "vpn_connection", name.as_str(), "VPN connection", name.id(), false)?;
     }
+    if let Some((name, _)) = topology.find_customer_gateway(text)
+        && let Some(customers) = Customers::of(topology, names.fabric, &[])
+        && let Some(end) =
+            customers.find(name.as_str()).filter(|_| topology.find_customer_network(text).is_none())
+    {
+        let words = format!("whoever is behind the customer gateway {name}");
+        found.push((set(vec![end], &words, text)?, format!("the customer gateway {}", name.id())));
+    }
     if let Some((name, _)) = topology.find_customer_network(text) {
         let of_it = topology.customer_hosts.iter().filter(|(_, host)| host.customer_network == *name);
         let of_it: BTreeSet<&str> = of_it.map(|(name, _)| name.as_str()).collect();
-        let members =
+        let mut members: Vec<NamedEnd> =
             customer_hosts(names).into_iter().filter(|end| of_it.contains(end.name.as_str())).collect();
+        if members.is_empty() {
+            let customers = Customers::of(topology, names.fabric, &[]);
+            members.extend(customers.and_then(|customers| customers.find(name.as_str())));
+        }
         found.push((
             set(members, &format!("the customer network {name}"), text)?,
             format!("the customer network {}", name.id()),
@@ -312,11 +327,12 @@ fn of_vpcs(names: Names<'_>, side: Side, vpcs: &[&VpcName]) -> Vec<NamedEnd> {
 
 fn customer_hosts(names: Names<'_>) -> Vec<NamedEnd> {
     let all = names.topology.customer_hosts.keys();
-    all.filter_map(|name| {
+    let hosts = all.filter_map(|name| {
         let host = names.fabric.hosts.find(name.as_str())?;
         Some(NamedEnd::new(name.as_str(), EndKind::CustomerHost, End::Host(host)))
-    })
-    .collect()
+    });
+    let supposed = Customers::of(names.topology, names.fabric, &[]);
+    hosts.chain(supposed.into_iter().flat_map(|customers| customers.ends(false))).collect()
 }
 
 fn instances(

@@ -16,6 +16,7 @@ use vpclab_model::Topology;
 
 use super::traffic::Packets;
 use crate::answer::in_each_family;
+use crate::customers::Customers;
 use crate::explain::{astray, misplaced, not_modelled};
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question, Via, pair};
@@ -60,6 +61,15 @@ pub(crate) struct Cell {
 impl Fare {
     pub(crate) fn is_nothing(&self) -> bool {
         self.passes.is_empty() && self.unknown.is_empty() && self.sometimes.is_empty()
+    }
+
+    /// What fares so for one of two.
+    fn of_either(mut self, other: Self) -> Self {
+        self.passes = self.passes.or(&other.passes);
+        self.unknown = self.unknown.or(&other.unknown);
+        self.sometimes = self.sometimes.or(&other.sometimes);
+        self.unmodelled.extend(other.unmodelled);
+        self
     }
 
     fn unknown(what: BTreeSet<What>) -> Self {
@@ -110,6 +120,10 @@ pub(crate) fn cell(
         }
         return cell;
     }
+    if let Some(customers) = question.beyond() {
+        of_customers(fabric, customers, &question, &mut cell);
+        return cell;
+    }
     let is_many = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
     for question in in_each_family(fabric, &question) {
         let ipv6 = question.ipv6 == Some(true);
@@ -122,6 +136,44 @@ pub(crate) fn cell(
         }
     }
     cell
+}
+
+/// How the traffic of a network of the user's own fares: what passes for each of its hosts that is supposed. What passes
+/// for some alone is not known to pass for whoever is there.
+fn of_customers(fabric: &Fabric, customers: &Customers, question: &Question, cell: &mut Cell) {
+    let (supposed, topology, questions) = customers.questions(fabric, question);
+    let unknown = customers.unknown(question).map(What::from);
+    for ipv6 in [false, true] {
+        let own = questions.iter().filter(|question| question.ipv6 == Some(ipv6));
+        let fares: Vec<Fare> =
+            own.filter_map(|question| fare(supposed, topology, question).map(|(fare, _)| fare)).collect();
+        let Some(mut told) = fares.iter().cloned().reduce(|a, b| a.of_either(b)) else { continue };
+        let what = unknown.clone().or_else(|| {
+            let differ = fares.iter().any(|fare| fare.passes != told.passes);
+            differ.then(|| What {
+                resource: if question.from.beyond.is_some() { &question.from } else { &question.to }.name.clone(),
+                kind: "customer_network".to_owned(),
+                reason: "it depends on which host of it is meant; declare those that matter under `customer_hosts`"
+                    .to_owned(),
+            })
+        });
+        if let Some(what) = what {
+            let every = if unknown.is_some() {
+                Packets::default()
+            } else {
+                fares.iter().map(|fare| fare.passes.clone()).reduce(|a, b| a.and(&b)).unwrap_or_default()
+            };
+            let more = told.passes.without(&every).or(&told.sometimes);
+            if !more.is_empty() {
+                told.unmodelled.insert(what);
+            }
+            told.unknown = told.unknown.or(&more);
+            (told.passes, told.sometimes) = (every, Packets::default());
+        }
+        if !told.is_nothing() {
+            cell.push(ipv6, Vec::new(), told);
+        }
+    }
 }
 
 /// How the traffic of each part of the internet fares that can be told from others.
@@ -184,8 +236,11 @@ fn fare(fabric: &Fabric, topology: &Topology, question: &Question) -> Option<(Fa
     Some((judge(fabric, topology, question, &survey), met))
 }
 
-/// The walks of every class of packets between two hosts.
+/// The walks of every class of packets between two hosts; none where hosts are only supposed.
 pub(crate) fn walked(fabric: &Fabric, question: &Question) -> Option<Survey> {
+    if question.beyond().is_some() {
+        return None;
+    }
     let ends = resolve(fabric, question.from.end, question.to.end, question.ipv6).ok()?;
     Some(survey(fabric, &EngineQuestion { ends, traffic: question.traffic }))
 }

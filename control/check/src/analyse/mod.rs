@@ -24,6 +24,7 @@ use vpclab_model::{InterfaceType, Topology};
 use self::fare::Cell;
 use self::matrix::{Ends, Matrix, matrix};
 use self::rows::{Meets, groups};
+use crate::customers::Customers;
 use crate::ends::{Names, Refusal, Side};
 use crate::question::{EndKind, NamedEnd, invalid};
 use crate::{ends, sets as named_sets};
@@ -88,6 +89,8 @@ pub(crate) fn everybody(names: Names<'_>, side: Side) -> ends::Ends {
             members.push(NamedEnd::new(name, kind, End::Host(host)));
         }
     }
+    let supposed = Customers::of(topology, names.fabric, &[]);
+    members.extend(supposed.into_iter().flat_map(|customers| customers.ends(false)));
     members.push(NamedEnd::new("internet", EndKind::Internet, End::Internet));
     ends::Ends { members, set: None, between_vpcs: false }
 }

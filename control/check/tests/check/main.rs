@@ -4,6 +4,7 @@
 
 mod answers;
 mod askable;
+mod customers;
 mod everybody;
 mod faces;
 mod gateway_refusals;
