@@ -29,6 +29,10 @@ const MOST_RANGES: usize = 512;
 /// So many addresses together are a part of the internet rather than somebody: a /12, and a /28 of IPv6.
 const PART_V4: u128 = 1 << (32 - 12);
 const PART_V6: u128 = 1 << (128 - 28);
+/// What assumptions about the internet are about.
+pub(crate) const INTERNET: &str = "internet";
+/// How they begin that say who is no part of the answer.
+pub(crate) const LEAVES_OUT: &str = "leaves out";
 /// Addresses named at most where all that were asked are listed.
 const MOST_NAMED: usize = 4;
 
@@ -263,10 +267,10 @@ fn everybody(parts: Vec<Part<Explanation>>, is_source: bool, within: Option<IpNe
     let left_out = named.iter().filter(|part| part.told.is_none()).count();
     if left_out + unasked > 0 {
         let assumption = format!(
-            "leaves out {} ranges that rules or routes name: they were not asked",
+            "{LEAVES_OUT} {} ranges that rules or routes name: they were not asked",
             left_out + unasked
         );
-        assumed.push(Assumed { resource: "internet".to_owned(), assumption });
+        assumed.push(Assumed { resource: INTERNET.to_owned(), assumption });
     }
     explanation.blockers.splice(0..0, partial);
     explanation.assumed.splice(0..0, assumed);
@@ -308,9 +312,9 @@ fn who_differs(named: &[Part<Explanation>], usual: Fate, is_source: bool) -> Opt
         count => format!(", and {} more such ranges fare differently", count - 1),
     };
     let assumption = format!(
-        "leaves out who is named by a rule or route: {what} {word} {address}{more}; ask about internet:ADDRESS"
+        "{LEAVES_OUT} who is named by a rule or route: {what} {word} {address}{more}; ask about internet:ADDRESS"
     );
-    Some(Assumed { resource: "internet".to_owned(), assumption })
+    Some(Assumed { resource: INTERNET.to_owned(), assumption })
 }
 
 /// That those at the first address fare better than those at the second.

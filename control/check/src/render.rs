@@ -6,11 +6,12 @@
 use std::fmt::Write as _;
 
 use vpclab_api::{
-    Answers, Blocker, Explained, Explanation, Leg, LegVerdict, OverIpv6, Partial, QuestionEnd, RuleReference,
-    Step,
+    Answers, Assumed, Blocker, Explained, Explanation, Leg, LegVerdict, OverIpv6, Partial, QuestionEnd,
+    RuleReference, Step,
 };
 
 use crate::codes::ONLY_SOME_ADDRESSES;
+use crate::internet::{INTERNET, LEAVES_OUT};
 use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, columns, paint};
 
 /// The answer as text with ANSI colours; the printer takes them off where they are not wanted.
@@ -25,7 +26,8 @@ pub fn explained(explained: &Explained) -> String {
                 let why = answer.blockers.iter().map(blocker);
                 let unknown = answer.unmodelled.iter();
                 let unknown = unknown.map(|what| format!("depends on {}: {}", what.resource, what.reason));
-                for line in why.chain(unknown) {
+                let but = others(answer).map(|told| format!("{} {}", told.resource, told.assumption));
+                for line in but.chain(why).chain(unknown) {
                     let _ = writeln!(text, "    {}", paint(FAINT, line));
                 }
             }
@@ -114,6 +116,7 @@ pub fn rule(rule: &RuleReference) -> String {
 fn explanation(explanation: &Explanation) -> String {
     let mut text = headline(explanation);
     text.push('\n');
+    section(&mut text, &left_out(explanation));
     section(&mut text, &deciding(explanation));
     section(&mut text, &helping(explanation));
     let names: Vec<Vec<String>> = explanation
@@ -154,6 +157,21 @@ fn section(text: &mut String, lines: &str) {
     if !lines.is_empty() {
         let _ = write!(text, "\n{lines}");
     }
+}
+
+/// Those whom the answer about the internet leaves out.
+fn others(explanation: &Explanation) -> impl Iterator<Item = &Assumed> {
+    explanation
+        .assumed
+        .iter()
+        .filter(|told| told.resource == INTERNET && told.assumption.starts_with(LEAVES_OUT))
+}
+
+fn left_out(explanation: &Explanation) -> String {
+    let rows: Vec<Vec<String>> = others(explanation)
+        .map(|told| vec!["!".to_owned(), format!("{} {}", told.resource, told.assumption)])
+        .collect();
+    columns(&rows, "  ", |_, _, cell| paint(UNSURE, cell))
 }
 
 /// What would let the packets pass where they are denied.

@@ -15,7 +15,7 @@ use vpclab_engine::explain::{
 use vpclab_model::Topology;
 
 use super::traffic::Packets;
-use crate::answer::in_each_family;
+use crate::answer::{in_each_family, of_each_address};
 use crate::customers::Customers;
 use crate::explain::{astray, misplaced, not_modelled};
 use crate::met::Met;
@@ -56,6 +56,8 @@ pub(crate) struct Part {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Cell {
     pub(crate) parts: Vec<Part>,
+    /// Whether that is what passes for some address of whom is asked, and others of his fare otherwise.
+    pub(crate) is_of_some: bool,
 }
 
 impl Fare {
@@ -86,6 +88,19 @@ impl Cell {
     /// Whether it is not known of some of it whether it passes.
     pub(crate) fn is_unsure(&self) -> bool {
         self.parts.iter().any(|part| !part.fare.unknown.is_empty())
+    }
+
+    /// Makes one part of those about the same hosts.
+    fn merge(&mut self) {
+        let mut merged: Vec<Part> = Vec::new();
+        for part in std::mem::take(&mut self.parts) {
+            match merged.iter_mut().find(|own| (own.ipv6, &own.blocks) == (part.ipv6, &part.blocks)) {
+                Some(own) => own.fare = std::mem::take(&mut own.fare).of_either(part.fare),
+                None => merged.push(part),
+            }
+        }
+        merged.sort_by(|a, b| (a.ipv6, &a.blocks).cmp(&(b.ipv6, &b.blocks)));
+        self.parts = merged;
     }
 
     fn push(&mut self, ipv6: bool, blocks: Vec<IpNet>, fare: Fare) {
@@ -124,18 +139,35 @@ pub(crate) fn cell(
         of_customers(fabric, customers, &question, &mut cell);
         return cell;
     }
-    let is_many = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
     for question in in_each_family(fabric, &question) {
-        let ipv6 = question.ipv6 == Some(true);
-        if is_many(&question.from) || is_many(&question.to) {
-            of_internet(fabric, topology, &question, ipv6, &mut cell);
-        } else if let Some((fare, _)) = fare(fabric, topology, &question)
-            && !fare.is_nothing()
-        {
-            cell.push(ipv6, Vec::new(), fare);
+        let mut each = of_each_address(fabric, &question).into_iter();
+        let at = |question: Question| at_address(fabric, topology, &question);
+        let Some(first) = each.next().map(at) else { continue };
+        for other in each.map(at) {
+            cell.is_of_some |= other != first;
+            cell.parts.extend(other.into_iter().filter(|part| !first.contains(part)));
         }
+        cell.parts.extend(first);
+    }
+    if cell.is_of_some {
+        cell.merge();
     }
     cell
+}
+
+/// How all traffic to one address fares, in the family of the question.
+fn at_address(fabric: &Fabric, topology: &Topology, question: &Question) -> Vec<Part> {
+    let ipv6 = question.ipv6 == Some(true);
+    let mut cell = Cell::default();
+    let is_many = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
+    if is_many(&question.from) || is_many(&question.to) {
+        of_internet(fabric, topology, question, ipv6, &mut cell);
+    } else if let Some((fare, _)) = fare(fabric, topology, question)
+        && !fare.is_nothing()
+    {
+        cell.push(ipv6, Vec::new(), fare);
+    }
+    cell.parts
 }
 
 /// How the traffic of a network of the user's own fares: what passes for each of its hosts that is supposed. What passes

@@ -1,6 +1,6 @@
 //! Is somebody asked at every address of his?
 
-use vpclab_api::{Expected, Explained, Outcome};
+use vpclab_api::{AnalyseRequest, Analysis, Expected, Explained, Outcome};
 use vpclab_check::{TestCase, VirtualProber};
 
 use crate::{Network, case, one, request, yaml};
@@ -192,4 +192,45 @@ fn a_family_that_no_pair_has_is_no_question() {
     assert_eq!(told.failures, ["a → c: expected allowed, and it is silently dropped"]);
     let told = vpclab_check::explain(&mixed.fabric, &mixed.topology, &test.request).unwrap();
     assert!(matches!(told, Explained::Many(told) if told.reachable == Some(false)));
+}
+
+fn matrix(network: &Network, from: Option<&str>, to: Option<&str>) -> Analysis {
+    let (from, to) = (from.map(str::to_owned), to.map(str::to_owned));
+    let request = AnalyseRequest { from, to, ..AnalyseRequest::default() };
+    vpclab_check::analyse(&network.fabric, &network.topology, &request).unwrap()
+}
+
+#[test]
+fn the_matrix_tells_addresses_apart_where_they_fare_differently() {
+    let rows = |network: &Network| -> Vec<(Vec<String>, Vec<String>)> {
+        let told = matrix(network, None, Some("w"));
+        told.reach.into_iter().map(|row| (row.from, row.to)).collect()
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(rows(&network("", OPEN)), [(names(&["x"]), names(&["w"]))]);
+    assert_eq!(rows(&network("", NOT_THE_FIRST)), [(names(&["x"]), names(&["w/10.0.0.11"]))]);
+    // The internet reaches what is public, and who is inside each alike: one end.
+    let public = network("", &format!("{SECOND_IS_PUBLIC}{OPEN}"));
+    assert_eq!(rows(&public), [(names(&["x", "client", "internet"]), names(&["w"]))]);
+    let by_change = |old: &Network, new: &Network| vpclab_check::diff(&old.topology, &new.topology).pairs;
+    assert_eq!(
+        by_change(&network("", NOT_THE_FIRST), &network("", OPEN)).gained,
+        0,
+        "one of them passed before"
+    );
+    let closed = NOT_THE_FIRST.replace("10.0.0.10/32", "10.0.0.0/24");
+    assert_eq!(by_change(&network("", &closed), &network("", NOT_THE_FIRST)).gained, 1);
+}
+
+#[test]
+fn who_is_asked_about_himself_alone_is_no_question() {
+    let network = network("", OPEN);
+    for (end, words) in [("w", "are nobody else"), ("internet", "are both on the internet")] {
+        let end = Some(end.to_owned());
+        let request = AnalyseRequest { from: end.clone(), to: end, ..AnalyseRequest::default() };
+        let error = vpclab_check::analyse(&network.fabric, &network.topology, &request).unwrap_err();
+        assert!(error.error.message.contains(words), "{}", error.error.message);
+    }
+    let told = matrix(&network, Some("x"), None);
+    assert!(told.reach.iter().all(|row| !row.to.contains(&"x".to_owned())), "{:#?}", told.reach);
 }

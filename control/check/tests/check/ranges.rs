@@ -135,3 +135,63 @@ instances: {a: {subnet: s, security_groups: [one]}, b: {subnet: s, security_grou
     assert_eq!(network.explain("a", "b:23").over_ipv6, None, "both say no");
     assert!(all.assumed[0].assumption.contains("over IPv6 only some of it passes"), "{:#?}", all.assumed);
 }
+
+#[test]
+fn whom_the_internet_leaves_out_is_told_right_below_the_answer() {
+    let told = network(&ssh("198.51.100.0/24"), "").explain("internet", "w:22");
+    assert_eq!(told.reachable, Some(false));
+    let text = vpclab_check::render::explained(&vpclab_api::Explained::One(Box::new(told)));
+    let below = text.lines().nth(2).unwrap();
+    assert!(
+        below.contains("internet leaves out who is named by a rule or route: it passes from 198.51.100.0"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_first_line_tells_of_both_families_and_a_row_of_its_own() {
+    let network = yaml(
+        r#"
+vpcs: {v: {cidr_block: 10.0.0.0/16, ipv6_cidr_block: '2001:db8:1::/56'}}
+internet_gateways: {igw: {vpc: v}}
+route_tables: {v/main: {routes: [{cidr_block: 0.0.0.0/0, gateway: igw}, {ipv6_cidr_block: '::/0', gateway: igw}]}}
+subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24, ipv6_cidr_block: '2001:db8:1::/64', assign_ipv6_address_on_creation: true}}
+security_groups:
+  db: {vpc: v, ingress: [{protocol: tcp, from_port: 5432, to_port: 5432, ipv6_cidr_blocks: ['::/0']}]}
+instances: {a: {subnet: s, security_groups: [db]}, b: {subnet: s, security_groups: [db], associate_public_ip_address: true}}
+"#,
+    );
+    let explain = |to: &str| {
+        let told =
+            vpclab_check::explain(&network.fabric, &network.topology, &request("internet", to)).unwrap();
+        vpclab_check::render::explained(&told).lines().next().unwrap().replace(|c: char| !c.is_ascii(), "")
+    };
+    let plain = |text: String| {
+        let mut plain = String::new();
+        let mut is_colour = false;
+        for letter in text.chars() {
+            match letter {
+                '\u{1b}' => is_colour = true,
+                'm' if is_colour => is_colour = false,
+                _ if !is_colour => plain.push(letter),
+                _ => {}
+            }
+        }
+        plain
+    };
+    assert!(
+        plain(explain("b:5432")).starts_with("no over IPv4, yes over IPv6  internet"),
+        "{}",
+        explain("b:5432")
+    );
+    let set = plain(explain("s:5432"));
+    assert_eq!(set, "no over IPv4, yes over IPv6  0 of 2 pairs pass over IPv4, 2 over IPv6");
+    assert!(plain(explain("b:23")).starts_with("no  internet"), "{}", explain("b:23"));
+    // Whoever passes in one family alone says so, also where nobody else is asked about.
+    let request =
+        vpclab_api::AnalyseRequest { to: Some("a".to_owned()), ..vpclab_api::AnalyseRequest::default() };
+    let told = vpclab_check::analyse(&network.fabric, &network.topology, &request).unwrap();
+    assert_eq!(told.families, [4, 6]);
+    let table = plain(vpclab_check::analyse::table(&told));
+    assert!(table.contains("IPv6: tcp 5432"), "{table}");
+}
