@@ -75,7 +75,7 @@ pub(crate) fn pairs(
         }
     }
     for from in customers(names, &allowed, only) {
-        for to in asked.to.members.iter().filter(|to| is_pair(fabric, &from, to, asked.to.between_vpcs)) {
+        for to in asked.to.members.iter().filter(|to| !is_outside(fabric, to.end)) {
             denied.push(pair(fabric, &from, to, asked.ipv6, asked.traffic)?);
         }
     }

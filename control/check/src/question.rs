@@ -257,7 +257,8 @@ impl Understood {
         let mut pairs = Vec::new();
         for from in &self.from.members {
             for to in &asked.members {
-                if of_sets && !is_pair(fabric, from, to, between_vpcs) {
+                let is_pair = is_pair(fabric, from, to, between_vpcs) && !is_theirs(fabric, from, to);
+                if of_sets && !is_pair {
                     continue;
                 }
                 pairs.push(pair(fabric, from, to, *ipv6, *traffic)?);
@@ -284,9 +285,9 @@ pub(crate) fn nobody_else(fabric: &Fabric, from: &Ends, to: &Ends) -> ApiError {
 
 /// Whether two ends are somebody and somebody else between whom the network has a say.
 pub(crate) fn is_pair(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd, between_vpcs: bool) -> bool {
-    !is_same_host(fabric, from, to)
-        && !is_theirs(fabric, from, to)
-        && !(between_vpcs && is_in_one_vpc(fabric, from, to))
+    let is_left_out = between_vpcs && is_in_one_vpc(fabric, from, to);
+    let is_theirs = are_anybody(from, to) && is_theirs(fabric, from, to);
+    !is_left_out && !is_same_host(fabric, from, to) && !is_theirs
 }
 
 impl Request {
@@ -368,18 +369,22 @@ pub(crate) fn is_same_host(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> b
     }
 }
 
-/// Whether packets between the two are none of the network's business: whoever of the internet is at both ends.
+/// Whether packets between the two are none of the network's business: both are on the internet.
 fn is_theirs(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
     let is_anybody = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
-    let has_somebody = match to.end {
+    let is_somebodys = match to.end {
         End::Address(address) => !is_anybody(to) && fabric.public_mapping(address).is_some(),
         _ => false,
     };
-    let is_customers = from.beyond.is_some() || to.beyond.is_some();
-    (is_anybody(from) || is_anybody(to) || is_customers)
-        && is_outside(fabric, from.end)
-        && is_outside(fabric, to.end)
-        && !has_somebody
+    let is_declared = from.beyond.is_none() && to.beyond.is_none();
+    is_declared && !is_somebodys && is_outside(fabric, from.end) && is_outside(fabric, to.end)
+}
+
+/// Whether the two are nobody in particular, there.
+fn are_anybody(from: &NamedEnd, to: &NamedEnd) -> bool {
+    let is_block = |end: &NamedEnd| matches!(end.kind, EndKind::Block(_));
+    let is_internet = |end: &NamedEnd| end.kind == EndKind::Internet;
+    is_block(from) || is_block(to) || is_internet(from) && is_internet(to)
 }
 
 fn is_in_one_vpc(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
