@@ -116,7 +116,9 @@ fn tell_twins_apart(document: &mut Value) {
 fn pairs(all: &Analysis, most: usize) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for from in &all.from {
-        let others = all.to.iter().filter(|to| to.name != from.name);
+        // Nor is who has several addresses anybody else at one of them.
+        let himself = format!("{}/", from.name);
+        let others = all.to.iter().filter(|to| to.name != from.name && !to.name.starts_with(&himself));
         pairs.extend(others.map(|to| (from.name.clone(), to.name.clone())));
     }
     let mut rng = Rng::new(5);

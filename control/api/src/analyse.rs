@@ -55,6 +55,9 @@ pub struct Analysis {
     /// The same between sets of ends, each pair of sets once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sets: Vec<SetReach>,
+    /// The address families, 4 and 6, that interfaces among the ends have, of those asked about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub families: Vec<u8>,
     /// What a wire cannot know.
     pub assumed: Vec<Assumed>,
     /// What some of it depends on and the engine does not model.

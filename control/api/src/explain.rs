@@ -83,10 +83,23 @@ pub struct Explanation {
     /// The other ways that gateways may choose at random, or that other hosts of the internet are asked by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_ways: Vec<OtherWay>,
+    /// How the same question fares over IPv6 where the answer is about IPv4, both ends have both and it fares differently.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_ipv6: Option<OverIpv6>,
     /// What a wire cannot know.
     pub assumed: Vec<Assumed>,
     /// What the answer depends on and the engine does not model.
     pub unmodelled: Vec<Unmodelled>,
+}
+
+/// The verdict of a question in the family that its answer is not about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverIpv6 {
+    /// As that of the answer.
+    pub reachable: Option<bool>,
+    /// Whether some of what was asked about passes, and some does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// A way that packets may take instead of the one that is shown.

@@ -1,19 +1,22 @@
 //! Which walks answer a question?
 //!
 //! A question is asked in each address family that it can be asked in, from the interface by which its sender would
-//! send, and about everybody where an end is the internet. Left to others: the walks, and how they are told.
+//! send, at each address of whom it is about, and about everybody where an end is the internet. Left to others: the walks, and how they are told.
 
 use std::net::IpAddr;
 
-use vpclab_api::{Answers, ApiError, Assumed, Blocker, ExplainRequest, Explained, Explanation, LegVerdict};
+use vpclab_api::{
+    Answers, ApiError, Assumed, Blocker, ExplainRequest, Explained, Explanation, LegVerdict, OverIpv6,
+};
 use vpclab_engine::explain::{End, EndError, resolve};
 use vpclab_engine::{EniIdx, Fabric};
 use vpclab_model::Topology;
 
 use crate::codes::{NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY};
-use crate::explain::answer_one;
-use crate::question::{EndKind, Question, Questions, Via, questions};
-use crate::{internet, private_dns, undeclared};
+use crate::explain::{answer_one, refusal};
+use crate::fate::{Fate, Together, together};
+use crate::question::{EndKind, NamedEnd, Question, Questions, Via, is_outside, questions};
+use crate::{addresses, customers, internet, private_dns, undeclared};
 
 /// Answers `request` about a new connection, with empty flow memory.
 ///
@@ -26,32 +29,20 @@ pub fn explain(
     request: &ExplainRequest,
 ) -> Result<Explained, ApiError> {
     let Questions { pairs, of_sets } = questions(fabric, topology, request)?;
-    if let ([question], false) = (pairs.as_slice(), of_sets) {
-        return answer(fabric, topology, question).map(|explanation| Explained::One(Box::new(explanation)));
+    if let Some(error) = in_no_family(fabric, pairs.iter()) {
+        return Err(error);
     }
-    let answers = pairs.iter().map(|question| answer_of_pair(fabric, topology, question));
-    let answers = answers.collect::<Result<Vec<_>, _>>()?;
+    let mut answers = Vec::new();
+    for question in &pairs {
+        answers.extend(answers_about(fabric, topology, question, of_sets)?);
+    }
+    if !of_sets && answers.len() == 1 {
+        return Ok(Explained::One(Box::new(answers.remove(0))));
+    }
     let all = |reachable| answers.iter().all(|answer| answer.reachable == reachable);
     let any = |reachable| answers.iter().any(|answer| answer.reachable == reachable);
     let reachable = if any(Some(false)) { Some(false) } else { all(Some(true)).then_some(true) };
     Ok(Explained::Many(Answers { reachable, answers }))
-}
-
-/// Answers about one pair of many. That two ends have no address family in common is no mistake there: neither reaches
-/// the other.
-pub(crate) fn answer_of_pair(
-    fabric: &Fabric,
-    topology: &Topology,
-    question: &Question,
-) -> Result<Explanation, ApiError> {
-    let ends = resolve(fabric, question.from.end, question.to.end, question.ipv6);
-    if ends == Err(EndError::NoCommonFamily) && question.undeclared.is_none() {
-        let (from, to) = (&question.from.name, &question.to.name);
-        let message = format!("{from} and {to} have no address family in common that was asked about");
-        let blocker = Blocker { message, resource: Some(to.clone()), ..own_blocker(NO_COMMON_FAMILY) };
-        return Ok(denied(undeclared::unanswered(question, Vec::new()), blocker));
-    }
-    answer(fabric, topology, question)
 }
 
 /// The answer where this denies it.
@@ -94,50 +85,155 @@ fn only_by(told: Explanation, via: &Via) -> Explanation {
     denied(told, blocker)
 }
 
-/// Answers a question already understood.
+/// Answers a question already understood: once, or once for each address of whom it is about where they fare differently.
 ///
 /// # Errors
 ///
-/// When the two ends make no question, as when they have no address family in common.
-pub fn answer(fabric: &Fabric, topology: &Topology, question: &Question) -> Result<Explanation, ApiError> {
-    let told = answer_in_every_family(fabric, topology, question)?;
-    let gateways = [&question.from.via, &question.to.via].into_iter().flatten();
-    Ok(gateways.fold(told, only_by))
-}
-
-fn answer_in_every_family(
+/// When the two ends make no question, as when they have no address family in common. Between members of sets that is no
+/// mistake: neither reaches the other.
+fn answers_about(
     fabric: &Fabric,
     topology: &Topology,
     question: &Question,
+    of_sets: bool,
+) -> Result<Vec<Explanation>, ApiError> {
+    let mut families = in_each_family(fabric, question);
+    if families.is_empty() {
+        families.push(question.clone());
+    }
+    let mut told = Vec::new();
+    for question in families {
+        let answers = at_each_address(fabric, topology, &question, of_sets)?.into_iter();
+        told.push(answers.map(|(_, answer)| answer).collect::<Vec<_>>());
+    }
+    let mut told = told.into_iter();
+    let mut answers = told.next().unwrap_or_default();
+    if let Some(others) = told.next() {
+        for answer in &mut answers {
+            over_ipv6(answer, &others);
+        }
+    }
+    Ok(answers)
+}
+
+/// Says of an answer about IPv4 how the same question fares over IPv6, if it fares differently.
+fn over_ipv6(answer: &mut Explanation, others: &[Explanation]) {
+    let fates: Vec<Fate> = others.iter().map(Fate::of).collect();
+    let fate = match together(&fates) {
+        Some(Together::Like(place)) => fates[place],
+        Some(Together::Differ(..)) => Fate::Partly,
+        Some(Together::Open(..)) => Fate::Unknown,
+        None => return,
+    };
+    let own = Fate::of(answer);
+    let parts = |told: &Explanation| {
+        let mut parts = told.not_denied.clone();
+        // One protocol by two names.
+        parts
+            .iter_mut()
+            .filter(|part| part.protocol == "icmpv6")
+            .for_each(|part| part.protocol = "icmp".to_owned());
+        parts
+    };
+    let is_same_part = || others.iter().all(|other| parts(other) == parts(answer));
+    if fate == own && (own != Fate::Partly || is_same_part()) {
+        return;
+    }
+    let what = if fate == own { "other packets pass" } else { fate.words() };
+    let assumption = format!("asked over IPv4; over IPv6 {what}: ask for family 6");
+    answer.assumed.insert(0, Assumed { resource: answer.to.name.clone(), assumption });
+    answer.over_ipv6 = Some(OverIpv6 {
+        reachable: match fate {
+            Fate::Passes => Some(true),
+            Fate::Dies | Fate::Partly => Some(false),
+            Fate::Unknown => None,
+        },
+        partial: fate == Fate::Partly,
+    });
+}
+
+/// The answers about each address of whom a question in one family is about: one, where they fare alike.
+pub(crate) fn at_each_address(
+    fabric: &Fabric,
+    topology: &Topology,
+    question: &Question,
+    of_sets: bool,
+) -> Result<Vec<(Question, Explanation)>, ApiError> {
+    if let Some(customers) = question.beyond() {
+        let answers = customers::answers(customers, fabric, question)?;
+        let gateways = || [&question.from.via, &question.to.via].into_iter().flatten();
+        return Ok(answers.into_iter().map(|(own, told)| (own, gateways().fold(told, only_by))).collect());
+    }
+    let one = |question: Question| -> Result<_, ApiError> {
+        let told = answer(fabric, topology, &question, of_sets)?;
+        Ok((question, told))
+    };
+    let each = of_each_address(fabric, question);
+    let answers = each.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
+    match answers.as_slice() {
+        [first, _, ..] if answers.windows(2).all(|pair| is_alike(&pair[0].1, &pair[1].1)) => {
+            let to = NamedEnd { name: question.to.name.clone(), ..first.0.to.clone() };
+            Ok(vec![one(Question { to, ..first.0.clone() })?])
+        }
+        _ => Ok(answers),
+    }
+}
+
+/// Why none of several questions can be asked in the family that they are asked in; nothing where one can.
+pub(crate) fn in_no_family<'q>(
+    fabric: &Fabric,
+    mut questions: impl Iterator<Item = &'q Question> + Clone,
+) -> Option<ApiError> {
+    let cannot = |question: &Question| {
+        let ends = resolve(fabric, question.from.end, question.to.end, question.ipv6);
+        let is_declared = question.undeclared.is_none() && question.beyond().is_none();
+        question.ipv6.is_some() && is_declared && ends == Err(EndError::NoCommonFamily)
+    };
+    let first = questions.clone().next()?;
+    questions.all(cannot).then(|| refusal(fabric, first, &EndError::NoCommonFamily))
+}
+
+/// Whether two answers are one, for the same reasons.
+fn is_alike(a: &Explanation, b: &Explanation) -> bool {
+    let reasons = |told: &Explanation| -> Vec<_> {
+        let reason = |b: &Blocker| (b.code.clone(), b.direction.clone(), b.resource.clone(), b.rule.clone());
+        told.blockers.iter().map(reason).collect()
+    };
+    Fate::of(a) == Fate::of(b) && a.not_denied == b.not_denied && reasons(a) == reasons(b)
+}
+
+/// Answers a question in one family about one address.
+pub(crate) fn answer(
+    fabric: &Fabric,
+    topology: &Topology,
+    question: &Question,
+    of_sets: bool,
 ) -> Result<Explanation, ApiError> {
-    let named = private_dns::takes_the_name(fabric, topology, question);
-    if !named.is_empty() {
-        return Ok(undeclared::unanswered(question, named));
+    let ends = resolve(fabric, question.from.end, question.to.end, question.ipv6);
+    if of_sets && ends == Err(EndError::NoCommonFamily) && question.undeclared.is_none() {
+        let (from, to) = (&question.from.name, &question.to.name);
+        let message = format!("{from} and {to} have no address family in common that was asked about");
+        let blocker = Blocker { message, resource: Some(to.clone()), ..own_blocker(NO_COMMON_FAMILY) };
+        return Ok(denied(undeclared::unanswered(question, Vec::new()), blocker));
     }
-    if let Some(name) = &question.undeclared {
-        return Ok(undeclared::unknown(topology, question, name));
-    }
-    let families = in_each_family(fabric, question);
-    let mut answers = families.iter().map(|question| answer_in_family(fabric, topology, question));
-    let mut told = answers.next().unwrap_or_else(|| answer_in_family(fabric, topology, question))?;
-    if let Some(Ok(ipv6)) = answers.next()
-        && ipv6.reachable != told.reachable
-    {
-        let what = match ipv6.reachable {
-            Some(true) => "it passes",
-            Some(false) => "it does not pass",
-            None => "the answer is unknown",
-        };
-        let assumption = format!("asked over IPv4; over IPv6 {what}: ask for family 6");
-        told.assumed.insert(0, Assumed { resource: told.to.name.clone(), assumption });
-    }
-    Ok(told)
+    let told = answer_in_family(fabric, topology, question)?;
+    let gateways = [&question.from.via, &question.to.via].into_iter().flatten();
+    Ok(gateways.fold(told, only_by))
 }
 
 /// The question in each address family that it can be asked in, IPv4 first. Of an instance with several interfaces the
 /// one asks by which its programs send.
 pub(crate) fn in_each_family(fabric: &Fabric, question: &Question) -> Vec<Question> {
     let families = question.ipv6.map_or(vec![false, true], |ipv6| vec![ipv6]);
+    if let Some(customers) = question.beyond() {
+        // In each family in which somebody of them is asked.
+        let is_asked = |ipv6: &bool| {
+            let question = Question { ipv6: Some(*ipv6), ..question.clone() };
+            customers.is_asked(fabric, &question)
+        };
+        let asked = families.into_iter().filter(is_asked);
+        return asked.map(|ipv6| Question { ipv6: Some(ipv6), ..question.clone() }).collect();
+    }
     let of_family = |ipv6: bool| {
         let asked = resolve(fabric, question.from.end, question.to.end, Some(ipv6));
         let destination = match asked {
@@ -154,6 +250,40 @@ pub(crate) fn in_each_family(fabric: &Fabric, question: &Question) -> Vec<Questi
         Some(question)
     };
     families.into_iter().filter_map(of_family).collect()
+}
+
+/// A question in one family about each address of whom it is about; itself, where he has one.
+pub(crate) fn of_each_address(fabric: &Fabric, question: &Question) -> Vec<Question> {
+    let (End::Interface(eni, None), Some(ipv6)) = (question.to.end, question.ipv6) else {
+        return vec![question.clone()];
+    };
+    let interface = &fabric.enis[eni];
+    let primary = interface.primary_address(ipv6);
+    let mut own: Vec<(IpAddr, IpAddr)> = addresses::of_interface(fabric, eni)
+        .into_iter()
+        .filter(|address| address.is_ipv6() == ipv6)
+        .map(|address| (address, address))
+        .collect();
+    if !ipv6 && is_outside(fabric, question.from.end) {
+        // From there he is each of his public addresses.
+        let public = |address: IpAddr| match address {
+            IpAddr::V4(private) => interface.public_address_of(private).map(IpAddr::V4),
+            IpAddr::V6(_) => None,
+        };
+        own = own.into_iter().filter_map(|(own, _)| Some((own, public(own)?))).collect();
+    }
+    match own.as_slice() {
+        [] => return vec![question.clone()],
+        [(only, _)] if Some(*only) == primary => return vec![question.clone()],
+        _ => {}
+    }
+    let is_one = own.len() == 1;
+    let at = |(own, shown): (IpAddr, IpAddr)| {
+        let name = if is_one { question.to.name.clone() } else { format!("{}/{shown}", question.to.name) };
+        let to = NamedEnd { name, end: End::Interface(eni, Some(own)), ..question.to.clone() };
+        Question { to, ..question.clone() }
+    };
+    own.into_iter().map(at).collect()
 }
 
 /// The interface by which the programs of the instance with this primary interface send: the one on whose subnet the
@@ -173,6 +303,13 @@ fn answer_in_family(
     topology: &Topology,
     question: &Question,
 ) -> Result<Explanation, ApiError> {
+    let named = private_dns::takes_the_name(fabric, topology, question);
+    if !named.is_empty() {
+        return Ok(undeclared::unanswered(question, named));
+    }
+    if let Some(name) = &question.undeclared {
+        return Ok(undeclared::unknown(topology, question, name));
+    }
     if [&question.from, &question.to]
         .iter()
         .any(|end| matches!(end.kind, EndKind::Internet | EndKind::Block(_)))

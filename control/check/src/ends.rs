@@ -4,7 +4,7 @@
 //! read in two ways is refused with both readings; a set has members, or it is a mistake. Whom sets hold is the next
 //! module's; what is asked of them, the question's.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use vpclab_api::ApiError;
@@ -185,13 +185,37 @@ impl Names<'_> {
                 return Err(Refusal::Said(ApiError::new("InvalidNetworkInterfaceID.NotFound", message)));
             };
             let name = format!("{vpc}/{address}");
-            return Ok(NamedEnd::new(&name, EndKind::Address, End::Interface(eni, Some(address))).into());
+            return Ok(NamedEnd::at(&name, EndKind::Address, End::Interface(eni, Some(address))).into());
+        }
+        if let Some((name, rest)) = text.rsplit_once('/')
+            && let Some(address) = bare_address(rest)
+            && let Some(end) = self.own(name, address)
+        {
+            return Ok(NamedEnd::at(&format!("{name}/{address}"), EndKind::Address, end).into());
         }
         match text.parse::<IpNet>() {
             Ok(block) if block.trunc() == block => sets::block(*self, text, block, side),
             // With bits beyond its prefix it may be a slip of something else.
             Ok(_) | Err(_) => Err(Refusal::Unknown),
         }
+    }
+
+    /// An address of the instance or interface of this name: one of its own, or a public one that stands for such.
+    fn own(&self, name: &str, address: IpAddr) -> Option<End> {
+        let of_instance = self.topology.find_instance(name).into_iter();
+        let of_instance = of_instance.flat_map(|(_, instance)| instance.network_interfaces.values());
+        let itself = self.topology.find_interface(name).map(|(name, _)| name);
+        let mut all = of_instance.chain(itself).filter_map(|name| self.fabric.enis.find(name.as_str()));
+        all.find_map(|eni| {
+            let interface = &self.fabric.enis[eni];
+            let is_public = |public: &Ipv4Addr| IpAddr::V4(*public) == address;
+            if interface.owns(address) {
+                Some(End::Interface(eni, Some(address)))
+            } else {
+                let mut public = interface.public_addresses.iter();
+                public.any(|(_, public)| is_public(public)).then_some(End::Address(address))
+            }
+        })
     }
 
     /// An address without a VPC: the one interface that has it, or an address as packets carry it.
@@ -213,7 +237,7 @@ impl Names<'_> {
                 return Err(Refusal::Said(conflict(message)));
             }
         };
-        Ok(NamedEnd::new(&address.to_string(), EndKind::Address, end))
+        Ok(NamedEnd::at(&address.to_string(), EndKind::Address, end))
     }
 
     /// An address that is to be on the internet.

@@ -1,20 +1,28 @@
 //! Who is everybody, where only some may ask?
 //!
-//! Every instance by each of its interfaces, every declared host that opens connections, and each public address that
-//! none of them has. What always holds: nobody of them is left out for being unlikely: of the public addresses each range
-//! that rules and routes tell apart counts, also those that a rule names. Left to others: whether the packets pass.
+//! Whoever sends in the whole matrix, by each of its interfaces and addresses, and each public address that none of them
+//! has. What always holds: nobody of them is left out for being unlikely: of the public addresses each range that rules
+//! and routes tell apart counts, also those that a rule names, and who is inside asks at the destination's public
+//! addresses, too. Left to others: whether the packets pass.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vpclab_api::{ApiError, Expected, ExplainRequest};
-use vpclab_engine::Fabric;
 use vpclab_engine::explain::End;
+use vpclab_engine::{EniIdx, Fabric, Role};
 use vpclab_model::Topology;
 
-use crate::internet;
-use crate::question::{EndKind, NamedEnd, Question, Questions, is_outside, questions};
+use crate::customers::Customers;
+use crate::ends::{Names, Side};
+use crate::question::{
+    EndKind, NamedEnd, Question, Questions, Request, is_outside, is_pair, pair, questions,
+};
 use crate::run::Pair;
+use crate::{analyse, internet};
+
+/// Why no packets speak for whoever is in a network of the user's own.
+pub(crate) const NOBODY_BEYOND: &str = "no host of it is declared, so nothing is there to send";
 
 /// Every public address.
 const PUBLIC: [IpNet; 2] = [
@@ -37,7 +45,6 @@ pub(crate) fn pairs(
         let request = ExplainRequest { from: from.to_owned(), ..request.clone() };
         questions(fabric, topology, &request).map(|Questions { pairs, .. }| pairs)
     };
-    let pair = |question, expected| Pair { question, expected, has_witness: true };
     let mut allowed: Vec<Question> = Vec::new();
     for name in only {
         for question in ask(name)? {
@@ -47,73 +54,156 @@ pub(crate) fn pairs(
         }
     }
     let everybody_outside = allowed.iter().any(|question| question.from.kind == EndKind::Internet);
+    let asked = Request::of(fabric, topology, request)?;
+    let names = Names { fabric, topology };
     let mut denied: Vec<Question> = Vec::new();
-    for name in strangers(topology, everybody_outside) {
-        // Who is asked does not ask himself, and nobody can ask about himself.
-        let Ok(questions) = ask(&name) else { continue };
-        for question in questions {
-            let may = |allowed: &Question| {
-                allowed.to.end == question.to.end && is_of(fabric, &allowed.from, &question.from)
-            };
+    for from in strangers(names, everybody_outside) {
+        for to in &asked.to.members {
+            if !is_pair(fabric, &from, to, asked.to.between_vpcs) {
+                continue;
+            }
+            let may = |allowed: &Question| allowed.to.end == to.end && is_of(fabric, &allowed.from, &from);
             // Both on the internet: that is none of the network's business.
-            let is_theirs = is_outside(fabric, question.from.end) && is_outside(fabric, question.to.end);
-            if !is_theirs && !allowed.iter().any(may) && !denied.contains(&question) {
-                denied.push(question);
+            let is_theirs = is_outside(fabric, from.end) && is_outside(fabric, to.end);
+            if is_theirs || allowed.iter().any(may) {
+                continue;
+            }
+            let faces = public_faces(fabric, &from, to);
+            for to in std::iter::once(to).chain(&faces) {
+                denied.push(pair(fabric, &from, to, asked.ipv6, asked.traffic)?);
             }
         }
     }
-    let witness = |question: &Question| match question.from.kind {
-        EndKind::Internet => !topology.internet_hosts.is_empty(),
-        EndKind::Block(_) => false,
-        _ => true,
+    for from in customers(names, &allowed, only) {
+        for to in asked.to.members.iter().filter(|to| !is_outside(fabric, to.end)) {
+            denied.push(pair(fabric, &from, to, asked.ipv6, asked.traffic)?);
+        }
+    }
+    let of = |question: Question, expected| {
+        let unheard = unheard(fabric, topology, &question);
+        Pair { question, expected, unheard }
     };
-    let mut pairs: Vec<Pair> = allowed
-        .iter()
-        .map(|question| Pair { has_witness: witness(question), ..pair(question.clone(), Expected::Allowed) })
-        .collect();
-    pairs.extend(denied.into_iter().map(|question| pair(question, Expected::Denied)));
+    let mut pairs: Vec<Pair> =
+        allowed.iter().map(|question| of(question.clone(), Expected::Allowed)).collect();
+    pairs.extend(denied.into_iter().map(|question| of(question, Expected::Denied)));
     if !everybody_outside {
-        // Another end, where nobody public could ask, is a question all the same.
-        for question in ask("internet")? {
-            if is_outside(fabric, question.to.end) {
-                continue;
-            }
-            let asked = question.ipv6;
+        for to in asked.to.members.iter().filter(|to| !is_outside(fabric, to.end)) {
             for block in rest_of_the_internet(fabric, topology, &allowed) {
                 let is_ipv6 = block.addr().is_ipv6();
-                if asked.is_some_and(|ipv6| ipv6 != is_ipv6) || !has_family(fabric, &question.to, is_ipv6) {
+                if asked.ipv6.is_some_and(|ipv6| ipv6 != is_ipv6) || !has_family(fabric, to, is_ipv6) {
                     continue;
                 }
                 let name = if block.prefix_len() == 0 { "internet".to_owned() } else { block.to_string() };
                 let from = NamedEnd::new(&name, EndKind::Block(block), End::Internet);
-                let question = Question { from, ipv6: Some(is_ipv6), ..question.clone() };
-                pairs.push(Pair { question, expected: Expected::Denied, has_witness: false });
+                let question = pair(fabric, &from, to, Some(is_ipv6), asked.traffic)?;
+                pairs.push(of(question, Expected::Denied));
             }
         }
     }
     Ok(pairs)
 }
 
-/// Everybody with a name who opens connections.
-fn strangers(topology: &Topology, everybody_outside: bool) -> Vec<String> {
-    let mut names = Vec::new();
-    for (name, instance) in &topology.instances {
-        let interfaces: Vec<_> = topology
-            .network_interfaces
-            .iter()
-            .filter(|(_, eni)| eni.attachment.as_ref().is_some_and(|attached| attached.instance == *name))
-            .collect();
-        if instance.network_interfaces.len() == 1 {
-            names.push(name.id());
-        } else {
-            names.extend(interfaces.iter().map(|(name, _)| name.id()));
+/// Why no packets can bear witness to an answer about who asks; nothing where they can.
+fn unheard(fabric: &Fabric, topology: &Topology, question: &Question) -> Option<&'static str> {
+    let of_many = "packets of one host cannot speak for everybody";
+    match (question.from.kind, question.from.end) {
+        (EndKind::Internet, _) if topology.internet_hosts.is_empty() => Some(of_many),
+        (EndKind::Block(_), _) => Some(of_many),
+        (EndKind::Customers(_), _) => Some(NOBODY_BEYOND),
+        (EndKind::Service, _) => Some("nothing sends on behalf of a service"),
+        (_, End::Interface(eni, _)) if matches!(fabric.enis[eni].role, Role::NotModelled(_)) => {
+            Some("its inside is not modelled, so nothing is there to send")
+        }
+        _ => None,
+    }
+}
+
+/// Whoever is in the user's own networks and is none of those who may ask.
+fn customers(names: Names<'_>, allowed: &[Question], only: &[String]) -> Vec<NamedEnd> {
+    let theirs: Vec<IpNet> = allowed
+        .iter()
+        .filter_map(|question| match question.from.kind {
+            EndKind::Customers(Some(block)) => Some(block),
+            _ => None,
+        })
+        .collect();
+    let Some(customers) = Customers::of(names.topology, names.fabric, &theirs) else { return Vec::new() };
+    let is_whole = |network: &NamedEnd| {
+        let is_it = |from: &NamedEnd| from.kind == EndKind::Customers(None) && from.name == network.name;
+        let named = |text: &String| {
+            let named = names.topology.find_customer_network(text);
+            named.is_some_and(|(name, _)| name.as_str() == network.name)
+        };
+        allowed.iter().any(|question| is_it(&question.from)) || only.iter().any(named)
+    };
+    let mut others = Vec::new();
+    for network in customers.ends(true).into_iter().filter(|network| !is_whole(network)) {
+        if theirs.is_empty() {
+            others.push(network);
+            continue;
+        }
+        let rest = customers.blocks(&network.name).into_iter().flat_map(|block| without(block, &theirs));
+        others.extend(rest.map(|rest| NamedEnd { kind: EndKind::Customers(Some(rest)), ..network.clone() }));
+    }
+    others
+}
+
+/// Everybody who opens connections, as `analyse` has them; each by every interface and address of his own.
+fn strangers(names: Names<'_>, everybody_outside: bool) -> Vec<NamedEnd> {
+    let fabric = names.fabric;
+    let all = analyse::everybody(names, Side::From).members.into_iter();
+    let mut strangers = Vec::new();
+    for end in all {
+        match (end.kind, end.end) {
+            // Whoever of the internet is nobody with a name is asked by address; the user's own networks as a whole.
+            (EndKind::Internet | EndKind::Customers(_), _) => {}
+            (EndKind::InternetHost, _) if everybody_outside => {}
+            (_, End::Interface(primary, None)) => {
+                let instance = fabric.enis[primary].attachment.map(|(instance, _)| instance);
+                let own = instance.map(|instance| &fabric.instances[instance].interfaces);
+                let all: Vec<EniIdx> =
+                    own.map_or(vec![primary], |all| all.iter().map(|(_, eni)| *eni).collect());
+                for &eni in &all {
+                    let by_interface = match all.len() {
+                        1 => end.clone(),
+                        _ => {
+                            let name = fabric.enis[eni].name.as_str();
+                            NamedEnd::new(name, EndKind::NetworkInterface, End::Interface(eni, None))
+                        }
+                    };
+                    strangers.extend(by_other_addresses(fabric, &by_interface, eni));
+                    strangers.push(by_interface);
+                }
+            }
+            _ => strangers.push(end),
         }
     }
-    if !everybody_outside {
-        names.extend(topology.internet_hosts.keys().map(|name| name.id()));
+    strangers
+}
+
+/// Who sends by one of his addresses that is not the first of its family.
+fn by_other_addresses(fabric: &Fabric, end: &NamedEnd, eni: EniIdx) -> Vec<NamedEnd> {
+    let interface = &fabric.enis[eni];
+    let is_other = |address: &&IpAddr| interface.primary_address(address.is_ipv6()) != Some(**address);
+    let others = interface.addresses.iter().filter(is_other);
+    let at = |address: &IpAddr| {
+        let name = format!("{}/{address}", end.name);
+        NamedEnd { name, end: End::Interface(eni, Some(*address)), ..end.clone() }
+    };
+    others.map(at).collect()
+}
+
+/// Whom a name inside is reached as from inside, beside his own addresses: by each public one, out and in again.
+fn public_faces(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> Vec<NamedEnd> {
+    let End::Interface(eni, _) = to.end else { return Vec::new() };
+    if is_outside(fabric, from.end) || to.by_address {
+        return Vec::new();
     }
-    names.extend(topology.customer_hosts.keys().map(|name| name.id()));
-    names
+    let public = fabric.enis[eni].public_addresses.iter();
+    let at = |public: &std::net::Ipv4Addr| {
+        NamedEnd::at(&format!("{}/{public}", to.name), EndKind::Address, End::Address(IpAddr::V4(*public)))
+    };
+    public.map(|(_, public)| at(public)).collect()
 }
 
 /// Whether `other` is one of those whom `allowed` stands for: an instance stands for each of its interfaces.
@@ -141,7 +231,7 @@ fn rest_of_the_internet(fabric: &Fabric, topology: &Topology, allowed: &[Questio
     });
     let theirs: Vec<IpNet> = theirs.collect();
     let rest = PUBLIC.iter().flat_map(|all| without(*all, &theirs));
-    rest.filter(|block| internet::holds_anybody(fabric, topology, *block)).collect()
+    rest.filter(|block| internet::somebody_in(fabric, topology, *block).is_some()).collect()
 }
 
 /// The blocks that together hold what is in `block` and in none of `others`.

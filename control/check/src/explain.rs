@@ -56,7 +56,9 @@ pub fn remedies(
     request: &ExplainRequest,
 ) -> Result<Vec<remedy::Remedy>, ApiError> {
     let mut changes = Vec::new();
-    for Question { from, to, ipv6, traffic, .. } in questions(fabric, topology, request)?.pairs {
+    let pairs = questions(fabric, topology, request)?.pairs;
+    let declared = pairs.into_iter().filter(|question| question.beyond().is_none());
+    for Question { from, to, ipv6, traffic, .. } in declared {
         let ends = resolve(fabric, from.end, to.end, ipv6).ok();
         let Ok(told) = ask(fabric, from.end, to.end, ipv6, traffic) else { continue };
         let of_blocker = |blocker| remedy::remedy(fabric, topology, ends.as_ref(), traffic, &told, blocker);
@@ -222,6 +224,7 @@ impl Telling<'_> {
             not_denied,
             by_choice,
             other_ways: told.other_ways.iter().map(|(forward, back)| self.other_way(forward, back)).collect(),
+            over_ipv6: None,
             assumed: self.assumed(&told),
             unmodelled,
         }

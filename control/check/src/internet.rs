@@ -13,22 +13,31 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 use vpclab_api::{ApiError, Assumed, Blocker, Explanation, OtherWay, Step, Unmodelled};
-use vpclab_engine::explain::{End, EndError, resolve};
-use vpclab_engine::{Direction, Fabric, Peer, Side};
+use vpclab_engine::explain::{End, EndError, TrafficQuestion, resolve};
+use vpclab_engine::{Fabric, Side};
 use vpclab_model::{ANYBODY_V4, ANYBODY_V6, Topology, address_after, not_public, public_edges};
 
 use crate::codes::ONLY_SOME_ADDRESSES;
 use crate::explain::{answer_one, refusal};
+use crate::fate::{Fate, Together, together};
+use crate::marks::Marks;
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question};
 
 /// Ranges that are asked about at most, one by one.
-const MOST_RANGES: usize = 256;
+const MOST_RANGES: usize = 512;
 /// So many addresses together are a part of the internet rather than somebody: a /12, and a /28 of IPv6.
 const PART_V4: u128 = 1 << (32 - 12);
 const PART_V6: u128 = 1 << (128 - 28);
+/// What assumptions about the internet are about.
+pub(crate) const INTERNET: &str = "internet";
+/// How they begin that say who is no part of the answer.
+pub(crate) const LEAVES_OUT: &str = "leaves out";
 /// Addresses named at most where all that were asked are listed.
 const MOST_NAMED: usize = 4;
+
+/// From an address to before another one, or to the last of all.
+type Stretch = (IpAddr, Option<IpAddr>);
 
 /// A host of the internet that stands for all that fare alike.
 #[derive(Debug, Clone, Copy)]
@@ -38,14 +47,6 @@ struct Host {
     is_named: bool,
     /// For how many addresses it stands.
     size: u128,
-}
-
-/// The blocks of what was met. Blocks that do the same share a mark.
-struct Marks {
-    /// Of the longest match in each table only the target matters.
-    tables: Vec<Vec<(IpNet, usize)>>,
-    /// Of filters, every block that holds the address.
-    filters: Vec<(IpNet, usize)>,
 }
 
 /// Answers a question with `internet`, or a block of it, at one end.
@@ -64,90 +65,86 @@ pub(crate) fn answer(
         // No such question, or nothing on the internet could make a difference.
         Err(_) => return one(question).map(|(explanation, _)| explanation),
     }
-    let within = [&question.from, &question.to].into_iter().find_map(|end| match end.kind {
-        EndKind::Block(block) => Some(block),
-        _ => None,
-    });
+    let within = block_of(question);
     let families = match within {
         Some(block) => vec![block.addr().is_ipv6()],
         None => question.ipv6.map_or(vec![false, true], |ipv6| vec![ipv6]),
     };
     let ipv6 = families.into_iter().find(|ipv6| {
-        let Some(host) = ranges(fabric, topology, &Met::default(), *ipv6, within).first().copied() else {
-            return false;
-        };
+        let hosts = alike(fabric, topology, &Met::default(), *ipv6, question);
+        let Some((host, _)) = hosts.first() else { return false };
         let Question { from, to, .. } = at(question, host.address);
         !matches!(resolve(fabric, from.end, to.end, Some(*ipv6)), Err(EndError::NoCommonFamily))
     });
     let ipv6 = ipv6.ok_or_else(|| refusal(fabric, question, &EndError::NoCommonFamily))?;
-    let mut met = Met::of_ends(fabric, question);
-    loop {
-        let mut hosts = ranges(fabric, topology, &met, ipv6, within);
-        // Of those whom rules name as many are asked as there is room for, if the others are too few to matter.
-        let all_named = hosts.iter().all(|host| host.is_named);
-        let left_out = hosts.get(MOST_RANGES..).unwrap_or_default();
-        let unasked = left_out.len();
-        if unasked > 0 && (all_named || is_part(left_out.iter())) {
-            let usual = hosts.first().map(|host| one(&at(question, host.address)));
-            let (explanation, _) = usual.unwrap_or_else(|| one(question))?;
-            return Ok(too_many(explanation, hosts.len()));
-        }
-        hosts.truncate(MOST_RANGES);
-        let mut answers = Vec::with_capacity(hosts.len());
-        let mut now_met = met.clone();
-        for host in hosts {
-            let (explanation, on_the_way) = one(&at(question, host.address))?;
-            now_met.add(&on_the_way);
-            answers.push((host, explanation));
-        }
-        if now_met == met {
-            let is_source = matches!(question.from.kind, EndKind::Internet | EndKind::Block(_));
-            return everybody(answers, unasked, is_source, within)
-                .map_or_else(|| one(question).map(|(explanation, _)| explanation), Ok);
-        }
-        met = now_met;
+    let mut refused = None;
+    let parts = parts(fabric, topology, question, ipv6, |question| {
+        one(question).map_err(|error| refused.get_or_insert(error).clone()).ok()
+    });
+    if let Some(error) = refused {
+        return Err(error);
     }
+    let is_source = matches!(question.from.kind, EndKind::Internet | EndKind::Block(_));
+    everybody(parts, is_source, within).map_or_else(|| one(question).map(|(explanation, _)| explanation), Ok)
+}
+
+/// The block that a question is about.
+fn block_of(question: &Question) -> Option<IpNet> {
+    [&question.from, &question.to].into_iter().find_map(|end| match end.kind {
+        EndKind::Block(block) => Some(block),
+        _ => None,
+    })
 }
 
 /// A part of the internet whose hosts fare alike.
 pub(crate) struct Part<T> {
+    /// One of them.
+    host: Host,
     /// All of their addresses.
     pub(crate) blocks: Vec<IpNet>,
-    /// Whether a rule or route names them: others are `internet` by itself.
-    pub(crate) is_named: bool,
     /// How they fare; none where there were too many parts to ask about each.
     pub(crate) told: Option<T>,
 }
 
+impl<T> Part<T> {
+    /// Whether a rule or route names them: others are `internet` by itself.
+    pub(crate) fn is_named(&self) -> bool {
+        self.host.is_named
+    }
+}
+
 /// How each part of the internet fares in one family, by what `ask` says of one of its hosts; of those that rules and
-/// routes tell apart.
+/// routes tell apart. Those whom it says nothing of are left out.
 pub(crate) fn parts<T>(
     fabric: &Fabric,
     topology: &Topology,
     question: &Question,
     ipv6: bool,
-    ask: impl Fn(&Question) -> Option<(T, Met)>,
+    mut ask: impl FnMut(&Question) -> Option<(T, Met)>,
 ) -> Vec<Part<T>> {
-    let within = [&question.from, &question.to].into_iter().find_map(|end| match end.kind {
-        EndKind::Block(block) => Some(block),
-        _ => None,
-    });
     let mut met = Met::of_ends(fabric, question);
+    // Whom a finer cut leaves as he was is not asked again.
+    let mut known: BTreeMap<IpAddr, Option<(T, Met)>> = BTreeMap::new();
     loop {
+        let hosts = alike(fabric, topology, &met, ipv6, question);
         let mut now_met = met.clone();
-        let mut parts = Vec::new();
-        for (place, (host, stretches)) in alike(fabric, topology, &met, ipv6, within).into_iter().enumerate()
-        {
-            let mut told = None;
-            if place < MOST_RANGES {
-                let Some((answer, on_the_way)) = ask(&at(question, host.address)) else { continue };
-                now_met.add(&on_the_way);
-                told = Some(answer);
+        for (host, _) in hosts.iter().take(MOST_RANGES) {
+            let told = known.entry(host.address).or_insert_with(|| ask(&at(question, host.address)));
+            if let Some((_, on_the_way)) = told {
+                now_met.add(on_the_way);
             }
-            parts.push(Part { blocks: blocks(stretches), is_named: host.is_named, told });
         }
         if now_met == met {
-            return parts;
+            let part = |(place, (host, stretches)): (usize, (Host, Vec<Stretch>))| {
+                let told = match known.remove(&host.address) {
+                    Some(Some((told, _))) => Some(told),
+                    Some(None) => return None,
+                    None if place < MOST_RANGES => return None,
+                    None => None,
+                };
+                Some(Part { host, blocks: blocks(stretches), told })
+            };
+            return hosts.into_iter().enumerate().filter_map(part).collect();
         }
         met = now_met;
     }
@@ -179,21 +176,29 @@ fn blocks(stretches: Vec<Stretch>) -> Vec<IpNet> {
 
 /// Whether a rule or route that walks have met names `address` as somebody's.
 pub(crate) fn is_named(fabric: &Fabric, met: &Met, address: IpAddr) -> bool {
-    Marks::of(fabric, met).somebodys().any(|block| block.contains(&address))
+    Marks::of(fabric, met, TrafficQuestion::All).somebodys().any(|block| block.contains(&address))
 }
 
-/// Whether an address of `block` can be somebody's on the internet.
-pub(crate) fn holds_anybody(fabric: &Fabric, topology: &Topology, block: IpNet) -> bool {
-    !ranges(fabric, topology, &Met::default(), block.addr().is_ipv6(), Some(block)).is_empty()
+/// An address of `block` that can be somebody's on the internet, if one can.
+pub(crate) fn somebody_in(fabric: &Fabric, topology: &Topology, block: IpNet) -> Option<IpAddr> {
+    let (ipv6, met) = (block.addr().is_ipv6(), Met::default());
+    let hosts = ranges(fabric, topology, &met, ipv6, Some(block), TrafficQuestion::All);
+    hosts.first().map(|(host, _)| host.address)
 }
 
-/// The question asked of one host of the internet.
+/// The question asked of one host of the internet: who asks, or else who is asked.
 pub(crate) fn at(question: &Question, address: IpAddr) -> Question {
     let placed = |end: &NamedEnd| match end.kind {
-        EndKind::Internet | EndKind::Block(_) => NamedEnd { end: End::Address(address), ..end.clone() },
-        _ => end.clone(),
+        EndKind::Internet | EndKind::Block(_) => Some(NamedEnd { end: End::Address(address), ..end.clone() }),
+        _ => None,
     };
-    Question { from: placed(&question.from), to: placed(&question.to), ..question.clone() }
+    match placed(&question.from) {
+        Some(from) => Question { from, ..question.clone() },
+        None => match placed(&question.to) {
+            Some(to) => Question { to, ..question.clone() },
+            None => question.clone(),
+        },
+    }
 }
 
 /// Whether these are together so many that they are a part of the internet.
@@ -207,45 +212,65 @@ fn is_part<'a>(hosts: impl Iterator<Item = &'a Host>) -> bool {
 }
 
 /// One answer out of those of all ranges; none without any. If rules name every range, all of them are the internet.
-fn everybody(
-    answers: Vec<(Host, Explanation)>,
-    unasked: usize,
-    is_source: bool,
-    within: Option<IpNet>,
-) -> Option<Explanation> {
-    let rest = answers.iter().find(|(host, _)| !host.is_named).map(|(_, explanation)| explanation.reachable);
-    let differs = |(host, explanation): &(Host, Explanation)| {
-        host.is_named && rest.is_some_and(|rest| explanation.reachable != rest)
-    };
-    let is_somebody = !is_part(answers.iter().filter(|answer| differs(answer)).map(|(host, _)| host));
-    let (named, answers): (Vec<_>, Vec<_>) = answers
+fn everybody(parts: Vec<Part<Explanation>>, is_source: bool, within: Option<IpNet>) -> Option<Explanation> {
+    let fate = |part: &Part<Explanation>| part.told.as_ref().map_or(Fate::Unknown, Fate::of);
+    let count = parts.len();
+    let rest = parts.iter().find(|part| !part.is_named()).map(fate);
+    let differs = |part: &Part<Explanation>| part.is_named() && rest.is_some_and(|rest| fate(part) != rest);
+    let is_somebody = !is_part(parts.iter().filter(|part| differs(part)).map(|part| &part.host));
+    let (named, parts): (Vec<_>, Vec<_>) = parts
         .into_iter()
-        .partition(|answer| rest.is_some() && answer.0.is_named && (is_somebody || !differs(answer)));
-    let asked: Vec<IpAddr> = answers.iter().map(|(host, _)| host.address).collect();
-    let first = |reachable: Option<bool>| {
-        answers
-            .iter()
-            .position(|(_, explanation)| explanation.reachable == reachable)
-            .map(|place| (place, answers[place].0.address))
+        .partition(|part| rest.is_some() && part.is_named() && (is_somebody || !differs(part)));
+    let fates: Vec<Fate> = parts.iter().map(fate).collect();
+    let addresses: Vec<IpAddr> = parts.iter().map(|part| part.host.address).collect();
+    let unasked = parts.iter().filter(|part| part.told.is_none()).count();
+    let (shown, partial, open) = match together(&fates)? {
+        Together::Like(shown) => (shown, None, None),
+        Together::Differ(better, worse) => {
+            let (a, b) = ((addresses[better], fates[better]), (addresses[worse], fates[worse]));
+            (worse, Some(only_some(a, b, is_source)), None)
+        }
+        Together::Open(unknown, known) => {
+            let known = known.map(|known| (addresses[known], fates[known]));
+            let unknown = fates
+                .iter()
+                .zip(&parts)
+                .position(|(fate, part)| *fate == Fate::Unknown && part.told.is_some())
+                .unwrap_or(unknown);
+            (unknown, None, known)
+        }
     };
-    let (passing, dying, unknown) = (first(Some(true)), first(Some(false)), first(None));
-    let (shown, partial) = match (passing, dying, unknown) {
-        (Some((_, passing)), Some((place, dying)), _) => (place, Some(only_some(passing, dying, is_source))),
-        // Whatever becomes of the others, not everybody passes.
-        (None, Some((place, _)), _) | (.., Some((place, _))) => (place, None),
-        _ => (0, None),
+    let asked: Vec<IpAddr> =
+        parts.iter().filter(|part| part.told.is_some()).map(|part| part.host.address).collect();
+    let mut parts = parts;
+    let mut explanation = match parts.swap_remove(shown).told {
+        Some(told) => told,
+        // Of those who decide nobody was asked: what is known of another is how far the ways lead.
+        None => {
+            let another = parts.iter().position(|part| part.told.is_some())?;
+            too_many(parts.swap_remove(another).told?, count)
+        }
     };
-    let mut others: Vec<(Host, Explanation)> = answers;
-    let (_, mut explanation) = (shown < others.len()).then(|| others.swap_remove(shown))?;
-    for (_, told) in others {
+    for told in parts.into_iter().filter_map(|part| part.told) {
         add_ways(&mut explanation, told);
     }
     let mut assumed = vec![assumption(&asked, !named.is_empty(), within)];
-    assumed.extend(who_differs(&named, explanation.reachable, is_source));
-    if unasked > 0 {
-        let assumption =
-            format!("leaves out {unasked} ranges that rules or routes name: they were not asked");
-        assumed.push(Assumed { resource: "internet".to_owned(), assumption });
+    assumed.extend(open.map(|(address, fate)| {
+        let resource = within.map_or_else(|| "internet".to_owned(), |block| block.to_string());
+        let word = if is_source { "from" } else { "to" };
+        Assumed {
+            resource,
+            assumption: format!("depends on which host is meant: {} {word} {address}", fate.words()),
+        }
+    }));
+    assumed.extend(who_differs(&named, Fate::of(&explanation), is_source));
+    let left_out = named.iter().filter(|part| part.told.is_none()).count();
+    if left_out + unasked > 0 {
+        let assumption = format!(
+            "{LEAVES_OUT} {} ranges that rules or routes name: they were not asked",
+            left_out + unasked
+        );
+        assumed.push(Assumed { resource: INTERNET.to_owned(), assumption });
     }
     explanation.blockers.splice(0..0, partial);
     explanation.assumed.splice(0..0, assumed);
@@ -274,38 +299,39 @@ fn add_ways(explanation: &mut Explanation, told: Explanation) {
 }
 
 /// Says of those whom rules or routes name that they fare differently, if some do.
-fn who_differs(named: &[(Host, Explanation)], reachable: Option<bool>, is_source: bool) -> Option<Assumed> {
-    let different: Vec<&(Host, Explanation)> =
-        named.iter().filter(|(_, explanation)| explanation.reachable != reachable).collect();
-    let (host, explanation) = different.first()?;
-    let word = if is_source { "from" } else { "to" };
-    let what = match explanation.reachable {
-        Some(true) => "it passes",
-        Some(false) => "it does not pass",
-        None => "the answer is unknown",
-    };
+fn who_differs(named: &[Part<Explanation>], usual: Fate, is_source: bool) -> Option<Assumed> {
+    let different: Vec<(IpAddr, Fate)> = named
+        .iter()
+        .filter_map(|part| Some((part.host.address, Fate::of(part.told.as_ref()?))))
+        .filter(|(_, fate)| *fate != usual)
+        .collect();
+    let (address, fate) = different.first()?;
+    let (word, what) = (if is_source { "from" } else { "to" }, fate.words());
     let more = match different.len() {
         1 => String::new(),
         count => format!(", and {} more such ranges fare differently", count - 1),
     };
     let assumption = format!(
-        "leaves out who is named by a rule or route: {what} {word} {}{more}; ask about internet:ADDRESS",
-        host.address
+        "{LEAVES_OUT} who is named by a rule or route: {what} {word} {address}{more}; ask about internet:ADDRESS"
     );
-    Some(Assumed { resource: "internet".to_owned(), assumption })
+    Some(Assumed { resource: INTERNET.to_owned(), assumption })
 }
 
-fn only_some(passing: IpAddr, dying: IpAddr, is_source: bool) -> Blocker {
+/// That those at the first address fare better than those at the second.
+fn only_some((better, a): (IpAddr, Fate), (worse, b): (IpAddr, Fate), is_source: bool) -> Blocker {
     let (ends, word) = if is_source { ("sources", "from") } else { ("destinations", "to") };
+    let told = match (a, b) {
+        (Fate::Partly, _) => format!("some of it passes {word} {better}, and nothing {word} {worse}"),
+        (_, Fate::Partly) => format!("it passes {word} {better}, and only some of it {word} {worse}"),
+        _ => format!("it passes {word} {better}, and not {word} {worse}"),
+    };
     Blocker {
         code: ONLY_SOME_ADDRESSES.to_owned(),
         direction: "forward".to_owned(),
         resource: Some("internet".to_owned()),
         rule: None,
         groups: Vec::new(),
-        message: format!(
-            "only for some {ends}: it passes {word} {passing}, and not {word} {dying}; ask about internet:ADDRESS"
-        ),
+        message: format!("only for some {ends}: {told}; ask about internet:ADDRESS"),
         partial: Vec::new(),
         by_choice: false,
         line: None,
@@ -313,9 +339,12 @@ fn only_some(passing: IpAddr, dying: IpAddr, is_source: bool) -> Blocker {
     }
 }
 
+/// That nothing is known of those who were not asked, out of what another was told.
 fn too_many(mut explanation: Explanation, count: usize) -> Explanation {
     explanation.reachable = None;
     explanation.blockers.clear();
+    explanation.not_denied.clear();
+    explanation.by_choice = false;
     explanation.unmodelled.push(Unmodelled {
         resource: "internet".to_owned(),
         kind: "internet".to_owned(),
@@ -349,129 +378,28 @@ fn assumption(addresses: &[IpAddr], anybody_is_named: bool, within: Option<IpNet
     Assumed { resource, assumption }
 }
 
-impl Marks {
-    fn of(fabric: &Fabric, met: &Met) -> Self {
-        let mut next = 0;
-        let mut tables = Vec::new();
-        for &table in &met.route_tables {
-            let all = &fabric.route_tables[table].routes;
-            let routes: Vec<_> = all.iter().filter(|route| !route.overridden).collect();
-            let does = |place: usize| {
-                let route = routes[place];
-                // One of those that prefix lists bring may be used instead (RT-19).
-                let others = all.iter().filter(|other| {
-                    let is_rival = other.overridden && other.destination == route.destination;
-                    is_rival && route.prefix_list.is_some() && other.prefix_list.is_some()
-                });
-                let others: Vec<_> = others.map(|other| (other.target, other.state)).collect();
-                (route.target, route.state, others)
-            };
-            tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
-        }
-        for &table in &met.transit_tables {
-            let routes = &fabric.transit_tables[table].routes;
-            let does = |place: usize| (&routes[place].attachments, &routes[place].equals);
-            tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
-        }
-        let gateways = met.vpn_gateways.iter().map(|&gateway| &fabric.vpn_gateways[gateway].routes);
-        let customers =
-            met.customer_networks.iter().map(|&network| &fabric.customer_networks[network].routes);
-        for routes in gateways.chain(customers).map(|table| &table.routes) {
-            let does = |place: usize| (&routes[place].links, &routes[place].equals);
-            tables.push(marked(routes.len(), &mut next, does, |place| Some(routes[place].destination)));
-        }
-        let mut filters = Vec::new();
-        for &acl in &met.network_acls {
-            for direction in [Direction::Inbound, Direction::Outbound] {
-                let entries = fabric.network_acls[acl].entries.of(direction);
-                // Entries are asked in order: no two do the same.
-                filters.extend(marked(
-                    entries.len(),
-                    &mut next,
-                    |place| place,
-                    |place| Some(entries[place].cidr.net()),
-                ));
-            }
-        }
-        for &eni in &met.enis {
-            for direction in [Direction::Inbound, Direction::Outbound] {
-                let rules = &fabric.policy(eni, direction).rules;
-                let block = |place: usize| match rules[place].peer {
-                    Peer::Cidr(block) => Some(block.net()),
-                    Peer::Group(_) | Peer::Nobody => None,
-                };
-                // A rule for everybody also decides about tracking (CT-03).
-                let does =
-                    |place: usize| (rules[place].traffic, block(place).map(|block| block.prefix_len() == 0));
-                filters.extend(marked(rules.len(), &mut next, does, block));
-            }
-        }
-        Self { tables, filters }
-    }
-
-    fn blocks(&self) -> impl Iterator<Item = IpNet> + '_ {
-        self.tables.iter().flatten().chain(&self.filters).map(|(block, _)| *block)
-    }
-
-    /// The blocks that name somebody.
-    fn somebodys(&self) -> impl Iterator<Item = IpNet> + '_ {
-        self.blocks().filter(|block| block.prefix_len() > 0)
-    }
-
-    /// Addresses with equal marks fare alike.
-    fn of_address(&self, address: IpAddr) -> Vec<usize> {
-        let longest = self.tables.iter().filter_map(|routes| {
-            let matching = routes.iter().filter(|(block, _)| block.contains(&address));
-            matching.max_by_key(|(block, _)| block.prefix_len()).map(|(_, mark)| *mark)
-        });
-        let holding =
-            self.filters.iter().filter(|(block, _)| block.contains(&address)).map(|(_, mark)| *mark);
-        let marks: BTreeSet<usize> = longest.chain(holding).collect();
-        marks.into_iter().collect()
-    }
-}
-
-/// Marks blocks so that those which do the same have the same mark.
-fn marked<T: PartialEq>(
-    count: usize,
-    next: &mut usize,
-    does: impl Fn(usize) -> T,
-    block: impl Fn(usize) -> Option<IpNet>,
-) -> Vec<(IpNet, usize)> {
-    let mut known: Vec<(T, usize)> = Vec::new();
-    let mut marks = Vec::new();
-    for place in 0..count {
-        let Some(block) = block(place) else { continue };
-        let effect = does(place);
-        let mark = known.iter().find(|(known, _)| *known == effect).map(|(_, mark)| *mark);
-        let mark = mark.unwrap_or_else(|| {
-            *next += 1;
-            known.push((effect, *next));
-            *next
-        });
-        marks.push((block, mark));
-    }
-    marks
-}
-
-/// An address of each range of the internet that what was met tells apart, the usual one first where it is one of them.
-/// `within` is the block that is asked about, in which nobody is left aside for being named.
-fn ranges(fabric: &Fabric, topology: &Topology, met: &Met, ipv6: bool, within: Option<IpNet>) -> Vec<Host> {
-    alike(fabric, topology, met, ipv6, within).into_iter().map(|(host, _)| host).collect()
-}
-
-/// From an address to before another one, or to the last of all.
-type Stretch = (IpAddr, Option<IpAddr>);
-
-/// The same, each with the addresses that it stands for.
+/// An address of each range of the internet that what was met tells apart, the usual one first where it is one of them;
+/// each with the addresses that it stands for.
 fn alike(
     fabric: &Fabric,
     topology: &Topology,
     met: &Met,
     ipv6: bool,
-    within: Option<IpNet>,
+    question: &Question,
 ) -> Vec<(Host, Vec<Stretch>)> {
-    let marks = Marks::of(fabric, met);
+    ranges(fabric, topology, met, ipv6, block_of(question), question.traffic)
+}
+
+/// The same. `within` is the block that is asked about, in which nobody is left aside for being named.
+fn ranges(
+    fabric: &Fabric,
+    topology: &Topology,
+    met: &Met,
+    ipv6: bool,
+    within: Option<IpNet>,
+    asked: TrafficQuestion,
+) -> Vec<(Host, Vec<Stretch>)> {
+    let marks = Marks::of(fabric, met, asked);
     // Asked first, wherever rules leave it alone.
     let usual = if ipv6 { IpAddr::V6(ANYBODY_V6) } else { IpAddr::V4(ANYBODY_V4) };
     let ours = fabric.vpcs.iter().flat_map(|(_, vpc)| vpc.cidr_blocks.iter().copied());

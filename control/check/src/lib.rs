@@ -3,6 +3,7 @@
 //! Questions in words, answers for people and for programs, and test files. The forwarding itself is the engine's:
 //! nothing here knows a rule of it.
 
+mod addresses;
 pub mod analyse;
 mod answer;
 mod askable;
@@ -11,11 +12,13 @@ mod beyond;
 mod chained;
 mod change;
 mod codes;
+mod customers;
 pub mod diff;
 mod ends;
 mod everybody;
 mod evidence;
 mod explain;
+mod fate;
 mod guests;
 mod internet;
 mod judge;
@@ -23,6 +26,7 @@ mod lines;
 pub mod lint;
 mod live;
 mod map;
+mod marks;
 mod met;
 mod middleboxes;
 mod names;
@@ -42,7 +46,7 @@ mod way;
 mod words;
 
 pub use analyse::analyse;
-pub use answer::{answer, explain};
+pub use answer::explain;
 pub use change::Changed;
 pub use diff::diff;
 pub use explain::remedies;

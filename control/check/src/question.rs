@@ -5,6 +5,7 @@
 //! Left to others: whether the packets pass.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use vpclab_api::{ApiError, ExplainRequest};
@@ -13,6 +14,7 @@ use vpclab_engine::{EniIdx, Fabric};
 use vpclab_model::Topology;
 use vpclab_wire::Protocol;
 
+use crate::customers::Customers;
 use crate::ends::{Ends, Names, Refusal, Side, bare_address};
 use crate::sets;
 
@@ -42,6 +44,10 @@ pub struct NamedEnd {
     pub end: End,
     /// What packets have to pass, where the end was asked about as what lies behind it.
     pub via: Option<Via>,
+    /// Whether it was asked about by an address: from the internet that is what it says, and no name's public face.
+    pub by_address: bool,
+    /// The hosts that are supposed where it is a network of the user's own.
+    pub(crate) beyond: Option<Arc<Customers>>,
 }
 
 /// A place that packets pass, as steps name it.
@@ -83,11 +89,26 @@ pub enum EndKind {
     Address,
     /// Whoever has an address of this block, outside all VPCs.
     Block(IpNet),
+    /// Whoever is in a network of the user's own without being declared, or has an address of this block there: its [`End`]
+    /// stands for nothing.
+    Customers(Option<IpNet>),
 }
 
 impl NamedEnd {
     pub(crate) fn new(name: &str, kind: EndKind, end: End) -> Self {
-        Self { name: name.to_owned(), kind, end, via: None }
+        Self { name: name.to_owned(), kind, end, via: None, by_address: false, beyond: None }
+    }
+
+    /// One that is asked about by an address.
+    pub(crate) fn at(name: &str, kind: EndKind, end: End) -> Self {
+        Self { by_address: true, ..Self::new(name, kind, end) }
+    }
+}
+
+impl Question {
+    /// The hosts that are supposed where an end is a network of the user's own.
+    pub(crate) fn beyond(&self) -> Option<&Customers> {
+        self.from.beyond.as_deref().or(self.to.beyond.as_deref())
     }
 }
 
@@ -109,6 +130,7 @@ impl EndKind {
             Self::Internet => "internet",
             Self::Address => "address",
             Self::Block(_) => "cidr_block",
+            Self::Customers(_) => "customer_network",
         }
     }
 }
@@ -155,7 +177,7 @@ const PROTOCOLS: [(&str, u8); 10] = [
 /// What is wrong with the question, with EC2's code for it (area ERR) and what would be right.
 pub fn parse(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -> Result<Question, ApiError> {
     let understood = Understood::of(fabric, topology, request)?;
-    for (text, ends) in [(&request.from, &understood.from), (&request.to, &understood.to)] {
+    for (text, ends) in [(&request.from, &understood.from), (&request.to, &understood.asked.to)] {
         if ends.set.is_some() && ends.members.len() > 1 {
             return Err(sets::not_one(text, ends));
         }
@@ -212,15 +234,70 @@ pub(crate) fn reversed(
 /// A request understood, before its ends are paired.
 struct Understood {
     from: Ends,
-    to: Ends,
-    ipv6: Option<bool>,
-    traffic: TrafficQuestion,
+    asked: Request,
+}
+
+/// What a request is about, whoever asks.
+pub(crate) struct Request {
+    pub(crate) to: Ends,
+    pub(crate) ipv6: Option<bool>,
+    pub(crate) traffic: TrafficQuestion,
 }
 
 impl Understood {
     fn of(fabric: &Fabric, topology: &Topology, request: &ExplainRequest) -> Result<Self, ApiError> {
+        let from = source(Names { fabric, topology }, &request.from)?;
+        Ok(Self { from, asked: Request::of(fabric, topology, request)? })
+    }
+
+    fn questions(&self, fabric: &Fabric) -> Result<Questions, ApiError> {
+        let Request { to: asked, ipv6, traffic } = &self.asked;
+        let of_sets = self.from.set.is_some() || asked.set.is_some();
+        let between_vpcs = self.from.between_vpcs || asked.between_vpcs;
+        let mut pairs = Vec::new();
+        for from in &self.from.members {
+            for to in &asked.members {
+                let is_pair = is_pair(fabric, from, to, between_vpcs) && !is_theirs(fabric, from, to);
+                if of_sets && !is_pair {
+                    continue;
+                }
+                pairs.push(pair(fabric, from, to, *ipv6, *traffic)?);
+            }
+        }
+        if pairs.is_empty() {
+            return Err(nobody_else(fabric, &self.from, asked));
+        }
+        Ok(Questions { pairs, of_sets })
+    }
+}
+
+/// Says of two sets that there is no pair of somebody and somebody else.
+pub(crate) fn nobody_else(fabric: &Fabric, from: &Ends, to: &Ends) -> ApiError {
+    let outside = |ends: &Ends| ends.members.iter().all(|end| is_outside(fabric, end.end));
+    let (a, b) = (from.words(), to.words());
+    conflict(match outside(from) && outside(to) {
+        true => format!("{a} and {b} are both on the internet; ask about a way into or out of a VPC"),
+        false => {
+            format!("{a} and {b} are nobody else; what a host sends to itself never reaches the network")
+        }
+    })
+}
+
+/// Whether two ends are somebody and somebody else between whom the network has a say.
+pub(crate) fn is_pair(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd, between_vpcs: bool) -> bool {
+    let is_left_out = between_vpcs && is_in_one_vpc(fabric, from, to);
+    let is_theirs = are_anybody(from, to) && is_theirs(fabric, from, to);
+    !is_left_out && !is_same_host(fabric, from, to) && !is_theirs
+}
+
+impl Request {
+    /// Understands what `request` is about; who asks is not read.
+    pub(crate) fn of(
+        fabric: &Fabric,
+        topology: &Topology,
+        request: &ExplainRequest,
+    ) -> Result<Self, ApiError> {
         let names = Names { fabric, topology };
-        let from = source(names, &request.from)?;
         let asked =
             request.protocol.as_deref().map(|text| protocol(text).ok_or_else(|| unknown_protocol(text)));
         let asked = asked.transpose()?;
@@ -245,31 +322,7 @@ impl Understood {
         {
             return Err(conflict("the protocol belongs to the other address family; `icmp` fits both"));
         }
-        Ok(Self { from, to, ipv6: ipv6.or(implied_ipv6), traffic })
-    }
-
-    fn questions(&self, fabric: &Fabric) -> Result<Questions, ApiError> {
-        let of_sets = self.from.set.is_some() || self.to.set.is_some();
-        let between_vpcs = self.from.between_vpcs || self.to.between_vpcs;
-        let mut pairs = Vec::new();
-        for from in &self.from.members {
-            for to in &self.to.members {
-                if of_sets
-                    && (is_same_host(fabric, from, to) || between_vpcs && is_in_one_vpc(fabric, from, to))
-                {
-                    continue;
-                }
-                pairs.push(pair(fabric, from, to, self.ipv6, self.traffic)?);
-            }
-        }
-        if pairs.is_empty() {
-            return Err(conflict(format!(
-                "{} and {} are nobody else; what a host sends to itself never reaches the network",
-                self.from.words(),
-                self.to.words()
-            )));
-        }
-        Ok(Questions { pairs, of_sets })
+        Ok(Self { to, ipv6: ipv6.or(implied_ipv6), traffic })
     }
 }
 
@@ -283,9 +336,10 @@ pub(crate) fn pair(
 ) -> Result<Question, ApiError> {
     let (from, mut to) = (from.clone(), to.clone());
     if let End::Interface(_, Some(private @ IpAddr::V4(_))) = to.end
+        && to.by_address
+        && from.beyond.is_none()
         && is_outside(fabric, from.end)
     {
-        // Out there the address is what it is: only a name stands for its public face.
         to.end = End::Address(private);
     }
     if let (End::Interface(a, _), End::Interface(b, _)) = (from.end, to.end)
@@ -304,16 +358,36 @@ pub(crate) fn pair(
 /// Whether both are interfaces of one instance, or one host.
 pub(crate) fn is_same_host(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
     let instance = |eni: EniIdx| fabric.enis[eni].attachment.map(|(instance, _)| instance);
+    let is_one = |a: EniIdx, b: EniIdx| a == b || instance(a).is_some() && instance(a) == instance(b);
     match (from.end, to.end) {
-        (End::Interface(a, _), End::Interface(b, _)) => {
-            a == b || instance(a).is_some() && instance(a) == instance(b)
+        (End::Interface(a, _), End::Interface(b, _)) => is_one(a, b),
+        (End::Interface(a, _), End::Address(address)) => {
+            fabric.public_mapping(address).is_some_and(|mapping| is_one(a, mapping.eni))
         }
         (End::Host(a), End::Host(b)) => a == b,
         _ => false,
     }
 }
 
-pub(crate) fn is_in_one_vpc(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
+/// Whether packets between the two are none of the network's business: both are on the internet.
+fn is_theirs(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
+    let is_anybody = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
+    let is_somebodys = match to.end {
+        End::Address(address) => !is_anybody(to) && fabric.public_mapping(address).is_some(),
+        _ => false,
+    };
+    let is_declared = from.beyond.is_none() && to.beyond.is_none();
+    is_declared && !is_somebodys && is_outside(fabric, from.end) && is_outside(fabric, to.end)
+}
+
+/// Whether the two are nobody in particular, there.
+fn are_anybody(from: &NamedEnd, to: &NamedEnd) -> bool {
+    let is_block = |end: &NamedEnd| matches!(end.kind, EndKind::Block(_));
+    let is_internet = |end: &NamedEnd| end.kind == EndKind::Internet;
+    is_block(from) || is_block(to) || is_internet(from) && is_internet(to)
+}
+
+fn is_in_one_vpc(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> bool {
     match (from.end, to.end) {
         (End::Interface(a, _), End::Interface(b, _)) => fabric.enis[a].vpc == fabric.enis[b].vpc,
         _ => false,

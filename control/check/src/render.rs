@@ -6,10 +6,12 @@
 use std::fmt::Write as _;
 
 use vpclab_api::{
-    Blocker, Explained, Explanation, Leg, LegVerdict, Partial, QuestionEnd, RuleReference, Step,
+    Answers, Assumed, Blocker, Explained, Explanation, Leg, LegVerdict, OverIpv6, Partial, QuestionEnd,
+    RuleReference, Step,
 };
 
 use crate::codes::ONLY_SOME_ADDRESSES;
+use crate::internet::{INTERNET, LEAVES_OUT};
 use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, columns, paint};
 
 /// The answer as text with ANSI colours; the printer takes them off where they are not wanted.
@@ -18,15 +20,14 @@ pub fn explained(explained: &Explained) -> String {
         Explained::One(one) => explanation(one),
         Explained::Many(many) if let [only] = many.answers.as_slice() => explanation(only),
         Explained::Many(many) => {
-            let passing = many.answers.iter().filter(|answer| answer.reachable == Some(true)).count();
-            let mut text =
-                format!("{}  {passing} of {} pairs pass\n\n", verdict(many.reachable), many.answers.len());
+            let mut text = format!("{}\n\n", of_many(many));
             for answer in &many.answers {
                 let _ = writeln!(text, "{}", headline(answer));
                 let why = answer.blockers.iter().map(blocker);
                 let unknown = answer.unmodelled.iter();
                 let unknown = unknown.map(|what| format!("depends on {}: {}", what.resource, what.reason));
-                for line in why.chain(unknown) {
+                let but = others(answer).map(|told| format!("{} {}", told.resource, told.assumption));
+                for line in but.chain(why).chain(unknown) {
                     let _ = writeln!(text, "    {}", paint(FAINT, line));
                 }
             }
@@ -35,19 +36,45 @@ pub fn explained(explained: &Explained) -> String {
     }
 }
 
-/// One line: the verdict, and from where to where.
-pub fn headline(explanation: &Explanation) -> String {
+/// One line about all pairs: in both families, where some differ.
+fn of_many(many: &Answers) -> String {
+    let count = many.answers.len();
+    let over_ipv4: Vec<Option<bool>> = many.answers.iter().map(|answer| answer.reachable).collect();
+    let over_ipv6: Vec<Option<bool>> = many
+        .answers
+        .iter()
+        .map(|answer| answer.over_ipv6.map_or(answer.reachable, |other| other.reachable))
+        .collect();
+    let passing = |all: &[Option<bool>]| all.iter().filter(|one| **one == Some(true)).count();
+    if many.answers.iter().all(|answer| answer.over_ipv6.is_none()) {
+        return format!("{}  {} of {count} pairs pass", verdict(many.reachable), passing(&over_ipv4));
+    }
+    let of_all = |all: &[Option<bool>]| match all {
+        all if all.contains(&Some(false)) => Some(false),
+        all => all.iter().all(|one| *one == Some(true)).then_some(true),
+    };
     format!(
-        "{}  {} → {}{}",
-        if is_partial(explanation) {
-            paint(UNSURE.bold(), "partial")
-        } else {
-            verdict(explanation.reachable)
-        },
-        end(&explanation.from),
-        end(&explanation.to),
-        traffic(&explanation.to),
+        "{} over IPv4, {} over IPv6  {} of {count} pairs pass over IPv4, {} over IPv6",
+        verdict(of_all(&over_ipv4)),
+        verdict(of_all(&over_ipv6)),
+        passing(&over_ipv4),
+        passing(&over_ipv6),
     )
+}
+
+/// One line: the verdict, in both families where they differ, and from where to where.
+pub fn headline(explanation: &Explanation) -> String {
+    let word = |reachable: Option<bool>, is_partial: bool| {
+        if is_partial { paint(UNSURE.bold(), "partial") } else { verdict(reachable) }
+    };
+    let own = word(explanation.reachable, is_partial(explanation));
+    let told = match explanation.over_ipv6 {
+        Some(OverIpv6 { reachable, partial }) => {
+            format!("{own} over IPv4, {} over IPv6", word(reachable, partial))
+        }
+        None => own,
+    };
+    format!("{told}  {} → {}{}", end(&explanation.from), end(&explanation.to), traffic(&explanation.to))
 }
 
 /// What a blocker says, with the packets it is about where they are not all.
@@ -89,6 +116,7 @@ pub fn rule(rule: &RuleReference) -> String {
 fn explanation(explanation: &Explanation) -> String {
     let mut text = headline(explanation);
     text.push('\n');
+    section(&mut text, &left_out(explanation));
     section(&mut text, &deciding(explanation));
     section(&mut text, &helping(explanation));
     let names: Vec<Vec<String>> = explanation
@@ -131,6 +159,21 @@ fn section(text: &mut String, lines: &str) {
     }
 }
 
+/// Those whom the answer about the internet leaves out.
+fn others(explanation: &Explanation) -> impl Iterator<Item = &Assumed> {
+    explanation
+        .assumed
+        .iter()
+        .filter(|told| told.resource == INTERNET && told.assumption.starts_with(LEAVES_OUT))
+}
+
+fn left_out(explanation: &Explanation) -> String {
+    let rows: Vec<Vec<String>> = others(explanation)
+        .map(|told| vec!["!".to_owned(), format!("{} {}", told.resource, told.assumption)])
+        .collect();
+    columns(&rows, "  ", |_, _, cell| paint(UNSURE, cell))
+}
+
 /// What would let the packets pass where they are denied.
 fn helping(explanation: &Explanation) -> String {
     let remedies = explanation.blockers.iter().filter_map(|blocker| blocker.remedy.as_ref());
@@ -170,7 +213,8 @@ fn verdict(reachable: Option<bool>) -> String {
 
 fn end(end: &QuestionEnd) -> String {
     match &end.address {
-        Some(address) if *address != end.name => format!("{} ({address})", end.name),
+        // Of several addresses the name says which.
+        Some(address) if end.name.rsplit('/').next() != Some(address) => format!("{} ({address})", end.name),
         _ => end.name.clone(),
     }
 }

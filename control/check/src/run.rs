@@ -11,7 +11,7 @@ use vpclab_api::{ApiError, Assumed, Expected, Explanation, Level, Outcome, TestR
 use vpclab_engine::Fabric;
 use vpclab_model::Topology;
 
-use crate::answer::{answer, answer_of_pair, in_each_family};
+use crate::answer::{at_each_address, in_each_family, in_no_family};
 use crate::codes::BAD_STATE;
 use crate::everybody;
 use crate::judge::{judge, wrong_reason};
@@ -112,8 +112,8 @@ pub(crate) struct Pair {
     pub(crate) question: Question,
     /// The answer expected.
     pub(crate) expected: Expected,
-    /// Whether packets can bear witness: those of one host cannot speak for everybody.
-    pub(crate) has_witness: bool,
+    /// Why no packets can bear witness; nothing where they can.
+    pub(crate) unheard: Option<&'static str>,
 }
 
 /// What tests are run on.
@@ -197,6 +197,9 @@ impl Run<'_> {
             Ok(pairs) => pairs,
             Err(error) => return cannot_be_asked(self.blank(test), &error),
         };
+        if let Some(error) = in_no_family(self.fabric, pairs.iter().map(|pair| &pair.question)) {
+            return cannot_be_asked(self.blank(test), &error);
+        }
         let results: Vec<TestResult> =
             pairs.iter().map(|pair| self.pair(test, pair, of_sets, lend(&mut prober))).collect();
         let vacuous = says_nothing(test, &results);
@@ -224,7 +227,7 @@ impl Run<'_> {
             pairs.extend(questions(self.fabric, self.topology, &back)?.pairs);
             of_sets = true;
         }
-        let pair = |question| Pair { question, expected: test.expected, has_witness: true };
+        let pair = |question| Pair { question, expected: test.expected, unheard: None };
         Ok((pairs.into_iter().map(pair).collect(), of_sets))
     }
 
@@ -237,7 +240,9 @@ impl Run<'_> {
         mut prober: Option<&mut dyn Prober>,
     ) -> TestResult {
         let test = &TestCase { expected: pair.expected, ..test.clone() };
-        if !pair.has_witness {
+        let beyond = pair.question.beyond().map(|_| everybody::NOBODY_BEYOND);
+        let pair = &Pair { unheard: pair.unheard.or(beyond), ..pair.clone() };
+        if pair.unheard.is_some() {
             prober = None;
         }
         // Without a family a test is about every family that the two ends have in common.
@@ -245,36 +250,56 @@ impl Run<'_> {
         if families.is_empty() {
             families.push(pair.question.clone());
         }
-        let results: Vec<TestResult> = families
-            .iter()
-            .map(|question| {
-                let mut result = self.blank(test);
-                let answer = if of_sets { answer_of_pair } else { answer };
-                match answer(self.fabric, self.topology, question) {
-                    Ok(mut explanation) => {
-                        let (topology, fabric) = (self.topology, self.fabric);
-                        judge(topology, fabric, test, question, &explanation, lend(&mut prober), &mut result);
-                        if !pair.has_witness && self.level != Level::Explain {
-                            let assumption =
-                                "packets of one host cannot speak for everybody: explain alone was asked";
-                            let assumption = assumption.to_owned();
-                            explanation
-                                .assumed
-                                .push(Assumed { resource: question.from.name.clone(), assumption });
-                        }
-                        result.explanation = Some(Box::new(explanation));
-                        result.passed = result.failures.is_empty() && result.outcome.is_some();
-                        result
-                    }
-                    Err(error) => cannot_be_asked(result, &error),
+        let of_families = families.len() > 1;
+        let mut results: Vec<(String, TestResult)> = Vec::new();
+        for family in &families {
+            let ipv6 = family.ipv6 == Some(true);
+            let over = if ipv6 { "over IPv6" } else { "over IPv4" };
+            let answers = match at_each_address(self.fabric, self.topology, family, of_sets) {
+                Ok(answers) => answers,
+                Err(error) => {
+                    results.push((over.to_owned(), cannot_be_asked(self.blank(test), &error)));
+                    continue;
                 }
-            })
-            .collect();
+            };
+            for (question, explanation) in answers {
+                let mut label: Vec<&str> = if of_families { vec![over] } else { Vec::new() };
+                if question.from.name != pair.question.from.name {
+                    label.extend(["from", &question.from.name]);
+                }
+                if question.to.name != pair.question.to.name {
+                    label.extend(["at", &question.to.name]);
+                }
+                let label = label.join(" ");
+                results.push((label, self.judged(test, pair, &question, explanation, lend(&mut prober))));
+            }
+        }
+        let of_each = results.iter().map(|(_, result)| result);
         let wrong =
-            if test.expected == Expected::Denied { denied_otherwise(&test.because, &results) } else { None };
-        let mut result = one_of(&families, results).unwrap_or_else(|| self.blank(test));
+            if test.expected == Expected::Denied { denied_otherwise(&test.because, of_each) } else { None };
+        let mut result = one_of(results).unwrap_or_else(|| self.blank(test));
         result.passed &= wrong.is_none();
         result.failures.extend(wrong);
+        result
+    }
+
+    /// What a test came to about one address of a pair's, in one family.
+    fn judged(
+        &self,
+        test: &TestCase,
+        pair: &Pair,
+        question: &Question,
+        mut explanation: Explanation,
+        prober: Option<&mut dyn Prober>,
+    ) -> TestResult {
+        let mut result = self.blank(test);
+        judge(self.topology, self.fabric, test, question, &explanation, prober, &mut result);
+        if let Some(why) = pair.unheard.filter(|_| self.level != Level::Explain) {
+            let assumption = format!("{why}: explain alone was asked");
+            explanation.assumed.push(Assumed { resource: question.from.name.clone(), assumption });
+        }
+        result.explanation = Some(Box::new(explanation));
+        result.passed = result.failures.is_empty() && result.outcome.is_some();
         result
     }
 }
@@ -338,42 +363,35 @@ fn cannot_be_asked(result: TestResult, ApiError { error }: &ApiError) -> TestRes
 }
 
 /// Nothing, or that no family is denied for the expected reason.
-fn denied_otherwise(because: &Because, results: &[TestResult]) -> Option<String> {
-    let denied = results.iter().filter_map(|result| result.explanation.as_ref());
+fn denied_otherwise<'r>(because: &Because, results: impl Iterator<Item = &'r TestResult>) -> Option<String> {
+    let denied = results.filter_map(|result| result.explanation.as_ref());
     let denied = denied.filter(|told| told.reachable == Some(false));
     let wrong: Option<Vec<String>> = denied.map(|told| wrong_reason(because, &told.blockers)).collect();
     wrong?.into_iter().next()
 }
 
-/// What a test came to: what failed in any family, or else what its first family came to.
-fn one_of(families: &[Question], results: Vec<TestResult>) -> Option<TestResult> {
-    let is_one_story = results.windows(2).all(|pair| pair[0].failures == pair[1].failures);
+/// What a test came to: what failed in any family and at any address, each with its words, or else what the first came to.
+fn one_of(results: Vec<(String, TestResult)>) -> Option<TestResult> {
+    let is_one_story = results.windows(2).all(|pair| pair[0].1.failures == pair[1].1.failures);
     let mut failures = Vec::new();
-    for (question, result) in
-        families.iter().zip(&results).take(if is_one_story { 1 } else { families.len() })
-    {
-        let family = if question.ipv6 == Some(true) { "over IPv6: " } else { "over IPv4: " };
-        let family = if is_one_story { "" } else { family };
-        failures.extend(result.failures.iter().map(|failure| format!("{family}{failure}")));
+    for (label, result) in results.iter().take(if is_one_story { 1 } else { results.len() }) {
+        let label = if is_one_story || label.is_empty() { String::new() } else { format!("{label}: ") };
+        failures.extend(result.failures.iter().map(|failure| format!("{label}{failure}")));
     }
     // One that failed says more than one that could not be tried.
-    let failed = results.iter().position(|result| !result.passed && result.outcome.is_some());
-    let shown = failed.or_else(|| results.iter().position(|result| !result.passed)).unwrap_or(0);
-    let assumed: Vec<(bool, Vec<Assumed>)> = families
+    let failed = results.iter().position(|(_, result)| !result.passed && result.outcome.is_some());
+    let shown = failed.or_else(|| results.iter().position(|(_, result)| !result.passed)).unwrap_or(0);
+    let assumed: Vec<(String, Vec<Assumed>)> = results
         .iter()
-        .zip(&results)
-        .filter_map(|(question, result)| {
-            Some((question.ipv6 == Some(true), result.explanation.as_ref()?.assumed.clone()))
-        })
+        .filter_map(|(label, result)| Some((label.clone(), result.explanation.as_ref()?.assumed.clone())))
         .collect();
-    let mut shown = results.into_iter().nth(shown)?;
+    let (_, mut shown) = results.into_iter().nth(shown)?;
     if let Some(explanation) = &mut shown.explanation {
         // The test is about the others as well.
-        for (ipv6, assumed) in assumed {
-            let family = if ipv6 { "over IPv6: " } else { "over IPv4: " };
+        for (label, assumed) in assumed {
             for told in assumed {
                 if !explanation.assumed.contains(&told) {
-                    let assumption = format!("{family}{}", told.assumption);
+                    let assumption = format!("{label}: {}", told.assumption);
                     explanation.assumed.push(Assumed { assumption, ..told });
                 }
             }

@@ -5,15 +5,18 @@
 //! any is a mistake, as nothing would be asked.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use vpclab_api::ApiError;
 use vpclab_engine::Side as HostSide;
 use vpclab_engine::explain::End;
-use vpclab_model::{InterfaceType, NetworkInterface, NetworkInterfaceName, Tags, VpcName, not_public};
+use vpclab_model::{InterfaceType, NetworkInterface, NetworkInterfaceName, Tags, VpcName};
 
+use crate::customers::Customers;
 use crate::ends::{Ends, Names, Refusal, Side};
 use crate::question::{EndKind, NamedEnd, Via, conflict, invalid};
+use crate::{addresses, internet};
 
 /// What every instance goes by.
 const EVERY_INSTANCE: &str = "*";
@@ -133,17 +136,32 @@ pub(crate) fn by_alias(
 /// there.
 pub(crate) fn block(names: Names<'_>, text: &str, block: IpNet, side: Side) -> Result<Ends, Refusal> {
     let fabric = names.fabric;
-    let is_inside = |eni: &NetworkInterface| {
-        let private = eni.private_ips().map(std::net::IpAddr::V4);
-        let ipv6 = eni.ipv6_addresses.iter().copied().map(std::net::IpAddr::V6);
-        private.chain(ipv6).any(|address| block.contains(&address))
-    };
-    let mut members = interfaces(names, side, |_, eni| is_inside(eni));
-    // Who is asked about by a private block is not asked by another address of his.
-    for member in &mut members {
+    let mut members = Vec::new();
+    for member in interfaces(names, side, |_, _| true) {
         let End::Interface(eni, _) = member.end else { continue };
-        let own = fabric.enis[eni].addresses.iter().find(|address| block.contains(*address));
-        member.end = End::Interface(eni, own.copied());
+        // Who is asked about by a block is not asked by another address of his.
+        let own: Vec<IpAddr> =
+            addresses::of_interface(fabric, eni).into_iter().filter(|own| block.contains(own)).collect();
+        let name = |address: IpAddr, count: usize| match count {
+            1 => member.name.clone(),
+            _ => format!("{}/{address}", member.name),
+        };
+        members.extend(own.iter().map(|&address| NamedEnd {
+            name: name(address, own.len()),
+            end: End::Interface(eni, Some(address)),
+            by_address: true,
+            ..member.clone()
+        }));
+        if side == Side::From {
+            // What it sends leaves under a private address.
+            continue;
+        }
+        let public = fabric.enis[eni].public_addresses.iter().map(|(_, public)| IpAddr::V4(*public));
+        members.extend(
+            public
+                .filter(|public| block.contains(public))
+                .map(|public| NamedEnd::at(&name(public, 2), EndKind::Address, End::Address(public))),
+        );
     }
     let hosts = fabric.hosts.iter().filter_map(|(index, host)| {
         let address = host.addresses.iter().find(|address| block.contains(*address))?;
@@ -156,10 +174,12 @@ pub(crate) fn block(names: Names<'_>, text: &str, block: IpNet, side: Side) -> R
         Some(NamedEnd::new(host.name.as_str(), kind, End::Host(index)))
     });
     members.extend(hosts);
+    let supposed = Customers::of(names.topology, fabric, &[block]);
+    members.extend(supposed.into_iter().flat_map(|customers| customers.inside(block)));
     let is_in_a_vpc =
         fabric.vpcs.iter().any(|(_, vpc)| vpc.cidr_blocks.iter().any(|own| own.contains(&block)));
-    if !is_in_a_vpc && not_public(block.network()).is_none() && not_public(block.broadcast()).is_none() {
-        members.push(NamedEnd::new(text, EndKind::Block(block), End::Address(block.network())));
+    if !is_in_a_vpc && let Some(somebody) = internet::somebody_in(fabric, names.topology, block) {
+        members.push(NamedEnd::new(text, EndKind::Block(block), End::Address(somebody)));
     }
     set(members, &format!("the block {block}"), text)
 }
@@ -261,11 +281,23 @@ fn gateways(
         let members = customer_hosts(names);
         push(members, "vpn_connection", name.as_str(), "VPN connection", name.id(), false)?;
     }
+    if let Some((name, _)) = topology.find_customer_gateway(text)
+        && let Some(customers) = Customers::of(topology, names.fabric, &[])
+        && let Some(end) =
+            customers.find(name.as_str()).filter(|_| topology.find_customer_network(text).is_none())
+    {
+        let words = format!("whoever is behind the customer gateway {name}");
+        found.push((set(vec![end], &words, text)?, format!("the customer gateway {}", name.id())));
+    }
     if let Some((name, _)) = topology.find_customer_network(text) {
         let of_it = topology.customer_hosts.iter().filter(|(_, host)| host.customer_network == *name);
         let of_it: BTreeSet<&str> = of_it.map(|(name, _)| name.as_str()).collect();
-        let members =
+        let mut members: Vec<NamedEnd> =
             customer_hosts(names).into_iter().filter(|end| of_it.contains(end.name.as_str())).collect();
+        if members.is_empty() {
+            let customers = Customers::of(topology, names.fabric, &[]);
+            members.extend(customers.and_then(|customers| customers.find(name.as_str())));
+        }
         found.push((
             set(members, &format!("the customer network {name}"), text)?,
             format!("the customer network {}", name.id()),
@@ -295,11 +327,12 @@ fn of_vpcs(names: Names<'_>, side: Side, vpcs: &[&VpcName]) -> Vec<NamedEnd> {
 
 fn customer_hosts(names: Names<'_>) -> Vec<NamedEnd> {
     let all = names.topology.customer_hosts.keys();
-    all.filter_map(|name| {
+    let hosts = all.filter_map(|name| {
         let host = names.fabric.hosts.find(name.as_str())?;
         Some(NamedEnd::new(name.as_str(), EndKind::CustomerHost, End::Host(host)))
-    })
-    .collect()
+    });
+    let supposed = Customers::of(names.topology, names.fabric, &[]);
+    hosts.chain(supposed.into_iter().flat_map(|customers| customers.ends(false))).collect()
 }
 
 fn instances(

@@ -254,8 +254,17 @@ pub(crate) struct Detach {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 An end is an instance, a network interface or an internet host (name or id), an address
-(VPC/ADDRESS where several VPCs have it), `internet` for every public host, or `internet:ADDRESS`.
-If only some public hosts get through, the answer is no, and says which do.
+(VPC/ADDRESS where several VPCs have it), `internet`, `internet:ADDRESS`, or a set of ends.
+An instance of several addresses is each of them, from the internet each public one.
+
+`internet` is every public host that no rule or route names more closely than /0. Those that
+one names, such as an office's /29, are somebody else: if they fare differently, a line right
+below the answer says so. Where they are together as many addresses as a /12 (IPv6: a /28),
+they are the internet too: the answer is partial, which is a no. A block such as 0.0.0.0/0
+leaves nobody out.
+
+Where both ends have IPv4 and IPv6 the answer is about IPv4; if IPv6 fares differently the
+first line tells both, and --family 6 asks about it.
 A port without a protocol is TCP; icmp is an echo request; neither asks for every protocol.
 
 Examples:

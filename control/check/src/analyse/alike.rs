@@ -13,11 +13,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vpclab_engine::explain::End;
 use vpclab_engine::{
-    AttachmentEnd, Direction, EndpointKind, EniIdx, Fabric, Forwards, NetworkAclIdx, NotModelledIdx, Peer,
-    PolicyIdx, Role, RouteTarget, SecurityGroupIdx, SubnetIdx, VpcIdx,
+    Direction, EniIdx, Fabric, Forwards, NetworkAclIdx, NotModelledIdx, Peer, PolicyIdx, Role, RouteTarget,
+    SecurityGroupIdx, SubnetIdx, VpcIdx,
 };
-use vpclab_model::{RouteState, RuleAction, Traffic, public_edges};
+use vpclab_model::{RouteState, RuleAction, Traffic};
 
+use crate::addresses::{self, named_blocks};
 use crate::question::NamedEnd;
 
 /// Values by number, each known once.
@@ -40,7 +41,7 @@ impl<T: Hash + Eq> Known<T> {
 /// The classes of ends, and what pairs of them meet.
 pub(crate) struct Alike<'f> {
     fabric: &'f Fabric,
-    blocks: Vec<IpNet>,
+    blocks: BTreeSet<IpNet>,
     /// Interfaces that something names or that do more than send and receive.
     alone: BTreeSet<EniIdx>,
     marks: Known<Vec<usize>>,
@@ -58,9 +59,19 @@ pub(crate) struct Alike<'f> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Face {
     groups: Vec<SecurityGroupIdx>,
-    /// Of its IPv4 address, its public one and its IPv6 one: which blocks hold it.
-    addresses: [Option<usize>; 3],
-    is_public: [bool; 2],
+    /// Of each of its addresses.
+    addresses: Vec<Address>,
+}
+
+/// What tables and rules see of an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Address {
+    is_ipv6: bool,
+    /// Which blocks hold it.
+    own: usize,
+    /// Which hold the public address that stands for it.
+    public: Option<usize>,
+    is_public: bool,
 }
 
 /// What packets can tell of an end.
@@ -163,19 +174,25 @@ impl<'f> Alike<'f> {
     }
 
     fn face(&mut self, eni: EniIdx) -> usize {
-        let interface = &self.fabric.enis[eni];
-        let v4 = interface.primary_address(false);
-        let public = match v4 {
-            Some(IpAddr::V4(private)) => interface.public_address_of(private).map(IpAddr::V4),
-            _ => None,
-        };
-        let v6 = interface.primary_address(true);
-        let is_public = [public.is_some(), v6.is_some_and(|v6| self.fabric.public_mapping(v6).is_some())];
-        let addresses = [v4, public, v6].map(|address| address.map(|address| self.mark(address)));
+        let fabric = self.fabric;
+        let interface = &fabric.enis[eni];
+        let mut addresses = Vec::new();
+        for own in addresses::of_interface(fabric, eni) {
+            let public = match own {
+                IpAddr::V4(private) => interface.public_address_of(private).map(IpAddr::V4),
+                IpAddr::V6(_) => None,
+            };
+            let is_public = match own {
+                IpAddr::V4(_) => public.is_some(),
+                IpAddr::V6(_) => fabric.public_mapping(own).is_some(),
+            };
+            let public = public.map(|public| self.mark(public));
+            addresses.push(Address { is_ipv6: own.is_ipv6(), own: self.mark(own), public, is_public });
+        }
         let mut groups = self.fabric.enis[eni].security_groups.clone();
         groups.sort_unstable();
         groups.dedup();
-        self.faces.number(Face { groups, addresses, is_public })
+        self.faces.number(Face { groups, addresses })
     }
 
     /// Which blocks hold an address.
@@ -196,6 +213,9 @@ impl<'f> Alike<'f> {
     fn local(&mut self, from: usize, to: usize) -> Option<Local> {
         let ((a, face_a), (b, face_b)) = (self.of_class[from]?, self.of_class[to]?);
         let (eni_a, eni_b) = (&self.fabric.enis[a], &self.fabric.enis[b]);
+        if !self.has_one_address(a) || !self.has_one_address(b) {
+            return None;
+        }
         if eni_a.vpc != eni_b.vpc || !self.is_routed_locally(a, b) || !self.is_routed_locally(b, a) {
             return None;
         }
@@ -223,6 +243,13 @@ impl<'f> Alike<'f> {
             rules,
             entries: [about_b, about_a],
         })
+    }
+
+    /// Whether an interface has one address of each family at most.
+    fn has_one_address(&self, eni: EniIdx) -> bool {
+        let interface = &self.fabric.enis[eni];
+        let of = |ipv6: bool| interface.addresses.iter().filter(|address| address.is_ipv6() == ipv6).count();
+        interface.prefixes.is_empty() && of(false) < 2 && of(true) < 2
     }
 
     /// Whether the table of the subnet of `eni` leaves packets for `other` to the VPC.
@@ -307,58 +334,6 @@ impl<'f> Alike<'f> {
         self.known_entries.insert((acl, direction, face), number);
         number
     }
-}
-
-/// Every block of addresses that a table, a rule or a network names.
-fn named_blocks(fabric: &Fabric) -> Vec<IpNet> {
-    let mut blocks: BTreeSet<IpNet> = public_edges().collect();
-    for (_, table) in fabric.route_tables.iter() {
-        blocks.extend(table.routes.iter().map(|route| route.destination));
-    }
-    for (_, table) in fabric.transit_tables.iter() {
-        blocks.extend(table.routes.iter().map(|route| route.destination));
-    }
-    for (_, attachment) in fabric.transit_attachments.iter() {
-        if let AttachmentEnd::DxGateway(table) = &attachment.end {
-            blocks.extend(table.routes.iter().map(|route| route.destination));
-        }
-    }
-    for (_, acl) in fabric.network_acls.iter() {
-        let entries = acl.entries.inbound.iter().chain(&acl.entries.outbound);
-        blocks.extend(entries.map(|entry| entry.cidr.net()));
-    }
-    for (_, policy) in fabric.policies.iter() {
-        let rules = policy.inbound.rules.iter().chain(&policy.outbound.rules);
-        blocks.extend(rules.filter_map(|rule| match rule.peer {
-            Peer::Cidr(block) => Some(block.net()),
-            Peer::Group(_) | Peer::Nobody => None,
-        }));
-    }
-    for (_, vpc) in fabric.vpcs.iter() {
-        blocks.extend(vpc.cidr_blocks.iter().copied());
-    }
-    for (_, gateway) in fabric.vpn_gateways.iter() {
-        blocks.extend(gateway.routes.routes.iter().map(|route| route.destination));
-    }
-    for (_, network) in fabric.customer_networks.iter() {
-        blocks.extend(network.blocks.iter().copied());
-        blocks.extend(network.routes.routes.iter().map(|route| route.destination));
-    }
-    for (_, link) in fabric.links.iter() {
-        blocks.extend(link.ends.iter().map(|(destination, _)| *destination));
-    }
-    for (_, endpoint) in fabric.vpc_endpoints.iter() {
-        if let EndpointKind::Gateway { blocks: of_service, .. } = &endpoint.kind {
-            blocks.extend(of_service.iter().copied());
-        }
-    }
-    for (_, gateway) in fabric.internet_gateways.iter() {
-        blocks.extend(gateway.pools.iter().copied().map(IpNet::V4));
-    }
-    for (_, host) in fabric.hosts.iter() {
-        blocks.extend(host.addresses.iter().copied().map(IpNet::from));
-    }
-    blocks.into_iter().collect()
 }
 
 /// The interfaces that routes lead to, or that guests send on by.

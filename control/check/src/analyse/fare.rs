@@ -15,7 +15,8 @@ use vpclab_engine::explain::{
 use vpclab_model::Topology;
 
 use super::traffic::Packets;
-use crate::answer::in_each_family;
+use crate::answer::{in_each_family, of_each_address};
+use crate::customers::Customers;
 use crate::explain::{astray, misplaced, not_modelled};
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question, Via, pair};
@@ -55,11 +56,22 @@ pub(crate) struct Part {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Cell {
     pub(crate) parts: Vec<Part>,
+    /// Whether that is what passes for some address of whom is asked, and others of his fare otherwise.
+    pub(crate) is_of_some: bool,
 }
 
 impl Fare {
     pub(crate) fn is_nothing(&self) -> bool {
         self.passes.is_empty() && self.unknown.is_empty() && self.sometimes.is_empty()
+    }
+
+    /// What fares so for one of two.
+    fn of_either(mut self, other: Self) -> Self {
+        self.passes = self.passes.or(&other.passes);
+        self.unknown = self.unknown.or(&other.unknown);
+        self.sometimes = self.sometimes.or(&other.sometimes);
+        self.unmodelled.extend(other.unmodelled);
+        self
     }
 
     fn unknown(what: BTreeSet<What>) -> Self {
@@ -76,6 +88,19 @@ impl Cell {
     /// Whether it is not known of some of it whether it passes.
     pub(crate) fn is_unsure(&self) -> bool {
         self.parts.iter().any(|part| !part.fare.unknown.is_empty())
+    }
+
+    /// Makes one part of those about the same hosts.
+    fn merge(&mut self) {
+        let mut merged: Vec<Part> = Vec::new();
+        for part in std::mem::take(&mut self.parts) {
+            match merged.iter_mut().find(|own| (own.ipv6, &own.blocks) == (part.ipv6, &part.blocks)) {
+                Some(own) => own.fare = std::mem::take(&mut own.fare).of_either(part.fare),
+                None => merged.push(part),
+            }
+        }
+        merged.sort_by(|a, b| (a.ipv6, &a.blocks).cmp(&(b.ipv6, &b.blocks)));
+        self.parts = merged;
     }
 
     fn push(&mut self, ipv6: bool, blocks: Vec<IpNet>, fare: Fare) {
@@ -110,25 +135,84 @@ pub(crate) fn cell(
         }
         return cell;
     }
-    let is_many = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
+    if let Some(customers) = question.beyond() {
+        of_customers(fabric, customers, &question, &mut cell);
+        return cell;
+    }
     for question in in_each_family(fabric, &question) {
-        let ipv6 = question.ipv6 == Some(true);
-        if is_many(&question.from) || is_many(&question.to) {
-            of_internet(fabric, topology, &question, ipv6, &mut cell);
-        } else if let Some((fare, _)) = fare(fabric, topology, &question)
-            && !fare.is_nothing()
-        {
-            cell.push(ipv6, Vec::new(), fare);
+        let mut each = of_each_address(fabric, &question).into_iter();
+        let at = |question: Question| at_address(fabric, topology, &question);
+        let Some(first) = each.next().map(at) else { continue };
+        for other in each.map(at) {
+            cell.is_of_some |= other != first;
+            cell.parts.extend(other.into_iter().filter(|part| !first.contains(part)));
         }
+        cell.parts.extend(first);
+    }
+    if cell.is_of_some {
+        cell.merge();
     }
     cell
+}
+
+/// How all traffic to one address fares, in the family of the question.
+fn at_address(fabric: &Fabric, topology: &Topology, question: &Question) -> Vec<Part> {
+    let ipv6 = question.ipv6 == Some(true);
+    let mut cell = Cell::default();
+    let is_many = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
+    if is_many(&question.from) || is_many(&question.to) {
+        of_internet(fabric, topology, question, ipv6, &mut cell);
+    } else if let Some((fare, _)) = fare(fabric, topology, question)
+        && !fare.is_nothing()
+    {
+        cell.push(ipv6, Vec::new(), fare);
+    }
+    cell.parts
+}
+
+/// How the traffic of a network of the user's own fares: what passes for each of its hosts that is supposed. What passes
+/// for some alone is not known to pass for whoever is there.
+fn of_customers(fabric: &Fabric, customers: &Customers, question: &Question, cell: &mut Cell) {
+    let (supposed, topology, questions) = customers.questions(fabric, question);
+    let unknown = customers.unknown(question).map(What::from);
+    for ipv6 in [false, true] {
+        let own = questions.iter().filter(|question| question.ipv6 == Some(ipv6));
+        let fares: Vec<Fare> =
+            own.filter_map(|question| fare(supposed, topology, question).map(|(fare, _)| fare)).collect();
+        let Some(mut told) = fares.iter().cloned().reduce(|a, b| a.of_either(b)) else { continue };
+        let what = unknown.clone().or_else(|| {
+            let differ = fares.iter().any(|fare| fare.passes != told.passes);
+            differ.then(|| What {
+                resource: if question.from.beyond.is_some() { &question.from } else { &question.to }.name.clone(),
+                kind: "customer_network".to_owned(),
+                reason: "it depends on which host of it is meant; declare those that matter under `customer_hosts`"
+                    .to_owned(),
+            })
+        });
+        if let Some(what) = what {
+            let every = if unknown.is_some() {
+                Packets::default()
+            } else {
+                fares.iter().map(|fare| fare.passes.clone()).reduce(|a, b| a.and(&b)).unwrap_or_default()
+            };
+            let more = told.passes.without(&every).or(&told.sometimes);
+            if !more.is_empty() {
+                told.unmodelled.insert(what);
+            }
+            told.unknown = told.unknown.or(&more);
+            (told.passes, told.sometimes) = (every, Packets::default());
+        }
+        if !told.is_nothing() {
+            cell.push(ipv6, Vec::new(), told);
+        }
+    }
 }
 
 /// How the traffic of each part of the internet fares that can be told from others.
 fn of_internet(fabric: &Fabric, topology: &Topology, question: &Question, ipv6: bool, cell: &mut Cell) {
     let ask = |question: &Question| fare(fabric, topology, question);
     let mut parts = internet::parts(fabric, topology, question, ipv6, ask);
-    let rest = parts.iter().position(|part| !part.is_named).map(|place| parts.remove(place));
+    let rest = parts.iter().position(|part| !part.is_named()).map(|place| parts.remove(place));
     let rest = rest.and_then(|part| part.told).unwrap_or_default();
     // Those who fare alike are told as one, and those who fare as everybody else does, not at all.
     let mut known: Vec<(Fare, Vec<IpNet>)> = Vec::new();
@@ -184,8 +268,11 @@ fn fare(fabric: &Fabric, topology: &Topology, question: &Question) -> Option<(Fa
     Some((judge(fabric, topology, question, &survey), met))
 }
 
-/// The walks of every class of packets between two hosts.
+/// The walks of every class of packets between two hosts; none where hosts are only supposed.
 pub(crate) fn walked(fabric: &Fabric, question: &Question) -> Option<Survey> {
+    if question.beyond().is_some() {
+        return None;
+    }
     let ends = resolve(fabric, question.from.end, question.to.end, question.ipv6).ok()?;
     Some(survey(fabric, &EngineQuestion { ends, traffic: question.traffic }))
 }

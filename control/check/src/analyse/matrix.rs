@@ -14,7 +14,8 @@ use vpclab_model::Topology;
 
 use super::alike::{Alike, PairKey};
 use super::fare::{Cell, cell};
-use crate::question::{NamedEnd, is_in_one_vpc, is_same_host};
+use crate::addresses;
+use crate::question::{NamedEnd, is_pair};
 
 /// How many threads walk at most.
 const MOST_THREADS: usize = 16;
@@ -78,11 +79,7 @@ impl Matrix {
 impl Ends {
     /// Whether the two are somebody and somebody else.
     pub(crate) fn is_pair(&self, fabric: &Fabric, from: usize, to: usize) -> bool {
-        let (from, to) = (&self.from[from], &self.to[to]);
-        let is_outside = |end: &NamedEnd| matches!(end.end, End::Internet);
-        let is_nobody_else = is_same_host(fabric, from, to) || is_outside(from) && is_outside(to);
-        let is_left_out = self.between_vpcs && is_in_one_vpc(fabric, from, to);
-        !is_nobody_else && !is_left_out
+        is_pair(fabric, &self.from[from], &self.to[to], self.between_vpcs)
     }
 }
 
@@ -133,6 +130,34 @@ pub(crate) fn matrix(fabric: &Fabric, topology: &Topology, ends: Ends) -> Matrix
         .collect();
     let grid = grid.into_iter().map(|job| job.map(|job| of_job[job])).collect();
     Matrix { ends, from, to, keys: [from_keys, to_keys], grid, cells }
+}
+
+/// The same, with each address of those apart who fare differently by address.
+pub(crate) fn by_address(fabric: &Fabric, topology: &Topology, ends: Ends) -> Matrix {
+    let whole = matrix(fabric, topology, ends);
+    let is_apart = |to: &usize| {
+        let mut cells = (0..whole.from.len()).filter_map(|from| whole.cell(from, *to));
+        cells.any(|cell| cell.is_of_some)
+    };
+    let apart: HashSet<usize> =
+        (0..whole.to.len()).filter(is_apart).flat_map(|class| whole.to[class].iter().copied()).collect();
+    if apart.is_empty() {
+        return whole;
+    }
+    let Ends { from, to, between_vpcs, ipv6 } = whole.ends;
+    let each = to.into_iter().enumerate().flat_map(|(place, end)| match end.end {
+        End::Interface(eni, None) if apart.contains(&place) => addresses::of_interface(fabric, eni)
+            .into_iter()
+            .map(|address| NamedEnd {
+                name: format!("{}/{address}", end.name),
+                end: End::Interface(eni, Some(address)),
+                ..end.clone()
+            })
+            .collect(),
+        _ => vec![end],
+    });
+    let to = each.collect();
+    matrix(fabric, topology, Ends { from, to, between_vpcs, ipv6 })
 }
 
 /// The classes that ends fall into, each with its key, in the order of their first members.

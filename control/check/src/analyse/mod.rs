@@ -22,10 +22,11 @@ use vpclab_engine::explain::End;
 use vpclab_model::{InterfaceType, Topology};
 
 use self::fare::Cell;
-use self::matrix::{Ends, Matrix, matrix};
+use self::matrix::{Ends, Matrix, by_address};
 use self::rows::{Meets, groups};
+use crate::customers::Customers;
 use crate::ends::{Names, Refusal, Side};
-use crate::question::{EndKind, NamedEnd, invalid};
+use crate::question::{EndKind, NamedEnd, invalid, is_pair, nobody_else};
 use crate::{ends, sets as named_sets};
 
 /// Says who of `request` reaches whom.
@@ -44,8 +45,13 @@ pub fn analyse(fabric: &Fabric, topology: &Topology, request: &AnalyseRequest) -
         Some(other) => return Err(invalid(format!("{other} is not an address family; give 4 or 6"))),
     };
     let between_vpcs = from.between_vpcs || to.between_vpcs;
+    let is_named = request.from.is_some() || request.to.is_some();
+    let mut pairs = from.members.iter().flat_map(|from| to.members.iter().map(move |to| (from, to)));
+    if is_named && !pairs.any(|(from, to)| is_pair(fabric, from, to, between_vpcs)) {
+        return Err(nobody_else(fabric, &from, &to));
+    }
     let ends = Ends { from: from.members, to: to.members, between_vpcs, ipv6 };
-    let matrix = matrix(fabric, topology, ends);
+    let matrix = by_address(fabric, topology, ends);
     Ok(match request.by {
         By::Instance => Analysis {
             reach: reach(&matrix),
@@ -88,6 +94,8 @@ pub(crate) fn everybody(names: Names<'_>, side: Side) -> ends::Ends {
             members.push(NamedEnd::new(name, kind, End::Host(host)));
         }
     }
+    let supposed = Customers::of(topology, names.fabric, &[]);
+    members.extend(supposed.into_iter().flat_map(|customers| customers.ends(false)));
     members.push(NamedEnd::new("internet", EndKind::Internet, End::Internet));
     ends::Ends { members, set: None, between_vpcs: false }
 }
@@ -114,8 +122,22 @@ fn outline(fabric: &Fabric, by: By, matrix: &Matrix) -> Analysis {
         reach: Vec::new(),
         sets: Vec::new(),
         assumed: assumed(fabric),
+        families: families(fabric, &matrix.ends),
         unmodelled: told::unmodelled(&matrix.cells),
     }
+}
+
+/// The address families that interfaces among the ends have, of those asked about.
+fn families(fabric: &Fabric, ends: &Ends) -> Vec<u8> {
+    let has = |end: &NamedEnd, ipv6: bool| match end.end {
+        End::Interface(_, Some(address)) => address.is_ipv6() == ipv6,
+        End::Interface(eni, None) => fabric.enis[eni].primary_address(ipv6).is_some(),
+        _ => false,
+    };
+    let mut all = vec![false, true];
+    all.retain(|ipv6| ends.ipv6.is_none_or(|asked| asked == *ipv6));
+    all.retain(|ipv6| ends.from.iter().chain(&ends.to).any(|end| has(end, *ipv6)));
+    all.into_iter().map(|ipv6| if ipv6 { 6 } else { 4 }).collect()
 }
 
 /// What is taken for granted of everybody.
@@ -128,6 +150,12 @@ pub(crate) fn assumed(fabric: &Fabric) -> Vec<Assumed> {
         of("who asks", "sends from any of the ports 32768-60999, as Linux does"),
         of("who is asked", "listens on every port, answers, and has no firewall of its own"),
     ];
+    if fabric.enis.iter().any(|(_, eni)| !eni.public_addresses.is_empty()) {
+        assumed.push(of(
+            "who is inside a VPC",
+            "asks others inside by their private addresses; ask explain about a public one",
+        ));
+    }
     let sends_on = |(_, eni): (_, &vpclab_engine::Eni)| !eni.source_dest_check && eni.attachment.is_some();
     if fabric.enis.iter().any(sends_on) {
         let assumption =

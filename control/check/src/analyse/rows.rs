@@ -57,7 +57,12 @@ pub(crate) fn groups(
                 None => rows.push((value, vec![row])),
             }
         }
-        Group { to, rows }
+        // One whom nobody but himself would be told of says nothing.
+        let is_told_of = |column: &usize| {
+            let mut askers = rows.iter().flat_map(|(_, from)| from);
+            askers.any(|&row| value(row, *column) != Meets::Himself)
+        };
+        Group { to: to.into_iter().filter(is_told_of).collect(), rows }
     };
     known.into_iter().map(group).filter(|group| !group.rows.is_empty()).collect()
 }
@@ -88,6 +93,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn nobody_is_told_of_himself_alone() {
+        let table =
+            [[Himself, Value(1), Value(1)], [Value(0), Himself, Value(0)], [Value(0), Value(0), Himself]];
+        let told = groups(3, 3, |row, column| table[row][column], |value| value != 0);
+        assert_eq!(told, [Group { to: vec![1, 2], rows: vec![(1, vec![0])] }]);
     }
 
     #[test]

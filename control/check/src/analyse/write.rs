@@ -123,7 +123,11 @@ fn packets(row: &Reach, families: usize) -> String {
     told.join("; ")
 }
 
+/// How many address families the ends have, so that it matters which one passes.
 fn families_of(analysis: &Analysis) -> usize {
+    if !analysis.families.is_empty() {
+        return analysis.families.len();
+    }
     let rows =
         analysis.reach.iter().flat_map(|row| row.passes.iter().chain(&row.unknown).chain(&row.sometimes));
     families(rows.chain(analysis.sets.iter().flat_map(|set| &set.any)))

@@ -166,7 +166,7 @@ mod tests {
     fn cell(parts: &[(&[&str], Fare)]) -> Cell {
         let part =
             |(blocks, fare): &(&[&str], Fare)| Part { ipv6: false, blocks: nets(blocks), fare: fare.clone() };
-        Cell { parts: parts.iter().map(part).collect() }
+        Cell { parts: parts.iter().map(part).collect(), ..Cell::default() }
     }
 
     #[test]

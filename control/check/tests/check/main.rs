@@ -4,7 +4,9 @@
 
 mod answers;
 mod askable;
+mod customers;
 mod everybody;
+mod faces;
 mod gateway_refusals;
 mod gateway_ways;
 mod gateways;
@@ -19,6 +21,7 @@ mod middleboxes;
 mod networks;
 mod not_modelled;
 mod questions;
+mod ranges;
 mod remedies;
 mod reports;
 mod schema;

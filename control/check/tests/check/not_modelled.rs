@@ -113,3 +113,39 @@ fn whether_an_interface_is_attached_may_be_unknown() {
     assert_eq!(answer.reachable, None, "{answer:#?}");
     assert_eq!(answer.unmodelled[0].resource, "nic");
 }
+
+#[test]
+fn what_denies_whoever_asks_denies_a_sender_of_whom_nothing_is_known() {
+    let with = |rules: &str| {
+        yaml(&format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\n\
+             subnets: {{a: {{vpc: v, cidr_block: 10.0.1.0/24}}, b: {{vpc: v, cidr_block: 10.0.2.0/24}}}}\n\
+             security_groups: {{lb: {{vpc: v}}, app: {{vpc: v}}, db: {{vpc: v, ingress: [{rules}]}}}}\n\
+             instances: {{db: {{subnet: b, security_groups: [db]}}, \
+               classic: {{subnet: a, security_groups: [lb], not_modelled: a classic load balancer}}}}\n\
+             load_balancers: {{n: {{subnets: [a], load_balancer_type: network, internal: true, security_groups: [lb]}}}}\n"
+        ))
+    };
+    let sql = "protocol: tcp, from_port: 5432, to_port: 5432";
+    for (rules, classic, network) in [
+        (String::new(), Some(false), Some(false)),
+        // Of which groups the one is a member is not known, nor for whom the other speaks.
+        (format!("{{{sql}, security_groups: [app]}}"), None, None),
+        (format!("{{{sql}, security_groups: [lb]}}"), None, None),
+        // A client's address may be what a network load balancer sends under.
+        (format!("{{{sql}, cidr_blocks: [198.51.100.0/24]}}"), Some(false), None),
+        (format!("{{{sql}, cidr_blocks: [10.0.1.0/24]}}"), None, None),
+        (
+            "{protocol: tcp, from_port: 22, to_port: 22, cidr_blocks: [0.0.0.0/0]}".to_owned(),
+            Some(false),
+            Some(false),
+        ),
+    ] {
+        let told = with(&rules);
+        for (from, expected) in [("classic", classic), ("elb/n/a", network)] {
+            let answer = told.explain(from, "db:5432");
+            assert_eq!(answer.reachable, expected, "{from}: {rules}");
+            assert_eq!(answer.blockers.is_empty(), expected.is_none(), "{from}: {rules}");
+        }
+    }
+}

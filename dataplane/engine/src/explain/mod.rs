@@ -23,9 +23,10 @@ pub use classes::{Class, EPHEMERAL_PORTS, NAT_PORTS, PortSet, TrafficQuestion, m
 pub use ends::{End, EndError, Ends, Start, anonymous_address, guest_next_hop, resolve};
 
 use self::journey::Journey;
-use crate::fabric::{Fabric, Role};
+use crate::fabric::{Direction, Fabric, Peer, Role};
 use crate::flow::{FlowTable, is_reply};
 use crate::index::EniIdx;
+use crate::packet::Selector;
 use crate::plan::{Choices, Egress, Origin};
 use crate::reason::{DropReason, Unmodelled};
 use crate::step::Step;
@@ -282,10 +283,22 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class, choices: &Choices) -> Fate 
         && let Role::NotModelled(resource) = fabric.enis[eni].role
         && !fabric.not_modelled[resource].sends
     {
-        // Under which address, to whom and filtered by what it sends is not known: nor is what others make of that.
-        forward.dropped = Some(DropReason::NotModelled(resource));
-        denials = vec![(false, DropReason::NotModelled(resource))];
+        // Under which address, to whom and filtered by what it sends is not known: nor is what others make of that, but
+        // for groups that let nobody in by any address.
+        denials.retain(|(_, reason)| lets_nobody_in(fabric, eni, &request, *reason));
+        forward.dropped =
+            denials.first().map(|(_, reason)| *reason).or(Some(DropReason::NotModelled(resource)));
+        denials.push((false, DropReason::NotModelled(resource)));
         return Fate { class: *class, forward, back: None, denials };
+    }
+    if let ends::Start::Interface(eni) = ends.from
+        && let Some(resource) = fabric.enis[eni].unknown
+    {
+        // Of which groups it is a member is not known.
+        denials.retain(|(_, reason)| !may_know_groups(fabric, &request, *reason));
+        let mut reasons = denials.iter().map(|(_, reason)| *reason);
+        let denied = reasons.find(|reason| reason.unmodelled().is_none());
+        forward.dropped = denied.or(Some(DropReason::NotModelled(resource)));
     }
     let mut back = None;
     if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed)
@@ -309,6 +322,23 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class, choices: &Choices) -> Fate 
         back = Some(leg);
     }
     Fate { class: *class, forward, back, denials }
+}
+
+/// Whether the groups of whom a request is for deny it, whatever address `sender` may put on it.
+fn lets_nobody_in(fabric: &Fabric, sender: EniIdx, request: &IpHeaders, reason: DropReason) -> bool {
+    let DropReason::SecurityGroup { eni, direction: Direction::Inbound, .. } = reason else { return false };
+    let selector = Selector::of(request.protocol, &request.transport);
+    let mut rules = fabric.policy(eni, Direction::Inbound).rules.iter();
+    let is_asked = eni != sender && fabric.enis[eni].owns(request.dst);
+    is_asked && !rules.any(|rule| rule.peer != Peer::Nobody && selector.is_covered_by(&rule.traffic))
+}
+
+/// Whether groups deny a request that they let in from members of some group.
+fn may_know_groups(fabric: &Fabric, request: &IpHeaders, reason: DropReason) -> bool {
+    let DropReason::SecurityGroup { eni, direction, .. } = reason else { return false };
+    let selector = Selector::of(request.protocol, &request.transport);
+    let mut rules = fabric.policy(eni, direction).rules.iter();
+    rules.any(|rule| matches!(rule.peer, Peer::Group(_)) && selector.is_covered_by(&rule.traffic))
 }
 
 /// Why an answer that arrived is none to who asked, if so.

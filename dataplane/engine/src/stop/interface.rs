@@ -35,11 +35,16 @@ pub(crate) fn leave(
     let subnet = &cx.fabric.subnets[interface.subnet];
     let (source, destination) = (draft.headers.src, draft.headers.dst);
     probe.step(|| Step::Leave { eni });
-    known(interface.unknown)?;
+    if let Some(resource) = interface.unknown {
+        // Whether it sends is not known. What others make of a packet under its address may be.
+        deny(probe, DropReason::NotModelled(resource))?;
+    }
     if let Role::Endpoint(endpoint) = interface.role {
         return Err(DropReason::EndpointInitiates { endpoint });
     }
-    runs(cx, eni)?;
+    if interface.unknown.is_none() {
+        runs(cx, eni)?;
+    }
     if let Some(service) = service(destination, cx.fabric.vpcs[interface.vpc].resolver, draft) {
         return Err(DropReason::ServiceNotModelled(service));
     }
@@ -62,9 +67,11 @@ pub(crate) fn leave(
     if is_link_local(destination) || is_link_local(source) {
         return Err(DropReason::LinkLocal);
     }
-    check_address(eni, Direction::Outbound, interface.source_dest_check, own, probe)?;
     draft.sender = own.then_some(eni);
-    if has_groups(interface) {
+    if interface.unknown.is_none() {
+        check_address(eni, Direction::Outbound, interface.source_dest_check, own, probe)?;
+    }
+    if interface.unknown.is_none() && has_groups(interface) {
         security_group::guard(cx, eni, Direction::Outbound, draft, probe)?;
     }
     Ok(Left::For(match next_hop {
