@@ -59,6 +59,30 @@ pub(super) fn interface(eni: EniIdx) -> End {
     End::Interface(eni, None)
 }
 
+/// An interface as the internet sees it: an end for each address that may be public, or the first one if none is.
+pub(super) fn faces(fabric: &Fabric, eni: EniIdx, ipv6: bool) -> Vec<End> {
+    let interface = &fabric.enis[eni];
+    let own = interface.addresses.iter().copied().filter(|address| address.is_ipv6() == ipv6);
+    let public = own.filter(|address| match address {
+        IpAddr::V4(address) => interface.public_address_of(*address).is_some(),
+        IpAddr::V6(_) => true,
+    });
+    let faces: Vec<End> = public.map(|address| End::Interface(eni, Some(address))).collect();
+    if faces.is_empty() { vec![End::Interface(eni, None)] } else { faces }
+}
+
+/// What an interface is called that is asked by one of its addresses: the first one goes without saying.
+pub(super) fn face_name(name: &str, fabric: &Fabric, face: End) -> String {
+    match face {
+        End::Interface(eni, Some(address))
+            if fabric.enis[eni].primary_address(address.is_ipv6()) != Some(address) =>
+        {
+            format!("{name} ({address})")
+        }
+        _ => name.to_owned(),
+    }
+}
+
 /// Whether an interface has an address of a family.
 pub(super) fn has(fabric: &Fabric, eni: EniIdx, ipv6: bool) -> bool {
     fabric.enis[eni].primary_address(ipv6).is_some()

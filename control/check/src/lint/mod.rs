@@ -13,6 +13,7 @@ mod catalogue;
 mod dead_ends;
 mod network_acls;
 mod open;
+mod outside;
 mod peers;
 mod quotas;
 mod render;

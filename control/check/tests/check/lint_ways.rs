@@ -275,3 +275,25 @@ fn a_subnet_is_what_its_name_says_by_whom_the_internet_reaches() {
     assert!(found(&unknown, "private-subnet-is-public").is_empty());
     assert!(found(&unknown, "public-subnet-is-private").is_empty());
 }
+
+#[test]
+fn a_private_subnet_is_public_if_part_of_the_internet_reaches_it_or_if_it_is_full() {
+    let network = |block: &str, size: u8, residents: usize| {
+        let residents: String = (0..residents).map(|n| format!("i{n}: {{subnet: private-a}}, ")).collect();
+        format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+             route_tables: {{v/main: {{routes: [{{cidr_block: {block}, gateway: igw}}]}}}}\n\
+             subnets: {{private-a: {{vpc: v, cidr_block: 10.0.0.0/{size}}}}}\ninstances: {{{residents}}}\n"
+        )
+    };
+    let full = network("0.0.0.0/0", 28, 11);
+    assert_eq!(one(&full, "private-subnet-is-public").severity, Severity::Error);
+    let half = one(&network("128.0.0.0/1", 24, 0), "private-subnet-is-public");
+    assert!(half.reason.contains("part of the internet, such as 128.0.0.0, reaches"), "{}", half.reason);
+    assert_eq!(half.severity, Severity::Error);
+    let named = one(&network("8.8.0.0/16", 24, 0), "private-subnet-is-public");
+    assert!(named.reason.contains("of the internet 8.8.0.0/16 reaches"), "{}", named.reason);
+    assert_eq!(named.severity, Severity::Warning);
+    let public = network("8.8.0.0/16", 24, 0).replace("private-a", "public-a");
+    assert!(found(&public, "public-subnet-is-private").is_empty());
+}
