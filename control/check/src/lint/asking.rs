@@ -26,12 +26,12 @@ pub(super) fn packet(
     ipv6: bool,
     (protocol, port): (Protocol, u16),
 ) -> Option<Explanation> {
-    asked(
-        fabric,
-        (from, to),
-        ipv6,
-        TrafficQuestion::Ports { protocol, port: Some(port), source_port: Some(SOME_CLIENT) },
-    )
+    told(fabric, (from, to), ipv6, some_client(protocol, port))
+}
+
+/// One packet to `port`.
+pub(super) fn some_client(protocol: Protocol, port: u16) -> TrafficQuestion {
+    TrafficQuestion::Ports { protocol, port: Some(port), source_port: Some(SOME_CLIENT) }
 }
 
 /// The same from every port that a client may choose.
@@ -41,10 +41,11 @@ pub(super) fn packets(
     ipv6: bool,
     (protocol, port): (Protocol, u16),
 ) -> Option<Explanation> {
-    asked(fabric, (from, to), ipv6, TrafficQuestion::Ports { protocol, port: Some(port), source_port: None })
+    told(fabric, (from, to), ipv6, TrafficQuestion::Ports { protocol, port: Some(port), source_port: None })
 }
 
-fn asked(
+/// The answer to a question; none where there is no such question, or something unknown matters.
+pub(super) fn told(
     fabric: &Fabric,
     (from, to): (End, End),
     ipv6: bool,
