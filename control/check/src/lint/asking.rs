@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use vpclab_engine::explain::{End, Explanation, Leg, TrafficQuestion, anonymous_address, ask};
 use vpclab_engine::{DropReason, EniIdx, Fabric, HostIdx, Role, Side, Step};
-use vpclab_model::{ANYBODY_V4, ANYBODY_V6, InterfaceType, SubnetName, VpcName};
+use vpclab_model::{ANYBODY_V4, ANYBODY_V6, InterfaceType, SubnetName, VpcName, not_public};
 use vpclab_wire::Protocol;
 
 use super::Lint;
@@ -180,6 +180,9 @@ pub(super) fn name_of(fabric: &Fabric, end: End) -> String {
         End::Host(host) => fabric.hosts[host].name.to_string(),
         End::Internet => "the internet".to_owned(),
         End::Address(address) if address == anybody(address.is_ipv6()) => "the internet".to_owned(),
+        End::Address(address) if not_public(address).is_none() && fabric.host_at(address).is_none() => {
+            format!("{address} on the internet")
+        }
         End::Address(address) => address.to_string(),
     }
 }

@@ -7,9 +7,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use vpclab_engine::explain::{End, Explanation, TrafficQuestion, ask};
-use vpclab_model::public_edges;
+use vpclab_model::{address_after, not_public, public_edges};
+use vpclab_wire::Protocol;
 
 use super::Lint;
+use super::asking;
 use super::visitors::{ANY_V4, ANY_V6};
 use crate::internet::{self, Part};
 use crate::met::Met;
@@ -54,6 +56,27 @@ pub(super) fn parts(
         let met = Met::of(&told);
         Some(((address, told), met))
     })
+}
+
+/// The internet as ends: whom nothing names, and one host of each part of it that fares differently.
+pub(super) fn everybody(cx: &Lint<'_>, inside: End, way: Way, ipv6: bool) -> Vec<End> {
+    let traffic = asking::some_client(Protocol::TCP, asking::SOME_SERVER);
+    let mut all = vec![asking::internet(cx.fabric, ipv6)];
+    for part in parts(cx, inside, way, ipv6, traffic) {
+        if let Some((address, _)) = part.told.filter(|_| part.is_named && is_part(&part.blocks)) {
+            all.push(End::Address(address));
+        }
+    }
+    all
+}
+
+/// The first public address of a block.
+pub(super) fn first_public(block: IpNet) -> Option<IpAddr> {
+    let after = |edge: IpNet| {
+        if edge.addr().is_ipv6() { Some(edge.network()) } else { address_after(edge.broadcast()) }
+    };
+    let begins = public_edges().filter_map(after).chain([block.network()]);
+    begins.filter(|address| block.contains(address) && not_public(*address).is_none()).min()
 }
 
 /// Whether some of the packets surely arrive and are answered; none where that is not known.
@@ -124,6 +147,16 @@ mod tests {
     fn the_world_is_a_sixteenth_of_all_public_addresses_however_it_is_cut() {
         let fifths: Vec<IpNet> = (0..28).map(|n| format!("{}.0.0.0/5", n * 8).parse().unwrap()).collect();
         assert!(is_everybody(&fifths) && is_world(&fifths));
+        let first = |block: &str| first_public(block.parse().unwrap()).map(|address| address.to_string());
+        for (block, expected) in [
+            ("0.0.0.0/1", "1.0.0.0"),
+            ("8.0.0.0/8", "8.0.0.0"),
+            ("10.0.0.0/7", "11.0.0.0"),
+            ("::/0", "2000::"),
+        ] {
+            assert_eq!(first(block).as_deref(), Some(expected), "{block}");
+        }
+        assert!(first("10.0.0.0/8").is_none() && first("fd00::/8").is_none());
         for (text, world, part) in [
             ("0.0.0.0/0", true, true),
             ("0.0.0.0/1", true, true),

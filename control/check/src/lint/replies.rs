@@ -120,8 +120,8 @@ struct Outside {
     name: String,
     /// The block to write into a rule for it.
     block: IpNet,
-    /// Whether rules or routes name it.
-    is_named: bool,
+    /// Whether a list may be meant to hold it: rules or routes name it, and it is not much of everybody.
+    is_somebody: bool,
 }
 
 impl<'a> From<&'a Host> for Party<'a> {
@@ -196,7 +196,8 @@ fn outsiders(cx: &Lint<'_>, inside: End, way: Way, ipv6: bool) -> Vec<Outside> {
             [block] => *block,
             _ => any,
         };
-        Some(Outside { address, name, block, is_named })
+        let is_somebody = is_named && !outside::is_world(&blocks);
+        Some(Outside { address, name, block, is_somebody })
     };
     outside::parts(cx, inside, way, ipv6, traffic).into_iter().filter_map(outside).collect()
 }
@@ -463,7 +464,7 @@ fn is_on_a_block_list(cx: &Lint<'_>, (from, to): (Party<'_>, Party<'_>), reason:
         Peer::Group(_) | Peer::Nobody => false,
     };
     let rules = &cx.fabric.policy(host.eni, Direction::Outbound).rules;
-    outside.is_named && !rules.iter().any(|rule| names(rule.peer))
+    outside.is_somebody && !rules.iter().any(|rule| names(rule.peer))
 }
 
 /// To which ports the replies die, where not all do.

@@ -15,6 +15,7 @@ use vpclab_wire::Protocol;
 
 use super::asking::{self, SOME_SERVER};
 use super::catalogue::MISSING_RETURN_ROUTE;
+use super::outside::{self, Way};
 use super::signatures::kinds;
 use super::{Lint, and_more, citing};
 use crate::words;
@@ -47,8 +48,10 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             }
         }
         for guest in visitors.iter().filter_map(|kin| kin.first()) {
-            let ends = (asking::interface(guest.eni), asking::internet(fabric, ipv6));
-            look(ends, format!("VPC {}", guest.vpc), ipv6);
+            let inside = asking::interface(guest.eni);
+            for outside in outside::everybody(cx, inside, Way::Out, ipv6) {
+                look((inside, outside), format!("VPC {}", guest.vpc), ipv6);
+            }
         }
         for host in asking::customers(fabric) {
             for guest in visitors.iter().filter_map(|kin| kin.first()) {
@@ -62,7 +65,9 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let public = kinds(cx.topology, fabric, false, |_, eni| !eni.public_ips.is_empty());
     for host in public.iter().filter_map(|kin| kin.first()) {
         for face in asking::faces(fabric, host.eni, false) {
-            look((asking::internet(fabric, false), face), "the internet".to_owned(), false);
+            for outside in outside::everybody(cx, face, Way::In, false) {
+                look((outside, face), "the internet".to_owned(), false);
+            }
         }
     }
     lost.into_iter()

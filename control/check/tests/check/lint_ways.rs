@@ -351,6 +351,9 @@ fn whom_an_acl_keeps_out_by_name_nobody_means_to_ask() {
     );
     let listed = web("0.0.0.0/0", &ingress, &format!("{{rule_no: 9, {all}}}"));
     assert!(found(&listed, "reply-blocked-by-acl").is_empty());
+    // Half of everybody is no list.
+    let half = listed.replace("cidr_block: 198.51.100.0/24", "cidr_block: 128.0.0.0/1");
+    assert_eq!(found(&half, "reply-blocked-by-acl").len(), 2, "TCP and UDP");
     let meant = listed.replace(
         "web: {vpc: v,",
         "web: {vpc: v, egress: [{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [198.51.100.0/24]}],",
@@ -415,4 +418,34 @@ fn a_nat_gateway_for_other_vpcs_needs_a_route_back_to_them() {
     assert!(finding.reason.contains("sends to the internet arrives"), "{}", finding.reason);
     let whole = network(", {cidr_block: 10.0.0.0/16, transit_gateway: tgw}");
     assert!(found(&whole, "missing-return-route").is_empty());
+}
+
+#[test]
+fn a_way_back_is_missed_for_part_of_the_internet_too() {
+    let network = |low: &str, high: &str| {
+        let route = |block: &str, target: &str| match target {
+            "" => String::new(),
+            target => format!("{{cidr_block: {block}, {target}}}, "),
+        };
+        format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+             eips: {{e: {{public_ip: 203.0.113.9}}}}\nnat_gateways: {{nat: {{subnet: n, allocation: e}}}}\n\
+             route_tables:\n  v/main: {{routes: [{}{}]}}\n  n: {{vpc: v, routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}]}}\n\
+             subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24}}, n: {{vpc: v, cidr_block: 10.0.1.0/24, route_table: n}}}}\n\
+             instances: {{w: {{subnet: s, associate_public_ip_address: true}}}}\n",
+            route("0.0.0.0/1", low),
+            route("128.0.0.0/1", high),
+        )
+    };
+    let (igw, nat) = ("gateway: igw", "nat_gateway: nat");
+    for (low, high, missing) in
+        [(igw, igw, 0), (igw, "", 1), ("", igw, 1), (nat, igw, 1), (igw, nat, 1), ("", "", 1)]
+    {
+        let network = network(low, high);
+        assert_eq!(found(&network, "missing-return-route").len(), missing, "{low} and {high}");
+        // Nobody has an address in 0.0.0.0/8: others of the block are asked.
+        assert!(found(&network, "dead-end-route").is_empty(), "{low} and {high}");
+    }
+    let finding = one(&network(nat, igw), "missing-return-route");
+    assert!(finding.reason.contains("what 1.0.0.0 on the internet sends to w arrives"), "{}", finding.reason);
 }
