@@ -1,15 +1,19 @@
 //! Which findings does the document accept, and why?
 //!
-//! `"x-vpclab-accept": { "finding-id": "reason" }` in a resource accepts its findings of that id, at the top of the
-//! document those of all resources. What always holds: an acceptance has a reason, names an id that there is, and is
+//! `"x-vpclab-accept": { "finding-id": { "place": "reason" } }` in a resource accepts its finding of that id at that place:
+//! a rule by its text or by where it is. A reason instead of the map accepts all of its findings of that id, at the top of
+//! the document those of all resources. What always holds: an acceptance has a reason, names an id that there is, and is
 //! itself a finding once it matches nothing.
 
 use serde_json::{Map, Value};
 use vpclab_api::{Finding, MistakeBody};
-use vpclab_model::{Document, KINDS, NOT_MODELLED, nearest};
+use vpclab_engine::Direction;
+use vpclab_model::{Document, KINDS, Kind, NOT_MODELLED, Topology, kind, nearest};
 
 use super::ACCEPT;
 use super::catalogue::{CATALOGUE, UNUSED_ACCEPTANCE};
+use super::security_groups::place;
+use crate::words;
 
 /// What a document accepts.
 pub(super) struct Acceptances(Vec<Acceptance>);
@@ -18,8 +22,17 @@ struct Acceptance {
     /// The kind's key and the name; empty for the document.
     resource: (String, String),
     id: String,
+    /// Where in the resource; none is anywhere.
+    place: Option<String>,
     reason: String,
     is_used: bool,
+}
+
+impl Acceptance {
+    /// How the document names what is accepted.
+    fn what(&self) -> String {
+        self.place.as_ref().map_or_else(|| self.id.clone(), |place| format!("{} at `{place}`", self.id))
+    }
 }
 
 impl Acceptances {
@@ -41,28 +54,61 @@ impl Acceptances {
         if mistakes.is_empty() { Ok(Self(all)) } else { Err(mistakes) }
     }
 
-    /// Why a finding is accepted, if it is. What its own resource says goes before what the document says.
-    pub(super) fn of(&mut self, finding: &Finding) -> Option<String> {
+    /// Why a finding is accepted, if it is. What is said of its place goes before what its resource says of all, and that
+    /// before what the document says.
+    pub(super) fn of(&mut self, topology: &Topology, finding: &Finding) -> Option<String> {
         let own = (finding.resource.kind.as_str(), finding.resource.name.as_str());
-        for place in [own, ("", "")] {
-            let is_it =
-                |one: &&mut Acceptance| (&*one.resource.0, &*one.resource.1) == place && one.id == finding.id;
-            if let Some(one) = self.0.iter_mut().find(is_it) {
-                one.is_used = true;
-                return Some(one.reason.clone());
-            }
-        }
-        None
+        let places =
+            if self.0.iter().any(|one| one.place.is_some()) { places(topology, finding) } else { Vec::new() };
+        let is_at = |one: &Acceptance, resource: (&str, &str)| {
+            (&*one.resource.0, &*one.resource.1) == resource && one.id == finding.id
+        };
+        let here = |one: &Acceptance| {
+            is_at(one, own) && one.place.as_ref().is_some_and(|place| places.contains(place))
+        };
+        let everywhere = |resource| move |one: &Acceptance| is_at(one, resource) && one.place.is_none();
+        let found = self
+            .0
+            .iter()
+            .position(here)
+            .or_else(|| self.0.iter().position(everywhere(own)))
+            .or_else(|| self.0.iter().position(everywhere(("", ""))))?;
+        let one = &mut self.0[found];
+        one.is_used = true;
+        Some(one.reason.clone())
     }
 
     /// The acceptances that have matched nothing.
     pub(super) fn unused(&self) -> impl Iterator<Item = Finding> + '_ {
-        self.0.iter().filter(|one| !one.is_used).map(|Acceptance { resource: (kind, name), id, .. }| {
-            let reason = format!("it accepts {id}, and there is no such finding here");
-            let remedy = format!("take `{id}` out of `{ACCEPT}`");
+        self.0.iter().filter(|one| !one.is_used).map(|one| {
+            let Acceptance { resource: (kind, name), id, .. } = one;
+            let reason = format!("it accepts {}, and there is no such finding here", one.what());
+            let remedy = match &one.place {
+                Some(place) => format!("take `{place}` out of `{id}` in `{ACCEPT}`"),
+                None => format!("take `{id}` out of `{ACCEPT}`"),
+            };
             UNUSED_ACCEPTANCE.about_kind(kind, name, reason, remedy)
         })
     }
+}
+
+/// What a document may call the place of a finding: where the rule is, and the text of a security group's rule, which does
+/// not move when others come and go.
+fn places(topology: &Topology, finding: &Finding) -> Vec<String> {
+    let Some(rule) = &finding.rule else { return Vec::new() };
+    let mut places = vec![rule.clone()];
+    if finding.resource.kind == kind::SecurityGroup::PLURAL
+        && let Some(group) = topology.security_groups.get(finding.resource.name.as_str())
+    {
+        for (way, rules) in [(Direction::Inbound, &group.ingress), (Direction::Outbound, &group.egress)] {
+            let declared: Vec<_> = rules.iter().filter(|one| place(way, one.declared_at) == *rule).collect();
+            if let Some(first) = declared.first() {
+                let peers = declared.iter().map(|one| &one.peer);
+                places.push(words::group_permission(way, &first.traffic, peers));
+            }
+        }
+    }
+    places
 }
 
 fn read_map(
@@ -91,21 +137,40 @@ fn read_map(
                 |meant| format!("did you mean `{meant}`?"),
             );
             mistake(attribute, "UnknownParameter", problem, remedy);
-        } else if id == UNUSED_ACCEPTANCE.id {
+            continue;
+        }
+        if id == UNUSED_ACCEPTANCE.id {
             let problem = "an acceptance that matches nothing cannot be accepted".to_owned();
             mistake(attribute, "InvalidParameterValue", problem, "take that acceptance out".to_owned());
-        } else {
+            continue;
+        }
+        let each: Vec<(Option<String>, &Value)> = match reason.as_object() {
+            Some(by_place) if kind.is_empty() && !by_place.is_empty() => {
+                let problem =
+                    "at the top a finding is accepted of every resource, which have no place in common";
+                let remedy = "give the reason as a text, or accept the place in its resource";
+                mistake(attribute, "InvalidParameterValue", problem.to_owned(), remedy.to_owned());
+                continue;
+            }
+            Some(by_place) if !by_place.is_empty() => {
+                by_place.iter().map(|(place, reason)| (Some(place.clone()), reason)).collect()
+            }
+            _ => vec![(None, reason)],
+        };
+        for (place, reason) in each {
             match reason.as_str().map(str::trim).filter(|reason| !reason.is_empty()) {
                 Some(reason) => all.push(Acceptance {
                     resource: (kind.to_owned(), name.to_owned()),
                     id: id.clone(),
+                    place,
                     reason: reason.to_owned(),
                     is_used: false,
                 }),
                 None => {
+                    let attribute =
+                        place.map_or_else(|| attribute.clone(), |place| format!("{attribute}.{place}"));
                     let problem = "nothing says why the finding is accepted".to_owned();
-                    let remedy = "give the reason as a text".to_owned();
-                    mistake(attribute, "MissingParameter", problem, remedy);
+                    mistake(attribute, "MissingParameter", problem, "give the reason as a text".to_owned());
                 }
             }
         }

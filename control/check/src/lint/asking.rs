@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use vpclab_engine::explain::{End, Explanation, Leg, TrafficQuestion, anonymous_address, ask};
 use vpclab_engine::{DropReason, EniIdx, Fabric, HostIdx, Role, Side, Step};
-use vpclab_model::{ANYBODY_V4, ANYBODY_V6, InterfaceType, SubnetName, VpcName};
+use vpclab_model::{ANYBODY_V4, ANYBODY_V6, InterfaceType, SubnetName, VpcName, not_public};
 use vpclab_wire::Protocol;
 
 use super::Lint;
@@ -26,12 +26,12 @@ pub(super) fn packet(
     ipv6: bool,
     (protocol, port): (Protocol, u16),
 ) -> Option<Explanation> {
-    asked(
-        fabric,
-        (from, to),
-        ipv6,
-        TrafficQuestion::Ports { protocol, port: Some(port), source_port: Some(SOME_CLIENT) },
-    )
+    told(fabric, (from, to), ipv6, some_client(protocol, port))
+}
+
+/// One packet to `port`.
+pub(super) fn some_client(protocol: Protocol, port: u16) -> TrafficQuestion {
+    TrafficQuestion::Ports { protocol, port: Some(port), source_port: Some(SOME_CLIENT) }
 }
 
 /// The same from every port that a client may choose.
@@ -41,10 +41,11 @@ pub(super) fn packets(
     ipv6: bool,
     (protocol, port): (Protocol, u16),
 ) -> Option<Explanation> {
-    asked(fabric, (from, to), ipv6, TrafficQuestion::Ports { protocol, port: Some(port), source_port: None })
+    told(fabric, (from, to), ipv6, TrafficQuestion::Ports { protocol, port: Some(port), source_port: None })
 }
 
-fn asked(
+/// The answer to a question; none where there is no such question, or something unknown matters.
+pub(super) fn told(
     fabric: &Fabric,
     (from, to): (End, End),
     ipv6: bool,
@@ -57,6 +58,30 @@ fn asked(
 /// An interface as an end.
 pub(super) fn interface(eni: EniIdx) -> End {
     End::Interface(eni, None)
+}
+
+/// An interface as the internet sees it: an end for each address that may be public, or the first one if none is.
+pub(super) fn faces(fabric: &Fabric, eni: EniIdx, ipv6: bool) -> Vec<End> {
+    let interface = &fabric.enis[eni];
+    let own = interface.addresses.iter().copied().filter(|address| address.is_ipv6() == ipv6);
+    let public = own.filter(|address| match address {
+        IpAddr::V4(address) => interface.public_address_of(*address).is_some(),
+        IpAddr::V6(_) => true,
+    });
+    let faces: Vec<End> = public.map(|address| End::Interface(eni, Some(address))).collect();
+    if faces.is_empty() { vec![End::Interface(eni, None)] } else { faces }
+}
+
+/// What an interface is called that is asked by one of its addresses: the first one goes without saying.
+pub(super) fn face_name(name: &str, fabric: &Fabric, face: End) -> String {
+    match face {
+        End::Interface(eni, Some(address))
+            if fabric.enis[eni].primary_address(address.is_ipv6()) != Some(address) =>
+        {
+            format!("{name} ({address})")
+        }
+        _ => name.to_owned(),
+    }
 }
 
 /// Whether an interface has an address of a family.
@@ -155,6 +180,9 @@ pub(super) fn name_of(fabric: &Fabric, end: End) -> String {
         End::Host(host) => fabric.hosts[host].name.to_string(),
         End::Internet => "the internet".to_owned(),
         End::Address(address) if address == anybody(address.is_ipv6()) => "the internet".to_owned(),
+        End::Address(address) if not_public(address).is_none() && fabric.host_at(address).is_none() => {
+            format!("{address} on the internet")
+        }
         End::Address(address) => address.to_string(),
     }
 }

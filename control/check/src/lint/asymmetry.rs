@@ -45,7 +45,9 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             }
         }
         for host in kinds(cx.topology, fabric, false, |_, _| true).iter().filter_map(|kin| kin.first()) {
-            look((internet, asking::interface(host.eni)), ipv6);
+            for face in asking::faces(fabric, host.eni, ipv6) {
+                look((internet, face), ipv6);
+            }
             look((asking::interface(host.eni), internet), ipv6);
         }
     }

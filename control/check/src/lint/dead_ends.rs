@@ -12,11 +12,12 @@ use ipnet::IpNet;
 use vpclab_api::Finding;
 use vpclab_engine::explain::{End, Explanation, anonymous_address};
 use vpclab_engine::{DropReason, EniIdx, Fabric, Step};
-use vpclab_model::{Route, RouteOrigin, RouteState, RouteTableName, RouteTarget, SubnetName};
+use vpclab_model::{Route, RouteOrigin, RouteState, RouteTableName, RouteTarget, SubnetName, not_public};
 use vpclab_wire::{NAT64_PREFIX, Protocol};
 
 use super::asking::{self, SOME_SERVER};
 use super::catalogue::DEAD_END_ROUTE;
+use super::outside;
 use super::{Lint, citing, some_of};
 use crate::words;
 
@@ -197,5 +198,8 @@ fn somebody_in(cx: &Lint<'_>, block: IpNet) -> BTreeSet<IpAddr> {
             IpAddr::V6(address) => IpAddr::V6((u128::from(address) + u128::from(offset)).into()),
         }
     };
-    std::iter::once(block).chain(inside).take(MOST).map(fifth).collect()
+    // Who is public may begin further on, as after 0.0.0.0/8.
+    let of_block = Some(fifth(block)).filter(|address| not_public(*address).is_none());
+    let of_block = of_block.or(outside::first_public(block)).unwrap_or_else(|| fifth(block));
+    std::iter::once(of_block).chain(inside.take(MOST - 1).map(fifth)).collect()
 }

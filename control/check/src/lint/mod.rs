@@ -13,6 +13,7 @@ mod catalogue;
 mod dead_ends;
 mod network_acls;
 mod open;
+mod outside;
 mod peers;
 mod quotas;
 mod render;
@@ -80,7 +81,7 @@ pub fn lint(document: &Document, topology: &Topology) -> Result<LintReport, Vec<
     }
     let mut report = LintReport::default();
     for finding in found {
-        match acceptances.of(&finding) {
+        match acceptances.of(topology, &finding) {
             Some(accepted) => report.accepted.push(AcceptedFinding { finding, accepted }),
             None => report.findings.push(finding),
         }

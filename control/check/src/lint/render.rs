@@ -6,7 +6,7 @@ use vpclab_api::{Finding, LintReport, Severity};
 
 use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint};
 
-/// Every finding under its severity, the worst first, and a line that counts them.
+/// Every finding under its severity, the worst first, the errors that are accepted, and a line that counts them.
 pub fn report(report: &LintReport) -> String {
     let mut text = String::new();
     let id_width = report.findings.iter().map(|finding| finding.id.chars().count()).max().unwrap_or(0);
@@ -34,7 +34,24 @@ pub fn report(report: &LintReport) -> String {
         }
         text.push('\n');
     }
+    text.push_str(&accepted_errors(report));
     let _ = writeln!(text, "{}", summary(report));
+    text
+}
+
+/// The errors that the document accepts, a line each: what is accepted is not gone.
+fn accepted_errors(report: &LintReport) -> String {
+    let all = report.accepted.iter().filter(|one| one.finding.severity == Severity::Error);
+    let errors: Vec<_> = all.map(|one| (&one.finding, &one.accepted)).collect();
+    if errors.is_empty() {
+        return String::new();
+    }
+    let id_width = errors.iter().map(|(finding, _)| finding.id.chars().count()).max().unwrap_or(0);
+    let mut text = format!("{}\n", paint(FAINT.bold(), "accepted errors"));
+    for (finding, reason) in errors {
+        let _ = writeln!(text, "  {:<id_width$}  {}: {reason}", finding.id, place(finding));
+    }
+    text.push('\n');
     text
 }
 

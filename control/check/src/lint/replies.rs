@@ -1,15 +1,19 @@
 //! Which replies does a network ACL deny, whose requests arrive?
 //!
 //! A network ACL remembers nothing (NACL-04): the reply needs a rule for the port that the client chose, 1024 to 65535 for
-//! most (NACL-19). Each kind of host asks each other, the internet, the customers and the services; one port that gets
-//! there is enough, as the reply goes to the client's port. A request that only a rule for replies lets out is none that
-//! anybody means: what such a rule says is `from 1024 on`. Replies to UDP are notes, as not all of it is answered.
+//! most (NACL-19). Each kind of host asks each other, the customers, the services and each part of the internet that rules
+//! and routes tell from others; one port that gets there is enough, as the reply goes to the client's port. A request that
+//! only a rule for replies lets out is none that anybody means: what such a rule says is `from 1024 on`. Replies to UDP
+//! are notes, as not all of it is answered. Who asks from the internet may be of any make: that replies reach him up to
+//! port 65535 is looked at by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use vpclab_api::{Finding, Severity};
-use vpclab_engine::explain::{Blocker, Class, End, Explanation};
-use vpclab_engine::{Direction, DropReason, EniIdx, HostIdx, NetworkAclIdx, Side, Step};
+use vpclab_engine::explain::{Blocker, Class, End, Explanation, TrafficQuestion};
+use vpclab_engine::{Direction, DropReason, EniIdx, HostIdx, NetworkAclIdx, Peer, Side, Step};
 use vpclab_model::{
     InterfaceType, NetworkAcl, NetworkAclEntry, PortRange, RouteTarget, RuleAction, SubnetName, Traffic,
     VpcName,
@@ -19,13 +23,18 @@ use vpclab_wire::Protocol;
 use super::asking;
 use super::boxes::{Packets, is_covered};
 use super::catalogue::REPLY_BLOCKED;
+use super::outside::{self, Way};
 use super::signatures::{Host, Kin, kinds};
 use super::visitors::{ANY_V4, ANY_V6};
 use super::{Lint, and_more};
+use crate::internet::Part;
 use crate::words;
 
-/// What denies replies: the ACL, the direction, the rule, the family and the protocol.
-type Where = (String, Direction, Option<u16>, bool, u8);
+/// What denies replies: the ACL, the direction, the rule, the family, the protocol, and whether only to high ports.
+type Where = (String, Direction, Option<u16>, bool, u8, bool);
+
+/// The first port after those that Linux takes for a client's; Windows, macOS and BSD go on to the last (NACL-19).
+const FIRST_HIGH: u16 = 61_000;
 
 /// A connection whose reply is denied, and what would let it through.
 struct Example {
@@ -64,74 +73,133 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             ask(cx, (guest.into(), Party::Host(customer)), &mut blocked);
             ask(cx, (Party::Host(customer), guest.into()), &mut blocked);
         }
-        ask(cx, (guest.into(), Party::Internet), &mut blocked);
-        ask(cx, (Party::Internet, guest.into()), &mut blocked);
+        for ipv6 in [false, true] {
+            for outside in outsiders(cx, asking::interface(guest.eni), Way::Out, ipv6) {
+                ask_in(cx, (guest.into(), Party::Outside(&outside)), ipv6, &mut blocked);
+            }
+            for face in asking::faces(cx.fabric, guest.eni, ipv6) {
+                for outside in outsiders(cx, face, Way::In, ipv6) {
+                    ask_in(cx, (Party::Outside(&outside), Party::Guest(guest, face)), ipv6, &mut blocked);
+                }
+            }
+        }
     }
+    let known: BTreeSet<Where> = blocked.keys().cloned().collect();
+    // Where more is denied, that says it.
+    blocked.retain(|at, _| !at.5 || !known.contains(&(at.0.clone(), at.1, at.2, at.3, at.4, false)));
     blocked.into_iter().map(|(at, example)| finding(at, example)).collect()
 }
 
-fn finding((acl, way, rule, _, protocol): Where, example: Example) -> Finding {
+fn finding((acl, way, rule, _, protocol, only_high): Where, example: Example) -> Finding {
     let more = and_more(example.count);
     let number = rule.map_or_else(|| "*".to_owned(), |rule| rule.to_string());
     let name = vpclab_model::NetworkAclName::new(acl);
     let finding = REPLY_BLOCKED.about(&name, format!("{}{more}", example.text), example.remedy);
-    let severity = if protocol == Protocol::TCP.0 { finding.severity } else { Severity::Note };
+    let severity = match (only_high, protocol == Protocol::TCP.0) {
+        (true, _) => Severity::Warning,
+        (false, true) => finding.severity,
+        (false, false) => Severity::Note,
+    };
     Finding { rule: Some(format!("{} {number}", words::direction(way))), severity, ..finding }
 }
 
 /// Who asks or is asked.
 #[derive(Clone, Copy)]
 enum Party<'a> {
-    Guest(&'a Host),
+    /// By this address.
+    Guest(&'a Host, End),
     Host(HostIdx),
-    Internet,
+    Outside(&'a Outside),
+}
+
+/// A part of the internet.
+struct Outside {
+    /// One host of it.
+    address: IpAddr,
+    /// What it is called in sentences.
+    name: String,
+    /// The block to write into a rule for it.
+    block: IpNet,
+    /// Whether a list may be meant to hold it: rules or routes name it, and it is not much of everybody.
+    is_somebody: bool,
 }
 
 impl<'a> From<&'a Host> for Party<'a> {
     fn from(host: &'a Host) -> Self {
-        Self::Guest(host)
+        Self::Guest(host, asking::interface(host.eni))
     }
 }
 
 impl Party<'_> {
-    fn end(self, cx: &Lint<'_>, ipv6: bool) -> End {
+    fn end(self) -> End {
         match self {
-            Self::Guest(host) => asking::interface(host.eni),
+            Self::Guest(_, end) => end,
             Self::Host(host) => End::Host(host),
-            Self::Internet => asking::internet(cx.fabric, ipv6),
+            Self::Outside(outside) => End::Address(outside.address),
         }
     }
 
     fn eni(self) -> Option<EniIdx> {
         match self {
-            Self::Guest(host) => Some(host.eni),
-            Self::Host(_) | Self::Internet => None,
+            Self::Guest(host, _) => Some(host.eni),
+            Self::Host(_) | Self::Outside(_) => None,
         }
     }
 
     fn name(self, cx: &Lint<'_>) -> String {
         match self {
-            Self::Guest(host) => host.name.clone(),
+            Self::Guest(host, end) => asking::face_name(&host.name, cx.fabric, end),
             Self::Host(host) => cx.fabric.hosts[host].name.to_string(),
-            Self::Internet => "the internet".to_owned(),
+            Self::Outside(outside) => outside.name.clone(),
         }
     }
 
     /// The block to write into a rule for it.
     fn block(self, cx: &Lint<'_>, ipv6: bool) -> String {
-        let subnet = match self {
-            Self::Guest(host) => cx.topology.subnets.get(&host.subnet),
-            Self::Host(_) | Self::Internet => None,
-        };
-        let block =
-            subnet.and_then(|subnet| subnet.cidr_blocks().find(|block| block.addr().is_ipv6() == ipv6));
-        let address = match self {
-            Self::Host(host) => cx.fabric.hosts[host].addresses.iter().find(|one| one.is_ipv6() == ipv6),
-            Self::Guest(_) | Self::Internet => None,
-        };
         let any = if ipv6 { ANY_V6 } else { ANY_V4 };
-        address.map_or_else(|| block.unwrap_or(any).to_string(), ToString::to_string)
+        match self {
+            Self::Guest(host, _) => {
+                let subnet = cx.topology.subnets.get(&host.subnet);
+                let mut blocks = subnet.into_iter().flat_map(|subnet| subnet.cidr_blocks());
+                blocks.find(|block| block.addr().is_ipv6() == ipv6).unwrap_or(any).to_string()
+            }
+            Self::Host(host) => {
+                let address = cx.fabric.hosts[host].addresses.iter().find(|one| one.is_ipv6() == ipv6);
+                address.map_or_else(|| any.to_string(), ToString::to_string)
+            }
+            Self::Outside(outside) => outside.block.to_string(),
+        }
     }
+}
+
+/// The parts of the internet that rules and routes between it and `inside` tell apart.
+fn outsiders(cx: &Lint<'_>, inside: End, way: Way, ipv6: bool) -> Vec<Outside> {
+    let traffic = asking::some_client(Protocol::TCP, asking::SOME_SERVER);
+    let any = if ipv6 { ANY_V6 } else { ANY_V4 };
+    let outside = |Part { blocks, is_named, told }: Part<(IpAddr, Explanation)>| {
+        let (address, told) = told?;
+        if matches!(told.forward.dropped, Some(DropReason::NoPublicAddressForIngress { .. })) {
+            return None;
+        }
+        let host = cx.fabric.hosts.iter().map(|(_, host)| host).find(|host| {
+            let is_in = |address: &IpAddr| blocks.iter().any(|block| block.contains(address));
+            host.side == Side::Internet && host.addresses.iter().any(is_in)
+        });
+        let name = match (is_named, host, blocks.as_slice()) {
+            (false, ..) => "the internet".to_owned(),
+            _ if outside::is_part(&blocks) => format!("part of the internet, such as {address},"),
+            (true, Some(host), _) => host.name.to_string(),
+            (true, None, [block]) => block.to_string(),
+            (true, None, _) => address.to_string(),
+        };
+        let block = match blocks.as_slice() {
+            [block] => *block,
+            _ => any,
+        };
+        let is_somebody = is_named && !outside::is_world(&blocks);
+        Some(Outside { address, name, block, is_somebody })
+    };
+    outside::parts(cx, inside, way, ipv6, traffic).into_iter().filter_map(outside).collect()
 }
 
 /// Who is asked: everybody of a kind, and visitors where nobody lives.
@@ -185,39 +253,107 @@ fn steered_vpcs(cx: &Lint<'_>) -> BTreeSet<VpcName> {
     cx.topology.route_tables.values().filter(steers).map(|table| table.vpc.clone()).collect()
 }
 
-fn ask(cx: &Lint<'_>, (from, to): (Party<'_>, Party<'_>), blocked: &mut BTreeMap<Where, Example>) {
+fn ask(cx: &Lint<'_>, ends: (Party<'_>, Party<'_>), blocked: &mut BTreeMap<Where, Example>) {
     for ipv6 in [false, true] {
-        let has = |party: Party<'_>| party.eni().is_none_or(|eni| asking::has(cx.fabric, eni, ipv6));
-        if !has(from) || !has(to) {
-            continue;
-        }
-        for protocol in [Protocol::TCP, Protocol::UDP] {
-            let Some((port, blocker)) = blocked_reply(cx, (from, to), ipv6, protocol) else { continue };
-            let DropReason::NetworkAcl { network_acl, direction, rule, .. } = blocker.reason else {
-                continue;
+        ask_in(cx, ends, ipv6, blocked);
+    }
+}
+
+/// Asks in one family.
+fn ask_in(
+    cx: &Lint<'_>,
+    (from, to): (Party<'_>, Party<'_>),
+    ipv6: bool,
+    blocked: &mut BTreeMap<Where, Example>,
+) {
+    let has = |party: Party<'_>| party.eni().is_none_or(|eni| asking::has(cx.fabric, eni, ipv6));
+    if !has(from) || !has(to) {
+        return;
+    }
+    for protocol in [Protocol::TCP, Protocol::UDP] {
+        let found = blocked_reply(cx, (from, to), ipv6, protocol);
+        let high = || {
+            let is_anybody = matches!(from, Party::Outside(_)) && protocol == Protocol::TCP;
+            is_anybody.then(|| blocked_high_ports(cx, (from, to), ipv6)).flatten()
+        };
+        let Some(Blocked { port, reason, client_ports, only_high }) = found.or_else(high) else { continue };
+        let DropReason::NetworkAcl { network_acl, direction, rule, .. } = reason else { continue };
+        let acl = cx.fabric.network_acls[network_acl].name.to_string();
+        let at = (acl.clone(), direction, rule, ipv6, protocol.0, only_high);
+        let example = blocked.entry(at).or_insert_with(|| {
+            let (client, server) = (from.name(cx), to.name(cx));
+            let name = words::protocol(protocol);
+            let text = format!(
+                "what {client} sends to {name} {port} of {server} arrives, and the reply dies: {}{client_ports}",
+                words::tell(cx.fabric, &reason).message
+            );
+            let (way, preposition, other) = match direction {
+                Direction::Inbound => ("ingress", "from", to),
+                Direction::Outbound => ("egress", "to", from),
             };
-            let acl = cx.fabric.network_acls[network_acl].name.to_string();
-            let number = rule.map_or_else(|| "*".to_owned(), |rule| rule.to_string());
-            let example = blocked.entry((acl.clone(), direction, rule, ipv6, protocol.0)).or_insert_with(|| {
-                let (client, server) = (from.name(cx), to.name(cx));
-                let name = words::protocol(protocol);
-                let ports = client_ports(&blocker);
-                let text = format!(
-                    "what {client} sends to {name} {port} of {server} arrives, and the reply dies: {}{ports}",
-                    words::tell(cx.fabric, &blocker.reason).message
-                );
-                let (way, preposition, other) = match direction {
-                    Direction::Inbound => ("ingress", "from", to),
-                    Direction::Outbound => ("egress", "to", from),
-                };
-                let before = if rule.is_some() { format!(", before rule {number}") } else { String::new() };
-                let block = other.block(cx, ipv6);
-                let remedy = format!("allow {name} 1024-65535 {preposition} {block} in `{way}` of {acl}{before}");
-                Example { text, remedy, count: 0 }
-            });
-            example.count += 1;
+            let before = rule.map_or_else(String::new, |number| format!(", before rule {number}"));
+            let block = other.block(cx, ipv6);
+            let remedy = format!("allow {name} 1024-65535 {preposition} {block} in `{way}` of {acl}{before}");
+            Example { text, remedy, count: 0 }
+        });
+        example.count += 1;
+    }
+}
+
+/// A reply that an ACL denies.
+struct Blocked {
+    /// Of the request.
+    port: u16,
+    reason: DropReason,
+    /// From which ports the client sends, where not from all of them, in words.
+    client_ports: String,
+    /// Whether these are only some that not every client uses.
+    only_high: bool,
+}
+
+/// A port of a host that somebody of the internet reaches from every port of Linux, and from some higher one not.
+fn blocked_high_ports(cx: &Lint<'_>, (from, to): (Party<'_>, Party<'_>), ipv6: bool) -> Option<Blocked> {
+    let ends = (from.end(), to.end());
+    let protocol = Protocol::TCP;
+    let told = |port: u16, source_port: u16| {
+        let traffic = TrafficQuestion::Ports { protocol, port: Some(port), source_port: Some(source_port) };
+        asking::told(cx.fabric, ends, ipv6, traffic)
+    };
+    let answers = |port: &u16| {
+        let told = asking::packets(cx.fabric, ends, ipv6, (protocol, *port));
+        told.is_some_and(|told| told.reachable == Some(true))
+    };
+    let port = ports(cx, (from, to), protocol).into_iter().find(answers)?;
+    // Between two of these all ports fare alike.
+    let of_entry = |entry: &NetworkAclEntry| match entry.traffic {
+        Traffic::Tcp(ports) => [Some(ports.from), ports.to.checked_add(1)],
+        _ => [None, None],
+    };
+    let acls = cx.topology.network_acls.values();
+    let bounds = acls.flat_map(|acl| acl.ingress.iter().chain(&acl.egress)).flat_map(of_entry).flatten();
+    let mut starts: BTreeSet<u16> = bounds.filter(|start| *start > FIRST_HIGH).collect();
+    starts.insert(FIRST_HIGH);
+    let ends = starts.iter().skip(1).map(|next| next - 1).chain([u16::MAX]);
+    let mut denied: Vec<PortRange> = Vec::new();
+    let mut reason = None;
+    for (&start, end) in starts.iter().zip(ends) {
+        let told = told(port, start)?;
+        let deny = |blocker: &&Blocker| {
+            blocker.on_return && matches!(blocker.reason, DropReason::NetworkAcl { .. }) && !blocker.by_choice
+        };
+        let Some(blocker) = told.blockers.iter().find(deny) else { continue };
+        reason = reason.or(Some(blocker.reason));
+        match denied.last_mut() {
+            Some(last) if last.to.checked_add(1) == Some(start) => last.to = end,
+            _ => denied.push(PortRange { from: start, to: end }),
         }
     }
+    let ranges: Vec<String> = denied.iter().map(|ports| words::ports(ports.from, ports.to)).collect();
+    let client_ports = format!(
+        ", where the client sends from port {}: Windows and macOS send from 49152-65535",
+        super::some_of(&ranges)
+    );
+    Some(Blocked { port, reason: reason?, client_ports, only_high: true })
 }
 
 /// A port that gets there, and the ACL that denies the reply.
@@ -226,8 +362,8 @@ fn blocked_reply(
     (from, to): (Party<'_>, Party<'_>),
     ipv6: bool,
     protocol: Protocol,
-) -> Option<(u16, Blocker)> {
-    let ends = (from.end(cx, ipv6), to.end(cx, ipv6));
+) -> Option<Blocked> {
+    let ends = (from.end(), to.end());
     for port in ports(cx, (from, to), protocol) {
         let Some(told) = asking::packet(cx.fabric, ends, ipv6, (protocol, port)) else { continue };
         let is_sent = told.blockers.iter().all(|blocker| blocker.on_return) && told.back.is_some();
@@ -246,7 +382,11 @@ fn blocked_reply(
         if rides_on_a_rule_for_replies(cx, &told, network_acl, direction.reversed()) {
             continue;
         }
-        return Some((port, blocker.clone()));
+        if is_on_a_block_list(cx, (from, to), &blocker.reason) {
+            continue;
+        }
+        let client_ports = client_ports(blocker);
+        return Some(Blocked { port, reason: blocker.reason, client_ports, only_high: false });
     }
     None
 }
@@ -264,7 +404,7 @@ fn ports(cx: &Lint<'_>, (from, to): (Party<'_>, Party<'_>), protocol: Protocol) 
         cx.fabric.policy(eni, way).rules.iter().filter_map(|rule| range(&rule.traffic)).collect()
     };
     let acl_rules = |party: Party<'_>, way: Direction| -> Vec<PortRange> {
-        let Party::Guest(host) = party else { return Vec::new() };
+        let Party::Guest(host, _) = party else { return Vec::new() };
         let acl = cx.topology.subnets.get(&host.subnet);
         let acl = acl.and_then(|subnet| cx.topology.network_acls.get(&subnet.network_acl));
         let entries = acl.map(|acl| if way == Direction::Inbound { &acl.ingress } else { &acl.egress });
@@ -312,6 +452,19 @@ fn rides_on_a_rule_for_replies(
         }
         _ => false,
     })
+}
+
+/// Whether somebody of the internet is asked whom an ACL keeps out by his block: then that is what it is for, unless the
+/// asker's groups let him ask just those.
+fn is_on_a_block_list(cx: &Lint<'_>, (from, to): (Party<'_>, Party<'_>), reason: &DropReason) -> bool {
+    let (Party::Guest(host, _), Party::Outside(outside)) = (from, to) else { return false };
+    let DropReason::NetworkAcl { rule: Some(_), .. } = reason else { return false };
+    let names = |peer: Peer| match peer {
+        Peer::Cidr(block) => block.net().prefix_len() > 0 && block.contains(outside.address),
+        Peer::Group(_) | Peer::Nobody => false,
+    };
+    let rules = &cx.fabric.policy(host.eni, Direction::Outbound).rules;
+    outside.is_somebody && !rules.iter().any(|rule| names(rule.peer))
 }
 
 /// To which ports the replies die, where not all do.

@@ -1,7 +1,7 @@
 //! Where does a request arrive whose reply has no way back?
 //!
-//! Visitors in each two VPCs ask each other, hosts of customer networks ask visitors, and the internet asks the interfaces
-//! that have public addresses. Filters are left aside: a way that leads there and not back is of no use for anything.
+//! Visitors in each two VPCs ask each other and the internet, hosts of customer networks ask visitors, and the internet asks
+//! the interfaces that have public addresses. Filters are left aside: a way that leads there and not back is of no use for anything.
 //! IPv6 from the internet is left out, as every instance has a public address there, whether or not it is to be reached.
 
 use std::collections::BTreeMap;
@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use vpclab_api::Finding;
 use vpclab_engine::explain::{End, Explanation};
 use vpclab_engine::plan::Egress;
-use vpclab_engine::{DropReason, Fabric};
+use vpclab_engine::{DropReason, Fabric, RouteTableIdx, Step};
 use vpclab_model::{Kind, kind};
 use vpclab_wire::Protocol;
 
 use super::asking::{self, SOME_SERVER};
 use super::catalogue::MISSING_RETURN_ROUTE;
+use super::outside::{self, Way};
 use super::signatures::kinds;
 use super::{Lint, and_more, citing};
 use crate::words;
@@ -30,8 +31,9 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let mut lost: BTreeMap<Where, Vec<Pair>> = BTreeMap::new();
     let mut look = |(from, to): (End, End), of: String, ipv6: bool| {
         let told = asking::packet(fabric, (from, to), ipv6, (Protocol::TCP, SOME_SERVER));
-        if let Some(reason) = told.and_then(|told| has_no_way_back(&told, to))
-            && let Some((kind, name)) = place(fabric, &reason)
+        if let Some(told) = told
+            && let Some(reason) = has_no_way_back(&told, to)
+            && let Some((kind, name)) = place(fabric, &told, &reason)
         {
             lost.entry(((kind, name, ipv6), of)).or_default().push((from, to, reason));
         }
@@ -45,6 +47,12 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
                 }
             }
         }
+        for guest in visitors.iter().filter_map(|kin| kin.first()) {
+            let inside = asking::interface(guest.eni);
+            for outside in outside::everybody(cx, inside, Way::Out, ipv6) {
+                look((inside, outside), format!("VPC {}", guest.vpc), ipv6);
+            }
+        }
         for host in asking::customers(fabric) {
             for guest in visitors.iter().filter_map(|kin| kin.first()) {
                 let name = &fabric.hosts[host].name;
@@ -56,11 +64,11 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     }
     let public = kinds(cx.topology, fabric, false, |_, eni| !eni.public_ips.is_empty());
     for host in public.iter().filter_map(|kin| kin.first()) {
-        look(
-            (asking::internet(fabric, false), asking::interface(host.eni)),
-            "the internet".to_owned(),
-            false,
-        );
+        for face in asking::faces(fabric, host.eni, false) {
+            for outside in outside::everybody(cx, face, Way::In, false) {
+                look((outside, face), "the internet".to_owned(), false);
+            }
+        }
     }
     lost.into_iter()
         .map(|(((kind, name, ipv6), to), pairs)| finding(fabric, kind, &name, &to, &pairs, ipv6))
@@ -80,7 +88,9 @@ fn finding(fabric: &Fabric, kind: &str, name: &str, to: &str, pairs: &[Pair], ip
         DropReason::NoRoute { .. } if to == "the internet" => {
             "give the table a route to the internet gateway, or take the public address away".to_owned()
         }
-        DropReason::NoRoute { .. } => {
+        DropReason::NoRoute { .. }
+        | DropReason::PrivateDestination { .. }
+        | DropReason::SharedDestination { .. } => {
             format!("give {name} a route back to {to}, or take away the route from there")
         }
         _ => format!("give the reply a way back to {to}, or take away the route from there"),
@@ -97,6 +107,7 @@ fn has_no_way_back(told: &Explanation, to: End) -> Option<DropReason> {
     let arrives = match (told.forward.egress?, to) {
         (Egress::Interface(reached, _), End::Interface(meant, _)) => reached == meant,
         (Egress::Host(reached), End::Host(meant)) => reached == meant,
+        (Egress::Internet(_) | Egress::Host(_), End::Internet | End::Address(_)) => true,
         _ => false,
     };
     let on_way = told.blockers.iter().filter(|blocker| !blocker.on_return);
@@ -106,8 +117,14 @@ fn has_no_way_back(told: &Explanation, to: End) -> Option<DropReason> {
 }
 
 /// What a way back ends at.
-fn place(fabric: &Fabric, reason: &DropReason) -> Option<(&'static str, String)> {
+fn place(fabric: &Fabric, told: &Explanation, reason: &DropReason) -> Option<(&'static str, String)> {
     match *reason {
+        // The gateway is right: it is the table that leads there what is for inside.
+        DropReason::PrivateDestination { .. } | DropReason::SharedDestination { .. }
+            if let Some(table) = last_table(told) =>
+        {
+            Some((kind::RouteTable::PLURAL, fabric.route_tables[table].name.to_string()))
+        }
         DropReason::NoRoute { route_table } | DropReason::Blackhole { route_table, .. } => {
             Some((kind::RouteTable::PLURAL, fabric.route_tables[route_table].name.to_string()))
         }
@@ -143,6 +160,14 @@ fn place(fabric: &Fabric, reason: &DropReason) -> Option<(&'static str, String)>
         }
         _ => None,
     }
+}
+
+/// The route table that the reply has followed last.
+fn last_table(told: &Explanation) -> Option<RouteTableIdx> {
+    told.back.as_ref()?.steps.iter().rev().find_map(|step| match *step {
+        Step::Route { route_table, .. } => Some(route_table),
+        _ => None,
+    })
 }
 
 fn vpc_of(fabric: &Fabric, end: End) -> String {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vpclab_engine::{EniIdx, Fabric, Role};
+use vpclab_engine::{Eni, EniIdx, Fabric, Role};
 use vpclab_model::{
     NetworkAclName, NetworkInterface, NetworkInterfaceName, Peer, RouteTableName, SecurityGroupName,
     SubnetName, Topology, VpcName,
@@ -38,10 +38,17 @@ struct Signature {
     network_acl: Option<NetworkAclName>,
     zone: String,
     groups: Vec<SecurityGroupName>,
-    is_public: bool,
     checks: bool,
-    families: (bool, bool),
+    /// Of each address, the first one of a family first.
+    addresses: Vec<Address>,
+}
+
+/// What is told of an address: its family, the blocks that hold it, and those that hold the public one that stands for it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Address {
+    ipv6: bool,
     blocks: Vec<usize>,
+    public: Option<Vec<usize>>,
 }
 
 /// The kinds of those for whom `is_meant` holds, in the order of names. `by_filters` tells apart whom filters do.
@@ -69,10 +76,8 @@ pub(super) fn kinds(
             network_acl: by_filters.then(|| subnet.network_acl.clone()),
             zone: subnet.availability_zone.clone(),
             groups: if by_filters { groups } else { Vec::new() },
-            is_public: !eni.public_ips.is_empty(),
             checks: eni.source_dest_check,
-            families: (eni.private_ip.is_some(), !eni.ipv6_addresses.is_empty()),
-            blocks: blocks.around(&compiled.addresses),
+            addresses: compiled.addresses.iter().map(|address| blocks.of(compiled, *address)).collect(),
         };
         let kin = kinds.entry(signature).or_default();
         let is_new = kin.is_empty() || kin.len() == 1 && kin.iter().all(|host| host.subnet != eni.subnet);
@@ -89,17 +94,23 @@ pub(super) fn kinds(
 struct Blocks(BTreeMap<(bool, u8), BTreeMap<IpAddr, usize>>);
 
 impl Blocks {
-    /// The blocks that hold the first address of each family.
-    fn around(&self, addresses: &[IpAddr]) -> Vec<usize> {
-        let first = |ipv6: bool| addresses.iter().find(|address| address.is_ipv6() == ipv6);
-        let mut around = Vec::new();
-        for address in [first(false), first(true)].into_iter().flatten() {
-            for ((_, length), all) in self.0.iter().filter(|((ipv6, _), _)| *ipv6 == address.is_ipv6()) {
-                let network = IpNet::new(*address, *length).map(|block| block.network());
-                around.extend(network.ok().and_then(|network| all.get(&network)));
-            }
-        }
-        around
+    fn of(&self, eni: &Eni, address: IpAddr) -> Address {
+        let public = match address {
+            IpAddr::V4(address) => eni.public_address_of(address).map(IpAddr::V4),
+            IpAddr::V6(_) => None,
+        };
+        let public = public.map(|public| self.around(public));
+        Address { ipv6: address.is_ipv6(), blocks: self.around(address), public }
+    }
+
+    /// The blocks that hold an address.
+    fn around(&self, address: IpAddr) -> Vec<usize> {
+        let of_family = self.0.iter().filter(|((ipv6, _), _)| *ipv6 == address.is_ipv6());
+        let holding = of_family.filter_map(|((_, length), all)| {
+            let network = IpNet::new(address, *length).ok()?.network();
+            all.get(&network).copied()
+        });
+        holding.collect()
     }
 }
 

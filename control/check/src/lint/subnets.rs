@@ -1,16 +1,19 @@
 //! Is a subnet what its name says?
 //!
-//! What makes a subnet public is that the internet reaches a public address in it and is answered (IGW-05); so that is
-//! asked, of a visitor that has one and refuses nothing. A name says `private` if one of its words does.
+//! What makes a subnet public is that the internet, or part of it, reaches a public address in it and is answered (IGW-05);
+//! so that is asked, of a visitor that has one and refuses nothing. A name says `private` if one of its words does.
 
-use vpclab_api::Finding;
+use ipnet::IpNet;
+use vpclab_api::{Finding, Severity};
 use vpclab_engine::explain::{Explanation, TrafficQuestion, ask};
+use vpclab_engine::{DropReason, EniIdx};
 use vpclab_model::{Subnet, SubnetName};
 use vpclab_wire::Protocol;
 
 use super::Lint;
 use super::asking;
 use super::catalogue::{PRIVATE_SUBNET_IS_PUBLIC, PUBLIC_SUBNET_IS_PRIVATE};
+use super::outside::{self, Way};
 use crate::words;
 
 /// Words in the name of a subnet that the internet is not to reach.
@@ -36,42 +39,36 @@ fn of_subnet(cx: &Lint<'_>, name: &SubnetName, subnet: &Subnet) -> Option<Findin
     };
     let visitor = asking::visitor(cx, name)?;
     let families = [false, true].into_iter().filter(|ipv6| asking::has(cx.fabric, visitor, *ipv6));
-    let asked: Vec<(bool, Option<Explanation>)> = families
-        .map(|ipv6| {
-            let traffic = TrafficQuestion::Ports { protocol: Protocol::TCP, port: None, source_port: None };
-            (
-                ipv6,
-                ask(
-                    cx.fabric,
-                    asking::internet(cx.fabric, ipv6),
-                    asking::interface(visitor),
-                    Some(ipv6),
-                    traffic,
-                )
-                .ok(),
-            )
-        })
-        .collect();
-    let reached = asked.iter().find(|(_, told)| told.as_ref().is_some_and(is_reached));
+    let asked: Vec<Asked> = families.map(|ipv6| ask_everybody(cx, visitor, ipv6)).collect();
+    let reached =
+        asked.iter().find(|asked| asked.is_world).or_else(|| asked.iter().find(|asked| asked.is_reached()));
     let table = &subnet.route_table;
     let by = match cx.topology.route_tables.get(table).is_some_and(|table| table.main) {
         true => format!("main route table {table}, which serves it for want of another,"),
         false => format!("route table {table}"),
     };
     match (is_private, reached) {
-        (true, Some((ipv6, _))) => {
+        (true, Some(Asked { ipv6, is_world, reached, .. })) => {
             let family = if *ipv6 { "IPv6" } else { "IPv4" };
+            let blocks: Vec<String> = reached.iter().map(ToString::to_string).collect();
+            let who = match (is_world, reached.first()) {
+                (true, None) => "the internet reaches".to_owned(),
+                (true, Some(block)) => {
+                    format!("part of the internet, such as {}, reaches", block.network())
+                }
+                (false, _) => format!("of the internet {} reaches", super::some_of(&blocks)),
+            };
             let reason = format!(
-                "it is called {word}, and the internet reaches public {family} addresses in it: {by} leads to an internet \
-                 gateway"
+                "it is called {word}, and {who} public {family} addresses in it: {by} leads to an internet gateway"
             );
             let remedy = "give it a route table without that route, or another name".to_owned();
-            Some(PRIVATE_SUBNET_IS_PUBLIC.about(name, reason, remedy))
+            let finding = PRIVATE_SUBNET_IS_PUBLIC.about(name, reason, remedy);
+            let severity = if *is_world { finding.severity } else { Severity::Warning };
+            Some(Finding { severity, ..finding })
         }
         (false, None) => {
             // What is not known may make it public.
-            let told = asked.iter().map(|(_, told)| told.as_ref()).collect::<Option<Vec<_>>>()?;
-            if told.iter().any(|told| !told.unmodelled.is_empty() || told.inexhaustive) {
+            if asked.iter().any(|asked| !asked.is_known) {
                 return None;
             }
             let has_gateway = cx
@@ -79,10 +76,10 @@ fn of_subnet(cx: &Lint<'_>, name: &SubnetName, subnet: &Subnet) -> Option<Findin
                 .internet_gateways
                 .values()
                 .any(|gateway| gateway.vpc.as_ref() == Some(&subnet.vpc));
-            let why = told.iter().flat_map(|told| &told.blockers).next().filter(|_| has_gateway);
+            let why = asked.iter().find_map(|asked| asked.why.as_ref()).filter(|_| has_gateway);
             let why = why.map_or_else(
                 || format!(": no internet gateway is attached to VPC {}", subnet.vpc),
-                |blocker| format!(": {}", words::tell(cx.fabric, &blocker.reason).message),
+                |reason| format!(": {}", words::tell(cx.fabric, reason).message),
             );
             let reason =
                 format!("it is called {word}, and the internet reaches no public address in it{why}");
@@ -93,10 +90,50 @@ fn of_subnet(cx: &Lint<'_>, name: &SubnetName, subnet: &Subnet) -> Option<Findin
     }
 }
 
-/// Whether some packets surely arrive and are answered.
-fn is_reached(told: &Explanation) -> bool {
-    let is_whole = told.reachable == Some(true);
-    is_whole || !told.not_denied.is_empty() && told.unmodelled.is_empty() && !told.inexhaustive
+/// Who of the internet reaches a public address in one family.
+struct Asked {
+    ipv6: bool,
+    /// Whether a part of the internet does, rather than somebody whom rules or routes name.
+    is_world: bool,
+    /// Who; nobody here where it is those that nothing names.
+    reached: Vec<IpNet>,
+    /// Whether that is all.
+    is_known: bool,
+    /// Why nobody does.
+    why: Option<DropReason>,
+}
+
+impl Asked {
+    fn is_reached(&self) -> bool {
+        self.is_world || !self.reached.is_empty()
+    }
+}
+
+fn ask_everybody(cx: &Lint<'_>, visitor: EniIdx, ipv6: bool) -> Asked {
+    let traffic = TrafficQuestion::Ports { protocol: Protocol::TCP, port: None, source_port: None };
+    let to = asking::interface(visitor);
+    let told = ask(cx.fabric, asking::internet(cx.fabric, ipv6), to, Some(ipv6), traffic).ok();
+    let is_certain = |told: &Explanation| told.unmodelled.is_empty() && !told.inexhaustive;
+    let mut asked = Asked {
+        ipv6,
+        is_world: told.as_ref().and_then(outside::passes) == Some(true),
+        reached: Vec::new(),
+        is_known: told.as_ref().is_some_and(is_certain),
+        why: told.iter().flat_map(|told| &told.blockers).map(|blocker| blocker.reason).next(),
+    };
+    if asked.is_world {
+        return asked;
+    }
+    for part in outside::parts(cx, to, Way::In, ipv6, traffic) {
+        let told = part.told.as_ref().map(|(_, told)| told);
+        asked.is_known &= told.is_some_and(is_certain);
+        if told.and_then(outside::passes) == Some(true) {
+            asked.reached.extend(part.blocks);
+        }
+    }
+    asked.reached = IpNet::aggregate(&asked.reached);
+    asked.is_world = outside::is_part(&asked.reached);
+    asked
 }
 
 /// Whether one of the words of a name is one of these; `PrivateSubnet1` is three.

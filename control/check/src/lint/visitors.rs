@@ -14,7 +14,7 @@ use vpclab_model::{
     SecurityGroupRule, Subnet, SubnetName, Topology, Traffic, VpcName,
 };
 
-/// The visitors' interfaces, by subnet. A subnet without a free address has none.
+/// The visitors' interfaces, by subnet. A subnet without an IPv4 block and without a free IPv6 address has none.
 pub(super) struct Visitors(BTreeMap<SubnetName, NetworkInterfaceName>);
 
 /// Public addresses for visitors are taken from here downwards: the end of the pool that a topology takes its own from.
@@ -149,11 +149,13 @@ fn unused_name(topology: &Topology, subnet: &SubnetName) -> String {
     text
 }
 
-/// The last free address. The first four and the last are the subnet's own (ADDR-27).
+/// The last free address. The first four and the last are the subnet's own (ADDR-27); where no other is left, the fourth
+/// serves, which AWS keeps for later and nobody has.
 fn free_ipv4(subnet: &Subnet, is_free: impl Fn(&IpAddr) -> bool) -> Option<Ipv4Addr> {
     let block = subnet.cidr_block?;
     let (first, last) = (u32::from(block.network()) + 4, u32::from(block.broadcast()) - 1);
-    (first..=last).rev().map(Ipv4Addr::from).find(|address| is_free(&IpAddr::V4(*address)))
+    let free = (first..=last).rev().map(Ipv4Addr::from).find(|address| is_free(&IpAddr::V4(*address)));
+    free.or(Some(Ipv4Addr::from(first - 1)))
 }
 
 /// The same (ADDR-30).

@@ -139,6 +139,18 @@ fn an_acceptance_names_a_finding_and_says_why() {
             "InvalidParameterValue",
             "cannot be accepted",
         ),
+        (
+            "{open-to-the-world: {'ingress[0]': ''}}",
+            "x-vpclab-accept.open-to-the-world.ingress[0]",
+            "MissingParameter",
+            "nothing says why",
+        ),
+        (
+            "{open-to-the-world: {}}",
+            "x-vpclab-accept.open-to-the-world",
+            "MissingParameter",
+            "nothing says why",
+        ),
         ("[open-to-the-world]", "x-vpclab-accept", "InvalidParameterValue", "a map"),
     ] {
         let mistakes = open(&format!("x-vpclab-accept: {accepts},"), "").unwrap_err();
@@ -150,8 +162,58 @@ fn an_acceptance_names_a_finding_and_says_why() {
         assert_eq!(mistake.code, code);
         assert!(mistake.problem.contains(problem), "{}", mistake.problem);
     }
+    let top = open("", "x-vpclab-accept: {open-to-the-world: {'ingress[0]': why}}").unwrap_err();
+    assert_eq!((top[0].resource.as_str(), top[0].code.as_str()), ("", "InvalidParameterValue"));
+    assert_eq!(top[0].remedy, "give the reason as a text, or accept the place in its resource");
     let slip = open("x-vpclab-accept: {open-to-world: why},", "").unwrap_err();
     assert_eq!(slip[0].remedy, "did you mean `open-to-the-world`?");
+}
+
+/// As [`open`], with MySQL open as well, before SSH.
+fn two_open(accepts: &str) -> LintReport {
+    let mysql = "{protocol: tcp, from_port: 3306, to_port: 3306, cidr_blocks: [0.0.0.0/0]}";
+    let yaml = format!(
+        "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+         route_tables: {{v/main: {{routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}]}}}}\n\
+         subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24}}}}\n\
+         security_groups: {{ssh: {{vpc: v, x-vpclab-accept: {{open-to-the-world: {accepts}}}, ingress: [{mysql}, {{protocol: tcp, from_port: 22, to_port: 22, cidr_blocks: [0.0.0.0/0]}}]}}}}\n\
+         instances: {{a: {{subnet: s, security_groups: [ssh], associate_public_ip_address: true}}}}\n"
+    );
+    report(&Document::parse(&yaml, Syntax::Yaml).unwrap()).unwrap()
+}
+
+#[test]
+fn a_finding_accepted_at_its_place_hides_no_other() {
+    let rules = |findings: &mut dyn Iterator<Item = &Finding>| -> Vec<String> {
+        findings.map(|one| format!("{} {}", one.id, one.rule.as_deref().unwrap_or_default())).collect()
+    };
+    let (mysql, ssh) = ("open-to-the-world ingress[0]", "open-to-the-world ingress[1]");
+    for (accepts, left, accepted) in [
+        // The text is that of the rule, wherever it stands.
+        ("{tcp 22 from 0.0.0.0/0: a bastion}", vec![mysql], vec![ssh]),
+        ("{'ingress[0]': a bastion}", vec![ssh], vec![mysql]),
+        ("{tcp 22 from 0.0.0.0/0: a bastion, 'ingress[0]': a bastion}", vec![], vec![mysql, ssh]),
+        ("a bastion", vec![], vec![mysql, ssh]),
+        ("{tcp 23 from 0.0.0.0/0: a bastion}", vec![mysql, ssh, "unused-acceptance "], vec![]),
+    ] {
+        let report = two_open(accepts);
+        assert_eq!(rules(&mut report.findings.iter()), left, "{accepts}");
+        assert_eq!(rules(&mut report.accepted.iter().map(|one| &one.finding)), accepted, "{accepts}");
+        assert!(report.accepted.iter().all(|one| one.accepted == "a bastion"));
+    }
+    let unused = two_open("{tcp 23 from 0.0.0.0/0: why}").findings;
+    let unused = unused.iter().find(|one| one.id == "unused-acceptance").unwrap();
+    assert!(unused.reason.contains("open-to-the-world at `tcp 23 from 0.0.0.0/0`"), "{}", unused.reason);
+    assert_eq!(unused.remedy, "take `tcp 23 from 0.0.0.0/0` out of `open-to-the-world` in `x-vpclab-accept`");
+}
+
+#[test]
+fn errors_that_are_accepted_are_told_by_name() {
+    let shown = vpclab_check::lint::render(&two_open("{tcp 22 from 0.0.0.0/0: a bastion}"));
+    assert!(shown.contains("open-to-the-world  security_groups.ssh ingress[1]: a bastion"), "{shown}");
+    assert!(shown.contains("accepted errors") && shown.contains("1 accepted"), "{shown}");
+    let none = vpclab_check::lint::render(&open("", "").unwrap());
+    assert!(!none.contains("accepted"), "{none}");
 }
 
 /// Ten VPCs at a transit gateway, each with three tiers in two zones, and 1,000 instances in them.

@@ -260,3 +260,86 @@ fn an_open_group_behind_a_closed_acl_lets_nobody_in_as_things_are() {
     assert_ne!(unknown, open);
     assert_eq!(one(&unknown, "open-to-the-world").severity, Severity::Warning);
 }
+
+/// A host whose one interface has a second private address with a public one of its own.
+fn secondary(rule: &str) -> String {
+    host(
+        rule,
+        "private_ip: 10.0.0.10, secondary_private_ips: [10.0.0.11], associate_public_ip_address: false",
+    ) + "eips: {e: {public_ip: 203.0.113.9, network_interface: a, private_ip: 10.0.0.11}}\n"
+}
+
+#[test]
+fn what_part_of_the_internet_may_do_is_found_as_well() {
+    let ssh = |peers: &str| format!("{{protocol: tcp, from_port: 22, to_port: 22, {peers}}}");
+    let public = "associate_public_ip_address: true";
+    let open = host(&ssh("cidr_blocks: [0.0.0.0/0]"), public);
+    let acl = |block: &str| {
+        format!(
+            "{open}network_acls: {{v/default: {{ingress: [{{rule_no: 1, action: allow, protocol: '-1', cidr_block: {block}}}], \
+             egress: [{{rule_no: 1, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}}]}}}}\n"
+        )
+    };
+    let route = |block: &str| {
+        open.replace(
+            "{cidr_block: 0.0.0.0/0, gateway: igw}",
+            &format!("{{cidr_block: {block}, gateway: igw}}"),
+        )
+    };
+    let fifths: Vec<String> = (0..28).map(|n| format!("{}.0.0.0/5", n * 8)).collect();
+    let whole = ssh(&format!("cidr_blocks: [{}]", fifths.join(", ")));
+    let pieces: Vec<String> = fifths.iter().map(|block| ssh(&format!("cidr_blocks: [{block}]"))).collect();
+    for (network, severity, told) in [
+        (
+            host(&ssh("cidr_blocks: [0.0.0.0/1]"), public),
+            Severity::Error,
+            "such as 1.0.0.0, reaches tcp 22 of a",
+        ),
+        (host(&ssh("cidr_blocks: [128.0.0.0/2]"), public), Severity::Error, "such as 128.0.0.0"),
+        (host(&whole, public), Severity::Error, "and 25 more` lets everybody connect to SSH (tcp 22)"),
+        (
+            host(&pieces.join(", "), public),
+            Severity::Error,
+            "ingress[0], ingress[1], ingress[2] and 25 more together let everybody connect to SSH",
+        ),
+        (acl("0.0.0.0/1"), Severity::Error, "part of the internet, such as 1.0.0.0, reaches"),
+        (
+            acl("8.8.0.0/16"),
+            Severity::Warning,
+            "of the internet only 8.8.0.0/16 gets that far, to tcp 22 of a",
+        ),
+        (acl("10.0.0.0/8"), Severity::Note, "nobody on the internet gets that far"),
+        (route("128.0.0.0/1"), Severity::Error, "part of the internet, such as 128.0.0.0, reaches"),
+        (route("8.8.0.0/16"), Severity::Warning, "of the internet only 8.8.0.0/16 gets that far"),
+        // By this rule nobody gets that far, whom another one lets in.
+        (
+            host(
+                &[ssh("cidr_blocks: [0.0.0.0/1]"), ssh("cidr_blocks: [198.51.100.0/24]")].join(", "),
+                "associate_public_ip_address: true",
+            ) + "network_acls: {v/default: {ingress: [{rule_no: 1, action: allow, protocol: '-1', cidr_block: 198.51.100.0/24}], \
+                 egress: [{rule_no: 1, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}]}}\n",
+            Severity::Note,
+            "nobody on the internet gets that far",
+        ),
+        (
+            secondary(&ssh("cidr_blocks: [0.0.0.0/0]")),
+            Severity::Error,
+            "the internet reaches tcp 22 of a (10.0.0.11)",
+        ),
+    ] {
+        let finding = one(&network, "open-to-the-world");
+        assert_eq!(finding.severity, severity, "{network}: {}", finding.reason);
+        assert!(finding.reason.contains(told), "{told}: {}", finding.reason);
+    }
+    let together = one(&host(&pieces.join(", "), public), "open-to-the-world");
+    assert_eq!(together.rule.as_deref(), Some("ingress"));
+    // Some of them are not the world, nor are all private addresses.
+    let few = [pieces[1].clone(), ssh("cidr_blocks: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]")].join(", ");
+    assert!(found(&host(&few, public), "open-to-the-world").is_empty());
+    // Each lets another half in, to another port.
+    let apart = [
+        ssh("cidr_blocks: [8.0.0.0/5]"),
+        "{protocol: tcp, from_port: 3389, to_port: 3389, cidr_blocks: [16.0.0.0/5]}".to_owned(),
+    ];
+    assert!(found(&host(&apart.join(", "), public), "open-to-the-world").is_empty());
+}

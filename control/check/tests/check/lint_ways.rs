@@ -275,3 +275,177 @@ fn a_subnet_is_what_its_name_says_by_whom_the_internet_reaches() {
     assert!(found(&unknown, "private-subnet-is-public").is_empty());
     assert!(found(&unknown, "public-subnet-is-private").is_empty());
 }
+
+#[test]
+fn a_private_subnet_is_public_if_part_of_the_internet_reaches_it_or_if_it_is_full() {
+    let network = |block: &str, size: u8, residents: usize| {
+        let residents: String = (0..residents).map(|n| format!("i{n}: {{subnet: private-a}}, ")).collect();
+        format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+             route_tables: {{v/main: {{routes: [{{cidr_block: {block}, gateway: igw}}]}}}}\n\
+             subnets: {{private-a: {{vpc: v, cidr_block: 10.0.0.0/{size}}}}}\ninstances: {{{residents}}}\n"
+        )
+    };
+    let full = network("0.0.0.0/0", 28, 11);
+    assert_eq!(one(&full, "private-subnet-is-public").severity, Severity::Error);
+    let half = one(&network("128.0.0.0/1", 24, 0), "private-subnet-is-public");
+    assert!(half.reason.contains("part of the internet, such as 128.0.0.0, reaches"), "{}", half.reason);
+    assert_eq!(half.severity, Severity::Error);
+    let named = one(&network("8.8.0.0/16", 24, 0), "private-subnet-is-public");
+    assert!(named.reason.contains("of the internet 8.8.0.0/16 reaches"), "{}", named.reason);
+    assert_eq!(named.severity, Severity::Warning);
+    let public = network("8.8.0.0/16", 24, 0).replace("private-a", "public-a");
+    assert!(found(&public, "public-subnet-is-private").is_empty());
+}
+
+/// A web server for PEERS whose ACL has these entries.
+fn web(peers: &str, ingress: &str, egress: &str) -> String {
+    format!(
+        "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+         route_tables: {{v/main: {{routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}]}}}}\n\
+         subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24}}}}\n\
+         network_acls: {{v/default: {{ingress: [{ingress}], egress: [{egress}]}}}}\n\
+         security_groups: {{web: {{vpc: v, ingress: [{{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [{peers}]}}]}}}}\n\
+         instances: {{w: {{subnet: s, security_groups: [web], associate_public_ip_address: true}}}}\n"
+    )
+}
+
+#[test]
+fn replies_to_who_is_named_and_to_part_of_the_internet_are_asked_about() {
+    let anybody = "0.0.0.0/0";
+    let (all_in, https_out) = (allow(1, "'-1'", (0, 0), anybody), allow(1, "tcp", (443, 443), anybody));
+    let all_in = all_in.replace("from_port: 0, to_port: 0, ", "");
+    let office = web("198.51.100.0/24", &all_in, &https_out);
+    let client = format!("{office}internet_hosts: {{client: {{address: 198.51.100.7}}}}\n");
+    let half = web(
+        anybody,
+        &[allow(1, "tcp", (443, 443), "0.0.0.0/1"), allow(2, "tcp", (1024, 65535), anybody)].join(", "),
+        &[allow(1, "tcp", (443, 443), anybody), allow(2, "tcp", (1024, 65535), "128.0.0.0/1")].join(", "),
+    );
+    let secondary = office.replace(
+        "associate_public_ip_address: true",
+        "secondary_private_ips: [10.0.0.11], private_ip: 10.0.0.10, associate_public_ip_address: false",
+    ) + "eips: {e: {public_ip: 203.0.113.9, network_interface: w, private_ip: 10.0.0.11}}\n";
+    for (network, told) in [
+        (&office, "what 198.51.100.0/24 sends to tcp 443 of w arrives, and the reply dies"),
+        (&client, "what client sends to tcp 443 of w arrives"),
+        (&half, "what part of the internet, such as 1.0.0.0, sends to tcp 443 of w arrives"),
+        (&secondary, "what 198.51.100.0/24 sends to tcp 443 of w (10.0.0.11) arrives"),
+    ] {
+        let finding = one(network, "reply-blocked-by-acl");
+        assert_eq!((finding.severity, finding.rule.as_deref()), (Severity::Error, Some("egress *")));
+        assert!(finding.reason.contains(told), "{}", finding.reason);
+    }
+    assert_eq!(
+        one(&office, "reply-blocked-by-acl").remedy,
+        "allow tcp 1024-65535 to 198.51.100.0/24 in `egress` of v/default"
+    );
+    assert!(found(&web("198.51.100.0/24", &all_in, &all_in), "reply-blocked-by-acl").is_empty());
+}
+
+#[test]
+fn whom_an_acl_keeps_out_by_name_nobody_means_to_ask() {
+    let all = "action: allow, protocol: '-1', cidr_block: 0.0.0.0/0";
+    let ingress = format!(
+        "{{rule_no: 1, action: deny, protocol: '-1', cidr_block: 198.51.100.0/24}}, {{rule_no: 9, {all}}}"
+    );
+    let listed = web("0.0.0.0/0", &ingress, &format!("{{rule_no: 9, {all}}}"));
+    assert!(found(&listed, "reply-blocked-by-acl").is_empty());
+    // Half of everybody is no list.
+    let half = listed.replace("cidr_block: 198.51.100.0/24", "cidr_block: 128.0.0.0/1");
+    assert_eq!(found(&half, "reply-blocked-by-acl").len(), 2, "TCP and UDP");
+    let meant = listed.replace(
+        "web: {vpc: v,",
+        "web: {vpc: v, egress: [{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [198.51.100.0/24]}],",
+    );
+    let finding = one(&meant, "reply-blocked-by-acl");
+    assert!(
+        finding.reason.contains("what w sends to tcp 443 of 198.51.100.0/24 arrives"),
+        "{}",
+        finding.reason
+    );
+    assert_eq!(finding.rule.as_deref(), Some("ingress 1"));
+}
+
+#[test]
+fn replies_to_the_internet_go_to_the_ports_of_every_kind_of_client() {
+    let ingress = allow(1, "tcp", (443, 443), "0.0.0.0/0");
+    let network = |ports| web("0.0.0.0/0", &ingress, &allow(1, "tcp", ports, "0.0.0.0/0"));
+    for (ports, expected) in [
+        (
+            (32768, 60999),
+            Some((Severity::Warning, "from port 61000-65535: Windows and macOS send from 49152-65535")),
+        ),
+        ((1024, 65000), Some((Severity::Warning, "from port 65001-65535"))),
+        // One finding says it all.
+        ((49152, 65000), Some((Severity::Error, "from port 32768-49151"))),
+        ((32768, 65535), None),
+        ((1024, 65535), None),
+    ] {
+        let network = network(ports);
+        let Some((severity, told)) = expected else {
+            assert!(found(&network, "reply-blocked-by-acl").is_empty(), "{ports:?}");
+            continue;
+        };
+        let finding = one(&network, "reply-blocked-by-acl");
+        assert!(finding.reason.contains(told), "{ports:?}: {}", finding.reason);
+        assert_eq!(finding.severity, severity, "{ports:?}");
+        assert_eq!(finding.facts, ["NACL-04", "NACL-19"]);
+        assert_eq!(finding.remedy, "allow tcp 1024-65535 to 0.0.0.0/0 in `egress` of v/default");
+    }
+}
+
+/// Two VPCs whose way to the internet is the NAT gateway of a third; its subnet has these routes.
+#[test]
+fn a_nat_gateway_for_other_vpcs_needs_a_route_back_to_them() {
+    let network = |routes: &str| {
+        format!(
+            "vpcs: {{a: {{cidr_block: 10.0.0.0/16}}, e: {{cidr_block: 10.2.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: e}}}}\n\
+             subnets:\n  as: {{vpc: a, cidr_block: 10.0.1.0/24}}\n  et: {{vpc: e, cidr_block: 10.2.1.0/24, route_table: rt}}\n  \
+               ep: {{vpc: e, cidr_block: 10.2.2.0/24, route_table: rp}}\n\
+             eips: {{x: {{public_ip: 203.0.113.9}}}}\nnat_gateways: {{nat: {{subnet: ep, allocation: x}}}}\ntransit_gateways: {{tgw: {{}}}}\n\
+             transit_gateway_vpc_attachments: {{ta: {{transit_gateway: tgw, vpc: a, subnets: [as]}}, te: {{transit_gateway: tgw, vpc: e, subnets: [et]}}}}\n\
+             transit_gateway_route_tables: {{tgw/default: {{routes: [{{destination_cidr_block: 0.0.0.0/0, attachment: te}}]}}}}\n\
+             route_tables:\n  a/main: {{routes: [{{cidr_block: 0.0.0.0/0, transit_gateway: tgw}}]}}\n  \
+               rt: {{vpc: e, routes: [{{cidr_block: 0.0.0.0/0, nat_gateway: nat}}, {{cidr_block: 10.0.0.0/16, transit_gateway: tgw}}]}}\n  \
+               rp: {{vpc: e, routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}{routes}]}}\n\
+             instances: {{a-1: {{subnet: as}}}}\n"
+        )
+    };
+    let finding = one(&network(""), "missing-return-route");
+    assert_eq!((finding.resource.kind.as_str(), finding.resource.name.as_str()), ("route_tables", "rp"));
+    assert_eq!(finding.remedy, "give rp a route back to VPC a, or take away the route from there");
+    assert!(finding.reason.contains("sends to the internet arrives"), "{}", finding.reason);
+    let whole = network(", {cidr_block: 10.0.0.0/16, transit_gateway: tgw}");
+    assert!(found(&whole, "missing-return-route").is_empty());
+}
+
+#[test]
+fn a_way_back_is_missed_for_part_of_the_internet_too() {
+    let network = |low: &str, high: &str| {
+        let route = |block: &str, target: &str| match target {
+            "" => String::new(),
+            target => format!("{{cidr_block: {block}, {target}}}, "),
+        };
+        format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
+             eips: {{e: {{public_ip: 203.0.113.9}}}}\nnat_gateways: {{nat: {{subnet: n, allocation: e}}}}\n\
+             route_tables:\n  v/main: {{routes: [{}{}]}}\n  n: {{vpc: v, routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}]}}\n\
+             subnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24}}, n: {{vpc: v, cidr_block: 10.0.1.0/24, route_table: n}}}}\n\
+             instances: {{w: {{subnet: s, associate_public_ip_address: true}}}}\n",
+            route("0.0.0.0/1", low),
+            route("128.0.0.0/1", high),
+        )
+    };
+    let (igw, nat) = ("gateway: igw", "nat_gateway: nat");
+    for (low, high, missing) in
+        [(igw, igw, 0), (igw, "", 1), ("", igw, 1), (nat, igw, 1), (igw, nat, 1), ("", "", 1)]
+    {
+        let network = network(low, high);
+        assert_eq!(found(&network, "missing-return-route").len(), missing, "{low} and {high}");
+        // Nobody has an address in 0.0.0.0/8: others of the block are asked.
+        assert!(found(&network, "dead-end-route").is_empty(), "{low} and {high}");
+    }
+    let finding = one(&network(nat, igw), "missing-return-route");
+    assert!(finding.reason.contains("what 1.0.0.0 on the internet sends to w arrives"), "{}", finding.reason);
+}
