@@ -180,6 +180,9 @@ pub struct ChangedPairs {
     pub changed: usize,
     /// Those of which it is not known whether what passes has changed.
     pub unknown: usize,
+    /// Those between which it is known of neither topology whether some of the traffic passes.
+    #[serde(default)]
+    pub known_in_neither: usize,
 }
 
 /// What changes from each of some ends to each of others, but to itself.

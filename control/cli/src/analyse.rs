@@ -1,11 +1,11 @@
-//! What do analyse and diff say?
+//! What does analyse say?
 
 use vpclab_api::{AnalyseRequest, By};
-use vpclab_check::{analyse as told, diff as changes};
+use vpclab_check::analyse as told;
 
-use crate::args::{Analyse, AnalyseBy, Diff, Matrix, Review};
+use crate::args::{Analyse, AnalyseBy, Matrix};
 use crate::ask;
-use crate::load::{self, Loaded};
+use crate::load::Loaded;
 use crate::output::{self, Answer, Failure};
 
 /// Says who reaches whom.
@@ -30,16 +30,4 @@ pub(crate) fn analyse(analyse: &Analyse) -> Result<Answer, Failure> {
         _ => output::text(&told::table(&analysis))?,
     }
     Ok(Answer::Yes)
-}
-
-/// Says what changes in connectivity.
-pub(crate) fn diff(diff: &Diff) -> Result<Answer, Failure> {
-    let (old, new) = (load::from_path(&diff.old)?, load::from_path(&diff.new)?);
-    let told = vpclab_check::diff(&old.topology, &new.topology);
-    match diff.output {
-        Review { json: true, .. } => output::json(&told)?,
-        Review { markdown: true, .. } => output::text(&changes::markdown(&told))?,
-        Review { .. } => output::text(&changes::text(&told))?,
-    }
-    Ok(if told.changes.is_empty() { Answer::Yes } else { Answer::No })
 }

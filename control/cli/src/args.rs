@@ -419,22 +419,32 @@ pub(crate) struct Matrix {
     pub dot: bool,
 }
 
-/// What changes in connectivity between two topologies?
+/// What changes in connectivity between two topologies, or by a Terraform plan?
 ///
 /// Of every pair of ends of either topology, by name: which traffic passes in the new one and did not in the old one,
-/// which does no longer, and by which rules. Those who change alike share a row.
+/// which does no longer, and by which rules. Those who change alike share a row. Of one Terraform plan it compares what there
+/// is before with what there is to be.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+A side is a topology, JSON or YAML, or what `vpclab import` takes without further options: a
+template, a plan (what there is to be), a state, what `aws ec2 describe-*` prints.
+
 Examples:
   vpclab diff main.json branch.json
   vpclab diff main.json branch.json --markdown > comment.md      for a pull request
+  terraform plan -out=p && terraform show -json p > plan.json
+  vpclab diff plan.json                                          before and after this plan
 
 Exit status: 0 nothing changes, 1 something changes or may change, 2 a file is wrong.")]
 pub(crate) struct Diff {
-    /// The topology as it was, JSON or YAML
+    /// The topology as it was; or a Terraform plan, alone
+    #[arg(value_name = "OLD|PLAN")]
     pub old: PathBuf,
     /// The topology as it is to be
-    pub new: PathBuf,
+    pub new: Option<PathBuf>,
+    /// Make up what an imported file refers to and has not, and answer nothing that depends on it
+    #[arg(long)]
+    pub stand_ins: bool,
     #[command(flatten)]
     pub output: Review,
 }

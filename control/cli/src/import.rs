@@ -66,20 +66,23 @@ fn write(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
 }
 
 /// Why nothing was imported; what is wrong with the sources as a list.
-fn failed(error: ImportError) -> Failure {
+pub(crate) fn failed(error: ImportError) -> Failure {
     match error {
         ImportError::Source(SourceError::Read { path, source }) if source.kind() == ErrorKind::NotFound => {
             Failure::file(format_args!("there is no file {}", path.display()))
         }
         ImportError::Source(error) => Failure::file(error),
-        ImportError::Problems(problems) => {
-            let noun = if problems.len() == 1 { "problem" } else { "problems" };
-            let mut failure =
-                Failure::new("InvalidSource", format!("nothing is imported, for {} {noun}", problems.len()));
-            failure.error.error.mistakes = problems.into_iter().map(mistake).collect();
-            failure
-        }
+        ImportError::Problems(problems) => failure_of(problems),
     }
+}
+
+/// What is wrong with the sources, as a list.
+pub(crate) fn failure_of(problems: Vec<Problem>) -> Failure {
+    let noun = if problems.len() == 1 { "problem" } else { "problems" };
+    let mut failure =
+        Failure::new("InvalidSource", format!("nothing is imported, for {} {noun}", problems.len()));
+    failure.error.error.mistakes = problems.into_iter().map(mistake).collect();
+    failure
 }
 
 fn mistake(problem: Problem) -> MistakeBody {

@@ -6,6 +6,7 @@
 mod analyse;
 mod args;
 mod ask;
+mod diff;
 mod get;
 mod import;
 mod lint;
@@ -60,7 +61,7 @@ fn run(command: Command) -> Result<Answer, Failure> {
         Command::Detach(detach) => running::guest::detach(&detach),
         Command::Explain(explain) => ask::explain(&explain),
         Command::Analyse(analyse) => analyse::analyse(&analyse),
-        Command::Diff(diff) => analyse::diff(&diff),
+        Command::Diff(diff) => diff::diff(&diff),
         Command::Test(test) => test::test(&test),
         Command::Lint(lint) => lint::lint(&lint),
         Command::Map(map) => ask::map(&map),

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 pub use parameter::{InvalidParameter, Parameter};
 pub use report::{Becomes, Fate, Note, NoteKind, Report, ReportedResource, ReportedSource};
-pub use source::{Format, InvalidSource, Source, SourceError};
+pub use source::{Format, InvalidSource, Recognised, Source, SourceError, recognised};
 
 use crate::estate::Estate;
 

@@ -45,6 +45,21 @@ pub struct Source {
     pub account: Option<String>,
 }
 
+/// What a file or a folder holds, as far as its text tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recognised {
+    /// A CloudFormation template.
+    Template,
+    /// A Terraform plan: what there is, and what there is to be.
+    Plan,
+    /// A Terraform state: what there is.
+    State,
+    /// What `aws ec2 describe-*` prints.
+    Dump,
+    /// Nothing that is imported: a topology, perhaps.
+    Other,
+}
+
 /// Why a text names no source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -176,6 +191,38 @@ pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// What is at `path`.
+///
+/// # Errors
+///
+/// [`SourceError`] where it cannot be read, or is what Terraform keeps for itself.
+pub fn recognised(path: &Path) -> Result<Recognised, SourceError> {
+    if path.is_dir() {
+        return Ok(Recognised::Dump);
+    }
+    let files = one(path)?;
+    let text = files.values().next().map_or("", String::as_str);
+    let has =
+        |map: &serde_json::Map<String, Value>, keys: &[&str]| keys.iter().any(|key| map.contains_key(*key));
+    Ok(match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(map)) if has(&map, &["planned_values", "resource_changes"]) => Recognised::Plan,
+        Ok(Value::Object(map)) if has(&map, &["format_version", "terraform_version"]) => Recognised::State,
+        Ok(Value::Object(map)) if map.contains_key("Resources") => Recognised::Template,
+        // The kinds of a topology are in small letters, those of AWS begin with a capital.
+        Ok(Value::Object(map)) if map.keys().any(|key| key.starts_with(|c: char| c.is_ascii_uppercase())) => {
+            Recognised::Dump
+        }
+        Ok(Value::Array(_)) => Recognised::Dump,
+        Err(_) if has_resources(text) => Recognised::Template,
+        _ => Recognised::Other,
+    })
+}
+
+/// Whether a text is a template in YAML: its tags are such as only its own reader knows.
+fn has_resources(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with("Resources:") || line.starts_with("\"Resources\":"))
+}
+
 /// Reads all sources into the estate.
 pub(crate) fn read(sources: &[Source], options: &Options, estate: &mut Estate) -> Result<(), SourceError> {
     let mut all = Vec::new();
@@ -234,7 +281,16 @@ fn load(source: &Source, options: &Options) -> Result<Read, SourceError> {
 
 fn one(path: &Path) -> Result<BTreeMap<PathBuf, String>, SourceError> {
     let error = |source| SourceError::Read { path: path.into(), source };
-    let text = text(fs::read(path).map_err(error)?).map_err(error)?;
+    let bytes = fs::read(path).map_err(error)?;
+    if bytes.starts_with(b"PK\x03\x04") {
+        let problem = "this is a plan in the form that Terraform keeps for itself; give what `terraform show -json` prints of it";
+        return Err(SourceError::Unrecognised { path: path.into(), problem: problem.to_owned() });
+    }
+    let text = text(bytes).map_err(error)?;
+    if text.starts_with("{\"@level\"") {
+        let problem = "this is the log that `terraform plan -json` prints; save the plan with `terraform plan -out=FILE`, and give what `terraform show -json FILE` prints";
+        return Err(SourceError::Unrecognised { path: path.into(), problem: problem.to_owned() });
+    }
     Ok(BTreeMap::from([(path.to_owned(), text)]))
 }
 
@@ -300,13 +356,7 @@ fn recognise(source: &Source, files: &BTreeMap<PathBuf, String>) -> Result<Forma
             "JSON, and no object; give a template, `terraform show -json` or `aws ec2 describe-*`",
         )),
         // CloudFormation's YAML has tags that only its own reader knows: what names resources is taken for it.
-        Err(_)
-            if text
-                .lines()
-                .any(|line| line.starts_with("Resources:") || line.starts_with("\"Resources\":")) =>
-        {
-            Ok(Format::CloudFormation)
-        }
+        Err(_) if has_resources(text) => Ok(Format::CloudFormation),
         Err(error) => Err(unrecognised(&format!(
             "neither JSON ({error}) nor a template with `Resources:`; give a CloudFormation template, `terraform show -json` or `aws ec2 describe-*`"
         ))),

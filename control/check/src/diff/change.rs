@@ -52,6 +52,12 @@ pub(crate) fn changes(old: &Cell, new: &Cell) -> Vec<Change> {
     changes
 }
 
+/// Whether some of the traffic is known of neither.
+pub(crate) fn known_in_neither(old: &Cell, new: &Cell) -> bool {
+    let both = |(_, old, new): (Vec<IpNet>, &Fare, &Fare)| !old.unknown.and(&new.unknown).is_empty();
+    [false, true].into_iter().any(|ipv6| regions(old, new, ipv6).into_iter().any(both))
+}
+
 fn changed(old: &Fare, new: &Fare) -> Changed {
     if old == new {
         return Changed::default();

@@ -2,7 +2,7 @@
 //!
 //! Both matrices, over the ends of either by name: what passes in the new one and did not in the old one, what does no
 //! longer, and the rules that decided then and decide now. What always holds: traffic of which either topology does not
-//! know whether it passes is never told as gained or lost.
+//! know whether it passes is never told as gained or lost, and that of which both do not is counted.
 
 mod change;
 mod reason;
@@ -14,7 +14,7 @@ use vpclab_api::{AnalysisEnd, ChangeKind, ChangedPairs, ChangedReach, Diff, Leve
 use vpclab_engine::Fabric;
 use vpclab_model::Topology;
 
-use self::change::{Change, changes};
+use self::change::{Change, changes, known_in_neither};
 use self::reason::{Reason, reason};
 pub use self::write::{markdown, text};
 use crate::analyse::fare::Cell;
@@ -40,6 +40,9 @@ struct Joint {
     new: Option<usize>,
 }
 
+/// The cells of a pair: of the old matrix and of the new one.
+type Places = (Option<usize>, Option<usize>);
+
 /// Ends whose classes are the same in both topologies.
 struct Class {
     joint: Joint,
@@ -53,7 +56,7 @@ pub fn diff(old: &Topology, new: &Topology) -> Diff {
     let to = joined(&old, &new, Side::To);
     let nothing = Cell::default();
     // Equal changes of cells are one; what decides may differ from pair to pair.
-    let mut known: HashMap<(Option<usize>, Option<usize>), Vec<Change>> = HashMap::new();
+    let mut known: HashMap<Places, (Vec<Change>, bool)> = HashMap::new();
     let mut jobs: Vec<Job> = Vec::new();
     let mut pairs = ChangedPairs::default();
     for (from_place, askers) in from.iter().enumerate() {
@@ -63,13 +66,17 @@ pub fn diff(old: &Topology, new: &Topology) -> Diff {
             pairs.all += count;
             let places =
                 (old.place(askers.joint.old, asked.joint.old), new.place(askers.joint.new, asked.joint.new));
-            let changed = known.entry(places).or_insert_with(|| {
+            let (changed, is_dark) = known.entry(places).or_insert_with(|| {
                 let of = |state: &State<'_>, place: Option<usize>| match place {
                     Some(place) => state.matrix.cells[place].clone(),
                     None => nothing.clone(),
                 };
-                changes(&of(&old, places.0), &of(&new, places.1))
+                let (old, new) = (of(&old, places.0), of(&new, places.1));
+                (changes(&old, &new), known_in_neither(&old, &new))
             });
+            if *is_dark {
+                pairs.known_in_neither += count;
+            }
             if changed.is_empty() {
                 continue;
             }
@@ -231,11 +238,19 @@ fn kind(gains: bool, loses: bool) -> ChangeKind {
     }
 }
 
+/// Those of `all` with whom somebody else makes a pair: nobody is asked whether he reaches himself.
+fn others_than(other: &[String], all: &[String]) -> Vec<String> {
+    match other {
+        [only] if all.len() > 1 => all.iter().filter(|name| *name != only).cloned().collect(),
+        _ => all.to_vec(),
+    }
+}
+
 fn row(change: &Change, reason: &Reason, from: &[String], to: &[String]) -> ChangedReach {
     let mut row = ChangedReach {
         kind: kind(change.gains(), change.loses()),
-        from: from.to_vec(),
-        to: to.to_vec(),
+        from: others_than(to, from),
+        to: others_than(from, to),
         addresses: change.blocks.iter().map(ToString::to_string).collect(),
         gained: Vec::new(),
         lost: Vec::new(),

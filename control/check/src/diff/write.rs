@@ -20,6 +20,9 @@ const KINDS: [ChangeKind; 4] =
 /// The answer as text with ANSI colours; the printer takes them off where they are not wanted.
 pub fn text(diff: &Diff) -> String {
     let mut text = format!("{}\n", paint(STRONG, summary(diff)));
+    if let Some(told) = known_in_neither(diff) {
+        let _ = writeln!(text, "{}", paint(UNSURE, told));
+    }
     for (word, ends) in [("new", &diff.added), ("gone", &diff.removed)] {
         if !ends.is_empty() {
             let _ = writeln!(text, "{word}: {}", some(&ends_names(ends)));
@@ -48,7 +51,7 @@ pub fn text(diff: &Diff) -> String {
             }
         }
     }
-    if diff.pairs.unknown > 0 {
+    if diff.pairs.unknown + diff.pairs.known_in_neither > 0 {
         let _ = writeln!(text, "\n{}", paint(UNSURE, "depends on"));
         for what in &diff.unmodelled {
             let _ = writeln!(text, "  {}: {}", what.resource, what.reason);
@@ -60,6 +63,9 @@ pub fn text(diff: &Diff) -> String {
 /// The answer as Markdown.
 pub fn markdown(diff: &Diff) -> String {
     let mut text = format!("### Connectivity: {}\n", summary(diff));
+    if let Some(told) = known_in_neither(diff) {
+        let _ = writeln!(text, "\n{}.", told.replacen('b', "B", 1));
+    }
     for (word, ends) in [("New", &diff.added), ("Gone", &diff.removed)] {
         if !ends.is_empty() {
             let _ = writeln!(text, "\n{word}: {}", cell(&some(&ends_names(ends))));
@@ -85,7 +91,7 @@ pub fn markdown(diff: &Diff) -> String {
             let _ = writeln!(text, "\nand {} more rows", rows.len() - MOST_ROWS);
         }
     }
-    if diff.pairs.unknown > 0 {
+    if diff.pairs.unknown + diff.pairs.known_in_neither > 0 {
         text.push_str("\nDepends on what is not modelled:\n\n");
         for what in &diff.unmodelled {
             let _ = writeln!(text, "- {}: {}", cell(&what.resource), cell(&what.reason));
@@ -95,8 +101,7 @@ pub fn markdown(diff: &Diff) -> String {
 }
 
 fn summary(diff: &Diff) -> String {
-    let ChangedPairs { gained, lost, changed, unknown, all } = diff.pairs;
-    let pairs = |count: usize| if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") };
+    let ChangedPairs { gained, lost, changed, unknown, all, .. } = diff.pairs;
     let told = [
         (gained, "gain"),
         (lost, "lose"),
@@ -120,6 +125,16 @@ fn summary(diff: &Diff) -> String {
         return format!("nothing changes between {}", pairs(all));
     }
     format!("{}, of {all}", told.join(", "))
+}
+
+fn pairs(count: usize) -> String {
+    if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") }
+}
+
+/// What no comparison can tell, if there is such.
+fn known_in_neither(diff: &Diff) -> Option<String> {
+    let count = diff.pairs.known_in_neither;
+    (count > 0).then(|| format!("between {} some traffic is known neither before nor now", pairs(count)))
 }
 
 fn heading(kind: ChangeKind) -> &'static str {

@@ -17,7 +17,9 @@ impl Evaluator<'_> {
         let arn = text("arn").and_then(|arn| arn.split(':').nth(3));
         let zone = text("availability_zone").and_then(crate::describe::region_of_zone);
         let said = text("region").or(arn).filter(|region| is_region(region)).map(str::to_owned).or(zone);
-        said.or_else(|| self.provider_region(instance)).or_else(|| self.usual_region()).unwrap_or_else(own)
+        said.or_else(|| self.provider_region(instance))
+            .or_else(|| self.plan.home.region.clone())
+            .unwrap_or_else(own)
     }
 
     fn provider_region(&self, instance: &Instance) -> Option<String> {
@@ -32,25 +34,24 @@ impl Evaluator<'_> {
         is_region(&found).then_some(found)
     }
 
-    /// The region of the first resource that says one.
-    fn usual_region(&self) -> Option<String> {
-        let of = |instance: &Instance| {
-            let text = |key: &str| instance.values.get(key).and_then(Value::as_str);
-            let zone = text("availability_zone").and_then(crate::describe::region_of_zone);
-            let arn = text("arn").and_then(|arn| arn.split(':').nth(3)).filter(|region| is_region(region));
-            zone.or_else(|| arn.map(str::to_owned))
-        };
-        self.plan.instances.iter().find_map(of)
-    }
-
     /// The account of a resource: its own, or that of the first that says one.
     pub(super) fn account(&self, instance: &Instance) -> String {
-        let of = |instance: &Instance| {
-            let text = |key: &str| instance.values.get(key).and_then(Value::as_str);
-            let arn = text("arn").and_then(|arn| arn.split(':').nth(4));
-            text("owner_id").or(arn).filter(|account| account.len() == 12).and_then(account)
-        };
-        let usual = || self.plan.instances.iter().filter(|instance| !instance.is_data).find_map(of);
-        of(instance).or_else(usual).unwrap_or_else(|| self.source.account.clone())
+        let usual = || self.plan.home.account.clone();
+        account_of(instance).or_else(usual).unwrap_or_else(|| self.source.account.clone())
     }
+}
+
+/// The region that a resource says.
+pub(super) fn region_of(instance: &Instance) -> Option<String> {
+    let text = |key: &str| instance.values.get(key).and_then(Value::as_str);
+    let zone = text("availability_zone").and_then(crate::describe::region_of_zone);
+    let arn = text("arn").and_then(|arn| arn.split(':').nth(3)).filter(|region| is_region(region));
+    zone.or_else(|| arn.map(str::to_owned))
+}
+
+/// The account that a resource says.
+pub(super) fn account_of(instance: &Instance) -> Option<String> {
+    let text = |key: &str| instance.values.get(key).and_then(Value::as_str);
+    let arn = text("arn").and_then(|arn| arn.split(':').nth(4));
+    text("owner_id").or(arn).filter(|account| account.len() == 12).and_then(account)
 }

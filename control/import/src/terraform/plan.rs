@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::Side;
 use crate::source::{Read, SourceError};
 use crate::terraform::address::{Index, Step, modules};
+use crate::terraform::place::{account_of, region_of};
 
 /// Types that are a part of another resource, the attribute that names it, and the lists there that show them.
 const PARTS: &[(&str, &str, &[&str])] = &[
@@ -36,12 +37,35 @@ pub(super) struct Instance {
     pub values: Map<String, Value>,
     /// In the shape of the values: true where something is known only after apply.
     pub unknown: Value,
+    /// The values before, of an instance that the plan keeps or changes in place.
+    pub before: Map<String, Value>,
+}
+
+/// What a plan says of changes, by address.
+#[derive(Debug, Default)]
+struct Changes {
+    /// What is known only after apply.
+    unknown: BTreeMap<String, Value>,
+    /// The address now of what had another one.
+    moved: BTreeMap<String, String>,
+    /// What is destroyed and made again.
+    replaced: BTreeSet<String>,
+    /// What Terraform will not manage any more, and leaves alone.
+    forgotten: BTreeSet<String>,
+}
+
+/// Where resources are that do not say it: the same on both sides of a plan.
+#[derive(Debug, Default)]
+pub(super) struct Home {
+    pub region: Option<String>,
+    pub account: Option<String>,
 }
 
 /// All that a file holds of one side.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub instances: Vec<Instance>,
+    pub home: Home,
     /// The configuration of the root module; null where the file has none, as a state.
     pub root: Value,
     pub providers: Value,
@@ -56,36 +80,31 @@ impl Plan {
         let at = |pointer: &str| document.pointer(pointer).cloned().unwrap_or_default();
         let mut plan = Self {
             instances: Vec::new(),
+            home: Home::default(),
             root: at("/configuration/root_module"),
             providers: at("/configuration/provider_config"),
             variables: at("/variables"),
         };
-        let unknown = unknowns(&document);
+        let changes = Changes::of(&document);
         let is_plan = document.get("planned_values").is_some() || document.get("resource_changes").is_some();
+        if document.get("errored") == Some(&Value::Bool(true)) {
+            let problem = "Terraform could not finish this plan (`errored`), so not all is in it; mend what it says, and plan again";
+            return Err(syntax(problem.to_owned()));
+        }
         if let Some(resources) = document.get("resources").and_then(Value::as_array).filter(|_| !is_plan) {
             resources.iter().for_each(|resource| plan.own_state(resource));
         } else if !is_plan {
-            plan.module(document.pointer("/values/root_module"), &[], &unknown, |_| true);
-        } else if side == Side::Before {
-            match document.pointer("/prior_state/values/root_module") {
-                Some(module) => plan.module(Some(module), &[], &BTreeMap::new(), |_| true),
-                None => plan.changes(&document, "before", &unknown),
-            }
+            plan.module(document.pointer("/values/root_module"), &[], &changes, |_| true);
         } else {
-            match document.pointer("/planned_values/root_module") {
-                Some(module) => plan.module(Some(module), &[], &unknown, |_| true),
-                None => plan.changes(&document, "after", &unknown),
+            let (before, after) = (Self::before(&document, &changes), Self::after(&document, &changes));
+            plan.home = home(before.iter().chain(&after));
+            match side {
+                Side::Before => plan.instances = before,
+                Side::After => plan.follow(before, after, &changes),
             }
-            // What data sources have said already stands in the state before.
-            let planned: Vec<String> =
-                plan.instances.iter().map(|instance| instance.address.clone()).collect();
-            let prior = document.pointer("/prior_state/values/root_module");
-            plan.module(prior, &[], &BTreeMap::new(), |instance| {
-                instance.is_data && !planned.contains(&instance.address)
-            });
         }
-        if is_plan && side == Side::After {
-            plan.forget_parts(document.pointer("/prior_state/values/root_module"));
+        if !is_plan {
+            plan.home = home(plan.instances.iter());
         }
         plan.instances.sort_by(|a, b| {
             (&a.module, &a.of_type, &a.name, &a.index).cmp(&(&b.module, &b.of_type, &b.name, &b.index))
@@ -93,13 +112,59 @@ impl Plan {
         Ok(plan)
     }
 
+    /// What there is before a plan is applied.
+    fn before(document: &Value, changes: &Changes) -> Vec<Instance> {
+        let mut side = Self::default();
+        match document.pointer("/prior_state/values/root_module") {
+            Some(module) => side.module(Some(module), &[], &Changes::default(), |_| true),
+            None => side.changes(document, "before", changes),
+        }
+        for instance in &mut side.instances {
+            // What was moved since is known by its new address.
+            if let Some(now) = changes.moved.get(&instance.address) {
+                instance.address.clone_from(now);
+            }
+        }
+        side.instances
+    }
+
+    /// What there is to be, as far as it is planned.
+    fn after(document: &Value, changes: &Changes) -> Vec<Instance> {
+        let mut side = Self::default();
+        match document.pointer("/planned_values/root_module") {
+            Some(module) => side.module(Some(module), &[], changes, |_| true),
+            None => side.changes(document, "after", changes),
+        }
+        side.instances
+    }
+
+    /// Takes what there is to be, with what stays of what there is.
+    fn follow(&mut self, before: Vec<Instance>, after: Vec<Instance>, changes: &Changes) {
+        self.instances = after;
+        for instance in &mut self.instances {
+            let then = before.iter().find(|then| then.address == instance.address && !then.is_data);
+            if let Some(then) = then.filter(|_| !changes.replaced.contains(&instance.address)) {
+                instance.before.clone_from(&then.values);
+            }
+        }
+        self.forget_parts(&before);
+        let planned: BTreeSet<String> =
+            self.instances.iter().map(|instance| instance.address.clone()).collect();
+        let stays = |instance: &Instance| {
+            // What data sources have said already stands in the state before; what is only forgotten stays where it is.
+            !planned.contains(&instance.address)
+                && (instance.is_data || changes.forgotten.contains(&instance.address))
+        };
+        let (stay, gone): (Vec<_>, Vec<_>) = before.into_iter().partition(stays);
+        self.instances.extend(stay);
+        self.forget_gone(&gone);
+    }
+
     /// Forgets lists that nobody wrote, of what has parts in resources of their own: what the provider shows in them is
     /// how they were before.
-    fn forget_parts(&mut self, prior: Option<&Value>) {
-        let mut before = Self::default();
-        before.module(prior, &[], &BTreeMap::new(), |instance| !instance.is_data);
+    fn forget_parts(&mut self, before: &[Instance]) {
         let mut changed: BTreeSet<(&'static str, String)> = BTreeSet::new();
-        for instance in before.instances.iter().chain(&self.instances) {
+        for instance in before.iter().filter(|instance| !instance.is_data).chain(&self.instances) {
             for (part, key, list) in PARTS {
                 let owner = instance.values.get(*key).and_then(Value::as_str);
                 if let Some(owner) = owner.filter(|_| instance.of_type == *part) {
@@ -120,8 +185,30 @@ impl Plan {
         for (at, list) in forgotten {
             if let Some(instance) = self.instances.get_mut(at) {
                 instance.values.remove(list);
+                instance.before.remove(list);
             }
         }
+    }
+
+    /// Takes the ids of what will be gone out of lists that nobody wrote: AWS takes them out.
+    fn forget_gone(&mut self, before: &[Instance]) {
+        let id = |instance: &Instance| instance.values.get("id").and_then(Value::as_str).map(str::to_owned);
+        let there: BTreeSet<String> = self.instances.iter().filter_map(id).collect();
+        let gone: BTreeSet<String> =
+            before.iter().filter_map(id).filter(|id| !id.is_empty() && !there.contains(id)).collect();
+        let mut instances = std::mem::take(&mut self.instances);
+        for instance in instances.iter_mut().filter(|instance| !instance.is_data) {
+            let block = self.block(&instance.module, false, &instance.of_type, &instance.name);
+            let Some(block) = block else { continue };
+            for (list, value) in &mut instance.values {
+                if let Some(items) = value.as_array_mut()
+                    && block.pointer(&format!("/expressions/{list}")).is_none()
+                {
+                    items.retain(|item| item.as_str().is_none_or(|id| !gone.contains(id)));
+                }
+            }
+        }
+        self.instances = instances;
     }
 
     /// Takes the resources of a module and of those inside it.
@@ -129,14 +216,14 @@ impl Plan {
         &mut self,
         module: Option<&Value>,
         path: &[Step],
-        unknown: &BTreeMap<String, Value>,
+        changes: &Changes,
         wanted: impl Fn(&Instance) -> bool + Copy,
     ) {
         let Some(module) = module else { return };
         let list = |key: &str| module.get(key).and_then(Value::as_array).into_iter().flatten();
         for resource in list("resources") {
             let text = |key: &str| resource.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let address = text("address");
+            let address = whole(text("address"), resource.get("deposed_key"));
             let instance = Instance {
                 is_data: text("mode") == "data",
                 of_type: text("type"),
@@ -144,7 +231,8 @@ impl Plan {
                 index: index(resource.get("index")),
                 module: path.to_vec(),
                 values: resource.get("values").and_then(Value::as_object).cloned().unwrap_or_default(),
-                unknown: unknown.get(&address).cloned().unwrap_or_default(),
+                unknown: changes.unknown.get(&address).cloned().unwrap_or_default(),
+                before: Map::new(),
                 // Terraform 0.12 left the index of some addresses to be told from the attribute.
                 address,
             };
@@ -154,19 +242,19 @@ impl Plan {
         }
         for child in list("child_modules") {
             let address = child.get("address").and_then(Value::as_str).unwrap_or_default();
-            self.module(Some(child), &modules(address), unknown, wanted);
+            self.module(Some(child), &modules(address), changes, wanted);
         }
     }
 
     /// Takes one side of the changes, where nothing says more.
-    fn changes(&mut self, document: &Value, side: &str, unknown: &BTreeMap<String, Value>) {
+    fn changes(&mut self, document: &Value, side: &str, changes: &Changes) {
         for change in document.get("resource_changes").and_then(Value::as_array).into_iter().flatten() {
             let text = |key: &str| change.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             let Some(values) = change.pointer(&format!("/change/{side}")).and_then(Value::as_object) else {
                 continue;
             };
-            let address = text("address");
-            let unknown = unknown.get(&address).cloned().unwrap_or_default();
+            let address = whole(text("address"), change.get("deposed"));
+            let unknown = changes.unknown.get(&address).cloned().unwrap_or_default();
             self.instances.push(Instance {
                 is_data: text("mode") == "data",
                 of_type: text("type"),
@@ -175,6 +263,7 @@ impl Plan {
                 module: modules(&text("module_address")),
                 values: values.clone(),
                 unknown: if side == "after" { unknown } else { Value::Null },
+                before: Map::new(),
                 address,
             });
         }
@@ -199,6 +288,7 @@ impl Plan {
                 module: modules(&module),
                 values: instance.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default(),
                 unknown: Value::Null,
+                before: Map::new(),
             });
         }
     }
@@ -250,12 +340,46 @@ fn index(value: Option<&Value>) -> Option<Index> {
     }
 }
 
-/// What is known only after apply, by address.
-fn unknowns(document: &Value) -> BTreeMap<String, Value> {
-    let changes = document.get("resource_changes").and_then(Value::as_array).into_iter().flatten();
-    let one = |change: &Value| {
-        let address = change.get("address")?.as_str()?.to_owned();
-        Some((address, change.pointer("/change/after_unknown")?.clone()))
-    };
-    changes.filter_map(one).collect()
+/// An address, with the word for an object that a replacement has left behind and that still is to be destroyed.
+fn whole(address: String, deposed: Option<&Value>) -> String {
+    match deposed.and_then(Value::as_str).filter(|key| !key.is_empty()) {
+        Some(key) => format!("{address} (deposed {key})"),
+        None => address,
+    }
+}
+
+/// The first region and the first account that resources say.
+fn home<'a>(instances: impl Iterator<Item = &'a Instance>) -> Home {
+    let mut home = Home::default();
+    for instance in instances {
+        let (region, account) = (region_of(instance), account_of(instance));
+        home.region = home.region.or(region);
+        home.account = home.account.or(account.filter(|_| !instance.is_data));
+    }
+    home
+}
+
+impl Changes {
+    fn of(document: &Value) -> Self {
+        let mut all = Self::default();
+        for change in document.get("resource_changes").and_then(Value::as_array).into_iter().flatten() {
+            let Some(address) = change.get("address").and_then(Value::as_str) else { continue };
+            let address = whole(address.to_owned(), change.get("deposed"));
+            let actions = change.pointer("/change/actions").and_then(Value::as_array);
+            let actions: Vec<&str> = actions.into_iter().flatten().filter_map(Value::as_str).collect();
+            if actions == ["forget"] {
+                all.forgotten.insert(address.clone());
+            }
+            if actions.contains(&"create") && actions.len() > 1 {
+                all.replaced.insert(address.clone());
+            }
+            if let Some(before) = change.get("previous_address").and_then(Value::as_str) {
+                all.moved.insert(before.to_owned(), address.clone());
+            }
+            if let Some(unknown) = change.pointer("/change/after_unknown") {
+                all.unknown.insert(address, unknown.clone());
+            }
+        }
+        all
+    }
 }

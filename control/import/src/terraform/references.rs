@@ -258,7 +258,18 @@ impl<'a> Evaluator<'a> {
         let unknown = instance.unknown.get(key).unwrap_or(&null);
         // What nobody wrote, and AWS chooses.
         if unknown == &Value::Bool(true) && expression.is_none() && self.plan.has_configuration() {
-            return Val::Null;
+            return match instance.before.get(key) {
+                Some(Value::Array(items)) if !items.is_empty() => {
+                    Val::unknown("it is known only after apply, and may be what it was before")
+                }
+                // A change in place can take an automatic public address away, and nothing else.
+                Some(value @ (Value::String(_) | Value::Bool(_) | Value::Number(_)))
+                    if key != "public_ip" =>
+                {
+                    self.known(key, value)
+                }
+                _ => Val::Null,
+            };
         }
         self.value(scope, key, value, unknown, expression)
     }
