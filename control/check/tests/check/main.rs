@@ -4,6 +4,7 @@
 
 mod answers;
 mod askable;
+mod differences;
 mod everybody;
 mod gateway_refusals;
 mod gateway_ways;
