@@ -162,12 +162,64 @@ pub struct Diff {
     pub added: Vec<AnalysisEnd>,
     /// Ends that only the old topology has.
     pub removed: Vec<AnalysisEnd>,
+    /// Ends that both have, by other names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renamed: Vec<RenamedEnd>,
     /// What changes, each from every one of some ends to every one of others.
     pub changes: Vec<ChangedReach>,
+    /// What passes as it did, from another source or by other gateways.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rerouted: Vec<Rerouted>,
     /// What a wire cannot know.
     pub assumed: Vec<Assumed>,
     /// What some of it depends on and the engine does not model, in either topology.
     pub unmodelled: Vec<Unmodelled>,
+}
+
+impl Diff {
+    /// Whether nothing changes, and nothing may.
+    pub fn is_nothing(&self) -> bool {
+        self.changes.is_empty() && self.rerouted.is_empty()
+    }
+}
+
+/// An end that has another name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenamedEnd {
+    /// What it is.
+    pub kind: String,
+    /// What it was called.
+    pub old: String,
+    /// What it is called.
+    pub new: String,
+}
+
+/// What passes in both topologies and arrives from another source, or goes by other gateways: from each of some ends to
+/// each of others, but to itself. What is empty on both sides is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rerouted {
+    /// Who asks.
+    pub from: Vec<String>,
+    /// Who is asked.
+    pub to: Vec<String>,
+    /// The hosts of the internet that it is about; without it all, or all that no other row is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// Which packets; without it all that pass in both.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traffic: Vec<Traffic>,
+    /// The sources that receivers saw: several where a gateway chooses among its addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen_before: Vec<String>,
+    /// Those that they see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen_after: Vec<String>,
+    /// The gateways and guests that it passed, in order: several ways where gateways choose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_before: Vec<String>,
+    /// Those that it passes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_after: Vec<String>,
 }
 
 /// Counted pairs of ends.
@@ -186,6 +238,9 @@ pub struct ChangedPairs {
     /// Those between which it is known of neither topology whether some of the traffic passes.
     #[serde(default)]
     pub known_in_neither: usize,
+    /// Those between which something passes as it did, from another source or by other gateways.
+    #[serde(default)]
+    pub rerouted: usize,
 }
 
 /// What changes from each of some ends to each of others, but to itself.
@@ -206,7 +261,8 @@ pub struct ChangedReach {
     /// What passed and does no longer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Traffic>,
-    /// What may have been gained or lost: in one of the topologies it depends on what is not modelled, or on chance.
+    /// What may have been gained or lost: in one of the topologies it depends on what is not modelled, or on chance; or it
+    /// does in both, and what it meets on its way is not the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Traffic>,
     /// What decided before, and decides no longer.

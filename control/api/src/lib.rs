@@ -12,7 +12,7 @@ mod test;
 
 pub use analyse::{
     AnalyseRequest, Analysis, AnalysisEnd, By, ChangeKind, ChangedPairs, ChangedReach, Diff, Pairs, Reach,
-    SetReach, SetVerdict, Traffic,
+    RenamedEnd, Rerouted, SetReach, SetVerdict, Traffic,
 };
 pub use error::{ApiError, ErrorBody, MistakeBody};
 pub use explain::{

@@ -22,6 +22,10 @@ pub(crate) struct Changed {
     pub(crate) gained: Packets,
     pub(crate) lost: Packets,
     pub(crate) unknown: Packets,
+    /// What neither topology knows to pass or not to pass.
+    pub(crate) unsure: Packets,
+    /// What passes in both.
+    pub(crate) stays: Packets,
 }
 
 impl Change {
@@ -32,9 +36,29 @@ impl Change {
     pub(crate) fn loses(&self) -> bool {
         self.families.iter().any(|(_, changed)| !changed.lost.is_empty())
     }
+
+    /// Whether something is gained, lost or not known.
+    pub(crate) fn tells(&self) -> bool {
+        self.families.iter().any(|(_, changed)| changed.tells())
+    }
+
+    /// Without what passes or is not known as before.
+    pub(crate) fn told(mut self) -> Self {
+        self.families.retain(|(_, changed)| changed.tells());
+        for (_, changed) in &mut self.families {
+            (changed.unsure, changed.stays) = (Packets::default(), Packets::default());
+        }
+        self
+    }
 }
 
-/// What changes from `old` to `new`; nothing where all packets fare as they did.
+impl Changed {
+    pub(crate) fn tells(&self) -> bool {
+        !(self.gained.is_empty() && self.lost.is_empty() && self.unknown.is_empty())
+    }
+}
+
+/// What changes from `old` to `new`, and what passes or is not known in both; nothing where nothing passes in either.
 pub(crate) fn changes(old: &Cell, new: &Cell) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     for ipv6 in [false, true] {
@@ -60,10 +84,13 @@ pub(crate) fn known_in_neither(old: &Cell, new: &Cell) -> bool {
 
 fn changed(old: &Fare, new: &Fare) -> Changed {
     if old == new {
-        return Changed::default();
+        let (stays, unsure) = (old.passes.clone(), old.unknown.or(&old.sometimes));
+        return Changed { stays, unsure, ..Changed::default() };
     }
     let (unsure_then, unsure_now) = (old.unknown.or(&old.sometimes), new.unknown.or(&new.sometimes));
     Changed {
+        stays: old.passes.and(&new.passes),
+        unsure: unsure_then.and(&unsure_now),
         gained: new.passes.without(&old.passes).without(&unsure_then),
         lost: old.passes.without(&new.passes).without(&unsure_now),
         unknown: unsure_then.without(&unsure_now).or(&unsure_now.without(&unsure_then)),
@@ -179,7 +206,8 @@ mod tests {
             (passes(tcp(80, 80)), unknown(tcp(80, 80)), Packets::default(), Packets::default(), tcp(80, 80)),
             (unknown(tcp(80, 80)), Fare::default(), Packets::default(), Packets::default(), tcp(80, 80)),
         ] {
-            assert_eq!(changed(&old, &new), Changed { gained, lost, unknown: unsure });
+            let told = changed(&old, &new);
+            assert_eq!([told.gained, told.lost, told.unknown], [gained, lost, unsure]);
         }
     }
 
@@ -187,7 +215,7 @@ mod tests {
     fn an_address_that_is_told_apart_in_one_topology_is_compared_with_the_rest_of_the_other() {
         let old = cell(&[(&[], passes(tcp(443, 443)))]);
         let new = cell(&[(&[], passes(tcp(443, 443))), (&["192.0.2.0/24"], passes(tcp(22, 22)))]);
-        let told = changes(&old, &new);
+        let told: Vec<Change> = changes(&old, &new).into_iter().filter(Change::tells).collect();
         let [change] = told.as_slice() else { panic!("{told:?}") };
         assert_eq!(change.blocks, nets(&["192.0.2.0/24"]));
         assert_eq!(change.families[0].1.gained, tcp(22, 22));
@@ -198,7 +226,7 @@ mod tests {
     fn blocks_that_overlap_are_compared_where_they_do() {
         let old = cell(&[(&["10.0.0.0/8"], passes(tcp(1, 1)))]);
         let new = cell(&[(&["10.1.0.0/16"], passes(tcp(1, 1)))]);
-        let told = changes(&old, &new);
+        let told: Vec<Change> = changes(&old, &new).into_iter().filter(Change::tells).collect();
         let [change] = told.as_slice() else { panic!("{told:?}") };
         assert_eq!(change.families[0].1.lost, tcp(1, 1));
         assert!(!change.blocks.iter().any(|block| block.contains(&nets(&["10.1.0.0/16"])[0])));

@@ -1,26 +1,34 @@
 //! What changes in connectivity from one topology to another?
 //!
 //! Both matrices, over the ends of either by name: what passes in the new one and did not in the old one, what does no
-//! longer, and the rules that decided then and decide now. What always holds: traffic of which either topology does not
-//! know whether it passes is never told as gained or lost, and that of which both do not is counted.
+//! longer, and the rules that decided then and decide now; and what passes as it did, from another source or by other
+//! gateways. What always holds: traffic of which either topology does not know whether it passes is never told as gained
+//! or lost; that of which both do not is counted, and may change where something on its way has.
 
 mod change;
+mod meets;
 mod reason;
+mod who;
 pub(crate) mod write;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 
-use vpclab_api::{AnalysisEnd, ChangeKind, ChangedPairs, ChangedReach, Diff, Level};
+use ipnet::IpNet;
+use vpclab_api::{ChangeKind, ChangedPairs, ChangedReach, Diff, Level, Rerouted, Traffic};
 use vpclab_engine::Fabric;
 use vpclab_model::Topology;
 
 use self::change::{Change, changes, known_in_neither};
-use self::reason::{Reason, reason};
+use self::meets::{Way, differing, is_local, is_one_world};
+use self::reason::{Reason, Walks};
+use self::who::{Class, Everybody, Who, pairs, somebody_else};
 pub use self::write::{markdown, text};
 use crate::analyse::fare::Cell;
 use crate::analyse::matrix::{Ends, Matrix, matrix, walked};
 use crate::analyse::rows::{Meets, groups};
-use crate::analyse::{assumed, end, everybody, told};
+use crate::analyse::traffic::Packets;
+use crate::analyse::{assumed, everybody, told};
 use crate::ends::{Names, Side};
 use crate::question::NamedEnd;
 
@@ -33,112 +41,262 @@ pub(crate) struct State<'t> {
     pub(crate) rules: HashSet<String>,
 }
 
-/// An end of either topology: its class in each that has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Joint {
-    old: Option<usize>,
-    new: Option<usize>,
-}
-
 /// The cells of a pair: of the old matrix and of the new one.
 type Places = (Option<usize>, Option<usize>);
 
-/// Ends whose classes are the same in both topologies.
-struct Class {
-    joint: Joint,
-    names: Vec<String>,
+/// What is told of two classes.
+type Told = (Vec<(Change, Reason)>, Vec<Moved>);
+
+/// A pair that stands for all of two classes, and what may be told of it.
+struct Job<'w> {
+    from: usize,
+    to: usize,
+    ends: (&'w Who, &'w Who),
+    count: usize,
+    changes: Vec<Change>,
+    /// Whether what passes in both may arrive otherwise.
+    may_move: bool,
+    /// Whether something on the way of what is known in neither may have changed.
+    may_change: bool,
+}
+
+/// Packets that pass in both topologies and arrive otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Moved {
+    blocks: Vec<IpNet>,
+    /// By family, IPv6 or not; none for all that pass.
+    packets: Vec<(bool, Option<Packets>)>,
+    then: Way,
+    now: Way,
 }
 
 /// What changes between `old` and `new`.
 pub fn diff(old: &Topology, new: &Topology) -> Diff {
+    let is_one_world = is_one_world(old, new);
     let (old, new) = (State::of(old), State::of(new));
-    let from = joined(&old, &new, Side::From);
-    let to = joined(&old, &new, Side::To);
+    let Everybody { from, to, added, removed, renamed } = who::everybody(&old, &new);
+    let mut counted = ChangedPairs::default();
+    let jobs = jobs(&old, &new, &from, &to, is_one_world, &mut counted);
+    let told = walked(&jobs, |job| told_of(&old, &new, job));
+    let (mut changed, mut moved) = (HashMap::new(), HashMap::new());
+    for (job, (changes, moves)) in jobs.iter().zip(told) {
+        if !changes.is_empty() {
+            *counter(&mut counted, kind_of_all(&changes)) += job.count;
+            changed.insert((job.from, job.to), changes);
+        }
+        if !moves.is_empty() {
+            counted.rerouted += job.count;
+            moved.insert((job.from, job.to), moves);
+        }
+    }
+    let mut rows: Vec<ChangedReach> = Vec::new();
+    for (changes, from, to) in grouped(&from, &to, changed) {
+        rows.extend(changes.iter().map(|(change, reason)| row(change, reason, &from, &to)));
+    }
+    rows.sort_by_key(|row: &ChangedReach| row.kind);
+    let rerouted = grouped(&from, &to, moved)
+        .into_iter()
+        .flat_map(|(moves, from, to)| moves.iter().map(|moved| moved.row(&from, &to)).collect::<Vec<_>>())
+        .collect();
+    Diff {
+        level: Level::Explain,
+        pairs: counted,
+        added,
+        removed,
+        renamed,
+        changes: rows,
+        rerouted,
+        assumed: assumed(&new.fabric),
+        unmodelled: told::unmodelled(old.matrix.cells.iter().chain(&new.matrix.cells)),
+    }
+}
+
+/// The pairs of classes of which something may be told; all pairs are counted.
+fn jobs<'w>(
+    old: &State<'_>,
+    new: &State<'_>,
+    from: &'w [Class],
+    to: &'w [Class],
+    is_one_world: bool,
+    counted: &mut ChangedPairs,
+) -> Vec<Job<'w>> {
     let nothing = Cell::default();
+    let same = |classes: &[Class], side: Side| -> Vec<bool> {
+        classes.iter().map(|class| is_one_world && is_same(old, new, class, side)).collect()
+    };
+    let (same_from, same_to) = (same(from, Side::From), same(to, Side::To));
     // Equal changes of cells are one; what decides may differ from pair to pair.
     let mut known: HashMap<Places, (Vec<Change>, bool)> = HashMap::new();
-    let mut jobs: Vec<Job> = Vec::new();
-    let mut pairs = ChangedPairs::default();
+    let mut jobs = Vec::new();
     for (from_place, askers) in from.iter().enumerate() {
         for (to_place, asked) in to.iter().enumerate() {
-            let Some((one, other)) = somebody_else(askers, asked) else { continue };
-            let count = askers.names.len() * asked.names.len() - in_both(&askers.names, &asked.names);
-            pairs.all += count;
+            let Some(ends) = somebody_else(askers, asked) else { continue };
+            let count = pairs(askers, asked);
+            counted.all += count;
             let places =
                 (old.place(askers.joint.old, asked.joint.old), new.place(askers.joint.new, asked.joint.new));
-            let (changed, is_dark) = known.entry(places).or_insert_with(|| {
+            let (changes, is_dark) = known.entry(places).or_insert_with(|| {
                 let of = |state: &State<'_>, place: Option<usize>| match place {
                     Some(place) => state.matrix.cells[place].clone(),
                     None => nothing.clone(),
                 };
-                let (old, new) = (of(&old, places.0), of(&new, places.1));
+                let (old, new) = (of(old, places.0), of(new, places.1));
                 (changes(&old, &new), known_in_neither(&old, &new))
             });
             if *is_dark {
-                pairs.known_in_neither += count;
+                counted.known_in_neither += count;
             }
-            if changed.is_empty() {
-                continue;
+            let may = !(same_from[from_place] && same_to[to_place]);
+            let any = |is: fn(&Packets) -> bool, of: fn(&change::Changed) -> &Packets| {
+                changes.iter().flat_map(|change| &change.families).any(|(_, changed)| is(of(changed)))
+            };
+            let may_change = may && any(|packets| !packets.is_empty(), |changed| &changed.unsure);
+            let may_move = may
+                && any(|packets| !packets.is_empty(), |changed| &changed.stays)
+                && !(is_local_in(old, ends, false) && is_local_in(new, ends, true));
+            if may_change || may_move || changes.iter().any(Change::tells) {
+                jobs.push(Job {
+                    from: from_place,
+                    to: to_place,
+                    ends,
+                    count,
+                    changes: changes.clone(),
+                    may_move,
+                    may_change,
+                });
             }
-            *counter(&mut pairs, kind_of_all(changed)) += count;
-            jobs.push(Job {
-                from: from_place,
-                to: to_place,
-                ends: (one.clone(), other.clone()),
-                changes: changed.clone(),
-            });
         }
     }
-    let reasons = walked(&jobs, |job| {
-        let (one, other) = &job.ends;
-        job.changes.iter().map(|change| reason(&old, &new, one, other, change)).collect::<Vec<_>>()
-    });
-    let mut values: Vec<(Vec<Change>, Vec<Reason>)> = Vec::new();
-    let mut numbers: HashMap<(Vec<Change>, Vec<Reason>), usize> = HashMap::new();
+    jobs
+}
+
+/// Whether nothing about the ends of a class has changed.
+fn is_same(old: &State<'_>, new: &State<'_>, class: &Class, side: Side) -> bool {
+    let face = |who: &Who, state: &State<'_>, is_new: bool| {
+        who.of(state, side, is_new).map(|end| meets::face(state, end))
+    };
+    class.members.first().is_some_and(|who| {
+        let then = face(who, old, false);
+        then.is_some() && then == face(who, new, true)
+    })
+}
+
+fn is_local_in(state: &State<'_>, (from, to): (&Who, &Who), is_new: bool) -> bool {
+    let ends = from.of(state, Side::From, is_new).zip(to.of(state, Side::To, is_new));
+    ends.is_some_and(|(from, to)| is_local(&state.fabric, from, to))
+}
+
+/// What changes between a pair, and by what.
+fn told_of(old: &State<'_>, new: &State<'_>, job: &Job<'_>) -> Told {
+    let (from, to) = job.ends;
+    let ends = |state, is_new| from.of(state, Side::From, is_new).zip(to.of(state, Side::To, is_new));
+    let (ends_then, ends_now) = (ends(old, false), ends(new, true));
+    let (mut told, mut moves): Told = Told::default();
+    for change in &job.changes {
+        let (mut change, mut reason) = (change.clone(), Reason::default());
+        for (ipv6, changed) in &mut change.families {
+            let is_moved = job.may_move && !changed.stays.is_empty();
+            let is_unsure = job.may_change && !changed.unsure.is_empty();
+            if !(changed.tells() || is_moved || is_unsure) {
+                continue;
+            }
+            let then = Walks::of(old, ends_then, *ipv6, &change.blocks);
+            let now = Walks::of(new, ends_now, *ipv6, &change.blocks);
+            reason.add(changed, &then, &now);
+            if is_unsure {
+                for (packets, then, now) in differing(&then.met(), &now.met(), &changed.unsure) {
+                    reason.add_met(&then, &now);
+                    changed.unknown = changed.unknown.or(&packets);
+                }
+            }
+            if is_moved {
+                for (packets, then, now) in differing(&then.ways(), &now.ways(), &changed.stays) {
+                    let packets = (packets != changed.stays).then_some(packets);
+                    push_move(&mut moves, &change.blocks, (*ipv6, packets), then, now);
+                }
+            }
+        }
+        if change.tells() {
+            told.push((change.told(), reason));
+        }
+    }
+    (told, moves)
+}
+
+fn push_move(
+    moves: &mut Vec<Moved>,
+    blocks: &[IpNet],
+    packets: (bool, Option<Packets>),
+    then: Way,
+    now: Way,
+) {
+    let is_known = |known: &&mut Moved| known.blocks == blocks && known.then == then && known.now == now;
+    match moves.iter_mut().find(is_known) {
+        Some(known) => known.packets.push(packets),
+        None => moves.push(Moved { blocks: blocks.to_vec(), packets: vec![packets], then, now }),
+    }
+}
+
+/// What is told of pairs of classes, those of whom the same is told together.
+fn grouped<T: Hash + Eq + Clone>(
+    from: &[Class],
+    to: &[Class],
+    told: HashMap<(usize, usize), T>,
+) -> Vec<(T, Vec<String>, Vec<String>)> {
+    let mut values: Vec<T> = Vec::new();
+    let mut numbers: HashMap<T, usize> = HashMap::new();
     let mut table: HashMap<(usize, usize), usize> = HashMap::new();
-    for (job, reasons) in jobs.into_iter().zip(reasons) {
-        let value = (job.changes, reasons);
+    let mut told: Vec<_> = told.into_iter().collect();
+    told.sort_by_key(|(place, _)| *place);
+    for (place, value) in told {
         let number = *numbers.entry(value).or_insert_with_key(|value| {
             values.push(value.clone());
             values.len() - 1
         });
-        table.insert((job.from, job.to), number);
+        table.insert(place, number);
     }
     let value = |asker: usize, asked: usize| match table.get(&(asker, asked)) {
         Some(number) => Meets::Value(*number),
         None if somebody_else(&from[asker], &to[asked]).is_none() => Meets::Himself,
         None => Meets::Value(usize::MAX),
     };
-    let told = groups(from.len(), to.len(), value, |value| value != usize::MAX);
     let mut rows = Vec::new();
-    for group in told {
-        let asked = names(&to, &group.to);
+    for group in groups(from.len(), to.len(), value, |value| value != usize::MAX) {
+        let asked = who::names(to, &group.to);
         for (value, askers) in group.rows {
-            let askers = names(&from, &askers);
-            let (changes, reasons) = &values[value];
-            rows.extend(
-                changes.iter().zip(reasons).map(|(change, reason)| row(change, reason, &askers, &asked)),
-            );
+            let askers = who::names(from, &askers);
+            let (from, to) = (others_than(&asked, &askers), others_than(&askers, &asked));
+            rows.push((values[value].clone(), from, to));
         }
     }
-    rows.sort_by_key(|row: &ChangedReach| row.kind);
-    Diff {
-        level: Level::Explain,
-        pairs,
-        added: only_in(&new, &old),
-        removed: only_in(&old, &new),
-        changes: rows,
-        assumed: assumed(&new.fabric),
-        unmodelled: told::unmodelled(old.matrix.cells.iter().chain(&new.matrix.cells)),
-    }
+    rows
 }
 
-/// A pair that stands for all of two classes, and what changes between them.
-struct Job {
-    from: usize,
-    to: usize,
-    ends: (String, String),
-    changes: Vec<Change>,
+impl Moved {
+    fn row(&self, from: &[String], to: &[String]) -> Rerouted {
+        let traffic = |(ipv6, packets): &(bool, Option<Packets>)| -> Vec<Traffic> {
+            packets.iter().flat_map(|packets| told::traffic(packets, *ipv6)).collect()
+        };
+        let is_all = self.packets.iter().all(|(_, packets)| packets.is_none());
+        let traffic = if is_all { Vec::new() } else { self.packets.iter().flat_map(traffic).collect() };
+        // What is as it was is not told.
+        let changed = |then: &BTreeSet<String>, now: &BTreeSet<String>| {
+            let told = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>();
+            if then == now { (Vec::new(), Vec::new()) } else { (told(then), told(now)) }
+        };
+        let (seen_before, seen_after) = changed(&self.then.seen, &self.now.seen);
+        let (by_before, by_after) = changed(&self.then.by, &self.now.by);
+        Rerouted {
+            from: from.to_vec(),
+            to: to.to_vec(),
+            addresses: self.blocks.iter().map(ToString::to_string).collect(),
+            traffic,
+            seen_before,
+            seen_after,
+            by_before,
+            by_after,
+        }
+    }
 }
 
 impl<'t> State<'t> {
@@ -156,63 +314,12 @@ impl<'t> State<'t> {
         self.matrix.place(from?, to?)
     }
 
-    /// The end of this name.
-    pub(crate) fn end(&self, name: &str, side: Side) -> Option<&NamedEnd> {
-        self.ends(side).0.iter().find(|end| end.name == name)
-    }
-
-    fn ends(&self, side: Side) -> (&[NamedEnd], &[Vec<usize>]) {
+    pub(crate) fn ends(&self, side: Side) -> (&[NamedEnd], &[Vec<usize>]) {
         match side {
             Side::From => (&self.matrix.ends.from, &self.matrix.from),
             Side::To => (&self.matrix.ends.to, &self.matrix.to),
         }
     }
-}
-
-/// The ends of one side of either topology, by their classes in both.
-fn joined(old: &State<'_>, new: &State<'_>, side: Side) -> Vec<Class> {
-    let mut joints: BTreeMap<&str, Joint> = BTreeMap::new();
-    for (state, is_new) in [(old, false), (new, true)] {
-        let (ends, classes) = state.ends(side);
-        for (class, members) in classes.iter().enumerate() {
-            for &member in members {
-                let joint = joints.entry(&ends[member].name).or_insert(Joint { old: None, new: None });
-                *(if is_new { &mut joint.new } else { &mut joint.old }) = Some(class);
-            }
-        }
-    }
-    let mut classes: BTreeMap<Joint, Vec<String>> = BTreeMap::new();
-    for (name, joint) in joints {
-        classes.entry(joint).or_default().push(name.to_owned());
-    }
-    let mut classes: Vec<Class> = classes.into_iter().map(|(joint, names)| Class { joint, names }).collect();
-    classes.sort_by(|a, b| a.names.cmp(&b.names));
-    classes
-}
-
-/// One of those and another one of these, if there are.
-fn somebody_else<'c>(from: &'c Class, to: &'c Class) -> Option<(&'c String, &'c String)> {
-    from.names.iter().take(2).find_map(|from| {
-        let to = to.names.iter().take(2).find(|to| *to != from)?;
-        Some((from, to))
-    })
-}
-
-/// How many are in both; both are in order.
-fn in_both(a: &[String], b: &[String]) -> usize {
-    a.iter().filter(|name| b.binary_search(name).is_ok()).count()
-}
-
-fn names(classes: &[Class], meant: &[usize]) -> Vec<String> {
-    let mut names: Vec<String> =
-        meant.iter().flat_map(|class| classes[*class].names.iter().cloned()).collect();
-    names.sort();
-    names
-}
-
-fn only_in(state: &State<'_>, other: &State<'_>) -> Vec<AnalysisEnd> {
-    let is_new = |one: &&NamedEnd| other.end(&one.name, Side::To).is_none();
-    state.matrix.ends.to.iter().filter(is_new).map(end).collect()
 }
 
 fn counter(pairs: &mut ChangedPairs, kind: ChangeKind) -> &mut usize {
@@ -224,8 +331,8 @@ fn counter(pairs: &mut ChangedPairs, kind: ChangeKind) -> &mut usize {
     }
 }
 
-fn kind_of_all(changes: &[Change]) -> ChangeKind {
-    let any = |is: fn(&Change) -> bool| changes.iter().any(is);
+fn kind_of_all(changes: &[(Change, Reason)]) -> ChangeKind {
+    let any = |is: fn(&Change) -> bool| changes.iter().any(|(change, _)| is(change));
     kind(any(|change| change.gains()), any(|change| change.loses()))
 }
 
@@ -249,8 +356,8 @@ fn others_than(other: &[String], all: &[String]) -> Vec<String> {
 fn row(change: &Change, reason: &Reason, from: &[String], to: &[String]) -> ChangedReach {
     let mut row = ChangedReach {
         kind: kind(change.gains(), change.loses()),
-        from: others_than(to, from),
-        to: others_than(from, to),
+        from: from.to_vec(),
+        to: to.to_vec(),
         addresses: change.blocks.iter().map(ToString::to_string).collect(),
         gained: Vec::new(),
         lost: Vec::new(),

@@ -14,19 +14,19 @@ use vpclab_model::{
 };
 
 use super::State;
-use super::change::Change;
+use super::change::Changed;
+use super::meets::Met;
 use crate::analyse::fare::walked;
 use crate::analyse::traffic::Packets;
 use crate::answer::in_each_family;
-use crate::ends::Side;
-use crate::question::{EndKind, Question, pair};
+use crate::question::{EndKind, NamedEnd, Question, pair};
 use crate::{internet, words};
 
 /// So many boxes of what changes are looked up.
 const MOST_BOXES: usize = 8;
 
 /// How a rule of a security group begins.
-const OF_GROUP: &str = "security group ";
+pub(super) const OF_GROUP: &str = "security group ";
 
 /// What decided, and what decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -35,11 +35,9 @@ pub(crate) struct Reason {
     pub(crate) after: Vec<String>,
 }
 
-/// Why `change` happens to the packets from one end to another.
-pub(crate) fn reason(old: &State<'_>, new: &State<'_>, from: &str, to: &str, change: &Change) -> Reason {
-    let mut reason = Reason::default();
-    for (ipv6, changed) in &change.families {
-        let (then, now) = (Walks::of(old, from, to, *ipv6, change), Walks::of(new, from, to, *ipv6, change));
+impl Reason {
+    /// Adds what decides about packets that are gained or lost.
+    pub(crate) fn add(&mut self, changed: &Changed, then: &Walks<'_, '_>, now: &Walks<'_, '_>) {
         for (packets, gains) in [(&changed.gained, true), (&changed.lost, false)] {
             for class in packets.boxes().iter().take(MOST_BOXES) {
                 let (then_told, now_told) = (then.told(class), now.told(class));
@@ -47,15 +45,21 @@ pub(crate) fn reason(old: &State<'_>, new: &State<'_>, from: &str, to: &str, cha
                 let denials = denied.denies.iter().cloned();
                 let known: BTreeSet<&String> = denied.allows.iter().collect();
                 let rules = allowed.allows.iter().filter(|rule| !known.contains(rule)).cloned().collect();
-                let rules = decisive(rules, if gains { old } else { new }, denied.is_asked);
-                let (before, after) = (&mut reason.before, &mut reason.after);
+                let other = if gains { then.state } else { now.state };
+                let rules = decisive(rules, other, denied.is_asked);
+                let (before, after) = (&mut self.before, &mut self.after);
                 let (of_denials, of_rules) = if gains { (before, after) } else { (after, before) };
                 denials.for_each(|told| push(of_denials, told));
                 rules.into_iter().for_each(|told| push(of_rules, told));
             }
         }
     }
-    reason
+
+    /// Adds what is met in one topology only by packets that neither knows to pass.
+    pub(crate) fn add_met(&mut self, then: &Met, now: &Met) {
+        then.without(now).into_iter().for_each(|told| push(&mut self.before, told));
+        now.without(then).into_iter().for_each(|told| push(&mut self.after, told));
+    }
 }
 
 /// Of the rules that only one topology's way has, those that only that topology has, if there are any: the others were
@@ -100,7 +104,7 @@ pub(crate) fn rules(fabric: &Fabric, topology: &Topology) -> HashSet<String> {
     rules
 }
 
-fn group_rule(
+pub(super) fn group_rule(
     fabric: &Fabric,
     topology: &Topology,
     group: SecurityGroupIdx,
@@ -110,11 +114,16 @@ fn group_rule(
     format!("{OF_GROUP}{}", words::group_rule(fabric, topology, group, direction, declared_at))
 }
 
-fn acl_entry(name: &NetworkAclName, direction: Direction, entry: &NetworkAclEntry) -> String {
+pub(super) fn acl_entry(name: &NetworkAclName, direction: Direction, entry: &NetworkAclEntry) -> String {
     format!("network ACL {name} {} {}", words::direction(direction), words::acl_entry(direction, entry))
 }
 
-fn route_of(fabric: &Fabric, table: &RouteTableName, destination: IpNet, target: RouteTarget) -> String {
+pub(super) fn route_of(
+    fabric: &Fabric,
+    table: &RouteTableName,
+    destination: IpNet,
+    target: RouteTarget,
+) -> String {
     format!("route table {table} {destination} → {}", words::target(fabric, target))
 }
 
@@ -129,9 +138,12 @@ fn push(all: &mut Vec<String>, told: String) {
 }
 
 /// The walks of one pair in one topology; none where it has not both ends.
-struct Walks<'s, 't> {
-    state: &'s State<'t>,
-    fates: Vec<Fate>,
+pub(crate) struct Walks<'s, 't> {
+    pub(super) state: &'s State<'t>,
+    /// Both ends, if the topology has them.
+    pub(super) ends: Option<(&'s NamedEnd, &'s NamedEnd)>,
+    pub(super) ipv6: bool,
+    pub(super) fates: Vec<Fate>,
 }
 
 /// What decides about one packet.
@@ -144,10 +156,15 @@ struct Told {
 }
 
 impl<'s, 't> Walks<'s, 't> {
-    fn of(state: &'s State<'t>, from: &str, to: &str, ipv6: bool, change: &Change) -> Self {
-        let question = question(state, from, to, ipv6, change);
+    pub(crate) fn of(
+        state: &'s State<'t>,
+        ends: Option<(&'s NamedEnd, &'s NamedEnd)>,
+        ipv6: bool,
+        blocks: &[IpNet],
+    ) -> Self {
+        let question = ends.and_then(|(from, to)| question(state, from, to, ipv6, blocks));
         let survey = question.and_then(|question| walked(&state.fabric, &question));
-        Self { state, fates: survey.map(|survey| survey.fates).unwrap_or_default() }
+        Self { state, ends, ipv6, fates: survey.map(|survey| survey.fates).unwrap_or_default() }
     }
 
     /// What decides about a packet of this class.
@@ -187,12 +204,18 @@ fn first_of(class: &Class) -> Class {
     }
 }
 
-fn question(state: &State<'_>, from: &str, to: &str, ipv6: bool, change: &Change) -> Option<Question> {
-    let (from, to) = (state.end(from, Side::From)?, state.end(to, Side::To)?);
+fn question(
+    state: &State<'_>,
+    from: &NamedEnd,
+    to: &NamedEnd,
+    ipv6: bool,
+    blocks: &[IpNet],
+) -> Option<Question> {
     let question = pair(&state.fabric, from, to, Some(ipv6), TrafficQuestion::All).ok()?;
     let question = in_each_family(&state.fabric, &question).into_iter().next()?;
-    let of_family = change.blocks.iter().find(|block| block.addr().is_ipv6() == ipv6);
-    let is_internet = [&question.from, &question.to].into_iter().any(|end| end.kind == EndKind::Internet);
+    let of_family = blocks.iter().find(|block| block.addr().is_ipv6() == ipv6);
+    let is_many = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
+    let is_internet = is_many(&question.from) || is_many(&question.to);
     Some(match of_family {
         Some(block) if is_internet => internet::at(&question, block.network()),
         _ => question,
@@ -200,7 +223,7 @@ fn question(state: &State<'_>, from: &str, to: &str, ipv6: bool, change: &Change
 }
 
 /// The rule by which a step lets a packet go on, if one does.
-fn allows(fabric: &Fabric, topology: &Topology, step: &Step) -> Option<String> {
+pub(super) fn allows(fabric: &Fabric, topology: &Topology, step: &Step) -> Option<String> {
     match *step {
         Step::SecurityGroup {
             direction, decision: GroupDecision::Rule { group, declared_at, .. }, ..

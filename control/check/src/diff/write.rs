@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use vpclab_api::{AnalysisEnd, ChangeKind, ChangedPairs, ChangedReach, Diff};
+use vpclab_api::{AnalysisEnd, ChangeKind, ChangedPairs, ChangedReach, Diff, Rerouted};
 
 use crate::analyse::phrase::{families, is_outside, place_of, some, traffic};
 use crate::analyse::write::cell;
@@ -12,6 +12,9 @@ use crate::style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint};
 
 /// So many rows of one kind are written in Markdown; a comment on a pull request has an end.
 const MOST_ROWS: usize = 100;
+
+/// Above what passes as it did, from another source or by other gateways.
+const OTHERWISE: &str = "passes as before, otherwise";
 
 /// The kinds of changes in the order they are told.
 const KINDS: [ChangeKind; 4] =
@@ -27,6 +30,9 @@ pub fn text(diff: &Diff) -> String {
         if !ends.is_empty() {
             let _ = writeln!(text, "{word}: {}", some(&ends_names(ends)));
         }
+    }
+    for renamed in &diff.renamed {
+        let _ = writeln!(text, "renamed: {} is now called {}", renamed.old, renamed.new);
     }
     let families = families_of(diff);
     for kind in KINDS {
@@ -51,6 +57,13 @@ pub fn text(diff: &Diff) -> String {
             }
         }
     }
+    if !diff.rerouted.is_empty() {
+        let _ = writeln!(text, "\n{}", paint(UNSURE.bold(), OTHERWISE));
+        for row in &diff.rerouted {
+            let (from, to) = ends_of_rerouted(diff, row);
+            let _ = writeln!(text, "  {from} → {to}  {}", how(row, families));
+        }
+    }
     if diff.pairs.unknown + diff.pairs.known_in_neither > 0 {
         let _ = writeln!(text, "\n{}", paint(UNSURE, "depends on"));
         for what in &diff.unmodelled {
@@ -70,6 +83,9 @@ pub fn markdown(diff: &Diff) -> String {
         if !ends.is_empty() {
             let _ = writeln!(text, "\n{word}: {}", cell(&some(&ends_names(ends))));
         }
+    }
+    for renamed in &diff.renamed {
+        let _ = writeln!(text, "\nRenamed: {} is now called {}", cell(&renamed.old), cell(&renamed.new));
     }
     let families = families_of(diff);
     for kind in KINDS {
@@ -91,6 +107,16 @@ pub fn markdown(diff: &Diff) -> String {
             let _ = writeln!(text, "\nand {} more rows", rows.len() - MOST_ROWS);
         }
     }
+    if !diff.rerouted.is_empty() {
+        let _ = writeln!(text, "\n**{OTHERWISE}**\n\n| from | to | how |\n| --- | --- | --- |");
+        for row in diff.rerouted.iter().take(MOST_ROWS) {
+            let (from, to) = ends_of_rerouted(diff, row);
+            let _ = writeln!(text, "| {} | {} | {} |", cell(&from), cell(&to), cell(&how(row, families)));
+        }
+        if diff.rerouted.len() > MOST_ROWS {
+            let _ = writeln!(text, "\nand {} more rows", diff.rerouted.len() - MOST_ROWS);
+        }
+    }
     if diff.pairs.unknown + diff.pairs.known_in_neither > 0 {
         text.push_str("\nDepends on what is not modelled:\n\n");
         for what in &diff.unmodelled {
@@ -101,7 +127,7 @@ pub fn markdown(diff: &Diff) -> String {
 }
 
 fn summary(diff: &Diff) -> String {
-    let ChangedPairs { gained, lost, changed, unknown, all, .. } = diff.pairs;
+    let ChangedPairs { gained, lost, changed, unknown, rerouted, all, .. } = diff.pairs;
     let told = [
         (gained, "gain"),
         (lost, "lose"),
@@ -121,10 +147,18 @@ fn summary(diff: &Diff) -> String {
             format!("{} {verb}", pairs(count))
         })
         .collect();
+    let otherwise = match rerouted {
+        0 => String::new(),
+        count => format!(
+            "; between {} traffic passes as before, from another source or by another way",
+            pairs(count)
+        ),
+    };
     if told.is_empty() {
-        return format!("nothing changes between {}", pairs(all));
+        let nothing = if rerouted == 0 { "nothing changes" } else { "nothing is gained or lost" };
+        return format!("{nothing} between {}{otherwise}", pairs(all));
     }
-    format!("{}, of {all}", told.join(", "))
+    format!("{}, of {all}{otherwise}", told.join(", "))
 }
 
 fn pairs(count: usize) -> String {
@@ -152,19 +186,43 @@ fn ends_names(ends: &[AnalysisEnd]) -> Vec<String> {
 
 /// Who to whom.
 fn ends(diff: &Diff, row: &ChangedReach) -> (String, String) {
-    let is_told_apart = row.addresses.is_empty()
-        && diff
-            .changes
-            .iter()
-            .any(|other| other.from == row.from && other.to == row.to && !other.addresses.is_empty());
-    let place = place_of(&row.addresses, is_told_apart).map(|place| format!(" {place}")).unwrap_or_default();
-    let (mut from, mut to) = (some(&row.from), some(&row.to));
-    if row.from.len() == 1 && is_outside(&row.from[0]) {
-        from.push_str(&place);
-    } else {
-        to.push_str(&place);
-    }
+    let is_beside =
+        |other: &ChangedReach| other.from == row.from && other.to == row.to && !other.addresses.is_empty();
+    let is_told_apart = row.addresses.is_empty() && diff.changes.iter().any(is_beside);
+    placed(&row.from, &row.to, &row.addresses, is_told_apart)
+}
+
+fn ends_of_rerouted(diff: &Diff, row: &Rerouted) -> (String, String) {
+    let is_beside =
+        |other: &Rerouted| other.from == row.from && other.to == row.to && !other.addresses.is_empty();
+    let is_told_apart = row.addresses.is_empty() && diff.rerouted.iter().any(is_beside);
+    placed(&row.from, &row.to, &row.addresses, is_told_apart)
+}
+
+fn placed(from: &[String], to: &[String], addresses: &[String], is_told_apart: bool) -> (String, String) {
+    let place = place_of(addresses, is_told_apart).map(|place| format!(" {place}")).unwrap_or_default();
+    let is_of_asker = from.len() == 1 && is_outside(&from[0]);
+    let (mut from, mut to) = (some(from), some(to));
+    if is_of_asker { &mut from } else { &mut to }.push_str(&place);
     (from, to)
+}
+
+/// From which source, by which gateways, and which packets.
+fn how(row: &Rerouted, families: usize) -> String {
+    let or = |all: &[String]| if all.is_empty() { "none".to_owned() } else { all.join(" or ") };
+    let mut told = Vec::new();
+    for (what, then, now) in
+        [("seen from", &row.seen_before, &row.seen_after), ("by", &row.by_before, &row.by_after)]
+    {
+        if !(then.is_empty() && now.is_empty()) {
+            let again = if what == "by" { "by " } else { "" };
+            told.push(format!("{what} {} → {again}{}", or(then), or(now)));
+        }
+    }
+    if !row.traffic.is_empty() {
+        told.push(traffic(&row.traffic, families));
+    }
+    told.join("; ")
 }
 
 fn what(row: &ChangedReach, families: usize) -> String {

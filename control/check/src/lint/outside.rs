@@ -63,7 +63,8 @@ pub(super) fn everybody(cx: &Lint<'_>, inside: End, way: Way, ipv6: bool) -> Vec
     let traffic = asking::some_client(Protocol::TCP, asking::SOME_SERVER);
     let mut all = vec![asking::internet(cx.fabric, ipv6)];
     for part in parts(cx, inside, way, ipv6, traffic) {
-        if let Some((address, _)) = part.told.filter(|_| part.is_named && is_part(&part.blocks)) {
+        let is_meant = part.is_named() && is_part(&part.blocks);
+        if let Some((address, _)) = part.told.filter(|_| is_meant) {
             all.push(End::Address(address));
         }
     }

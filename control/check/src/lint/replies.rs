@@ -176,7 +176,9 @@ impl Party<'_> {
 fn outsiders(cx: &Lint<'_>, inside: End, way: Way, ipv6: bool) -> Vec<Outside> {
     let traffic = asking::some_client(Protocol::TCP, asking::SOME_SERVER);
     let any = if ipv6 { ANY_V6 } else { ANY_V4 };
-    let outside = |Part { blocks, is_named, told }: Part<(IpAddr, Explanation)>| {
+    let outside = |part: Part<(IpAddr, Explanation)>| {
+        let is_named = part.is_named();
+        let Part { blocks, told, .. } = part;
         let (address, told) = told?;
         if matches!(told.forward.dropped, Some(DropReason::NoPublicAddressForIngress { .. })) {
             return None;

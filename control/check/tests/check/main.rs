@@ -5,6 +5,7 @@
 mod answers;
 mod askable;
 mod customers;
+mod differences;
 mod everybody;
 mod faces;
 mod gateway_refusals;
