@@ -6,12 +6,13 @@
 //! internet makes it an error, nobody a note, for the day when routes and addresses change; a warning stands between, for
 //! those who get through as something names them, and where it is not known.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use vpclab_api::{Finding, Severity};
 use vpclab_engine::explain::{End, TrafficQuestion, anonymous_address, ask};
-use vpclab_engine::{Direction, DropReason, Eni, Role};
+use vpclab_engine::{Direction, DropReason, Eni, EniIdx, Role};
 use vpclab_model::{Peer, PortRange, SecurityGroup, SecurityGroupName, Traffic};
 use vpclab_wire::Protocol;
 
@@ -89,6 +90,9 @@ struct Opening {
     asked: Vec<(Protocol, u16)>,
 }
 
+/// Of each part of the internet: whether it gets through to an end by a port; none where that is not known.
+type Known = BTreeMap<(EniIdx, Option<IpAddr>, bool, Protocol, u16), Vec<(Vec<IpNet>, Option<bool>)>>;
+
 /// Who out there gets through.
 enum Reached {
     Nobody,
@@ -102,10 +106,11 @@ enum Reached {
 pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let members = kinds(cx.topology, cx.fabric, true, |_, _| true);
     let mut found = Vec::new();
+    let mut known = Known::new();
     for (name, group) in &cx.topology.security_groups {
         for ipv6 in [false, true] {
             for opening in openings(cx, group, ipv6) {
-                found.push(finding(cx, name, &opening, ipv6, &members));
+                found.push(finding(cx, name, &opening, ipv6, (&members, &mut known)));
             }
         }
     }
@@ -218,7 +223,7 @@ fn finding(
     name: &SecurityGroupName,
     opening: &Opening,
     ipv6: bool,
-    members: &[Kin],
+    (members, known): (&[Kin], &mut Known),
 ) -> Finding {
     let is_member =
         |eni: &Eni| eni.security_groups.iter().any(|&group| cx.fabric.security_groups[group].name == *name);
@@ -234,7 +239,7 @@ fn finding(
                     let of = asking::face_name(&host.name, cx.fabric, face);
                     format!("{} {port} of {of}", words::protocol(protocol))
                 };
-                match reaches(cx, face, ipv6, (protocol, port), &opening.blocks) {
+                match reaches(cx, known, face, ipv6, (protocol, port), &opening.blocks) {
                     Reached::World(such_as) => {
                         world = Some((such_as, whom()));
                         break 'hosts;
@@ -275,6 +280,7 @@ fn finding(
 /// Who of these blocks reaches a port from the internet.
 fn reaches(
     cx: &Lint<'_>,
+    known: &mut Known,
     to: End,
     ipv6: bool,
     (protocol, port): (Protocol, u16),
@@ -296,12 +302,22 @@ fn reaches(
     }
     let mut is_known = true;
     let mut reached: Vec<IpNet> = Vec::new();
-    for part in outside::parts(cx, to, Way::In, ipv6, traffic) {
-        let meant = outside::common_blocks(&part.blocks, blocks);
-        match part.told.map(|(_, told)| outside::passes(&told)) {
-            Some(Some(true)) => reached.extend(meant),
-            Some(Some(false)) => {}
-            Some(None) | None => is_known &= meant.is_empty(),
+    let ask_parts = || {
+        let all = outside::parts(cx, to, Way::In, ipv6, traffic).into_iter();
+        all.map(|part| (part.blocks, part.told.and_then(|(_, told)| outside::passes(&told)))).collect()
+    };
+    let parts = match to {
+        End::Interface(eni, address) => {
+            known.entry((eni, address, ipv6, protocol, port)).or_insert_with(ask_parts).clone()
+        }
+        _ => ask_parts(),
+    };
+    for (of_part, passes) in parts {
+        let meant = outside::common_blocks(&of_part, blocks);
+        match passes {
+            Some(true) => reached.extend(meant),
+            Some(false) => {}
+            None => is_known &= meant.is_empty(),
         }
     }
     let reached = IpNet::aggregate(&reached);

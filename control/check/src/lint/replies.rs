@@ -74,11 +74,11 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             ask(cx, (Party::Host(customer), guest.into()), &mut blocked);
         }
         for ipv6 in [false, true] {
-            for outside in outsiders(cx, asking::interface(guest.eni), Way::Out, ipv6) {
+            for outside in outsiders(cx, &restrictive, asking::interface(guest.eni), Way::Out, ipv6) {
                 ask_in(cx, (guest.into(), Party::Outside(&outside)), ipv6, &mut blocked);
             }
             for face in asking::faces(cx.fabric, guest.eni, ipv6) {
-                for outside in outsiders(cx, face, Way::In, ipv6) {
+                for outside in outsiders(cx, &restrictive, face, Way::In, ipv6) {
                     ask_in(cx, (Party::Outside(&outside), Party::Guest(guest, face)), ipv6, &mut blocked);
                 }
             }
@@ -172,15 +172,16 @@ impl Party<'_> {
     }
 }
 
-/// The parts of the internet that rules and routes between it and `inside` tell apart.
-fn outsiders(cx: &Lint<'_>, inside: End, way: Way, ipv6: bool) -> Vec<Outside> {
+/// The parts of the internet that rules and routes between it and `inside` tell apart, where one of these ACLs is on the
+/// way.
+fn outsiders(cx: &Lint<'_>, restrictive: &BTreeSet<&str>, inside: End, way: Way, ipv6: bool) -> Vec<Outside> {
     let traffic = asking::some_client(Protocol::TCP, asking::SOME_SERVER);
     let any = if ipv6 { ANY_V6 } else { ANY_V4 };
     let outside = |part: Part<(IpAddr, Explanation)>| {
         let is_named = part.is_named();
         let Part { blocks, told, .. } = part;
         let (address, told) = told?;
-        if matches!(told.forward.dropped, Some(DropReason::NoPublicAddressForIngress { .. })) {
+        if !passes_one_of(cx, restrictive, &told) {
             return None;
         }
         let host = cx.fabric.hosts.iter().map(|(_, host)| host).find(|host| {
@@ -202,6 +203,18 @@ fn outsiders(cx: &Lint<'_>, inside: End, way: Way, ipv6: bool) -> Vec<Outside> {
         Some(Outside { address, name, block, is_somebody })
     };
     outside::parts(cx, inside, way, ipv6, traffic).into_iter().filter_map(outside).collect()
+}
+
+/// Whether a request or its reply meets one of these ACLs, on any way.
+fn passes_one_of(cx: &Lint<'_>, acls: &BTreeSet<&str>, told: &Explanation) -> bool {
+    let here = told.forward.steps.iter().chain(told.back.iter().flat_map(|leg| &leg.steps));
+    let elsewhere = told.other_ways.iter().flat_map(|(there, back)| there.iter().chain(back));
+    here.chain(elsewhere).any(|step| match step {
+        Step::NetworkAcl { network_acl, .. } => {
+            acls.contains(cx.fabric.network_acls[*network_acl].name.as_str())
+        }
+        _ => false,
+    })
 }
 
 /// Who is asked: everybody of a kind, and visitors where nobody lives.
