@@ -158,7 +158,7 @@ fn kind_of(answer: &Explanation, blocker: &Blocker) -> Option<&'static str> {
         let named = leg.steps.iter().filter(|step| Some(&step.resource) == blocker.resource.as_ref());
         named.filter(|step| (step.component == "network_acl") == is_acl)
     };
-    let step = named().find(|step| step.action == "deny").or_else(|| named().last())?;
+    let step = named().find(|step| step.action == "deny").or_else(|| named().next_back())?;
     let plural = match step.component.as_str() {
         "virtual_interface" => return None,
         component => format!("{component}s"),
