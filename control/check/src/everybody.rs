@@ -64,7 +64,7 @@ pub(crate) fn pairs(
             }
             let may = |allowed: &Question| allowed.to.end == to.end && is_of(fabric, &allowed.from, &from);
             // Both on the internet: that is none of the network's business.
-            let is_theirs = is_outside(fabric, from.end) && is_outside(fabric, to.end);
+            let is_theirs = is_outside(fabric, from.end) && is_out_there(fabric, to);
             if is_theirs || allowed.iter().any(may) {
                 continue;
             }
@@ -75,7 +75,7 @@ pub(crate) fn pairs(
         }
     }
     for from in customers(names, &allowed, only) {
-        for to in asked.to.members.iter().filter(|to| !is_outside(fabric, to.end)) {
+        for to in asked.to.members.iter().filter(|to| !is_out_there(fabric, to)) {
             denied.push(pair(fabric, &from, to, asked.ipv6, asked.traffic)?);
         }
     }
@@ -87,7 +87,7 @@ pub(crate) fn pairs(
         allowed.iter().map(|question| of(question.clone(), Expected::Allowed)).collect();
     pairs.extend(denied.into_iter().map(|question| of(question, Expected::Denied)));
     if !everybody_outside {
-        for to in asked.to.members.iter().filter(|to| !is_outside(fabric, to.end)) {
+        for to in asked.to.members.iter().filter(|to| !is_out_there(fabric, to)) {
             for block in rest_of_the_internet(fabric, topology, &allowed) {
                 let is_ipv6 = block.addr().is_ipv6();
                 if asked.ipv6.is_some_and(|ipv6| ipv6 != is_ipv6) || !has_family(fabric, to, is_ipv6) {
@@ -101,6 +101,15 @@ pub(crate) fn pairs(
         }
     }
     Ok(pairs)
+}
+
+/// Whether whoever is asked is on the internet, and not behind a public address of the topology's.
+fn is_out_there(fabric: &Fabric, to: &NamedEnd) -> bool {
+    let is_ours = match to.end {
+        End::Address(address) => fabric.public_mapping(address).is_some(),
+        _ => false,
+    };
+    !is_ours && is_outside(fabric, to.end)
 }
 
 /// Why no packets can bear witness to an answer about who asks; nothing where they can.
@@ -209,7 +218,12 @@ fn public_faces(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> Vec<NamedEnd
 /// Whether `other` is one of those whom `allowed` stands for: an instance stands for each of its interfaces.
 fn is_of(fabric: &Fabric, allowed: &NamedEnd, other: &NamedEnd) -> bool {
     match (allowed.end, other.end) {
-        (End::Interface(a, _), End::Interface(b, _)) => {
+        // Who is named by an address is no other one of his.
+        (End::Interface(a, Some(named)), End::Interface(b, other)) => {
+            let first = || fabric.enis[b].primary_address(named.is_ipv6());
+            a == b && other.or_else(first) == Some(named)
+        }
+        (End::Interface(a, None), End::Interface(b, _)) => {
             let instance = |eni| fabric.enis[eni].attachment.map(|(instance, _)| instance);
             a == b || allowed.kind == EndKind::Instance && instance(a).is_some() && instance(a) == instance(b)
         }

@@ -372,6 +372,7 @@ impl Telling<'_> {
         let mut assumed = Vec::new();
         assumed.extend(self.interface_of(from, "it sends from"));
         assumed.extend(self.interface_of(to, "it is asked at"));
+        assumed.extend(self.sends_under());
         for end in [from, to] {
             if let (EndKind::Address, End::Address(address)) = (end.kind, end.end)
                 && self.is_undeclared(address)
@@ -433,6 +434,18 @@ impl Telling<'_> {
                 ),
             })
             .collect()
+    }
+
+    /// Under which of several addresses who asks does so.
+    fn sends_under(&self) -> Option<Assumed> {
+        let (End::Interface(eni, None), Some(ends)) = (self.question.from.end, self.ends) else {
+            return None;
+        };
+        let own = self.fabric.enis[eni].addresses.iter().filter(|own| own.is_ipv6() == self.ipv6);
+        let (name, address) = (&self.question.from.name, ends.source);
+        let assumption =
+            format!("it sends under {address}, the first of its addresses; name another to ask about it");
+        (own.count() > 1).then(|| Assumed { resource: name.clone(), assumption })
     }
 
     /// By which of its interfaces an instance that has several takes part.

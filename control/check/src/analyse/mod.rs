@@ -150,6 +150,13 @@ pub(crate) fn assumed(fabric: &Fabric) -> Vec<Assumed> {
         of("who asks", "sends from any of the ports 32768-60999, as Linux does"),
         of("who is asked", "listens on every port, answers, and has no firewall of its own"),
     ];
+    let has_others = |eni: &vpclab_engine::Eni| {
+        let of = |ipv6: bool| eni.addresses.iter().filter(move |own| own.is_ipv6() == ipv6).count();
+        of(false) > 1 || of(true) > 1
+    };
+    if fabric.enis.iter().any(|(_, eni)| has_others(eni)) {
+        assumed.push(of("who asks", "sends under the first of its addresses in each family"));
+    }
     if fabric.enis.iter().any(|(_, eni)| !eni.public_addresses.is_empty()) {
         assumed.push(of(
             "who is inside a VPC",

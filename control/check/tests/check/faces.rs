@@ -144,6 +144,43 @@ instances: {{w: {{subnet: pub, security_groups: [web]}}, x: {{subnet: priv}}}}
 }
 
 #[test]
+fn everybody_is_asked_about_a_public_address_too() {
+    let network = network("", &format!("{SECOND_IS_PUBLIC}{OPEN}"));
+    for to in ["203.0.113.9:22", "w/203.0.113.9:22"] {
+        let told = failures(&network, only(to));
+        for who in ["client", "internet"] {
+            let told = told.iter().filter(|failure| failure.starts_with(&format!("{who} → "))).count();
+            assert_eq!(told, 1, "{who} to {to}");
+        }
+    }
+}
+
+#[test]
+fn who_may_by_one_address_may_not_by_another() {
+    let network = yaml(
+        r#"
+vpcs: {v: {cidr_block: 10.0.0.0/16}}
+subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24}}
+security_groups: {db: {vpc: v, ingress: [{protocol: tcp, from_port: 22, to_port: 22, cidr_blocks: [10.0.0.0/24]}]}}
+instances:
+  w: {subnet: s, security_groups: [db]}
+  x: {subnet: s, private_ip: 10.0.0.20, secondary_private_ips: [10.0.0.21]}
+"#,
+    );
+    let with =
+        |who: &[&str]| TestCase { only: who.iter().map(|one| (*one).to_owned()).collect(), ..only("w:22") };
+    assert_eq!(failures(&network, with(&["x"])), [""; 0]);
+    assert_eq!(
+        failures(&network, with(&["10.0.0.20"])),
+        ["x/10.0.0.21 → w: expected denied, and it is allowed"]
+    );
+    assert_eq!(failures(&network, with(&["x/10.0.0.21"])), ["x → w: expected denied, and it is allowed"]);
+    assert_eq!(failures(&network, with(&["10.0.0.20", "10.0.0.21"])), [""; 0]);
+    let told = network.explain("x", "w:22").assumed;
+    assert!(told.iter().any(|told| told.assumption.starts_with("it sends under 10.0.0.20")), "{told:#?}");
+}
+
+#[test]
 fn whoever_sends_in_the_matrix_is_asked_where_only_some_may() {
     let with = |groups: &str| {
         yaml(&format!(
