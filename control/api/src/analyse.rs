@@ -205,9 +205,6 @@ pub struct Rerouted {
     /// The hosts of the internet that it is about; without it all, or all that no other row is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
-    /// Which packets; without it all that pass in both.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub traffic: Vec<Traffic>,
     /// The sources that receivers saw: several where a gateway chooses among its addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen_before: Vec<String>,

@@ -61,7 +61,8 @@ pub fn remedies(
     for Question { from, to, ipv6, traffic, .. } in declared {
         let ends = resolve(fabric, from.end, to.end, ipv6).ok();
         let Ok(told) = ask(fabric, from.end, to.end, ipv6, traffic) else { continue };
-        let of_blocker = |blocker| remedy::remedy(fabric, topology, ends.as_ref(), traffic, &told, blocker);
+        let asked = remedy::Asked { from: from.end, to: to.end, ipv6, traffic };
+        let of_blocker = |blocker| remedy::remedy(fabric, topology, ends.as_ref(), asked, &told, blocker);
         changes.extend(told.blockers.iter().filter_map(of_blocker));
     }
     Ok(changes)
@@ -319,15 +320,16 @@ impl Telling<'_> {
     }
 
     fn blocker(&self, whole: &engine::Explanation, blocker: &engine::Blocker) -> Blocker {
-        let (ends, traffic) = (self.ends.as_ref(), self.question.traffic);
-        let remedy = remedy::remedy(self.fabric, self.topology, ends, traffic, whole, blocker);
+        let Question { from, to, ipv6, traffic, .. } = self.question;
         // A rule for the one host that was walked is no rule for all whom it stands for.
         let stands_for_many = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
         let of_filter =
             matches!(blocker.reason, DropReason::SecurityGroup { .. } | DropReason::NetworkAcl { .. });
-        let is_of_many =
-            of_filter && [&self.question.from, &self.question.to].into_iter().any(stands_for_many);
-        let remedy = remedy.filter(|_| !is_of_many);
+        let is_of_many = of_filter && [from, to].into_iter().any(stands_for_many);
+        let asked = remedy::Asked { from: from.end, to: to.end, ipv6: *ipv6, traffic: *traffic };
+        let ends = self.ends.as_ref();
+        let find = || remedy::remedy(self.fabric, self.topology, ends, asked, whole, blocker);
+        let remedy = if is_of_many { None } else { find() };
         let told = words::tell(self.fabric, &blocker.reason);
         let partial =
             blocker.partial.iter().flatten().map(|class| words::partial(class, self.ipv6)).collect();

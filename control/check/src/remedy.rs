@@ -1,9 +1,11 @@
 //! What would make it work?
 //!
 //! For what denies in the simple cases: a rule to add, a route, an address, a switch. A [`Remedy`] is made of the packet
-//! that dies and of the resource where it dies, and is the narrowest that lets it pass there; whether it is wise is the
-//! reader's to judge. What always holds: where a gateway has changed the packet's addresses before, or more than a change
-//! would be needed, nothing is said.
+//! that dies, as it is where it dies, and of the resource there, and is the narrowest that lets it pass; whether it is wise
+//! is the reader's to judge. What always holds: each is tried on a copy before it is said, and takes its blocker away; where
+//! a NAT gateway has lent the packet's port before, or more than a change would be needed, nothing is said.
+
+mod tried;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,10 +14,15 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 use vpclab_engine::explain::{Ends, TrafficQuestion};
-use vpclab_engine::{Direction, DropReason, EniIdx, Fabric, Step, explain as engine};
-use vpclab_model::{PeeringState, RouteTarget, Topology, not_public};
+use vpclab_engine::{Direction, DropReason, EniIdx, Fabric, RouteTableIdx, Step, explain as engine};
+use vpclab_model::{
+    ConnectivityType, IcmpMatch, NatGatewayState, NetworkAclEntry, Peer, PeeringState, PortRange,
+    RouteTableName, RouteTarget, RuleAction, SecurityGroupName, Topology, Traffic, VpcName, not_public,
+};
 use vpclab_wire::Protocol;
 
+pub(crate) use self::tried::Asked;
+use self::tried::{Made, Trial};
 use crate::words;
 
 /// The source ports of clients that do not choose one (NACL-19).
@@ -36,6 +43,8 @@ pub struct Remedy {
     what: What,
     /// In words.
     sentence: String,
+    /// The same in a topology.
+    made: Made,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -79,62 +88,125 @@ struct Dying<'a> {
     is_lent: bool,
 }
 
-/// What would take a blocker away; nothing where that is not simple.
+/// What would take a blocker away; nothing where that is not simple, or where what would be said does not.
 pub(crate) fn remedy(
     fabric: &Fabric,
     topology: &Topology,
     ends: Option<&Ends>,
-    traffic: TrafficQuestion,
+    asked: Asked,
     told: &engine::Explanation,
     blocker: &engine::Blocker,
 ) -> Option<Remedy> {
+    let Proposed { changes, or } = proposed(fabric, topology, ends, asked, told, blocker)?;
+    let trial = Trial { fabric, topology, asked, told, blocker };
+    let mut change = changes.into_iter().find(|change| trial.helps(&change.made));
+    for other in or {
+        if !trial.helps(&other.change.made) {
+            continue;
+        }
+        match &mut change {
+            Some(change) => change.sentence.push_str(&other.sentence),
+            None => change = other.may_be_alone.then_some(other.change),
+        }
+    }
+    change
+}
+
+/// What may help: the first of `changes` that does, and what may be done in its place.
+#[derive(Default)]
+struct Proposed {
+    changes: Vec<Remedy>,
+    or: Vec<Alternative>,
+}
+
+/// What may be done in place of another change.
+struct Alternative {
+    change: Remedy,
+    /// How it follows the other.
+    sentence: String,
+    /// Whether it can be said without the other.
+    may_be_alone: bool,
+}
+
+impl From<Remedy> for Proposed {
+    fn from(change: Remedy) -> Self {
+        Self { changes: vec![change], or: Vec::new() }
+    }
+}
+
+/// What might take a blocker away.
+fn proposed(
+    fabric: &Fabric,
+    topology: &Topology,
+    ends: Option<&Ends>,
+    asked: Asked,
+    told: &engine::Explanation,
+    blocker: &engine::Blocker,
+) -> Option<Proposed> {
     match blocker.reason {
-        DropReason::NoPublicAddressForIngress { eni } => {
-            return public_address(fabric, topology, eni, "");
+        DropReason::NoPublicAddressForIngress { eni } if asked.ipv6 != Some(true) => {
+            return public_address(fabric, topology, eni).map(Proposed::from);
         }
         DropReason::NoPublicAddress { eni, ipv6: None, .. } => {
-            return public_address(fabric, topology, eni, ", or route its subnet by a NAT gateway");
+            let address = public_address(fabric, topology, eni);
+            return Some(Proposed {
+                changes: address.into_iter().collect(),
+                or: by_nat_gateway(fabric, topology, eni),
+            });
         }
         _ => {}
     }
     let ends = ends?;
-    let changes_addresses = |step: &Step| matches!(step, Step::NatGateway { .. } | Step::Endpoint { .. });
-    let is_lent = told.forward.steps.iter().any(changes_addresses);
-    // What the answer's receiver asked is not what its sender saw.
-    let seen = told.forward.observed.as_ref();
-    let (source, destination) = match (blocker.on_return, seen) {
-        (false, _) => (ends.source, ends.destination),
-        (true, Some(seen)) => (seen.dst, seen.src),
-        (true, None) => return None,
+    let lends = |step: &Step| match step {
+        Step::NatGateway { .. } => true,
+        Step::Endpoint { before, after, .. } => before != after,
+        _ => false,
     };
+    let is_lent = told.forward.steps.iter().any(lends);
     if is_lent && matches!(blocker.reason, DropReason::SecurityGroup { .. } | DropReason::NetworkAcl { .. }) {
         return None;
     }
+    // What the answer's receiver asked is not what its sender saw.
+    let (leg, start) = if blocker.on_return {
+        let seen = told.forward.observed.as_ref()?;
+        (told.back.as_ref()?, (seen.dst, seen.src))
+    } else {
+        (&told.forward, (ends.source, ends.destination))
+    };
+    let Place { source, destination, table } = place(leg, start, &blocker.reason)?;
+    let traffic = asked.traffic;
     let dying =
         Dying { fabric, topology, source, destination, traffic, on_return: blocker.on_return, is_lent };
     match blocker.reason {
-        DropReason::SecurityGroup { eni, direction, lost_reference: false, .. } => {
-            dying.group_rule(eni, direction)
-        }
+        DropReason::SecurityGroup { eni, direction, .. } => dying.group_rule(eni, direction),
         DropReason::NetworkAcl { network_acl, direction, rule, .. } => {
             let acl = fabric.network_acls[network_acl].name.to_string();
-            dying.acl_entry(acl, direction, rule)
+            dying.acl_entry(acl, direction, rule).map(Proposed::from)
         }
-        DropReason::NoRoute { route_table } => dying.route(fabric.route_tables[route_table].name.as_str()),
+        DropReason::NoRoute { route_table } => dying.route(&fabric.route_tables[route_table].name),
+        // What has a route to the internet and is for somebody inside lacks one of its own.
+        DropReason::PrivateDestination { .. } | DropReason::SharedDestination { .. } => {
+            dying.route_inside(&fabric.route_tables[table?].name).map(Proposed::from)
+        }
         DropReason::InstanceStopped { eni } => {
             let (instance, _) = fabric.enis[eni].attachment?;
-            let name = fabric.instances[instance].name.to_string();
-            Some(set("instances", name.clone(), "state", json!("running"), format!("start {name}")))
+            let name = fabric.instances[instance].name.clone();
+            let (sentence, made) = (format!("start {name}"), Made::Start(name.clone()));
+            Some(set("instances", name.to_string(), "state", json!("running"), sentence, made).into())
         }
         DropReason::Blackhole { route_table, destination } => {
             let table = topology.route_tables.get(&fabric.route_tables[route_table].name)?;
             let mut routes = table.routes.iter();
             match &routes.find(|route| route.destination == destination && !route.overridden)?.target {
-                RouteTarget::VpcPeeringConnection(peering) => dying.peering(peering.as_str()),
+                RouteTarget::VpcPeeringConnection(peering) => {
+                    dying.peering(peering.as_str()).map(Proposed::from)
+                }
                 _ => None,
             }
         }
-        DropReason::PeeringInactive { peering } => dying.peering(fabric.peerings[peering].name.as_str()),
+        DropReason::PeeringInactive { peering } => {
+            dying.peering(fabric.peerings[peering].name.as_str()).map(Proposed::from)
+        }
         DropReason::SourceDestCheck { eni, .. } => {
             // Who is asked for an address that is not his own is a middlebox.
             let name = fabric.enis[eni].name.as_str();
@@ -142,14 +214,70 @@ pub(crate) fn remedy(
             let sentence = format!(
                 "switch off the source/destination check of {name}, if it is to forward what is not its own"
             );
-            Some(set(kind, name.to_owned(), "source_dest_check", json!(false), sentence))
+            let made = Made::NoCheck(fabric.enis[eni].name.clone());
+            Some(set(kind, name.to_owned(), "source_dest_check", json!(false), sentence, made).into())
         }
         _ => None,
     }
 }
 
-fn set(kind: &'static str, name: String, attribute: &'static str, value: Value, sentence: String) -> Remedy {
-    Remedy { kind, name, attribute, what: What::Is(value), sentence }
+/// A packet where it dies.
+struct Place {
+    source: IpAddr,
+    destination: IpAddr,
+    /// The last table that routed it.
+    table: Option<RouteTableIdx>,
+}
+
+/// What a packet has become where `reason` denies it; nothing where this way does not come there.
+fn place(leg: &engine::Leg, start: (IpAddr, IpAddr), reason: &DropReason) -> Option<Place> {
+    let is_there = |step: &Step| match (step, *reason) {
+        (
+            Step::SecurityGroup { eni, direction, .. },
+            DropReason::SecurityGroup { eni: at, direction: way, .. },
+        ) => (*eni, *direction) == (at, way),
+        (
+            Step::NetworkAcl { network_acl, subnet, direction, .. },
+            DropReason::NetworkAcl { network_acl: acl, subnet: at, direction: way, .. },
+        ) => (*network_acl, *subnet, *direction) == (acl, at, way),
+        _ => false,
+    };
+    let of_filter = matches!(reason, DropReason::SecurityGroup { .. } | DropReason::NetworkAcl { .. });
+    let mut place = Place { source: start.0, destination: start.1, table: None };
+    for step in &leg.steps {
+        if is_there(step) {
+            return Some(place);
+        }
+        match *step {
+            Step::NatGateway { after, .. } | Step::Endpoint { after, .. } => {
+                (place.source, place.destination) = after;
+            }
+            Step::InternetGateway { translated: Some((_, after)), direction, .. } => match direction {
+                Direction::Outbound => place.source = after,
+                Direction::Inbound => place.destination = after,
+            },
+            // Of an answer it is the destination.
+            Step::Forward { translated: Some((before, after)), .. } => match place.source == before {
+                true => place.source = after,
+                false => place.destination = after,
+            },
+            Step::Route { route_table, .. } => place.table = Some(route_table),
+            _ => {}
+        }
+    }
+    // What is no filter ends the way.
+    (!of_filter).then_some(place)
+}
+
+fn set(
+    kind: &'static str,
+    name: String,
+    attribute: &'static str,
+    value: Value,
+    sentence: String,
+    made: Made,
+) -> Remedy {
+    Remedy { kind, name, attribute, what: What::Is(value), sentence, made }
 }
 
 impl Dying<'_> {
@@ -210,37 +338,66 @@ impl Dying<'_> {
         }
     }
 
-    fn group_rule(&self, eni: EniIdx, direction: Direction) -> Option<Remedy> {
+    /// The same as the model has it.
+    fn traffic_of_model(&self) -> Option<Traffic> {
+        let (rule, _) = self.traffic()?;
+        let port = |key: &str| rule[key].as_u64().and_then(|port| u16::try_from(port).ok());
+        let range = || Some(PortRange { from: port("from_port")?, to: port("to_port")? });
+        Some(match self.traffic {
+            TrafficQuestion::All => Traffic::All,
+            TrafficQuestion::Ports { protocol: Protocol::TCP, .. } => Traffic::Tcp(range()?),
+            TrafficQuestion::Ports { .. } => Traffic::Udp(range()?),
+            TrafficQuestion::Echo => {
+                let icmp_type = port("from_port").and_then(|own| u8::try_from(own).ok());
+                let echo = IcmpMatch { icmp_type, code: None };
+                if self.source.is_ipv6() { Traffic::Icmpv6(echo) } else { Traffic::Icmp(echo) }
+            }
+            TrafficQuestion::Protocol(number) => Traffic::Protocol(number),
+        })
+    }
+
+    fn group_rule(&self, eni: EniIdx, direction: Direction) -> Option<Proposed> {
         let group = self.fabric.enis[eni].security_groups.first()?;
         let name = self.fabric.security_groups[*group].name.to_string();
         let far_end = self.far_end(direction);
         let (mut rule, traffic) = self.traffic()?;
         let block = IpNet::from(far_end);
-        rule.insert(blocks_of(block).to_owned(), json!([block.to_string()]));
         let attribute = attribute(direction);
         let word = if direction == Direction::Inbound { "from" } else { "to" };
         // Whoever is in a group of the same VPC can be named by it.
         let own = self.fabric.enis[eni].vpc;
         let member = self.fabric.interface_at(own, far_end);
         let group_of = member.and_then(|member| self.fabric.enis[member].security_groups.first());
-        let or_group = group_of
-            .map(|group| {
-                format!(", or {word} the security group {}", self.fabric.security_groups[*group].name)
-            })
-            .unwrap_or_default();
-        let sentence =
-            format!("add to security group {name} an {attribute} rule: {traffic} {word} {block}{or_group}");
-        Some(Remedy {
-            kind: "security_groups",
-            name,
-            attribute,
-            what: What::Has(Value::Object(rule)),
-            sentence,
-        })
+        let group = SecurityGroupName::new(name.as_str());
+        let says =
+            |whom: &str| format!("add to security group {name} an {attribute} rule: {traffic} {word} {whom}");
+        let made = |peer: Peer| {
+            let (group, traffic) = (group.clone(), self.traffic_of_model()?);
+            Some(Made::GroupRule { group, direction, traffic, peer })
+        };
+        let with = |rule: Map<String, Value>, sentence: String, made: Made| {
+            let what = What::Has(Value::Object(rule));
+            Remedy { kind: "security_groups", name: name.clone(), attribute, what, sentence, made }
+        };
+        let mut or = Vec::new();
+        if let Some(other) = group_of {
+            let other = &self.fabric.security_groups[*other].name;
+            let mut rule = rule.clone();
+            rule.insert("security_groups".to_owned(), json!([other.as_str()]));
+            let whom = format!("the security group {other}");
+            or.push(Alternative {
+                change: with(rule, says(&whom), made(Peer::Group(other.clone()))?),
+                sentence: format!(", or {word} {whom}"),
+                may_be_alone: true,
+            });
+        }
+        rule.insert(blocks_of(block).to_owned(), json!([block.to_string()]));
+        let change = with(rule, says(&block.to_string()), made(Peer::Cidr(block))?);
+        Some(Proposed { changes: vec![change], or })
     }
 
     fn acl_entry(&self, name: String, direction: Direction, denied_by: Option<u16>) -> Option<Remedy> {
-        let acl = self.topology.network_acls.get(name.as_str())?;
+        let (acl_name, acl) = self.topology.network_acls.get_key_value(name.as_str())?;
         let entries = if direction == Direction::Inbound { &acl.ingress } else { &acl.egress };
         let taken: BTreeSet<u16> = entries.iter().map(|entry| entry.rule_number).collect();
         let free = |number: &u16| !taken.contains(number);
@@ -267,87 +424,155 @@ impl Dying<'_> {
         let sentence = format!(
             "add to network ACL {name} an {attribute} rule with a number{before}, such as {number}: allow {traffic} {word} {block}"
         );
-        Some(Remedy {
-            kind: "network_acls",
-            name,
-            attribute,
-            what: What::Has(Value::Object(entry)),
-            sentence,
-        })
+        let made = Made::AclEntry {
+            acl: acl_name.clone(),
+            direction,
+            entry: NetworkAclEntry {
+                rule_number: number,
+                action: RuleAction::Allow,
+                traffic: self.traffic_of_model()?,
+                cidr: block,
+            },
+        };
+        let what = What::Has(Value::Object(entry));
+        Some(Remedy { kind: "network_acls", name, attribute, what, sentence, made })
     }
 
-    /// A route to where the destination is: the internet by the VPC's gateway, or a VPC at the other end of a peering
+    /// A route to where the destination is: the internet by a gateway of the VPC, or a VPC at the other end of a peering
     /// connection or a transit gateway.
-    fn route(&self, table: &str) -> Option<Remedy> {
+    fn route(&self, table: &RouteTableName) -> Option<Proposed> {
+        if not_public(self.destination).is_none() {
+            return Some(Proposed { changes: self.internet_routes(table)?, or: Vec::new() });
+        }
+        self.route_inside(table).map(Proposed::from)
+    }
+
+    /// A route to the VPC that has the destination.
+    fn route_inside(&self, table: &RouteTableName) -> Option<Remedy> {
         let vpc = &self.topology.route_tables.get(table)?.vpc;
         let destination = self.destination;
-        if not_public(destination).is_none() {
-            return internet_route(self.topology, table, destination.is_ipv6());
-        }
-        let (block, key, target) = {
-            let holds = |other: &vpclab_model::VpcName| {
-                self.topology.vpcs.get(other)?.cidr_blocks().find(|block| block.contains(&destination))
-            };
-            let peerings = self.topology.vpc_peering_connections.iter();
-            let by_peering = peerings
-                .filter(|(_, own)| {
-                    matches!(own.state, PeeringState::Active | PeeringState::PendingAcceptance)
-                })
-                .find_map(|(name, own)| {
-                    let other = match (&own.vpc, &own.peer_vpc) {
-                        (one, other) | (other, one) if one == vpc => other,
-                        _ => return None,
-                    };
-                    Some((holds(other)?, "vpc_peering_connection", name.to_string()))
-                });
-            let attachments = || self.topology.transit_gateway_vpc_attachments.values();
-            let by_transit = || {
-                attachments().filter(|own| own.vpc == *vpc).find_map(|own| {
-                    let there = attachments().filter(|other| other.transit_gateway == own.transit_gateway);
-                    let block =
-                        there.filter(|other| other.vpc != *vpc).find_map(|other| holds(&other.vpc))?;
-                    Some((block, "transit_gateway", own.transit_gateway.to_string()))
-                })
-            };
-            by_peering.or_else(by_transit)?
+        let holds = |other: &VpcName| {
+            self.topology.vpcs.get(other)?.cidr_blocks().find(|block| block.contains(&destination))
         };
-        Some(route(table, block, key, &target))
+        let peerings = self.topology.vpc_peering_connections.iter();
+        let by_peering = peerings
+            .filter(|(_, own)| matches!(own.state, PeeringState::Active | PeeringState::PendingAcceptance))
+            .find_map(|(name, own)| {
+                let other = match (&own.vpc, &own.peer_vpc) {
+                    (one, other) | (other, one) if one == vpc => other,
+                    _ => return None,
+                };
+                let target = RouteTarget::VpcPeeringConnection(name.clone());
+                Some((holds(other)?, "vpc_peering_connection", target))
+            });
+        let attachments = || self.topology.transit_gateway_vpc_attachments.values();
+        let by_transit = || {
+            attachments().filter(|own| own.vpc == *vpc).find_map(|own| {
+                let there = attachments().filter(|other| other.transit_gateway == own.transit_gateway);
+                let block = there.filter(|other| other.vpc != *vpc).find_map(|other| holds(&other.vpc))?;
+                Some((block, "transit_gateway", RouteTarget::TransitGateway(own.transit_gateway.clone())))
+            })
+        };
+        let (block, key, target) = by_peering.or_else(by_transit)?;
+        Some(route(table, block, key, target))
+    }
+
+    /// Routes to the internet by gateways of the table's VPC, the best one first: by one that only lets out, for whoever
+    /// has no public IPv4 address, and for IPv6.
+    fn internet_routes(&self, table: &RouteTableName) -> Option<Vec<Remedy>> {
+        let topology = self.topology;
+        let vpc = &topology.route_tables.get(table)?.vpc;
+        let ipv6 = self.destination.is_ipv6();
+        let block: IpNet = if ipv6 { "::/0" } else { "0.0.0.0/0" }.parse().ok()?;
+        let by_gateway = topology.internet_gateways.iter().filter(|(_, own)| own.vpc.as_ref() == Some(vpc));
+        let by_gateway: Vec<Remedy> = by_gateway
+            .map(|(name, _)| route(table, block, "gateway", RouteTarget::InternetGateway(name.clone())))
+            .collect();
+        let only_out: Vec<Remedy> = if self.on_return {
+            Vec::new()
+        } else if ipv6 {
+            let all = topology.egress_only_internet_gateways.iter().filter(|(_, own)| own.vpc == *vpc);
+            let targets = all.map(|(name, _)| RouteTarget::EgressOnlyInternetGateway(name.clone()));
+            targets.map(|target| route(table, block, "egress_only_gateway", target)).collect()
+        } else if self.has_public_address(vpc) {
+            Vec::new()
+        } else {
+            nat_gateways(topology, vpc).map(|target| route(table, block, "nat_gateway", target)).collect()
+        };
+        Some(only_out.into_iter().chain(by_gateway).collect())
+    }
+
+    /// Whether an interface of the VPC has the source, with a public IPv4 address.
+    fn has_public_address(&self, vpc: &VpcName) -> bool {
+        let IpAddr::V4(source) = self.source else { return false };
+        let mut vpcs = self.fabric.vpcs.iter().filter(|(_, own)| own.name == *vpc);
+        let owner = vpcs.find_map(|(index, _)| self.fabric.interface_at(index, self.source));
+        owner.is_some_and(|eni| self.fabric.enis[eni].public_address_of(source).is_some())
     }
 
     fn peering(&self, name: &str) -> Option<Remedy> {
-        let pending =
-            self.topology.vpc_peering_connections.get(name)?.state == PeeringState::PendingAcceptance;
+        let (name, peering) = self.topology.vpc_peering_connections.get_key_value(name)?;
         let sentence = format!("accept the peering connection {name}");
-        pending.then(|| set("vpc_peering_connections", name.to_owned(), "state", json!("active"), sentence))
+        let made = Made::Accept(name.clone());
+        let is_pending = peering.state == PeeringState::PendingAcceptance;
+        is_pending.then(|| {
+            set("vpc_peering_connections", name.to_string(), "state", json!("active"), sentence, made)
+        })
     }
 }
 
-fn route(table: &str, block: IpNet, key: &str, target: &str) -> Remedy {
+fn route(table: &RouteTableName, block: IpNet, key: &str, target: RouteTarget) -> Remedy {
     let family = if block.addr().is_ipv6() { "ipv6_cidr_block" } else { "cidr_block" };
     Remedy {
         kind: "route_tables",
-        name: table.to_owned(),
+        name: table.to_string(),
         attribute: "routes",
-        what: What::Has(json!({ family: block.to_string(), key: target })),
+        what: What::Has(json!({ family: block.to_string(), key: target.to_string() })),
         sentence: format!("add to route table {table} the route {block} → {target}"),
+        made: Made::Route { table: table.clone(), destination: block, target },
     }
 }
 
-/// The route to the internet by the gateway of the table's VPC.
-fn internet_route(topology: &Topology, table: &str, ipv6: bool) -> Option<Remedy> {
-    let vpc = &topology.route_tables.get(table)?.vpc;
-    let gateway = topology.internet_gateways.iter().find(|(_, own)| own.vpc.as_ref() == Some(vpc))?.0;
-    let block = if ipv6 { "::/0" } else { "0.0.0.0/0" };
-    Some(route(table, block.parse().ok()?, "gateway", gateway.as_str()))
+/// The public NAT gateways of a VPC that work.
+fn nat_gateways<'t>(topology: &'t Topology, vpc: &'t VpcName) -> impl Iterator<Item = RouteTarget> {
+    let all = topology.nat_gateways.iter().filter(move |(_, own)| {
+        own.connectivity_type == ConnectivityType::Public
+            && own.state == NatGatewayState::Available
+            && topology.subnets.get(&own.subnet).is_some_and(|subnet| subnet.vpc == *vpc)
+    });
+    all.map(|(name, _)| RouteTarget::NatGateway(name.clone()))
 }
 
-/// An automatic public address, which an instance with several interfaces does not get (L2-22).
-fn public_address(fabric: &Fabric, topology: &Topology, eni: EniIdx, or: &str) -> Option<Remedy> {
+/// An automatic public address, which an instance with several interfaces does not get (L2-22), and one that is stopped
+/// has given up.
+fn public_address(fabric: &Fabric, topology: &Topology, eni: EniIdx) -> Option<Remedy> {
     let (instance, 0) = fabric.enis[eni].attachment? else { return None };
-    let name = fabric.instances[instance].name.to_string();
-    let is_alone = topology.instances.get(name.as_str())?.network_interfaces.len() == 1;
-    let sentence = format!("give {name} a public address{or}");
-    is_alone.then(|| set("instances", name, "associate_public_ip_address", json!(true), sentence))
+    let (name, interface) = (&fabric.instances[instance].name, fabric.enis[eni].name.clone());
+    let declared = topology.instances.get(name)?;
+    if !declared.state.is_running() {
+        let sentence = format!("start {name}: an automatic public address comes back with that");
+        let made = Made::StartWithAddress(name.clone(), interface);
+        return Some(set("instances", name.to_string(), "state", json!("running"), sentence, made));
+    }
+    let is_alone = declared.network_interfaces.len() == 1;
+    let (sentence, key) = (format!("give {name} a public address"), "associate_public_ip_address");
+    let made = Made::PublicAddress(interface);
+    is_alone.then(|| set("instances", name.to_string(), key, json!(true), sentence, made))
+}
+
+/// A route of the interface's own subnet by a NAT gateway of its VPC.
+fn by_nat_gateway(fabric: &Fabric, topology: &Topology, eni: EniIdx) -> Vec<Alternative> {
+    let subnet = &fabric.subnets[fabric.enis[eni].subnet];
+    let vpc = &fabric.vpcs[subnet.vpc].name;
+    let Some(target) = nat_gateways(topology, vpc).next() else { return Vec::new() };
+    let Ok(destination) = "0.0.0.0/0".parse::<IpNet>() else { return Vec::new() };
+    let Some(table) = topology.subnets.get(&subnet.name).map(|subnet| &subnet.route_table) else {
+        return Vec::new();
+    };
+    let sentence = format!(", or route its subnet by the NAT gateway {target}");
+    let made = Made::RouteOfSubnet { subnet: subnet.name.clone(), destination, target: target.clone() };
+    let change = Remedy { made, ..route(table, destination, "nat_gateway", target) };
+    vec![Alternative { change, sentence, may_be_alone: false }]
 }
 
 fn attribute(direction: Direction) -> &'static str {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use vpclab_engine::explain::{Class, NAT_PORTS};
 use vpclab_engine::plan::Egress;
 use vpclab_engine::{
-    AttachmentIdx, Direction, DropReason, EniIdx, Fabric, Role, RouteTarget, SecurityGroupIdx,
+    AttachmentIdx, Direction, DropReason, Eni, EniIdx, Fabric, Role, RouteTarget, SecurityGroupIdx,
 };
 use vpclab_model::{
     NetworkAclEntry, Peer, PeeringState, Route, RouteState, RuleAction, Topology, Traffic, not_public,
@@ -133,6 +133,28 @@ pub(crate) fn peering_state(state: PeeringState) -> &'static str {
         PeeringState::Rejected => "rejected",
         PeeringState::Expired => "expired",
         PeeringState::Deleted => "deleted",
+    }
+}
+
+/// The interface that has a public IPv4 address in a VPC where no internet gateway takes packets for it.
+pub(crate) fn without_gateway(fabric: &Fabric, address: IpAddr) -> Option<&Eni> {
+    let has = |eni: &Eni| eni.public_addresses.iter().any(|(_, public)| IpAddr::V4(*public) == address);
+    let owner = fabric.enis.iter().map(|(_, eni)| eni).find(|eni| has(eni))?;
+    let mut gateways = fabric.internet_gateways.iter();
+    (!gateways.any(|(_, gateway)| gateway.vpc == Some(owner.vpc))).then_some(owner)
+}
+
+/// Why nobody is reached at a public address: nobody has it, or whoever does is in a VPC without an internet gateway.
+fn no_public_mapping(fabric: &Fabric, address: IpAddr) -> String {
+    match without_gateway(fabric, address) {
+        Some(eni) => {
+            let vpc = &fabric.vpcs[eni.vpc].name;
+            format!(
+                "the VPC {vpc} of {}, which has the public address {address}, has no internet gateway",
+                eni.name
+            )
+        }
+        None => format!("the public address {address} belongs to no attached interface"),
     }
 }
 
@@ -309,7 +331,7 @@ pub(crate) fn tell(fabric: &Fabric, reason: &DropReason) -> Told {
             plain(Some(name), message)
         }
         DropReason::NoPublicMapping { address } => {
-            plain(None, format!("the public address {address} belongs to no attached interface"))
+            plain(None, no_public_mapping(fabric, address))
         }
         DropReason::SpoofedSource { gateway }
         | DropReason::PrivateDestination { gateway }

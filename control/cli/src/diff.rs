@@ -37,7 +37,7 @@ pub(crate) fn diff(diff: &Diff) -> Result<Answer, Failure> {
         Review { markdown: true, .. } => output::text(&markdown(&told))?,
         Review { .. } => output::text(&text(&told))?,
     }
-    Ok(if told.changes.is_empty() { Answer::Yes } else { Answer::No })
+    Ok(if told.is_nothing() { Answer::Yes } else { Answer::No })
 }
 
 /// Two files, each a topology or something that is imported.

@@ -9,15 +9,16 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
-use vpclab_engine::explain::{Class, End, Fate};
+use vpclab_engine::explain::{Class, End, Fate, TrafficQuestion};
 use vpclab_engine::plan::Egress;
 use vpclab_engine::{Direction, EniIdx, Fabric, GroupDecision, Step};
 use vpclab_model::{Peer, Topology, not_public};
 
 use super::State;
-use super::reason::{OF_GROUP, Walks, acl_entry, allows, group_rule, route_of};
+use super::reason::{OF_GROUP, Walks, acl_entry, allows, group_rule, question, route_of};
+use crate::analyse::fare::walked;
 use crate::analyse::traffic::Packets;
-use crate::question::NamedEnd;
+use crate::question::{NamedEnd, Question};
 use crate::words;
 
 /// What decides, by what tells it from something else: each as it is told.
@@ -70,18 +71,13 @@ pub(crate) struct Way {
     pub(crate) by: BTreeSet<String>,
 }
 
-/// The packets of `within` about which two topologies say something else, with what each says.
-pub(crate) fn differing<T: PartialEq + Clone>(
-    old: &[(Packets, T)],
-    new: &[(Packets, T)],
+/// The packets of `within` that meet something else in two topologies, with what they meet in each.
+pub(crate) fn differing(
+    old: &[(Packets, Met)],
+    new: &[(Packets, Met)],
     within: &Packets,
-) -> Vec<(Packets, T, T)> {
-    let mut found: Vec<(Packets, T, T)> = Vec::new();
-    if let ([(_, then)], [(_, now)]) = (old, new)
-        && then == now
-    {
-        return found;
-    }
+) -> Vec<(Packets, Met, Met)> {
+    let mut found = Vec::new();
     for (packets, then) in old {
         let packets = packets.and(within);
         for (others, now) in new.iter().filter(|(_, now)| now != then) {
@@ -94,27 +90,48 @@ pub(crate) fn differing<T: PartialEq + Clone>(
     found
 }
 
-/// Classes of packets, those of which the same is said as one.
-fn grouped<T: Ord>(all: impl Iterator<Item = (Class, T)>) -> Vec<(Packets, T)> {
-    let mut classes: BTreeMap<T, Vec<Class>> = BTreeMap::new();
-    for (class, value) in all {
-        classes.entry(value).or_default().push(class);
+/// Classes of packets, those that meet the same as one.
+fn grouped(all: impl Iterator<Item = (Class, Met)>) -> Vec<(Packets, Met)> {
+    let mut classes: BTreeMap<Met, Vec<Class>> = BTreeMap::new();
+    for (class, met) in all {
+        classes.entry(met).or_default().push(class);
     }
-    classes.into_iter().map(|(value, classes)| (Packets::of(classes), value)).collect()
+    classes.into_iter().map(|(met, classes)| (Packets::of(classes), met)).collect()
+}
+
+/// How packets arrive of which some pass: one of them is walked, as tables and gateways know addresses alone. None where
+/// there is no such question.
+pub(crate) fn way(
+    state: &State<'_>,
+    ends: Option<(&NamedEnd, &NamedEnd)>,
+    ipv6: bool,
+    blocks: &[IpNet],
+    packets: &Packets,
+) -> Option<Way> {
+    let (from, to) = ends?;
+    let question =
+        Question { traffic: of_one(packets.boxes().first()?), ..question(state, from, to, ipv6, blocks)? };
+    let fates = walked(&state.fabric, &question)?.fates;
+    let fabric = &state.fabric;
+    let passing = || fates.iter().filter(|fate| !fate.is_denied());
+    Some(Way {
+        seen: passing().filter_map(|fate| seen(fabric, fate)).collect(),
+        by: passing().map(|fate| passed(fabric, fate)).collect(),
+    })
+}
+
+/// The question about one packet of a class, where that can be asked, else about all.
+fn of_one(class: &Class) -> TrafficQuestion {
+    match *class {
+        Class::Ports { protocol, source_ports, ports, .. } => {
+            TrafficQuestion::Ports { protocol, port: Some(ports.from), source_port: Some(source_ports.from) }
+        }
+        Class::Protocols { numbers } => TrafficQuestion::Protocol(numbers.0),
+        Class::Icmp { .. } => TrafficQuestion::All,
+    }
 }
 
 impl Walks<'_, '_> {
-    /// How packets arrive, those that do.
-    pub(crate) fn ways(&self) -> Vec<(Packets, Way)> {
-        let fabric = &self.state.fabric;
-        let of_class = self.fates.chunk_by(|a, b| a.class == b.class).map(|ways| {
-            let seen = ways.iter().filter_map(|fate| seen(fabric, fate)).collect();
-            let by = ways.iter().map(|fate| passed(fabric, fate)).collect();
-            (ways[0].class, Way { seen, by })
-        });
-        grouped(of_class)
-    }
-
     /// What decides about packets on their way.
     pub(crate) fn met(&self) -> Vec<(Packets, Met)> {
         let (fabric, topology) = (&self.state.fabric, self.state.topology);

@@ -15,12 +15,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 
 use ipnet::IpNet;
-use vpclab_api::{ChangeKind, ChangedPairs, ChangedReach, Diff, Level, Rerouted, Traffic};
+use vpclab_api::{ChangeKind, ChangedPairs, ChangedReach, Diff, Level, Rerouted};
 use vpclab_engine::Fabric;
 use vpclab_model::Topology;
 
 use self::change::{Change, changes, known_in_neither};
-use self::meets::{Way, differing, is_local, is_one_world};
+use self::meets::{Way, differing, is_local, is_one_world, way};
 use self::reason::{Reason, Walks};
 use self::who::{Class, Everybody, Who, pairs, somebody_else};
 pub use self::write::{markdown, text};
@@ -64,8 +64,6 @@ struct Job<'w> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Moved {
     blocks: Vec<IpNet>,
-    /// By family, IPv6 or not; none for all that pass.
-    packets: Vec<(bool, Option<Packets>)>,
     then: Way,
     now: Way,
 }
@@ -195,9 +193,15 @@ fn told_of(old: &State<'_>, new: &State<'_>, job: &Job<'_>) -> Told {
     for change in &job.changes {
         let (mut change, mut reason) = (change.clone(), Reason::default());
         for (ipv6, changed) in &mut change.families {
-            let is_moved = job.may_move && !changed.stays.is_empty();
+            if job.may_move && !changed.stays.is_empty() {
+                let way = |state, ends| way(state, ends, *ipv6, &change.blocks, &changed.stays);
+                let moved = way(old, ends_then).zip(way(new, ends_now));
+                let moved = moved.filter(|(then, now)| then != now);
+                let moved = moved.map(|(then, now)| Moved { blocks: change.blocks.clone(), then, now });
+                moves.extend(moved.filter(|moved| !moves.contains(moved)));
+            }
             let is_unsure = job.may_change && !changed.unsure.is_empty();
-            if !(changed.tells() || is_moved || is_unsure) {
+            if !(changed.tells() || is_unsure) {
                 continue;
             }
             let then = Walks::of(old, ends_then, *ipv6, &change.blocks);
@@ -209,32 +213,12 @@ fn told_of(old: &State<'_>, new: &State<'_>, job: &Job<'_>) -> Told {
                     changed.unknown = changed.unknown.or(&packets);
                 }
             }
-            if is_moved {
-                for (packets, then, now) in differing(&then.ways(), &now.ways(), &changed.stays) {
-                    let packets = (packets != changed.stays).then_some(packets);
-                    push_move(&mut moves, &change.blocks, (*ipv6, packets), then, now);
-                }
-            }
         }
         if change.tells() {
             told.push((change.told(), reason));
         }
     }
     (told, moves)
-}
-
-fn push_move(
-    moves: &mut Vec<Moved>,
-    blocks: &[IpNet],
-    packets: (bool, Option<Packets>),
-    then: Way,
-    now: Way,
-) {
-    let is_known = |known: &&mut Moved| known.blocks == blocks && known.then == then && known.now == now;
-    match moves.iter_mut().find(is_known) {
-        Some(known) => known.packets.push(packets),
-        None => moves.push(Moved { blocks: blocks.to_vec(), packets: vec![packets], then, now }),
-    }
 }
 
 /// What is told of pairs of classes, those of whom the same is told together.
@@ -274,11 +258,6 @@ fn grouped<T: Hash + Eq + Clone>(
 
 impl Moved {
     fn row(&self, from: &[String], to: &[String]) -> Rerouted {
-        let traffic = |(ipv6, packets): &(bool, Option<Packets>)| -> Vec<Traffic> {
-            packets.iter().flat_map(|packets| told::traffic(packets, *ipv6)).collect()
-        };
-        let is_all = self.packets.iter().all(|(_, packets)| packets.is_none());
-        let traffic = if is_all { Vec::new() } else { self.packets.iter().flat_map(traffic).collect() };
         // What is as it was is not told.
         let changed = |then: &BTreeSet<String>, now: &BTreeSet<String>| {
             let told = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>();
@@ -290,7 +269,6 @@ impl Moved {
             from: from.to_vec(),
             to: to.to_vec(),
             addresses: self.blocks.iter().map(ToString::to_string).collect(),
-            traffic,
             seen_before,
             seen_after,
             by_before,

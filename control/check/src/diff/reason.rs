@@ -204,7 +204,7 @@ fn first_of(class: &Class) -> Class {
     }
 }
 
-fn question(
+pub(super) fn question(
     state: &State<'_>,
     from: &NamedEnd,
     to: &NamedEnd,
@@ -263,6 +263,9 @@ fn denies(fabric: &Fabric, reason: &DropReason) -> String {
             let name = &fabric.network_acls[network_acl].name;
             let rule = rule.map_or_else(|| "*".to_owned(), |rule| rule.to_string());
             format!("network ACL {name} {} rule {rule} denies it", words::direction(direction))
+        }
+        DropReason::NoPublicMapping { address } if words::without_gateway(fabric, address).is_some() => {
+            "its VPC has no internet gateway".to_owned()
         }
         DropReason::NoPublicAddressForIngress { .. } => "it has no public address".to_owned(),
         _ => words::tell(fabric, reason).message,

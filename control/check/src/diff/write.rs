@@ -61,7 +61,7 @@ pub fn text(diff: &Diff) -> String {
         let _ = writeln!(text, "\n{}", paint(UNSURE.bold(), OTHERWISE));
         for row in &diff.rerouted {
             let (from, to) = ends_of_rerouted(diff, row);
-            let _ = writeln!(text, "  {from} → {to}  {}", how(row, families));
+            let _ = writeln!(text, "  {from} → {to}  {}", how(row));
         }
     }
     if diff.pairs.unknown + diff.pairs.known_in_neither > 0 {
@@ -111,7 +111,7 @@ pub fn markdown(diff: &Diff) -> String {
         let _ = writeln!(text, "\n**{OTHERWISE}**\n\n| from | to | how |\n| --- | --- | --- |");
         for row in diff.rerouted.iter().take(MOST_ROWS) {
             let (from, to) = ends_of_rerouted(diff, row);
-            let _ = writeln!(text, "| {} | {} | {} |", cell(&from), cell(&to), cell(&how(row, families)));
+            let _ = writeln!(text, "| {} | {} | {} |", cell(&from), cell(&to), cell(&how(row)));
         }
         if diff.rerouted.len() > MOST_ROWS {
             let _ = writeln!(text, "\nand {} more rows", diff.rerouted.len() - MOST_ROWS);
@@ -207,8 +207,8 @@ fn placed(from: &[String], to: &[String], addresses: &[String], is_told_apart: b
     (from, to)
 }
 
-/// From which source, by which gateways, and which packets.
-fn how(row: &Rerouted, families: usize) -> String {
+/// From which source, and by which gateways.
+fn how(row: &Rerouted) -> String {
     let or = |all: &[String]| if all.is_empty() { "none".to_owned() } else { all.join(" or ") };
     let mut told = Vec::new();
     for (what, then, now) in
@@ -218,9 +218,6 @@ fn how(row: &Rerouted, families: usize) -> String {
             let again = if what == "by" { "by " } else { "" };
             told.push(format!("{what} {} → {again}{}", or(then), or(now)));
         }
-    }
-    if !row.traffic.is_empty() {
-        told.push(traffic(&row.traffic, families));
     }
     told.join("; ")
 }

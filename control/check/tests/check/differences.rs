@@ -179,3 +179,15 @@ fn nobody_is_told_to_reach_himself() {
         assert!(!is_himself, "{row:#?}");
     }
 }
+
+#[test]
+fn who_has_a_public_address_and_no_internet_gateway_is_said_to_have_none() {
+    let told = changed(&shop(), |after| {
+        after["internet_gateways"] = json!({});
+        after["route_tables"]["pub"]["routes"] = json!([]);
+        after["nat_gateways"] = json!({});
+        after["route_tables"]["priv"]["routes"] = json!([]);
+    });
+    let row = told.changes.iter().find(|row| row.to == ["web-1"]).unwrap();
+    assert_eq!(row.after, ["its VPC has no internet gateway"], "{row:#?}");
+}

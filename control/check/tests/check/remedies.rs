@@ -118,3 +118,147 @@ fn behind_a_nat_gateway_nothing_is_said_of_filters() {
         "{told:#?}"
     );
 }
+
+/// What an answer proposes, in the order of its blockers.
+fn proposed(document: &Value, from: &str, to: &str, family: Option<u8>) -> Vec<String> {
+    let network = Network::new(&vpclab_model::Document::from(document.clone()));
+    let request = vpclab_api::ExplainRequest { family, ..request(from, to) };
+    let told = network.ask(&request).unwrap();
+    told.blockers.into_iter().filter_map(|blocker| blocker.remedy).collect()
+}
+
+/// A way to `dst` through a middlebox.
+fn through_a_middlebox(forwards: &str, rules: Value) -> Value {
+    json!({
+        "vpcs": { "v": { "cidr_block": "10.0.0.0/16" } },
+        "subnets": {
+            "a": { "vpc": "v", "cidr_block": "10.0.1.0/24", "route_table": "ra" },
+            "m": { "vpc": "v", "cidr_block": "10.0.2.0/24" },
+            "b": { "vpc": "v", "cidr_block": "10.0.3.0/24" } },
+        "route_tables": {
+            "ra": { "vpc": "v", "routes": [{ "cidr_block": "10.0.3.0/24", "network_interface": "mb" }] } },
+        "security_groups": {
+            "open": { "vpc": "v", "ingress": [{ "protocol": "-1", "cidr_blocks": ["0.0.0.0/0"] }] },
+            "shut": { "vpc": "v", "ingress": rules } },
+        "instances": {
+            "src": { "subnet": "a", "security_groups": ["open"], "private_ip": "10.0.1.4" },
+            "mb": { "subnet": "m", "security_groups": ["open"], "private_ip": "10.0.2.4",
+                    "source_dest_check": false, "forwards": forwards },
+            "dst": { "subnet": "b", "security_groups": ["shut"], "private_ip": "10.0.3.9" } } })
+}
+
+#[test]
+fn a_rule_is_for_the_addresses_that_the_packet_has_where_it_dies() {
+    let add = "add to security group shut an ingress rule: tcp 80 from";
+    let of_sender =
+        json!([{ "protocol": "tcp", "from_port": 80, "to_port": 80, "cidr_blocks": ["10.0.1.4/32"] }]);
+    let of_group =
+        json!([{ "protocol": "tcp", "from_port": 80, "to_port": 80, "security_groups": ["open"] }]);
+    for (forwards, rules, said) in [
+        // A middlebox sends from its own address, and under its own groups.
+        ("nat", json!([]), format!("{add} 10.0.2.4/32, or from the security group open")),
+        ("nat", of_sender, format!("{add} 10.0.2.4/32, or from the security group open")),
+        // References look at nothing that it sends on unchanged (SG-13).
+        ("same_interface", json!([]), format!("{add} 10.0.1.4/32")),
+        ("same_interface", of_group, format!("{add} 10.0.1.4/32")),
+    ] {
+        assert_eq!(
+            proposed(&through_a_middlebox(forwards, rules), "src", "dst:80", None),
+            [said],
+            "{forwards}"
+        );
+    }
+    // An internet gateway changes the source, be it that both are in one VPC, and of one who asks himself.
+    let document = json!({
+        "vpcs": { "v": { "cidr_block": "10.0.0.0/16" } },
+        "internet_gateways": { "igw": { "vpc": "v" } },
+        "route_tables": { "t": { "vpc": "v", "routes": [{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }] } },
+        "subnets": { "a": { "vpc": "v", "cidr_block": "10.0.1.0/24", "route_table": "t" } },
+        "security_groups": { "g": { "vpc": "v", "ingress": [
+            { "protocol": "tcp", "from_port": 80, "to_port": 80, "cidr_blocks": ["10.0.0.0/16"] }] } },
+        "eips": { "e1": { "public_ip": "203.0.113.30", "instance": "w" },
+                  "e2": { "public_ip": "203.0.113.40", "instance": "q" } },
+        "instances": { "w": { "subnet": "a", "security_groups": ["g"] },
+                       "q": { "subnet": "a", "security_groups": ["g"] } } });
+    let add = "add to security group g an ingress rule: tcp 80 from";
+    assert_eq!(proposed(&document, "q", "203.0.113.30:80", None), [format!("{add} 203.0.113.40/32")]);
+    assert_eq!(proposed(&document, "w", "203.0.113.30:80", None), [format!("{add} 203.0.113.30/32")]);
+}
+
+#[test]
+fn who_is_stopped_is_to_be_started_and_over_ipv6_no_ipv4_address_helps() {
+    let mut document = document();
+    document["instances"]["web"]["associate_public_ip_address"] = json!(true);
+    document["instances"]["web"]["state"] = json!("stopped");
+    assert_eq!(
+        proposed(&document, "out", "web:443", Some(4)),
+        ["start web: an automatic public address comes back with that"]
+    );
+    document["instances"]["web"]["state"] = json!("running");
+    document["internet_gateways"] = json!({});
+    let over_ipv6 = proposed(&document, "out", "web:443", Some(6));
+    assert!(over_ipv6.iter().all(|said| !said.contains("public address")), "{over_ipv6:?}");
+}
+
+#[test]
+fn what_has_no_public_address_goes_out_by_what_only_lets_out() {
+    let mut document = document();
+    document["eips"] = json!({ "e": {} });
+    document["egress_only_internet_gateways"] = json!({ "eigw": { "vpc": "v" } });
+    document["subnets"]["n"] = json!({ "vpc": "v", "cidr_block": "10.0.3.0/24", "route_table": "out" });
+    document["route_tables"]["out"] =
+        json!({ "vpc": "v", "routes": [{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }] });
+    document["security_groups"]["front"] = json!({ "vpc": "v" });
+    let says = |document: &Value, family| proposed(document, "web", "out:443", Some(family));
+    let add = "add to route table t the route";
+    assert_eq!(says(&document, 4), [format!("{add} 0.0.0.0/0 → igw")]);
+    assert_eq!(says(&document, 6), [format!("{add} ::/0 → eigw")]);
+    document["nat_gateways"] = json!({ "nat": { "subnet": "n", "allocation": "e" } });
+    assert_eq!(says(&document, 4), [format!("{add} 0.0.0.0/0 → nat")]);
+    // With a route, but no address, both help.
+    document["route_tables"]["t"]["routes"] = json!([{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }]);
+    assert_eq!(says(&document, 4), ["give web a public address, or route its subnet by the NAT gateway nat"]);
+    document["nat_gateways"] = json!({});
+    assert_eq!(says(&document, 4), ["give web a public address"]);
+    document["instances"]["web"]["associate_public_ip_address"] = json!(true);
+    document["route_tables"]["t"]["routes"] = json!([]);
+    document["nat_gateways"] = json!({ "nat": { "subnet": "n", "allocation": "e" } });
+    assert_eq!(says(&document, 4), [format!("{add} 0.0.0.0/0 → igw")]);
+}
+
+#[test]
+fn what_does_not_take_its_blocker_away_is_not_said() {
+    // Nothing leads into a VPC without an internet gateway, whatever address there is.
+    let mut document = document();
+    assert_eq!(proposed(&document, "out", "web:443", Some(4)), ["give web a public address"]);
+    document["internet_gateways"] = json!({});
+    assert_eq!(proposed(&document, "out", "web:443", Some(4)), Vec::<String>::new());
+}
+
+#[test]
+fn a_reply_that_central_egress_sends_to_the_internet_needs_a_route_back() {
+    let document = json!({
+        "vpcs": { "a": { "cidr_block": "10.0.0.0/16" }, "e": { "cidr_block": "10.2.0.0/16" } },
+        "internet_gateways": { "igw": { "vpc": "e" } },
+        "subnets": {
+            "as": { "vpc": "a", "cidr_block": "10.0.1.0/24", "route_table": "ra" },
+            "et": { "vpc": "e", "cidr_block": "10.2.1.0/24", "route_table": "rt" },
+            "ep": { "vpc": "e", "cidr_block": "10.2.2.0/24", "route_table": "rp" } },
+        "eips": { "x": {} },
+        "nat_gateways": { "nat": { "subnet": "ep", "allocation": "x" } },
+        "transit_gateways": { "tgw": {} },
+        "transit_gateway_vpc_attachments": {
+            "ta": { "transit_gateway": "tgw", "vpc": "a", "subnets": ["as"] },
+            "te": { "transit_gateway": "tgw", "vpc": "e", "subnets": ["et"] } },
+        "transit_gateway_route_tables": { "d": { "transit_gateway": "tgw",
+            "routes": [{ "cidr_block": "0.0.0.0/0", "attachment": "te" }],
+            "associations": ["ta", "te"], "propagations": ["ta", "te"] } },
+        "route_tables": {
+            "ra": { "vpc": "a", "routes": [{ "cidr_block": "0.0.0.0/0", "transit_gateway": "tgw" }] },
+            "rt": { "vpc": "e", "routes": [{ "cidr_block": "0.0.0.0/0", "nat_gateway": "nat" },
+                { "cidr_block": "10.0.0.0/8", "transit_gateway": "tgw" }] },
+            "rp": { "vpc": "e", "routes": [{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }] } },
+        "instances": { "a-1": { "subnet": "as" } } });
+    let said = proposed(&document, "a-1", "internet:443", None);
+    assert_eq!(said, ["add to route table rp the route 10.0.0.0/16 → tgw"]);
+}
