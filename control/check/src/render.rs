@@ -160,7 +160,7 @@ fn section(text: &mut String, lines: &str) {
 }
 
 /// Those whom the answer about the internet leaves out.
-fn others(explanation: &Explanation) -> impl Iterator<Item = &Assumed> {
+pub(crate) fn others(explanation: &Explanation) -> impl Iterator<Item = &Assumed> {
     explanation
         .assumed
         .iter()

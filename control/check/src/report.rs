@@ -229,19 +229,19 @@ fn assumed_by(test: &TestResult) -> String {
     each.join("; ")
 }
 
-/// What explain gives as the reason: the first blocker, with its code.
+/// What explain gives as the reason: the first blocker, with its code; and whom of the internet the result leaves out.
 fn why(result: &TestResult) -> String {
     let Some(explanation) = &result.explanation else { return String::new() };
-    match explanation.blockers.as_slice() {
-        [] => match &result.source_seen {
-            Some(seen) => format!("seen from {seen}"),
-            None => String::new(),
-        },
+    let reason = match explanation.blockers.as_slice() {
+        [] => result.source_seen.as_ref().map(|seen| format!("seen from {seen}")),
         [first, rest @ ..] => {
             let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
-            format!("{} ({}){more}", render::blocker(first), first.code)
+            Some(format!("{} ({}){more}", render::blocker(first), first.code))
         }
-    }
+    };
+    let left_out =
+        render::others(explanation).map(|told| format!("{} {}", told.resource, told.assumption));
+    reason.into_iter().chain(left_out).collect::<Vec<_>>().join("; ")
 }
 
 /// The level's name.
