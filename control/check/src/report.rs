@@ -239,8 +239,7 @@ fn why(result: &TestResult) -> String {
             Some(format!("{} ({}){more}", render::blocker(first), first.code))
         }
     };
-    let left_out =
-        render::others(explanation).map(|told| format!("{} {}", told.resource, told.assumption));
+    let left_out = render::others(explanation).map(|told| format!("{} {}", told.resource, told.assumption));
     reason.into_iter().chain(left_out).collect::<Vec<_>>().join("; ")
 }
 
