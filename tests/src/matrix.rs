@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use vpclab_api::{AnalyseRequest, Analysis, ExplainRequest, Explained, Reach, Traffic};
+use vpclab_api::{AnalyseRequest, Analysis, Blocker, ExplainRequest, Explained, Reach, Traffic};
 use vpclab_check::{analyse, explain};
 use vpclab_engine::Fabric;
 use vpclab_model::Topology;
@@ -148,7 +148,13 @@ fn conversation(
     }
     let expect = if passes { "allowed" } else { "denied" };
     let name = format!("{from} to {to}, {protocol} {port} over IPv{family}");
-    Some(
-        json!({ "name": name, "from": from, "to": to, "port": port, "protocol": protocol, "family": family, "expect": expect }),
-    )
+    let mut test = json!({ "name": name, "from": from, "to": to, "port": port, "protocol": protocol, "family": family, "expect": expect });
+    let is_dead = |blockers: &[Blocker]| {
+        !blockers.is_empty() && blockers.iter().all(|blocker| blocker.code == "BAD_STATE")
+    };
+    if expect == "denied" && is_dead(&answer.blockers) {
+        // A test that is denied by nothing else has to say that it means this.
+        test["because"] = json!({ "code": "BAD_STATE" });
+    }
+    Some(test)
 }
