@@ -16,6 +16,7 @@ pub mod frames;
 pub mod fuzz;
 pub mod generate;
 pub mod harness;
+#[cfg(feature = "matrix")]
 pub mod matrix;
 pub mod oracle;
 pub mod packet;

@@ -1,7 +1,7 @@
 //! What do explain and map say: about a file, or about the running lab?
 
 use vpclab_api::{ExplainRequest, Explained};
-use vpclab_check::render;
+use vpclab_check::{Lines, render};
 
 use crate::args::{Explain, Map, Source};
 use crate::load::{self, Loaded};
@@ -20,9 +20,13 @@ pub(crate) fn explain(explain: &Explain) -> Result<Answer, Failure> {
     };
     let explained = match &explain.source.topology {
         Some(path) => {
-            let Loaded { topology, fabric, lines, .. } = load::from_path(path)?;
+            let Loaded { document, topology, fabric } = load::from_path(path)?;
             let mut explained = vpclab_check::explain(&fabric, &topology, &request)?;
-            lines.annotate(&mut explained);
+            if is_denied(&explained) {
+                // What could be read once can be read for its lines.
+                let text = std::fs::read_to_string(path).unwrap_or_default();
+                Lines::of(&text, document.as_value()).annotate(&mut explained);
+            }
             explained
         }
         None => running::client(&explain.source.lab.lab)?.explain(&request).map_err(running::failed)?,
@@ -36,6 +40,14 @@ pub(crate) fn explain(explain: &Explain) -> Result<Answer, Failure> {
         Explained::One(one) => one.reachable,
         Explained::Many(many) => many.reachable,
     }))
+}
+
+/// Whether something denies, of which it can be told where it stands.
+fn is_denied(explained: &Explained) -> bool {
+    match explained {
+        Explained::One(one) => !one.blockers.is_empty(),
+        Explained::Many(many) => many.answers.iter().any(|one| !one.blockers.is_empty()),
+    }
 }
 
 /// Draws the network.

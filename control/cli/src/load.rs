@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use vpclab_check::Lines;
 use vpclab_engine::Fabric;
 use vpclab_model::{Document, Topology};
 
@@ -16,22 +15,17 @@ pub(crate) struct Loaded {
     pub topology: Topology,
     /// Compiled.
     pub fabric: Fabric,
-    /// Where what was declared stands; nowhere, if it comes from no file.
-    pub lines: Lines,
 }
 
 /// The topology that `document` holds; `name` is what mistakes call it.
 pub(crate) fn from_document(name: &str, document: &Document) -> Result<Loaded, Failure> {
     let topology = Topology::from_document(document, None).map_err(|error| mistakes(name, &error))?;
     let fabric = Fabric::compile(&topology, None);
-    Ok(Loaded { document: document.clone(), topology, fabric, lines: Lines::default() })
+    Ok(Loaded { document: document.clone(), topology, fabric })
 }
 
 /// The topology in the file at `path`.
 pub(crate) fn from_path(path: &Path) -> Result<Loaded, Failure> {
     let document = Document::from_path(path)?;
-    let loaded = from_document(&path.display().to_string(), &document)?;
-    // What could be read once can be read for its lines.
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    Ok(Loaded { lines: Lines::of(&text, document.as_value()), ..loaded })
+    from_document(&path.display().to_string(), &document)
 }

@@ -3,8 +3,9 @@
 //! Two interfaces are alike if nothing that a packet meets can tell them apart: they are in one subnet and the same
 //! groups, and every block of addresses that any table or rule names holds both or neither. Pairs of them go further:
 //! inside a VPC, where both routes are local, a pair meets nothing but the rules and entries that match the other end, so
-//! pairs with equal matches fare alike whatever their subnets and groups are called. What always holds: this decides which
-//! pairs are walked and never what becomes of one; a doubt makes an end stand alone.
+//! pairs with equal matches fare alike whatever their subnets and groups are called; elsewhere pairs of the same two subnets
+//! do, whatever their groups are called. What always holds: this decides which pairs are walked and never what becomes of
+//! one; a doubt makes an end stand alone.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -44,7 +45,10 @@ pub(crate) struct Alike<'f> {
     blocks: BTreeSet<IpNet>,
     /// Interfaces that something names or that do more than send and receive.
     alone: BTreeSet<EniIdx>,
+    /// Groups that rules name of those on the way: who sends on what others sent.
+    named_on_the_way: BTreeSet<SecurityGroupIdx>,
     marks: Known<Vec<usize>>,
+    addresses: Known<Vec<Address>>,
     faces: Known<Face>,
     classes: Known<Class>,
     /// By class: an interface of it, and its face.
@@ -107,6 +111,8 @@ pub(crate) enum PairKey {
     Of(usize, usize),
     /// Both routes are local.
     Local(Box<Local>),
+    /// Packets leave the VPC, or pass somebody inside it.
+    Far(Box<Far>),
 }
 
 /// All that a pair inside a VPC meets.
@@ -121,10 +127,39 @@ pub(crate) struct Local {
     entries: [[usize; 2]; 2],
 }
 
+/// All that a pair meets whose packets are routed: what is between two subnets can tell ends apart by their addresses.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Far {
+    subnets: [SubnetIdx; 2],
+    addresses: [usize; 2],
+    running: [bool; 2],
+    unknown: [Option<NotModelledIdx>; 2],
+    rules: [[usize; 2]; 2],
+    groups: [Vec<SecurityGroupIdx>; 2],
+}
+
 impl<'f> Alike<'f> {
     pub(crate) fn of(fabric: &'f Fabric) -> Self {
+        let mut alike = Self::empty(fabric);
+        let passed = fabric.enis.iter().filter(|(eni, _)| !alike.is_plain(*eni));
+        let policies: BTreeSet<PolicyIdx> = passed.map(|(_, interface)| interface.policy).collect();
+        for policy in policies {
+            for way in [Direction::Inbound, Direction::Outbound] {
+                let named = fabric.policies[policy].of(way).rules.iter().filter_map(|rule| match rule.peer {
+                    Peer::Group(group) => Some(group),
+                    Peer::Cidr(_) | Peer::Nobody => None,
+                });
+                alike.named_on_the_way.extend(named);
+            }
+        }
+        alike
+    }
+
+    fn empty(fabric: &'f Fabric) -> Self {
         Self {
             fabric,
+            named_on_the_way: BTreeSet::new(),
+            addresses: Known::new(),
             blocks: named_blocks(fabric),
             alone: named_interfaces(fabric),
             marks: Known::new(),
@@ -174,6 +209,14 @@ impl<'f> Alike<'f> {
     }
 
     fn face(&mut self, eni: EniIdx) -> usize {
+        let addresses = self.addresses_of(eni);
+        let mut groups = self.fabric.enis[eni].security_groups.clone();
+        groups.sort_unstable();
+        groups.dedup();
+        self.faces.number(Face { groups, addresses })
+    }
+
+    fn addresses_of(&mut self, eni: EniIdx) -> Vec<Address> {
         let fabric = self.fabric;
         let interface = &fabric.enis[eni];
         let mut addresses = Vec::new();
@@ -189,10 +232,7 @@ impl<'f> Alike<'f> {
             let public = public.map(|public| self.mark(public));
             addresses.push(Address { is_ipv6: own.is_ipv6(), own: self.mark(own), public, is_public });
         }
-        let mut groups = self.fabric.enis[eni].security_groups.clone();
-        groups.sort_unstable();
-        groups.dedup();
-        self.faces.number(Face { groups, addresses })
+        addresses
     }
 
     /// Which blocks hold an address.
@@ -204,10 +244,48 @@ impl<'f> Alike<'f> {
 
     /// What decides about packets between ends of two classes.
     pub(crate) fn pair(&mut self, from: usize, to: usize) -> PairKey {
-        match self.local(from, to) {
-            Some(local) => PairKey::Local(Box::new(local)),
+        if let Some(local) = self.local(from, to) {
+            return PairKey::Local(Box::new(local));
+        }
+        match self.far(from, to) {
+            Some(far) => PairKey::Far(Box::new(far)),
             None => PairKey::Of(from, to),
         }
+    }
+
+    fn far(&mut self, from: usize, to: usize) -> Option<Far> {
+        let (a, b) = (self.of_class[from]?, self.of_class[to]?);
+        if from == to || !self.has_one_address(a.0) || !self.has_one_address(b.0) {
+            return None;
+        }
+        let rules = self.rules_between(a, b);
+        let interfaces = [a.0, b.0].map(|eni| &self.fabric.enis[eni]);
+        let addresses = [a.0, b.0].map(|eni| {
+            let addresses = self.addresses_of(eni);
+            self.addresses.number(addresses)
+        });
+        let named = |eni: usize| {
+            let own = interfaces[eni].security_groups.iter().copied();
+            let mut named: Vec<_> = own.filter(|group| self.named_on_the_way.contains(group)).collect();
+            named.sort_unstable();
+            named
+        };
+        Some(Far {
+            subnets: interfaces.map(|interface| interface.subnet),
+            addresses,
+            running: interfaces.map(|interface| interface.running),
+            unknown: interfaces.map(|interface| interface.unknown),
+            rules,
+            groups: [named(0), named(1)],
+        })
+    }
+
+    /// Which rules of each of two interfaces, with their faces, are about the other one, outwards and inwards.
+    fn rules_between(&mut self, a: (EniIdx, usize), b: (EniIdx, usize)) -> [[usize; 2]; 2] {
+        [(a, b), (b, a)].map(|((own, _), (far, face))| {
+            let policy = self.fabric.enis[own].policy;
+            [Direction::Outbound, Direction::Inbound].map(|way| self.rules(policy, way, face, far))
+        })
     }
 
     fn local(&mut self, from: usize, to: usize) -> Option<Local> {
@@ -221,13 +299,7 @@ impl<'f> Alike<'f> {
         }
         let subnets = [&self.fabric.subnets[eni_a.subnet], &self.fabric.subnets[eni_b.subnet]];
         let (into, out) = (Direction::Inbound, Direction::Outbound);
-        // Whose rules, and about whom.
-        let about_b =
-            [(eni_a.policy, out), (eni_a.policy, into)].map(|(policy, way)| (policy, way, face_b, b));
-        let about_a =
-            [(eni_b.policy, out), (eni_b.policy, into)].map(|(policy, way)| (policy, way, face_a, a));
-        let rules = [about_b, about_a]
-            .map(|of_end| of_end.map(|(policy, way, face, far)| self.rules(policy, way, face, far)));
+        let rules = self.rules_between((a, face_a), (b, face_b));
         let acls = subnets.map(|subnet| subnet.network_acl);
         let about_b = [out, into].map(|way| self.entries(acls[0], way, face_b, b));
         let about_a = [out, into].map(|way| self.entries(acls[1], way, face_a, a));
