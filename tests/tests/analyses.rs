@@ -238,6 +238,40 @@ fn neighbours_whom_a_rule_an_entry_or_a_route_tells_apart_are_asked_apart() {
     differ(("a1-open-x", "b1-open-x"), ("a1-open-y", "b1-open-x"));
 }
 
+/// What is between two subnets can name a group of somebody who is far from it, and an instance can be stopped.
+#[test]
+fn who_is_told_apart_on_the_way_or_does_not_run_is_asked_apart() {
+    let all = json!([{ "protocol": "-1", "cidr_blocks": ["0.0.0.0/0"] }]);
+    let by = |block: &str| json!([{ "cidr_block": block, "instance": "fw" }]);
+    let document = json!({
+        "vpcs": { "v": { "cidr_block": "10.0.0.0/16" } },
+        "subnets": {
+            "a": { "vpc": "v", "cidr_block": "10.0.1.0/24", "route_table": "a" },
+            "b": { "vpc": "v", "cidr_block": "10.0.2.0/24", "route_table": "b" },
+            "f": { "vpc": "v", "cidr_block": "10.0.3.0/24" } },
+        "route_tables": { "a": { "vpc": "v", "routes": by("10.0.2.0/24") }, "b": { "vpc": "v", "routes": by("10.0.1.0/24") } },
+        "security_groups": {
+            "any": { "vpc": "v", "ingress": all, "egress": all },
+            "friend": { "vpc": "v", "egress": all },
+            "stranger": { "vpc": "v", "egress": all },
+            "fw": { "vpc": "v", "egress": all, "ingress": [
+                { "protocol": "-1", "security_groups": ["friend"] },
+                { "protocol": "-1", "cidr_blocks": ["10.0.2.0/24"] }] } },
+        "instances": {
+            "fw": { "subnet": "f", "security_groups": ["fw"], "source_dest_check": false },
+            "x": { "subnet": "a", "security_groups": ["any", "friend"] },
+            "y": { "subnet": "a", "security_groups": ["any", "stranger"] },
+            "off": { "subnet": "a", "security_groups": ["any", "friend"], "state": "stopped" },
+            "to": { "subnet": "b", "security_groups": ["any"] } }
+    });
+    let topology = topology(&document, None).unwrap();
+    assert_eq!(agrees_with_single_pairs("on the way", &topology, usize::MAX), 30);
+    let fabric = Fabric::compile(&topology, None);
+    let cells = cells(&everybody(&fabric, &topology));
+    let passes = |from: &str| cells.contains_key(&(from.to_owned(), "to".to_owned()));
+    assert_eq!(["x", "y", "off"].map(passes), [true, false, false]);
+}
+
 /// A question about one packet: port and source port, if it has them, and what is expected.
 fn question(from: &str, to: &str, traffic: &Traffic) -> Option<ExplainRequest> {
     let low = |text: &Option<String>| {

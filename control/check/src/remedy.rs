@@ -97,8 +97,8 @@ pub(crate) fn remedy(
     told: &engine::Explanation,
     blocker: &engine::Blocker,
 ) -> Option<Remedy> {
-    let Proposed { changes, or } = proposed(fabric, topology, ends, asked, told, blocker)?;
     let trial = Trial { fabric, topology, asked, told, blocker };
+    let Proposed { changes, or } = proposed(&trial, ends)?;
     let mut change = changes.into_iter().find(|change| trial.helps(&change.made));
     for other in or {
         if !trial.helps(&other.change.made) {
@@ -135,14 +135,8 @@ impl From<Remedy> for Proposed {
 }
 
 /// What might take a blocker away.
-fn proposed(
-    fabric: &Fabric,
-    topology: &Topology,
-    ends: Option<&Ends>,
-    asked: Asked,
-    told: &engine::Explanation,
-    blocker: &engine::Blocker,
-) -> Option<Proposed> {
+fn proposed(trial: &Trial<'_>, ends: Option<&Ends>) -> Option<Proposed> {
+    let Trial { fabric, topology, asked, told, blocker } = *trial;
     match blocker.reason {
         DropReason::NoPublicAddressForIngress { eni } if asked.ipv6 != Some(true) => {
             return public_address(fabric, topology, eni).map(Proposed::from);

@@ -539,8 +539,10 @@ pub(crate) enum TestLevel {
 /// packets is asked of the engine. With a file nothing needs to run.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-A document accepts a finding with its reason, in the resource or at its top:
-  \"security_groups\": { \"bastion\": { ..., \"x-vpclab-accept\": { \"open-to-the-world\": \"SSH with keys only\" } } }
+A document accepts a finding with its reason, in the resource or at its top; at a place, what
+comes later is found again:
+  \"bastion\": { ..., \"x-vpclab-accept\":
+      { \"open-to-the-world\": { \"tcp 22 from 0.0.0.0/0\": \"SSH with keys only\" } } }
 
 Examples:
   vpclab lint shop.json

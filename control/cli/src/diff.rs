@@ -17,6 +17,7 @@ use crate::args::{Diff, Review};
 use crate::import::{failed, failure_of};
 use crate::load;
 use crate::output::{self, Answer, Failure};
+use crate::outsider;
 
 /// What stands alone, and what does not.
 const ALONE: &str =
@@ -42,11 +43,18 @@ pub(crate) fn diff(diff: &Diff) -> Result<Answer, Failure> {
 
 /// Two files, each a topology or something that is imported.
 fn files(old: &Path, new: &Path, stand_ins: bool) -> Result<(Topology, Topology), Failure> {
-    let (before, of_before) = file(old, stand_ins)?;
-    let (after, of_after) = file(new, stand_ins)?;
+    let (mut before, of_before) = file(old, stand_ins)?;
+    let (mut after, of_after) = file(new, stand_ins)?;
+    // What `vpclab import` adds for tests is in both or in neither.
+    if of_after.is_some() {
+        after = outsider::as_in(after, &before);
+    }
+    if of_before.is_some() {
+        before = outsider::as_in(before, &after);
+    }
     let told = [(old, of_before), (new, of_after)].map(|(path, report)| (path.display().to_string(), report));
     tell(told.iter().filter_map(|(name, report)| Some((name.as_str(), report.as_ref()?))));
-    let old = load::from_document(&old.display().to_string(), &before)?.topology;
+    let old = load::topology(&old.display().to_string(), &before)?;
     let new = following(new, &after, &old)?;
     Ok((old, new))
 }
@@ -83,7 +91,7 @@ fn plan(path: &Path, stand_ins: bool) -> Result<(Topology, Topology), Failure> {
             tell([("before", &before.report), ("after", &after.report)].into_iter());
             let (before, after) = (Document::from(before.document), Document::from(after.document));
             let name = path.display().to_string();
-            let old = load::from_document(&name, &before)?.topology;
+            let old = load::topology(&name, &before)?;
             let new = following(path, &after, &without_stated(&old, &before))?;
             return Ok((old, new));
         }
@@ -140,7 +148,7 @@ fn following(path: &Path, document: &Document, before: &Topology) -> Result<Topo
     match Topology::from_document(document, Some(before)) {
         Ok(topology) => Ok(topology),
         // What AWS refuses to change in place can still be compared.
-        Err(_) => Ok(load::from_document(&path.display().to_string(), document)?.topology),
+        Err(_) => load::topology(&path.display().to_string(), document),
     }
 }
 

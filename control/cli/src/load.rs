@@ -19,9 +19,14 @@ pub(crate) struct Loaded {
 
 /// The topology that `document` holds; `name` is what mistakes call it.
 pub(crate) fn from_document(name: &str, document: &Document) -> Result<Loaded, Failure> {
-    let topology = Topology::from_document(document, None).map_err(|error| mistakes(name, &error))?;
+    let topology = topology(name, document)?;
     let fabric = Fabric::compile(&topology, None);
     Ok(Loaded { document: document.clone(), topology, fabric })
+}
+
+/// What `document` declares, without what packets read of it.
+pub(crate) fn topology(name: &str, document: &Document) -> Result<Topology, Failure> {
+    Ok(Topology::from_document(document, None).map_err(|error| mistakes(name, &error))?)
 }
 
 /// The topology in the file at `path`.

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
+use vpclab_model::Document;
 
 /// The name of the host.
 pub(crate) const NAME: &str = "internet-host";
@@ -42,6 +43,19 @@ pub(crate) fn declare(document: &mut Value) -> bool {
     }
     kinds.insert("internet_hosts".to_owned(), json!({ NAME: host }));
     true
+}
+
+/// `document` with the host that `other` has for tests, if it has one and the document declares none.
+pub(crate) fn as_in(document: Document, other: &Document) -> Document {
+    let Some(host) = other.as_value().pointer(&format!("/internet_hosts/{NAME}")) else { return document };
+    let mut value = document.as_value().clone();
+    match &mut value {
+        Value::Object(kinds) if !kinds.contains_key("internet_hosts") => {
+            kinds.insert("internet_hosts".to_owned(), json!({ NAME: host }));
+            Document::from(value)
+        }
+        _ => document,
+    }
 }
 
 /// Every block and address that a text of the document is, but for those that are everything.

@@ -468,6 +468,20 @@ fn either_of_two_files_may_be_imported() {
     assert_eq!(imported.status.code(), Some(0));
     let (said, status) = diff(&["net.json", "one.json"]);
     assert_eq!((said.as_str(), status), ("nothing changes between 6 pairs\n", Some(0)));
+    // The host that an import adds for tests is no difference, be it that the gateway goes.
+    let gateway = json!({ "id": "igw-00000000000000001", "vpc_id": "vpc-00000000000000001" });
+    let open = Plan::with_instances().kept("aws_internet_gateway.g", gateway);
+    write("open.json", &open.json().to_string());
+    let imported =
+        vpclab(&["import", "open.json", "-o", "opened.json"]).current_dir(folder.path()).output().unwrap();
+    assert_eq!(imported.status.code(), Some(0));
+    let opened = std::fs::read_to_string(folder.path().join("opened.json")).unwrap();
+    assert!(opened.contains("internet-host"), "{opened}");
+    for files in [["opened.json", "open.json"], ["open.json", "opened.json"], ["opened.json", "one.json"]] {
+        let (said, status) = diff(&files);
+        assert!(!said.contains("internet-host") && said.starts_with("nothing changes"), "{files:?}: {said}");
+        assert_eq!(status, Some(0), "{files:?}");
+    }
     write(
         "t.yaml",
         "Parameters:\n  Block: {Type: String}\nResources:\n  Net:\n    Type: AWS::EC2::VPC\n    Properties: {CidrBlock: !Ref Block}\n",

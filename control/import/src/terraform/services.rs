@@ -310,14 +310,14 @@ pub(super) fn client_vpn_part(resource: &Resource, facts: &Facts<'_>, estate: &m
             mapping.note(NoteKind::Unknown, format!("it says more about {endpoint}, which is not modelled"));
             part_of(mapping, "client_vpn_endpoints", &endpoint);
         }
-        _ => lost(
-            mapping,
-            "client_vpn_endpoint_id",
-            "client_vpn_endpoints",
-            &["aws_ec2_client_vpn_endpoint"],
-            facts,
-        ),
+        _ => of_no_endpoint(mapping, facts),
     }
+}
+
+/// A part of a Client VPN endpoint that is not known may be one of each.
+fn of_no_endpoint(mapping: Mapping<'_>, facts: &Facts<'_>) {
+    let types = &["aws_ec2_client_vpn_endpoint"];
+    lost(mapping, "client_vpn_endpoint_id", "client_vpn_endpoints", types, facts);
 }
 
 /// A subnet of a Client VPN endpoint.
@@ -333,12 +333,6 @@ pub(super) fn client_vpn_association(resource: &Resource, facts: &Facts<'_>, est
             mapping.estate.push("client_vpn_endpoints", &endpoint, "subnets", json!(subnet), &by);
             part_of(mapping, "client_vpn_endpoints", &endpoint);
         }
-        _ => lost(
-            mapping,
-            "client_vpn_endpoint_id",
-            "client_vpn_endpoints",
-            &["aws_ec2_client_vpn_endpoint"],
-            facts,
-        ),
+        _ => of_no_endpoint(mapping, facts),
     }
 }
