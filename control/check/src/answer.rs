@@ -28,7 +28,8 @@ pub fn explain(
     topology: &Topology,
     request: &ExplainRequest,
 ) -> Result<Explained, ApiError> {
-    let Questions { pairs, of_sets } = questions(fabric, topology, request)?;
+    let Questions { mut pairs, of_sets } = questions(fabric, topology, request)?;
+    pairs.iter_mut().for_each(|question| question.remedies = true);
     if let Some(error) = in_no_family(fabric, pairs.iter()) {
         return Err(error);
     }

@@ -32,7 +32,7 @@ pub(crate) fn answer_one(
     topology: &Topology,
     question: &Question,
 ) -> Result<(Explanation, Met), ApiError> {
-    let Question { from, to, ipv6, traffic, undeclared: _ } = question;
+    let Question { from, to, ipv6, traffic, .. } = question;
     if let Some(error) = misplaced(fabric, from.end, to.end) {
         return Err(refusal(fabric, question, &error));
     }
@@ -329,7 +329,7 @@ impl Telling<'_> {
         let asked = remedy::Asked { from: from.end, to: to.end, ipv6: *ipv6, traffic: *traffic };
         let ends = self.ends.as_ref();
         let find = || remedy::remedy(self.fabric, self.topology, ends, asked, whole, blocker);
-        let remedy = if is_of_many { None } else { find() };
+        let remedy = if self.question.remedies && !is_of_many { find() } else { None };
         let told = words::tell(self.fabric, &blocker.reason);
         let partial =
             blocker.partial.iter().flatten().map(|class| words::partial(class, self.ipv6)).collect();

@@ -31,6 +31,8 @@ pub struct Question {
     pub traffic: TrafficQuestion,
     /// The name by which an end is a service that is not declared: nothing is known of the answer.
     pub undeclared: Option<String>,
+    /// Whether it is asked too what would take away what denies it: each change is tried on a copy of the network.
+    pub remedies: bool,
 }
 
 /// An end with the name it goes by.
@@ -352,7 +354,7 @@ pub(crate) fn pair(
     }
     let undeclared = [&from, &to].into_iter().find(|end| end.kind == EndKind::Undeclared);
     let undeclared = undeclared.map(|end| end.name.clone());
-    Ok(Question { from, to, ipv6, traffic, undeclared })
+    Ok(Question { from, to, ipv6, traffic, undeclared, remedies: false })
 }
 
 /// Whether both are interfaces of one instance, or one host.

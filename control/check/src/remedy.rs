@@ -7,6 +7,7 @@
 
 mod tried;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
@@ -97,7 +98,7 @@ pub(crate) fn remedy(
     told: &engine::Explanation,
     blocker: &engine::Blocker,
 ) -> Option<Remedy> {
-    let trial = Trial { fabric, topology, asked, told, blocker };
+    let trial = Trial { fabric, topology, asked, told, blocker, met: OnceCell::new() };
     let Proposed { changes, or } = proposed(&trial, ends)?;
     let mut change = changes.into_iter().find(|change| trial.helps(&change.made));
     for other in or {
@@ -136,7 +137,7 @@ impl From<Remedy> for Proposed {
 
 /// What might take a blocker away.
 fn proposed(trial: &Trial<'_>, ends: Option<&Ends>) -> Option<Proposed> {
-    let Trial { fabric, topology, asked, told, blocker } = *trial;
+    let Trial { fabric, topology, asked, told, blocker, .. } = *trial;
     match blocker.reason {
         DropReason::NoPublicAddressForIngress { eni } if asked.ipv6 != Some(true) => {
             return public_address(fabric, topology, eni).map(Proposed::from);

@@ -241,7 +241,10 @@ impl Run<'_> {
     ) -> TestResult {
         let test = &TestCase { expected: pair.expected, ..test.clone() };
         let beyond = pair.question.beyond().map(|_| everybody::NOBODY_BEYOND);
-        let pair = &Pair { unheard: pair.unheard.or(beyond), ..pair.clone() };
+        let mut pair = Pair { unheard: pair.unheard.or(beyond), ..pair.clone() };
+        // What is to be denied needs no remedy.
+        pair.question.remedies = pair.expected == Expected::Allowed;
+        let pair = &pair;
         if pair.unheard.is_some() {
             prober = None;
         }

@@ -5,7 +5,7 @@ use vpclab_check::lint;
 use vpclab_model::Document;
 
 use crate::args::Lint;
-use crate::load::{self, Loaded};
+use crate::load;
 use crate::output::{self, Answer, Failure};
 use crate::running;
 
@@ -14,7 +14,7 @@ pub(crate) fn lint(args: &Lint) -> Result<Answer, Failure> {
     let (name, document, topology) = match args.file.as_ref().or(args.source.topology.as_ref()) {
         Some(path) => {
             let (name, document) = (path.display().to_string(), Document::from_path(path)?);
-            let Loaded { topology, .. } = load::from_document(&name, &document)?;
+            let topology = load::topology(&name, &document)?;
             (name, document, topology)
         }
         None => {

@@ -17,14 +17,7 @@ pub(crate) struct Loaded {
     pub fabric: Fabric,
 }
 
-/// The topology that `document` holds; `name` is what mistakes call it.
-pub(crate) fn from_document(name: &str, document: &Document) -> Result<Loaded, Failure> {
-    let topology = topology(name, document)?;
-    let fabric = Fabric::compile(&topology, None);
-    Ok(Loaded { document: document.clone(), topology, fabric })
-}
-
-/// What `document` declares, without what packets read of it.
+/// What `document` declares, without what packets read of it; `name` is what mistakes call it.
 pub(crate) fn topology(name: &str, document: &Document) -> Result<Topology, Failure> {
     Ok(Topology::from_document(document, None).map_err(|error| mistakes(name, &error))?)
 }
@@ -32,5 +25,7 @@ pub(crate) fn topology(name: &str, document: &Document) -> Result<Topology, Fail
 /// The topology in the file at `path`.
 pub(crate) fn from_path(path: &Path) -> Result<Loaded, Failure> {
     let document = Document::from_path(path)?;
-    from_document(&path.display().to_string(), &document)
+    let topology = topology(&path.display().to_string(), &document)?;
+    let fabric = Fabric::compile(&topology, None);
+    Ok(Loaded { document, topology, fabric })
 }

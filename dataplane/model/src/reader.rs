@@ -291,7 +291,12 @@ impl<'a> Reader<'a> {
             .filter(|key| *key != "$schema" && !key.starts_with("x-"))
             .collect();
         unknown.sort_unstable();
-        let known = self.known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        // Few objects hold a slip, and there may be very many objects.
+        let known = if unknown.is_empty() {
+            String::new()
+        } else {
+            self.known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        };
         for key in &unknown {
             let meant = nearest(key, self.known.iter().chain(&self.aliases).copied());
             self.missing.retain(|missing| meant.is_none_or(|meant| !missing.names.contains(&meant)));

@@ -297,12 +297,12 @@ impl Registers {
 
     /// A name that is the id of another resource would make references ambiguous.
     fn refuse_names_that_are_ids(&self, declared: &Declared, log: &Log) {
-        let mut ids: HashMap<String, String> = HashMap::new();
+        let mut ids: HashMap<String, (&'static str, &str)> = HashMap::new();
         fn note<'a, K: Kind + 'a>(
-            ids: &mut HashMap<String, String>,
+            ids: &mut HashMap<String, (&'static str, &'a str)>,
             names: impl Iterator<Item = &'a Name<K>>,
         ) {
-            ids.extend(names.map(|name| (name.id(), format!("{} {name}", K::NOUN))));
+            ids.extend(names.map(|name| (name.id(), (K::NOUN, name.as_str()))));
         }
         note(&mut ids, self.vpcs.owners.keys());
         note(&mut ids, self.subnets.owners.keys());
@@ -334,18 +334,18 @@ impl Registers {
         for (kind, name) in
             declared.not_modelled.values().flat_map(|all| all.iter().map(|(name, r)| (r.kind, name)))
         {
-            ids.insert(kind.id(name), format!("{} {name}", kind.noun));
+            ids.insert(kind.id(name), (kind.noun, name));
         }
         note(&mut ids, declared.customer_networks.keys());
         note(&mut ids, declared.customer_hosts.keys());
         fn refuse<'a, K: Kind + 'a>(
             log: &Log,
-            ids: &HashMap<String, String>,
+            ids: &HashMap<String, (&str, &str)>,
             names: impl Iterator<Item = &'a Name<K>>,
         ) {
             for name in names {
-                if let Some(other) = ids.get(name.as_str()) {
-                    let problem = format!("the name {name} is the id of the {other}");
+                if let Some((noun, other)) = ids.get(name.as_str()) {
+                    let problem = format!("the name {name} is the id of the {noun} {other}");
                     log.report(
                         &Place::resource(name),
                         "InvalidParameterValue",

@@ -193,6 +193,37 @@ fn a_test_run_that_a_signal_ends_takes_its_lab_along() {
 }
 
 #[test]
+fn a_test_run_that_a_signal_ends_puts_the_lab_back_that_it_has_changed() {
+    let Some(lab) = LiveLab::up("put-back", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
+    let topology = || {
+        let output = vpclab(&["map", "--json", "--lab", &lab.name]);
+        assert!(output.status.success(), "{}", text(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let own = topology();
+    let when = serde_json::json!({ "apply": { "security_groups": { "web": { "ingress": [] } } } });
+    // Each waits for an answer that does not come.
+    let slow = (1..40).map(|port| {
+        let to = format!("web-1:{port}/tcp");
+        serde_json::json!({ "name": to, "from": "app-1", "to": to, "expect": "denied", "when": when })
+    });
+    let slow = serde_json::json!({ "tests": slow.collect::<Vec<_>>() });
+    let file = lab.write("slow.tests.json", &slow.to_string());
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        let mut tests = Command::new("env");
+        tests.arg("--default-signal=INT,TERM").arg(binary());
+        tests.arg("test").arg(&file).args(["--level", "live", "--lab", &lab.name]).stdin(Stdio::null());
+        let mut tests = tests.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until("the lab is changed", || topology() != own);
+        let killed = Command::new("kill").args([&format!("-{signal}"), &tests.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+        let status = tests.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(number), "{signal}");
+        assert_eq!(topology(), own, "{signal}");
+    }
+}
+
+#[test]
 fn an_instance_that_is_gone_fails_its_own_tests_only() {
     let Some(lab) = LiveLab::up("gone", &shop(WEB_RULES, OPEN_ACL), &[]) else { return };
     let file = lab.write("shop.tests.json", TESTS);

@@ -46,7 +46,7 @@ pub(super) fn parts(
         Way::In => (outside, inside),
         Way::Out => (inside, outside),
     };
-    let question = Question { from, to, ipv6: Some(ipv6), traffic, undeclared: None };
+    let question = Question { from, to, ipv6: Some(ipv6), traffic, undeclared: None, remedies: false };
     internet::parts(cx.fabric, cx.topology, &question, ipv6, |question| {
         let ((End::Address(address), _) | (_, End::Address(address))) = (question.from.end, question.to.end)
         else {

@@ -3,6 +3,7 @@
 //! It is made in a copy of what the question meets, and asked again. What always holds: what is asked again is the same
 //! question, and only that counts which denied before: more may deny elsewhere, and have its own remedy.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -66,12 +67,14 @@ pub(super) struct Trial<'a> {
     pub(super) asked: Asked,
     pub(super) told: &'a Explanation,
     pub(super) blocker: &'a engine::Blocker,
+    /// What changes are made in a copy of.
+    pub(super) met: OnceCell<Topology>,
 }
 
 impl Trial<'_> {
     /// Whether the blocker is gone once this is made, and nothing in its place denies.
     pub(super) fn helps(&self, made: &Made) -> bool {
-        let mut topology = self.met();
+        let mut topology = self.met.get_or_init(|| self.met()).clone();
         if made.apply(&mut topology).is_none() {
             return false;
         }

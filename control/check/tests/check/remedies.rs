@@ -1,9 +1,10 @@
 //! Does what an explanation proposes take its blocker away?
 
 use serde_json::{Value, json};
+use vpclab_api::Expected;
 use vpclab_check::remedies;
 
-use crate::{Network, request};
+use crate::{Network, case, one, request};
 
 /// A network where little passes.
 fn document() -> Value {
@@ -98,6 +99,17 @@ fn the_change_is_the_narrowest_and_is_said_in_the_words_of_rules() {
         network.explain("web", "db:5432"),
     )));
     assert!(text.contains("→  add to security group front"), "{text}");
+}
+
+#[test]
+fn a_test_is_told_a_remedy_only_where_it_expected_packets_to_pass() {
+    let network = Network::new(&vpclab_model::Document::from(document()));
+    for (expected, is_told) in [(Expected::Allowed, true), (Expected::Denied, false)] {
+        let result = one(&network, case("web", "db:5432", expected), None);
+        let blockers = result.explanation.unwrap().blockers;
+        assert_eq!(blockers.len(), 4, "{blockers:#?}");
+        assert!(blockers.iter().all(|blocker| blocker.remedy.is_some() == is_told), "{blockers:#?}");
+    }
 }
 
 #[test]

@@ -35,15 +35,21 @@ impl<'a> Altered<'a> {
         if document.is_none() && !self.is_altered {
             return Ok(());
         }
-        if document.is_some() {
-            self.is_altered = true;
-            self.interruption.iter().for_each(|end| end.puts_back(Some((self.lab, self.own))));
-        }
-        self.client.apply(document.unwrap_or(self.own)).map_err(failed)?;
-        if document.is_none() {
-            self.is_altered = false;
-            self.interruption.iter().for_each(|end| end.puts_back(None));
-        }
+        self.is_altered = true;
+        let own = (self.lab.to_owned(), self.own.clone());
+        let apply = |to_put_back: &mut Option<_>| -> Result<(), Failure> {
+            *to_put_back = Some(own);
+            self.client.apply(document.unwrap_or(self.own)).map_err(failed)?;
+            if document.is_none() {
+                *to_put_back = None;
+            }
+            Ok(())
+        };
+        match self.interruption {
+            Some(interruption) => interruption.changing(apply),
+            None => apply(&mut None),
+        }?;
+        self.is_altered = document.is_some();
         Ok(())
     }
 }

@@ -22,7 +22,8 @@ use crate::running::up::not_down;
 pub(crate) struct Interruption {
     /// Whoever ends the lab has this until it is gone; a signal, until this process is.
     running: Arc<Mutex<Option<Running>>>,
-    /// A lab that is not as it was, and what it was.
+    /// A lab that is not as it was, and what it was. Whoever changes the lab has this meanwhile; a signal, until this
+    /// process is gone, so that no change comes after the last one.
     altered: Arc<Mutex<Option<(String, Document)>>>,
 }
 
@@ -65,10 +66,10 @@ impl Interruption {
         drop(self.lock());
     }
 
-    /// Before this process ends by a signal, this lab becomes again what it was; a lab of the process's own goes anyhow.
-    pub(crate) fn puts_back(&self, lab: Option<(&str, &Document)>) {
-        let lab = lab.map(|(lab, own)| (lab.to_owned(), own.clone()));
-        *self.altered.lock().unwrap_or_else(PoisonError::into_inner) = lab;
+    /// Does `change`, and is given what is to be put back before this process ends by a signal: a lab and what it was. A lab
+    /// of the process's own goes anyhow.
+    pub(crate) fn changing<T>(&self, change: impl FnOnce(&mut Option<(String, Document)>) -> T) -> T {
+        change(&mut self.altered.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Removes the lab and ends this process by the signal.
@@ -76,12 +77,13 @@ impl Interruption {
         // A second one does not wait for the end of the lab.
         let _ = signals.thread_unblock();
         let mut running = self.lock();
+        let mut altered = self.altered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = running.take() {
             match running.end() {
                 Ok(left) => output::aside(&output::warnings(&left)),
                 Err(failure) => output::failure(&failure.error, false),
             }
-        } else if let Some((lab, own)) = self.altered.lock().unwrap_or_else(PoisonError::into_inner).take()
+        } else if let Some((lab, own)) = altered.take()
             && let Err(failure) =
                 super::client(&lab).and_then(|client| client.apply(&own).map_err(super::failed))
         {

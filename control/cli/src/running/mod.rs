@@ -38,8 +38,8 @@ pub(crate) fn failed(error: ClientError) -> Failure {
 pub(crate) fn topology(lab: &str) -> Result<Loaded, Failure> {
     let client = client(lab)?;
     let document = client.topology().map_err(failed)?;
-    let mut loaded = load::from_document(lab, &document)?;
-    overlay::assigned(&client, &mut loaded.topology)?;
-    loaded.fabric = vpclab_engine::Fabric::compile(&loaded.topology, None);
-    Ok(loaded)
+    let mut topology = load::topology(lab, &document)?;
+    overlay::assigned(&client, &mut topology)?;
+    let fabric = vpclab_engine::Fabric::compile(&topology, None);
+    Ok(Loaded { document, topology, fabric })
 }
