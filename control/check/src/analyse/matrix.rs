@@ -58,6 +58,15 @@ impl Matrix {
         Some(&self.cells[self.place(from, to)?])
     }
 
+    /// Those who are asked and fare differently by address.
+    pub(crate) fn apart(&self) -> impl Iterator<Item = &NamedEnd> {
+        let is_apart = |to: &usize| {
+            let mut cells = (0..self.from.len()).filter_map(|from| self.cell(from, *to));
+            cells.any(|cell| cell.is_of_some)
+        };
+        (0..self.to.len()).filter(is_apart).flat_map(|class| &self.to[class]).map(|&end| &self.ends.to[end])
+    }
+
     /// How many pairs of ends two classes have.
     pub(crate) fn pairs(&self, fabric: &Fabric, from: usize, to: usize) -> usize {
         let is_one_class = self.keys[0][from] == self.keys[1][to];
@@ -135,18 +144,17 @@ pub(crate) fn matrix(fabric: &Fabric, topology: &Topology, ends: Ends) -> Matrix
 /// The same, with each address of those apart who fare differently by address.
 pub(crate) fn by_address(fabric: &Fabric, topology: &Topology, ends: Ends) -> Matrix {
     let whole = matrix(fabric, topology, ends);
-    let is_apart = |to: &usize| {
-        let mut cells = (0..whole.from.len()).filter_map(|from| whole.cell(from, *to));
-        cells.any(|cell| cell.is_of_some)
-    };
-    let apart: HashSet<usize> =
-        (0..whole.to.len()).filter(is_apart).flat_map(|class| whole.to[class].iter().copied()).collect();
+    let apart: HashSet<String> = whole.apart().map(|end| end.name.clone()).collect();
     if apart.is_empty() {
         return whole;
     }
-    let Ends { from, to, between_vpcs, ipv6 } = whole.ends;
-    let each = to.into_iter().enumerate().flat_map(|(place, end)| match end.end {
-        End::Interface(eni, None) if apart.contains(&place) => addresses::of_interface(fabric, eni)
+    matrix(fabric, topology, each_address(fabric, whole.ends, |end| apart.contains(&end.name)))
+}
+
+/// The same ends, with each address of those apart who are to be asked by address.
+pub(crate) fn each_address(fabric: &Fabric, ends: Ends, is_apart: impl Fn(&NamedEnd) -> bool) -> Ends {
+    let each = ends.to.into_iter().flat_map(|end| match end.end {
+        End::Interface(eni, None) if is_apart(&end) => addresses::of_interface(fabric, eni)
             .into_iter()
             .map(|address| NamedEnd {
                 name: format!("{}/{address}", end.name),
@@ -156,8 +164,7 @@ pub(crate) fn by_address(fabric: &Fabric, topology: &Topology, ends: Ends) -> Ma
             .collect(),
         _ => vec![end],
     });
-    let to = each.collect();
-    matrix(fabric, topology, Ends { from, to, between_vpcs, ipv6 })
+    Ends { to: each.collect(), ..ends }
 }
 
 /// The classes that ends fall into, each with its key, in the order of their first members.

@@ -15,7 +15,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 
 use ipnet::IpNet;
-use vpclab_api::{ChangeKind, ChangedPairs, ChangedReach, Diff, Level, Rerouted};
+use vpclab_api::{ChangeKind, ChangedPairs, ChangedReach, Diff, Level, RenamedEnd, Rerouted};
 use vpclab_engine::Fabric;
 use vpclab_model::Topology;
 
@@ -25,7 +25,7 @@ use self::reason::{Reason, Walks};
 use self::who::{Class, Everybody, Who, pairs, somebody_else};
 pub use self::write::{markdown, text};
 use crate::analyse::fare::Cell;
-use crate::analyse::matrix::{Ends, Matrix, matrix, walked};
+use crate::analyse::matrix::{Ends, Matrix, each_address, matrix, walked};
 use crate::analyse::rows::{Meets, groups};
 use crate::analyse::traffic::Packets;
 use crate::analyse::{assumed, everybody, told};
@@ -71,7 +71,7 @@ struct Moved {
 /// What changes between `old` and `new`.
 pub fn diff(old: &Topology, new: &Topology) -> Diff {
     let is_one_world = is_one_world(old, new);
-    let (old, new) = (State::of(old), State::of(new));
+    let (old, new) = by_address(State::of(old), State::of(new));
     let Everybody { from, to, added, removed, renamed } = who::everybody(&old, &new);
     let mut counted = ChangedPairs::default();
     let jobs = jobs(&old, &new, &from, &to, is_one_world, &mut counted);
@@ -107,6 +107,21 @@ pub fn diff(old: &Topology, new: &Topology) -> Diff {
         assumed: assumed(&new.fabric),
         unmodelled: told::unmodelled(old.matrix.cells.iter().chain(&new.matrix.cells)),
     }
+}
+
+/// Both, with each address apart of those who fare differently by address in either.
+fn by_address<'o, 'n>(old: State<'o>, new: State<'n>) -> (State<'o>, State<'n>) {
+    let apart = old.matrix.apart().chain(new.matrix.apart());
+    let mut apart: BTreeSet<String> = apart.map(|end| end.name.clone()).collect();
+    if apart.is_empty() {
+        return (old, new);
+    }
+    for RenamedEnd { old, new, .. } in who::everybody(&old, &new).renamed {
+        if apart.contains(&old) || apart.contains(&new) {
+            apart.extend([old, new]);
+        }
+    }
+    (old.by_address(&apart), new.by_address(&apart))
 }
 
 /// The pairs of classes of which something may be told; all pairs are counted.
@@ -286,6 +301,12 @@ impl<'t> State<'t> {
         let matrix = matrix(&fabric, topology, ends);
         let rules = reason::rules(&fabric, topology);
         Self { topology, fabric, matrix, rules }
+    }
+
+    /// The same, with each address apart of those of these names who are asked.
+    fn by_address(self, apart: &BTreeSet<String>) -> Self {
+        let ends = each_address(&self.fabric, self.matrix.ends, |end| apart.contains(&end.name));
+        Self { matrix: matrix(&self.fabric, self.topology, ends), ..self }
     }
 
     fn place(&self, from: Option<usize>, to: Option<usize>) -> Option<usize> {

@@ -216,14 +216,15 @@ fn place(state: &State<'_>, end: &NamedEnd) -> Option<Place> {
     let fabric = &state.fabric;
     let kind = end.kind.word();
     match end.end {
-        End::Interface(eni, _) => {
+        End::Interface(eni, own) => {
             let interface = &fabric.enis[eni];
+            let addresses = own.map_or_else(|| interface.addresses.clone(), |own| vec![own]);
             let groups = interface.security_groups.iter();
             Some(Place {
                 kind,
                 subnet: fabric.subnets[interface.subnet].name.to_string(),
                 groups: groups.map(|group| fabric.security_groups[*group].name.to_string()).collect(),
-                addresses: interface.addresses.iter().map(ToString::to_string).collect(),
+                addresses: addresses.iter().map(ToString::to_string).collect(),
             })
         }
         End::Host(host) => Some(Place {

@@ -191,3 +191,34 @@ fn who_has_a_public_address_and_no_internet_gateway_is_said_to_have_none() {
     let row = told.changes.iter().find(|row| row.to == ["web-1"]).unwrap();
     assert_eq!(row.after, ["its VPC has no internet gateway"], "{row:#?}");
 }
+
+#[test]
+fn what_is_lost_at_one_of_two_addresses_is_told_of_that_address() {
+    let mut document = shop();
+    document["instances"]["db-1"]["private_ip"] = json!("10.0.2.10");
+    document["instances"]["db-1"]["secondary_private_ips"] = json!(["10.0.2.11"]);
+    let rule = |address: &str| json!({ "protocol": "tcp", "from_port": 5432, "to_port": 5432, "cidr_blocks": [address] });
+    let both = [rule("10.0.2.10/32"), rule("10.0.2.11/32"), rule("0.0.0.0/0")];
+    document["security_groups"]["web"]["egress"] = json!(both[..2]);
+    for (renamed, at) in [(false, "db-1/10.0.2.11"), (true, "store/10.0.2.11")] {
+        let told = changed(&document, |after| {
+            after["security_groups"]["web"]["egress"] = json!(both[..1]);
+            if renamed {
+                let instances = after["instances"].as_object_mut().unwrap();
+                let moved = instances.remove("db-1").unwrap();
+                instances.insert("store".to_owned(), moved);
+            }
+        });
+        let [lost] = told.changes.as_slice() else { panic!("{told:#?}") };
+        assert_eq!(
+            (lost.kind, lost.from.as_slice()),
+            (ChangeKind::Lost, &["web-1".to_owned()][..]),
+            "{lost:#?}"
+        );
+        assert_eq!(lost.to, [at], "{told:#?}");
+        assert!(told.added.is_empty() && told.removed.is_empty(), "{told:#?}");
+    }
+    // What all of them meet is told of the instance.
+    let told = changed(&document, |after| after["security_groups"]["web"]["egress"] = json!([both[2]]));
+    assert!(told.changes.iter().all(|row| row.to.iter().all(|to| !to.contains('/'))), "{told:#?}");
+}
