@@ -205,6 +205,12 @@ pub struct Rerouted {
     /// The hosts of the internet that it is about; without it all, or all that no other row is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
+    /// The address at which the internet asked for whom is inside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at_before: Vec<String>,
+    /// The one at which it asks for him now: who knows the old one reaches somebody else, or nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at_after: Vec<String>,
     /// The sources that receivers saw: several where a gateway chooses among its addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen_before: Vec<String>,

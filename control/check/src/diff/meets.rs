@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
-use vpclab_engine::explain::{Class, End, Fate, TrafficQuestion};
+use vpclab_engine::explain::{Class, End, Fate, TrafficQuestion, resolve};
 use vpclab_engine::plan::Egress;
 use vpclab_engine::{Direction, EniIdx, Fabric, GroupDecision, Step};
 use vpclab_model::{Peer, Topology, not_public};
@@ -18,7 +18,7 @@ use super::State;
 use super::reason::{OF_GROUP, Walks, acl_entry, allows, group_rule, question, route_of};
 use crate::analyse::fare::walked;
 use crate::analyse::traffic::Packets;
-use crate::question::{NamedEnd, Question};
+use crate::question::{NamedEnd, Question, is_outside};
 use crate::words;
 
 /// What decides, by what tells it from something else: each as it is told.
@@ -64,6 +64,8 @@ impl Ord for Met {
 /// How packets that pass arrive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Way {
+    /// The address at which the internet asks for whom is inside; nothing for others.
+    pub(crate) at: BTreeSet<String>,
     /// The sources that the receiver sees, where a partner may know them: outside every VPC, or where a gateway changes
     /// them. Several where a gateway chooses.
     pub(crate) seen: BTreeSet<String>,
@@ -114,7 +116,11 @@ pub(crate) fn way(
     let fates = walked(&state.fabric, &question)?.fates;
     let fabric = &state.fabric;
     let passing = || fates.iter().filter(|fate| !fate.is_denied());
+    let is_asked_for = is_outside(fabric, from.end) && matches!(to.end, End::Interface(..));
+    let ends = resolve(fabric, question.from.end, question.to.end, question.ipv6).ok();
+    let at = ends.filter(|_| is_asked_for).map(|ends| ends.destination.to_string());
     Some(Way {
+        at: at.into_iter().collect(),
         seen: passing().filter_map(|fate| seen(fabric, fate)).collect(),
         by: passing().map(|fate| passed(fabric, fate)).collect(),
     })

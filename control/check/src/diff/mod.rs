@@ -278,12 +278,15 @@ impl Moved {
             let told = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>();
             if then == now { (Vec::new(), Vec::new()) } else { (told(then), told(now)) }
         };
+        let (at_before, at_after) = changed(&self.then.at, &self.now.at);
         let (seen_before, seen_after) = changed(&self.then.seen, &self.now.seen);
         let (by_before, by_after) = changed(&self.then.by, &self.now.by);
         Rerouted {
             from: from.to_vec(),
             to: to.to_vec(),
             addresses: self.blocks.iter().map(ToString::to_string).collect(),
+            at_before,
+            at_after,
             seen_before,
             seen_after,
             by_before,

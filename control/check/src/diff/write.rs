@@ -207,13 +207,15 @@ fn placed(from: &[String], to: &[String], addresses: &[String], is_told_apart: b
     (from, to)
 }
 
-/// From which source, and by which gateways.
+/// At which address, from which source, and by which gateways.
 fn how(row: &Rerouted) -> String {
     let or = |all: &[String]| if all.is_empty() { "none".to_owned() } else { all.join(" or ") };
     let mut told = Vec::new();
-    for (what, then, now) in
-        [("seen from", &row.seen_before, &row.seen_after), ("by", &row.by_before, &row.by_after)]
-    {
+    for (what, then, now) in [
+        ("at", &row.at_before, &row.at_after),
+        ("seen from", &row.seen_before, &row.seen_after),
+        ("by", &row.by_before, &row.by_after),
+    ] {
         if !(then.is_empty() && now.is_empty()) {
             let again = if what == "by" { "by " } else { "" };
             told.push(format!("{what} {} → {again}{}", or(then), or(now)));

@@ -146,6 +146,27 @@ fn another_source_or_another_gateway_is_told_though_nothing_is_gained_or_lost() 
 }
 
 #[test]
+fn another_public_address_of_whom_the_internet_asks_is_told() {
+    let mut document = shop();
+    document["instances"]["web-1"] = json!({ "subnet": "pub", "security_groups": ["web"] });
+    document["eips"]["e2"]["network_interface"] = json!("web-1");
+    document["nat_gateways"]["nat-a"].as_object_mut().unwrap().remove("secondary_allocations");
+    let told = changed(&document, |after| {
+        after["eips"]["e2"]["public_ip"] = json!("203.0.113.77");
+    });
+    assert!(told.changes.is_empty(), "{told:#?}");
+    let asked: Vec<_> = told.rerouted.iter().filter(|row| row.to == ["web-1"]).collect();
+    let [row] = asked.as_slice() else { panic!("{told:#?}") };
+    assert_eq!(row.from, ["client", "internet"], "{row:#?}");
+    assert_eq!(
+        (row.at_before.as_slice(), row.at_after.as_slice()),
+        (&["203.0.113.10".to_owned()][..], &["203.0.113.77".to_owned()][..])
+    );
+    assert!(row.seen_before.is_empty() && row.by_before.is_empty(), "{row:#?}");
+    assert!(text(&told).contains("at 203.0.113.10 → 203.0.113.77"), "{}", text(&told));
+}
+
+#[test]
 fn a_new_name_is_told_once() {
     let told = changed(&shop(), |after| {
         let web = after["instances"].as_object_mut().unwrap().remove("web-1").unwrap();
