@@ -55,7 +55,7 @@ pub(crate) struct Alike<'f> {
     of_class: Vec<Option<(EniIdx, usize)>>,
     matches: Known<Vec<Match>>,
     entries: Known<Vec<Entry>>,
-    known_matches: HashMap<(PolicyIdx, Direction, usize), usize>,
+    known_matches: HashMap<(PolicyIdx, Direction, usize, Option<NotModelledIdx>), usize>,
     known_entries: HashMap<(NetworkAclIdx, Direction, usize), usize>,
 }
 
@@ -341,27 +341,34 @@ impl<'f> Alike<'f> {
 
     /// Which rules of a policy are about the interface `far`, which has this face.
     fn rules(&mut self, policy: PolicyIdx, direction: Direction, face: usize, far: EniIdx) -> usize {
-        if let Some(&known) = self.known_matches.get(&(policy, direction, face)) {
-            return known;
-        }
         let fabric = self.fabric;
         let far = &fabric.enis[far];
+        let place = (policy, direction, face, far.unknown);
+        if let Some(&known) = self.known_matches.get(&place) {
+            return known;
+        }
         let addresses = [false, true].map(|ipv6| far.primary_address(ipv6));
         let policy_rules = fabric.policies[policy].of(direction);
         let mut matches: Vec<Match> = Vec::new();
         for rule in &policy_rules.rules {
+            let mut unknown = None;
             let (families, by_group, for_everybody) = match rule.peer {
                 Peer::Cidr(block) => (
                     addresses.map(|address| address.is_some_and(|address| block.contains(address))),
                     false,
                     block.net().prefix_len() == 0,
                 ),
-                Peer::Group(group) => ([far.security_groups.contains(&group); 2], true, false),
+                Peer::Group(group) => {
+                    let is_member = far.security_groups.contains(&group);
+                    // Of whom not all is known, who may be a member of any group.
+                    unknown = far.unknown.filter(|_| !is_member);
+                    ([is_member || unknown.is_some(); 2], true, false)
+                }
                 Peer::Nobody => ([false; 2], false, false),
             };
             if families != [false; 2] {
                 let traffic = rule.traffic;
-                matches.push(Match { traffic, families, by_group, for_everybody, unknown: None });
+                matches.push(Match { traffic, families, by_group, for_everybody, unknown });
             }
         }
         if policy_rules.unknown.is_some() {
@@ -378,7 +385,7 @@ impl<'f> Alike<'f> {
         matches.sort_unstable();
         matches.dedup();
         let number = self.matches.number(matches);
-        self.known_matches.insert((policy, direction, face), number);
+        self.known_matches.insert(place, number);
         number
     }
 

@@ -300,6 +300,11 @@ fn walk(fabric: &Fabric, ends: &Ends, class: &Class, choices: &Choices) -> Fate 
         let denied = reasons.find(|reason| reason.unmodelled().is_none());
         forward.dropped = denied.or(Some(DropReason::NotModelled(resource)));
     }
+    if denials.iter().any(|(_, reason)| may_be_for_groups(fabric, &request, *reason)) {
+        // Nor is it of whom the request is for; that he is not known is among the reasons, if the request comes to him.
+        denials.retain(|(_, reason)| !may_be_for_groups(fabric, &request, *reason));
+        forward.dropped = denials.first().map(|(_, reason)| *reason);
+    }
     let mut back = None;
     if let (Some(egress), Some(observed)) = (forward.egress, &forward.observed)
         // As if the request had been delivered, whatever denied it.
@@ -339,6 +344,18 @@ fn may_know_groups(fabric: &Fabric, request: &IpHeaders, reason: DropReason) -> 
     let selector = Selector::of(request.protocol, &request.transport);
     let mut rules = fabric.policy(eni, direction).rules.iter();
     rules.any(|rule| matches!(rule.peer, Peer::Group(_)) && selector.is_covered_by(&rule.traffic))
+}
+
+/// Whether groups deny a request that they let out to members of some group, of which whom it is for may be one.
+fn may_be_for_groups(fabric: &Fabric, request: &IpHeaders, reason: DropReason) -> bool {
+    let DropReason::SecurityGroup { eni, direction: Direction::Outbound, .. } = reason else { return false };
+    let own = fabric.enis[eni].vpc;
+    let mut around = std::iter::once(&own).chain(&fabric.vpcs[own].peers);
+    let is_unknown = around.any(|vpc| {
+        let receiver = fabric.interface_at(*vpc, request.dst);
+        receiver.is_some_and(|receiver| fabric.enis[receiver].unknown.is_some())
+    });
+    is_unknown && may_know_groups(fabric, request, reason)
 }
 
 /// Why an answer that arrived is none to who asked, if so.
