@@ -347,6 +347,65 @@ fn who_is_told_apart_on_the_way_or_does_not_run_is_asked_apart() {
     assert_eq!(["x", "y", "off"].map(passes), [true, false, false]);
 }
 
+/// Behind a NAT gateway or a guest that translates, rules see its address and its groups.
+#[test]
+fn who_lets_in_a_translator_on_the_way_is_asked_apart_from_who_does_not() {
+    let rule = |peer: Value| {
+        let mut rule = json!({ "protocol": "tcp", "from_port": 80, "to_port": 80 });
+        rule.as_object_mut().unwrap().extend(peer.as_object().unwrap().clone());
+        json!([rule])
+    };
+    let by = |block: &str, kind: &str, target: &str| json!({ "cidr_block": block, kind: target });
+    let by_gateway = json!({
+        "vpcs": { "one": { "cidr_block": "10.0.0.0/16" }, "two": { "cidr_block": "10.1.0.0/16" } },
+        "subnets": {
+            "clients": { "vpc": "one", "cidr_block": "10.0.1.0/24", "route_table": "by-nat" },
+            "nat": { "vpc": "one", "cidr_block": "10.0.2.0/24", "route_table": "by-tgw" },
+            "servers": { "vpc": "two", "cidr_block": "10.1.1.0/24", "route_table": "back" } },
+        "nat_gateways": { "nat": { "subnet": "nat", "connectivity_type": "private", "private_ip": "10.0.2.9" } },
+        "transit_gateways": { "hub": {} },
+        "transit_gateway_vpc_attachments": {
+            "a1": { "transit_gateway": "hub", "vpc": "one", "subnets": ["nat"] },
+            "a2": { "transit_gateway": "hub", "vpc": "two", "subnets": ["servers"] } },
+        "route_tables": {
+            "by-nat": { "vpc": "one", "routes": [by("10.1.0.0/16", "nat_gateway", "nat")] },
+            "by-tgw": { "vpc": "one", "routes": [by("10.1.0.0/16", "transit_gateway", "hub")] },
+            "back": { "vpc": "two", "routes": [by("10.0.0.0/16", "transit_gateway", "hub")] } },
+        "security_groups": {
+            "open": { "vpc": "two", "ingress": rule(json!({ "cidr_blocks": ["10.0.2.9/32"] })) },
+            "closed": { "vpc": "two", "ingress": [] } },
+        "instances": { "client": { "subnet": "clients" } }
+    });
+    let by_guest = json!({
+        "vpcs": { "one": { "cidr_block": "10.0.0.0/16" } },
+        "subnets": {
+            "clients": { "vpc": "one", "cidr_block": "10.0.1.0/24", "route_table": "by-fw" },
+            "fw": { "vpc": "one", "cidr_block": "10.0.2.0/24" },
+            "servers": { "vpc": "one", "cidr_block": "10.0.3.0/24" } },
+        "route_tables": {
+            "by-fw": { "vpc": "one", "routes": [by("10.0.3.0/24", "network_interface", "proxy")] } },
+        "security_groups": {
+            "fw": { "vpc": "one", "ingress": [{ "protocol": "-1", "cidr_blocks": ["0.0.0.0/0"] }] },
+            "open": { "vpc": "one", "ingress": rule(json!({ "security_groups": ["fw"] })) },
+            "closed": { "vpc": "one", "ingress": [] } },
+        "instances": {
+            "client": { "subnet": "clients" },
+            "proxy": { "subnet": "fw", "security_groups": ["fw"], "source_dest_check": false, "forwards": "nat" } }
+    });
+    for (mut document, pairs) in [(by_gateway, 6), (by_guest, 12)] {
+        for group in ["open", "closed"] {
+            document["instances"][format!("a-{group}")] =
+                json!({ "subnet": "servers", "security_groups": [group] });
+        }
+        let topology = topology(&document, None).unwrap();
+        assert!(agrees_with_single_pairs("translated", &topology, usize::MAX) >= pairs);
+        let fabric = Fabric::compile(&topology, None);
+        let cells = cells(&everybody(&fabric, &topology));
+        let passes = |to: &str| cells.contains_key(&("client".to_owned(), to.to_owned()));
+        assert_eq!(["a-open", "a-closed"].map(passes), [true, false]);
+    }
+}
+
 /// A question about one packet: port and source port, if it has them, and what is expected.
 fn question(from: &str, to: &str, traffic: &Traffic) -> Option<ExplainRequest> {
     let low = |text: &Option<String>| {

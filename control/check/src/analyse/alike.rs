@@ -47,6 +47,8 @@ pub(crate) struct Alike<'f> {
     alone: BTreeSet<EniIdx>,
     /// Groups that rules name of those on the way: who sends on what others sent.
     named_on_the_way: BTreeSet<SecurityGroupIdx>,
+    /// Those under whose addresses packets of others may arrive: NAT gateways, and guests that translate.
+    translators: Vec<(EniIdx, IpAddr)>,
     marks: Known<Vec<usize>>,
     addresses: Known<Vec<Address>>,
     faces: Known<Face>,
@@ -55,6 +57,8 @@ pub(crate) struct Alike<'f> {
     of_class: Vec<Option<(EniIdx, usize)>>,
     matches: Known<Vec<Match>>,
     entries: Known<Vec<Entry>>,
+    about_translators: Known<Vec<About>>,
+    known_about: HashMap<PolicyIdx, usize>,
     known_matches: HashMap<(PolicyIdx, Direction, usize, Option<NotModelledIdx>), usize>,
     known_entries: HashMap<(NetworkAclIdx, Direction, usize), usize>,
 }
@@ -94,6 +98,9 @@ struct Match {
     for_everybody: bool,
     unknown: Option<NotModelledIdx>,
 }
+
+/// A rule that is about a translator: its direction, whom of them it is about, and whether that is everybody.
+type About = (Direction, Traffic, usize, bool);
 
 /// An entry of a network ACL that may decide about an end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -135,6 +142,8 @@ pub(crate) struct Far {
     running: [bool; 2],
     unknown: [Option<NotModelledIdx>; 2],
     rules: [[usize; 2]; 2],
+    /// Which rules of each are about whoever may lend packets an address on the way.
+    about_translators: [usize; 2],
     groups: [Vec<SecurityGroupIdx>; 2],
 }
 
@@ -159,6 +168,9 @@ impl<'f> Alike<'f> {
         Self {
             fabric,
             named_on_the_way: BTreeSet::new(),
+            translators: translators(fabric),
+            about_translators: Known::new(),
+            known_about: HashMap::new(),
             addresses: Known::new(),
             blocks: named_blocks(fabric),
             alone: named_interfaces(fabric),
@@ -260,6 +272,7 @@ impl<'f> Alike<'f> {
         }
         let rules = self.rules_between(a, b);
         let interfaces = [a.0, b.0].map(|eni| &self.fabric.enis[eni]);
+        let about_translators = interfaces.map(|interface| self.about_translators(interface.policy));
         let addresses = [a.0, b.0].map(|eni| {
             let addresses = self.addresses_of(eni);
             self.addresses.number(addresses)
@@ -276,6 +289,7 @@ impl<'f> Alike<'f> {
             running: interfaces.map(|interface| interface.running),
             unknown: interfaces.map(|interface| interface.unknown),
             rules,
+            about_translators,
             groups: [named(0), named(1)],
         })
     }
@@ -389,6 +403,33 @@ impl<'f> Alike<'f> {
         number
     }
 
+    /// Which rules of a policy are about translators.
+    fn about_translators(&mut self, policy: PolicyIdx) -> usize {
+        if let Some(&known) = self.known_about.get(&policy) {
+            return known;
+        }
+        let mut about: Vec<About> = Vec::new();
+        for way in [Direction::Outbound, Direction::Inbound] {
+            for rule in &self.fabric.policies[policy].of(way).rules {
+                for (place, &(eni, address)) in self.translators.iter().enumerate() {
+                    let (is_about, is_everybody) = match rule.peer {
+                        Peer::Cidr(block) => (block.contains(address), block.net().prefix_len() == 0),
+                        Peer::Group(group) => (self.fabric.enis[eni].security_groups.contains(&group), false),
+                        Peer::Nobody => (false, false),
+                    };
+                    if is_about {
+                        about.push((way, rule.traffic, place, is_everybody));
+                    }
+                }
+            }
+        }
+        about.sort_unstable();
+        about.dedup();
+        let number = self.about_translators.number(about);
+        self.known_about.insert(policy, number);
+        number
+    }
+
     /// Which entries of a network ACL are about the interface `far`, which has this face.
     fn entries(&mut self, acl: NetworkAclIdx, direction: Direction, face: usize, far: EniIdx) -> usize {
         if let Some(&known) = self.known_entries.get(&(acl, direction, face)) {
@@ -413,6 +454,18 @@ impl<'f> Alike<'f> {
         self.known_entries.insert((acl, direction, face), number);
         number
     }
+}
+
+/// The addresses that NAT gateways and guests that translate have.
+fn translators(fabric: &Fabric) -> Vec<(EniIdx, IpAddr)> {
+    let translates = |eni: &vpclab_engine::Eni| {
+        let by_guest = eni
+            .attachment
+            .is_some_and(|(instance, _)| matches!(fabric.instances[instance].forwards, Forwards::Nat));
+        matches!(eni.role, Role::NatGateway(_)) || by_guest
+    };
+    let all = fabric.enis.iter().filter(|(_, interface)| translates(interface));
+    all.flat_map(|(eni, interface)| interface.addresses.iter().map(move |address| (eni, *address))).collect()
 }
 
 /// The interfaces that routes lead to, or that guests send on by.
