@@ -16,7 +16,7 @@ use crate::codes::{NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY};
 use crate::explain::{answer_one, refusal};
 use crate::fate::{Fate, Together, together};
 use crate::question::{EndKind, NamedEnd, Question, Questions, Via, is_outside, questions};
-use crate::{addresses, customers, internet, private_dns, undeclared};
+use crate::{addresses, customers, internet, private_dns, source_ports, undeclared};
 
 /// Answers `request` about a new connection, with empty flow memory.
 ///
@@ -35,7 +35,9 @@ pub fn explain(
     }
     let mut answers = Vec::new();
     for question in &pairs {
-        answers.extend(answers_about(fabric, topology, question, of_sets)?);
+        let mut own = answers_about(fabric, topology, question, of_sets)?;
+        source_ports::tell(fabric, topology, question, of_sets, &mut own)?;
+        answers.extend(own);
     }
     if !of_sets && answers.len() == 1 {
         return Ok(Explained::One(Box::new(answers.remove(0))));

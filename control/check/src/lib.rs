@@ -37,6 +37,7 @@ pub mod render;
 pub mod report;
 mod run;
 mod sets;
+mod source_ports;
 mod steps;
 pub mod style;
 mod testfile;

@@ -16,6 +16,7 @@ use crate::codes::BAD_STATE;
 use crate::everybody;
 use crate::judge::{judge, wrong_reason};
 use crate::question::{Question, Questions, questions, reversed};
+use crate::source_ports;
 use crate::testfile::{Because, Section, TestCase};
 
 /// Sends packets where the instances are.
@@ -258,7 +259,7 @@ impl Run<'_> {
         for family in &families {
             let ipv6 = family.ipv6 == Some(true);
             let over = if ipv6 { "over IPv6" } else { "over IPv4" };
-            let answers = match at_each_address(self.fabric, self.topology, family, of_sets) {
+            let answers = match self.answers(pair, family, of_sets) {
                 Ok(answers) => answers,
                 Err(error) => {
                     results.push((over.to_owned(), cannot_be_asked(self.blank(test), &error)));
@@ -273,6 +274,9 @@ impl Run<'_> {
                 if question.to.name != pair.question.to.name {
                     label.extend(["at", &question.to.name]);
                 }
+                let source_port = source_ports::of(&question).filter(|_| source_ports::of(family).is_none());
+                let source_port = source_port.map(|port| format!("from port {port}"));
+                label.extend(source_port.as_deref());
                 let label = label.join(" ");
                 results.push((label, self.judged(test, pair, &question, explanation, lend(&mut prober))));
             }
@@ -284,6 +288,22 @@ impl Run<'_> {
         result.passed &= wrong.is_none();
         result.failures.extend(wrong);
         result
+    }
+
+    /// The answers about each address of a pair's, in one family. Who is to be denied is denied whatever port he sends from.
+    fn answers(
+        &self,
+        pair: &Pair,
+        family: &Question,
+        of_sets: bool,
+    ) -> Result<Vec<(Question, Explanation)>, ApiError> {
+        let mut answers = at_each_address(self.fabric, self.topology, family, of_sets)?;
+        if pair.expected == Expected::Denied {
+            let told = answers.iter().map(|(_, told)| told);
+            let passing = source_ports::that_pass(self.fabric, self.topology, family, of_sets, told)?;
+            answers.extend(passing);
+        }
+        Ok(answers)
     }
 
     /// What a test came to about one address of a pair's, in one family.

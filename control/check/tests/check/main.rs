@@ -27,6 +27,7 @@ mod remedies;
 mod reports;
 mod schema;
 mod sets;
+mod source_ports;
 mod undeclared;
 mod ways;
 
