@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use vpclab_api::Finding;
 use vpclab_engine::explain::{End, Explanation};
 use vpclab_engine::plan::Egress;
-use vpclab_engine::{DropReason, Fabric, RouteTableIdx, Step};
+use vpclab_engine::{DropReason, Fabric, RouteTableIdx, Side, Step};
 use vpclab_model::{Kind, kind};
 use vpclab_wire::Protocol;
 
@@ -53,12 +53,20 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
                 look((inside, outside), format!("VPC {}", guest.vpc), ipv6);
             }
         }
-        for host in asking::customers(fabric) {
+        for &host in &cx.customers {
+            let is_supposed = asking::is_supposed(cx, host);
+            let of = match fabric.hosts[host].side {
+                Side::Customer(network) if is_supposed => {
+                    format!("customer network {}", fabric.customer_networks[network].name)
+                }
+                _ => format!("customer host {}", fabric.hosts[host].name),
+            };
             for guest in visitors.iter().filter_map(|kin| kin.first()) {
-                let name = &fabric.hosts[host].name;
                 let (host, guest) = (End::Host(host), asking::interface(guest.eni));
-                look((host, guest), format!("customer host {name}"), ipv6);
-                look((guest, host), format!("VPC {}", vpc_of(fabric, guest)), ipv6);
+                look((host, guest), of.clone(), ipv6);
+                if !is_supposed {
+                    look((guest, host), format!("VPC {}", vpc_of(fabric, guest)), ipv6);
+                }
             }
         }
     }

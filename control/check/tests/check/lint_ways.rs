@@ -395,6 +395,67 @@ fn replies_to_the_internet_go_to_the_ports_of_every_kind_of_client() {
     }
 }
 
+#[test]
+fn of_twins_the_one_that_is_known_is_asked() {
+    let known = replies("");
+    let expected = ["network_acls.edge egress *", "network_acls.edge egress *"];
+    assert_eq!(found(&known, "reply-blocked-by-acl"), expected);
+    for twin in ["a-server", "z-server"] {
+        let twins = known.replace(
+            "server: {subnet: b,",
+            &format!("{twin}: {{subnet: b, security_groups: [web], not_modelled: known after apply}}, server: {{subnet: b,"),
+        );
+        assert_eq!(found(&twins, "reply-blocked-by-acl"), expected, "{twin}");
+    }
+}
+
+#[test]
+fn the_internet_is_told_apart_for_every_port_that_is_asked() {
+    let http =
+        "{rule_no: 50, action: deny, protocol: tcp, from_port: 80, to_port: 80, cidr_block: 1.0.0.0/8}";
+    let all = "{rule_no: 100, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}";
+    let ssh = web("198.0.0.0/8", &format!("{http}, {all}"), &allow(1, "tcp", (443, 443), "0.0.0.0/0"))
+        .replace("from_port: 443, to_port: 443, cidr_blocks", "from_port: 22, to_port: 22, cidr_blocks")
+        .replace("web: {vpc: v,", "web: {vpc: v, egress: [],");
+    let finding = one(&ssh, "reply-blocked-by-acl");
+    assert!(
+        finding.reason.contains("part of the internet, such as 198.0.0.0, sends to tcp 22 of w arrives"),
+        "{}",
+        finding.reason
+    );
+}
+
+#[test]
+fn every_range_of_a_customer_network_is_asked_be_a_host_declared_there_or_not() {
+    let office = |replies_to: &str, hosts: &str| {
+        format!(
+            "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\nvpn_gateways: {{vgw: {{vpc: v}}}}\n\
+             route_tables: {{v/main: {{propagating_vgws: [vgw]}}}}\nsubnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24}}}}\n\
+             network_acls: {{v/default: {{ingress: [{{rule_no: 1, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}}], \
+             egress: [{{rule_no: 1, action: allow, protocol: '-1', cidr_block: {replies_to}}}]}}}}\n\
+             security_groups: {{web: {{vpc: v, egress: [], ingress: [{{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [192.168.0.0/16]}}]}}}}\n\
+             instances: {{w: {{subnet: s, security_groups: [web]}}}}\n\
+             customer_gateways: {{cgw: {{bgp_asn: 65001, ip_address: 198.51.100.1}}}}\n\
+             vpn_connections: {{vpn: {{vpn_gateway: vgw, customer_gateway: cgw}}}}\n\
+             customer_networks: {{office: {{cidr_blocks: [192.168.0.0/16], customer_gateways: [cgw]}}}}\n{hosts}"
+        )
+    };
+    let hosts = "customer_hosts: {d1: {customer_network: office, address: 192.168.1.7}, d2: {customer_network: office, address: 192.168.2.7}}\n";
+    for (network, told, remedy) in [
+        (office("192.168.1.0/24", hosts), "what d2 sends to tcp 443 of w arrives", "192.168.2.7"),
+        (
+            office("192.168.1.0/24", ""),
+            "what 192.168.0.1 of office sends to tcp 443 of w arrives",
+            "192.168.0.0/16",
+        ),
+    ] {
+        let finding = one(&network, "reply-blocked-by-acl");
+        assert!(finding.reason.contains(told), "{}", finding.reason);
+        assert_eq!(finding.remedy, format!("allow tcp 1024-65535 to {remedy} in `egress` of v/default"));
+    }
+    assert!(found(&office("192.168.0.0/16", ""), "reply-blocked-by-acl").is_empty());
+}
+
 /// Two VPCs whose way to the internet is the NAT gateway of a third; its subnet has these routes.
 #[test]
 fn a_nat_gateway_for_other_vpcs_needs_a_route_back_to_them() {
