@@ -97,6 +97,21 @@ fn what_is_known_in_neither_may_change_where_a_rule_on_its_way_does() {
 }
 
 #[test]
+fn another_source_towards_half_of_the_internet_is_told_with_the_addresses() {
+    for block in ["0.0.0.0/1", "128.0.0.0/1", "8.0.0.0/8", "192.0.0.0/24"] {
+        let told = changed(&shop(), |after| {
+            let routes = after["route_tables"]["priv"]["routes"].as_array_mut().unwrap();
+            routes.push(json!({ "cidr_block": block, "nat_gateway": "nat-b" }));
+        });
+        let mut rows = told.rerouted.iter().filter(|row| row.to == ["internet"]);
+        let row = rows.next().unwrap_or_else(|| panic!("{block}: {told:#?}"));
+        assert_eq!(rows.next(), None);
+        assert_eq!((row.addresses.as_slice(), row.from.len()), ([block.to_owned()].as_slice(), 2));
+        assert_eq!(row.seen_after, ["203.0.113.20"]);
+    }
+}
+
+#[test]
 fn another_source_or_another_gateway_is_told_though_nothing_is_gained_or_lost() {
     for (what, seen, by, change) in [
         (
