@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use vpclab_engine::explain::{End, Explanation, Leg, TrafficQuestion, anonymous_address, ask};
-use vpclab_engine::{DropReason, EniIdx, Fabric, Host, HostIdx, Role, Side, Step};
+use vpclab_engine::{DropReason, EniIdx, Fabric, HostIdx, Role, Side, Step};
 use vpclab_model::{ANYBODY_V4, ANYBODY_V6, InterfaceType, SubnetName, VpcName, not_public};
 use vpclab_wire::Protocol;
 
 use super::Lint;
 use super::signatures::{Kin, kinds};
+use crate::addresses;
 
 /// A source port that any client may choose (NACL-19).
 const SOME_CLIENT: u16 = 40_000;
@@ -128,7 +129,7 @@ pub(super) fn visitor(cx: &Lint<'_>, subnet: &SubnetName) -> Option<EniIdx> {
 
 /// Whether nobody has declared this host: it stands for a range of its network.
 pub(super) fn is_supposed(cx: &Lint<'_>, host: HostIdx) -> bool {
-    !cx.topology.customer_hosts.contains_key(cx.fabric.hosts[host].name.as_str())
+    addresses::is_supposed(cx.fabric, host)
 }
 
 /// Who may answer in customer networks: of those who are only supposed nobody knows whether they do.
@@ -171,13 +172,13 @@ pub(super) fn passed(fabric: &Fabric, leg: &Leg) -> BTreeSet<(&'static str, Stri
 }
 
 /// Of whom is only supposed, his network says who he is.
-fn host_name(host: &Host, fabric: &Fabric) -> String {
-    let name = host.name.to_string();
-    let Side::Customer(network) = host.side else { return name };
-    let network = &fabric.customer_networks[network].name;
-    match host.addresses.as_slice() {
-        [address] if name == format!("{network}/{address}") => format!("{address} of {network}"),
-        _ => name,
+fn host_name(fabric: &Fabric, index: HostIdx) -> String {
+    let host = &fabric.hosts[index];
+    match (host.side, host.addresses.first()) {
+        (Side::Customer(network), Some(address)) if addresses::is_supposed(fabric, index) => {
+            format!("{address} of {}", fabric.customer_networks[network].name)
+        }
+        _ => host.name.to_string(),
     }
 }
 
@@ -188,7 +189,7 @@ pub(super) fn name_of(fabric: &Fabric, end: End) -> String {
             (Role::Guest, Some((instance, 0))) => fabric.instances[instance].name.to_string(),
             _ => fabric.enis[eni].name.to_string(),
         },
-        End::Host(host) => host_name(&fabric.hosts[host], fabric),
+        End::Host(host) => host_name(fabric, host),
         End::Internet => "the internet".to_owned(),
         End::Address(address) if address == anybody(address.is_ipv6()) => "the internet".to_owned(),
         End::Address(address) if not_public(address).is_none() && fabric.host_at(address).is_none() => {

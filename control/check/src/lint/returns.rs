@@ -92,16 +92,20 @@ fn finding(fabric: &Fabric, kind: &str, name: &str, to: &str, pairs: &[Pair], ip
     let text = format!(
         "{family}what {from} sends to {receiver} arrives, and the reply does not return{more}: {told}"
     );
+    // What leads there may serve others whose replies return: it is not for this to take away.
     let remedy = match reason {
-        DropReason::NoRoute { .. } if to == "the internet" => {
-            "give the table a route to the internet gateway, or take the public address away".to_owned()
+        _ if to == "the internet" => {
+            "take the public address away, or, if the internet is to reach it, lead what its subnet \
+                                      sends there to the internet gateway"
+                .to_owned()
         }
         DropReason::NoRoute { .. }
         | DropReason::PrivateDestination { .. }
-        | DropReason::SharedDestination { .. } => {
-            format!("give {name} a route back to {to}, or take away the route from there")
-        }
-        _ => format!("give the reply a way back to {to}, or take away the route from there"),
+        | DropReason::SharedDestination { .. }
+        | DropReason::TransitNoRoute { .. }
+        | DropReason::VpnGatewayNoRoute { .. }
+        | DropReason::CustomerNoRoute { .. } => format!("give {name} a route back to {to}"),
+        _ => format!("give the reply a way back to {to}"),
     };
     let finding = MISSING_RETURN_ROUTE.about_kind(kind, name, text, remedy);
     match to {

@@ -14,6 +14,8 @@ use vpclab_model::{
     SubnetName, Topology, VpcName,
 };
 
+use crate::addresses;
+
 /// One who can be asked.
 #[derive(Debug, Clone)]
 pub(super) struct Host {
@@ -126,7 +128,7 @@ impl Blocks {
 pub(super) fn customers(topology: &Topology, fabric: &Fabric) -> Vec<HostIdx> {
     let by_rules = named_blocks(topology, true);
     // Hosts name themselves there, which tells nothing.
-    let mut named = crate::addresses::named_blocks(fabric);
+    let mut named = addresses::named_blocks(fabric);
     named.retain(|block| block.prefix_len() < block.max_prefix_len() || by_rules.names(*block));
     let around = |address: IpAddr| -> Vec<IpNet> {
         named.iter().filter(|block| block.contains(&address)).copied().collect()
@@ -136,7 +138,7 @@ pub(super) fn customers(topology: &Topology, fabric: &Fabric) -> Vec<HostIdx> {
         Side::Internet | Side::Service => None,
     };
     let mut hosts: Vec<_> = fabric.hosts.iter().filter_map(|(host, _)| network_of(host)).collect();
-    hosts.sort_by_key(|(host, _)| !topology.customer_hosts.contains_key(fabric.hosts[*host].name.as_str()));
+    hosts.sort_by_key(|(host, _)| addresses::is_supposed(fabric, *host));
     let mut seen: BTreeSet<(CustomerNetworkIdx, Vec<IpNet>)> = BTreeSet::new();
     hosts.retain(|(host, network)| {
         let ranges = fabric.hosts[*host].addresses.iter().map(|address| (*network, around(*address)));

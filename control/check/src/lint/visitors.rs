@@ -86,7 +86,7 @@ impl Visitors {
                 .or_insert(eni);
         }
         let is_declared = |network: &NamedEnd| visited.customer_networks.contains_key(network.name.as_str());
-        let mut supposed = BTreeMap::new();
+        let (mut supposed, mut networks) = (BTreeMap::new(), BTreeMap::new());
         for from in customers.ends(true).into_iter().filter(is_declared) {
             for &eni in askers.values() {
                 let to = NamedEnd::new("inside", EndKind::NetworkInterface, End::Interface(eni, None));
@@ -99,6 +99,8 @@ impl Visitors {
                     remedies: false,
                 };
                 let (fabric, topology, questions) = customers.questions(&fabric, &question);
+                let network = topology.customer_networks.get_key_value(from.name.as_str());
+                networks.extend(network.map(|(name, network)| (name.clone(), network.clone())));
                 for question in questions {
                     let End::Host(host) = question.from.end else { continue };
                     let name = fabric.hosts[host].name.as_str();
@@ -107,6 +109,8 @@ impl Visitors {
                 }
             }
         }
+        // With the blocks that are supposed there.
+        visited.customer_networks.extend(networks);
         for (name, host) in supposed {
             visited.customer_hosts.entry(name).or_insert(host);
         }
