@@ -28,7 +28,7 @@ use crate::analyse::fare::Cell;
 use crate::analyse::matrix::{Ends, Matrix, each_address, matrix, walked};
 use crate::analyse::rows::{Meets, groups};
 use crate::analyse::traffic::Packets;
-use crate::analyse::{assumed, everybody, told};
+use crate::analyse::{assumed, everybody, senders, told};
 use crate::ends::{Names, Side};
 use crate::question::NamedEnd;
 
@@ -302,7 +302,7 @@ impl<'t> State<'t> {
     fn of(topology: &'t Topology) -> Self {
         let fabric = Fabric::compile(topology, None);
         let names = Names { fabric: &fabric, topology };
-        let (from, to) = (everybody(names, Side::From).members, everybody(names, Side::To).members);
+        let (from, to) = (senders(names).members, everybody(names, Side::To).members);
         let ends = Ends { from, to, between_vpcs: false, ipv6: None };
         let matrix = matrix(&fabric, topology, ends);
         let rules = reason::rules(&fabric, topology);

@@ -258,3 +258,34 @@ fn what_is_lost_at_one_of_two_addresses_is_told_of_that_address() {
     let told = changed(&document, |after| after["security_groups"]["web"]["egress"] = json!([both[2]]));
     assert!(told.changes.iter().all(|row| row.to.iter().all(|to| !to.contains('/'))), "{told:#?}");
 }
+
+#[test]
+fn a_way_out_of_a_further_interface_or_a_further_public_address_is_gained() {
+    let mut document = shop();
+    document["subnets"]["closed"] =
+        json!({ "vpc": "v", "cidr_block": "10.0.3.0/24", "route_table": "closed" });
+    document["route_tables"]["closed"] = json!({ "vpc": "v", "routes": [] });
+    document["instances"]["box"] =
+        json!({ "subnet": "closed", "security_groups": ["db"], "private_ips": ["10.0.3.10", "10.0.3.11"] });
+    document["eips"]["e4"] = json!({ "public_ip": "203.0.113.30" });
+    let interface = |after: &mut Value| {
+        after["network_interfaces"] = json!({ "box-1": { "subnet": "pub", "security_groups": ["db"],
+            "attachment": { "instance": "box", "device_index": 1 } } });
+        after["eips"]["e4"]["network_interface"] = json!("box-1");
+    };
+    let address = |after: &mut Value| {
+        after["subnets"]["closed"]["route_table"] = json!("pub");
+        after["eips"]["e4"]["instance"] = json!("box");
+        after["eips"]["e4"]["associate_with_private_ip"] = json!("10.0.3.11");
+    };
+    for (told, sender) in
+        [(changed(&document, interface), "box-1"), (changed(&document, address), "box/10.0.3.11")]
+    {
+        let gains = |row: &&vpclab_api::ChangedReach| {
+            row.kind == ChangeKind::Gained && row.from == [sender] && row.to.contains(&"internet".to_owned())
+        };
+        assert!(told.changes.iter().any(|row| gains(&row)), "{sender}: {told:#?}");
+        assert!(told.renamed.is_empty(), "{told:#?}");
+        assert!(told.assumed.iter().any(|own| own.assumption.contains("ask explain about others")));
+    }
+}
