@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vpclab_engine::{AttachmentEnd, EndpointKind, EniIdx, Fabric, Peer};
+use vpclab_engine::{AttachmentEnd, EndpointKind, EniIdx, Fabric, HostIdx, Peer, Side};
 use vpclab_model::{address_after, public_edges};
 
 /// The addresses of an interface, the primary ones of their families first.
@@ -28,6 +28,15 @@ pub(crate) fn of_interface(fabric: &Fabric, eni: EniIdx) -> Vec<IpAddr> {
     let mut known = BTreeSet::new();
     addresses.retain(|address| known.insert(*address));
     addresses
+}
+
+/// Whether nobody has declared this host: it stands for a range of a network of the user's own, and is named by its address
+/// there.
+pub(crate) fn is_supposed(fabric: &Fabric, host: HostIdx) -> bool {
+    let host = &fabric.hosts[host];
+    let Side::Customer(network) = host.side else { return false };
+    let network = &fabric.customer_networks[network].name;
+    matches!(host.addresses.as_slice(), [address] if host.name.as_str() == format!("{network}/{address}"))
 }
 
 /// Every block of addresses that a table, a rule or a network names.

@@ -322,7 +322,11 @@ impl Telling<'_> {
     fn blocker(&self, whole: &engine::Explanation, blocker: &engine::Blocker) -> Blocker {
         let Question { from, to, ipv6, traffic, .. } = self.question;
         // A rule for the one host that was walked is no rule for all whom it stands for.
-        let stands_for_many = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
+        let stands_for_many = |end: &NamedEnd| match (end.kind, end.end) {
+            (EndKind::Internet | EndKind::Block(_), _) => true,
+            (_, End::Host(host)) => crate::addresses::is_supposed(self.fabric, host),
+            _ => false,
+        };
         let of_filter =
             matches!(blocker.reason, DropReason::SecurityGroup { .. } | DropReason::NetworkAcl { .. });
         let is_of_many = of_filter && [from, to].into_iter().any(stands_for_many);

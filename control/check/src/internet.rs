@@ -26,9 +26,6 @@ use crate::question::{EndKind, NamedEnd, Question};
 
 /// Ranges that are asked about at most, one by one.
 const MOST_RANGES: usize = 512;
-/// So many addresses together are a part of the internet rather than somebody: a /12, and a /28 of IPv6.
-const PART_V4: u128 = 1 << (32 - 12);
-const PART_V6: u128 = 1 << (128 - 28);
 /// What assumptions about the internet are about.
 pub(crate) const INTERNET: &str = "internet";
 /// How they begin that say who is no part of the answer.
@@ -208,7 +205,12 @@ fn is_part<'a>(hosts: impl Iterator<Item = &'a Host>) -> bool {
         is_ipv6 = host.address.is_ipv6();
         size.saturating_add(host.size)
     });
-    size >= if is_ipv6 { PART_V6 } else { PART_V4 }
+    size >= part_size(is_ipv6)
+}
+
+/// So many addresses together are a part of the internet rather than somebody: a /12, and a /28 of IPv6.
+pub(crate) fn part_size(ipv6: bool) -> u128 {
+    if ipv6 { 1 << (128 - 28) } else { 1 << (32 - 12) }
 }
 
 /// One answer out of those of all ranges; none without any. If rules name every range, all of them are the internet.

@@ -98,7 +98,19 @@ pub(crate) fn remedy(
     told: &engine::Explanation,
     blocker: &engine::Blocker,
 ) -> Option<Remedy> {
-    let trial = Trial { fabric, topology, asked, told, blocker, met: OnceCell::new() };
+    remedy_at(0, (fabric, topology), ends, asked, told, blocker)
+}
+
+/// The same, where so many changes have been made before.
+fn remedy_at(
+    depth: usize,
+    (fabric, topology): (&Fabric, &Topology),
+    ends: Option<&Ends>,
+    asked: Asked,
+    told: &engine::Explanation,
+    blocker: &engine::Blocker,
+) -> Option<Remedy> {
+    let trial = Trial { fabric, topology, asked, told, blocker, met: OnceCell::new(), depth };
     let Proposed { changes, or } = proposed(&trial, ends)?;
     let mut change = changes.into_iter().find(|change| trial.helps(&change.made));
     for other in or {

@@ -15,6 +15,8 @@ pub(crate) mod told;
 pub(crate) mod traffic;
 pub(crate) mod write;
 
+use std::net::IpAddr;
+
 pub use self::write::{csv, dot, markdown, table};
 use vpclab_api::{AnalyseRequest, Analysis, AnalysisEnd, ApiError, Assumed, By, Level, Pairs};
 use vpclab_engine::Fabric;
@@ -73,6 +75,7 @@ fn side(names: Names<'_>, text: Option<&str>, side: Side) -> Result<ends::Ends, 
             Refusal::Said(error) => error,
             Refusal::Unknown => names.unknown(text),
         }),
+        None if side == Side::From => Ok(senders(names)),
         None => Ok(everybody(names, side)),
     }
 }
@@ -98,6 +101,45 @@ pub(crate) fn everybody(names: Names<'_>, side: Side) -> ends::Ends {
     members.extend(supposed.into_iter().flat_map(|customers| customers.ends(false)));
     members.push(NamedEnd::new("internet", EndKind::Internet, End::Internet));
     ends::Ends { members, set: None, between_vpcs: false }
+}
+
+/// Everybody who asks: instances by each of their interfaces, and by each further address that a public one stands for, as
+/// by those they may have a way out that the first one has not.
+pub(crate) fn senders(names: Names<'_>) -> ends::Ends {
+    let fabric = names.fabric;
+    let mut members = Vec::new();
+    for end in everybody(names, Side::From).members {
+        let End::Interface(first, None) = end.end else {
+            members.push(end);
+            continue;
+        };
+        let instance = fabric.enis[first].attachment.map(|(instance, _)| &fabric.instances[instance]);
+        let others = instance.into_iter().flat_map(|instance| &instance.interfaces);
+        let others = others.map(|(_, eni)| *eni).filter(|eni| *eni != first).map(|eni| {
+            let name = fabric.enis[eni].name.as_str();
+            NamedEnd::new(name, EndKind::NetworkInterface, End::Interface(eni, None))
+        });
+        let others: Vec<NamedEnd> = others.collect();
+        for own in std::iter::once(end).chain(others) {
+            let further = by_public_addresses(fabric, &own);
+            members.push(own);
+            members.extend(further);
+        }
+    }
+    ends::Ends { members, set: None, between_vpcs: false }
+}
+
+/// Who sends under an address that a public one stands for, and that is not the first.
+fn by_public_addresses(fabric: &Fabric, end: &NamedEnd) -> Vec<NamedEnd> {
+    let End::Interface(eni, None) = end.end else { return Vec::new() };
+    let interface = &fabric.enis[eni];
+    let further = interface.public_addresses.iter().map(|(own, _)| IpAddr::V4(*own));
+    let further = further.filter(|own| interface.primary_address(false) != Some(*own));
+    let at = |own: IpAddr| {
+        let name = format!("{}/{own}", end.name);
+        NamedEnd { name, end: End::Interface(eni, Some(own)), ..end.clone() }
+    };
+    further.map(at).collect()
 }
 
 /// The answer without its rows.
@@ -152,10 +194,12 @@ pub(crate) fn assumed(fabric: &Fabric) -> Vec<Assumed> {
     ];
     let has_others = |eni: &vpclab_engine::Eni| {
         let of = |ipv6: bool| eni.addresses.iter().filter(move |own| own.is_ipv6() == ipv6).count();
-        of(false) > 1 || of(true) > 1
+        of(false) > 1 || of(true) > 1 || !eni.prefixes.is_empty()
     };
     if fabric.enis.iter().any(|(_, eni)| has_others(eni)) {
-        assumed.push(of("who asks", "sends under the first of its addresses in each family"));
+        let assumption = "sends under the first of its addresses in each family, or one that a public one stands for; \
+                          ask explain about others";
+        assumed.push(of("who asks", assumption));
     }
     if fabric.enis.iter().any(|(_, eni)| !eni.public_addresses.is_empty()) {
         assumed.push(of(

@@ -134,7 +134,7 @@ fn regions<'c>(old: &'c Cell, new: &'c Cell, ipv6: bool) -> Vec<(Vec<IpNet>, &'c
 }
 
 /// The addresses of both.
-fn within(a: &[IpNet], b: &[IpNet]) -> Vec<IpNet> {
+pub(super) fn within(a: &[IpNet], b: &[IpNet]) -> Vec<IpNet> {
     let both = a.iter().flat_map(|a| {
         b.iter().filter_map(move |b| match (a.contains(b), b.contains(a)) {
             (true, _) => Some(*b),
@@ -146,7 +146,7 @@ fn within(a: &[IpNet], b: &[IpNet]) -> Vec<IpNet> {
 }
 
 /// The addresses of `blocks` that are in none of `others`.
-fn without(blocks: &[IpNet], others: &[IpNet]) -> Vec<IpNet> {
+pub(super) fn without(blocks: &[IpNet], others: &[IpNet]) -> Vec<IpNet> {
     let mut left = Vec::new();
     let mut rest: Vec<IpNet> = blocks.to_vec();
     while let Some(block) = rest.pop() {

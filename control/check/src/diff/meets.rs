@@ -8,18 +8,19 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vpclab_engine::explain::{Class, End, Fate, TrafficQuestion, resolve};
 use vpclab_engine::plan::Egress;
 use vpclab_engine::{Direction, EniIdx, Fabric, GroupDecision, Step};
 use vpclab_model::{Peer, Topology, not_public};
 
 use super::State;
-use super::reason::{OF_GROUP, Walks, acl_entry, allows, group_rule, question, route_of};
+use super::change::{within, without};
+use super::reason::{OF_GROUP, Walks, acl_entry, allows, group_rule, is_many, question, route_of};
 use crate::analyse::fare::walked;
 use crate::analyse::traffic::Packets;
 use crate::question::{NamedEnd, Question, is_outside};
-use crate::words;
+use crate::{internet, words};
 
 /// What decides, by what tells it from something else: each as it is told.
 #[derive(Debug, Clone, Default)]
@@ -101,29 +102,93 @@ fn grouped(all: impl Iterator<Item = (Class, Met)>) -> Vec<(Packets, Met)> {
     classes.into_iter().map(|(met, classes)| (Packets::of(classes), met)).collect()
 }
 
-/// How packets arrive of which some pass: one of them is walked, as tables and gateways know addresses alone. None where
-/// there is no such question.
-pub(crate) fn way(
+/// How packets arrive of which some pass, from or to some addresses: none are the only ones that are meant.
+type WayOf = (Vec<IpNet>, Way);
+
+/// How packets arrive of which some pass: one of them is walked, as tables and gateways know addresses alone, and of the
+/// internet one from each part that they tell apart. None where there is no such question.
+pub(crate) fn ways(
     state: &State<'_>,
     ends: Option<(&NamedEnd, &NamedEnd)>,
     ipv6: bool,
-    blocks: &[IpNet],
     packets: &Packets,
-) -> Option<Way> {
+) -> Option<Vec<WayOf>> {
     let (from, to) = ends?;
     let question =
-        Question { traffic: of_one(packets.boxes().first()?), ..question(state, from, to, ipv6, blocks)? };
-    let fates = walked(&state.fabric, &question)?.fates;
+        Question { traffic: of_one(packets.boxes().first()?), ..question(state, from, to, ipv6, &[])? };
+    if !is_many(&question.from) && !is_many(&question.to) {
+        return Some(vec![(Vec::new(), way(state, &question)?.0)]);
+    }
+    let parts =
+        internet::parts(&state.fabric, state.topology, &question, ipv6, |question| way(state, question));
+    let mut ways: BTreeMap<Way, Vec<IpNet>> = BTreeMap::new();
+    for part in parts {
+        part.told.into_iter().for_each(|way| ways.entry(way).or_default().extend(&part.blocks));
+    }
+    Some(ways.into_iter().map(|(way, blocks)| (IpNet::aggregate(&blocks), way)).collect())
+}
+
+/// Where packets of `blocks` arrive otherwise: of none that no part in `others` is about. Addresses are told only where some
+/// of those meant arrive in another way than the rest.
+pub(crate) fn moved(
+    then: &[WayOf],
+    now: &[WayOf],
+    blocks: &[IpNet],
+    others: &[IpNet],
+) -> Vec<(Vec<IpNet>, Way, Way)> {
+    if let ([(_, then)], [(_, now)]) = (then, now) {
+        let both = (blocks.to_vec(), then.clone(), now.clone());
+        return if then == now { Vec::new() } else { vec![both] };
+    }
+    let mut all: BTreeMap<(&Way, &Way), Vec<IpNet>> = BTreeMap::new();
+    for (of_then, then) in then {
+        for (of_now, now) in now {
+            let both = within(of_then, of_now);
+            let meant = if blocks.is_empty() { without(&both, others) } else { within(&both, blocks) };
+            if !meant.is_empty() {
+                all.entry((then, now)).or_default().extend(meant);
+            }
+        }
+    }
+    let is_alone = all.len() == 1;
+    let every: Vec<IpNet> = then.iter().flat_map(|(blocks, _)| blocks.iter().copied()).collect();
+    let moved = all.into_iter().filter(|((then, now), _)| then != now);
+    moved
+        .map(|((then, now), own)| {
+            let told = if is_alone { blocks.to_vec() } else { around(&own, &every) };
+            (told, then.clone(), now.clone())
+        })
+        .collect()
+}
+
+/// The largest blocks that hold these addresses and no others of `every`: what is nobody's may be among them.
+fn around(own: &[IpNet], every: &[IpNet]) -> Vec<IpNet> {
+    let own = IpNet::aggregate(&own.to_vec());
+    let others = without(every, &own);
+    let is_ipv6 = own.first().is_some_and(|block| block.addr().is_ipv6());
+    let any = if is_ipv6 { IpNet::V6(Ipv6Net::default()) } else { IpNet::V4(Ipv4Net::default()) };
+    let mut around = without(&[any], &others);
+    around.retain(|block| own.iter().any(|own| block.contains(own)));
+    around
+}
+
+/// How packets of a question about single hosts arrive, and what can tell others from them.
+fn way(state: &State<'_>, question: &Question) -> Option<(Way, crate::met::Met)> {
+    let fates = walked(&state.fabric, question)?.fates;
     let fabric = &state.fabric;
     let passing = || fates.iter().filter(|fate| !fate.is_denied());
-    let is_asked_for = is_outside(fabric, from.end) && matches!(to.end, End::Interface(..));
+    let is_asked_for = is_outside(fabric, question.from.end) && matches!(question.to.end, End::Interface(..));
     let ends = resolve(fabric, question.from.end, question.to.end, question.ipv6).ok();
     let at = ends.filter(|_| is_asked_for).map(|ends| ends.destination.to_string());
-    Some(Way {
+    let way = Way {
         at: at.into_iter().collect(),
         seen: passing().filter_map(|fate| seen(fabric, fate)).collect(),
         by: passing().map(|fate| passed(fabric, fate)).collect(),
-    })
+    };
+    let steps = fates
+        .iter()
+        .flat_map(|fate| fate.forward.steps.iter().chain(fate.back.iter().flat_map(|leg| &leg.steps)));
+    Some((way, crate::met::Met::of_steps(steps)))
 }
 
 /// The question about one packet of a class, where that can be asked, else about all.

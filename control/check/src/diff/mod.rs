@@ -20,7 +20,7 @@ use vpclab_engine::Fabric;
 use vpclab_model::Topology;
 
 use self::change::{Change, changes, known_in_neither};
-use self::meets::{Way, differing, is_local, is_one_world, way};
+use self::meets::{Way, differing, is_local, is_one_world, moved, ways};
 use self::reason::{Reason, Walks};
 use self::who::{Class, Everybody, Who, pairs, somebody_else};
 pub use self::write::{markdown, text};
@@ -28,7 +28,7 @@ use crate::analyse::fare::Cell;
 use crate::analyse::matrix::{Ends, Matrix, each_address, matrix, walked};
 use crate::analyse::rows::{Meets, groups};
 use crate::analyse::traffic::Packets;
-use crate::analyse::{assumed, everybody, told};
+use crate::analyse::{assumed, everybody, senders, told};
 use crate::ends::{Names, Side};
 use crate::question::NamedEnd;
 
@@ -205,15 +205,18 @@ fn told_of(old: &State<'_>, new: &State<'_>, job: &Job<'_>) -> Told {
     let ends = |state, is_new| from.of(state, Side::From, is_new).zip(to.of(state, Side::To, is_new));
     let (ends_then, ends_now) = (ends(old, false), ends(new, true));
     let (mut told, mut moves): Told = Told::default();
+    // What a part about no addresses leaves to others.
+    let others: Vec<IpNet> = job.changes.iter().flat_map(|change| change.blocks.iter().copied()).collect();
     for change in &job.changes {
         let (mut change, mut reason) = (change.clone(), Reason::default());
         for (ipv6, changed) in &mut change.families {
             if job.may_move && !changed.stays.is_empty() {
-                let way = |state, ends| way(state, ends, *ipv6, &change.blocks, &changed.stays);
-                let moved = way(old, ends_then).zip(way(new, ends_now));
-                let moved = moved.filter(|(then, now)| then != now);
-                let moved = moved.map(|(then, now)| Moved { blocks: change.blocks.clone(), then, now });
-                moves.extend(moved.filter(|moved| !moves.contains(moved)));
+                let ways = |state, ends| ways(state, ends, *ipv6, &changed.stays);
+                let both = ways(old, ends_then).zip(ways(new, ends_now));
+                let moved =
+                    both.map_or_else(Vec::new, |(then, now)| moved(&then, &now, &change.blocks, &others));
+                let moved = moved.into_iter().map(|(blocks, then, now)| Moved { blocks, then, now });
+                moves.extend(moved.filter(|moved| !moves.contains(moved)).collect::<Vec<_>>());
             }
             let is_unsure = job.may_change && !changed.unsure.is_empty();
             if !(changed.tells() || is_unsure) {
@@ -299,7 +302,7 @@ impl<'t> State<'t> {
     fn of(topology: &'t Topology) -> Self {
         let fabric = Fabric::compile(topology, None);
         let names = Names { fabric: &fabric, topology };
-        let (from, to) = (everybody(names, Side::From).members, everybody(names, Side::To).members);
+        let (from, to) = (senders(names).members, everybody(names, Side::To).members);
         let ends = Ends { from, to, between_vpcs: false, ipv6: None };
         let matrix = matrix(&fabric, topology, ends);
         let rules = reason::rules(&fabric, topology);

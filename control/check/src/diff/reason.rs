@@ -214,12 +214,16 @@ pub(super) fn question(
     let question = pair(&state.fabric, from, to, Some(ipv6), TrafficQuestion::All).ok()?;
     let question = in_each_family(&state.fabric, &question).into_iter().next()?;
     let of_family = blocks.iter().find(|block| block.addr().is_ipv6() == ipv6);
-    let is_many = |end: &NamedEnd| matches!(end.kind, EndKind::Internet | EndKind::Block(_));
     let is_internet = is_many(&question.from) || is_many(&question.to);
     Some(match of_family {
         Some(block) if is_internet => internet::at(&question, block.network()),
         _ => question,
     })
+}
+
+/// Whether an end is many hosts of the internet.
+pub(super) fn is_many(end: &NamedEnd) -> bool {
+    matches!(end.kind, EndKind::Internet | EndKind::Block(_))
 }
 
 /// The rule by which a step lets a packet go on, if one does.

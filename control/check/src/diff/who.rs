@@ -53,6 +53,9 @@ pub(crate) struct Everybody {
     pub(crate) renamed: Vec<RenamedEnd>,
 }
 
+/// The kind of an end that is one address of somebody.
+const ADDRESS: &str = "address of somebody";
+
 /// Where an end stands, as far as a new name leaves it there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
@@ -199,7 +202,8 @@ fn renamed(
         };
         let there = count(&came);
         for (place, keys) in count(&gone) {
-            let is_host = place.subnet.is_empty();
+            // Neither a host nor an address is the same one if it has got another address.
+            let is_host = place.subnet.is_empty() || place.kind == ADDRESS;
             if let ([then], Some([now])) = (keys.as_slice(), there.get(&place).map(Vec::as_slice))
                 && (by_address || !is_host)
             {
@@ -221,7 +225,7 @@ fn place(state: &State<'_>, end: &NamedEnd) -> Option<Place> {
             let addresses = own.map_or_else(|| interface.addresses.clone(), |own| vec![own]);
             let groups = interface.security_groups.iter();
             Some(Place {
-                kind,
+                kind: if own.is_some() { ADDRESS } else { kind },
                 subnet: fabric.subnets[interface.subnet].name.to_string(),
                 groups: groups.map(|group| fabric.security_groups[*group].name.to_string()).collect(),
                 addresses: addresses.iter().map(ToString::to_string).collect(),

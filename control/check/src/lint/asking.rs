@@ -13,6 +13,7 @@ use vpclab_wire::Protocol;
 
 use super::Lint;
 use super::signatures::{Kin, kinds};
+use crate::addresses;
 
 /// A source port that any client may choose (NACL-19).
 const SOME_CLIENT: u16 = 40_000;
@@ -126,14 +127,14 @@ pub(super) fn visitor(cx: &Lint<'_>, subnet: &SubnetName) -> Option<EniIdx> {
     cx.fabric.enis.find(cx.visitors.of(subnet)?.as_str())
 }
 
-/// One host of each customer network.
-pub(super) fn customers(fabric: &Fabric) -> Vec<HostIdx> {
-    let mut seen = BTreeSet::new();
-    let all = fabric.hosts.iter().filter(|(_, host)| match host.side {
-        Side::Customer(network) => seen.insert(network),
-        Side::Internet | Side::Service => false,
-    });
-    all.map(|(index, _)| index).collect()
+/// Whether nobody has declared this host: it stands for a range of its network.
+pub(super) fn is_supposed(cx: &Lint<'_>, host: HostIdx) -> bool {
+    addresses::is_supposed(cx.fabric, host)
+}
+
+/// Who may answer in customer networks: of those who are only supposed nobody knows whether they do.
+pub(super) fn listening_customers<'a>(cx: &'a Lint<'_>) -> impl Iterator<Item = HostIdx> + 'a {
+    cx.customers.iter().copied().filter(|host| !is_supposed(cx, *host))
 }
 
 /// Why the walk of a leg ended before anybody had the packet, or where the source/destination check refuses it; filters
@@ -170,6 +171,17 @@ pub(super) fn passed(fabric: &Fabric, leg: &Leg) -> BTreeSet<(&'static str, Stri
     leg.steps.iter().filter_map(named).collect()
 }
 
+/// Of whom is only supposed, his network says who he is.
+fn host_name(fabric: &Fabric, index: HostIdx) -> String {
+    let host = &fabric.hosts[index];
+    match (host.side, host.addresses.first()) {
+        (Side::Customer(network), Some(address)) if addresses::is_supposed(fabric, index) => {
+            format!("{address} of {}", fabric.customer_networks[network].name)
+        }
+        _ => host.name.to_string(),
+    }
+}
+
 /// What an end is called in sentences.
 pub(super) fn name_of(fabric: &Fabric, end: End) -> String {
     match end {
@@ -177,7 +189,7 @@ pub(super) fn name_of(fabric: &Fabric, end: End) -> String {
             (Role::Guest, Some((instance, 0))) => fabric.instances[instance].name.to_string(),
             _ => fabric.enis[eni].name.to_string(),
         },
-        End::Host(host) => fabric.hosts[host].name.to_string(),
+        End::Host(host) => host_name(fabric, host),
         End::Internet => "the internet".to_owned(),
         End::Address(address) if address == anybody(address.is_ipv6()) => "the internet".to_owned(),
         End::Address(address) if not_public(address).is_none() && fabric.host_at(address).is_none() => {

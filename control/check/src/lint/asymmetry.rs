@@ -39,8 +39,10 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
                     look((asking::interface(from.eni), asking::interface(to.eni)), ipv6);
                 }
             }
-            for host in asking::customers(fabric) {
+            for host in asking::listening_customers(cx) {
                 look((asking::interface(from.eni), End::Host(host)), ipv6);
+            }
+            for &host in &cx.customers {
                 look((End::Host(host), asking::interface(from.eni)), ipv6);
             }
         }

@@ -142,7 +142,7 @@ fn dead_end(
     ends.extend(guests.iter().filter(|eni| is_inside(**eni)).map(|&eni| asking::interface(eni)));
     let of_customers =
         |host: &vpclab_engine::Host| host.addresses.iter().any(|address| block.contains(address));
-    let customers = asking::customers(fabric).into_iter().filter(|host| of_customers(&fabric.hosts[*host]));
+    let customers = asking::listening_customers(cx).filter(|host| of_customers(&fabric.hosts[*host]));
     ends.extend(customers.map(End::Host));
     if ends.is_empty() {
         ends.extend(somebody_in(cx, block).into_iter().map(End::Address));

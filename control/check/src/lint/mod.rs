@@ -27,7 +27,7 @@ mod unused;
 mod visitors;
 
 use vpclab_api::{AcceptedFinding, Finding, LintReport, LintResource, MistakeBody, Severity};
-use vpclab_engine::Fabric;
+use vpclab_engine::{Fabric, HostIdx};
 use vpclab_model::{Document, Kind, Name, Topology};
 
 pub use catalogue::{CATALOGUE, Check};
@@ -48,7 +48,9 @@ struct Lint<'a> {
     fabric: &'a Fabric,
     /// Who they are.
     visitors: &'a Visitors,
-    /// `topology` with them in it.
+    /// A host of each range of customer networks, be he declared or supposed.
+    customers: Vec<HostIdx>,
+    /// `topology` with all of them in it.
     visited: &'a Topology,
 }
 
@@ -59,9 +61,11 @@ struct Lint<'a> {
 /// What is wrong with the acceptances of the document: an id that there is not, a reason that is missing.
 pub fn lint(document: &Document, topology: &Topology) -> Result<LintReport, Vec<MistakeBody>> {
     let mut acceptances = Acceptances::read(document)?;
-    let (visited, visitors) = Visitors::enter(topology);
+    let (mut visited, visitors) = Visitors::enter(topology);
+    visitors.suppose_customers(&mut visited);
     let fabric = Fabric::compile(&visited, None);
-    let cx = Lint { document, topology, fabric: &fabric, visitors: &visitors, visited: &visited };
+    let customers = signatures::customers(topology, &fabric);
+    let cx = Lint { document, topology, fabric: &fabric, visitors: &visitors, customers, visited: &visited };
     let mut found = Vec::new();
     for check in [
         network_acls::check,

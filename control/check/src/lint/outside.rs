@@ -19,9 +19,6 @@ use crate::question::{EndKind, NamedEnd, Question};
 
 /// Blocks that hold this part of all public addresses are the world.
 const WORLD: u128 = 16;
-/// So many addresses are a part of the internet rather than somebody, to `explain` too: a /12, and a /28 of IPv6.
-const PART_V4: u128 = 1 << (32 - 12);
-const PART_V6: u128 = 1 << (128 - 28);
 
 /// Which way packets go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +29,13 @@ pub(super) enum Way {
     Out,
 }
 
-/// How each part of the internet fares towards `inside`, or is reached from there: by one host of it.
+/// How each part of the internet fares towards `inside`, or is reached from there, by `traffic` of one host of it: of those
+/// that are told apart for packets of `cut`.
 pub(super) fn parts(
     cx: &Lint<'_>,
-    inside: End,
-    way: Way,
+    (inside, way): (End, Way),
     ipv6: bool,
+    cut: TrafficQuestion,
     traffic: TrafficQuestion,
 ) -> Vec<Part<(IpAddr, Explanation)>> {
     let inside = NamedEnd::new("inside", EndKind::NetworkInterface, inside);
@@ -46,7 +44,7 @@ pub(super) fn parts(
         Way::In => (outside, inside),
         Way::Out => (inside, outside),
     };
-    let question = Question { from, to, ipv6: Some(ipv6), traffic, undeclared: None, remedies: false };
+    let question = Question { from, to, ipv6: Some(ipv6), traffic: cut, undeclared: None, remedies: false };
     internet::parts(cx.fabric, cx.topology, &question, ipv6, |question| {
         let ((End::Address(address), _) | (_, End::Address(address))) = (question.from.end, question.to.end)
         else {
@@ -62,7 +60,7 @@ pub(super) fn parts(
 pub(super) fn everybody(cx: &Lint<'_>, inside: End, way: Way, ipv6: bool) -> Vec<End> {
     let traffic = asking::some_client(Protocol::TCP, asking::SOME_SERVER);
     let mut all = vec![asking::internet(cx.fabric, ipv6)];
-    for part in parts(cx, inside, way, ipv6, traffic) {
+    for part in parts(cx, (inside, way), ipv6, traffic, traffic) {
         let is_meant = part.is_named() && is_part(&part.blocks);
         if let Some((address, _)) = part.told.filter(|_| is_meant) {
             all.push(End::Address(address));
@@ -104,7 +102,7 @@ pub(super) fn is_everybody(blocks: &[IpNet]) -> bool {
 /// Whether these blocks of one family are a part of the internet rather than somebody.
 pub(super) fn is_part(blocks: &[IpNet]) -> bool {
     let is_ipv6 = blocks.first().is_some_and(|block| block.addr().is_ipv6());
-    public_size(blocks) >= if is_ipv6 { PART_V6 } else { PART_V4 }
+    public_size(blocks) >= internet::part_size(is_ipv6)
 }
 
 /// How many public addresses these blocks hold.

@@ -2,7 +2,8 @@
 //!
 //! A network ACL remembers nothing (NACL-04): the reply needs a rule for the port that the client chose, 1024 to 65535 for
 //! most (NACL-19). Each kind of host asks each other, the customers, the services and each part of the internet that rules
-//! and routes tell from others; one port that gets there is enough, as the reply goes to the client's port. A request that
+//! and routes tell from others, for whatever packets; of customer networks, whoever is declared, and as askers those who
+//! are supposed in each range that rules and routes tell apart; one port that gets there is enough, as the reply goes to the client's port. A request that
 //! only a rule for replies lets out is none that anybody means: what such a rule says is `from 1024 on`. Replies to UDP
 //! are notes, as not all of it is answered. Who asks from the internet may be of any make: that replies reach him up to
 //! port 65535 is looked at by itself.
@@ -69,8 +70,10 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
         for (index, _) in cx.fabric.hosts.iter().filter(|(_, host)| host.side == Side::Service) {
             ask(cx, (guest.into(), Party::Host(index)), &mut blocked);
         }
-        for customer in asking::customers(cx.fabric) {
+        for customer in asking::listening_customers(cx) {
             ask(cx, (guest.into(), Party::Host(customer)), &mut blocked);
+        }
+        for &customer in &cx.customers {
             ask(cx, (Party::Host(customer), guest.into()), &mut blocked);
         }
         for ipv6 in [false, true] {
@@ -149,7 +152,7 @@ impl Party<'_> {
     fn name(self, cx: &Lint<'_>) -> String {
         match self {
             Self::Guest(host, end) => asking::face_name(&host.name, cx.fabric, end),
-            Self::Host(host) => cx.fabric.hosts[host].name.to_string(),
+            Self::Host(host) => asking::name_of(cx.fabric, End::Host(host)),
             Self::Outside(outside) => outside.name.clone(),
         }
     }
@@ -164,8 +167,20 @@ impl Party<'_> {
                 blocks.find(|block| block.addr().is_ipv6() == ipv6).unwrap_or(any).to_string()
             }
             Self::Host(host) => {
-                let address = cx.fabric.hosts[host].addresses.iter().find(|one| one.is_ipv6() == ipv6);
-                address.map_or_else(|| any.to_string(), ToString::to_string)
+                let own = &cx.fabric.hosts[host];
+                let address = own.addresses.iter().find(|one| one.is_ipv6() == ipv6);
+                let around = |address: &IpAddr| match own.side {
+                    // He stands for those around him.
+                    Side::Customer(network) if asking::is_supposed(cx, host) => {
+                        let blocks = &cx.fabric.customer_networks[network].blocks;
+                        blocks.iter().find(|block| block.contains(address)).copied()
+                    }
+                    _ => None,
+                };
+                let told = |address: &IpAddr| {
+                    around(address).map_or_else(|| address.to_string(), |block| block.to_string())
+                };
+                address.map_or_else(|| any.to_string(), told)
             }
             Self::Outside(outside) => outside.block.to_string(),
         }
@@ -175,7 +190,8 @@ impl Party<'_> {
 /// The parts of the internet that rules and routes between it and `inside` tell apart, where one of these ACLs is on the
 /// way.
 fn outsiders(cx: &Lint<'_>, restrictive: &BTreeSet<&str>, inside: End, way: Way, ipv6: bool) -> Vec<Outside> {
-    let traffic = asking::some_client(Protocol::TCP, asking::SOME_SERVER);
+    // Which ports matter shows later: who is told apart for any of them is.
+    let (cut, traffic) = (TrafficQuestion::All, asking::some_client(Protocol::TCP, asking::SOME_SERVER));
     let any = if ipv6 { ANY_V6 } else { ANY_V4 };
     let outside = |part: Part<(IpAddr, Explanation)>| {
         let is_named = part.is_named();
@@ -202,7 +218,7 @@ fn outsiders(cx: &Lint<'_>, restrictive: &BTreeSet<&str>, inside: End, way: Way,
         let is_somebody = is_named && !outside::is_world(&blocks);
         Some(Outside { address, name, block, is_somebody })
     };
-    outside::parts(cx, inside, way, ipv6, traffic).into_iter().filter_map(outside).collect()
+    outside::parts(cx, (inside, way), ipv6, cut, traffic).into_iter().filter_map(outside).collect()
 }
 
 /// Whether a request or its reply meets one of these ACLs, on any way.

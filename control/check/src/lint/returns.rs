@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use vpclab_api::Finding;
 use vpclab_engine::explain::{End, Explanation};
 use vpclab_engine::plan::Egress;
-use vpclab_engine::{DropReason, Fabric, RouteTableIdx, Step};
+use vpclab_engine::{DropReason, Fabric, RouteTableIdx, Side, Step};
 use vpclab_model::{Kind, kind};
 use vpclab_wire::Protocol;
 
@@ -53,12 +53,20 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
                 look((inside, outside), format!("VPC {}", guest.vpc), ipv6);
             }
         }
-        for host in asking::customers(fabric) {
+        for &host in &cx.customers {
+            let is_supposed = asking::is_supposed(cx, host);
+            let of = match fabric.hosts[host].side {
+                Side::Customer(network) if is_supposed => {
+                    format!("customer network {}", fabric.customer_networks[network].name)
+                }
+                _ => format!("customer host {}", fabric.hosts[host].name),
+            };
             for guest in visitors.iter().filter_map(|kin| kin.first()) {
-                let name = &fabric.hosts[host].name;
                 let (host, guest) = (End::Host(host), asking::interface(guest.eni));
-                look((host, guest), format!("customer host {name}"), ipv6);
-                look((guest, host), format!("VPC {}", vpc_of(fabric, guest)), ipv6);
+                look((host, guest), of.clone(), ipv6);
+                if !is_supposed {
+                    look((guest, host), format!("VPC {}", vpc_of(fabric, guest)), ipv6);
+                }
             }
         }
     }
@@ -84,16 +92,20 @@ fn finding(fabric: &Fabric, kind: &str, name: &str, to: &str, pairs: &[Pair], ip
     let text = format!(
         "{family}what {from} sends to {receiver} arrives, and the reply does not return{more}: {told}"
     );
+    // What leads there may serve others whose replies return: it is not for this to take away.
     let remedy = match reason {
-        DropReason::NoRoute { .. } if to == "the internet" => {
-            "give the table a route to the internet gateway, or take the public address away".to_owned()
+        _ if to == "the internet" => {
+            "take the public address away, or, if the internet is to reach it, lead what its subnet \
+                                      sends there to the internet gateway"
+                .to_owned()
         }
         DropReason::NoRoute { .. }
         | DropReason::PrivateDestination { .. }
-        | DropReason::SharedDestination { .. } => {
-            format!("give {name} a route back to {to}, or take away the route from there")
-        }
-        _ => format!("give the reply a way back to {to}, or take away the route from there"),
+        | DropReason::SharedDestination { .. }
+        | DropReason::TransitNoRoute { .. }
+        | DropReason::VpnGatewayNoRoute { .. }
+        | DropReason::CustomerNoRoute { .. } => format!("give {name} a route back to {to}"),
+        _ => format!("give the reply a way back to {to}"),
     };
     let finding = MISSING_RETURN_ROUTE.about_kind(kind, name, text, remedy);
     match to {

@@ -1,18 +1,20 @@
 //! Who stands for many?
 //!
 //! Interfaces that no rule and no route can tell apart fare alike, so one of each kind is asked: same VPC, tables, zone and
-//! groups, and addresses in the same blocks of all those that are named anywhere. Of each kind two are kept, in different
-//! subnets where there are any, as a kind may have something to say to itself.
+//! groups, addresses in the same blocks of all those that are named anywhere, and all known of both or of neither. Of each
+//! kind two are kept, in different subnets where there are any, as a kind may have something to say to itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vpclab_engine::{Eni, EniIdx, Fabric, Role};
+use vpclab_engine::{CustomerNetworkIdx, Eni, EniIdx, Fabric, HostIdx, Role, Side};
 use vpclab_model::{
     NetworkAclName, NetworkInterface, NetworkInterfaceName, Peer, RouteTableName, SecurityGroupName,
     SubnetName, Topology, VpcName,
 };
+
+use crate::addresses;
 
 /// One who can be asked.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ struct Signature {
     zone: String,
     groups: Vec<SecurityGroupName>,
     checks: bool,
+    /// Whether not all is known of the interface, or of its subnet: of such there may be no answer.
+    is_unknown: bool,
     /// Of each address, the first one of a family first.
     addresses: Vec<Address>,
 }
@@ -77,6 +81,7 @@ pub(super) fn kinds(
             zone: subnet.availability_zone.clone(),
             groups: if by_filters { groups } else { Vec::new() },
             checks: eni.source_dest_check,
+            is_unknown: compiled.unknown.is_some() || fabric.subnets[compiled.subnet].unknown.is_some(),
             addresses: compiled.addresses.iter().map(|address| blocks.of(compiled, *address)).collect(),
         };
         let kin = kinds.entry(signature).or_default();
@@ -94,6 +99,11 @@ pub(super) fn kinds(
 struct Blocks(BTreeMap<(bool, u8), BTreeMap<IpAddr, usize>>);
 
 impl Blocks {
+    fn names(&self, block: IpNet) -> bool {
+        let of_length = self.0.get(&(block.addr().is_ipv6(), block.prefix_len()));
+        of_length.is_some_and(|all| all.contains_key(&block.network()))
+    }
+
     fn of(&self, eni: &Eni, address: IpAddr) -> Address {
         let public = match address {
             IpAddr::V4(address) => eni.public_address_of(address).map(IpAddr::V4),
@@ -112,6 +122,29 @@ impl Blocks {
         });
         holding.collect()
     }
+}
+
+/// One host of each range of a customer network that tables and rules tell apart, declared ones first.
+pub(super) fn customers(topology: &Topology, fabric: &Fabric) -> Vec<HostIdx> {
+    let by_rules = named_blocks(topology, true);
+    // Hosts name themselves there, which tells nothing.
+    let mut named = addresses::named_blocks(fabric);
+    named.retain(|block| block.prefix_len() < block.max_prefix_len() || by_rules.names(*block));
+    let around = |address: IpAddr| -> Vec<IpNet> {
+        named.iter().filter(|block| block.contains(&address)).copied().collect()
+    };
+    let network_of = |host: HostIdx| match fabric.hosts[host].side {
+        Side::Customer(network) => Some((host, network)),
+        Side::Internet | Side::Service => None,
+    };
+    let mut hosts: Vec<_> = fabric.hosts.iter().filter_map(|(host, _)| network_of(host)).collect();
+    hosts.sort_by_key(|(host, _)| addresses::is_supposed(fabric, *host));
+    let mut seen: BTreeSet<(CustomerNetworkIdx, Vec<IpNet>)> = BTreeSet::new();
+    hosts.retain(|(host, network)| {
+        let ranges = fabric.hosts[*host].addresses.iter().map(|address| (*network, around(*address)));
+        ranges.fold(false, |is_new, range| seen.insert(range) || is_new)
+    });
+    hosts.into_iter().map(|(host, _)| host).collect()
 }
 
 /// Every block that a rule or a route names.

@@ -124,7 +124,7 @@ fn ask_everybody(cx: &Lint<'_>, visitor: EniIdx, ipv6: bool) -> Asked {
     if asked.is_world {
         return asked;
     }
-    for part in outside::parts(cx, to, Way::In, ipv6, traffic) {
+    for part in outside::parts(cx, (to, Way::In), ipv6, traffic, traffic) {
         let told = part.told.as_ref().map(|(_, told)| told);
         asked.is_known &= told.is_some_and(is_certain);
         if told.and_then(outside::passes) == Some(true) {

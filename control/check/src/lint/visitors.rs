@@ -3,16 +3,22 @@
 //! A visitor: an instance that the linter puts into every subnet, with a public address and a group that lets everything
 //! pass, so that what becomes of its packets is the network's doing. Questions about routes and subnets are asked of
 //! visitors, in a copy of the topology; those about filters of who really lives there, and of visitors where nobody does.
+//! In the user's own networks, hosts are supposed in each range that rules and routes tell apart, as `explain` does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use vpclab_engine::explain::{End, TrafficQuestion};
+use vpclab_engine::{EniIdx, Fabric};
 use vpclab_model::{
     Attachment, ConnectionTracking, Forwards, Instance, InstanceName, InstanceState, InterfaceType, Labels,
     NetworkInterface, NetworkInterfaceName, Peer, PublicIp, SecurityGroup, SecurityGroupName,
     SecurityGroupRule, Subnet, SubnetName, Topology, Traffic, VpcName,
 };
+
+use crate::customers::Customers;
+use crate::question::{EndKind, NamedEnd, Question};
 
 /// The visitors' interfaces, by subnet. A subnet without an IPv4 block and without a free IPv6 address has none.
 pub(super) struct Visitors(BTreeMap<SubnetName, NetworkInterfaceName>);
@@ -63,6 +69,51 @@ impl Visitors {
             entered.insert(name.clone(), eni);
         }
         (visited, Self(entered))
+    }
+
+    /// Puts into each customer network the hosts that `explain` supposes there.
+    pub(super) fn suppose_customers(&self, visited: &mut Topology) {
+        if visited.customer_networks.is_empty() {
+            return;
+        }
+        let fabric = Fabric::compile(visited, None);
+        let Some(customers) = Customers::of(visited, &fabric, &[]) else { return };
+        // Whoever asks in a family shows who there is of it.
+        let mut askers: BTreeMap<Vec<bool>, EniIdx> = BTreeMap::new();
+        for eni in self.0.values().filter_map(|name| fabric.enis.find(name.as_str())) {
+            askers
+                .entry([false, true].map(|ipv6| super::asking::has(&fabric, eni, ipv6)).to_vec())
+                .or_insert(eni);
+        }
+        let is_declared = |network: &NamedEnd| visited.customer_networks.contains_key(network.name.as_str());
+        let (mut supposed, mut networks) = (BTreeMap::new(), BTreeMap::new());
+        for from in customers.ends(true).into_iter().filter(is_declared) {
+            for &eni in askers.values() {
+                let to = NamedEnd::new("inside", EndKind::NetworkInterface, End::Interface(eni, None));
+                let question = Question {
+                    from: from.clone(),
+                    to,
+                    ipv6: None,
+                    traffic: TrafficQuestion::All,
+                    undeclared: None,
+                    remedies: false,
+                };
+                let (fabric, topology, questions) = customers.questions(&fabric, &question);
+                let network = topology.customer_networks.get_key_value(from.name.as_str());
+                networks.extend(network.map(|(name, network)| (name.clone(), network.clone())));
+                for question in questions {
+                    let End::Host(host) = question.from.end else { continue };
+                    let name = fabric.hosts[host].name.as_str();
+                    let declared = topology.customer_hosts.get_key_value(name);
+                    supposed.extend(declared.map(|(name, host)| (name.clone(), host.clone())));
+                }
+            }
+        }
+        // With the blocks that are supposed there.
+        visited.customer_networks.extend(networks);
+        for (name, host) in supposed {
+            visited.customer_hosts.entry(name).or_insert(host);
+        }
     }
 
     /// The visitor of a subnet.

@@ -1,14 +1,15 @@
 //! Does a change take its blocker away?
 //!
 //! It is made in a copy of what the question meets, and asked again. What always holds: what is asked again is the same
-//! question, and only that counts which denied before: more may deny elsewhere, and have its own remedy.
+//! question; and what denies now and did not before is a filter further on, or has its own remedy. What leads into a loop,
+//! or to another end without a way on, is no remedy.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
-use vpclab_engine::explain::{End, Explanation, TrafficQuestion, ask};
+use vpclab_engine::explain::{End, Explanation, TrafficQuestion, ask, resolve};
 use vpclab_engine::{Direction, DropReason, EniIdx, Fabric, Step, explain as engine};
 use vpclab_model::{
     InstanceName, InstanceState, InterfaceType, NetworkAclEntry, NetworkAclName, NetworkInterfaceName, Peer,
@@ -16,6 +17,7 @@ use vpclab_model::{
     SecurityGroupRule, SubnetName, Topology, Traffic, VpcPeeringConnectionName,
 };
 
+use super::remedy_at;
 use crate::words;
 
 /// A change to a topology.
@@ -69,10 +71,15 @@ pub(super) struct Trial<'a> {
     pub(super) blocker: &'a engine::Blocker,
     /// What changes are made in a copy of.
     pub(super) met: OnceCell<Topology>,
+    /// How many changes have been made before.
+    pub(super) depth: usize,
 }
 
+/// So many changes are looked for at most, one after the other.
+const MOST_CHANGES: usize = 4;
+
 impl Trial<'_> {
-    /// Whether the blocker is gone once this is made, and nothing in its place denies.
+    /// Whether the blocker is gone once this is made, and nothing has come that is no better.
     pub(super) fn helps(&self, made: &Made) -> bool {
         let mut topology = self.met.get_or_init(|| self.met()).clone();
         if made.apply(&mut topology).is_none() {
@@ -91,7 +98,28 @@ impl Trial<'_> {
         let (Some(from), Some(to)) = (end(self.asked.from), end(self.asked.to)) else { return false };
         let Ok(told) = ask(&fabric, from, to, self.asked.ipv6, self.asked.traffic) else { return false };
         let own = component(self.fabric, self.blocker);
-        !told.blockers.iter().any(|blocker| component(&fabric, blocker) == own)
+        let before: BTreeSet<String> =
+            self.told.blockers.iter().map(|blocker| component(self.fabric, blocker)).collect();
+        let ends = resolve(&fabric, from, to, self.asked.ipv6).ok();
+        let asked = Asked { from, to, ..self.asked };
+        told.blockers.iter().all(|blocker| {
+            let place = component(&fabric, blocker);
+            let is_filter =
+                matches!(blocker.reason, DropReason::SecurityGroup { .. } | DropReason::NetworkAcl { .. });
+            place != own
+                && (before.contains(&place)
+                    || is_filter
+                    || self.depth + 1 < MOST_CHANGES
+                        && remedy_at(
+                            self.depth + 1,
+                            (&fabric, &topology),
+                            ends.as_ref(),
+                            asked,
+                            &told,
+                            blocker,
+                        )
+                        .is_some())
+        })
     }
 
     /// The topology without the instances that the walks have not met.

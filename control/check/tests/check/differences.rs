@@ -97,6 +97,21 @@ fn what_is_known_in_neither_may_change_where_a_rule_on_its_way_does() {
 }
 
 #[test]
+fn another_source_towards_half_of_the_internet_is_told_with_the_addresses() {
+    for block in ["0.0.0.0/1", "128.0.0.0/1", "8.0.0.0/8", "192.0.0.0/24"] {
+        let told = changed(&shop(), |after| {
+            let routes = after["route_tables"]["priv"]["routes"].as_array_mut().unwrap();
+            routes.push(json!({ "cidr_block": block, "nat_gateway": "nat-b" }));
+        });
+        let mut rows = told.rerouted.iter().filter(|row| row.to == ["internet"]);
+        let row = rows.next().unwrap_or_else(|| panic!("{block}: {told:#?}"));
+        assert_eq!(rows.next(), None);
+        assert_eq!((row.addresses.as_slice(), row.from.len()), ([block.to_owned()].as_slice(), 2));
+        assert_eq!(row.seen_after, ["203.0.113.20"]);
+    }
+}
+
+#[test]
 fn another_source_or_another_gateway_is_told_though_nothing_is_gained_or_lost() {
     for (what, seen, by, change) in [
         (
@@ -242,4 +257,35 @@ fn what_is_lost_at_one_of_two_addresses_is_told_of_that_address() {
     // What all of them meet is told of the instance.
     let told = changed(&document, |after| after["security_groups"]["web"]["egress"] = json!([both[2]]));
     assert!(told.changes.iter().all(|row| row.to.iter().all(|to| !to.contains('/'))), "{told:#?}");
+}
+
+#[test]
+fn a_way_out_of_a_further_interface_or_a_further_public_address_is_gained() {
+    let mut document = shop();
+    document["subnets"]["closed"] =
+        json!({ "vpc": "v", "cidr_block": "10.0.3.0/24", "route_table": "closed" });
+    document["route_tables"]["closed"] = json!({ "vpc": "v", "routes": [] });
+    document["instances"]["box"] =
+        json!({ "subnet": "closed", "security_groups": ["db"], "private_ips": ["10.0.3.10", "10.0.3.11"] });
+    document["eips"]["e4"] = json!({ "public_ip": "203.0.113.30" });
+    let interface = |after: &mut Value| {
+        after["network_interfaces"] = json!({ "box-1": { "subnet": "pub", "security_groups": ["db"],
+            "attachment": { "instance": "box", "device_index": 1 } } });
+        after["eips"]["e4"]["network_interface"] = json!("box-1");
+    };
+    let address = |after: &mut Value| {
+        after["subnets"]["closed"]["route_table"] = json!("pub");
+        after["eips"]["e4"]["instance"] = json!("box");
+        after["eips"]["e4"]["associate_with_private_ip"] = json!("10.0.3.11");
+    };
+    for (told, sender) in
+        [(changed(&document, interface), "box-1"), (changed(&document, address), "box/10.0.3.11")]
+    {
+        let gains = |row: &&vpclab_api::ChangedReach| {
+            row.kind == ChangeKind::Gained && row.from == [sender] && row.to.contains(&"internet".to_owned())
+        };
+        assert!(told.changes.iter().any(|row| gains(&row)), "{sender}: {told:#?}");
+        assert!(told.renamed.is_empty(), "{told:#?}");
+        assert!(told.assumed.iter().any(|own| own.assumption.contains("ask explain about others")));
+    }
 }

@@ -261,6 +261,58 @@ fn an_open_group_behind_a_closed_acl_lets_nobody_in_as_things_are() {
     assert_eq!(one(&unknown, "open-to-the-world").severity, Severity::Warning);
 }
 
+/// A host whose group opens RULE, behind an ACL with these TCP entries.
+fn behind(rule: &str, ingress: &[(u16, u16)], egress: &[(u16, u16)]) -> String {
+    let entries = |ports: &[(u16, u16)]| {
+        let entry = |(number, (from, to)): (usize, &(u16, u16))| {
+            format!(
+                "{{rule_no: {}, action: allow, protocol: tcp, from_port: {from}, to_port: {to}, cidr_block: 0.0.0.0/0}}",
+                number + 1
+            )
+        };
+        ports.iter().enumerate().map(entry).collect::<Vec<_>>().join(", ")
+    };
+    let host = host(rule, "associate_public_ip_address: true");
+    let (ingress, egress) = (entries(ingress), entries(egress));
+    format!("{host}network_acls: {{v/default: {{ingress: [{ingress}], egress: [{egress}]}}}}\n")
+}
+
+#[test]
+fn of_many_open_ports_all_are_asked_that_an_acl_tells_apart() {
+    let tcp = "{protocol: tcp, from_port: 0, to_port: 65535, cidr_blocks: [0.0.0.0/0]}";
+    let all = "{protocol: '-1', cidr_blocks: [0.0.0.0/0]}";
+    let everywhere: &[(u16, u16)] = &[(0, 65535)];
+    for (rule, ingress, severity, told) in [
+        (tcp, vec![(443, 443), (32768, 65535)], Severity::Error, "the internet reaches tcp 32768-65535 of a"),
+        (all, vec![(443, 443), (32768, 65535)], Severity::Error, "the internet reaches tcp 32768-65535 of a"),
+        (tcp, vec![(20, 30)], Severity::Error, "the internet reaches tcp 22 of a"),
+        // A web server is nobody's business.
+        (tcp, vec![(443, 443)], Severity::Note, "of that the internet reaches no more than tcp 443 of a"),
+        (tcp, vec![], Severity::Note, "nobody on the internet gets that far"),
+        (all, vec![], Severity::Note, "nobody on the internet gets that far by tcp or udp"),
+    ] {
+        let finding = one(&behind(rule, &ingress, everywhere), "open-to-the-world");
+        assert_eq!(finding.severity, severity, "{ingress:?}: {}", finding.reason);
+        assert!(finding.reason.contains(told), "{ingress:?}: {}", finding.reason);
+    }
+}
+
+#[test]
+fn who_wants_to_get_in_sends_from_where_replies_are_let_out_to() {
+    let ssh = "{protocol: tcp, from_port: 22, to_port: 22, cidr_blocks: [0.0.0.0/0]}";
+    for (egress, severity, told) in [
+        ((1024, 65535), Severity::Error, "the internet reaches tcp 22 of a"),
+        ((61000, 65535), Severity::Error, "the internet reaches tcp 22 of a, sending from port 61000-65535"),
+        ((443, 443), Severity::Error, "the internet reaches tcp 22 of a, sending from port 443"),
+    ] {
+        let finding = one(&behind(ssh, &[(22, 22)], &[egress]), "open-to-the-world");
+        assert_eq!(finding.severity, severity, "{egress:?}: {}", finding.reason);
+        assert!(finding.reason.ends_with(told), "{egress:?}: {}", finding.reason);
+    }
+    let none = one(&behind(ssh, &[(22, 22)], &[]), "open-to-the-world");
+    assert!(none.reason.ends_with("nobody on the internet gets that far"), "{}", none.reason);
+}
+
 /// A host whose one interface has a second private address with a public one of its own.
 fn secondary(rule: &str) -> String {
     host(

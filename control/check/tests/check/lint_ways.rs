@@ -6,7 +6,7 @@ use crate::lint::{found, one};
 use crate::networks::PEERING;
 
 /// A server on 443 behind an ACL that lets its replies go where EGRESS says.
-fn replies(egress: &str) -> String {
+pub(crate) fn replies(egress: &str) -> String {
     format!(
         "vpcs: {{v: {{cidr_block: 10.0.0.0/16, ipv6_cidr_block: '2001:db8:1::/56'}}}}\n\
          subnets:\n  a: {{vpc: v, cidr_block: 10.0.0.0/24, ipv6_cidr_block: '2001:db8:1:1::/64', assign_ipv6_address_on_creation: true}}\n  \
@@ -89,7 +89,7 @@ fn within_one_subnet_and_of_what_is_not_known_no_reply_is_found_blocked() {
 }
 
 /// Two peers with these routes of each; `there` and `back` are routes of v/main and w/main.
-fn peers(there: &str, back: &str) -> String {
+pub(crate) fn peers(there: &str, back: &str) -> String {
     let routes = |text: &str| text.to_owned();
     let lines = PEERING.lines().map(|line| {
         if line.trim_start().starts_with("v/main") {
@@ -105,7 +105,7 @@ fn peers(there: &str, back: &str) -> String {
            at-w: {transit_gateway: hub, vpc: w, subnets: [t], ipv6_support: enable}\n"
 }
 
-const V4_THERE: &str = "{cidr_block: 10.1.0.0/16, vpc_peering_connection: p}";
+pub(crate) const V4_THERE: &str = "{cidr_block: 10.1.0.0/16, vpc_peering_connection: p}";
 const V6_THERE: &str = "{ipv6_cidr_block: '2001:db8:2::/56', vpc_peering_connection: p}";
 const V4_BACK: &str = "{cidr_block: 10.0.0.0/16, vpc_peering_connection: p}";
 const V6_BACK: &str = "{ipv6_cidr_block: '2001:db8:1::/56', vpc_peering_connection: p}";
@@ -130,7 +130,7 @@ fn a_way_there_without_a_way_back_is_found() {
         assert_eq!(found(&peers(there, back), "missing-return-route"), expected, "{there} and {back}");
     }
     let finding = one(&peers(V4_THERE, ""), "missing-return-route");
-    assert_eq!(finding.remedy, "give w/main a route back to VPC v, or take away the route from there");
+    assert_eq!(finding.remedy, "give w/main a route back to VPC v");
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn a_private_subnet_is_public_if_part_of_the_internet_reaches_it_or_if_it_is_ful
 }
 
 /// A web server for PEERS whose ACL has these entries.
-fn web(peers: &str, ingress: &str, egress: &str) -> String {
+pub(crate) fn web(peers: &str, ingress: &str, egress: &str) -> String {
     format!(
         "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\ninternet_gateways: {{igw: {{vpc: v}}}}\n\
          route_tables: {{v/main: {{routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}]}}}}\n\
@@ -395,6 +395,69 @@ fn replies_to_the_internet_go_to_the_ports_of_every_kind_of_client() {
     }
 }
 
+#[test]
+fn of_twins_the_one_that_is_known_is_asked() {
+    let known = replies("");
+    let expected = ["network_acls.edge egress *", "network_acls.edge egress *"];
+    assert_eq!(found(&known, "reply-blocked-by-acl"), expected);
+    for twin in ["a-server", "z-server"] {
+        let twins = known.replace(
+            "server: {subnet: b,",
+            &format!("{twin}: {{subnet: b, security_groups: [web], not_modelled: known after apply}}, server: {{subnet: b,"),
+        );
+        assert_eq!(found(&twins, "reply-blocked-by-acl"), expected, "{twin}");
+    }
+}
+
+#[test]
+fn the_internet_is_told_apart_for_every_port_that_is_asked() {
+    let http =
+        "{rule_no: 50, action: deny, protocol: tcp, from_port: 80, to_port: 80, cidr_block: 1.0.0.0/8}";
+    let all = "{rule_no: 100, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}";
+    let ssh = web("198.0.0.0/8", &format!("{http}, {all}"), &allow(1, "tcp", (443, 443), "0.0.0.0/0"))
+        .replace("from_port: 443, to_port: 443, cidr_blocks", "from_port: 22, to_port: 22, cidr_blocks")
+        .replace("web: {vpc: v,", "web: {vpc: v, egress: [],");
+    let finding = one(&ssh, "reply-blocked-by-acl");
+    assert!(
+        finding.reason.contains("part of the internet, such as 198.0.0.0, sends to tcp 22 of w arrives"),
+        "{}",
+        finding.reason
+    );
+}
+
+/// A web server for an office behind a VPN; its ACL lets replies out to REPLIES_TO.
+pub(crate) fn office(replies_to: &str, hosts: &str) -> String {
+    format!(
+        "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\nvpn_gateways: {{vgw: {{vpc: v}}}}\n\
+         route_tables: {{v/main: {{propagating_vgws: [vgw]}}}}\nsubnets: {{s: {{vpc: v, cidr_block: 10.0.0.0/24}}}}\n\
+         network_acls: {{v/default: {{ingress: [{{rule_no: 1, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}}], \
+         egress: [{{rule_no: 1, action: allow, protocol: '-1', cidr_block: {replies_to}}}]}}}}\n\
+         security_groups: {{web: {{vpc: v, egress: [], ingress: [{{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [192.168.0.0/16]}}]}}}}\n\
+         instances: {{w: {{subnet: s, security_groups: [web]}}}}\n\
+         customer_gateways: {{cgw: {{bgp_asn: 65001, ip_address: 198.51.100.1}}}}\n\
+         vpn_connections: {{vpn: {{vpn_gateway: vgw, customer_gateway: cgw}}}}\n\
+         customer_networks: {{office: {{cidr_blocks: [192.168.0.0/16], customer_gateways: [cgw]}}}}\n{hosts}"
+    )
+}
+
+#[test]
+fn every_range_of_a_customer_network_is_asked_be_a_host_declared_there_or_not() {
+    let hosts = "customer_hosts: {d1: {customer_network: office, address: 192.168.1.7}, d2: {customer_network: office, address: 192.168.2.7}}\n";
+    for (network, told, remedy) in [
+        (office("192.168.1.0/24", hosts), "what d2 sends to tcp 443 of w arrives", "192.168.2.7"),
+        (
+            office("192.168.1.0/24", ""),
+            "what 192.168.0.1 of office sends to tcp 443 of w arrives",
+            "192.168.0.0/16",
+        ),
+    ] {
+        let finding = one(&network, "reply-blocked-by-acl");
+        assert!(finding.reason.contains(told), "{}", finding.reason);
+        assert_eq!(finding.remedy, format!("allow tcp 1024-65535 to {remedy} in `egress` of v/default"));
+    }
+    assert!(found(&office("192.168.0.0/16", ""), "reply-blocked-by-acl").is_empty());
+}
+
 /// Two VPCs whose way to the internet is the NAT gateway of a third; its subnet has these routes.
 #[test]
 fn a_nat_gateway_for_other_vpcs_needs_a_route_back_to_them() {
@@ -414,7 +477,7 @@ fn a_nat_gateway_for_other_vpcs_needs_a_route_back_to_them() {
     };
     let finding = one(&network(""), "missing-return-route");
     assert_eq!((finding.resource.kind.as_str(), finding.resource.name.as_str()), ("route_tables", "rp"));
-    assert_eq!(finding.remedy, "give rp a route back to VPC a, or take away the route from there");
+    assert_eq!(finding.remedy, "give rp a route back to VPC a");
     assert!(finding.reason.contains("sends to the internet arrives"), "{}", finding.reason);
     let whole = network(", {cidr_block: 10.0.0.0/16, transit_gateway: tgw}");
     assert!(found(&whole, "missing-return-route").is_empty());

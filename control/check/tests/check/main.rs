@@ -16,6 +16,7 @@ mod levels;
 mod lines;
 mod lint;
 mod lint_objects;
+mod lint_remedies;
 mod lint_rules;
 mod lint_ways;
 mod middleboxes;

@@ -274,3 +274,45 @@ fn a_reply_that_central_egress_sends_to_the_internet_needs_a_route_back() {
     let said = proposed(&document, "a-1", "internet:443", None);
     assert_eq!(said, ["add to route table rp the route 10.0.0.0/16 → tgw"]);
 }
+
+#[test]
+fn what_leads_into_a_loop_or_is_for_a_host_that_is_only_supposed_is_no_remedy() {
+    let network = |routes: Value| {
+        json!({
+            "vpcs": { "v": { "cidr_block": "10.0.0.0/16" } },
+            "internet_gateways": { "igw": { "vpc": "v" } },
+            "eips": { "e": {} },
+            "nat_gateways": { "nat": { "subnet": "s", "allocation": "e" } },
+            "route_tables": { "t": { "vpc": "v", "routes": routes } },
+            "subnets": { "s": { "vpc": "v", "cidr_block": "10.0.0.0/24", "route_table": "t" } },
+            "instances": { "a": { "subnet": "s" } } })
+    };
+    // The NAT gateway is in that subnet itself.
+    let by_gateway = network(json!([{ "cidr_block": "0.0.0.0/0", "gateway": "igw" }]));
+    assert_eq!(proposed(&by_gateway, "a", "internet:443", None), ["give a a public address"]);
+    let without = network(json!([]));
+    assert_eq!(
+        proposed(&without, "a", "internet:443", None),
+        ["add to route table t the route 0.0.0.0/0 → igw"]
+    );
+    let office = json!({
+        "vpcs": { "v": { "cidr_block": "10.0.0.0/16" } },
+        "vpn_gateways": { "vgw": { "vpc": "v" } },
+        "route_tables": { "t": { "vpc": "v", "propagating_vgws": ["vgw"] } },
+        "subnets": { "s": { "vpc": "v", "cidr_block": "10.0.0.0/24", "route_table": "t" } },
+        "security_groups": { "g": { "vpc": "v" } },
+        "instances": { "a": { "subnet": "s", "security_groups": ["g"] } },
+        "customer_gateways": { "cgw": { "bgp_asn": 65001, "ip_address": "198.51.100.1" } },
+        "vpn_connections": { "vpn": { "vpn_gateway": "vgw", "customer_gateway": "cgw" } },
+        "customer_networks": { "office": { "cidr_blocks": ["192.168.0.0/16"], "customer_gateways": ["cgw"] } } });
+    let told = Network::new(&vpclab_model::Document::from(office.clone())).pairs("office", "a:443");
+    let blockers: Vec<_> = told.answers.into_iter().flat_map(|told| told.blockers).collect();
+    assert!(!blockers.is_empty() && blockers.iter().all(|blocker| blocker.remedy.is_none()), "{blockers:#?}");
+    let mut declared = office;
+    declared["customer_hosts"] =
+        json!({ "desk": { "customer_network": "office", "address": "192.168.1.7" } });
+    assert_eq!(
+        proposed(&declared, "desk", "a:443", None),
+        ["add to security group g an ingress rule: tcp 443 from 192.168.1.7/32"]
+    );
+}
