@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vpclab_engine::{AttachmentEnd, EndpointKind, EniIdx, Fabric, Peer};
+use vpclab_engine::{AttachmentEnd, EndpointKind, EniIdx, Fabric, Peer, RouteTarget};
 use vpclab_model::{address_after, public_edges};
 
 /// The addresses of an interface, the primary ones of their families first.
@@ -28,6 +28,20 @@ pub(crate) fn of_interface(fabric: &Fabric, eni: EniIdx) -> Vec<IpAddr> {
     let mut known = BTreeSet::new();
     addresses.retain(|address| known.insert(*address));
     addresses
+}
+
+/// An address of each block of a pool that a gateway routes to an interface: by it the internet reaches the interface, too
+/// (RT-51).
+pub(crate) fn of_pools(fabric: &Fabric, eni: EniIdx) -> Vec<IpAddr> {
+    let of_gateway = fabric.internet_gateways.iter().filter_map(|(index, gateway)| {
+        let routes = &fabric.route_tables[gateway.route_table?].routes;
+        let own = routes.iter().filter(move |route| {
+            route.target == RouteTarget::NetworkInterface(eni)
+                && fabric.pool_gateway(route.destination.network()) == Some(index)
+        });
+        Some(own.filter_map(|route| address_after(route.destination.network())))
+    });
+    of_gateway.flatten().collect()
 }
 
 /// Every block of addresses that a table, a rule or a network names.
