@@ -83,6 +83,9 @@ pub struct Explanation {
     /// The other ways that gateways may choose at random, or that other hosts of the internet are asked by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_ways: Vec<OtherWay>,
+    /// All that denies other hosts of the internet, where what denies the one that is shown is not all that denies them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_blockers: Vec<OtherBlockers>,
     /// How the same question fares over IPv6 where the answer is about IPv4, both ends have both and it fares differently.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over_ipv6: Option<OverIpv6>,
@@ -100,6 +103,15 @@ pub struct OverIpv6 {
     /// Whether some of what was asked about passes, and some does not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+}
+
+/// What denies hosts of the internet that are denied for other reasons than the one that is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherBlockers {
+    /// The address of one of them.
+    pub address: String,
+    /// All that denies it.
+    pub blockers: Vec<Blocker>,
 }
 
 /// A way that packets may take instead of the one that is shown.

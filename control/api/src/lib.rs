@@ -17,7 +17,7 @@ pub use analyse::{
 pub use error::{ApiError, ErrorBody, MistakeBody};
 pub use explain::{
     Answers, Assumed, Blocker, ExplainRequest, Explained, Explanation, Leg, LegVerdict, Level, Observed,
-    ObservedEnd, OtherWay, OverIpv6, Partial, QuestionEnd, RuleReference, Step, Unmodelled,
+    ObservedEnd, OtherBlockers, OtherWay, OverIpv6, Partial, QuestionEnd, RuleReference, Step, Unmodelled,
 };
 pub use lab::{
     Applied, AttachBody, AttachRequest, Attachment, AttachmentTarget, Change, Counters, DropCount,

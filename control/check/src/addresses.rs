@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vpclab_engine::{AttachmentEnd, EndpointKind, EniIdx, Fabric, HostIdx, Peer, Side};
+use vpclab_engine::{AttachmentEnd, EndpointKind, EniIdx, Fabric, HostIdx, Peer, RouteTarget, Side};
 use vpclab_model::{address_after, public_edges};
 
 /// The addresses of an interface, the primary ones of their families first.
@@ -37,6 +37,20 @@ pub(crate) fn is_supposed(fabric: &Fabric, host: HostIdx) -> bool {
     let Side::Customer(network) = host.side else { return false };
     let network = &fabric.customer_networks[network].name;
     matches!(host.addresses.as_slice(), [address] if host.name.as_str() == format!("{network}/{address}"))
+}
+
+/// An address of each block of a pool that a gateway routes to an interface: by it the internet reaches the interface, too
+/// (RT-51).
+pub(crate) fn of_pools(fabric: &Fabric, eni: EniIdx) -> Vec<IpAddr> {
+    let of_gateway = fabric.internet_gateways.iter().filter_map(|(index, gateway)| {
+        let routes = &fabric.route_tables[gateway.route_table?].routes;
+        let own = routes.iter().filter(move |route| {
+            route.target == RouteTarget::NetworkInterface(eni)
+                && fabric.pool_gateway(route.destination.network()) == Some(index)
+        });
+        Some(own.filter_map(|route| address_after(route.destination.network())))
+    });
+    of_gateway.flatten().collect()
 }
 
 /// Every block of addresses that a table, a rule or a network names.

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use vpclab_api::{
-    Answers, ApiError, Assumed, Blocker, ExplainRequest, Explained, Explanation, LegVerdict, OverIpv6,
+    Answers, ApiError, Assumed, Blocker, ExplainRequest, Explained, Explanation, LegVerdict, OverIpv6, Step,
 };
 use vpclab_engine::explain::{End, EndError, resolve};
 use vpclab_engine::{EniIdx, Fabric};
@@ -14,7 +14,8 @@ use vpclab_model::Topology;
 
 use crate::codes::{NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY};
 use crate::explain::{answer_one, refusal};
-use crate::fate::{Fate, Together, together};
+use crate::fate::{Fate, Together, is_alike, together};
+use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question, Questions, Via, is_outside, questions};
 use crate::{addresses, customers, internet, private_dns, source_ports, undeclared};
 
@@ -74,18 +75,42 @@ fn own_blocker(code: &str) -> Blocker {
     }
 }
 
-/// What was asked about as what lies behind a gateway is only reached there by packets that pass it.
+/// What was asked about as what lies behind a gateway is only reached there by packets that pass it, whichever way they take.
 fn only_by(told: Explanation, via: &Via) -> Explanation {
-    let is_there = |step: &vpclab_api::Step| step.component == via.component && step.resource == via.resource;
-    if told.reachable != Some(true) || told.forward.steps.iter().any(is_there) {
+    if told.reachable != Some(true) {
         return told;
     }
+    let is_there = |step: &Step| step.component == via.component && step.resource == via.resource;
+    let others = told.other_ways.iter().map(|way| &way.forward);
+    let ways: Vec<bool> =
+        std::iter::once(&told.forward.steps).chain(others).map(|steps| steps.iter().any(is_there)).collect();
+    if !ways.contains(&false) {
+        return told;
+    }
+    let by_choice = ways.contains(&true);
     let Via { component, resource } = via;
     let component = component.replace('_', " ");
     let message =
         format!("the packets do not pass {component} {resource}, behind which the end was asked about");
-    let blocker = Blocker { message, resource: Some(resource.clone()), ..own_blocker(NOT_BY_THIS_GATEWAY) };
-    denied(told, blocker)
+    let own = own_blocker(NOT_BY_THIS_GATEWAY);
+    let blocker = Blocker { message, resource: Some(resource.clone()), by_choice, ..own };
+    let mut told = denied(told, blocker);
+    told.by_choice = by_choice;
+    told
+}
+
+/// Answers about one host at each end, by the gateways that stand for them, and says what the walks met.
+pub(crate) fn by_gateways(
+    fabric: &Fabric,
+    topology: &Topology,
+    question: &Question,
+) -> Result<(Explanation, Met), ApiError> {
+    let (told, met) = answer_one(fabric, topology, question)?;
+    Ok((through_gateways(question, told), met))
+}
+
+fn through_gateways(question: &Question, told: Explanation) -> Explanation {
+    [&question.from.via, &question.to.via].into_iter().flatten().fold(told, only_by)
 }
 
 /// Answers a question already understood: once, or once for each address of whom it is about where they fare differently.
@@ -164,8 +189,7 @@ pub(crate) fn at_each_address(
 ) -> Result<Vec<(Question, Explanation)>, ApiError> {
     if let Some(customers) = question.beyond() {
         let answers = customers::answers(customers, fabric, question)?;
-        let gateways = || [&question.from.via, &question.to.via].into_iter().flatten();
-        return Ok(answers.into_iter().map(|(own, told)| (own, gateways().fold(told, only_by))).collect());
+        return Ok(answers.into_iter().map(|(own, told)| (own, through_gateways(question, told))).collect());
     }
     let one = |question: Question| -> Result<_, ApiError> {
         let told = answer(fabric, topology, &question, of_sets)?;
@@ -196,15 +220,6 @@ pub(crate) fn in_no_family<'q>(
     questions.all(cannot).then(|| refusal(fabric, first, &EndError::NoCommonFamily))
 }
 
-/// Whether two answers are one, for the same reasons.
-fn is_alike(a: &Explanation, b: &Explanation) -> bool {
-    let reasons = |told: &Explanation| -> Vec<_> {
-        let reason = |b: &Blocker| (b.code.clone(), b.direction.clone(), b.resource.clone(), b.rule.clone());
-        told.blockers.iter().map(reason).collect()
-    };
-    Fate::of(a) == Fate::of(b) && a.not_denied == b.not_denied && reasons(a) == reasons(b)
-}
-
 /// Answers a question in one family about one address.
 pub(crate) fn answer(
     fabric: &Fabric,
@@ -219,9 +234,7 @@ pub(crate) fn answer(
         let blocker = Blocker { message, resource: Some(to.clone()), ..own_blocker(NO_COMMON_FAMILY) };
         return Ok(denied(undeclared::unanswered(question, Vec::new()), blocker));
     }
-    let told = answer_in_family(fabric, topology, question)?;
-    let gateways = [&question.from.via, &question.to.via].into_iter().flatten();
-    Ok(gateways.fold(told, only_by))
+    answer_in_family(fabric, topology, question)
 }
 
 /// The question in each address family that it can be asked in, IPv4 first. Of an instance with several interfaces the
@@ -274,6 +287,16 @@ pub(crate) fn of_each_address(fabric: &Fabric, question: &Question) -> Vec<Quest
             IpAddr::V6(_) => None,
         };
         own = own.into_iter().filter_map(|(own, _)| Some((own, public(own)?))).collect();
+        let pools = addresses::of_pools(fabric, eni);
+        if !pools.is_empty() {
+            let shown = own.into_iter().map(|(_, shown)| shown);
+            let at = |shown: IpAddr| {
+                let name = format!("{}/{shown}", question.to.name);
+                let to = NamedEnd::at(&name, EndKind::Address, End::Address(shown));
+                Question { to: NamedEnd { via: question.to.via.clone(), ..to }, ..question.clone() }
+            };
+            return shown.chain(pools).map(at).collect();
+        }
     }
     match own.as_slice() {
         [] => return vec![question.clone()],
@@ -319,5 +342,5 @@ fn answer_in_family(
     {
         return internet::answer(fabric, topology, question);
     }
-    answer_one(fabric, topology, question).map(|(explanation, _)| explanation)
+    by_gateways(fabric, topology, question).map(|(explanation, _)| explanation)
 }

@@ -11,8 +11,9 @@ use vpclab_engine::{EniIdx, Fabric, HostIdx, Role, Side};
 use vpclab_model::Topology;
 use vpclab_wire::Protocol;
 
+use crate::answer::by_gateways;
 use crate::codes::ONLY_SOME_ADDRESSES;
-use crate::explain::{answer_one, behind_nat64};
+use crate::explain::behind_nat64;
 use crate::question::Question;
 use crate::run::{Attempt, Guest, Sent};
 use crate::{internet, middleboxes};
@@ -34,7 +35,8 @@ pub(crate) fn attempt(
     let (from, source) = match question.from.end {
         End::Interface(eni, address) => {
             let address = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
-            (interface(fabric, eni)?, address.ok_or_else(|| no_address(&question.from.name, ipv6))?)
+            let address = address.ok_or_else(|| no_address(&question.from.name, ipv6))?;
+            (at_own(fabric, eni, address)?, address)
         }
         End::Host(host) => at_host(fabric, host, ipv6)?,
         End::Internet => at_host(fabric, stand_in(topology, fabric, question, explanation, ipv6)?, ipv6)?,
@@ -54,7 +56,7 @@ pub(crate) fn attempt(
             let receiver = match fabric.enis[eni].role {
                 // Behind an endpoint's interface its service listens.
                 Role::Endpoint(endpoint) => at_host(fabric, fabric.vpc_endpoints[endpoint].service, ipv6)?,
-                _ => (interface(fabric, eni)?, own),
+                _ => (at_own(fabric, eni, own)?, own),
             };
             (Some(receiver), destination)
         }
@@ -78,6 +80,11 @@ pub(crate) fn attempt(
             let to = inside.or(host.map(|host| (host, meant)));
             let answers_itself =
                 explanation.forward.steps.last().is_some_and(|step| step.component == "router");
+            if to.is_none() && fabric.pool_gateway(address).is_some() {
+                return Err(format!(
+                    "{address} is of a pool, and no guest here is set up to answer by it; use --level explain"
+                ));
+            }
             if to.is_none() && explanation.reachable == Some(true) && !answers_itself {
                 return Err(nobody_there(address));
             }
@@ -122,6 +129,19 @@ fn interface(fabric: &Fabric, eni: EniIdx) -> Result<Guest, String> {
     }
 }
 
+/// The guest behind an interface, where it has this address: what uses those of a prefix that is delegated to it is inside.
+fn at_own(fabric: &Fabric, eni: EniIdx, address: IpAddr) -> Result<Guest, String> {
+    let own = &fabric.enis[eni];
+    if own.owns(address) && !own.addresses.contains(&address) {
+        return Err(format!(
+            "{address} is of a prefix that is delegated to {}, and no guest here is set up to send or to answer by it; use \
+             --level explain",
+            own.name
+        ));
+    }
+    interface(fabric, eni)
+}
+
 fn at_host(fabric: &Fabric, host: HostIdx, ipv6: bool) -> Result<(Guest, IpAddr), String> {
     let host = &fabric.hosts[host];
     let address = host.addresses.iter().copied().find(|address| address.is_ipv6() == ipv6);
@@ -163,7 +183,7 @@ fn stand_in(
         })
     };
     let alike = hosts().filter_map(|(index, _, address)| {
-        let (told, met) = answer_one(fabric, topology, &internet::at(question, address)).ok()?;
+        let (told, met) = by_gateways(fabric, topology, &internet::at(question, address)).ok()?;
         let fares_alike = (told.reachable, reasons(&told)) == meant;
         fares_alike.then(|| (internet::is_named(fabric, &met, address), index))
     });

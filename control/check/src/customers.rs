@@ -11,21 +11,24 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use vpclab_api::{ApiError, Explanation, LegVerdict, Unmodelled};
+use vpclab_api::{ApiError, Assumed, Explanation, LegVerdict, Unmodelled};
 use vpclab_engine::Fabric;
 use vpclab_engine::explain::End;
 use vpclab_model::{
     CustomerHost, CustomerHostName, CustomerNetwork, CustomerNetworkName, CustomerRoute, LinkName, Topology,
-    address_after,
+    address_after, not_public,
 };
 
 use crate::addresses::named_blocks;
 use crate::answer::{at_each_address, in_each_family};
+use crate::fate::{Fate, is_alike};
 use crate::question::{EndKind, NamedEnd, Question};
-use crate::{fate::Fate, undeclared};
+use crate::{behind, undeclared};
 
 /// Ranges of one network that are told apart at most.
 const MOST_RANGES: usize = 64;
+/// Hosts named at most that fare as another one does.
+const MOST_NAMED: usize = 4;
 /// What hosts behind a default route have for addresses, as far as anybody can say.
 const PRIVATE: [IpNet; 5] = [
     IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 0, 0, 0), 8)),
@@ -54,6 +57,17 @@ struct Network {
     is_all: bool,
     /// Whether its blocks are known, so that what answers it is sure to find no way back where there is none.
     is_routed: bool,
+}
+
+/// The questions about each host of a network, and where they are asked.
+pub(crate) struct Asked<'a> {
+    pub(crate) fabric: &'a Fabric,
+    pub(crate) topology: &'a Topology,
+    pub(crate) questions: Vec<Question>,
+    /// What is not known of any answer that nothing denies.
+    pub(crate) unknown: Option<Unmodelled>,
+    /// Why nothing is known of some of its hosts, if so: there are more than are asked.
+    pub(crate) not_asked: Option<Unmodelled>,
 }
 
 impl PartialEq for Customers {
@@ -98,19 +112,35 @@ impl Customers {
         cuts.extend(edges);
         let taken: BTreeSet<IpAddr> =
             topology.customer_hosts.values().flat_map(CustomerHost::addresses).collect();
-        let is_free = |address: IpAddr| {
-            !fabric.vpcs.iter().any(|(_, vpc)| vpc.contains(address)) && !taken.contains(&address)
-        };
         for (name, network) in &mut networks {
             let key = CustomerNetworkName::new(name.as_str());
+            if let Some(own) = supposed.customer_networks.get_mut(&key).filter(|_| network.is_declared) {
+                // What it announces beyond its own blocks is behind it.
+                for block in behind::announced(topology, &key) {
+                    match block {
+                        _ if own.blocks().any(|own| own.contains(&block)) => {}
+                        IpNet::V4(block) => own.cidr_blocks.push(block),
+                        IpNet::V6(block) => own.ipv6_cidr_blocks.push(block),
+                    }
+                }
+            }
             let blocks: Vec<IpNet> =
                 supposed.customer_networks.get(&key).map(|own| own.blocks().collect()).unwrap_or_default();
             network.is_routed = !blocks.is_empty();
             // Of which nothing is announced may have any address.
             let everywhere = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
             let blocks = if blocks.is_empty() { everywhere.to_vec() } else { blocks };
+            // Where its links lead, a VPC's addresses are the VPC's, unless a block says that they are here too.
+            let joined = behind::vpcs(&supposed, &key);
+            let is_theirs = |address: IpAddr| {
+                let own = blocks.iter().filter(|block| block.contains(&address));
+                let own = own.map(IpNet::prefix_len).max().unwrap_or_default();
+                let vpcs = fabric.vpcs.iter().filter(|(_, vpc)| joined.contains(&vpc.name));
+                let mut theirs = vpcs.flat_map(|(_, vpc)| &vpc.cidr_blocks);
+                theirs.any(|block| block.contains(&address) && own < block.prefix_len())
+            };
             let mut addresses = ranges(&blocks, &cuts);
-            addresses.retain(|address| is_free(*address));
+            addresses.retain(|address| !taken.contains(address) && !is_theirs(*address));
             network.is_all = addresses.len() <= MOST_RANGES;
             for address in addresses.into_iter().take(MOST_RANGES) {
                 let host = CustomerHostName::new(format!("{name}/{address}"));
@@ -145,10 +175,21 @@ impl Customers {
         self.networks.contains_key(name).then(|| self.end(name, EndKind::Customers(None)))
     }
 
-    /// Who of each network without declared hosts has an address of a block.
-    pub(crate) fn inside(self: &Arc<Self>, block: IpNet) -> Vec<NamedEnd> {
+    /// Who of each network has an address of a block; `all` says whether also of those that have declared hosts.
+    pub(crate) fn inside(self: &Arc<Self>, block: IpNet, all: bool) -> Vec<NamedEnd> {
         let is_inside = |network: &&Network| network.hosts.iter().any(|(_, address)| block.contains(address));
-        let meant = self.networks.iter().filter(|(_, network)| is_inside(network) && !network.has_hosts);
+        let meant = self.networks.iter();
+        let meant = meant.filter(|(_, network)| is_inside(network) && (all || !network.has_hosts));
+        meant.map(|(name, _)| self.end(name, EndKind::Customers(Some(block)))).collect()
+    }
+
+    /// Who of each network has an address. Of which of the public ones are beyond a link nobody knows but who declares it.
+    pub(crate) fn at(self: &Arc<Self>, address: IpAddr) -> Vec<NamedEnd> {
+        let block = IpNet::from(address);
+        let meant = self.networks.iter().filter(|(_, network)| {
+            (network.is_declared || not_public(address).is_some())
+                && network.hosts.iter().any(|(_, own)| *own == address)
+        });
         meant.map(|(name, _)| self.end(name, EndKind::Customers(Some(block)))).collect()
     }
 
@@ -192,12 +233,23 @@ impl Customers {
         meant.filter_map(host).collect()
     }
 
-    /// The questions about each host that an end is, and the topology in which they are asked.
-    pub(crate) fn questions(
-        &self,
-        fabric: &Fabric,
-        question: &Question,
-    ) -> (&Fabric, &Topology, Vec<Question>) {
+    /// What is asked of a question about one of these networks.
+    pub(crate) fn asked(&self, fabric: &Fabric, question: &Question) -> Asked<'_> {
+        let unknown = self.unknown(question);
+        let is_all = self.is_all(&question.from) && self.is_all(&question.to);
+        let not_asked = (!is_all).then(|| {
+            unknown.clone().unwrap_or_else(|| Unmodelled {
+                resource: network_of(question).name.clone(),
+                kind: "customer_network".to_owned(),
+                reason: "rules and routes tell more ranges of it apart than are asked one by one".to_owned(),
+            })
+        });
+        let questions = self.questions(fabric, question);
+        Asked { fabric: &self.fabric, topology: &self.topology, questions, unknown, not_asked }
+    }
+
+    /// The questions about each host that an end is.
+    fn questions(&self, fabric: &Fabric, question: &Question) -> Vec<Question> {
         let mut questions = Vec::new();
         for from in self.here(fabric, &question.from) {
             for to in self.here(fabric, &question.to) {
@@ -205,18 +257,18 @@ impl Customers {
                 questions.extend(in_each_family(&self.fabric, &question));
             }
         }
-        (&self.fabric, &self.topology, questions)
+        questions
     }
 
     /// Whether there is anybody to ask about.
     pub(crate) fn is_asked(&self, fabric: &Fabric, question: &Question) -> bool {
-        !self.questions(fabric, question).2.is_empty()
+        !self.questions(fabric, question).is_empty()
             || !self.is_all(&question.from)
             || !self.is_all(&question.to)
     }
 
     /// What is not known of a question about one of these networks; nothing where all is.
-    pub(crate) fn unknown(&self, question: &Question) -> Option<Unmodelled> {
+    fn unknown(&self, question: &Question) -> Option<Unmodelled> {
         let network = |end: &NamedEnd| {
             self.networks.get(&end.name).filter(|_| matches!(end.kind, EndKind::Customers(_)))
         };
@@ -250,14 +302,19 @@ impl Customers {
     }
 }
 
-/// The answers to a question about a network of the user's own: one, where all of its hosts fare alike.
+/// The end that is a network of the user's own.
+fn network_of(question: &Question) -> &NamedEnd {
+    if question.from.beyond.is_some() { &question.from } else { &question.to }
+}
+
+/// The answers to a question about a network of the user's own: one for all of its hosts that fare alike.
 pub(crate) fn answers(
     customers: &Customers,
     fabric: &Fabric,
     question: &Question,
 ) -> Result<Vec<(Question, Explanation)>, ApiError> {
-    let unknown = customers.unknown(question);
-    let (supposed, topology, questions) = customers.questions(fabric, question);
+    let Asked { fabric: supposed, topology, questions, unknown, not_asked } =
+        customers.asked(fabric, question);
     let is_routed = customers.is_routed(&question.from) && customers.is_routed(&question.to);
     let mut answers = Vec::new();
     for own in questions {
@@ -276,25 +333,56 @@ pub(crate) fn answers(
             answers.push((own, told));
         }
     }
-    if !customers.is_all(&question.from) || !customers.is_all(&question.to) {
-        let own = unknown.unwrap_or_else(|| Unmodelled {
-            resource: question.from.name.clone(),
-            kind: "customer_network".to_owned(),
-            reason: "rules and routes tell more ranges of it apart than are asked one by one".to_owned(),
-        });
-        answers.push((question.clone(), undeclared::unanswered(question, vec![own])));
+    if let Some(not_asked) = not_asked {
+        answers.push((question.clone(), undeclared::unanswered(question, vec![not_asked])));
     }
-    let fates: BTreeSet<Fate> = answers.iter().map(|(_, told)| Fate::of(told)).collect();
-    if fates.len() == 1 {
-        answers.truncate(1);
-        for (own, told) in &mut answers {
+    let is_one_host = answers.len() == 1 && is_one_address(network_of(question));
+    // Those who fare alike, each with the names of the others.
+    let mut known: Vec<(Question, Explanation, Vec<String>)> = Vec::new();
+    for (own, told) in answers {
+        let name = network_of_asked(question, &own).name.clone();
+        match known.iter_mut().find(|(_, like, _)| is_alike(like, &told)) {
+            Some((.., others)) => others.push(name),
+            None => known.push((own, told, vec![name])),
+        }
+    }
+    let is_one = known.len() == 1;
+    let told = known.into_iter().map(|(mut own, mut told, names)| {
+        if is_one && !is_one_host {
             told.from.name.clone_from(&question.from.name);
             told.to.name.clone_from(&question.to.name);
             own.from.name.clone_from(&question.from.name);
             own.to.name.clone_from(&question.to.name);
+        } else {
+            told.assumed.extend(stands_for(&names));
         }
-    }
-    Ok(answers)
+        (own, told)
+    });
+    Ok(told.collect())
+}
+
+/// The end of a question about one host that is one of a network's.
+fn network_of_asked<'q>(question: &Question, own: &'q Question) -> &'q NamedEnd {
+    if question.from.beyond.is_some() { &own.from } else { &own.to }
+}
+
+/// Whether one address of a network is asked about.
+fn is_one_address(end: &NamedEnd) -> bool {
+    matches!(end.kind, EndKind::Customers(Some(block)) if block.prefix_len() == block.max_prefix_len())
+}
+
+/// That the first of these hosts speaks for the others.
+fn stands_for(names: &[String]) -> Option<Assumed> {
+    let mut all: Vec<&str> = names.iter().map(String::as_str).collect();
+    all.dedup();
+    let (first, others) = all.split_first()?;
+    let told: Vec<&str> = others.iter().take(MOST_NAMED).copied().collect();
+    let more = match others.len().checked_sub(MOST_NAMED) {
+        Some(more @ 1..) => format!(" and {more} more"),
+        _ => String::new(),
+    };
+    let assumption = format!("stands for {}{more}, too, who fare alike", told.join(", "));
+    (!others.is_empty()).then(|| Assumed { resource: (*first).to_owned(), assumption })
 }
 
 /// Puts a network behind each customer gateway and virtual interface that has none, of the blocks that are said to be

@@ -12,6 +12,7 @@ use vpclab_engine::Fabric;
 use vpclab_engine::explain::End;
 use vpclab_model::{InstanceName, NetworkInterfaceName, Topology, nearest, not_public};
 
+use crate::customers::Customers;
 use crate::question::{EndKind, NamedEnd, conflict, invalid, readings};
 use crate::{names, sets, undeclared};
 
@@ -164,7 +165,9 @@ impl Names<'_> {
     /// Ends by address: one, bare, inside a VPC, or on the internet; or a block of them.
     fn address(&self, text: &str, side: Side) -> Result<Ends, Refusal> {
         if let Some(address) = bare_address(text) {
-            return self.anywhere(address).map(Ends::from);
+            return self
+                .customers_at(address, side)
+                .map_or_else(|| self.anywhere(address).map(Ends::from), Ok);
         }
         if let Some(address) = text.strip_prefix("internet:") {
             // What is no address may be a port: another reading takes it off.
@@ -216,6 +219,22 @@ impl Names<'_> {
                 public.any(|(_, public)| is_public(public)).then_some(End::Address(address))
             }
         })
+    }
+
+    /// Whoever sends from an address that is in a network of the user's own and no declared host's.
+    fn customers_at(&self, address: IpAddr, side: Side) -> Option<Ends> {
+        let is_interfaces = || {
+            let mut vpcs = self.fabric.vpcs.iter();
+            vpcs.any(|(vpc, _)| self.fabric.interface_at(vpc, address).is_some())
+        };
+        let is_ours = || self.fabric.public_mapping(address).is_some();
+        if side == Side::To || self.fabric.host_at(address).is_some() || is_ours() || is_interfaces() {
+            return None;
+        }
+        let customers = Customers::of(self.topology, self.fabric, &[IpNet::from(address)])?;
+        let members = customers.at(address);
+        let set = (members.len() > 1).then(|| format!("whoever has the address {address}"));
+        (!members.is_empty()).then_some(Ends { members, set, between_vpcs: false })
     }
 
     /// An address without a VPC: the one interface that has it, or an address as packets carry it.

@@ -8,9 +8,12 @@ use std::net::IpAddr;
 
 use vpclab_api::{
     ApiError, Assumed, Blocker, ExplainRequest, Explanation, Leg, LegVerdict, Level, Observed, ObservedEnd,
-    OtherWay, QuestionEnd, Step, Unmodelled,
+    OtherWay, Partial, QuestionEnd, Step, Unmodelled,
 };
-use vpclab_engine::explain::{End, EndError, Ends, NAT_PORTS, TrafficQuestion, ask, resolve};
+use vpclab_engine::explain::{
+    Class, EPHEMERAL_PORTS, End, EndError, Ends, MANAGED_PORTS, NAT_PORTS, PortSet, Start, TrafficQuestion,
+    ask, chosen_ports, resolve,
+};
 use vpclab_engine::plan::Egress;
 use vpclab_engine::{DropReason, Fabric, HostIdx, Role, explain as engine};
 use vpclab_model::{Topology, not_public};
@@ -20,8 +23,6 @@ use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question, questions};
 use crate::{chained, middleboxes, remedy, steps, undeclared, words};
 
-/// The source ports of a client that does not choose one (NACL-19).
-const EPHEMERAL: &str = "32768-60999";
 const EVERY_PORT: &str = "0-65535";
 /// How what is assumed of who takes or sends on packets ends.
 pub(crate) const NO_FIREWALL: &str = "and has no firewall of its own";
@@ -185,8 +186,7 @@ impl Telling<'_> {
         }
         let mut blockers: Vec<Blocker> =
             told.blockers.iter().map(|blocker| self.blocker(&told, blocker)).collect();
-        let mut not_denied: Vec<_> =
-            told.not_denied.iter().map(|class| words::partial(class, self.ipv6)).collect();
+        let mut not_denied: Vec<_> = told.not_denied.iter().flat_map(|class| self.partial(class)).collect();
         let mut forward = self.leg(&told.forward, false);
         if let Some(observed) = &mut forward.observed {
             let seen = observed.source.address.clone();
@@ -225,6 +225,7 @@ impl Telling<'_> {
             not_denied,
             by_choice,
             other_ways: told.other_ways.iter().map(|(forward, back)| self.other_way(forward, back)).collect(),
+            other_blockers: Vec::new(),
             over_ipv6: None,
             assumed: self.assumed(&told),
             unmodelled,
@@ -235,7 +236,7 @@ impl Telling<'_> {
         let NamedEnd { name, kind, .. } = &self.question.from;
         let port = match self.question.traffic {
             TrafficQuestion::Ports { source_port, .. } => {
-                Some(source_port.map_or_else(|| EPHEMERAL.to_owned(), |port| port.to_string()))
+                Some(source_port.map_or_else(|| self.chosen(), |port| port.to_string()))
             }
             _ => None,
         };
@@ -290,6 +291,36 @@ impl Telling<'_> {
         }
     }
 
+    /// The source ports that who asks may choose.
+    fn chosen_ports(&self) -> PortSet {
+        match self.question.from.end {
+            End::Interface(eni, _) => chosen_ports(self.fabric, Start::Interface(eni)),
+            _ => self.ends.map_or(EPHEMERAL_PORTS, |ends| chosen_ports(self.fabric, ends.from)),
+        }
+    }
+
+    fn chosen(&self) -> String {
+        let PortSet { from, to } = self.chosen_ports();
+        words::ports(from, to)
+    }
+
+    /// Some of the packets that were asked about. Linux's ports are not all of those of others: as two ranges they are not
+    /// taken for all.
+    fn partial(&self, class: &Class) -> Vec<Partial> {
+        const MIDDLE: u16 = 49_152;
+        match *class {
+            Class::Ports { protocol, source_ports: EPHEMERAL_PORTS, nat_ports, ports }
+                if self.chosen_ports() != EPHEMERAL_PORTS =>
+            {
+                let PortSet { from, to } = EPHEMERAL_PORTS;
+                let halves = [PortSet { from, to: MIDDLE - 1 }, PortSet { from: MIDDLE, to }];
+                let half = |source_ports| Class::Ports { protocol, source_ports, nat_ports, ports };
+                halves.into_iter().map(|ports| words::partial(&half(ports), self.ipv6)).collect()
+            }
+            _ => vec![words::partial(class, self.ipv6)],
+        }
+    }
+
     fn other_way(&self, forward: &[vpclab_engine::Step], back: &[vpclab_engine::Step]) -> OtherWay {
         let told = |steps: &[vpclab_engine::Step]| {
             steps.iter().map(|step| steps::step(self.fabric, self.topology, step)).collect()
@@ -304,10 +335,10 @@ impl Telling<'_> {
         let (source, destination) = match self.question.traffic {
             _ if !has_ports => (None, None),
             TrafficQuestion::Ports { port, source_port, .. } => (
-                Some(source_port.map_or_else(|| EPHEMERAL.to_owned(), |port| port.to_string())),
+                Some(source_port.map_or_else(|| self.chosen(), |port| port.to_string())),
                 Some(port.map_or_else(|| EVERY_PORT.to_owned(), |port| port.to_string())),
             ),
-            _ => (Some(EPHEMERAL.to_owned()), Some(EVERY_PORT.to_owned())),
+            _ => (Some(self.chosen()), Some(EVERY_PORT.to_owned())),
         };
         let lent = words::ports(NAT_PORTS.from, NAT_PORTS.to);
         let source = source.map(|port| if is_translated && !is_return { lent } else { port });
@@ -335,8 +366,7 @@ impl Telling<'_> {
         let find = || remedy::remedy(self.fabric, self.topology, ends, asked, whole, blocker);
         let remedy = if self.question.remedies && !is_of_many { find() } else { None };
         let told = words::tell(self.fabric, &blocker.reason);
-        let partial =
-            blocker.partial.iter().flatten().map(|class| words::partial(class, self.ipv6)).collect();
+        let partial = blocker.partial.iter().flatten().flat_map(|class| self.partial(class)).collect();
         Blocker {
             code: blocker.reason.code().to_owned(),
             direction: if blocker.on_return { "return" } else { "forward" }.to_owned(),
@@ -393,7 +423,9 @@ impl Telling<'_> {
             TrafficQuestion::Echo | TrafficQuestion::Protocol(_) => false,
         };
         if may_choose_port {
-            let assumption = format!("it sends from any of the ports {EPHEMERAL}, as Linux does");
+            let whose =
+                if self.chosen_ports() == MANAGED_PORTS { "services of AWS do" } else { "Linux does" };
+            let assumption = format!("it sends from any of the ports {}, as {whose}", self.chosen());
             assumed.push(Assumed { resource: from.name.clone(), assumption });
         }
         assumed.extend(middleboxes::forwarders(self.fabric, told));
@@ -474,6 +506,7 @@ impl Telling<'_> {
             End::Interface(..) | End::Host(_) | End::Internet => true,
             End::Address(address) => {
                 self.fabric.public_mapping(address).is_some()
+                    || self.fabric.pool_gateway(address).is_some()
                     || self.fabric.only_host_at(address).is_some()
                     || self.is_undeclared(address)
             }
@@ -494,6 +527,7 @@ impl Telling<'_> {
             && not_public(address).is_none()
             && fabric.only_host_at(address).is_none()
             && fabric.public_mapping(address).is_none()
+            && fabric.pool_gateway(address).is_none()
     }
 }
 
@@ -516,7 +550,11 @@ pub(crate) fn astray(
         (End::Host(meant), Egress::Host(reached)) => meant == reached,
         (End::Internet, Egress::Internet(_)) => true,
         // An address: whoever has it, here or behind its public face.
-        (End::Address(_), Egress::Interface(reached, _)) => fabric.enis[reached].owns(observed),
+        (End::Address(address), Egress::Interface(reached, _)) => {
+            // An address of a pool is that of the interface to which its gateway routes it (RT-51).
+            let is_of_pool = address == observed && fabric.pool_gateway(observed).is_some();
+            fabric.enis[reached].owns(observed) || is_of_pool
+        }
         (End::Address(address), Egress::Internet(reached)) => {
             [address, behind_nat64(address)].contains(&reached)
         }
@@ -579,7 +617,12 @@ pub(crate) fn not_modelled(fabric: &Fabric, what: vpclab_engine::Unmodelled) -> 
         vpclab_engine::Unmodelled::CustomerHost(network, address) => Unmodelled {
             resource: fabric.customer_networks[network].name.to_string(),
             kind: "customer_network".to_owned(),
-            reason: format!("no host of it with the address {address} is declared; declare it under `customer_hosts`"),
+            reason: match fabric.customer_networks[network].blocks.iter().any(|block| block.contains(&address)) {
+                true => format!("no host of it with the address {address} is declared; declare it under `customer_hosts`"),
+                false => format!(
+                    "it announces {address} and has no block with it; declare the block, and the host under `customer_hosts`"
+                ),
+            },
         },
         vpclab_engine::Unmodelled::ServiceAddress(endpoint, address) => Unmodelled {
             resource: fabric.hosts[fabric.vpc_endpoints[endpoint].service].name.to_string(),

@@ -1,11 +1,14 @@
 //! What becomes of all that was asked about together?
 //!
 //! A question about many hosts is one about each of them, and each fares in one of four ways. What always holds: nobody's
-//! part or unknown is lost behind somebody else of whom nothing passes. Left to others: the walks, and the words.
+//! part or unknown is lost behind somebody else of whom nothing passes, and nobody's way or reason behind another's. Left
+//! to others: the walks, and the words.
 
-use vpclab_api::Explanation;
+use std::collections::BTreeSet;
 
-use crate::render::is_partial;
+use vpclab_api::{Blocker, Explanation, Step};
+
+use crate::render::{is_partial, some};
 
 /// How what was asked about fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +54,63 @@ impl Fate {
             Self::Unknown => "the answer is unknown",
         }
     }
+}
+
+/// Whether of two the same packets pass.
+pub(crate) fn is_same_part(a: &Explanation, b: &Explanation) -> bool {
+    Fate::of(a) == Fate::of(b) && a.not_denied == b.not_denied
+}
+
+/// Whether two answers are one: the same passes by the same ways and is seen from the same source, or is denied for the
+/// same reasons.
+pub(crate) fn is_alike(a: &Explanation, b: &Explanation) -> bool {
+    let is_same_story = match Fate::of(a) {
+        Fate::Passes => ways(a) == ways(b) && sources(a) == sources(b),
+        Fate::Dies | Fate::Partly => reasons(a) == reasons(b),
+        Fate::Unknown => true,
+    };
+    is_same_part(a, b) && is_same_story
+}
+
+/// What an answer says of its packets, in words.
+pub(crate) fn words(told: &Explanation) -> String {
+    match Fate::of(told) {
+        Fate::Partly if !told.not_denied.is_empty() => format!("only {} passes", some(&told.not_denied)),
+        fate => fate.words().to_owned(),
+    }
+}
+
+/// What steps pass. Of whom is outside there is another one for each host.
+pub(crate) fn passed(steps: &[Step]) -> Vec<(&str, &str)> {
+    let inside = steps.iter().filter(|step| !["internet", "customer_host"].contains(&&*step.component));
+    inside.map(|step| (step.component.as_str(), step.resource.as_str())).collect()
+}
+
+/// Each way that an answer tells, there and back, by what it passes.
+fn ways(told: &Explanation) -> BTreeSet<[Vec<(&str, &str)>; 2]> {
+    let back = told.back.as_ref().map_or(&[][..], |leg| &leg.steps);
+    let others = told.other_ways.iter().map(|way| [passed(&way.forward), passed(&way.back)]);
+    std::iter::once([passed(&told.forward.steps), passed(back)]).chain(others).collect()
+}
+
+/// The sources that receivers see, but for the sender's own.
+fn sources(told: &Explanation) -> BTreeSet<&str> {
+    let seen = told.forward.observed.iter();
+    let seen = seen.flat_map(|seen| std::iter::once(&seen.source.address).chain(&seen.other_sources));
+    seen.map(String::as_str).filter(|seen| told.from.address.as_deref() != Some(seen)).collect()
+}
+
+/// All that denies, but for whom it names among those who are asked about.
+pub(crate) fn reasons(told: &Explanation) -> Vec<Blocker> {
+    let own = [&told.from.name, &told.to.name];
+    let reason = |blocker: &Blocker| Blocker {
+        resource: blocker.resource.clone().filter(|name| !own.contains(&name)),
+        message: String::new(),
+        line: None,
+        remedy: None,
+        ..blocker.clone()
+    };
+    told.blockers.iter().map(reason).collect()
 }
 
 /// What these come to; nothing of nobody.

@@ -12,14 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
-use vpclab_api::{ApiError, Assumed, Blocker, Explanation, OtherWay, Step, Unmodelled};
+use vpclab_api::{ApiError, Assumed, Blocker, Explanation, OtherBlockers, OtherWay, Step, Unmodelled};
 use vpclab_engine::explain::{End, EndError, TrafficQuestion, resolve};
-use vpclab_engine::{Fabric, Side};
+use vpclab_engine::{Fabric, Side, VpcIdx};
 use vpclab_model::{ANYBODY_V4, ANYBODY_V6, Topology, address_after, not_public, public_edges};
 
+use crate::answer::by_gateways;
 use crate::codes::ONLY_SOME_ADDRESSES;
-use crate::explain::{answer_one, refusal};
-use crate::fate::{Fate, Together, together};
+use crate::explain::refusal;
+use crate::fate::{Fate, Together, is_alike, is_same_part, passed, reasons, together, words};
 use crate::marks::Marks;
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question};
@@ -56,7 +57,7 @@ pub(crate) fn answer(
     topology: &Topology,
     question: &Question,
 ) -> Result<Explanation, ApiError> {
-    let one = |question: &Question| answer_one(fabric, topology, question);
+    let one = |question: &Question| by_gateways(fabric, topology, question);
     match resolve(fabric, question.from.end, question.to.end, question.ipv6) {
         Ok(_) | Err(EndError::NoAnonymousAddress) => {}
         // No such question, or nothing on the internet could make a difference.
@@ -179,7 +180,8 @@ pub(crate) fn is_named(fabric: &Fabric, met: &Met, address: IpAddr) -> bool {
 /// An address of `block` that can be somebody's on the internet, if one can.
 pub(crate) fn somebody_in(fabric: &Fabric, topology: &Topology, block: IpNet) -> Option<IpAddr> {
     let (ipv6, met) = (block.addr().is_ipv6(), Met::default());
-    let hosts = ranges(fabric, topology, &met, ipv6, Some(block), TrafficQuestion::All);
+    let vpcs: Vec<VpcIdx> = fabric.vpcs.iter().map(|(vpc, _)| vpc).collect();
+    let hosts = ranges(fabric, topology, &met, ipv6, Some(block), TrafficQuestion::All, &vpcs);
     hosts.first().map(|(host, _)| host.address)
 }
 
@@ -213,20 +215,64 @@ pub(crate) fn part_size(ipv6: bool) -> u128 {
     if ipv6 { 1 << (128 - 28) } else { 1 << (32 - 12) }
 }
 
+/// What a part has other than the rest of the internet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Other {
+    /// Nothing.
+    Nothing,
+    /// The same packets pass, by another way or from another source, or are denied for other reasons.
+    Story,
+    /// Other packets pass.
+    Packets,
+}
+
+/// What a part has other than `rest`.
+fn other(part: &Part<Explanation>, rest: &Part<Explanation>) -> Other {
+    match (&part.told, &rest.told) {
+        (Some(part), Some(rest)) if is_alike(part, rest) => Other::Nothing,
+        (Some(part), Some(rest)) if is_same_part(part, rest) => Other::Story,
+        (Some(_), Some(_)) => Other::Packets,
+        _ if fate(part) == fate(rest) => Other::Nothing,
+        _ => Other::Packets,
+    }
+}
+
+fn fate(part: &Part<Explanation>) -> Fate {
+    part.told.as_ref().map_or(Fate::Unknown, Fate::of)
+}
+
 /// One answer out of those of all ranges; none without any. If rules name every range, all of them are the internet.
 fn everybody(parts: Vec<Part<Explanation>>, is_source: bool, within: Option<IpNet>) -> Option<Explanation> {
-    let fate = |part: &Part<Explanation>| part.told.as_ref().map_or(Fate::Unknown, Fate::of);
     let count = parts.len();
-    let rest = parts.iter().find(|part| !part.is_named()).map(fate);
-    let differs = |part: &Part<Explanation>| part.is_named() && rest.is_some_and(|rest| fate(part) != rest);
-    let is_somebody = !is_part(parts.iter().filter(|part| differs(part)).map(|part| &part.host));
-    let (named, parts): (Vec<_>, Vec<_>) = parts
-        .into_iter()
-        .partition(|part| rest.is_some() && part.is_named() && (is_somebody || !differs(part)));
+    let rest = parts.iter().find(|part| !part.is_named());
+    let others: Vec<Other> =
+        parts.iter().map(|part| rest.map_or(Other::Nothing, |rest| other(part, rest))).collect();
+    // Whether those who are named and have something other are so many that they are a part of the internet.
+    let are_part = |what: Other| {
+        let own = parts.iter().zip(&others).filter(|(part, own)| part.is_named() && **own == what);
+        what != Other::Nothing && is_part(own.map(|(part, _)| &part.host))
+    };
+    let (of_packets, of_story) = (are_part(Other::Packets), are_part(Other::Story));
+    let has_rest = rest.is_some();
+    let (mut named, mut asked) = (Vec::new(), Vec::new());
+    for (part, own) in parts.into_iter().zip(others) {
+        let is_internet = match own {
+            Other::Nothing => false,
+            Other::Story => of_story,
+            Other::Packets => of_packets,
+        };
+        if has_rest && part.is_named() && !is_internet {
+            named.push((part, own));
+        } else {
+            asked.push(part);
+        }
+    }
+    let mut parts = asked;
     let fates: Vec<Fate> = parts.iter().map(fate).collect();
     let addresses: Vec<IpAddr> = parts.iter().map(|part| part.host.address).collect();
     let unasked = parts.iter().filter(|part| part.told.is_none()).count();
     let (shown, partial, open) = match together(&fates)? {
+        Together::Like(shown) if fates[shown] == Fate::Partly => (shown, only_parts(&parts, is_source), None),
         Together::Like(shown) => (shown, None, None),
         Together::Differ(better, worse) => {
             let (a, b) = ((addresses[better], fates[better]), (addresses[worse], fates[worse]));
@@ -244,7 +290,8 @@ fn everybody(parts: Vec<Part<Explanation>>, is_source: bool, within: Option<IpNe
     };
     let asked: Vec<IpAddr> =
         parts.iter().filter(|part| part.told.is_some()).map(|part| part.host.address).collect();
-    let mut parts = parts;
+    let is_alike_in_part = partial.is_none();
+    let has_parts_apart = only_parts(&parts, is_source).is_some();
     let mut explanation = match parts.swap_remove(shown).told {
         Some(told) => told,
         // Of those who decide nobody was asked: what is known of another is how far the ways lead.
@@ -253,7 +300,16 @@ fn everybody(parts: Vec<Part<Explanation>>, is_source: bool, within: Option<IpNe
             too_many(parts.swap_remove(another).told?, count)
         }
     };
-    for told in parts.into_iter().filter_map(|part| part.told) {
+    if has_parts_apart {
+        // What is not denied to one of them is denied to another.
+        explanation.not_denied.clear();
+    }
+    for part in parts {
+        let Some(told) = part.told else { continue };
+        if is_alike_in_part && Fate::of(&explanation) == Fate::Dies {
+            add_reasons(&mut explanation, part.host.address, &told);
+        }
+        add_sources(&mut explanation, &told, is_source);
         add_ways(&mut explanation, told);
     }
     let mut assumed = vec![assumption(&asked, !named.is_empty(), within)];
@@ -266,7 +322,7 @@ fn everybody(parts: Vec<Part<Explanation>>, is_source: bool, within: Option<IpNe
         }
     }));
     assumed.extend(who_differs(&named, Fate::of(&explanation), is_source));
-    let left_out = named.iter().filter(|part| part.told.is_none()).count();
+    let left_out = named.iter().filter(|(part, _)| part.told.is_none()).count();
     if left_out + unasked > 0 {
         let assumption = format!(
             "{LEAVES_OUT} {} ranges that rules or routes name: they were not asked",
@@ -279,12 +335,41 @@ fn everybody(parts: Vec<Part<Explanation>>, is_source: bool, within: Option<IpNe
     Some(explanation)
 }
 
+/// Adds what denies a host that is denied for other reasons.
+fn add_reasons(explanation: &mut Explanation, address: IpAddr, told: &Explanation) {
+    let own = reasons(told);
+    let known = |other: &OtherBlockers| {
+        reasons(&Explanation { blockers: other.blockers.clone(), ..told.clone() }) == own
+    };
+    if Fate::of(told) == Fate::Dies
+        && reasons(explanation) != own
+        && !explanation.other_blockers.iter().any(known)
+    {
+        let blockers = told.blockers.clone();
+        explanation.other_blockers.push(OtherBlockers { address: address.to_string(), blockers });
+    }
+}
+
+/// Adds the sources by which hosts see who asks, where that is not the same one for all of them.
+fn add_sources(explanation: &mut Explanation, told: &Explanation, is_source: bool) {
+    let (Some(shown), Some(own)) = (&mut explanation.forward.observed, &told.forward.observed) else {
+        return;
+    };
+    if is_source {
+        // Each is seen as himself.
+        return;
+    }
+    for source in std::iter::once(&own.source.address).chain(&own.other_sources) {
+        if *source != shown.source.address && !shown.other_sources.contains(source) {
+            shown.other_sources.push(source.clone());
+        }
+    }
+}
+
 /// Adds the ways of hosts that are asked by other gateways: where they pass the same ones they are the same.
 fn add_ways(explanation: &mut Explanation, told: Explanation) {
     let passes = |steps: &[Step]| -> Vec<(String, String)> {
-        // Of what is outside there is one for each host.
-        let inside = steps.iter().filter(|step| step.component != "internet");
-        inside.map(|step| (step.component.clone(), step.resource.clone())).collect()
+        passed(steps).into_iter().map(|(of, name)| (of.to_owned(), name.to_owned())).collect()
     };
     let back =
         |explanation: &Explanation| explanation.back.as_ref().map_or_else(Vec::new, |leg| leg.steps.clone());
@@ -301,14 +386,21 @@ fn add_ways(explanation: &mut Explanation, told: Explanation) {
 }
 
 /// Says of those whom rules or routes name that they fare differently, if some do.
-fn who_differs(named: &[Part<Explanation>], usual: Fate, is_source: bool) -> Option<Assumed> {
-    let different: Vec<(IpAddr, Fate)> = named
-        .iter()
-        .filter_map(|part| Some((part.host.address, Fate::of(part.told.as_ref()?))))
-        .filter(|(_, fate)| *fate != usual)
-        .collect();
-    let (address, fate) = different.first()?;
-    let (word, what) = (if is_source { "from" } else { "to" }, fate.words());
+fn who_differs(named: &[(Part<Explanation>, Other)], usual: Fate, is_source: bool) -> Option<Assumed> {
+    let mut different: Vec<(bool, IpAddr, String)> = Vec::new();
+    for (part, other) in named {
+        let Some(told) = &part.told else { continue };
+        let address = part.host.address;
+        if *other == Other::Packets || Fate::of(told) != usual {
+            different.push((false, address, words(told)));
+        } else if *other == Other::Story && usual == Fate::Passes {
+            different.push((true, address, "it passes by another way".to_owned()));
+        }
+    }
+    // That other packets pass says more than by which way.
+    different.sort_by_key(|(is_way, ..)| *is_way);
+    let (_, address, what) = different.first()?;
+    let word = if is_source { "from" } else { "to" };
     let more = match different.len() {
         1 => String::new(),
         count => format!(", and {} more such ranges fare differently", count - 1),
@@ -319,14 +411,42 @@ fn who_differs(named: &[Part<Explanation>], usual: Fate, is_source: bool) -> Opt
     Some(Assumed { resource: INTERNET.to_owned(), assumption })
 }
 
+/// That of everybody some packets pass, and not the same ones; nothing where they are the same.
+fn only_parts(parts: &[Part<Explanation>], is_source: bool) -> Option<Blocker> {
+    let mut known: Vec<(IpAddr, &Explanation)> = Vec::new();
+    for part in parts {
+        let Some(told) = part.told.as_ref().filter(|told| Fate::of(told) == Fate::Partly) else { continue };
+        if !known.iter().any(|(_, other)| is_same_part(other, told)) {
+            known.push((part.host.address, told));
+        }
+    }
+    if known.len() < 2 {
+        return None;
+    }
+    let word = if is_source { "from" } else { "to" };
+    let told = known.iter().take(MOST_NAMED);
+    let mut told: Vec<String> =
+        told.map(|(address, told)| format!("{} {word} {address}", words(told))).collect();
+    if known.len() > MOST_NAMED {
+        told.push(format!("{} more parts", known.len() - MOST_NAMED));
+    }
+    Some(only(&told.join(", "), is_source))
+}
+
 /// That those at the first address fare better than those at the second.
 fn only_some((better, a): (IpAddr, Fate), (worse, b): (IpAddr, Fate), is_source: bool) -> Blocker {
-    let (ends, word) = if is_source { ("sources", "from") } else { ("destinations", "to") };
+    let word = if is_source { "from" } else { "to" };
     let told = match (a, b) {
         (Fate::Partly, _) => format!("some of it passes {word} {better}, and nothing {word} {worse}"),
         (_, Fate::Partly) => format!("it passes {word} {better}, and only some of it {word} {worse}"),
         _ => format!("it passes {word} {better}, and not {word} {worse}"),
     };
+    only(&told, is_source)
+}
+
+/// That not everybody fares alike.
+fn only(told: &str, is_source: bool) -> Blocker {
+    let ends = if is_source { "sources" } else { "destinations" };
     Blocker {
         code: ONLY_SOME_ADDRESSES.to_owned(),
         direction: "forward".to_owned(),
@@ -389,10 +509,17 @@ fn alike(
     ipv6: bool,
     question: &Question,
 ) -> Vec<(Host, Vec<Stretch>)> {
-    ranges(fabric, topology, met, ipv6, block_of(question), question.traffic)
+    let vpc = |end: &NamedEnd| match end.end {
+        End::Interface(eni, _) => Some(fabric.enis[eni].vpc),
+        End::Address(public) => fabric.public_mapping(public).map(|mapping| fabric.enis[mapping.eni].vpc),
+        End::Host(_) | End::Internet => None,
+    };
+    let vpcs: Vec<VpcIdx> = [&question.from, &question.to].into_iter().filter_map(vpc).collect();
+    ranges(fabric, topology, met, ipv6, block_of(question), question.traffic, &vpcs)
 }
 
-/// The same. `within` is the block that is asked about, in which nobody is left aside for being named.
+/// The same. `within` is the block that is asked about, in which nobody is left aside for being named, and `vpcs` are those
+/// at whose ends is asked.
 fn ranges(
     fabric: &Fabric,
     topology: &Topology,
@@ -400,11 +527,14 @@ fn ranges(
     ipv6: bool,
     within: Option<IpNet>,
     asked: TrafficQuestion,
+    vpcs: &[VpcIdx],
 ) -> Vec<(Host, Vec<Stretch>)> {
     let marks = Marks::of(fabric, met, asked);
     // Asked first, wherever rules leave it alone.
     let usual = if ipv6 { IpAddr::V6(ANYBODY_V6) } else { IpAddr::V4(ANYBODY_V4) };
     let ours = fabric.vpcs.iter().flat_map(|(_, vpc)| vpc.cidr_blocks.iter().copied());
+    let private = fabric.enis.iter().flat_map(|(_, eni)| eni.addresses.iter().copied());
+    let private: BTreeSet<IpAddr> = private.filter(|own| not_public(*own).is_none()).collect();
     let faces =
         fabric.enis.iter().flat_map(|(_, eni)| eni.public_addresses.iter().map(|(_, public)| *public));
     let elastic = topology.eips.values().map(|eip| eip.public_ip);
@@ -413,7 +543,8 @@ fn ranges(
         .iter()
         .filter(|(_, host)| matches!(host.side, Side::Internet | Side::Service))
         .flat_map(|(_, host)| host.addresses.iter().copied());
-    let single = faces.chain(elastic).map(IpAddr::V4).chain(hosts).chain([usual]).map(IpNet::from);
+    let single = faces.chain(elastic).map(IpAddr::V4).chain(hosts).chain([usual]);
+    let single = single.chain(private.iter().copied()).map(IpNet::from);
     let customers = fabric.customer_networks.iter().flat_map(|(_, network)| network.blocks.iter().copied());
     let customers: Vec<IpNet> = customers.collect();
     // Between two neighbouring edges all addresses are alike.
@@ -434,7 +565,7 @@ fn ranges(
     let is_outside = |address: IpAddr| {
         not_public(address).is_none()
             && !fabric.belongs_to_aws(address)
-            && !in_a_vpc(fabric, address)
+            && !is_inside(fabric, vpcs, address)
             && !customers.iter().any(|block| block.contains(&address))
             && within.is_none_or(|block| block.contains(&address))
     };
@@ -472,6 +603,11 @@ fn between(from: IpAddr, to: Option<IpAddr>) -> u128 {
     to - bits(from)
 }
 
-fn in_a_vpc(fabric: &Fabric, address: IpAddr) -> bool {
-    fabric.vpcs.iter().any(|(_, vpc)| vpc.contains(address))
+/// Whether an address is inside a VPC to whom is asked at an end in `vpcs`. IPv4 blocks of others are private to them
+/// (ADDR-04): the internet has a host there, unless an interface goes by that address here.
+fn is_inside(fabric: &Fabric, vpcs: &[VpcIdx], address: IpAddr) -> bool {
+    let mut holders = fabric.vpcs.iter().filter(|(_, vpc)| vpc.contains(address));
+    holders.any(|(index, _)| {
+        address.is_ipv6() || vpcs.contains(&index) || fabric.interface_at(index, address).is_some()
+    })
 }

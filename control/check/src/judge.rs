@@ -7,12 +7,13 @@ use std::net::IpAddr;
 
 use vpclab_api::{Blocker, Expected, Explanation, Outcome, TestResult};
 use vpclab_engine::Fabric;
+use vpclab_engine::explain::TrafficQuestion;
 use vpclab_model::Topology;
 
 use crate::attempt::attempt;
 use crate::codes::{MISDELIVERED, NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY, ONLY_SOME_ADDRESSES};
 use crate::question::Question;
-use crate::run::Prober;
+use crate::run::{Observation, Prober};
 use crate::testfile::{Because, TestCase};
 use crate::way;
 
@@ -67,7 +68,7 @@ pub(crate) fn judge(
         {
             Err(reason) => result.failures.push(format!("it could not run: {reason}")),
             Ok(observation) => {
-                let outcome = of_the_one_meant(observation.outcome, explanation);
+                let outcome = of_the_one_meant(question, &observation, explanation);
                 result.outcome = Some(outcome);
                 source_seen = observation.source_seen.map(|address| address.to_string());
                 judge_outcome(test.expected, outcome, result);
@@ -93,7 +94,7 @@ pub(crate) fn judge(
             let seen = explanation.forward.observed.iter().map(|observed| &observed.source.address);
             let all: Vec<&str> = seen.chain(others).map(String::as_str).collect();
             result.failures.push(format!(
-                "the receiver was to see the source {wanted}, and gateways choose among {} at random",
+                "the receiver was to see the source {wanted}, and gateways choose among {}, at random or by whom is asked",
                 all.join(", ")
             ));
         } else if is_allowed(outcome) && seen != Some(wanted) {
@@ -144,11 +145,14 @@ fn judge_outcome(expected: Expected, outcome: Outcome, result: &mut TestResult) 
     }
 }
 
-/// What packets did, where another has the address that they went to: its refusal says that the one meant has got none.
-fn of_the_one_meant(outcome: Outcome, explanation: &Explanation) -> Outcome {
+/// What packets did, where another has the address that they went to: its refusal says that the one meant has got none, and
+/// so does its echo reply, of which the one meant has seen no request.
+fn of_the_one_meant(question: &Question, observed: &Observation, explanation: &Explanation) -> Outcome {
     let goes_to_another = explanation.blockers.iter().any(|blocker| blocker.code == MISDELIVERED);
-    match outcome {
+    let is_echo = question.traffic == TrafficQuestion::Echo && observed.source_seen.is_none();
+    match observed.outcome {
         Outcome::Refused | Outcome::NoListener if goes_to_another => Outcome::Unreachable,
+        Outcome::Allowed if goes_to_another && is_echo => Outcome::Unreachable,
         outcome => outcome,
     }
 }

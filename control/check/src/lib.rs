@@ -8,6 +8,7 @@ pub mod analyse;
 mod answer;
 mod askable;
 mod attempt;
+mod behind;
 mod beyond;
 mod chained;
 mod change;

@@ -77,6 +77,11 @@ impl Lines {
             for (blocker, line) in answer.blockers.iter_mut().zip(found) {
                 blocker.line = line;
             }
+            let mut others = std::mem::take(&mut answer.other_blockers);
+            for blocker in others.iter_mut().flat_map(|other| &mut other.blockers) {
+                blocker.line = self.of_blocker(answer, blocker);
+            }
+            answer.other_blockers = others;
         }
     }
 

@@ -23,11 +23,17 @@ pub fn explained(explained: &Explained) -> String {
             let mut text = format!("{}\n\n", of_many(many));
             for answer in &many.answers {
                 let _ = writeln!(text, "{}", headline(answer));
-                let why = answer.blockers.iter().map(blocker);
+                let others_denied = answer.other_blockers.iter();
+                let others_denied = others_denied.flat_map(|other| {
+                    other.blockers.iter().map(|own| format!("for {}: {}", other.address, blocker(own)))
+                });
+                let why = answer.blockers.iter().map(blocker).chain(others_denied);
                 let unknown = answer.unmodelled.iter();
                 let unknown = unknown.map(|what| format!("depends on {}: {}", what.resource, what.reason));
                 let but = others(answer).map(|told| format!("{} {}", told.resource, told.assumption));
-                for line in but.chain(why).chain(unknown) {
+                let part = (!answer.not_denied.is_empty())
+                    .then(|| format!("not denied: {}", some(&answer.not_denied)));
+                for line in but.chain(why).chain(part).chain(unknown) {
                     let _ = writeln!(text, "    {}", paint(FAINT, line));
                 }
             }
@@ -176,7 +182,8 @@ fn left_out(explanation: &Explanation) -> String {
 
 /// What would let the packets pass where they are denied.
 fn helping(explanation: &Explanation) -> String {
-    let remedies = explanation.blockers.iter().filter_map(|blocker| blocker.remedy.as_ref());
+    let others = explanation.other_blockers.iter().flat_map(|other| &other.blockers);
+    let remedies = explanation.blockers.iter().chain(others).filter_map(|blocker| blocker.remedy.as_ref());
     let rows: Vec<Vec<String>> = remedies.map(|remedy| vec!["→".to_owned(), remedy.clone()]).collect();
     columns(&rows, "  ", |_, _, cell| cell.to_owned())
 }
@@ -195,6 +202,13 @@ fn deciding(explanation: &Explanation) -> String {
         let _ = writeln!(text, "{line}");
         if let Some(limits) = limits(blocker) {
             let _ = writeln!(text, "     {}", paint(UNSURE, limits));
+        }
+    }
+    for other in &explanation.other_blockers {
+        for own in &other.blockers {
+            let told = format!("others, such as {}: {}", other.address, blocker(own));
+            let code = paint(FAINT, &own.code);
+            let _ = writeln!(text, "  {}  {}  {code}", paint(BAD, "✗"), paint(STRONG, told));
         }
     }
     if !explanation.not_denied.is_empty() {
@@ -237,15 +251,15 @@ fn partial(partial: &[Partial]) -> String {
 /// Some of the packets that were asked about.
 pub(crate) fn some(partial: &[Partial]) -> String {
     const MOST: usize = 3;
-    /// Every port that a client may choose: no news.
-    const EPHEMERAL: &str = "32768-60999";
+    /// Every port that a client may choose, or what AWS runs: no news.
+    const CHOSEN: [&str; 2] = ["32768-60999", "1024-65535"];
     let mut parts: Vec<String> = partial
         .iter()
         .take(MOST)
         .map(|part| {
             let port =
                 part.ports.as_deref().filter(|ports| *ports != "0-65535").map(|ports| format!(" {ports}"));
-            let source = part.source_ports.as_deref().filter(|ports| *ports != EPHEMERAL);
+            let source = part.source_ports.as_deref().filter(|ports| !CHOSEN.contains(ports));
             let source = source.map(|ports| format!(" from source port {ports}"));
             let lent =
                 part.nat_ports.as_ref().map(|ports| format!(" where a NAT gateway lends port {ports}"));

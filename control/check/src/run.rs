@@ -4,7 +4,7 @@
 //! always holds: a test that could not run has no outcome and never passes; packets that contradict explain fail the test,
 //! whatever it expected; a level is never lowered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use vpclab_api::{ApiError, Assumed, Expected, Explanation, Level, Outcome, TestReport, TestResult};
@@ -256,13 +256,15 @@ impl Run<'_> {
         }
         let of_families = families.len() > 1;
         let mut results: Vec<(String, TestResult)> = Vec::new();
-        for family in &families {
+        let mut family_of: Vec<usize> = Vec::new();
+        for (place, family) in families.iter().enumerate() {
             let ipv6 = family.ipv6 == Some(true);
             let over = if ipv6 { "over IPv6" } else { "over IPv4" };
             let answers = match self.answers(pair, family, of_sets) {
                 Ok(answers) => answers,
                 Err(error) => {
                     results.push((over.to_owned(), cannot_be_asked(self.blank(test), &error)));
+                    family_of.push(place);
                     continue;
                 }
             };
@@ -279,9 +281,10 @@ impl Run<'_> {
                 label.extend(source_port.as_deref());
                 let label = label.join(" ");
                 results.push((label, self.judged(test, pair, &question, explanation, lend(&mut prober))));
+                family_of.push(place);
             }
         }
-        let of_each = results.iter().map(|(_, result)| result);
+        let of_each = family_of.into_iter().zip(results.iter().map(|(_, result)| result));
         let wrong =
             if test.expected == Expected::Denied { denied_otherwise(&test.because, of_each) } else { None };
         let mut result = one_of(results).unwrap_or_else(|| self.blank(test));
@@ -385,11 +388,23 @@ fn cannot_be_asked(result: TestResult, ApiError { error }: &ApiError) -> TestRes
     TestResult { failures, ..result }
 }
 
-/// Nothing, or that no family is denied for the expected reason.
-fn denied_otherwise<'r>(because: &Because, results: impl Iterator<Item = &'r TestResult>) -> Option<String> {
-    let denied = results.filter_map(|result| result.explanation.as_ref());
-    let denied = denied.filter(|told| told.reachable == Some(false));
-    let wrong: Option<Vec<String>> = denied.map(|told| wrong_reason(because, &told.blockers)).collect();
+/// Nothing, or that in no family everybody is denied for the expected reason.
+fn denied_otherwise<'r>(
+    because: &Because,
+    results: impl Iterator<Item = (usize, &'r TestResult)>,
+) -> Option<String> {
+    let mut families: BTreeMap<usize, Option<String>> = BTreeMap::new();
+    for (family, result) in results {
+        let Some(told) = result.explanation.as_ref().filter(|told| told.reachable == Some(false)) else {
+            continue;
+        };
+        let others = told.other_blockers.iter().map(|other| &other.blockers);
+        let mut each = std::iter::once(&told.blockers).chain(others);
+        let wrong = each.find_map(|blockers| wrong_reason(because, blockers));
+        let known = families.entry(family).or_default();
+        *known = known.take().or(wrong);
+    }
+    let wrong: Option<Vec<String>> = families.into_values().collect();
     wrong?.into_iter().next()
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use vpclab_api::ApiError;
@@ -175,7 +176,9 @@ pub(crate) fn block(names: Names<'_>, text: &str, block: IpNet, side: Side) -> R
     });
     members.extend(hosts);
     let supposed = Customers::of(names.topology, fabric, &[block]);
-    members.extend(supposed.into_iter().flat_map(|customers| customers.inside(block)));
+    // Who is asked has to be there; anybody may ask.
+    let strangers = |customers: Arc<Customers>| customers.inside(block, side == Side::From);
+    members.extend(supposed.into_iter().flat_map(strangers));
     let is_in_a_vpc =
         fabric.vpcs.iter().any(|(_, vpc)| vpc.cidr_blocks.iter().any(|own| own.contains(&block)));
     if !is_in_a_vpc && let Some(somebody) = internet::somebody_in(fabric, names.topology, block) {

@@ -62,6 +62,7 @@ pub(crate) fn unanswered(question: &Question, unmodelled: Vec<Unmodelled>) -> Ex
         not_denied: Vec::new(),
         by_choice: false,
         other_ways: Vec::new(),
+        other_blockers: Vec::new(),
         over_ipv6: None,
         assumed: Vec::new(),
         unmodelled,

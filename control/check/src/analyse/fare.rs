@@ -10,13 +10,14 @@ use ipnet::IpNet;
 use vpclab_api::Unmodelled;
 use vpclab_engine::Fabric;
 use vpclab_engine::explain::{
-    Class, End, EndError, Fate, Question as EngineQuestion, Survey, TrafficQuestion, resolve, survey,
+    Class, EPHEMERAL_PORTS, End, EndError, Fate, MANAGED_PORTS, Question as EngineQuestion, Survey,
+    TrafficQuestion, chosen_ports, resolve, survey,
 };
 use vpclab_model::Topology;
 
 use super::traffic::Packets;
 use crate::answer::{in_each_family, of_each_address};
-use crate::customers::Customers;
+use crate::customers::{Asked, Customers};
 use crate::explain::{astray, misplaced, not_modelled};
 use crate::met::Met;
 use crate::question::{EndKind, NamedEnd, Question, Via, pair};
@@ -170,42 +171,69 @@ fn at_address(fabric: &Fabric, topology: &Topology, question: &Question) -> Vec<
     cell.parts
 }
 
-/// How the traffic of a network of the user's own fares: what passes for each of its hosts that is supposed. What passes
-/// for some alone is not known to pass for whoever is there.
+/// How the traffic of a network of the user's own fares, at each address of whom it is about.
 fn of_customers(fabric: &Fabric, customers: &Customers, question: &Question, cell: &mut Cell) {
-    let (supposed, topology, questions) = customers.questions(fabric, question);
-    let unknown = customers.unknown(question).map(What::from);
+    let asked = customers.asked(fabric, question);
     for ipv6 in [false, true] {
-        let own = questions.iter().filter(|question| question.ipv6 == Some(ipv6));
-        let fares: Vec<Fare> =
-            own.filter_map(|question| fare(supposed, topology, question).map(|(fare, _)| fare)).collect();
-        let Some(mut told) = fares.iter().cloned().reduce(|a, b| a.of_either(b)) else { continue };
-        let what = unknown.clone().or_else(|| {
-            let differ = fares.iter().any(|fare| fare.passes != told.passes);
-            differ.then(|| What {
-                resource: if question.from.beyond.is_some() { &question.from } else { &question.to }.name.clone(),
-                kind: "customer_network".to_owned(),
-                reason: "it depends on which host of it is meant; declare those that matter under `customer_hosts`"
-                    .to_owned(),
-            })
-        });
-        if let Some(what) = what {
-            let every = if unknown.is_some() {
-                Packets::default()
-            } else {
-                fares.iter().map(|fare| fare.passes.clone()).reduce(|a, b| a.and(&b)).unwrap_or_default()
-            };
-            let more = told.passes.without(&every).or(&told.sometimes);
-            if !more.is_empty() {
-                told.unmodelled.insert(what);
+        let own = asked.questions.iter().filter(|question| question.ipv6 == Some(ipv6));
+        // Of each address of whom is declared, every host that is supposed.
+        let mut each: Vec<(End, Vec<Fare>)> = Vec::new();
+        for own in own.flat_map(|question| of_each_address(asked.fabric, question)) {
+            let Some((fare, _)) = fare(asked.fabric, asked.topology, &own) else { continue };
+            let at = if question.to.beyond.is_some() { own.from.end } else { own.to.end };
+            match each.iter_mut().find(|(known, _)| *known == at) {
+                Some((_, fares)) => fares.push(fare),
+                None => each.push((at, vec![fare])),
             }
-            told.unknown = told.unknown.or(&more);
-            (told.passes, told.sometimes) = (every, Packets::default());
         }
-        if !told.is_nothing() {
-            cell.push(ipv6, Vec::new(), told);
+        let mut each = each.into_iter().map(|(_, fares)| of_hosts(&asked, question, fares));
+        let Some(first) = each.next() else { continue };
+        for other in each {
+            cell.is_of_some |= other != first;
+            if !other.is_nothing() && other != first {
+                cell.push(ipv6, Vec::new(), other);
+            }
+        }
+        if !first.is_nothing() {
+            cell.push(ipv6, Vec::new(), first);
         }
     }
+    if cell.is_of_some {
+        cell.merge();
+    }
+}
+
+/// How the traffic of a network fares out of that of each of its hosts that is supposed. What passes for some alone is not
+/// known to pass for whoever is there.
+fn of_hosts(asked: &Asked<'_>, question: &Question, mut fares: Vec<Fare>) -> Fare {
+    let unknown = asked.unknown.clone().map(What::from);
+    fares.extend(asked.not_asked.clone().map(|what| Fare::unknown(BTreeSet::from([What::from(what)]))));
+    let told = fares.iter().cloned().reduce(|a, b| a.of_either(b));
+    let mut told = told.unwrap_or_default();
+    let what = unknown.clone().or_else(|| {
+        let differ = fares.iter().any(|fare| fare.passes != told.passes);
+        let reason =
+            "it depends on which host of it is meant; declare those that matter under `customer_hosts`";
+        (differ && asked.not_asked.is_none()).then(|| What {
+            resource: if question.from.beyond.is_some() { &question.from } else { &question.to }.name.clone(),
+            kind: "customer_network".to_owned(),
+            reason: reason.to_owned(),
+        })
+    });
+    if what.is_some() || asked.not_asked.is_some() {
+        let every = if unknown.is_some() {
+            Packets::default()
+        } else {
+            fares.iter().map(|fare| fare.passes.clone()).reduce(|a, b| a.and(&b)).unwrap_or_default()
+        };
+        let more = told.passes.without(&every).or(&told.sometimes);
+        if !more.is_empty() {
+            told.unmodelled.extend(what);
+        }
+        told.unknown = told.unknown.or(&more);
+        (told.passes, told.sometimes) = (every, Packets::default());
+    }
+    told
 }
 
 /// How the traffic of each part of the internet fares that can be told from others.
@@ -316,6 +344,7 @@ fn fate_destination(fabric: &Fabric, question: &Question) -> Option<std::net::Ip
 fn judge(fabric: &Fabric, topology: &Topology, question: &Question, survey: &Survey) -> Fare {
     let mut fare = Fare::default();
     let (mut passes, mut unknown, mut sometimes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut dies = Vec::new();
     for ways in survey.fates.chunk_by(|a, b| a.class == b.class) {
         let class: Class = ways[0].class;
         let of = |wanted: Verdict| {
@@ -323,6 +352,7 @@ fn judge(fabric: &Fabric, topology: &Topology, question: &Question, survey: &Sur
         };
         let denied = of(Verdict::Denied);
         if denied == ways.len() {
+            dies.push(class);
             continue;
         }
         if denied > 0 {
@@ -348,5 +378,28 @@ fn judge(fabric: &Fabric, topology: &Topology, question: &Question, survey: &Sur
     fare.passes = Packets::of(passes);
     fare.unknown = Packets::of(unknown);
     fare.sometimes = Packets::of(sometimes);
+    let ends = resolve(fabric, question.from.end, question.to.end, question.ipv6);
+    if ends.is_ok_and(|ends| chosen_ports(fabric, ends.from) == MANAGED_PORTS) {
+        return by_any_source_port(fare, dies);
+    }
     fare
+}
+
+/// What fares so for what AWS runs, which chooses its source port at random: where some ports pass and others die, what it
+/// opens passes sometimes. The source ports of packets are then those of any client.
+fn by_any_source_port(fare: Fare, dies: Vec<Class>) -> Fare {
+    let widened = |classes: &[Class]| {
+        let wide = |class: &Class| match *class {
+            Class::Ports { protocol, nat_ports, ports, .. } => {
+                Class::Ports { protocol, source_ports: EPHEMERAL_PORTS, nat_ports, ports }
+            }
+            other => other,
+        };
+        let each = classes.iter().map(|class| Packets::of([wide(class)]));
+        each.fold(Packets::default(), |all, own| all.or(&own))
+    };
+    let (passes, unknown) = (widened(fare.passes.boxes()), widened(fare.unknown.boxes()));
+    let sometimes = widened(fare.sometimes.boxes()).or(&passes.or(&unknown).and(&widened(&dies)));
+    let unknown = unknown.without(&sometimes);
+    Fare { passes: passes.without(&sometimes).without(&unknown), unknown, sometimes, ..fare }
 }

@@ -22,6 +22,7 @@ mod lint_ways;
 mod middleboxes;
 mod networks;
 mod not_modelled;
+mod parts;
 mod questions;
 mod ranges;
 mod remedies;

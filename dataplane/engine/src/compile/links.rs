@@ -98,11 +98,30 @@ pub(super) fn compile(
         customer_networks.push(CustomerNetwork {
             name: name.clone(),
             blocks: network.blocks().collect(),
+            announced: announced(topology, name),
             mtu: network.mtu,
             routes: link_table(&names.links, routes),
         });
     }
     Links { vpn_gateways, customer_networks, links }
+}
+
+/// The destinations that a network announces, or that are static routes to it.
+fn announced(topology: &Topology, network: &model::CustomerNetworkName) -> Vec<IpNet> {
+    let is_its = |own: Option<&model::CustomerNetworkName>| own == Some(network);
+    let vpns = topology
+        .vpn_connections
+        .values()
+        .filter(|vpn| is_its(topology.customer_gateways[&vpn.customer_gateway].customer_network.as_ref()));
+    let of_vpns = vpns.flat_map(|vpn| {
+        let fixed = vpn.routes.iter().copied().map(IpNet::V4);
+        fixed.chain(vpn.bgp_routes.iter().map(|route| route.destination))
+    });
+    let private = topology.dx_private_virtual_interfaces.values();
+    let interfaces = private.chain(topology.dx_transit_virtual_interfaces.values());
+    let interfaces = interfaces.filter(|interface| is_its(interface.customer_network.as_ref()));
+    let of_interfaces = interfaces.flat_map(|own| own.bgp_routes.iter().map(|route| route.destination));
+    of_vpns.chain(of_interfaces).collect()
 }
 
 impl Names<'_> {

@@ -16,6 +16,9 @@ use crate::stop::internet::SMTP;
 /// The source ports of a client that does not choose one (NACL-19): Linux's range.
 pub const EPHEMERAL_PORTS: PortRange = PortRange { from: 32_768, to: 60_999 };
 
+/// The source ports of what AWS runs, such as a load balancer (NACL-19).
+pub const MANAGED_PORTS: PortRange = PortRange { from: 1024, to: u16::MAX };
+
 /// The source ports that gateways lend which translate (NAT-06, EPS-06).
 pub const NAT_PORTS: PortRange = PortRange { from: LOWEST_PORT, to: u16::MAX };
 
@@ -30,7 +33,7 @@ pub enum TrafficQuestion {
         protocol: Protocol,
         /// The destination port; none asks about every port.
         port: Option<u16>,
-        /// The source port; none stands for any that a client may choose, 32768 to 60999 (NACL-19).
+        /// The source port; none stands for any that the client may choose (NACL-19).
         source_port: Option<u16>,
     },
     /// An echo request of the ends' family.
@@ -104,13 +107,13 @@ impl Class {
 }
 
 impl TrafficQuestion {
-    /// The classes before any rule has been met.
-    pub(super) fn classes(&self, ipv6: bool) -> Vec<Class> {
+    /// The classes before any rule has been met, of a client that may choose `chosen` as its source ports.
+    pub(super) fn classes(&self, ipv6: bool, chosen: PortRange) -> Vec<Class> {
         let any =
             |port: Option<u16>, all: PortRange| port.map_or(all, |port| PortRange { from: port, to: port });
         let ports = |protocol, port, source_port| Class::Ports {
             protocol,
-            source_ports: any(source_port, EPHEMERAL_PORTS),
+            source_ports: any(source_port, chosen),
             nat_ports: NAT_PORTS,
             ports: any(port, PortRange::ALL),
         };
@@ -455,7 +458,7 @@ mod tests {
     #[test]
     fn every_protocol_number_is_asked_about_exactly_once() {
         let mut seen = [0; 256];
-        for class in TrafficQuestion::All.classes(false) {
+        for class in TrafficQuestion::All.classes(false, EPHEMERAL_PORTS) {
             match class {
                 Class::Ports { protocol, .. } => seen[usize::from(protocol.0)] += 1,
                 Class::Icmp { icmp_type: (0, 0), .. } => seen[1] += 1,
@@ -474,7 +477,7 @@ mod tests {
     fn every_type_of_icmp_is_asked_about_once_and_one_with_a_meaning_alone() {
         for ipv6 in [false, true] {
             let mut seen = [0; 256];
-            for class in TrafficQuestion::All.classes(ipv6) {
+            for class in TrafficQuestion::All.classes(ipv6, EPHEMERAL_PORTS) {
                 let Class::Icmp { icmp_type: (from, to), .. } = class else { continue };
                 (from..=to).for_each(|t| seen[usize::from(t)] += 1);
                 let has_meaning =

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vpclab_model::{ANYBODY_V4, ANYBODY_V6, address_after, not_public, public_edges};
 
+use super::{EPHEMERAL_PORTS, MANAGED_PORTS, PortSet};
 use crate::fabric::{Fabric, Peer, Role};
 use crate::index::{EniIdx, HostIdx, VpcIdx};
 use crate::plan::NextHop;
@@ -94,6 +95,14 @@ pub fn resolve(fabric: &Fabric, from: End, to: End, ipv6: Option<bool>) -> Resul
         }
     }
     Err(EndError::NoCommonFamily)
+}
+
+/// The source ports that whoever starts there may choose: Linux's, or those of what AWS runs (NACL-19).
+pub fn chosen_ports(fabric: &Fabric, from: Start) -> PortSet {
+    match from {
+        Start::Interface(eni) if matches!(fabric.enis[eni].role, Role::NotModelled(_)) => MANAGED_PORTS,
+        Start::Interface(_) | Start::Host(_) | Start::Internet => EPHEMERAL_PORTS,
+    }
 }
 
 /// The address of the destination in a family; none if it has no such address, an error inside if it has one that the

@@ -19,8 +19,8 @@ use vpclab_wire::{
     is_icmp_query,
 };
 
-pub use classes::{Class, EPHEMERAL_PORTS, NAT_PORTS, PortSet, TrafficQuestion, merge};
-pub use ends::{End, EndError, Ends, Start, anonymous_address, guest_next_hop, resolve};
+pub use classes::{Class, EPHEMERAL_PORTS, MANAGED_PORTS, NAT_PORTS, PortSet, TrafficQuestion, merge};
+pub use ends::{End, EndError, Ends, Start, anonymous_address, chosen_ports, guest_next_hop, resolve};
 
 use self::journey::Journey;
 use crate::fabric::{Direction, Fabric, Peer, Role};
@@ -147,7 +147,8 @@ pub fn explain(fabric: &Fabric, question: &Question) -> Explanation {
 
 /// Walks the packets of a question, class by class: a new connection, with empty flow memory.
 pub fn survey(fabric: &Fabric, question: &Question) -> Survey {
-    let mut classes = question.traffic.classes(question.ends.ipv6());
+    let chosen = chosen_ports(fabric, question.ends.from);
+    let mut classes = question.traffic.classes(question.ends.ipv6(), chosen);
     let mut fates = Vec::new();
     for _ in 0..MAX_ROUNDS {
         let mut all_ways = true;

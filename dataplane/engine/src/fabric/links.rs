@@ -32,6 +32,8 @@ pub struct CustomerNetwork {
     pub name: CustomerNetworkName,
     /// Its blocks.
     pub blocks: Vec<IpNet>,
+    /// What it says over its links is behind it.
+    pub announced: Vec<IpNet>,
     /// The largest IP packet inside it, in bytes.
     pub mtu: u16,
     /// What it knows of the other ends of its links.

@@ -38,6 +38,12 @@ pub(crate) fn route(
     let address = draft.headers.dst;
     if !network.blocks.iter().any(|block| block.contains(&address)) {
         let route = network.routes.lookup(address);
+        let announced = network.announced.iter().filter(|block| block.contains(&address));
+        let announced = announced.map(|block| block.prefix_len()).max();
+        if announced.is_some_and(|len| route.is_none_or(|route| route.destination.prefix_len() <= len)) {
+            // Somebody behind it, of whom nothing is known.
+            return Err(DropReason::NoSuchCustomerHost { network: index, address });
+        }
         // Which of equal links the user's own devices take is theirs to know.
         let matched = route.and_then(|route| {
             let subject = (network.name.as_str(), route.destination);
