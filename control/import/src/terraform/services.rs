@@ -175,7 +175,7 @@ fn batch(mapping: &mut Mapping<'_>, block: &Val, facts: &Facts<'_>) {
     match block.get("launch_template") {
         Some(Val::Unknown(unknown)) => mapping.doubt(unknown.why.clone()),
         Some(Val::List(all)) if !all.is_empty() => match all.first().and_then(|one| of_block(one, facts)) {
-            Some(template) => from_template(mapping, template),
+            Some(template) => from_template(mapping, &template),
             None => mapping.doubt("its launch template is in no source: neither is what it says"),
         },
         _ => {}
