@@ -303,6 +303,13 @@ fn group_rules(
                         group.map_or_else(|| id.to_owned(), |group| group.name.clone())
                     });
                     let text = own.filter(|_| kind == Some("security_groups")).unwrap_or(text);
+                    let account = text.split_once("/sg-").map(|(account, _)| account);
+                    if let Some(account) = account.filter(|account| !is_peer(facts, account)) {
+                        unknown.push(format!(
+                            "{text} in a rule is another account's, and no peering connection with {account} is in the source"
+                        ));
+                        continue;
+                    }
                     if let Some(kind) = kind.filter(|_| !text.contains('/') || matches!(item, Val::Name(_))) {
                         estate.refer(kind, &text, &by);
                     }
@@ -326,6 +333,56 @@ fn group_rules(
         Value::Object(rule)
     };
     (ends.into_iter().map(one).collect(), unknown)
+}
+
+/// Whether a VPC of another account is a peer: only then its groups are known in rules.
+fn is_peer(facts: &Facts<'_>, account: &str) -> bool {
+    facts
+        .all
+        .of("aws_vpc_peering_connection")
+        .any(|one| one.text("peer_owner_id").as_deref() == Some(account))
+}
+
+/// The rules that a group has and no others: the plan takes away what nobody lists, which is gone already where this is
+/// read (`parts`). A rule that somebody makes and this does not list comes and goes.
+pub(super) fn rules_exclusive(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    let Given::Known(group) = mapping.name_of("security_group_id", "security_groups") else {
+        return lost(
+            mapping,
+            "security_group_id",
+            "security_groups",
+            &["aws_security_group", "aws_default_security_group"],
+            facts,
+        );
+    };
+    for (key, ours) in [("ingress_rule_ids", "ingress"), ("egress_rule_ids", "egress")] {
+        let listed: Vec<String> = match mapping.properties.take(key) {
+            Some(Val::List(items)) => items.iter().filter_map(Val::text).collect(),
+            Some(Val::Unknown(unknown)) => {
+                let why =
+                    format!("which {ours} rules {} leaves is not known: {}", resource.address, unknown.why);
+                mapping.unknown_of("security_groups", &group, &why);
+                continue;
+            }
+            _ => Vec::new(),
+        };
+        let of_type = format!("aws_vpc_security_group_{ours}_rule");
+        let own = |rule: &&Resource| {
+            let is_here = rule.of_type == of_type
+                || rule.of_type == "aws_security_group_rule" && rule.text("type").as_deref() == Some(ours);
+            is_here && !rule.is_data && rule.text("security_group_id").as_ref() == Some(&group)
+        };
+        let is_listed = |rule: &&Resource| {
+            let id = rule.text("security_group_rule_id");
+            listed.iter().any(|one| *one == rule.name || Some(one) == id.as_ref())
+        };
+        for rule in facts.all.resources.iter().filter(own).filter(|rule| !is_listed(rule)) {
+            let why = format!("{} takes {} away, which makes it anew", resource.address, rule.address);
+            mapping.unknown_of("security_groups", &group, &why);
+        }
+    }
+    part_of(mapping, "security_groups", &group);
 }
 
 pub(super) fn security_group_rule(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {

@@ -86,6 +86,7 @@ pub(super) fn forget(plan: &mut Plan, before: &[Instance], stays: &BTreeSet<Stri
     forget_public_addresses(plan, before);
     forget_requests(plan, before);
     forget_blackholes(plan);
+    forget_rules(plan, stays);
 }
 
 /// The text of an attribute.
@@ -182,6 +183,28 @@ fn forget_requests(plan: &mut Plan, before: &[Instance]) {
     for one in plan.instances.iter_mut().filter(|one| one.of_type == "aws_vpc_peering_connection") {
         if said(one, "id").is_some_and(|id| all.contains(id)) {
             one.values.remove("accept_status");
+        }
+    }
+}
+
+/// Of a group whose rules somebody lists as the only ones, those that are nobody's go.
+fn forget_rules(plan: &mut Plan, stays: &BTreeSet<String>) {
+    let lists = plan.instances.iter().filter(|one| one.of_type == "aws_vpc_security_group_rules_exclusive");
+    let groups: BTreeSet<String> =
+        lists.filter_map(|one| said(one, "security_group_id").map(str::to_owned)).collect();
+    let is_group = |one: &Instance| {
+        matches!(one.of_type.as_str(), "aws_security_group" | "aws_default_security_group")
+            && !one.is_data
+            && said(one, "id").is_some_and(|id| groups.contains(id))
+    };
+    let mut changed = Vec::new();
+    for (at, group) in plan.instances.iter().enumerate().filter(|(_, one)| is_group(one)) {
+        let keys = ["ingress", "egress"].into_iter();
+        changed.extend(keys.filter(|key| !is_written(plan, group, key, stays)).map(|key| (at, key)));
+    }
+    for (at, key) in changed {
+        if let Some(group) = plan.instances.get_mut(at) {
+            drop((group.values.remove(key), group.before.remove(key)));
         }
     }
 }

@@ -85,6 +85,8 @@ fn mapped(of_type: &str) -> Option<Map> {
         "aws_security_group_rule"
         | "aws_vpc_security_group_ingress_rule"
         | "aws_vpc_security_group_egress_rule" => filters::security_group_rule,
+        "aws_vpc_security_group_rules_exclusive" => filters::rules_exclusive,
+        "aws_route53_resolver_endpoint" => services::resolver_endpoint,
         "aws_vpc_security_group_vpc_association" => filters::group_association,
         "aws_network_interface_sg_attachment" => filters::interface_group,
         "aws_nat_gateway" => gateways::nat_gateway,
@@ -328,7 +330,6 @@ const NOT_NETWORK: &[&str] = &[
     "aws_vpc_endpoint_connection_accepter",
     "aws_vpc_network_performance_metric_subscription",
     "aws_vpc_peering_connection_options",
-    "aws_vpc_security_group_rules_exclusive",
     "aws_ec2_transit_gateway_policy_table_association",
     "aws_networkmanager_global_network",
     "aws_networkmanager_transit_gateway_registration",

@@ -411,3 +411,35 @@ fn a_route_that_is_a_blackhole_leads_nowhere_until_its_target_is_mended() {
     let routes = &resource(&imported, "route_tables", "aws_route_table.x")["routes"];
     assert_eq!(routes[0]["vpc_peering_connection"], "aws_vpc_peering_connection.p");
 }
+
+#[test]
+fn rules_that_a_list_leaves_out_go_from_a_group() {
+    let rule = |id: &str| json!({ "id": id, "security_group_rule_id": id, "security_group_id": WEB, "ip_protocol": "tcp", "from_port": 443, "to_port": 443, "cidr_ipv4": "0.0.0.0/0" });
+    let by_hand = json!({ "protocol": "tcp", "from_port": 22, "to_port": 22, "cidr_blocks": ["0.0.0.0/0"] });
+    let listed = json!({ "protocol": "tcp", "from_port": 443, "to_port": 443, "cidr_blocks": ["0.0.0.0/0"] });
+    let before = with(&[
+        ("aws_security_group.web", json!({ "ingress": [by_hand, listed] })),
+        ("aws_vpc_security_group_ingress_rule.https", rule("sgr-0123456789abcdef0")),
+    ]);
+    let list = |ids: Value| {
+        let exclusive = json!({ "security_group_id": WEB, "ingress_rule_ids": ids, "egress_rule_ids": [] });
+        before
+            .iter()
+            .cloned()
+            .chain([("aws_vpc_security_group_rules_exclusive.x", exclusive)])
+            .collect::<Vec<_>>()
+    };
+    let after = planned(&before, &list(json!(["sgr-0123456789abcdef0"])), &[]);
+    let group = resource(&after, "security_groups", "aws_security_group.web");
+    let ports: Vec<&Value> =
+        group["ingress"].as_array().unwrap().iter().map(|rule| &rule["from_port"]).collect();
+    assert_eq!((ports, group.get("not_modelled")), (vec![&json!(443)], None));
+    // A rule that one resource makes and the list takes away.
+    let after = planned(&before, &list(json!([])), &[]);
+    let why = resource(&after, "security_groups", "aws_security_group.web")["not_modelled"].as_str().unwrap();
+    assert!(why.contains("ingress_rule.https away"), "{why}");
+    // What a state shows is what there is.
+    let group = read(&list(json!(["sgr-0123456789abcdef0"])));
+    let group = resource(&group, "security_groups", "aws_security_group.web");
+    assert_eq!(group["ingress"].as_array().unwrap().len(), 2);
+}

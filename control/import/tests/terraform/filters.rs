@@ -256,6 +256,16 @@ fn an_entry_for_icmp_that_says_no_type_is_for_echo_replies() {
 }
 
 #[test]
+fn a_group_of_an_account_that_is_no_peer_marks_the_rule_and_no_more() {
+    let rule = json!({ "type": "ingress", "protocol": "tcp", "from_port": 80, "to_port": 80, "source_security_group_id": "999999999999/sg-0123456789abcdef0" });
+    let imported = Plan::vpc()
+        .and("aws_security_group_rule.r", rule, json!({ "security_group_id": "aws_security_group.web.id" }))
+        .imported();
+    let group = resource(&imported, "security_groups", "aws_security_group.web");
+    assert!(group["not_modelled"].as_str().unwrap().contains("no peering connection with 999999999999"));
+}
+
+#[test]
 fn rules_that_are_no_resource_stay() {
     let (group, vpc) = ("sg-0123456789abcdef0", "vpc-0123456789abcdef0");
     // The first block shows two rules for one port, of which one is a resource, as is the second block.
