@@ -211,7 +211,8 @@ fn take_resource(
     if of_type.is_empty() {
         let note =
             Note::new(NoteKind::Omitted, "it has no type: it may be what a macro makes into resources");
-        if logical.starts_with("Fn::") {
+        let whole = stack.template.resources.get(logical);
+        if logical.starts_with("Fn::") || whole.is_some_and(|whole| whole.get("Fn::Transform").is_some()) {
             doubts.template(position, format!("what {logical} adds to the template is not known"));
         }
         return estate.report(plain(Fate::LeftOut, vec![note]));
@@ -241,9 +242,11 @@ fn take_resource(
     if types::changes_no_packet(of_type) {
         return estate.report(plain(Fate::NotNetwork, Vec::new()));
     }
-    let written = stack.template.resources.get(logical).and_then(|resource| resource.get("Properties"));
+    let whole = stack.template.resources.get(logical);
+    let written = whole.and_then(|resource| resource.get("Properties"));
     let evaluated = written.map_or(Val::Null, |written| evaluator.evaluate(position, written));
-    let by_macro = doubt::inline_macro(&evaluated);
+    let beside = whole.and_then(|resource| resource.get("Fn::Transform"));
+    let by_macro = beside.map(doubt::macro_name).or_else(|| doubt::inline_macro(&evaluated));
     if let Some(name) = &by_macro {
         uncertain.get_or_insert(format!("what {name} makes of it is not known"));
     }

@@ -10,6 +10,7 @@ use vpclab_model::{Document, KINDS, NOT_MODELLED, Topology};
 
 use crate::estate::{Address, Change, Edit, Estate, Key, WITHOUT_DOUBT, becomes, default_vpc_name};
 use crate::report::{Fate, Note, NoteKind};
+use crate::services;
 use crate::source::DEFAULT_REGION;
 use crate::stand_in;
 use crate::{DEFAULT_ACCOUNT, ImportError, Imported, Options, Problem};
@@ -26,6 +27,8 @@ pub(crate) fn finish(mut estate: Estate, options: &Options) -> Result<Imported, 
     apply_edits(&mut estate);
     stand_in::complete(&mut estate, &made);
     forget_ipv6(&mut estate);
+    keep_to_ipv4(&mut estate);
+    keep_public_addresses(&mut estate);
     note_forwarders(&mut estate);
     let document = document(&estate);
     if estate.problems.is_empty() {
@@ -245,6 +248,78 @@ fn forget_ipv6(estate: &mut Estate) {
         for map in estate.resources.get_mut(kind).into_iter().flat_map(|all| all.values_mut()) {
             if map.get("subnet").and_then(Value::as_str).is_some_and(|subnet| without.contains(subnet)) {
                 map.remove("ipv6_address_count");
+            }
+        }
+    }
+}
+
+/// Services that nobody asks for IPv6 addresses have none, whatever their subnets assign to instances.
+fn keep_to_ipv4(estate: &mut Estate) {
+    let subnets = estate.resources.get("subnets").into_iter().flatten();
+    let is_set = |map: &Map<String, Value>, key: &str| map.get(key) == Some(&json!(true));
+    let assigning: BTreeSet<&str> = subnets
+        .filter(|(_, map)| is_set(map, "assign_ipv6_address_on_creation") && !is_set(map, "ipv6_native"))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let reported = estate.report.resources.iter();
+    let own = reported.filter(|resource| services::has_ipv4_unless_said(&resource.of_type));
+    let own = own.flat_map(|resource| &resource.becomes).filter(|of| of.kind == "instances");
+    let without: BTreeSet<&str> = own.map(|of| of.name.as_str()).collect();
+    let subnet = |map: &Map<String, Value>| map.get("subnet").and_then(Value::as_str).map(str::to_owned);
+    let is_meant = |name: &String, map: &Map<String, Value>| {
+        without.contains(name.as_str())
+            && subnet(map).is_some_and(|subnet| assigning.contains(subnet.as_str()))
+            && !["ipv6_address_count", "ipv6_addresses"].iter().any(|key| map.contains_key(*key))
+    };
+    let instances = estate.resources.get("instances").into_iter().flatten();
+    let meant: Vec<String> =
+        instances.filter(|(name, map)| is_meant(name, map)).map(|(name, _)| name.clone()).collect();
+    for name in meant {
+        if let Some(map) = estate.resources.get_mut("instances").and_then(|all| all.get_mut(&name)) {
+            map.insert("ipv6_addresses".to_owned(), json!([]));
+        }
+    }
+}
+
+/// What is launched alone keeps the public address that its subnet gave it when another interface is attached (L2-22);
+/// the model takes an instance with several as launched with them, unless it says otherwise.
+fn keep_public_addresses(estate: &mut Estate) {
+    let said = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
+    let interfaces = estate.resources.get("network_interfaces").into_iter().flatten();
+    let attached: BTreeMap<String, String> = interfaces
+        .filter_map(|(name, map)| {
+            Some((map.get("attachment")?.get("instance")?.as_str()?.to_owned(), name.clone()))
+        })
+        .collect();
+    for (instance, interface) in attached {
+        let Some(map) = estate.resources.get("instances").and_then(|all| all.get(&instance)) else {
+            continue;
+        };
+        let is_mapped = said(map, "subnet")
+            .and_then(|subnet| estate.resources.get("subnets")?.get(&subnet)?.get("map_public_ip_on_launch"));
+        let asked = ["associate_public_ip_address", "public_ip"].iter().find_map(|key| map.get(*key));
+        let has = match asked {
+            Some(said) => *said != json!(false),
+            None => is_mapped == Some(&json!(true)),
+        };
+        if !has || map.contains_key("network_interfaces") {
+            continue;
+        }
+        if asked.is_none()
+            && let Some(map) = estate.resources.get_mut("instances").and_then(|all| all.get_mut(&instance))
+        {
+            map.insert("associate_public_ip_address".to_owned(), json!(true));
+        }
+        let Some(by) = estate.origins.get(&("instances", instance)) else { continue };
+        let reported = estate.report.resources.iter_mut();
+        for resource in reported.filter(|of| of.source == by.source && of.address == by.address) {
+            let text = format!(
+                "{interface} is attached after its launch: it is taken to have kept its public address, which it loses \
+                 when it stops"
+            );
+            resource.notes.push(Note::new(NoteKind::Approximated, text));
+            if resource.fate == Fate::Understood {
+                resource.fate = Fate::Approximated;
             }
         }
     }

@@ -250,6 +250,11 @@ impl<'a> Mapping<'a> {
         self.unknown.push(why);
     }
 
+    /// Whether something about the resource is not known.
+    pub(crate) fn is_doubted(&self) -> bool {
+        !self.unknown.is_empty()
+    }
+
     /// Puts what was written under the resource's own name.
     pub(crate) fn put(&mut self, kind: &'static str) {
         let attributes = std::mem::take(&mut self.attributes);

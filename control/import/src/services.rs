@@ -109,9 +109,88 @@ const SERVICES: &[Service] = &[
         Public::Never,
         OWN_GROUP,
     ),
-    doubtful(&["AWS::EMR::Cluster", "aws_emr_cluster"], Public::LikeInstances, EMR),
+    Service {
+        in_some: true,
+        ..doubtful(&["AWS::EMR::Cluster", "aws_emr_cluster"], Public::LikeInstances, EMR)
+    },
     doubtful(&["AWS::EMR::Studio", "aws_emr_studio"], Public::Never, EMR),
 ];
+
+/// Types whose interfaces have IPv4 addresses only, unless they ask for both families: whatever their subnets assign (RDS
+/// API, `NetworkType`; Lambda API, `Ipv6AllowedForDualStack`; EFS API, `IpAddressType`; and so on).
+const IPV4_UNLESS_SAID: &[&str] = &[
+    "AWS::AmazonMQ::Broker",
+    "AWS::DAX::Cluster",
+    "AWS::DMS::ReplicationInstance",
+    "AWS::DocDB::DBCluster",
+    "AWS::DocDB::DBInstance",
+    "AWS::EFS::MountTarget",
+    "AWS::EKS::Cluster",
+    "AWS::ElastiCache::CacheCluster",
+    "AWS::ElastiCache::ReplicationGroup",
+    "AWS::ElastiCache::ServerlessCache",
+    "AWS::Elasticsearch::Domain",
+    "AWS::FSx::FileSystem",
+    "AWS::Lambda::Function",
+    "AWS::MemoryDB::Cluster",
+    "AWS::MSK::Cluster",
+    "AWS::MSK::ServerlessCluster",
+    "AWS::Neptune::DBCluster",
+    "AWS::Neptune::DBInstance",
+    "AWS::OpenSearchService::Domain",
+    "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance",
+    "AWS::RDS::DBProxy",
+    "AWS::Redshift::Cluster",
+    "AWS::RedshiftServerless::Workgroup",
+    "AWS::Serverless::Function",
+    "AWS::Transfer::Server",
+    "aws_db_instance",
+    "aws_db_proxy",
+    "aws_dax_cluster",
+    "aws_dms_replication_instance",
+    "aws_docdb_cluster",
+    "aws_docdb_cluster_instance",
+    "aws_efs_mount_target",
+    "aws_eks_cluster",
+    "aws_elasticache_cluster",
+    "aws_elasticache_replication_group",
+    "aws_elasticache_serverless_cache",
+    "aws_elasticsearch_domain",
+    "aws_fsx_lustre_file_system",
+    "aws_fsx_ontap_file_system",
+    "aws_fsx_openzfs_file_system",
+    "aws_fsx_windows_file_system",
+    "aws_lambda_function",
+    "aws_memorydb_cluster",
+    "aws_mq_broker",
+    "aws_msk_cluster",
+    "aws_msk_serverless_cluster",
+    "aws_neptune_cluster",
+    "aws_neptune_cluster_instance",
+    "aws_opensearch_domain",
+    "aws_rds_cluster",
+    "aws_rds_cluster_instance",
+    "aws_redshift_cluster",
+    "aws_redshiftserverless_workgroup",
+    "aws_transfer_server",
+    "cache-cluster",
+    "db-instance",
+    "lambda-function",
+    "mount-target",
+    "search-domain",
+];
+
+/// Whether interfaces of a type have IPv6 addresses only where it asks for them.
+pub(crate) fn has_ipv4_unless_said(of_type: &str) -> bool {
+    IPV4_UNLESS_SAID.contains(&of_type)
+}
+
+/// Whether a word asks for IPv6 addresses: `DUAL`, `dualstack`, `DUAL_STACK`, `ipv6`, or a flag that is set.
+pub(crate) fn asks_for_ipv6(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    word.contains("dual") || word.contains("ipv6") || word == "true"
+}
 
 /// The service of a type; one that is like most where the table has none.
 pub(crate) fn of(of_type: &str) -> Service {

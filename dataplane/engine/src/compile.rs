@@ -352,6 +352,7 @@ impl<'a> Compiler<'a> {
             name: name.clone(),
             routes: Vec::with_capacity(declared.routes.len()),
             unknown: self.unknown_table(name, declared),
+            endpoint: self.endpoint_without_blocks(name),
             prefixes: Prefixes::new(found.map(|(position, route)| (route.destination, position))),
         };
         for route in &declared.routes {

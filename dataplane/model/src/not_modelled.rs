@@ -30,8 +30,8 @@ pub enum Puts {
     Nothing,
     /// One into each subnet, with its security groups, or the VPC's default one.
     WithGroups,
-    /// One into each subnet. Application load balancers have groups by default, network ones only where some are named
-    /// (LB-09), gateway ones none.
+    /// One into each subnet. Application and classic load balancers have groups by default, network ones only where some
+    /// are named (LB-09), gateway ones none.
     ByLoadBalancerType,
     /// One into each subnet, which no group filters (GWLB-17).
     WithoutGroups,

@@ -334,12 +334,23 @@ fn an_instance_with_two_interfaces_gets_no_automatic_address() {
     assert!(with(second).topology.network_interfaces["db"].public_ips.is_empty());
     let alone = with(|d| d["subnets"]["private"]["map_public_ip_on_launch"] = json!(true));
     assert_eq!(alone.topology.network_interfaces["db"].public_ips.len(), 1);
-    refused("instances.db.associate_public_ip_address", "InvalidParameterCombination", |d| {
+    // Launched with both, it cannot have one; attached later, the second takes none away.
+    let launched = |d: &mut serde_json::Value| {
+        d["network_interfaces"] = json!({ "second": { "subnet": "public" } });
+        d["instances"]["db"]["network_interfaces"] =
+            json!([{ "network_interface": "second", "device_index": 1 }]);
+    };
+    let later = with(|d| {
         second(d);
         d["instances"]["db"]["associate_public_ip_address"] = json!(true);
     });
+    assert_eq!(later.topology.network_interfaces["db"].public_ips.len(), 1);
+    refused("instances.db.associate_public_ip_address", "InvalidParameterCombination", |d| {
+        launched(d);
+        d["instances"]["db"]["associate_public_ip_address"] = json!(true);
+    });
     refused("instances.db.public_ip", "InvalidParameterCombination", |d| {
-        second(d);
+        launched(d);
         d["instances"]["db"]["public_ip"] = json!("203.0.113.70");
     });
 }

@@ -48,6 +48,7 @@ const CHANGEABLE: &[(&str, &str)] = &[
     ("AWS::EC2::TransitGatewayAttachment", "transit_gateway_vpc_attachments"),
     ("AWS::EC2::TransitGatewayVpcAttachment", "transit_gateway_vpc_attachments"),
     ("AWS::EC2::TransitGatewayPeeringAttachment", "transit_gateway_peering_attachments"),
+    ("AWS::ElasticLoadBalancing::LoadBalancer", "load_balancers"),
     ("AWS::ElasticLoadBalancingV2::LoadBalancer", "load_balancers"),
 ];
 
@@ -174,6 +175,11 @@ fn named_in(value: &Val, found: &mut Vec<Key>) {
         }
         _ => {}
     }
+}
+
+/// The macro that stands beside the type and the attributes of a resource, and may change both.
+pub(super) fn macro_name(written: &serde_json::Value) -> String {
+    written.get("Name").and_then(serde_json::Value::as_str).unwrap_or("a macro").to_owned()
 }
 
 /// The macro that adds to a map of attributes what it likes, wherever it stands inside.

@@ -1,9 +1,10 @@
 //! How do endpoints, firewalls and what else is stored become a topology's?
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::resource::Resource;
 use super::vpc::owner;
+use crate::mapping::Mapping;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
 
@@ -25,10 +26,44 @@ pub(super) fn vpc_endpoint(mut r: Resource<'_>) -> Result<(), String> {
     m.boolean("PrivateDnsEnabled", "private_dns_enabled");
     m.text("IpAddressType", "ip_address_type");
     m.text("ResourceConfigurationArn", "resource_configuration_arn");
-    m.properties.silent(&["ServiceNetworkArn", "SubnetConfigurations"]);
+    m.properties.silent(&["ServiceNetworkArn"]);
+    addresses(m);
     r.tags();
     r.mapping.put("vpc_endpoints");
     r.finish()
+}
+
+/// The addresses that an endpoint's interfaces are given.
+fn addresses(m: &mut Mapping<'_>) {
+    let items = match m.properties.maps("SubnetConfigurations") {
+        Given::Known(items) => items,
+        Given::Absent => return,
+        Given::Unknown(unknown) => return m.assigned("SubnetConfigurations", &unknown),
+    };
+    let mut all = Vec::new();
+    for mut item in items {
+        let subnet = m.referred_in(&mut item, "SubnetId", "subnets", None);
+        let mut own = Map::new();
+        for (theirs, ours) in [("Ipv4", "ipv4"), ("Ipv6", "ipv6")] {
+            match item.text(theirs) {
+                Given::Known(address) => drop(own.insert(ours.to_owned(), json!(address))),
+                Given::Unknown(unknown) => m.assigned("SubnetConfigurations", &unknown),
+                Given::Absent => {}
+            }
+        }
+        match subnet {
+            Given::Known(subnet) if !own.is_empty() => {
+                own.insert("subnet".to_owned(), json!(subnet));
+                all.push(Value::Object(own));
+            }
+            Given::Unknown(unknown) => m.assigned("SubnetConfigurations", &unknown),
+            _ => {}
+        }
+        m.properties.finish_inner(item);
+    }
+    if !all.is_empty() {
+        m.write("subnet_configuration", all);
+    }
 }
 
 pub(super) fn vpc_endpoint_service(mut r: Resource<'_>) -> Result<(), String> {

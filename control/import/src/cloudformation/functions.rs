@@ -359,11 +359,12 @@ impl<'a> Evaluator<'a> {
         if let Some(found) = found {
             return Some(self.evaluate(stack, found));
         }
-        if let Some(otherwise) = otherwise {
-            return Some(self.evaluate(stack, otherwise));
-        }
+        // The default is for a key that is known to be absent.
         if let Some(token) = [&map, &first, &second].into_iter().find_map(|key| Token::first_missing(key)) {
             return Some(Val::Text(token.encode()));
+        }
+        if let Some(otherwise) = otherwise {
+            return Some(self.evaluate(stack, otherwise));
         }
         Some(missing(
             format!("{map}.{first}.{second}"),

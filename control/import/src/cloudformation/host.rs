@@ -218,15 +218,13 @@ fn interfaces_of<'r>(
         if index == 0 {
             r.mapping.attributes.extend(attributes);
         } else {
-            for key in ["associate_public_ip_address", "public_ip"] {
-                attributes.remove(key);
-            }
+            attributes.remove("associate_public_ip_address");
             if let Some(check) = shared.get("source_dest_check") {
                 attributes.insert("source_dest_check".to_owned(), check.clone());
             }
-            attributes.insert("attachment".to_owned(), json!({ "instance": name, "device_index": index }));
             let own = format!("{name}[{index}]");
             r.mapping.put_as("network_interfaces", &own, attributes);
+            attached.push(json!({ "network_interface": own, "device_index": index }));
         }
     }
     if !attached.is_empty() {

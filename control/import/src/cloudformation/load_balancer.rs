@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::host::{group_list, zones_subnets};
-use super::resource::{Interfaces, Resource};
+use super::resource::Resource;
+use crate::mapping::object;
 use crate::properties::Given;
 use crate::report::NoteKind;
-use crate::val::Val;
 
 pub(super) fn load_balancer(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
@@ -115,27 +115,49 @@ pub(super) fn target_group(mut r: Resource<'_>) -> Result<(), String> {
     r.finish()
 }
 
-/// A classic one: its interfaces, of which nothing more is known.
+/// A classic one: its listeners are among its attributes.
 pub(super) fn classic(mut r: Resource<'_>) -> Result<(), String> {
     let subnets = match r.mapping.names_of("Subnets", "subnets", 2) {
         Given::Known(subnets) if !subnets.is_empty() => subnets,
         Given::Unknown(unknown) => return Err(format!("its subnets are not known: {}", unknown.why)),
         _ => zones_subnets(&mut r),
     };
-    let groups = match group_list(&mut r, "SecurityGroups") {
-        Given::Known(groups) => Some(groups),
-        Given::Absent => None,
+    r.mapping.write("load_balancer_type", "classic");
+    r.mapping.write("subnets", subnets);
+    match group_list(&mut r, "SecurityGroups") {
+        Given::Known(groups) if !groups.is_empty() => r.mapping.write("security_groups", groups),
+        Given::Known(_) | Given::Absent => {}
+        Given::Unknown(unknown) => r.mapping.matters("SecurityGroups", &unknown),
+    }
+    let m = &mut r.mapping;
+    match m.properties.text("Scheme") {
+        Given::Known(scheme) => m.write("internal", scheme == "internal"),
+        Given::Absent => {}
+        Given::Unknown(unknown) => m.matters("Scheme", &unknown),
+    }
+    let listeners = match m.properties.maps("Listeners") {
+        Given::Known(listeners) => listeners,
+        Given::Absent => Vec::new(),
         Given::Unknown(unknown) => {
-            r.mapping.matters("SecurityGroups", &unknown);
-            None
+            m.note(NoteKind::Unknown, format!("Listeners are not known: {}", unknown.why));
+            Vec::new()
         }
     };
-    let scheme = r.mapping.properties.take("Scheme").and_then(Val::text);
-    let public = Some(scheme.as_deref() != Some("internal"));
-    let doubt = "classic load balancers are not modelled".to_owned();
-    r.mapping.note(NoteKind::Unknown, doubt.clone());
+    let mut all = Vec::new();
+    for mut listener in listeners {
+        let port = listener.number("LoadBalancerPort");
+        match (port, listener.text("Protocol")) {
+            (Given::Known(port), Given::Known(protocol)) => all.push((port, protocol)),
+            _ => m.note(NoteKind::Unknown, "a listener's port or protocol is not known"),
+        }
+    }
     r.tags();
     r.mapping.properties.silence();
-    r.put_interfaces(&Interfaces { subnets, groups, public, ipv6: None, doubt: Some(doubt) });
+    let name = r.mapping.name.clone();
+    r.mapping.put("load_balancers");
+    for (port, protocol) in all {
+        let listener = object(json!({ "load_balancer": name, "port": port, "protocol": protocol }));
+        r.mapping.put_as("listeners", &format!("{name}-{port}"), listener);
+    }
     r.finish()
 }

@@ -199,7 +199,13 @@ impl<'r> Resource<'r> {
 
     /// The names in a list inside the attributes: as [`Mapping::names_of`], at a path of maps.
     pub(super) fn names_at(&mut self, path: &[&str], kind: &'static str, many: usize) -> Given<Vec<String>> {
-        let Some((first, rest)) = path.split_first() else { return Given::Absent };
+        let found = self.value_at(path);
+        self.mapping.names_in(found, kind, many)
+    }
+
+    /// What stands at a path of maps inside the attributes; in the first item where there is a list of maps.
+    pub(super) fn value_at(&mut self, path: &[&str]) -> Option<&'r Val> {
+        let (first, rest) = path.split_first()?;
         let mut found = self.mapping.properties.take(first);
         for key in rest {
             found = match found {
@@ -212,7 +218,7 @@ impl<'r> Resource<'r> {
                 _ => None,
             };
         }
-        self.mapping.names_in(found, kind, many)
+        found
     }
 
     /// Reports what was put.

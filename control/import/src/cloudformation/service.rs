@@ -9,7 +9,7 @@ use super::resource::{Interfaces, Resource};
 use crate::eks;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
-use crate::services::Public;
+use crate::services::{self, Public};
 use crate::val::Val;
 
 /// A service whose resource names its subnets.
@@ -126,6 +126,26 @@ const SERVICES: &[Service] = &[
         &["AmazonopensearchserviceDestinationConfiguration", "VpcConfiguration", "SubnetIds"],
         &["AmazonopensearchserviceDestinationConfiguration", "VpcConfiguration", "SecurityGroupIds"],
     ),
+    service(
+        "AWS::KinesisFirehose::DeliveryStream",
+        &["ElasticsearchDestinationConfiguration", "VpcConfiguration", "SubnetIds"],
+        &["ElasticsearchDestinationConfiguration", "VpcConfiguration", "SecurityGroupIds"],
+    ),
+    service(
+        "AWS::KinesisFirehose::DeliveryStream",
+        &["AmazonOpenSearchServerlessDestinationConfiguration", "VpcConfiguration", "SubnetIds"],
+        &["AmazonOpenSearchServerlessDestinationConfiguration", "VpcConfiguration", "SecurityGroupIds"],
+    ),
+    service(
+        "AWS::KinesisAnalyticsV2::Application",
+        &["ApplicationConfiguration", "VpcConfigurations", "SubnetIds"],
+        &["ApplicationConfiguration", "VpcConfigurations", "SecurityGroupIds"],
+    ),
+    service(
+        "AWS::APS::Scraper",
+        &["Source", "EksConfiguration", "SubnetIds"],
+        &["Source", "EksConfiguration", "SecurityGroupIds"],
+    ),
     service("AWS::DirectoryService::MicrosoftAD", &["VpcSettings", "SubnetIds"], &["-"]),
     service("AWS::DirectoryService::SimpleAD", &["VpcSettings", "SubnetIds"], &["-"]),
     service("AWS::Cloud9::EnvironmentEC2", &["SubnetId"], &["-"]),
@@ -134,6 +154,11 @@ const SERVICES: &[Service] = &[
     service(
         "AWS::EMR::Cluster",
         &["Instances", "Ec2SubnetId"],
+        &["Instances", "EmrManagedMasterSecurityGroup"],
+    ),
+    service(
+        "AWS::EMR::Cluster",
+        &["Instances", "Ec2SubnetIds"],
         &["Instances", "EmrManagedMasterSecurityGroup"],
     ),
     service("AWS::EMR::Studio", &["SubnetIds"], &["EngineSecurityGroupId"]),
@@ -159,7 +184,11 @@ pub(super) fn is_service(of_type: &str) -> bool {
 
 /// The interfaces of a service of the table; without subnets it changes no packet.
 pub(super) fn map(mut r: Resource<'_>) -> Result<(), String> {
-    let Some(service) = SERVICES.iter().find(|service| service.of_type == r.mapping.of_type) else {
+    // Some say in one of several places where they are.
+    let of_type = r.mapping.of_type.clone();
+    let mut places = SERVICES.iter().filter(|service| service.of_type == of_type);
+    let is_said = |service: &&Service| r.value_at(service.subnets).is_some_and(|value| !value.is_empty());
+    let Some(service) = places.clone().find(is_said).or_else(|| places.next()) else {
         return Err("its type is not known".to_owned());
     };
     let subnets = match r.names_at(service.subnets, "subnets", 2) {
@@ -184,7 +213,8 @@ pub(super) fn map(mut r: Resource<'_>) -> Result<(), String> {
     if let Some(doubt) = &doubt {
         r.mapping.note(NoteKind::Unknown, doubt.clone());
     }
-    let mut interfaces = Interfaces { subnets, groups, public, ipv6: None, doubt };
+    let ipv6 = ipv6(&mut r);
+    let mut interfaces = Interfaces { subnets, groups, public, ipv6, doubt };
     if r.mapping.of_type == "AWS::Batch::ComputeEnvironment" {
         of_template(&mut r, &mut interfaces);
     }
@@ -200,7 +230,37 @@ pub(super) fn map(mut r: Resource<'_>) -> Result<(), String> {
     r.mapping.properties.silent(SILENT);
     r.mapping.properties.silence_others();
     r.put_interfaces(&interfaces);
+    further(&mut r, service, interfaces)?;
     r.finish()
+}
+
+/// The interfaces of the further items of a list, each of which names its own subnets and groups.
+fn further(r: &mut Resource<'_>, service: &Service, first: Interfaces) -> Result<(), String> {
+    let (name, mut position) = (r.mapping.name.clone(), first.subnets.len());
+    let Some((inside, around)) = service.subnets.split_last() else { return Ok(()) };
+    let Some(Val::List(items)) = r.value_at(around) else { return Ok(()) };
+    for item in items.iter().skip(1) {
+        let known = |given: Given<Vec<String>>| match given {
+            Given::Known(names) => Ok(Some(names)),
+            Given::Absent => Ok(None),
+            Given::Unknown(unknown) => Err(unknown),
+        };
+        let subnets = known(r.mapping.names_in(item.get(inside), "subnets", 2))
+            .map_err(|unknown| format!("its subnets are not known: {}", unknown.why))?;
+        let key = service.groups.last().copied().unwrap_or_default();
+        let groups = known(r.mapping.names_in(item.get(key), "security_groups", 1));
+        let groups = groups.unwrap_or_else(|unknown| {
+            r.mapping.matters("its groups", &unknown);
+            None
+        });
+        let (public, ipv6, doubt) = (first.public, first.ipv6, first.doubt.clone());
+        let interfaces = Interfaces { subnets: Vec::new(), groups, public, ipv6, doubt };
+        for subnet in subnets.into_iter().flatten() {
+            r.put_interface(&format!("{name}[{position}]"), &subnet, &interfaces);
+            position += 1;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the interfaces have public addresses: what the resource says, else what AWS does.
@@ -243,13 +303,37 @@ fn of_template(r: &mut Resource<'_>, interfaces: &mut Interfaces) {
 /// A mount target of a file system: one interface.
 pub(super) fn mount_target(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
-    m.properties.silent(&["FileSystemId", "IpAddressType", "Ipv6Address"]);
+    m.properties.silent(&["FileSystemId", "Ipv6Address"]);
     m.reference("SubnetId", "subnet", "subnets");
     m.references("SecurityGroups", "security_groups", "security_groups");
     m.assignable("IpAddress", "private_ip");
     m.write("associate_public_ip_address", false);
-    m.put("instances");
+    if let Some(count) = ipv6(&mut r) {
+        r.mapping.write("ipv6_address_count", count);
+    }
+    r.mapping.put("instances");
     r.finish()
+}
+
+/// How many IPv6 addresses each interface has, of a service that has none unless it asks for them.
+fn ipv6(r: &mut Resource<'_>) -> Option<i64> {
+    if !services::has_ipv4_unless_said(&r.mapping.of_type) {
+        return None;
+    }
+    let places: [&[&str]; 5] = [
+        &["VpcConfig", "Ipv6AllowedForDualStack"],
+        &["IpAddressType"],
+        &["IPAddressType"],
+        &["NetworkType"],
+        &["BrokerNodeGroupInfo", "ConnectivityInfo", "NetworkType"],
+    ];
+    let said = places.into_iter().find_map(|path| r.value_at(path))?;
+    r.mapping.properties.silent(&["IpAddressType", "IPAddressType", "NetworkType"]);
+    if let Val::Unknown(unknown) = said {
+        r.mapping.matters("which addresses it has", unknown);
+        return None;
+    }
+    said.text().filter(|word| services::asks_for_ipv6(word)).map(|_| 1)
 }
 
 /// An endpoint of the resolver: an interface for each of its addresses.

@@ -272,7 +272,8 @@ const OTHER_TYPES: &[&str] = &[
 /// Whether resources of the type change no packet by themselves. What refers to a launch template or a subnet group
 /// reads it.
 pub(super) fn changes_no_packet(of_type: &str) -> bool {
-    OTHER_TYPES.contains(&of_type) || OTHER_SERVICES.iter().any(|service| of_type.starts_with(service))
+    let is_of_other = OTHER_SERVICES.iter().any(|service| of_type.starts_with(service));
+    OTHER_TYPES.contains(&of_type) || is_of_other && !service::is_service(of_type)
 }
 
 /// Maps a resource by its type; or says why it is left out.

@@ -233,7 +233,8 @@ fn of_gateways(
     for (id, interface) in interfaces {
         let description = interface.item.body.get("Description").and_then(Val::text).unwrap_or_default();
         if !of.contains_key(id)
-            && let Some(owner) = described_owner(dump, &description, balancing)
+            && let region = home(&interface.item).region
+            && let Some(owner) = described_owner(dump, &description, &region, balancing)
         {
             of.insert(id.clone(), owner);
         }
@@ -245,12 +246,19 @@ fn of_gateways(
 fn described_owner(
     dump: &Dump,
     description: &str,
+    region: &str,
     balancing: &BTreeMap<String, String>,
 ) -> Option<(&'static str, String)> {
     if let Some(path) = description.strip_prefix("ELB ") {
         let is_named = |(arn, _): &(&String, &Item)| arn.ends_with(&format!("loadbalancer/{path}"));
-        let found = dump.all("LoadBalancers").find(is_named);
-        return found.and_then(|(id, _)| Some(("load_balancers", balancing.get(id)?.clone())));
+        let found = dump.all("LoadBalancers").find(is_named).map(|(id, _)| id);
+        // A classic one is called by its name alone, with its region before it where others have the name.
+        let of_name = |id: &str| match id.rsplit_once('/') {
+            Some((place, name)) => name == path && place.rsplit('/').next() == Some(region),
+            None => id == path,
+        };
+        let classic = || dump.all("LoadBalancerDescriptions").map(|(id, _)| id).find(|id| of_name(id));
+        return found.or_else(classic).and_then(|id| Some(("load_balancers", balancing.get(id)?.clone())));
     }
     let word = |prefix: &str| {
         let at = description.find(prefix)?;
@@ -286,6 +294,11 @@ fn balancing(dump: &Dump) -> BTreeMap<String, String> {
             };
             names.insert((*id).clone(), name);
         }
+    }
+    let held: BTreeSet<String> = names.values().cloned().collect();
+    for (id, _) in dump.all("LoadBalancerDescriptions") {
+        let name = if held.contains(id) { format!("classic/{id}") } else { id.clone() };
+        names.insert(id.clone(), name);
     }
     names
 }

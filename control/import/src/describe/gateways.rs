@@ -71,6 +71,9 @@ fn nat_gateway(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     if let Some(state) = gone_state(item) {
         return gone(mapping, &format!("it is {state}"));
     }
+    if state_of(item.body.get("State")).as_deref() == Some("pending") {
+        mapping.note(NoteKind::Approximated, "it is pending, and taken as available");
+    }
     mapping.properties.silent(&[
         "NatGatewayId",
         "VpcId",

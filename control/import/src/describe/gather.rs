@@ -9,6 +9,7 @@ use std::path::{Component, Path};
 use serde_json::Value;
 
 use crate::describe::collections::{self, Collection, Meaning};
+use crate::describe::contradiction;
 use crate::estate::{Address, Estate};
 use crate::report::{Fate, Note, NoteKind, ReportedResource};
 use crate::source::{Read, SourceError, is_region};
@@ -24,6 +25,8 @@ pub(super) struct Item {
     pub region: String,
     /// The same of the account.
     pub account: String,
+    /// The attributes that different calls show differently, with all that they show.
+    pub contradicted: BTreeMap<String, Vec<Val>>,
 }
 
 /// Everything in all dumps: by collection, then by id.
@@ -61,6 +64,12 @@ impl Dump {
 
     pub(super) fn get(&self, collection: &'static str, id: &str) -> Option<&Item> {
         self.items.get(collection)?.get(id)
+    }
+
+    /// The resources that different files show differently, with their collection and id.
+    pub(super) fn contradicted(&self) -> impl Iterator<Item = (&'static str, &String, &Item)> {
+        let all = self.items.iter().flat_map(|(key, all)| all.iter().map(|(id, item)| (*key, id, item)));
+        all.filter(|(.., item)| !item.contradicted.is_empty())
     }
 
     /// What listings of attachments to transit gateways say of their route tables, with the attachment's id.
@@ -311,7 +320,8 @@ fn put(
     let by = Address { source: at.source.name.clone(), address: id.clone() };
     match collection.meaning {
         Meaning::Network | Meaning::Detail => {
-            let item = Item { by, body, region: at.region.clone(), account: at.account.clone() };
+            let (region, account) = (at.region.clone(), at.account.clone());
+            let item = Item { by, body, region, account, contradicted: BTreeMap::new() };
             if collection.of_type == "transit-gateway-attachment" {
                 let association = item.body.get("Association").cloned();
                 dump.associations.entry(id.clone()).or_default().extend(association);
@@ -319,14 +329,7 @@ fn put(
             let all = dump.items.entry(collection.key).or_default();
             match all.get_mut(&id) {
                 // Another account, or another call, shows it too: each may know what the other does not.
-                Some(known) => {
-                    for (key, value) in item.body {
-                        let held = known.body.entry(key).or_insert(Val::Null);
-                        if held.is_empty() {
-                            *held = value;
-                        }
-                    }
-                }
+                Some(known) => contradiction::join(collection.key, known, item.body),
                 None => {
                     all.insert(id, item);
                 }
@@ -334,7 +337,8 @@ fn put(
         }
         Meaning::NotNetwork | Meaning::LeftOut(_) => {
             let all = dump.items.entry(collection.key).or_default();
-            let item = Item { by: by.clone(), body, region: at.region.clone(), account: at.account.clone() };
+            let (region, account) = (at.region.clone(), at.account.clone());
+            let item = Item { by: by.clone(), body, region, account, contradicted: BTreeMap::new() };
             if all.insert(id, item).is_none() {
                 let (fate, notes) = match collection.meaning {
                     Meaning::LeftOut(why) => (Fate::LeftOut, vec![Note::new(NoteKind::Omitted, why)]),

@@ -5,6 +5,7 @@
 //! VPC whose route tables nobody listed has one that is not modelled.
 
 mod collections;
+mod contradiction;
 mod facts;
 mod filters;
 mod gateways;
@@ -39,12 +40,17 @@ pub(crate) fn read(sources: &[&Read], estate: &mut Estate) -> Result<(), SourceE
     transit::read(&facts, estate);
     services::read(&facts, estate);
     hosts::open_to_the_internet(&facts, estate);
+    contradiction::settle(&facts, estate);
     Ok(())
 }
 
-/// Starts to map an item under its id.
+/// Starts to map an item under its id; one that two files show differently is doubted.
 fn begin<'a>(item: &'a Item, of_type: &str, name: &str, estate: &'a mut Estate) -> Mapping<'a> {
-    Mapping::new(item.by.clone(), of_type, name, &item.body, estate)
+    let mut mapping = Mapping::new(item.by.clone(), of_type, name, &item.body, estate);
+    if let Some(why) = contradiction::why(item) {
+        mapping.doubt(why);
+    }
+    mapping
 }
 
 /// Puts a resource under its name, with its labels, and reports it.

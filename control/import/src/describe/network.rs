@@ -170,14 +170,17 @@ fn route(facts: &Facts, mapping: &mut Mapping<'_>, vpc: &str, written: &Val) -> 
         route.insert("ipv6_cidr_block".to_owned(), json!(block));
     } else if let Some(list) = written.text_of("DestinationPrefixListId") {
         let endpoint = written.text_of("GatewayId").filter(|gateway| gateway.starts_with("vpce-"));
-        if let Some(endpoint) = endpoint {
-            mapping.estate.refer("vpc_endpoints", &endpoint, &by);
+        let is_blackhole = written.text_of("State").as_deref() == Some("blackhole");
+        if let Some(endpoint) = endpoint.filter(|_| !is_blackhole) {
+            let item = facts.dump.get("VpcEndpoints", &endpoint);
             let is_gateway = |item: &Item| {
                 item.body.get("VpcEndpointType").and_then(Val::text).is_none_or(|word| word == "Gateway")
             };
-            if facts.dump.get("VpcEndpoints", &endpoint).is_none_or(is_gateway) {
+            if item.is_none_or(is_gateway) {
+                gateway_endpoint(facts, mapping, vpc, &endpoint, &facts.prefix_list(&list));
                 return None;
             }
+            mapping.estate.refer("vpc_endpoints", &endpoint, &by);
         }
         let list = facts.prefix_list(&list);
         mapping.estate.refer("managed_prefix_lists", &list, &by);
@@ -234,6 +237,43 @@ fn route(facts: &Facts, mapping: &mut Mapping<'_>, vpc: &str, written: &Val) -> 
         route.insert(attribute.to_owned(), json!(target));
     }
     Some(Value::Object(route))
+}
+
+/// A route that a gateway endpoint brings: the endpoint has it for every table that it lists. One that is not in the dump,
+/// or does not list this table, has its route here all the same.
+fn gateway_endpoint(facts: &Facts, mapping: &mut Mapping<'_>, vpc: &str, endpoint: &str, list: &str) {
+    let (by, table) = (mapping.by.clone(), mapping.name.clone());
+    let lists = |item: &Item| {
+        let tables = item.body.get("RouteTableIds").map_or(&[][..], Val::items);
+        tables.iter().any(|one| one.text().as_ref() == Some(&table))
+    };
+    let held = facts.dump.get("VpcEndpoints", endpoint);
+    let is_made = mapping.estate.resources.get("vpc_endpoints").is_some_and(|all| all.contains_key(endpoint));
+    if held.is_some_and(lists) {
+        mapping.estate.refer("vpc_endpoints", endpoint, &by);
+        return;
+    }
+    if facts.holds("vpc_endpoints", endpoint) {
+        let why = format!("its route is in {table}, which it does not list: they are of different times");
+        mapping.estate.doubt("vpc_endpoints", endpoint, why, &by);
+    } else if !is_made {
+        let text = format!(
+            "{endpoint} is not in the dump: as a route to it is active, it is a gateway endpoint of {vpc}"
+        );
+        mapping.note(NoteKind::Assigned, text);
+        let region = facts.homes.get(vpc).map(|home| home.region.clone());
+        let mut known = object(json!({ "vpc": vpc, "vpc_endpoint_type": "Gateway" }));
+        if list.starts_with("com.amazonaws.") {
+            known.insert("service_name".to_owned(), json!(list.replace(".ipv6.", ".")));
+        } else {
+            let region = region.unwrap_or_else(|| crate::source::DEFAULT_REGION.to_owned());
+            known.insert("service_name".to_owned(), json!(format!("com.amazonaws.{region}.s3")));
+            known.insert("not_modelled".to_owned(), json!(format!("which service has the list {list}")));
+        }
+        mapping.estate.refer("vpcs", vpc, &by);
+        mapping.put_as("vpc_endpoints", endpoint, known);
+    }
+    mapping.estate.push("vpc_endpoints", endpoint, "route_tables", json!(table), &by);
 }
 
 /// A gateway that is not in the dump, though a route to it is active: it is attached to this VPC. Of an internet gateway
@@ -382,6 +422,9 @@ fn prefix_lists(facts: &Facts, estate: &mut Estate) {
             "IpamPrefixListResolverSyncEnabled",
         ]);
         let listed = facts.dump.get("PrefixLists", id).map(cidrs);
+        if facts.dump.is_partial_about(&["Entries"], id) {
+            mapping.doubt("AWS had more of its entries than the dump has");
+        }
         if name != *id {
             // AWS's own needs no declaration, but for its blocks where they were listed.
             mapping.properties.silent(&["AddressFamily", "MaxEntries"]);
@@ -399,9 +442,6 @@ fn prefix_lists(facts: &Facts, estate: &mut Estate) {
         let home = facts.home(item);
         mapping.write("region", home.region);
         mapping.write("owner", home.account);
-        if facts.dump.is_partial_about(&["Entries"], id) {
-            mapping.doubt("AWS had more of its entries than the dump has");
-        }
         match entries.remove(id) {
             Some(entries) => mapping.write("entries", entries),
             None => mapping.doubt("its entries: add `aws ec2 get-managed-prefix-list-entries`"),
@@ -431,7 +471,8 @@ fn aws_list(mut mapping: Mapping<'_>, name: &str, entries: &[Value]) {
     let cidrs: Vec<&str> = entries.iter().filter_map(|entry| entry.get("cidr")?.as_str()).collect();
     let (v6, v4): (Vec<&str>, Vec<&str>) = cidrs.iter().partition(|cidr| cidr.contains(':'));
     let first = v4.first().and_then(|cidr| cidr.parse::<ipnet::Ipv4Net>().ok());
-    let is_gateway_service = name.ends_with(".s3") || name.ends_with(".dynamodb");
+    // Of a service nothing can be unknown; of its list it can.
+    let is_gateway_service = (name.ends_with(".s3") || name.ends_with(".dynamodb")) && !mapping.is_doubted();
     match first.filter(|_| is_gateway_service).and_then(|block| block.hosts().next()) {
         Some(address) => {
             mapping.note(

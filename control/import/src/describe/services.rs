@@ -12,7 +12,7 @@ use crate::describe::filters::{groups, those_in_vpc};
 use crate::describe::gather::Item;
 use crate::describe::{begin, end, gone};
 use crate::estate::Estate;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, object};
 use crate::report::{Fate, NoteKind};
 use crate::val::Val;
 
@@ -94,31 +94,12 @@ fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     if let Some(state) = gone_state(item) {
         return gone(mapping, &format!("it is {state}"));
     }
-    let mut of_interfaces: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (eni, interface) in &facts.interfaces {
-        if facts.of_gateway.get(eni).is_some_and(|(kind, owner)| *kind == "load_balancers" && *owner == name)
-            && let (Some(subnet), Some(address)) =
-                (text(&interface.item, "SubnetId"), text(&interface.item, "PrivateIpAddress"))
-        {
-            of_interfaces.entry(subnet).or_default().push(address);
-        }
-    }
-    let mut subnets = Vec::new();
-    for zone in item.body.get("AvailabilityZones").map_or(&[][..], Val::items) {
-        let Some(subnet) = zone.text_of("SubnetId") else { continue };
+    let zones = item.body.get("AvailabilityZones").map_or(&[][..], Val::items).iter();
+    let zones = zones.filter_map(|zone| {
         let listed = zone.items_of("LoadBalancerAddresses").first();
-        let address = listed.and_then(|address| address.text_of("PrivateIPv4Address"));
-        let own = of_interfaces.get(&subnet).cloned().unwrap_or_default();
-        if own.len() > 1 {
-            let text = format!("it has {} interfaces in {subnet}: the first stands for all", own.len());
-            mapping.note(NoteKind::Approximated, text);
-        }
-        let subnet = mapping.estate.refer("subnets", &subnet, &item.by);
-        let mut place = Map::from_iter([("subnet".to_owned(), subnet)]);
-        let address = address.or_else(|| own.into_iter().next());
-        place.extend(address.map(|address| ("private_ipv4_address".to_owned(), json!(address))));
-        subnets.push(Value::Object(place));
-    }
+        Some((zone.text_of("SubnetId")?, listed.and_then(|address| address.text_of("PrivateIPv4Address"))))
+    });
+    let subnets = places(facts, &mut mapping, zones.collect());
     if subnets.is_empty() {
         mapping.properties.silence();
         mapping.note(NoteKind::Omitted, "its subnets are not in the dump");
@@ -150,17 +131,64 @@ fn load_balancer(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     end(mapping, "load_balancers", id, item, facts);
 }
 
-/// Classic load balancers cannot be declared: their interfaces are ends of which nothing more is known.
+/// The subnets of a load balancer, each with the address that is listed, or that its interface there has.
+fn places(facts: &Facts, mapping: &mut Mapping<'_>, subnets: Vec<(String, Option<String>)>) -> Vec<Value> {
+    let mut of_interfaces: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (eni, interface) in &facts.interfaces {
+        let owner = facts.of_gateway.get(eni);
+        if owner.is_some_and(|(kind, owner)| *kind == "load_balancers" && *owner == mapping.name)
+            && let (Some(subnet), Some(address)) =
+                (text(&interface.item, "SubnetId"), text(&interface.item, "PrivateIpAddress"))
+        {
+            of_interfaces.entry(subnet).or_default().push(address);
+        }
+    }
+    let by = mapping.by.clone();
+    let mut places = Vec::new();
+    for (subnet, address) in subnets {
+        let own = of_interfaces.get(&subnet).cloned().unwrap_or_default();
+        if own.len() > 1 {
+            let text = format!("it has {} interfaces in {subnet}: the first stands for all", own.len());
+            mapping.note(NoteKind::Approximated, text);
+        }
+        let subnet = mapping.estate.refer("subnets", &subnet, &by);
+        let mut place = Map::from_iter([("subnet".to_owned(), subnet)]);
+        let address = address.or_else(|| own.into_iter().next());
+        place.extend(address.map(|address| ("private_ipv4_address".to_owned(), json!(address))));
+        places.push(Value::Object(place));
+    }
+    places
+}
+
+/// A classic one: its listeners are among its attributes.
 fn classic(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
-    let mut mapping = begin(item, "classic-load-balancer", id, estate);
-    mapping.doubt("classic load balancers are not modelled");
+    let name = facts.balancing.get(id).cloned().unwrap_or_else(|| id.to_owned());
+    let mut mapping = begin(item, "classic-load-balancer", &name, estate);
+    let listed = subnets(item.body.get("Subnets"));
+    let subnets = places(facts, &mut mapping, listed.into_iter().map(|subnet| (subnet, None)).collect());
+    mapping.properties.silent(READ);
+    mapping.properties.silence_others();
+    if subnets.is_empty() {
+        mapping.note(NoteKind::Omitted, "its subnets are not in the dump");
+        return mapping.finish(Fate::LeftOut);
+    }
+    mapping.write("subnet_mapping", subnets);
+    mapping.write("load_balancer_type", "classic");
+    mapping.write("internal", text(item, "Scheme").as_deref() == Some("internal"));
     let groups = groups(facts, &mut mapping, "SecurityGroups", text(item, "VPCId"));
-    let public = text(item, "Scheme").as_deref() != Some("internal");
-    let subnets = subnets(item.body.get("Subnets"));
-    ends(facts, mapping, &subnets, &groups, public, &|it| {
-        described_as(facts, it, "ELB ", id)
-            && text(&it.item, "Description").is_some_and(|text| text.ends_with(name_of(id)))
-    });
+    if groups.is_empty() {
+        mapping.doubt("its security groups are not in the dump");
+    } else {
+        mapping.write("security_groups", groups);
+    }
+    for description in item.body.get("ListenerDescriptions").map_or(&[][..], Val::items) {
+        let Some(listener) = description.get("Listener") else { continue };
+        let port = listener.text_of("LoadBalancerPort").and_then(|port| port.parse::<u16>().ok());
+        let (Some(port), Some(protocol)) = (port, listener.text_of("Protocol")) else { continue };
+        let listener = json!({ "load_balancer": name, "port": port, "protocol": protocol });
+        mapping.put_as("listeners", &format!("{name}-{port}"), object(listener));
+    }
+    end(mapping, "load_balancers", id, item, facts);
 }
 
 fn listeners(facts: &Facts, estate: &mut Estate) {

@@ -73,8 +73,10 @@ impl Tables {
                 tables.associations.entry(table).or_default().insert(id.clone());
             }
         }
+        let state = |item: &Item| state_of(item.body.get("State")).unwrap_or_default();
         for list in ["TransitGatewayRouteTableAssociations", "Associations"] {
-            for (_, item) in facts.dump.all(list) {
+            let live = |(_, item): &(&String, &Item)| !state(item).starts_with("disassociat");
+            for (_, item) in facts.dump.all(list).filter(live) {
                 if let (Some(table), Some(id)) = (table(item), text(item, "TransitGatewayAttachmentId")) {
                     tables.associations.entry(table).or_default().insert(id);
                 }
@@ -88,7 +90,8 @@ impl Tables {
                 all.extend(one.text_of("TransitGatewayAttachmentId").filter(|_| live));
             }
         }
-        for (_, item) in facts.dump.all("TransitGatewayRouteTablePropagations") {
+        let live = |(_, item): &(&String, &Item)| !state(item).starts_with("disabl");
+        for (_, item) in facts.dump.all("TransitGatewayRouteTablePropagations").filter(live) {
             if let (Some(table), Some(id)) = (table(item), text(item, "TransitGatewayAttachmentId")) {
                 tables.propagations.entry(table).or_default().insert(id);
             }

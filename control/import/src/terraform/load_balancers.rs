@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::estate::Estate;
+use crate::mapping::object;
 use crate::properties::Given;
 use crate::report::NoteKind;
 use crate::terraform::references::Resource;
-use crate::terraform::scaling::{Places, put_each};
+use crate::terraform::scaling::Places;
 use crate::terraform::services::groups;
 use crate::terraform::{Facts, begin, end, lost, part_of, rest};
 use crate::val::Val;
@@ -80,15 +81,41 @@ pub(super) fn load_balancer(resource: &Resource, facts: &Facts<'_>, estate: &mut
     end(mapping, "load_balancers", resource);
 }
 
-/// Classic load balancers cannot be declared: their interfaces are ends of which nothing more is known.
+/// A classic one: its listeners are among its attributes.
 pub(super) fn classic(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
+    let mut listeners = Vec::new();
+    match mapping.properties.maps("listener") {
+        Given::Known(blocks) => {
+            for mut block in blocks {
+                match (block.number("lb_port"), block.text("lb_protocol")) {
+                    (Given::Known(port), Given::Known(protocol)) => {
+                        listeners.push((port, protocol.to_ascii_uppercase()));
+                    }
+                    _ => mapping.note(NoteKind::Unknown, "a listener's port or protocol is not known"),
+                }
+            }
+        }
+        Given::Unknown(unknown) => {
+            mapping.note(NoteKind::Unknown, format!("its listeners are not known: {}", unknown.why));
+        }
+        Given::Absent => {}
+    }
     rest(&mut mapping, &["subnets", "security_groups"]);
-    mapping.doubt("classic load balancers are not modelled");
     groups(&mut mapping, "security_groups", resource.values.get("security_groups"));
-    mapping.write("associate_public_ip_address", resource.text("internal").as_deref() != Some("true"));
+    mapping.write("load_balancer_type", "classic");
+    mapping.write("internal", resource.text("internal").as_deref() == Some("true"));
+    if let Some(Val::Unknown(unknown)) = resource.values.get("internal") {
+        mapping.matters("internal", unknown);
+    }
     let places = Places::read(&mut mapping, resource, "subnets");
-    put_each(mapping, resource, places);
+    mapping.write("subnets", json!(places.names()));
+    let name = mapping.name.clone();
+    for (port, protocol) in listeners {
+        let listener = object(json!({ "load_balancer": name, "port": port, "protocol": protocol }));
+        mapping.put_as("listeners", &format!("{name}-{port}"), listener);
+    }
+    end(mapping, "load_balancers", resource);
 }
 
 pub(super) fn listener(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {

@@ -308,3 +308,48 @@ Resources:
     let imported = Templates::one(unknown).imported();
     assert!(resource(&imported, "vpcs", "Vpc")["not_modelled"].is_string());
 }
+
+#[test]
+fn a_key_that_is_not_known_has_no_default() {
+    let template = "
+Transform: AWS::LanguageExtensions
+Parameters:
+  Env: { Type: 'AWS::SSM::Parameter::Value<String>', Default: /app/env }
+Mappings:
+  Open: { prod: { Cidr: 10.9.0.0/16 } }
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
+  Group:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      VpcId: !Ref Vpc
+      GroupDescription: g
+      SecurityGroupIngress:
+        - { IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: !FindInMap [Open, !Ref Env, Cidr, { DefaultValue: 0.0.0.0/0 }] }
+";
+    assert!(Templates::one(template).problems().contains("the parameter Env is kept in SSM"));
+    let block = |value: &str| {
+        let imported = Templates::one(template).parameter("Env", value).imported();
+        resource(&imported, "security_groups", "Group")["ingress"][0]["cidr_blocks"].clone()
+    };
+    assert_eq!((block("prod"), block("other")), (json!(["10.9.0.0/16"]), json!(["0.0.0.0/0"])));
+}
+
+#[test]
+fn a_macro_beside_the_attributes_of_a_resource_may_change_it() {
+    let template = "
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
+  Group:
+    Type: AWS::EC2::SecurityGroup
+    Fn::Transform: { Name: TightenRules }
+    Properties:
+      VpcId: !Ref Vpc
+      GroupDescription: g
+      SecurityGroupIngress: [{ IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 0.0.0.0/0 }]
+";
+    let imported = Templates::one(template).imported();
+    let group = resource(&imported, "security_groups", "Group");
+    assert!(group["not_modelled"].as_str().unwrap().contains("TightenRules"), "{group}");
+    assert_eq!(group["ingress"], json!([]));
+}

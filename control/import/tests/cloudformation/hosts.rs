@@ -41,7 +41,10 @@ fn instances_and_their_interfaces_come_out() {
     assert_eq!(listed["associate_public_ip_address"], false);
     let second = resource(&imported, "network_interfaces", "Listed[1]");
     assert_eq!(second["private_ips"], json!(["10.0.1.30", "10.0.1.31"]));
-    assert_eq!(second["attachment"], json!({ "instance": "Listed", "device_index": 1 }));
+    assert_eq!(
+        listed["network_interfaces"],
+        json!([{ "network_interface": "Listed[1]", "device_index": 1 }])
+    );
     let given = resource(&imported, "instances", "Given");
     assert_eq!(given["network_interfaces"], json!([{ "network_interface": "Eni", "device_index": 0 }]));
     let eni = resource(&imported, "network_interfaces", "Eni");
@@ -152,4 +155,37 @@ fn what_is_launched_has_the_groups_and_addresses_of_device_0() {
     let end = launched(two, "", single);
     assert_eq!(end["security_groups"], json!(["Closed"]));
     assert_eq!(end["ipv6_address_count"], 1);
+}
+
+#[test]
+fn what_is_launched_alone_keeps_its_public_address_when_an_interface_is_attached() {
+    let template = with_vpc(
+        "
+  Igw: { Type: AWS::EC2::InternetGateway }
+  Attached: { Type: AWS::EC2::VPCGatewayAttachment, Properties: { VpcId: !Ref Vpc, InternetGatewayId: !Ref Igw } }
+  Open: { Type: AWS::EC2::Subnet, Properties: { VpcId: !Ref Vpc, CidrBlock: 10.0.3.0/24, MapPublicIpOnLaunch: true } }
+  Alone: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Open } }
+  Eni: { Type: AWS::EC2::NetworkInterface, Properties: { SubnetId: !Ref Open } }
+  Later: { Type: AWS::EC2::NetworkInterfaceAttachment, Properties: { DeviceIndex: '1', InstanceId: !Ref Alone, NetworkInterfaceId: !Ref Eni } }
+  Asking: { Type: AWS::EC2::Instance, Properties: { NetworkInterfaces: [{ DeviceIndex: 0, SubnetId: !Ref Subnet, AssociatePublicIpAddress: true }] } }
+  Eni2: { Type: AWS::EC2::NetworkInterface, Properties: { SubnetId: !Ref Subnet } }
+  Later2: { Type: AWS::EC2::NetworkInterfaceAttachment, Properties: { DeviceIndex: '1', InstanceId: !Ref Asking, NetworkInterfaceId: !Ref Eni2 } }
+  Refusing: { Type: AWS::EC2::Instance, Properties: { NetworkInterfaces: [{ DeviceIndex: 0, SubnetId: !Ref Open, AssociatePublicIpAddress: false }] } }
+  Eni3: { Type: AWS::EC2::NetworkInterface, Properties: { SubnetId: !Ref Open } }
+  Later3: { Type: AWS::EC2::NetworkInterfaceAttachment, Properties: { DeviceIndex: '1', InstanceId: !Ref Refusing, NetworkInterfaceId: !Ref Eni3 } }
+  Several: { Type: AWS::EC2::Instance, Properties: { NetworkInterfaces: [{ DeviceIndex: 0, SubnetId: !Ref Open }, { DeviceIndex: 1, SubnetId: !Ref Open }] } }
+",
+    );
+    let imported = Templates::one(&template).imported();
+    let asks =
+        |name: &str| resource(&imported, "instances", name).get("associate_public_ip_address").cloned();
+    assert_eq!(asks("Alone"), Some(json!(true)));
+    assert_eq!(fate(&imported, "Alone"), Fate::Approximated);
+    assert_eq!(asks("Asking"), Some(json!(true)));
+    assert_eq!(asks("Refusing"), Some(json!(false)));
+    // Launched with two, it has none (L2-22).
+    assert_eq!(asks("Several"), None);
+    let topology = vpclab_model::Topology::from_document(&imported.document.clone().into(), None).unwrap();
+    let public = |name: &str| topology.network_interfaces[name].public_ips.len();
+    assert_eq!(["Alone", "Asking", "Refusing", "Several"].map(public), [1, 1, 0, 0]);
 }

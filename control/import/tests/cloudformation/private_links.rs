@@ -26,3 +26,24 @@ fn vpn_connections_come_out() {
     );
     assert!(!imported.report.has_omissions());
 }
+
+#[test]
+fn the_addresses_that_an_endpoint_is_given_are_its_own() {
+    let template = with_vpc(
+        "
+  Endpoint:
+    Type: AWS::EC2::VPCEndpoint
+    Properties:
+      VpcId: !Ref Vpc
+      VpcEndpointType: Interface
+      ServiceName: com.amazonaws.us-east-1.ssm
+      SubnetIds: [!Ref Subnet]
+      SubnetConfigurations: [{ SubnetId: !Ref Subnet, Ipv4: 10.0.1.50 }]
+",
+    );
+    let imported = Templates::one(&template).imported();
+    assert_eq!(
+        resource(&imported, "vpc_endpoints", "Endpoint")["subnet_configuration"],
+        json!([{ "subnet": "Subnet", "ipv4": "10.0.1.50" }])
+    );
+}

@@ -93,17 +93,98 @@ fn services_with_groups_of_their_own_are_marked() {
     let template = with_vpc("
   Directory: { Type: AWS::DirectoryService::MicrosoftAD, Properties: { VpcSettings: { VpcId: !Ref Vpc, SubnetIds: [!Ref Subnet, !Ref Other] } } }
   Cluster: { Type: AWS::EMR::Cluster, Properties: { Instances: { Ec2SubnetId: !Ref Subnet } } }
-  Classic: { Type: AWS::ElasticLoadBalancing::LoadBalancer, Properties: { Subnets: [!Ref Subnet], SecurityGroups: [!Ref Group], Scheme: internal, Listeners: [] } }
 ");
     let imported = Templates::one(&template).imported();
-    for name in ["Directory", "Cluster", "Classic"] {
+    for name in ["Directory", "Cluster"] {
         assert!(
             resource(&imported, "instances", &format!("{name}[0]"))["not_modelled"].is_string(),
             "{name}"
         );
         assert_eq!(fate(&imported, name), Fate::NotModelled, "{name}");
     }
-    assert_eq!(resource(&imported, "instances", "Classic[0]")["associate_public_ip_address"], false);
+}
+
+#[test]
+fn a_classic_load_balancer_is_one_with_its_listeners() {
+    let template = with_vpc(
+        "
+  Classic:
+    Type: AWS::ElasticLoadBalancing::LoadBalancer
+    Properties:
+      Subnets: [!Ref Subnet]
+      SecurityGroups: [!Ref Group]
+      Scheme: internal
+      Listeners:
+        - { LoadBalancerPort: '443', InstancePort: '80', Protocol: ssl }
+        - { LoadBalancerPort: 80, InstancePort: 80, Protocol: HTTP }
+",
+    );
+    let imported = Templates::one(&template).imported();
+    assert_eq!(
+        *resource(&imported, "load_balancers", "Classic"),
+        json!({ "load_balancer_type": "classic", "subnets": ["Subnet"], "security_groups": ["Group"], "internal": true })
+    );
+    assert_eq!(
+        *resource(&imported, "listeners", "Classic-443"),
+        json!({ "load_balancer": "Classic", "port": 443, "protocol": "ssl" })
+    );
+    assert_eq!(resource(&imported, "listeners", "Classic-80")["port"], 80);
+    assert_eq!(fate(&imported, "Classic"), Fate::Understood);
+}
+
+#[test]
+fn every_place_where_a_service_says_where_it_is_is_read() {
+    let template = with_vpc("
+  Few: { Type: AWS::EC2::SecurityGroup, Properties: { VpcId: !Ref Vpc, GroupDescription: f } }
+  Msk: { Type: AWS::MSK::ServerlessCluster, Properties: { VpcConfigs: [{ SubnetIds: [!Ref Subnet], SecurityGroups: [!Ref Group] }, { SubnetIds: [!Ref Other], SecurityGroups: [!Ref Few] }] } }
+  Emr: { Type: AWS::EMR::Cluster, Properties: { Instances: { Ec2SubnetIds: [!Ref Subnet, !Ref Other], EmrManagedMasterSecurityGroup: !Ref Group } } }
+  Hose: { Type: AWS::KinesisFirehose::DeliveryStream, Properties: { ElasticsearchDestinationConfiguration: { VpcConfiguration: { SubnetIds: [!Ref Subnet], SecurityGroupIds: [!Ref Group] } } } }
+  Flink: { Type: AWS::KinesisAnalyticsV2::Application, Properties: { ApplicationConfiguration: { VpcConfigurations: [{ SubnetIds: [!Ref Subnet], SecurityGroupIds: [!Ref Group] }] } } }
+  Scraper: { Type: AWS::APS::Scraper, Properties: { Source: { EksConfiguration: { SubnetIds: [!Ref Subnet], SecurityGroupIds: [!Ref Group] } } } }
+");
+    let imported = Templates::one(&template).imported();
+    for (name, subnet, group) in [
+        ("Msk[0]", "Subnet", "Group"),
+        ("Msk[1]", "Other", "Few"),
+        ("Emr[1]", "Other", "Group"),
+        ("Hose[0]", "Subnet", "Group"),
+        ("Flink[0]", "Subnet", "Group"),
+        ("Scraper[0]", "Subnet", "Group"),
+    ] {
+        let end = resource(&imported, "instances", name);
+        assert_eq!((&end["subnet"], &end["security_groups"]), (&json!(subnet), &json!([group])), "{name}");
+    }
+}
+
+#[test]
+fn services_have_ipv6_addresses_only_where_they_ask_for_them() {
+    let template = with_vpc(
+        "
+  Block: { Type: AWS::EC2::VPCCidrBlock, Properties: { VpcId: !Ref Vpc, AmazonProvidedIpv6CidrBlock: true } }
+  Both:
+    Type: AWS::EC2::Subnet
+    Properties: { VpcId: !Ref Vpc, CidrBlock: 10.0.3.0/24, AssignIpv6AddressOnCreation: true, Ipv6CidrBlock: !Select [0, !Cidr [!Select [0, !GetAtt Vpc.Ipv6CidrBlocks], 4, 64]] }
+  Few: { Type: AWS::RDS::DBSubnetGroup, Properties: { SubnetIds: [!Ref Both] } }
+  Database: { Type: AWS::RDS::DBInstance, Properties: { DBSubnetGroupName: !Ref Few } }
+  Plain: { Type: AWS::Lambda::Function, Properties: { VpcConfig: { SubnetIds: [!Ref Both], SecurityGroupIds: [!Ref Group] } } }
+  Dual: { Type: AWS::Lambda::Function, Properties: { VpcConfig: { SubnetIds: [!Ref Both], SecurityGroupIds: [!Ref Group], Ipv6AllowedForDualStack: true } } }
+  Mount: { Type: AWS::EFS::MountTarget, Properties: { SubnetId: !Ref Both, SecurityGroups: [!Ref Group] } }
+  MountDual: { Type: AWS::EFS::MountTarget, Properties: { SubnetId: !Ref Both, SecurityGroups: [!Ref Group], IpAddressType: DUAL_STACK } }
+  Machine: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Both } }
+",
+    );
+    let imported = Templates::one(&template).imported();
+    let said = |name: &str| {
+        let end = resource(&imported, "instances", name);
+        (end.get("ipv6_addresses").cloned(), end.get("ipv6_address_count").cloned())
+    };
+    for name in ["Database[0]", "Plain[0]", "Mount"] {
+        assert_eq!(said(name), (Some(json!([])), None), "{name}");
+    }
+    for name in ["Dual[0]", "MountDual"] {
+        assert_eq!(said(name), (None, Some(json!(1))), "{name}");
+    }
+    assert_eq!(said("Machine"), (None, None), "its subnet says it");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vpclab_import::Fate;
 
-use crate::fixture::{dump, fate, notes, resource};
+use crate::fixture::{Files, dump, fate, notes, resource, together};
 
 #[test]
 fn the_last_entry_of_a_network_acl_is_there_by_itself() {
@@ -142,4 +142,33 @@ fn a_subnet_that_no_listed_acl_names_has_one_that_is_not_known() {
     assert!(resource(&partial, "subnets", "subnet-b").get("network_acl").is_none());
     let whole = acl(json!([{ "SubnetId": "subnet-a" }, { "SubnetId": "subnet-b" }]));
     assert!(whole.document["network_acls"].get("vpc-1/default").is_none());
+}
+
+/// The group of two files that show its inbound rules differently.
+fn contradicted(first: serde_json::Value, second: serde_json::Value) -> serde_json::Value {
+    let file = |rules: serde_json::Value| json!({ "SecurityGroups": [{ "GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "IpPermissions": rules, "IpPermissionsEgress": [] }] });
+    let mut base = together(json!({}));
+    base.as_object_mut().unwrap().remove("SecurityGroups");
+    let imported =
+        Files::new(&[("a.json", file(first)), ("b.json", file(second)), ("c.json", base)]).imported();
+    resource(&imported, "security_groups", "sg-1").clone()
+}
+
+#[test]
+fn of_a_group_that_two_files_show_differently_what_both_have_is_known() {
+    let rule = |port: u16| json!({ "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{ "CidrIp": "0.0.0.0/0" }] });
+    let ports = |group: &serde_json::Value| -> Vec<serde_json::Value> {
+        group["ingress"].as_array().unwrap().iter().map(|rule| rule["from_port"].clone()).collect()
+    };
+    for (first, second, both) in [
+        (json!([rule(443), rule(80)]), json!([rule(22), rule(80)]), vec![json!(80)]),
+        (json!([]), json!([rule(443)]), vec![]),
+        (json!([rule(443)]), json!([]), vec![]),
+    ] {
+        let group = contradicted(first.clone(), second);
+        assert!(group["not_modelled"].as_str().unwrap().contains("different IpPermissions"), "{group}");
+        assert_eq!(ports(&group), both, "{first}");
+    }
+    let same = contradicted(json!([rule(443), rule(80)]), json!([rule(80), rule(443)]));
+    assert!(same.get("not_modelled").is_none() && ports(&same).len() == 2, "{same}");
 }

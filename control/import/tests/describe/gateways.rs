@@ -98,3 +98,9 @@ fn endpoints_have_the_addresses_of_their_interfaces() {
     assert!(imported.document.get("instances").is_none());
     assert_eq!(notes(&imported, "eni-ep"), "");
 }
+
+#[test]
+fn a_nat_gateway_that_is_pending_is_taken_as_available_with_a_word() {
+    let imported = dump(json!({ "NatGateways": [{ "NatGatewayId": "nat-1", "VpcId": "vpc-1", "SubnetId": "subnet-a", "State": "pending", "ConnectivityType": "private", "NatGatewayAddresses": [] }] })).imported();
+    assert!(notes(&imported, "nat-1").contains("pending"));
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vpclab_import::Fate;
 
-use crate::fixture::{dump, fate, notes, resource};
+use crate::fixture::{Files, dump, fate, notes, resource, together};
 
 #[test]
 fn a_vpc_has_the_blocks_that_are_associated_and_is_where_its_subnets_are() {
@@ -266,4 +266,57 @@ fn what_goes_on_in_another_page_is_told_and_doubted() {
         assert!(!imported.report.has_omissions());
         assert!(resource(&imported, "subnets", "subnet-a").get("not_modelled").is_none());
     }
+}
+
+#[test]
+fn a_subnet_whose_table_two_files_show_differently_is_doubted() {
+    let tables = |subnet: &str| json!({ "RouteTables": [{ "RouteTableId": "rtb-own", "VpcId": "vpc-1", "Associations": [{ "Main": false, "SubnetId": subnet }], "Routes": [] }] });
+    let imported = Files::new(&[
+        ("a.json", together(json!({}))),
+        ("b.json", tables("subnet-a")),
+        ("c.json", tables("subnet-b")),
+    ])
+    .imported();
+    for (kind, name) in [("route_tables", "rtb-own"), ("subnets", "subnet-a"), ("subnets", "subnet-b")] {
+        assert!(resource(&imported, kind, name)["not_modelled"].is_string(), "{name}");
+    }
+    assert!(resource(&imported, "vpcs", "vpc-1").get("not_modelled").is_none());
+}
+
+#[test]
+fn a_list_of_aws_that_goes_on_elsewhere_is_doubted() {
+    let lists = json!({ "ManagedPrefixLists": [{ "PrefixListId": "pl-1", "PrefixListName": "com.amazonaws.global.cloudfront.origin-facing", "AddressFamily": "IPv4" }] });
+    let entries =
+        |token: Option<&str>| json!({ "NextToken": token, "Entries": [{ "Cidr": "130.176.0.0/17" }] });
+    for (token, doubted) in [(Some("more"), true), (None, false)] {
+        let imported = Files::new(&[
+            ("a.json", together(lists.clone())),
+            ("get-managed-prefix-list-entries-pl-1.json", entries(token)),
+        ])
+        .imported();
+        let list =
+            resource(&imported, "managed_prefix_lists", "com.amazonaws.global.cloudfront.origin-facing");
+        assert_eq!(list.get("not_modelled").is_some(), doubted, "{list}");
+        assert_eq!(list["entries"][0]["cidr"], "130.176.0.0/17");
+    }
+}
+
+#[test]
+fn an_active_route_of_a_gateway_endpoint_is_there_without_the_endpoint() {
+    let tables = json!({ "RouteTables": [{ "RouteTableId": "rtb-own", "VpcId": "vpc-1", "Associations": [{ "Main": false, "SubnetId": "subnet-a" }],
+        "Routes": [{ "DestinationPrefixListId": "pl-1", "GatewayId": "vpce-1", "Origin": "CreateRoute", "State": "active" }] }] });
+    let named = json!({ "PrefixLists": [{ "PrefixListId": "pl-1", "PrefixListName": "com.amazonaws.eu-west-1.s3", "Cidrs": ["52.218.0.0/17"] }] });
+    let with = |more: &Value| {
+        let mut all = tables.clone();
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        dump(all).imported()
+    };
+    let imported = with(&named);
+    assert_eq!(
+        *resource(&imported, "vpc_endpoints", "vpce-1"),
+        json!({ "vpc": "vpc-1", "vpc_endpoint_type": "Gateway", "service_name": "com.amazonaws.eu-west-1.s3", "route_tables": ["rtb-own"] })
+    );
+    assert!(notes(&imported, "rtb-own").contains("it is a gateway endpoint of vpc-1"));
+    let unnamed = with(&json!({}));
+    assert!(resource(&unnamed, "vpc_endpoints", "vpce-1")["not_modelled"].is_string());
 }

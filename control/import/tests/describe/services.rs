@@ -42,10 +42,24 @@ fn a_load_balancer_has_the_addresses_of_its_interfaces() {
 }
 
 #[test]
-fn a_classic_load_balancer_is_ends_of_which_nothing_is_known() {
-    let imported = dump(json!({ "LoadBalancerDescriptions": [{ "LoadBalancerName": "old", "Scheme": "internal", "Subnets": ["subnet-a", "subnet-b"], "SecurityGroups": ["sg-1"] }] })).imported();
-    assert_eq!(fate(&imported, "old"), Fate::NotModelled);
-    assert!(resource(&imported, "instances", "old[1]")["not_modelled"].as_str().unwrap().contains("classic"));
+fn a_classic_load_balancer_is_one_with_its_listeners_and_its_interfaces() {
+    let imported = dump(json!({
+        "LoadBalancerDescriptions": [{ "LoadBalancerName": "old", "Scheme": "internal", "Subnets": ["subnet-a", "subnet-b"], "SecurityGroups": ["sg-1"],
+            "ListenerDescriptions": [{ "Listener": { "Protocol": "HTTP", "LoadBalancerPort": 80, "InstanceProtocol": "HTTP", "InstancePort": 8080 }, "PolicyNames": [] }] }],
+        "NetworkInterfaces": [{ "NetworkInterfaceId": "eni-1", "SubnetId": "subnet-b", "VpcId": "vpc-1", "AvailabilityZone": "eu-west-1b", "PrivateIpAddress": "10.0.2.60", "Status": "in-use", "Description": "ELB old", "Groups": [{ "GroupId": "sg-1" }] }],
+    }))
+    .imported();
+    assert_eq!(fate(&imported, "old"), Fate::Understood);
+    assert_eq!(
+        *resource(&imported, "load_balancers", "old"),
+        json!({ "load_balancer_type": "classic", "internal": true, "security_groups": ["sg-1"],
+                "subnet_mapping": [{ "subnet": "subnet-a" }, { "subnet": "subnet-b", "private_ipv4_address": "10.0.2.60" }] })
+    );
+    assert_eq!(
+        *resource(&imported, "listeners", "old-80"),
+        json!({ "load_balancer": "old", "port": 80, "protocol": "HTTP" })
+    );
+    assert_eq!(reported(&imported, "eni-1").becomes[0].name, "old");
 }
 
 #[test]

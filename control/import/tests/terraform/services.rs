@@ -156,20 +156,21 @@ fn a_network_load_balancer_may_choose_its_addresses() {
 }
 
 #[test]
-fn a_classic_load_balancer_is_an_end_of_which_nothing_is_known() {
+fn a_classic_load_balancer_is_one_with_its_listeners() {
     let imported = Plan::vpc()
         .and(
             "aws_elb.e",
-            json!({ "internal": true }),
+            json!({ "internal": true, "listener": [{ "lb_port": 443, "lb_protocol": "ssl", "instance_port": 80, "instance_protocol": "tcp" }] }),
             json!({ "subnets": ["aws_subnet.a.id"], "security_groups": ["aws_security_group.web.id"] }),
         )
         .imported();
-    assert_eq!(fate(&imported, "aws_elb.e"), Fate::NotModelled);
-    assert!(
-        resource(&imported, "instances", "aws_elb.e[0]")["not_modelled"]
-            .as_str()
-            .unwrap()
-            .contains("classic")
+    assert_eq!(
+        *resource(&imported, "load_balancers", "aws_elb.e"),
+        json!({ "load_balancer_type": "classic", "internal": true, "subnets": ["aws_subnet.a"], "security_groups": ["aws_security_group.web"] })
+    );
+    assert_eq!(
+        *resource(&imported, "listeners", "aws_elb.e-443"),
+        json!({ "load_balancer": "aws_elb.e", "port": 443, "protocol": "SSL" })
     );
 }
 

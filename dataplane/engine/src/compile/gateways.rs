@@ -4,6 +4,7 @@ use vpclab_model::{self as model, Kind, Topology};
 
 use super::Compiler;
 use crate::fabric::{EndpointKind, NatGateway, Peering, VpcEndpoint};
+use crate::index::NotModelledIdx;
 
 impl Compiler<'_> {
     /// Fills the slots of those that come and go.
@@ -66,6 +67,25 @@ impl Compiler<'_> {
             };
             self.peerings.fill(self.peering_index(name), compiled);
         }
+    }
+
+    /// A gateway endpoint in the table, if no blocks of its service are declared.
+    pub(super) fn endpoint_without_blocks(&self, table: &model::RouteTableName) -> Option<NotModelledIdx> {
+        let has_blocks = |endpoint: &model::VpcEndpoint| {
+            let lists = endpoint.prefix_lists.iter();
+            let mut blocks = lists
+                .filter_map(|list| self.topology.managed_prefix_lists.get(list))
+                .flat_map(model::ManagedPrefixList::blocks);
+            blocks.next().is_some()
+        };
+        let mut endpoints = self.topology.vpc_endpoints.iter();
+        let (name, _) = endpoints.find(|(_, endpoint)| {
+            endpoint.vpc_endpoint_type == model::VpcEndpointType::Gateway
+                && endpoint.service.is_none()
+                && endpoint.route_tables.contains(table)
+                && !has_blocks(endpoint)
+        })?;
+        Some(self.not_modelled.of_name(VPC_ENDPOINTS, name.as_str()))
     }
 }
 

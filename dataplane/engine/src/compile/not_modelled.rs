@@ -36,6 +36,8 @@ impl<'a> NotModelledTable<'a> {
                 };
                 let reason = resource.labels.not_modelled.as_deref().unwrap_or(reason);
                 let index = all.push(kind.plural, name, reason, takes, sends);
+                all.table[index].acl_within_subnet = kind.plural == model::LOAD_BALANCERS
+                    && resource.says("load_balancer_type") == Some("classic");
                 if kind.plural == model::BLOCK_PUBLIC_ACCESS
                     && resource.says("internet_gateway_block_mode") != Some("off")
                 {
@@ -80,7 +82,9 @@ impl<'a> NotModelledTable<'a> {
         takes: Takes,
         sends: bool,
     ) -> NotModelledIdx {
-        let entry = NotModelled { kind, name: name.into(), reason: reason.into(), takes, sends };
+        let acl_within_subnet = false;
+        let entry =
+            NotModelled { kind, name: name.into(), reason: reason.into(), takes, sends, acl_within_subnet };
         let index = self.table.push(entry);
         self.by_name.insert((kind, name), index);
         index
@@ -95,11 +99,11 @@ impl<'a> NotModelledTable<'a> {
 
 /// What a load balancer takes, whether it asks its targets as an instance would, and what is not modelled of it.
 ///
-/// An application load balancer asks under its own addresses. A network one may ask under the client's (LB-04), whom the
+/// An application load balancer asks under its own addresses, and so does a classic one. A network one may ask under the client's (LB-04), whom the
 /// target's groups then have to let in (LB-16).
 fn balancer(topology: &Topology, name: &str, resource: &model::NotModelled) -> (Takes, bool, &'static str) {
     let (sends, reason) = match resource.says("load_balancer_type").unwrap_or("application") {
-        "application" => {
+        "application" | "classic" => {
             let reason = "what a load balancer accepts, which target it chooses and how it asks it is not modelled; ask \
                           about the way to one of its interfaces, and about the way from it to a target";
             (true, reason)

@@ -128,6 +128,8 @@ pub struct NotModelled {
     /// Whether all that it sends comes from its interfaces under their own addresses and is filtered as an instance's is,
     /// so that the way from one of them is a question of its own.
     pub sends: bool,
+    /// Whether the network ACL of its own subnet is asked about what it sends to others there, too (NACL-25).
+    pub acl_within_subnet: bool,
 }
 
 /// What something that is not modelled takes at its interfaces.

@@ -77,6 +77,8 @@ pub struct RouteTable {
     pub routes: Vec<Route>,
     /// Why there may be other routes: the table itself, or a prefix list in it.
     pub unknown: Option<NotModelledIdx>,
+    /// A gateway endpoint of which nobody said for which addresses it has routes here (EPG-01).
+    pub endpoint: Option<NotModelledIdx>,
     pub(crate) prefixes: Prefixes,
 }
 

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vpclab_wire::{IcmpMessage, Protocol, Transport};
 
 use crate::fabric::{Direction, Eni, ROUTER_LINK_LOCAL, Role};
+use crate::flow::FlowKey;
 use crate::index::EniIdx;
 use crate::packet::Draft;
 use crate::plan::{Answer, Arrival, Context, Egress, Location, NextHop, deny, known, outside};
@@ -74,10 +75,24 @@ pub(crate) fn leave(
     if interface.unknown.is_none() && has_groups(interface) {
         security_group::guard(cx, eni, Direction::Outbound, draft, probe)?;
     }
+    if let (NextHop::Neighbor(_), Role::NotModelled(resource)) = (next_hop, interface.role)
+        && cx.fabric.not_modelled[resource].acl_within_subnet
+        && !answers(cx, eni, draft)
+    {
+        // NACL-25
+        network_acl::guard(cx, interface.subnet, Direction::Outbound, draft, probe)?;
+    }
     Ok(Left::For(match next_hop {
         NextHop::Router => Location::Subnet(interface.subnet),
         NextHop::Neighbor(neighbor) => Location::Interface(neighbor, Arrival::Neighbor(interface.mac)),
     }))
+}
+
+/// Whether a packet that `eni` sends answers one that came to it.
+fn answers(cx: &Context<'_>, eni: EniIdx, draft: &Draft) -> bool {
+    let key = FlowKey::of(&draft.headers, &draft.headers.transport, Direction::Outbound);
+    let conn = cx.flows.conn(cx.fabric.enis.slot(eni), &key);
+    conn.is_some_and(|conn| conn.opened_by == Direction::Inbound)
 }
 
 /// A packet reaches `eni`.

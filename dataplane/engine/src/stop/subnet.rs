@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use vpclab_model::{RouteOrigin, RouteState};
+use vpclab_model::{RouteOrigin, RouteState, not_public};
 
 use crate::fabric::{Direction, EndpointKind, Role, Route, RouteTarget};
 use crate::index::{EniIdx, RouteTableIdx, SubnetIdx, VpcEndpointIdx, VpcIdx};
@@ -56,6 +56,23 @@ pub(crate) fn route_out_of_nat(
         false => Source::Nat,
     };
     route_from(cx, subnet, source, draft, probe)
+}
+
+/// What nobody but the documentation has (RFC 5737): the internet of a topology, and its addresses.
+const NO_SERVICES: [Ipv4Net; 3] = [
+    Ipv4Net::new_assert(Ipv4Addr::new(192, 0, 2, 0), 24),
+    Ipv4Net::new_assert(Ipv4Addr::new(198, 51, 100, 0), 24),
+    Ipv4Net::new_assert(Ipv4Addr::new(203, 0, 113, 0), 24),
+];
+
+/// Whether a gateway endpoint, of whose blocks nothing is said, may have a route to `address`: those of services are
+/// public, and nobody else's.
+fn may_be_a_service(cx: &Context<'_>, address: IpAddr) -> bool {
+    let IpAddr::V4(v4) = address else { return false };
+    not_public(address).is_none()
+        && !NO_SERVICES.iter().any(|block| block.contains(&v4))
+        && !cx.fabric.belongs_to_aws(address)
+        && cx.fabric.host_at(address).is_none()
 }
 
 /// Who hands a packet to a subnet's router.
@@ -113,6 +130,7 @@ fn route_from(
         matched: matched.map(|route| (route.destination, route.target)),
     });
     let Some(route) = matched else {
+        known(table.endpoint.filter(|_| may_be_a_service(cx, destination)))?;
         return Err(DropReason::NoRoute { route_table: here.route_table });
     };
     if route.state == RouteState::Blackhole {

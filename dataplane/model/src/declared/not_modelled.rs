@@ -119,7 +119,7 @@ impl DeclaredNotModelled {
         }
         let default_group = match kind.puts {
             Puts::WithGroups => true,
-            Puts::ByLoadBalancerType => lb_type == "application",
+            Puts::ByLoadBalancerType => matches!(lb_type, "application" | "classic"),
             Puts::Nothing | Puts::WithoutGroups => false,
         };
         let has_ipv6 = ip_address_type.value().is_some_and(|word| word.starts_with("dualstack"));
@@ -199,12 +199,12 @@ fn read_subnets(reader: &mut Reader<'_>, log: &Log) -> Vec<InSubnet> {
 }
 
 fn check_load_balancer(lb_type: &str, places: &[InSubnet], at: &Place, log: &Log) {
-    if !matches!(lb_type, "application" | "network" | "gateway") {
+    if !matches!(lb_type, "application" | "network" | "gateway" | "classic") {
         log.report(
             &at.attribute("load_balancer_type"),
             "InvalidParameterValue",
             format!("\"{}\" is not a type of load balancer", crate::shape::clip(lb_type)),
-            "give \"application\", \"network\" or \"gateway\"",
+            "give \"application\", \"network\", \"gateway\" or \"classic\"",
         );
     }
     if places.is_empty() {

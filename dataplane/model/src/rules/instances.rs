@@ -226,20 +226,20 @@ fn check_interfaces(
             );
         }
     }
-    if interfaces.len() > 1 && declared.associate_public_ip_address.value() == Some(&true)
-        || interfaces.len() > 1 && !declared.public_ip.is_absent()
-    {
-        // L2-22
+    // L2-22: those that it lists were there when it was launched; one that says itself where it is attached came later.
+    let was_launched_with_several = interfaces.len() > 1 && !declared.network_interfaces.is_empty();
+    let asks = declared.associate_public_ip_address.value() == Some(&true) || !declared.public_ip.is_absent();
+    if was_launched_with_several && asks {
         let attribute =
             if declared.public_ip.is_absent() { "associate_public_ip_address" } else { "public_ip" };
         cx.log.report(
             &at.attribute(attribute),
             "InvalidParameterCombination",
             format!(
-                "an instance with {} network interfaces gets no automatic public address",
+                "an instance that is launched with {} network interfaces gets no automatic public address",
                 interfaces.len()
             ),
-            "associate an elastic IP address instead",
+            "associate an elastic IP address instead; if the others were attached later, say so by their `attachment`",
         );
     }
 }

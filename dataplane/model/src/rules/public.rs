@@ -336,8 +336,9 @@ pub(super) fn only_interface(
     }
 }
 
-/// Who gets an automatic address: a single implied interface, asked for by instance or subnet, without an elastic IP at
-/// its primary address (L2-21, L2-22), of an instance that runs (L2-20).
+/// Who gets an automatic address: an implied interface, asked for by instance or subnet, without an elastic IP at its
+/// primary address (L2-21), of an instance that runs (L2-20). Beside other interfaces the instance has to ask itself: it
+/// has the address if they were attached after its launch, and none if they were there (L2-22).
 fn automatic<'a>(
     cx: &Context<'a>,
     subnets: &BTreeMap<SubnetName, Subnet>,
@@ -363,7 +364,8 @@ fn automatic<'a>(
         let Some(subnet) = subnets.get(&eni.subnet) else { continue };
         let wanted = asked.unwrap_or(stated.is_some() || subnet.map_public_ip_on_launch);
         let instance = instances.get(name);
-        let single = instance.is_some_and(|instance| instance.network_interfaces.len() == 1);
+        let single = instance.is_some_and(|instance| instance.network_interfaces.len() == 1)
+            || (asked.is_some() || stated.is_some()) && declared.network_interfaces.is_empty();
         // L2-20: what stops gives it back.
         let runs = instance.is_some_and(|instance| instance.state == InstanceState::Running);
         if !wanted || !single || !runs {

@@ -125,7 +125,7 @@ fn interfaces_and_instances() {
         ),
         (
             "L2-22",
-            json!({"instances": {"i": {"associate_public_ip_address": true}}, "network_interfaces": {"e": {"subnet": "a", "attachment": {"instance": "i", "device_index": 1}}}}),
+            json!({"instances": {"i": {"associate_public_ip_address": true, "network_interfaces": [{"network_interface": "e", "device_index": 1}]}}, "network_interfaces": {"e": {"subnet": "a"}}}),
             &["InvalidParameterCombination instances.i.associate_public_ip_address"],
         ),
         (
@@ -267,7 +267,10 @@ fn public_addresses() {
         &mut several,
         &json!({"network_interfaces": {"e": {"subnet": "a", "attachment": {"instance": "i", "device_index": 1}}}}),
     );
-    assert_eq!(public(&lab(several), "i"), json!({}));
+    assert_eq!(public(&lab(several.clone()), "i"), json!({}));
+    // What is attached later takes nothing away.
+    merge(&mut several, &json!({"instances": {"i": {"associate_public_ip_address": true}}}));
+    assert_eq!(public(&lab(several), "i"), json!({"10.0.1.4": {"address": "203.0.113.1", "eip": null}}));
     // L2-21: an elastic IP takes the automatic address's place.
     let mut elastic = subnet;
     merge(
