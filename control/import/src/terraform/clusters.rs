@@ -50,7 +50,7 @@ pub(super) fn eks_nodes(resource: &Resource, facts: &Facts<'_>, estate: &mut Est
     let is_set = |key: &str| resource.values.get(key).is_some_and(|value| !value.is_empty());
     if is_set("launch_template") {
         match template(resource, facts, &["launch_template"]) {
-            Some(template) => from_template(&mut mapping, template),
+            Some(template) => from_template(&mut mapping, &template),
             None => mapping.doubt("its launch template is in no source: neither are its security groups"),
         }
     }

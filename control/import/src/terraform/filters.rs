@@ -3,7 +3,7 @@
 //! A group has exactly the rules that are listed: the provider removes AWS's default. A state lists rules of resources of
 //! their own in the group as well: each is taken once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -12,6 +12,7 @@ use crate::mapping::{Mapping, is_same_rule};
 use crate::properties::{Given, Properties};
 use crate::report::NoteKind;
 use crate::terraform::references::Resource;
+use crate::terraform::routes::{NOWHERE, of_its_vpc};
 use crate::terraform::{Facts, begin, end, lost, part_of, vpc};
 use crate::val::Val;
 
@@ -24,6 +25,7 @@ pub(super) fn network_acl(resource: &Resource, facts: &Facts<'_>, estate: &mut E
     if resource.of_type == "aws_default_network_acl" {
         // It has whichever subnets have no other.
         mapping.properties.silent(&["default_network_acl_id", "vpc_id", "subnet_ids"]);
+        of_its_vpc(&mut mapping, &["/default"]);
     } else {
         vpc(&mut mapping, resource);
         let mut unknown = None;
@@ -133,8 +135,9 @@ fn entry(block: &mut Properties<'_>) -> Result<Map<String, Value>, String> {
         entry.remove("icmp_type");
         entry.remove("icmp_code");
     } else {
-        entry.entry("icmp_type").or_insert(json!(-1));
-        entry.entry("icmp_code").or_insert(json!(-1));
+        // The provider sends a zero for what is not written: that is an echo reply, and no other message.
+        entry.entry("icmp_type").or_insert(json!(0));
+        entry.entry("icmp_code").or_insert(json!(0));
     }
     entry.insert("protocol".to_owned(), json!(protocol));
     Ok(entry)
@@ -188,6 +191,7 @@ pub(super) fn security_group(resource: &Resource, facts: &Facts<'_>, estate: &mu
     mapping.properties.silent(&["name_prefix", "revoke_rules_on_delete"]);
     if resource.of_type == "aws_default_security_group" {
         mapping.properties.silent(&["vpc_id", "name", "description"]);
+        of_its_vpc(&mut mapping, &["/default"]);
     } else {
         vpc(&mut mapping, resource);
         match mapping.properties.text("name") {
@@ -299,6 +303,13 @@ fn group_rules(
                         group.map_or_else(|| id.to_owned(), |group| group.name.clone())
                     });
                     let text = own.filter(|_| kind == Some("security_groups")).unwrap_or(text);
+                    let account = text.split_once("/sg-").map(|(account, _)| account);
+                    if let Some(account) = account.filter(|account| !is_peer(facts, account)) {
+                        unknown.push(format!(
+                            "{text} in a rule is another account's, and no peering connection with {account} is in the source"
+                        ));
+                        continue;
+                    }
                     if let Some(kind) = kind.filter(|_| !text.contains('/') || matches!(item, Val::Name(_))) {
                         estate.refer(kind, &text, &by);
                     }
@@ -322,6 +333,56 @@ fn group_rules(
         Value::Object(rule)
     };
     (ends.into_iter().map(one).collect(), unknown)
+}
+
+/// Whether a VPC of another account is a peer: only then its groups are known in rules.
+fn is_peer(facts: &Facts<'_>, account: &str) -> bool {
+    facts
+        .all
+        .of("aws_vpc_peering_connection")
+        .any(|one| one.text("peer_owner_id").as_deref() == Some(account))
+}
+
+/// The rules that a group has and no others: the plan takes away what nobody lists, which is gone already where this is
+/// read (`parts`). A rule that somebody makes and this does not list comes and goes.
+pub(super) fn rules_exclusive(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    let Given::Known(group) = mapping.name_of("security_group_id", "security_groups") else {
+        return lost(
+            mapping,
+            "security_group_id",
+            "security_groups",
+            &["aws_security_group", "aws_default_security_group"],
+            facts,
+        );
+    };
+    for (key, ours) in [("ingress_rule_ids", "ingress"), ("egress_rule_ids", "egress")] {
+        let listed: Vec<String> = match mapping.properties.take(key) {
+            Some(Val::List(items)) => items.iter().filter_map(Val::text).collect(),
+            Some(Val::Unknown(unknown)) => {
+                let why =
+                    format!("which {ours} rules {} leaves is not known: {}", resource.address, unknown.why);
+                mapping.unknown_of("security_groups", &group, &why);
+                continue;
+            }
+            _ => Vec::new(),
+        };
+        let of_type = format!("aws_vpc_security_group_{ours}_rule");
+        let own = |rule: &&Resource| {
+            let is_here = rule.of_type == of_type
+                || rule.of_type == "aws_security_group_rule" && rule.text("type").as_deref() == Some(ours);
+            is_here && !rule.is_data && rule.text("security_group_id").as_ref() == Some(&group)
+        };
+        let is_listed = |rule: &&Resource| {
+            let id = rule.text("security_group_rule_id");
+            listed.iter().any(|one| *one == rule.name || Some(one) == id.as_ref())
+        };
+        for rule in facts.all.resources.iter().filter(own).filter(|rule| !is_listed(rule)) {
+            let why = format!("{} takes {} away, which makes it anew", resource.address, rule.address);
+            mapping.unknown_of("security_groups", &group, &why);
+        }
+    }
+    part_of(mapping, "security_groups", &group);
 }
 
 pub(super) fn security_group_rule(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
@@ -384,7 +445,9 @@ pub(super) fn protocol(text: &str) -> String {
 }
 
 /// Takes rules, routes and entries away that stand in what they are of as well, and those that stand twice.
-pub(super) fn finish(_: &Facts<'_>, estate: &mut Estate) {
+pub(super) fn finish(estate: &mut Estate) {
+    with_default_groups(estate);
+    without_blackholes(estate);
     let mut seen: BTreeSet<(&'static str, String, &'static str, String)> = BTreeSet::new();
     let resources = std::mem::take(&mut estate.resources);
     estate.edits.retain(|edit| {
@@ -408,6 +471,62 @@ pub(super) fn finish(_: &Facts<'_>, estate: &mut Estate) {
         !is_there && is_new
     });
     estate.resources = resources;
+}
+
+/// What groups are added to and names none has its VPC's default one, and keeps it.
+fn with_default_groups(estate: &mut Estate) {
+    let mut more = BTreeMap::new();
+    for edit in &estate.edits {
+        let (kind, name) = &edit.target;
+        let resource = estate.resources.get(kind).and_then(|all| all.get(name));
+        let Some(resource) = resource.filter(|one| {
+            edit.attribute == "security_groups"
+                && matches!(*kind, "instances" | "network_interfaces")
+                && matches!(edit.change, Change::Push(_))
+                && !one.contains_key("security_groups")
+                && !one.contains_key("network_interfaces")
+        }) else {
+            continue;
+        };
+        let subnet = resource.get("subnet").and_then(Value::as_str).unwrap_or_default();
+        let vpc = estate.resources.get("subnets").and_then(|all| all.get(subnet)?.get("vpc")?.as_str());
+        // Subnets of default VPCs are put later.
+        let default = || subnet.starts_with("default-").then(|| subnet.rsplit_once('-').map(|(vpc, _)| vpc));
+        let vpc = vpc.or_else(|| default().flatten()).map(str::to_owned);
+        more.insert(edit.target.clone(), (vpc, edit.by.clone()));
+    }
+    for ((kind, name), (vpc, by)) in more {
+        match vpc {
+            Some(vpc) => {
+                estate.push(kind, &name, "security_groups", json!(format!("{vpc}/default")), &by);
+            }
+            None => {
+                let why = "it names no group, and which VPC it takes the default one of is not known";
+                estate.doubt(kind, &name, why.to_owned(), &by);
+            }
+        }
+    }
+}
+
+/// Routes of which AWS says that they lead nowhere stand for what their tables list to the same destinations.
+fn without_blackholes(estate: &mut Estate) {
+    let destination = |route: &Value| {
+        let keys = ["cidr_block", "ipv6_cidr_block", "destination_prefix_list"];
+        keys.iter().find_map(|key| route.get(*key)?.as_str().map(str::to_owned))
+    };
+    let nowhere = estate.edits.iter().filter_map(|edit| match &edit.change {
+        Change::Push(route) if edit.attribute == "routes" => {
+            let is_nowhere = route.get("gateway")?.as_str()?.ends_with(NOWHERE);
+            Some((edit.target.1.clone(), destination(route)?)).filter(|_| is_nowhere)
+        }
+        _ => None,
+    });
+    for (table, gone) in nowhere.collect::<Vec<_>>() {
+        let table = estate.resources.get_mut("route_tables").and_then(|all| all.get_mut(&table));
+        if let Some(Value::Array(routes)) = table.and_then(|table| table.get_mut("routes")) {
+            routes.retain(|route| destination(route).as_ref() != Some(&gone));
+        }
+    }
 }
 
 /// Adds a security group to an interface.

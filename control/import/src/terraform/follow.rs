@@ -166,7 +166,10 @@ impl Evaluator<'_> {
             return under(&Val::from(constant.clone())).map(|value| Found::of(vec![value]));
         }
         let mut found = Found::default();
-        for root in roots(over) {
+        let roots = roots(over);
+        let keys = self.keys(scope, &roots);
+        let is_mixed = roots.len() > 1;
+        for root in roots {
             let mut path = steps(&root);
             let is_data = path.first().is_some_and(|first| first.name == "data");
             let is_whole = path.len() == if is_data { 3 } else { 2 }
@@ -189,6 +192,11 @@ impl Evaluator<'_> {
             let one = self.reference(scope, &root, &Choice::All);
             found.lost.extend(one.lost);
             for value in one.values {
+                if is_mixed && under(&value).is_some_and(|value| names_another(&value, key, &keys)) {
+                    // It says under which key the other one's is: `{ for k, s in aws_subnet.x : k => aws_subnet.x[var.y[k]] }`.
+                    found.lost.push(format!("what {root} chooses"));
+                    continue;
+                }
                 if let Some(value) = under(&value) {
                     found.values.push(value);
                 } else if is_resource(&value) {
@@ -202,6 +210,31 @@ impl Evaluator<'_> {
             found.lost.push(reference.to_owned());
         }
         Some(found)
+    }
+
+    /// The keys of the instances that references stand for as wholes.
+    fn keys(&self, scope: Scope<'_>, roots: &[String]) -> BTreeSet<String> {
+        let mut keys = BTreeSet::new();
+        for path in roots.iter().map(|root| steps(root)) {
+            let is_data = path.first().is_some_and(|first| first.name == "data");
+            let path = if is_data { path.get(1..).unwrap_or_default() } else { path.as_slice() };
+            let [of_type, name, ..] = path else { continue };
+            if of_type.name == "module" {
+                let calls = self.calls(scope.module, &name.name);
+                let indices = calls.into_iter().filter_map(|module| module.last()?.index.clone());
+                keys.extend(indices.filter_map(|index| match index {
+                    Index::Key(key) => Some(key),
+                    Index::Number(_) => None,
+                }));
+                continue;
+            }
+            let all = self.plan.of(scope.module, is_data, &of_type.name, &name.name);
+            keys.extend(all.filter_map(|(_, one)| match &one.index {
+                Some(Index::Key(key)) => Some(key.clone()),
+                _ => None,
+            }));
+        }
+        keys
     }
 
     fn variable(&self, scope: Scope<'_>, path: &[Step], reference: &str) -> Option<Found> {
@@ -395,7 +428,7 @@ impl Evaluator<'_> {
             self.plan.instances.iter().enumerate().filter(|(_, instance)| fits(instance)).collect();
         let here: Vec<_> =
             all.iter().filter(|(_, instance)| instance.module.starts_with(scope.module)).copied().collect();
-        let candidates = if here.is_empty() || self.is_given(scope.module, types) { all } else { here };
+        let candidates = if here.is_empty() || self.is_given(scope, types) { all } else { here };
         let resources: BTreeSet<_> =
             candidates.iter().map(|(_, one)| (&one.module, one.is_data, &one.of_type, &one.name)).collect();
         if resources.len() != 1 {
@@ -411,13 +444,52 @@ impl Evaluator<'_> {
         Some(chosen.into_iter().map(|(at, _)| Val::Name(self.named(at, scope.depth + 1))).collect())
     }
 
-    /// Whether a module is called with resources of these types.
-    fn is_given(&self, module: &[Step], types: &[&str]) -> bool {
-        let Some((call, outer)) = module.split_last() else { return false };
+    /// Whether a module is called with resources of these types, be it by outputs and variables of others. What is lost on
+    /// the way may be one where the input is called so.
+    fn is_given(&self, scope: Scope<'_>, types: &[&str]) -> bool {
+        let Some((call, outer)) = scope.module.split_last() else { return false };
         let block =
             self.plan.configuration(outer).and_then(|outer| outer.get("module_calls")?.get(&call.name));
-        let given = block.and_then(|block| block.get("expressions")).map(references).unwrap_or_default();
-        given.iter().any(|one| one.split_once('.').is_some_and(|(of_type, _)| types.contains(&of_type)))
+        let Some(block) = block else { return false };
+        let outer = Scope {
+            module: outer,
+            index: call.index.as_ref(),
+            for_each: block.get("for_each_expression"),
+            siblings: 1,
+            depth: scope.depth + 1,
+            key: "",
+        };
+        let given = block.get("expressions").and_then(Value::as_object).into_iter().flatten();
+        given.into_iter().any(|(input, expression)| {
+            let is_named =
+                |one: &String| one.split_once('.').is_some_and(|(of_type, _)| types.contains(&of_type));
+            if references(expression).iter().any(is_named) {
+                return true;
+            }
+            let found = self.expression(outer, expression);
+            let is_of =
+                |value: &Val| matches!(value, Val::Name(named) if types.contains(&named.of_type.as_str()));
+            found.values.into_iter().flat_map(flat).any(|value| is_of(&value))
+                || !found.lost.is_empty() && types.iter().any(|of_type| is_called(input, of_type))
+        })
+    }
+}
+
+/// Whether an input of a module is called by a type, as `vpc_id` is.
+fn is_called(input: &str, of_type: &str) -> bool {
+    let noun = of_type.trim_start_matches("aws_").trim_start_matches("ec2_");
+    let is_noun = |word: &str| word.strip_prefix(noun).is_some_and(|rest| rest.is_empty() || rest == "s");
+    let of_id = |end: &str| input.strip_suffix(end).is_some_and(|start| start.ends_with(noun));
+    is_noun(input) || of_id("_id") || of_id("_ids")
+}
+
+/// Whether in what stands under a key is another one of the keys.
+fn names_another(value: &Val, key: &str, keys: &BTreeSet<String>) -> bool {
+    match value {
+        Val::List(items) => items.iter().any(|item| names_another(item, key, keys)),
+        Val::Map(map) => map.values().any(|item| names_another(item, key, keys)),
+        Val::Text(text) => text != key && keys.contains(text),
+        _ => false,
     }
 }
 

@@ -134,15 +134,31 @@ pub(super) fn peering(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
             known(&owner).and_then(|owner| account(&owner)).unwrap_or_else(|| resource.account.clone());
         mapping.estate.hint("vpcs", &peer, object(json!({ "region": region, "owner": owner })));
     }
-    let accepts = mapping.properties.boolean("auto_accept") == Given::Known(true);
-    let accepted = facts
-        .all
-        .of("aws_vpc_peering_connection_accepter")
-        .any(|one| one.name == resource.name && one.text("auto_accept").as_deref() != Some("false"));
+    let own = mapping.properties.boolean("auto_accept");
+    let accepters: Vec<&Resource> =
+        facts.all.of("aws_vpc_peering_connection_accepter").filter(|one| one.name == resource.name).collect();
+    // The provider accepts where it is told to, and not by default.
+    let accepts = own == Given::Known(true)
+        || accepters.iter().any(|one| one.text("auto_accept").as_deref() == Some("true"));
+    let unknown = accepters.iter().find_map(|one| one.values.get("auto_accept")?.first_unknown());
     let state = match mapping.properties.text("accept_status") {
-        Given::Known(state) if !state.is_empty() => state,
-        _ if accepts || accepted => "active".to_owned(),
-        _ => "pending-acceptance".to_owned(),
+        // What the other side has accepted, this side shows at the next refresh.
+        _ if accepters.iter().any(|one| one.text("accept_status").as_deref() == Some("active")) => "active",
+        Given::Known(state) if !state.is_empty() => {
+            mapping.write("state", state);
+            return end(mapping, "vpc_peering_connections", resource);
+        }
+        _ if accepts => "active",
+        _ => {
+            match (own, unknown) {
+                (Given::Unknown(unknown), _) => mapping.matters("auto_accept", &unknown),
+                (_, Some(unknown)) => {
+                    mapping.doubt(format!("whether it is accepted is not known: {}", unknown.why));
+                }
+                _ => {}
+            }
+            "pending-acceptance"
+        }
     };
     mapping.write("state", state);
     end(mapping, "vpc_peering_connections", resource);

@@ -86,29 +86,6 @@ pub(super) fn listed_interfaces(all: &Evaluated) -> BTreeSet<String> {
     blocks.filter_map(|block| block.text_of("network_interface_id")).collect()
 }
 
-/// The instances and interfaces that routes lead to.
-pub(super) fn targets(all: &Evaluated) -> BTreeSet<String> {
-    let tables =
-        ["aws_route_table", "aws_default_route_table"].into_iter().flat_map(|of_type| all.of(of_type));
-    let blocks = tables.flat_map(|table| table.values.get("route").map_or(&[][..], Val::items));
-    let keys = ["instance_id", "network_interface_id"];
-    let listed = blocks.flat_map(|block| keys.into_iter().filter_map(|key| block.text_of(key)));
-    let apart = all.of("aws_route").flat_map(|route| keys.into_iter().filter_map(|key| route.text(key)));
-    listed.chain(apart).collect()
-}
-
-/// Says what is assumed of one that forwards what routes lead to it.
-fn forwarding(mapping: &mut Mapping<'_>, facts: &Facts<'_>) {
-    let forwards = mapping.attributes.get("source_dest_check") == Some(&json!(false));
-    if forwards && facts.targets.contains(&mapping.name) {
-        mapping.note(
-            NoteKind::Approximated,
-            "routes lead to it: it is taken to send on what comes, unchanged, by the interface that it came in by; \
-             write `forwards` of the instance in the topology if it does otherwise",
-        );
-    }
-}
-
 /// Addresses of an interface, as an instance or an interface of its own says them.
 fn addresses(mapping: &mut Mapping<'_>) {
     let primary = match mapping.properties.text("private_ip") {
@@ -190,7 +167,6 @@ pub(super) fn network_interface(resource: &Resource, facts: &Facts<'_>, estate: 
     needed(&mut mapping, resource, "subnet_id", "subnet", "subnets");
     addresses(&mut mapping);
     groups(&mut mapping, "security_groups");
-    forwarding(&mut mapping, facts);
     if let Given::Known(blocks) = mapping.properties.maps("attachment") {
         for mut block in blocks {
             block.silent(&["attachment_id", "network_card_index"]);
@@ -252,7 +228,9 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     let mut mapping = begin(resource, facts, estate);
     mapping.properties.silent(MACHINE);
     match mapping.properties.text("instance_state") {
-        Given::Known(state) if matches!(state.as_str(), "stopped" | "stopping") => {
+        Given::Known(state)
+            if matches!(state.as_str(), "stopped" | "stopping") && !is_kept_running(resource, facts) =>
+        {
             mapping.write("state", "stopped");
         }
         Given::Known(state) if matches!(state.as_str(), "terminated" | "shutting-down") => {
@@ -267,7 +245,11 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
         mapping.properties.silence();
         return end(mapping, "instances", resource);
     }
-    let template = template(resource, facts, &["launch_template"]);
+    let mut template = template(resource, facts, &["launch_template"]);
+    if let Some(template) = template.as_mut().filter(|_| resource.text("id").is_some()) {
+        // What an instance was launched with, it shows itself.
+        template.doubt = None;
+    }
     if template.is_none() && resource.values.get("launch_template").is_some_and(|block| !block.is_empty()) {
         mapping.doubt("its launch template is in no source: neither is what it says");
     }
@@ -277,26 +259,27 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     };
     match mapping.properties.take("subnet_id").filter(|subnet| !subnet.is_empty()) {
         Some(_) => drop(required(&mut mapping, resource, "subnet_id", "subnet", "subnets")),
-        None => match template.and_then(|template| template_interface(template, "subnet_id")) {
-            Some(Val::Unknown(Unknown { why, .. })) => {
-                let name = super::stand_in(&mut mapping, resource, "subnet_id", "subnets", why);
-                mapping.write("subnet", name);
+        None => {
+            match template.as_ref().and_then(|template| template_interface(template.resource, "subnet_id")) {
+                Some(Val::Unknown(Unknown { why, .. })) => {
+                    let name = super::stand_in(&mut mapping, resource, "subnet_id", "subnets", why);
+                    mapping.write("subnet", name);
+                }
+                Some(subnet) => {
+                    let by = mapping.by.clone();
+                    let subnet = mapping.estate.refer("subnets", &subnet.text().unwrap_or_default(), &by);
+                    mapping.write("subnet", subnet);
+                }
+                None => {
+                    mapping.note(NoteKind::Assigned, "it is in the default VPC, as it names no subnet");
+                    let (region, account) = (&resource.region, &resource.account);
+                    let subnet = mapping.estate.default_subnet(region, account, zone.unwrap_or('a'));
+                    mapping.write("subnet", subnet);
+                }
             }
-            Some(subnet) => {
-                let by = mapping.by.clone();
-                let subnet = mapping.estate.refer("subnets", &subnet.text().unwrap_or_default(), &by);
-                mapping.write("subnet", subnet);
-            }
-            None => {
-                mapping.note(NoteKind::Assigned, "it is in the default VPC, as it names no subnet");
-                let (region, account) = (&resource.region, &resource.account);
-                let subnet = mapping.estate.default_subnet(region, account, zone.unwrap_or('a'));
-                mapping.write("subnet", subnet);
-            }
-        },
+        }
     }
     addresses(&mut mapping);
-    forwarding(&mut mapping, facts);
     let is_default = mapping
         .attributes
         .get("subnet")
@@ -314,7 +297,7 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     }
     groups(&mut mapping, "vpc_security_group_ids");
     by_name(&mut mapping, facts);
-    if let Some(template) = template {
+    if let Some(template) = &template {
         from_template(&mut mapping, template);
     }
     let elastic = facts.all.of("aws_eip").any(|eip| {
@@ -342,6 +325,14 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     }
     mapping.properties.silent(&["public_ip"]);
     end(mapping, "instances", resource);
+}
+
+/// Whether a resource of its own starts an instance, whatever state it was found in.
+fn is_kept_running(resource: &Resource, facts: &Facts<'_>) -> bool {
+    facts.all.of("aws_ec2_instance_state").any(|one| {
+        one.text("instance_id").as_ref() == Some(&resource.name)
+            && one.text("state").as_deref() == Some("running")
+    })
 }
 
 /// The state that an instance is kept in.

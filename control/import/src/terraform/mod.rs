@@ -20,6 +20,7 @@ mod place;
 mod plan;
 mod prefix_lists;
 mod references;
+mod routes;
 mod scaling;
 mod services;
 mod touched;
@@ -55,7 +56,7 @@ pub(crate) fn read(source: &Read, options: &Options, estate: &mut Estate) -> Res
             Meaning::LeftOut(why) => plain(resource, &facts, Fate::LeftOut, Some(why), estate),
         }
     }
-    filters::finish(&facts, estate);
+    filters::finish(estate);
     network::finish(&facts, estate);
     touched::finish(&facts, estate);
     Ok(())
@@ -84,14 +85,12 @@ pub(crate) struct Facts<'a> {
     pub of_nat: BTreeSet<String>,
     /// The interfaces that instances list themselves.
     pub listed_interfaces: BTreeSet<String>,
-    /// The instances and interfaces that routes lead to.
-    pub targets: BTreeSet<String>,
 }
 
 impl<'a> Facts<'a> {
     fn new(all: &'a Evaluated, source: &'a Read) -> Self {
         let (of_nat, listed_interfaces) = (gateways::of_nat(all), hosts::listed_interfaces(all));
-        Self { of_nat, listed_interfaces, targets: hosts::targets(all), all, source }
+        Self { of_nat, listed_interfaces, all, source }
     }
 
     fn by(&self, resource: &Resource) -> Address {
@@ -173,13 +172,13 @@ fn lost(mut mapping: Mapping<'_>, key: &str, kind: &'static str, types: &[&str],
         }
     }
     // Each VPC comes with one that nobody declares.
-    let own = match kind {
-        "route_tables" => "main",
-        "network_acls" | "security_groups" => "default",
-        _ => return mapping.finish(Fate::Understood),
-    };
     for vpc in facts.all.of("aws_vpc") {
-        mapping.estate.doubt(kind, &format!("{}/{own}", vpc.name), why.clone(), &by);
+        let own = match kind {
+            "route_tables" => facts.all.first_table(&vpc.name),
+            "network_acls" | "security_groups" => format!("{}/default", vpc.name),
+            _ => break,
+        };
+        mapping.estate.doubt(kind, &own, why.clone(), &by);
     }
     mapping.finish(Fate::Understood);
 }

@@ -1,16 +1,16 @@
-//! VPCs, subnets, route tables and prefix lists of Terraform.
+//! VPCs, subnets and internet gateways of Terraform.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::estate::{Address, Change, Edit, Estate};
 use crate::mapping::Mapping;
-use crate::properties::{Given, Properties};
+use crate::properties::Given;
 use crate::report::NoteKind;
 use crate::terraform::references::Resource;
 use crate::terraform::{Facts, begin, end, home, lost, part_of, required, vpc};
-use crate::val::{Named, Val};
+use crate::val::Val;
 use crate::zones;
 
 const IPAM: &[&str] =
@@ -41,7 +41,6 @@ pub(super) fn aws_vpc(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
         "enable_network_address_usage_metrics",
         "instance_tenancy",
         "dhcp_options_id",
-        "main_route_table_id",
         "default_route_table_id",
         "default_network_acl_id",
         "default_security_group_id",
@@ -67,8 +66,22 @@ pub(super) fn aws_vpc(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
         mapping.note(NoteKind::Assigned, "ipv6_cidr_block is chosen: an address manager gives it");
         mapping.write("assign_generated_ipv6_cidr_block", true);
     }
+    match mapping.properties.take("main_route_table_id") {
+        Some(table) if has_other_main(resource) => {
+            let by = mapping.by.clone();
+            let table = mapping.estate.refer("route_tables", &table.text().unwrap_or_default(), &by);
+            mapping.write("main_route_table", table);
+        }
+        _ => {}
+    }
     home(&mut mapping, resource);
     end(mapping, "vpcs", resource);
+}
+
+/// Whether a VPC says that its main route table is not the one that it came with.
+fn has_other_main(vpc: &Resource) -> bool {
+    let id = |key: &str| vpc.text(key);
+    id("default_route_table_id").zip(id("main_route_table_id")).is_some_and(|(own, main)| own != main)
 }
 
 /// The default VPC, which is there already, and is made here once for all.
@@ -199,9 +212,20 @@ fn zone_of(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>) {
             return mapping.write("availability_zone", zone);
         }
         if let Some(zone) = zones::zone_of_id(&resource.region, &id) {
-            let is_mixed =
-                all().any(|one| one.of_type == "aws_subnet" && one.text("availability_zone").is_some());
-            mapping.properties.notes.push(zones::chosen("availability_zone_id", &id, &zone, is_mixed));
+            let vpc = resource.text("vpc_id");
+            let named =
+                |one: &Resource| one.of_type == "aws_subnet" && one.text("availability_zone").is_some();
+            mapping.properties.notes.push(zones::chosen(
+                "availability_zone_id",
+                &id,
+                &zone,
+                all().any(named),
+            ));
+            if all().any(|one| named(one) && one.text("vpc_id") == vpc) {
+                // Whether they share a zone decides what an attachment or a middlebox reaches.
+                mapping
+                    .doubt(format!("whether {id} is a zone that other subnets of the VPC name is not known"));
+            }
             return mapping.write("availability_zone", zone);
         }
     }
@@ -226,283 +250,22 @@ fn zone(resource: &Resource, facts: &Facts<'_>) -> String {
     format!("{}{letter}", resource.region)
 }
 
-pub(super) fn aws_route_table(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    if resource.of_type == "aws_default_route_table" {
-        mapping.properties.silent(&["default_route_table_id", "vpc_id"]);
-    } else {
-        vpc(&mut mapping, resource);
-    }
-    mapping.references("propagating_vgws", "propagating_vgws", "vpn_gateways");
-    let mut routes = Vec::new();
-    match mapping.properties.maps("route") {
-        Given::Known(blocks) => {
-            for mut block in blocks {
-                match route(&mut block, facts, mapping.estate, &mapping.by) {
-                    Ok(Some(route)) if !routes.contains(&route) => routes.push(route),
-                    Ok(_) => {}
-                    Err(why) => mapping.doubt(why),
-                }
-                mapping.properties.finish_inner(block);
-            }
-        }
-        Given::Unknown(unknown) => mapping.matters("route", &unknown),
-        Given::Absent => {}
-    }
-    mapping.write("routes", routes);
-    if mapping.name.ends_with("/main") && facts.all.of("aws_default_vpc").next().is_some() {
-        // The one of the default VPC is made with it: only what is written here is left of its routes.
-        let routes = mapping.attributes.remove("routes").unwrap_or_default();
-        let (name, by) = (mapping.name.clone(), mapping.by.clone());
-        mapping.estate.edits.push(Edit {
-            target: ("route_tables", name.clone()),
-            attribute: "routes",
-            change: Change::Replace(routes),
-            by,
-        });
-        return part_of(mapping, "route_tables", &name);
-    }
-    end(mapping, "route_tables", resource);
-}
-
-/// A route; nothing for one that comes by itself, and why where its target is not known.
-fn route(
-    block: &mut Properties<'_>,
-    facts: &Facts<'_>,
-    estate: &mut Estate,
-    by: &Address,
-) -> Result<Option<Value>, String> {
-    const TARGETS: [(&str, &str, &str); 11] = [
-        ("nat_gateway_id", "nat_gateway", "nat_gateways"),
-        ("transit_gateway_id", "transit_gateway", "transit_gateways"),
-        ("vpc_peering_connection_id", "vpc_peering_connection", "vpc_peering_connections"),
-        ("egress_only_gateway_id", "egress_only_gateway", "egress_only_internet_gateways"),
-        ("instance_id", "instance", "instances"),
-        ("network_interface_id", "network_interface", "network_interfaces"),
-        ("vpc_endpoint_id", "vpc_endpoint", "vpc_endpoints"),
-        ("carrier_gateway_id", "carrier_gateway", "carrier_gateways"),
-        ("local_gateway_id", "local_gateway", "local_gateways"),
-        ("core_network_arn", "core_network", "core_networks"),
-        ("odb_network_arn", "odb_network", "odb_networks"),
-    ];
-    let mut written = Map::new();
-    for (theirs, ours) in [
-        ("cidr_block", "cidr_block"),
-        ("destination_cidr_block", "cidr_block"),
-        ("ipv6_cidr_block", "ipv6_cidr_block"),
-        ("destination_ipv6_cidr_block", "ipv6_cidr_block"),
-    ] {
-        match block.text(theirs) {
-            Given::Known(cidr) if !cidr.is_empty() => drop(written.insert(ours.to_owned(), json!(cidr))),
-            Given::Unknown(unknown) => {
-                return Err(format!("the destination of a route is not known: {}", unknown.why));
-            }
-            _ => {}
+/// Puts what came with VPCs and is spoken of, and chooses IPv6 blocks.
+pub(super) fn finish(facts: &Facts<'_>, estate: &mut Estate) {
+    for (table, vpc) in facts.all.other_first_tables() {
+        let is_there = estate.resources.get("route_tables").is_some_and(|all| all.contains_key(&table));
+        if !is_there && estate.wanted.contains_key(&("route_tables", table.clone())) {
+            let by = facts.all.named(vpc).map(|vpc| facts.by(vpc));
+            let by =
+                by.unwrap_or_else(|| Address { source: facts.source.name.clone(), address: vpc.clone() });
+            estate.put("route_tables", &table, Map::from_iter([("vpc".to_owned(), json!(vpc))]), &by);
         }
     }
-    match block.text("destination_prefix_list_id") {
-        Given::Known(list) if !list.is_empty() => {
-            estate.refer("managed_prefix_lists", &list, by);
-            written.insert("destination_prefix_list".to_owned(), json!(list));
-        }
-        Given::Unknown(unknown) => {
-            return Err(format!("the destination of a route is not known: {}", unknown.why));
-        }
-        _ => {}
-    }
-    let destination = written.values().next().and_then(Value::as_str).unwrap_or("somewhere").to_owned();
-    if let Some(gateway) = block.take("gateway_id").filter(|gateway| !gateway.is_empty()) {
-        let (kind, attribute, name) = match gateway {
-            Val::Unknown(unknown) => {
-                return Err(format!(
-                    "the target of the route to {destination} is not known: {}",
-                    unknown.why
-                ));
-            }
-            Val::Name(named) => gateway_kind(named),
-            other => gateway_of_id(&other.text().unwrap_or_default()),
-        };
-        if kind == "vpc_endpoints" {
-            let of_gateway = facts.all.named(&name).is_none_or(|endpoint| {
-                endpoint.text("vpc_endpoint_type").is_none_or(|word| word == "Gateway")
-            });
-            if of_gateway {
-                return Ok(None);
-            }
-        }
-        if name != "local" {
-            estate.refer(kind, &name, by);
-        }
-        written.insert(attribute.to_owned(), json!(name));
-    }
-    for (theirs, ours, kind) in TARGETS {
-        let Some(target) = block.take(theirs).filter(|target| !target.is_empty()) else { continue };
-        // The interface of an instance's route stands next to it.
-        if theirs == "network_interface_id" && written.contains_key("instance") {
-            continue;
-        }
-        let (kind, name) = match target {
-            Val::Unknown(unknown) => {
-                return Err(format!(
-                    "the target of the route to {destination} is not known: {}",
-                    unknown.why
-                ));
-            }
-            Val::Name(named) if named.of_type == "aws_networkfirewall_firewall" => {
-                ("network_firewalls", named.name.clone())
-            }
-            Val::Name(named) if named.of_type == "aws_instance" => ("instances", named.name.clone()),
-            other => (kind, other.text().unwrap_or_default()),
-        };
-        estate.refer(kind, &name, by);
-        let ours = if kind == "instances" { "instance" } else { ours };
-        written.insert(ours.to_owned(), json!(name));
-    }
-    if written.len() < 2 {
-        return Err(format!("the route to {destination} has no target that is understood"));
-    }
-    Ok(Some(Value::Object(written)))
-}
-
-fn gateway_kind(named: &Named) -> (&'static str, &'static str, String) {
-    match named.of_type.as_str() {
-        "aws_vpn_gateway" => ("vpn_gateways", "gateway", named.name.clone()),
-        "aws_vpc_endpoint" => ("vpc_endpoints", "vpc_endpoint", named.name.clone()),
-        "aws_egress_only_internet_gateway" => {
-            ("egress_only_internet_gateways", "egress_only_gateway", named.name.clone())
-        }
-        "aws_nat_gateway" => ("nat_gateways", "nat_gateway", named.name.clone()),
-        "aws_ec2_carrier_gateway" => ("carrier_gateways", "carrier_gateway", named.name.clone()),
-        "aws_ec2_transit_gateway" => ("transit_gateways", "transit_gateway", named.name.clone()),
-        _ => ("internet_gateways", "gateway", named.name.clone()),
-    }
-}
-
-fn gateway_of_id(id: &str) -> (&'static str, &'static str, String) {
-    let (kind, attribute) = match id.split_once('-').map(|(prefix, _)| prefix) {
-        Some("vgw") => ("vpn_gateways", "gateway"),
-        Some("vpce") => ("vpc_endpoints", "vpc_endpoint"),
-        Some("nat") => ("nat_gateways", "nat_gateway"),
-        Some("tgw") => ("transit_gateways", "transit_gateway"),
-        _ => ("internet_gateways", "gateway"),
-    };
-    (kind, attribute, id.to_owned())
-}
-
-pub(super) fn aws_route(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent(&["origin", "state", "instance_owner_id"]);
-    let by = mapping.by.clone();
-    let Given::Known(table) = mapping.name_of("route_table_id", "route_tables") else {
-        return lost(
-            mapping,
-            "route_table_id",
-            "route_tables",
-            &["aws_route_table", "aws_default_route_table"],
-            facts,
-        );
-    };
-    match route(&mut mapping.properties, facts, mapping.estate, &by) {
-        Ok(Some(route)) => {
-            let is_listed = mapping
-                .estate
-                .resources
-                .get("route_tables")
-                .and_then(|all| all.get(&table)?.get("routes")?.as_array())
-                .is_some_and(|routes| routes.contains(&route));
-            if !is_listed {
-                mapping.estate.push("route_tables", &table, "routes", route, &by);
-            }
-        }
-        Ok(None) => {}
-        Err(why) => {
-            mapping.note(NoteKind::Unknown, why.clone());
-            mapping.unknown_of("route_tables", &table, &why);
-        }
-    }
-    mapping.properties.silence();
-    part_of(mapping, "route_tables", &table);
-}
-
-pub(super) fn route_table_association(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
-    let mut mapping = begin(resource, facts, estate);
-    mapping.properties.silent(&["original_route_table_id", "vpc_id"]);
-    let by = mapping.by.clone();
-    let table = mapping.name_of("route_table_id", "route_tables");
-    if resource.of_type == "aws_main_route_table_association" {
-        return match (mapping.properties.text("vpc_id"), table) {
-            (Given::Known(vpc), Given::Known(table)) => {
-                mapping.estate.set("vpcs", &vpc, "main_route_table", json!(table), &by);
-                part_of(mapping, "vpcs", &vpc);
-            }
-            (Given::Known(vpc), _) => {
-                mapping.unknown_of(
-                    "route_tables",
-                    &format!("{vpc}/main"),
-                    "which route table is the main one is not known",
-                );
-                part_of(mapping, "vpcs", &vpc);
-            }
-            _ => lost(mapping, "vpc_id", "vpcs", &["aws_vpc"], facts),
-        };
-    }
-    let gateway = match mapping.properties.take("gateway_id").filter(|gateway| !gateway.is_empty()) {
-        Some(Val::Name(named)) => Some(gateway_kind(named)),
-        Some(Val::Text(id)) => Some(gateway_of_id(id)),
-        _ => None,
-    };
-    let subnet = match mapping.properties.text("subnet_id") {
-        Given::Known(subnet) if subnet.is_empty() => Given::Absent,
-        given => given,
-    };
-    match (subnet, gateway, table) {
-        (Given::Known(subnet), _, Given::Known(table)) => {
-            mapping.estate.set("subnets", &subnet, "route_table", json!(table), &by);
-            part_of(mapping, "subnets", &subnet);
-        }
-        (_, Some((kind, _, gateway)), Given::Known(table)) => {
-            let gateway = mapping.estate.refer(kind, &gateway, &by);
-            mapping.estate.push("route_tables", &table, "gateways", gateway, &by);
-            part_of(mapping, "route_tables", &table);
-        }
-        // Which table it is is not known: neither is what the subnet's packets meet.
-        (Given::Known(subnet), _, Given::Unknown(unknown)) => {
-            let why = format!("its route table is not known: {}", unknown.why);
-            mapping.note(NoteKind::Unknown, why.clone());
-            mapping.unknown_of("subnets", &subnet, &why);
-            part_of(mapping, "subnets", &subnet);
-        }
-        (Given::Unknown(unknown), _, Given::Known(table)) => {
-            let why = format!("which subnet has it is not known: {}", unknown.why);
-            mapping.note(NoteKind::Unknown, why.clone());
-            // Any subnet of the VPC may have it, in place of what is written of it.
-            every_subnet(&mut mapping, facts, &table, &why);
-            part_of(mapping, "route_tables", &table);
-        }
-        _ => lost(
-            mapping,
-            "route_table_id",
-            "route_tables",
-            &["aws_route_table", "aws_default_route_table"],
-            facts,
-        ),
-    }
-}
-
-/// Marks every subnet without a table of the VPC that a table belongs to.
-fn every_subnet(mapping: &mut Mapping<'_>, facts: &Facts<'_>, table: &str, why: &str) {
-    let vpc = facts.all.named(table).and_then(|table| table.text("vpc_id"));
-    let with_table: Vec<String> =
-        facts.all.of("aws_route_table_association").filter_map(|one| one.text("subnet_id")).collect();
-    for subnet in facts.all.of("aws_subnet") {
-        if subnet.text("vpc_id") == vpc && !with_table.contains(&subnet.name) {
-            mapping.unknown_of("subnets", &subnet.name, why);
-        }
-    }
+    ipv6_blocks(facts, estate);
 }
 
 /// IPv6 blocks that are known only after apply: chosen here, as subnets need theirs inside the VPC's.
-pub(super) fn finish(facts: &Facts<'_>, estate: &mut Estate) {
+fn ipv6_blocks(facts: &Facts<'_>, estate: &mut Estate) {
     let mut by_vpc: BTreeMap<String, Vec<&Resource>> = BTreeMap::new();
     for subnet in facts.all.of("aws_subnet") {
         let block = subnet.values.get("ipv6_cidr_block");
@@ -541,12 +304,45 @@ pub(super) fn finish(facts: &Facts<'_>, estate: &mut Estate) {
 /// An internet gateway, or an egress-only one.
 pub(super) fn internet_gateway(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    if resource.of_type == "aws_egress_only_internet_gateway" {
-        required(&mut mapping, resource, "vpc_id", "vpc", "vpcs");
-        return end(mapping, "egress_only_internet_gateways", resource);
+    match (mapping.properties.text("vpc_id"), routed_from(resource, facts)) {
+        (Given::Unknown(unknown), Some(vpc)) => {
+            // Where routes lead to it from: AWS refuses them of another VPC.
+            mapping.matters("vpc_id", &unknown);
+            let by = mapping.by.clone();
+            let vpc = mapping.estate.refer("vpcs", &vpc, &by);
+            mapping.write("vpc", vpc);
+        }
+        _ => drop(required(&mut mapping, resource, "vpc_id", "vpc", "vpcs")),
     }
-    required(&mut mapping, resource, "vpc_id", "vpc", "vpcs");
-    end(mapping, "internet_gateways", resource);
+    let kind = match resource.of_type.as_str() {
+        "aws_egress_only_internet_gateway" => "egress_only_internet_gateways",
+        _ => "internet_gateways",
+    };
+    end(mapping, kind, resource);
+}
+
+/// The VPC whose route tables lead to a gateway, where one only has such.
+fn routed_from(gateway: &Resource, facts: &Facts<'_>) -> Option<String> {
+    let leads = |one: &Val| {
+        ["gateway_id", "egress_only_gateway_id"]
+            .iter()
+            .any(|key| one.text_of(key).as_ref() == Some(&gateway.name))
+    };
+    let inline = facts
+        .all
+        .of("aws_route_table")
+        .filter(|table| table.values.get("route").is_some_and(|routes| routes.items().iter().any(leads)));
+    let apart = facts.all.of("aws_route").filter(|route| leads(&Val::Map(route.values.clone())));
+    let tables =
+        inline.map(|table| table.name.clone()).chain(apart.filter_map(|one| one.text("route_table_id")));
+    let vpc = |table: String| match table.strip_suffix("/main") {
+        Some(vpc) => Some(vpc.to_owned()),
+        None => facts.all.named(&table)?.text("vpc_id"),
+    };
+    let mut vpcs: Vec<String> = tables.filter_map(vpc).collect();
+    vpcs.sort();
+    vpcs.dedup();
+    vpcs.pop().filter(|_| vpcs.is_empty())
 }
 
 pub(super) fn internet_gateway_attachment(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {

@@ -11,7 +11,7 @@ use crate::terraform::parts;
 use crate::terraform::place::{account_of, region_of};
 
 /// An instance of a resource or of a data source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Instance {
     pub address: String,
     pub is_data: bool,
@@ -80,7 +80,7 @@ impl Plan {
         if let Some(resources) = document.get("resources").and_then(Value::as_array).filter(|_| !is_plan) {
             resources.iter().for_each(|resource| plan.own_state(resource));
         } else if !is_plan {
-            plan.module(document.pointer("/values/root_module"), &[], &changes, |_| true);
+            plan.module(document.pointer("/values/root_module"), &[], &changes);
         } else {
             let (before, after) = (Self::before(&document, &changes), Self::after(&document, &changes));
             plan.home = home(before.iter().chain(&after));
@@ -102,7 +102,7 @@ impl Plan {
     fn before(document: &Value, changes: &Changes) -> Vec<Instance> {
         let mut side = Self::default();
         match document.pointer("/prior_state/values/root_module") {
-            Some(module) => side.module(Some(module), &[], &Changes::default(), |_| true),
+            Some(module) => side.module(Some(module), &[], &Changes::default()),
             None => side.changes(document, "before", changes),
         }
         for instance in &mut side.instances {
@@ -118,7 +118,7 @@ impl Plan {
     fn after(document: &Value, changes: &Changes) -> Vec<Instance> {
         let mut side = Self::default();
         match document.pointer("/planned_values/root_module") {
-            Some(module) => side.module(Some(module), &[], changes, |_| true),
+            Some(module) => side.module(Some(module), &[], changes),
             None => side.changes(document, "after", changes),
         }
         side.instances
@@ -133,16 +133,26 @@ impl Plan {
                 instance.before.clone_from(&then.values);
             }
         }
-        parts::forget(self, &before);
         let planned: BTreeSet<String> =
             self.instances.iter().map(|instance| instance.address.clone()).collect();
+        let ids = |all: &[Instance]| -> BTreeSet<String> {
+            let vpcs = all.iter().filter(|one| one.of_type == "aws_vpc" && !one.is_data);
+            vpcs.filter_map(|vpc| vpc.values.get("id")?.as_str().map(str::to_owned)).collect()
+        };
+        let gone: BTreeSet<String> = ids(&before).difference(&ids(&self.instances)).cloned().collect();
         let stays = |instance: &Instance| {
+            let vpc = instance.values.get("vpc_id").and_then(Value::as_str);
             // What data sources have said already stands in the state before; what is only forgotten stays where it is.
             !planned.contains(&instance.address)
-                && (instance.is_data || changes.forgotten.contains(&instance.address))
+                && (instance.is_data
+                    || changes.forgotten.contains(&instance.address)
+                    || is_only_forgotten(instance) && vpc.is_none_or(|vpc| !gone.contains(vpc)))
         };
-        let (stay, gone): (Vec<_>, Vec<_>) = before.into_iter().partition(stays);
+        let (mut stay, gone): (Vec<_>, Vec<_>) = before.iter().cloned().partition(stays);
+        stay.iter_mut().for_each(|one| one.before.clone_from(&one.values));
+        let forgotten = stay.iter().filter(|one| !one.is_data).map(|one| one.address.clone()).collect();
         self.instances.extend(stay);
+        parts::forget(self, &before, &forgotten);
         self.forget_gone(&gone);
     }
 
@@ -168,13 +178,7 @@ impl Plan {
     }
 
     /// Takes the resources of a module and of those inside it.
-    fn module(
-        &mut self,
-        module: Option<&Value>,
-        path: &[Step],
-        changes: &Changes,
-        wanted: impl Fn(&Instance) -> bool + Copy,
-    ) {
+    fn module(&mut self, module: Option<&Value>, path: &[Step], changes: &Changes) {
         let Some(module) = module else { return };
         let list = |key: &str| module.get(key).and_then(Value::as_array).into_iter().flatten();
         for resource in list("resources") {
@@ -192,13 +196,11 @@ impl Plan {
                 // Terraform 0.12 left the index of some addresses to be told from the attribute.
                 address,
             };
-            if wanted(&instance) {
-                self.instances.push(instance);
-            }
+            self.instances.push(instance);
         }
         for child in list("child_modules") {
             let address = child.get("address").and_then(Value::as_str).unwrap_or_default();
-            self.module(Some(child), &modules(address), changes, wanted);
+            self.module(Some(child), &modules(address), changes);
         }
     }
 
@@ -278,6 +280,21 @@ impl Plan {
                 && instance.of_type == of_type
                 && instance.name == name
         })
+    }
+}
+
+/// Whether the provider leaves what an instance manages as it is where the instance goes: what comes with a VPC is there
+/// as long as the VPC.
+fn is_only_forgotten(instance: &Instance) -> bool {
+    match instance.of_type.as_str() {
+        "aws_default_security_group"
+        | "aws_default_network_acl"
+        | "aws_default_route_table"
+        | "aws_vpc_peering_connection_accepter" => true,
+        "aws_default_vpc" | "aws_default_subnet" => {
+            instance.values.get("force_destroy") != Some(&Value::Bool(true))
+        }
+        _ => false,
     }
 }
 

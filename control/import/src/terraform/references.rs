@@ -18,7 +18,7 @@ use crate::source::Read;
 use crate::terraform::address::{Index, Step};
 use crate::terraform::blocks::Blocks;
 use crate::terraform::follow::{is_resource, references};
-use crate::terraform::plan::Plan;
+use crate::terraform::plan::{Instance, Plan};
 use crate::terraform::words::{MADE_WITH, is_list, of_itself, refers};
 use crate::val::{Named, Val};
 
@@ -56,6 +56,8 @@ pub(crate) struct Candidates {
 #[derive(Debug)]
 pub(crate) struct Evaluated {
     pub resources: Vec<Resource>,
+    /// The VPCs of which the main route table is not the one that they came with.
+    other_main: BTreeSet<String>,
 }
 
 pub(super) struct Evaluator<'a> {
@@ -65,6 +67,8 @@ pub(super) struct Evaluator<'a> {
     by_id: BTreeMap<String, Vec<usize>>,
     /// What AWS makes with others, by its id.
     made_with: BTreeMap<String, Named>,
+    /// The VPCs of which the main route table is not the one that they came with.
+    other_main: BTreeSet<String>,
     notes: RefCell<Vec<Note>>,
     candidates: RefCell<BTreeMap<String, Candidates>>,
 }
@@ -116,7 +120,17 @@ impl Evaluated {
     pub(super) fn new(plan: &Plan, source: &Read) -> Self {
         let evaluator = Evaluator::new(plan, source);
         let resources = (0..plan.instances.len()).map(|at| evaluator.resource(at)).collect();
-        Self { resources }
+        Self { resources, other_main: evaluator.other_main }
+    }
+
+    /// What the route table that a VPC came with is called: it is the main one unless another was made that.
+    pub(crate) fn first_table(&self, vpc: &str) -> String {
+        format!("{vpc}/{}", if self.other_main.contains(vpc) { "default" } else { "main" })
+    }
+
+    /// The route tables that came with VPCs and are not their main ones, with their VPCs.
+    pub(crate) fn other_first_tables(&self) -> impl Iterator<Item = (String, &String)> {
+        self.other_main.iter().map(|vpc| (self.first_table(vpc), vpc))
     }
 
     /// The managed resources of a type.
@@ -151,8 +165,16 @@ impl<'a> Evaluator<'a> {
                 }
             }
         }
-        let (notes, candidates) = (RefCell::default(), RefCell::default());
-        let mut evaluator = Self { plan, source, by_id, made_with: BTreeMap::new(), notes, candidates };
+        let mut evaluator = Self {
+            plan,
+            source,
+            by_id,
+            made_with: BTreeMap::new(),
+            other_main: BTreeSet::new(),
+            notes: RefCell::default(),
+            candidates: RefCell::default(),
+        };
+        evaluator.other_main = evaluator.with_other_main();
         for (at, instance) in plan.instances.iter().enumerate() {
             let inner = instance.values.get("vpc_config").and_then(|all| all.get(0)?.as_object());
             for key in MADE_WITH {
@@ -164,6 +186,24 @@ impl<'a> Evaluator<'a> {
             }
         }
         evaluator
+    }
+
+    /// The VPCs of which another table is the main one: their ids say so, or an association does.
+    fn with_other_main(&self) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        for (at, instance) in self.plan.instances.iter().enumerate().filter(|(_, one)| !one.is_data) {
+            match instance.of_type.as_str() {
+                "aws_vpc" | "aws_default_vpc" if has_other_main(instance) => {
+                    all.insert(self.named(at, 0).name);
+                }
+                "aws_main_route_table_association" => {
+                    let is_known = self.attribute(at, "route_table_id", 0).text().is_some();
+                    all.extend(self.attribute(at, "vpc_id", 0).text().filter(|_| is_known));
+                }
+                _ => {}
+            }
+        }
+        all
     }
 
     fn resource(&self, at: usize) -> Resource {
@@ -203,6 +243,13 @@ impl<'a> Evaluator<'a> {
             _ => None,
         };
         let of_vpc = |word: &str| follow("vpc_id").map(|vpc| format!("{}/{word}", vpc.name));
+        // It has the id of what it manages: by that alone it would find itself.
+        let of_itself = |key: &str, word: &str| match instance.values.get(key).and_then(Value::as_str) {
+            Some(id) if !id.is_empty() => {
+                self.made_with.get(id).map(|named| named.name.clone()).or_else(|| of_vpc(word))
+            }
+            _ => follow(key).map(|named| named.name),
+        };
         let text =
             |key: &str| instance.values.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let of_type = instance.of_type.as_str();
@@ -226,8 +273,8 @@ impl<'a> Evaluator<'a> {
                     let zone = text("availability_zone").and_then(|zone| zone.chars().last()).unwrap_or('a');
                     Some(format!("{}-{zone}", default_vpc_name(&self.region(at), &self.account(instance))))
                 }
-                "aws_default_route_table" => follow("default_route_table_id").map(|named| named.name),
-                "aws_default_network_acl" => follow("default_network_acl_id").map(|named| named.name),
+                "aws_default_route_table" => of_itself("default_route_table_id", "main"),
+                "aws_default_network_acl" => of_itself("default_network_acl_id", "default"),
                 "aws_default_security_group" => of_vpc("default"),
                 "aws_vpc_peering_connection_accepter" => {
                     follow("vpc_peering_connection_id").map(|named| named.name)
@@ -245,27 +292,31 @@ impl<'a> Evaluator<'a> {
     /// What AWS makes with an instance, by the attribute that has its id.
     pub(super) fn made_with(&self, at: usize, key: &str) -> Option<Named> {
         let instance = self.plan.instances.get(at)?;
-        let owner = self.named(at, 1).name;
+        // Named only where it makes something: what a resource manages has the same attributes, and is named by this.
+        let owned = |of_type, word: &str| Some((of_type, format!("{}/{word}", self.named(at, 1).name)));
         let (of_type, name) = match (instance.of_type.as_str(), key) {
             ("aws_vpc" | "aws_default_vpc", "default_security_group_id") => {
-                ("aws_security_group", format!("{owner}/default"))
+                owned("aws_security_group", "default")
             }
-            ("aws_vpc" | "aws_default_vpc", "default_network_acl_id") => {
-                ("aws_network_acl", format!("{owner}/default"))
-            }
+            ("aws_vpc" | "aws_default_vpc", "default_network_acl_id") => owned("aws_network_acl", "default"),
+            ("aws_vpc" | "aws_default_vpc", "main_route_table_id") if has_other_main(instance) => None,
             ("aws_vpc" | "aws_default_vpc", "default_route_table_id" | "main_route_table_id") => {
-                ("aws_route_table", format!("{owner}/main"))
+                let is_main = !self.other_main.contains(&self.named(at, 1).name);
+                owned("aws_route_table", if is_main { "main" } else { "default" })
             }
             (
                 "aws_ec2_transit_gateway",
                 "association_default_route_table_id" | "propagation_default_route_table_id",
-            ) => ("aws_ec2_transit_gateway_route_table", format!("{owner}/default")),
-            ("aws_eks_cluster", "cluster_security_group_id") => ("aws_security_group", eks::group_of(&owner)),
-            ("aws_vpc_endpoint", "prefix_list_id") => {
-                ("aws_ec2_managed_prefix_list", instance.values.get("service_name")?.as_str()?.to_owned())
+            ) => owned("aws_ec2_transit_gateway_route_table", "default"),
+            ("aws_eks_cluster", "cluster_security_group_id") => {
+                Some(("aws_security_group", eks::group_of(&self.named(at, 1).name)))
             }
-            _ => return None,
-        };
+            ("aws_vpc_endpoint", "prefix_list_id") => {
+                let name = instance.values.get("service_name")?.as_str()?.to_owned();
+                Some(("aws_ec2_managed_prefix_list", name))
+            }
+            _ => None,
+        }?;
         Some(Named { of_type: of_type.to_owned(), name })
     }
 
@@ -286,11 +337,15 @@ impl<'a> Evaluator<'a> {
                 Some(Value::Array(items)) if !items.is_empty() => {
                     Val::unknown("it is known only after apply, and may be what it was before")
                 }
+                // The next version of a launch template has the next number.
+                Some(_) if matches!(key, "latest_version" | "default_version") => {
+                    Val::unknown("it is known only after apply: a change makes another version")
+                }
                 // A change in place can take an automatic public address away, and nothing else.
                 Some(value @ (Value::String(_) | Value::Bool(_) | Value::Number(_)))
                     if key != "public_ip" =>
                 {
-                    self.known(key, value)
+                    self.known(key, value, depth)
                 }
                 _ => Val::Null,
             };
@@ -340,11 +395,11 @@ impl<'a> Evaluator<'a> {
                         one => vec![one],
                     };
                     let known = items.iter().filter(|item| !item.is_null());
-                    let known: Vec<Val> = known.map(|item| self.known(key, item)).collect();
+                    let known: Vec<Val> = known.map(|item| self.known(key, item, scope.depth)).collect();
                     all.extend(known.into_iter().filter(|one| !all.contains(one)).collect::<Vec<_>>());
                     return Val::List(all);
                 }
-                Val::List(items.iter().map(|item| self.known(key, item)).collect())
+                Val::List(items.iter().map(|item| self.known(key, item, scope.depth)).collect())
             }
             Value::Object(map) => {
                 let mut keys: BTreeSet<&String> = map.keys().collect();
@@ -360,7 +415,7 @@ impl<'a> Evaluator<'a> {
                 });
                 Val::Map(each.collect())
             }
-            value => self.known(key, value),
+            value => self.known(key, value, scope.depth),
         }
     }
 
@@ -371,7 +426,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// A value that is known: the resource whose id it is, or itself.
-    fn known(&self, key: &str, value: &Value) -> Val {
+    fn known(&self, key: &str, value: &Value, depth: usize) -> Val {
         if let Some(text) = value.as_str().filter(|_| refers(key)) {
             if let Some(named) = self.made_with.get(text) {
                 return Val::Name(named.clone());
@@ -381,7 +436,11 @@ impl<'a> Evaluator<'a> {
                 match key.contains("subnet_group") {
                     true => of_type.ends_with("subnet_group"),
                     false if key == "launch_configuration" => of_type == "aws_launch_configuration",
-                    false => !of_type.ends_with("_association") && !of_type.ends_with("_attachment_accepter"),
+                    false => {
+                        !of_type.ends_with("_association")
+                            && !of_type.ends_with("_attachment_accepter")
+                            && of_type != "aws_vpc_peering_connection_accepter"
+                    }
                 }
             };
             let held = self.by_id.get(text).and_then(|all| {
@@ -390,7 +449,7 @@ impl<'a> Evaluator<'a> {
                 all.iter().filter(wanted).find(managed).or_else(|| all.iter().find(wanted))
             });
             if let Some(at) = held {
-                return Val::Name(self.named(*at, 0));
+                return Val::Name(self.named(*at, depth + 1));
             }
         }
         Val::from(value.clone())
@@ -408,6 +467,9 @@ impl<'a> Evaluator<'a> {
             Some(all) => format!("it is known only after apply (it comes from {})", all.join(", ")),
             None => "it is known only after apply".to_owned(),
         };
+        if let Some(word) = expression.filter(|_| key == "version").and_then(version) {
+            return Val::Text(word.to_owned());
+        }
         // The `id` of a block is another resource's.
         let Some(expression) = expression.filter(|_| refers(key) || key == "id") else {
             return Val::unknown(why());
@@ -466,6 +528,24 @@ impl<'a> Evaluator<'a> {
         let notes = assumed.iter().map(|text| Note::new(NoteKind::Approximated, text.as_str()));
         self.notes.borrow_mut().extend(notes);
     }
+}
+
+/// The word for a version of a launch template that an expression takes from the template itself.
+fn version(expression: &Value) -> Option<&'static str> {
+    let all = references(expression);
+    let of = |end: &str| all.iter().any(|one| one.ends_with(end));
+    let is_plain = all.iter().all(|one| one.starts_with("aws_launch_template."));
+    match (of(".latest_version"), of(".default_version")) {
+        (true, false) if is_plain => Some("$Latest"),
+        (false, true) if is_plain => Some("$Default"),
+        _ => None,
+    }
+}
+
+/// Whether a VPC says that its main route table is not the one that it came with.
+pub(super) fn has_other_main(vpc: &Instance) -> bool {
+    let id = |key: &str| vpc.values.get(key).and_then(Value::as_str).filter(|id| !id.is_empty());
+    id("default_route_table_id").zip(id("main_route_table_id")).is_some_and(|(own, main)| own != main)
 }
 
 fn nothing() -> Resource {

@@ -9,20 +9,57 @@ use crate::terraform::references::Resource;
 use crate::terraform::{Facts, begin, labels, rest};
 use crate::val::Val;
 
-/// The launch template or configuration that a resource names.
-pub(super) fn template<'a>(resource: &Resource, facts: &'a Facts<'_>, keys: &[&str]) -> Option<&'a Resource> {
+/// A launch template that somebody names.
+#[derive(Debug, Clone)]
+pub(super) struct Template<'a> {
+    pub resource: &'a Resource,
+    /// Why the version that is named may say something else: what is read is the latest one.
+    pub doubt: Option<String>,
+}
+
+/// The launch template that a resource names.
+pub(super) fn template<'a>(resource: &Resource, facts: &'a Facts<'_>, keys: &[&str]) -> Option<Template<'a>> {
     let block = keys.iter().find_map(|key| resource.values.get(*key)?.items().first())?;
     of_block(block, facts)
 }
 
-pub(super) fn of_block<'a>(block: &Val, facts: &'a Facts<'_>) -> Option<&'a Resource> {
+pub(super) fn of_block<'a>(block: &Val, facts: &'a Facts<'_>) -> Option<Template<'a>> {
     let id = ["id", "launch_template_id"].iter().find_map(|key| block.text_of(key));
     let name = ["name", "launch_template_name"].iter().find_map(|key| block.text_of(key));
     let mut all = facts.all.of("aws_launch_template");
-    all.find(|one| {
+    let resource = all.find(|one| {
         id.as_ref().is_some_and(|id| *id == one.name || one.text("id").as_ref() == Some(id))
             || name.as_ref().is_some_and(|name| one.text("name").as_ref() == Some(name))
-    })
+    })?;
+    let is_latest = is_latest(block.get("version"), resource);
+    let doubt = (!is_latest).then(|| {
+        format!(
+            "it need not launch from the latest version of {}, which alone is in the source",
+            resource.address
+        )
+    });
+    Some(Template { resource, doubt })
+}
+
+/// Whether the version of a template that somebody names is the latest one. A template that is to be made has one only.
+fn is_latest(version: Option<&Val>, template: &Resource) -> bool {
+    let of = |key: &str| template.values.get(key).unwrap_or(&Val::Null);
+    let latest = of("latest_version");
+    let word = match version {
+        Some(Val::Unknown(_)) => return false,
+        word => word.and_then(Val::text).unwrap_or_default(),
+    };
+    let number = match word.as_str() {
+        "$Latest" => return true,
+        "" | "$Default" if of("update_default_version") == &Val::Bool(true) => return true,
+        "" | "$Default" => of("default_version").text(),
+        number => Some(number.to_owned()),
+    };
+    match (latest, number) {
+        (Val::Unknown(_), _) => false,
+        (Val::Null, number) => number.is_none_or(|number| number == "1"),
+        (latest, number) => number.is_none() || latest.text() == number,
+    }
 }
 
 /// What the first interface of a launch template says.
@@ -32,7 +69,9 @@ pub(super) fn template_interface<'a>(template: &'a Resource, key: &str) -> Optio
 }
 
 /// The groups and the public address that a launch template gives.
-pub(super) fn from_template(mapping: &mut Mapping<'_>, template: &Resource) {
+pub(super) fn from_template(mapping: &mut Mapping<'_>, template: &Template<'_>) {
+    let Template { resource: template, doubt } = template;
+    doubt.iter().for_each(|why| mapping.doubt(why.as_str()));
     let own = template.values.get("vpc_security_group_ids").filter(|groups| !groups.is_empty());
     let groups = own.or_else(|| template_interface(template, "security_groups"));
     if !mapping.attributes.contains_key("security_groups") {
@@ -85,7 +124,7 @@ pub(super) fn from_template(mapping: &mut Mapping<'_>, template: &Resource) {
 }
 
 /// Marks what may be launched from other templates, where these say something else.
-fn overrides(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>, base: Option<&Resource>) {
+fn overrides(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>, base: Option<&Template<'_>>) {
     let policies = resource.values.get("mixed_instances_policy").map_or(&[][..], Val::items);
     for template in policies.iter().flat_map(|policy| policy.items_of("launch_template")) {
         for other in template.items_of("override") {
@@ -98,10 +137,12 @@ fn overrides(mapping: &mut Mapping<'_>, resource: &Resource, facts: &Facts<'_>, 
             };
             let other = of_block(specification, facts);
             match (base, other) {
-                (Some(base), Some(other)) if says(base) == says(other) => {}
+                (Some(base), Some(other)) if says(base.resource) == says(other.resource) => {
+                    other.doubt.iter().for_each(|why| mapping.doubt(why.as_str()));
+                }
                 (_, Some(other)) => mapping.doubt(format!(
                     "it may launch from {}, which has other groups or addresses",
-                    other.address
+                    other.resource.address
                 )),
                 (_, None) => mapping.doubt("an override of its launch template is in no source"),
             }
@@ -129,8 +170,8 @@ pub(super) fn auto_scaling_group(resource: &Resource, facts: &Facts<'_>, estate:
             .of("aws_launch_configuration")
             .find(|one| one.name == name || one.text("name").as_ref() == Some(&name))
     });
-    overrides(&mut mapping, resource, facts, template);
-    match (template, configuration) {
+    overrides(&mut mapping, resource, facts, template.as_ref());
+    match (&template, configuration) {
         (Some(template), _) => from_template(&mut mapping, template),
         (None, Some(configuration)) => {
             match configuration.values.get("security_groups") {
@@ -166,7 +207,7 @@ pub(super) fn auto_scaling_group(resource: &Resource, facts: &Facts<'_>, estate:
     put_each(mapping, resource, place);
 }
 
-pub(super) fn mixed_template<'a>(resource: &Resource, facts: &'a Facts<'_>) -> Option<&'a Resource> {
+fn mixed_template<'a>(resource: &Resource, facts: &'a Facts<'_>) -> Option<Template<'a>> {
     let policy = resource.values.get("mixed_instances_policy")?.items().first()?;
     let specification =
         policy.items_of("launch_template").first()?.items_of("launch_template_specification").first()?;

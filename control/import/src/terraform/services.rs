@@ -6,6 +6,7 @@ use crate::estate::Estate;
 use crate::mapping::Mapping;
 use crate::properties::Given;
 use crate::report::{Fate, NoteKind};
+use crate::services::Public;
 use crate::terraform::references::Resource;
 use crate::terraform::scaling::{Places, from_template, of_block, put_each};
 use crate::terraform::words::{OF_INTERFACES, OF_INTERFACES_QUIET};
@@ -16,6 +17,7 @@ use crate::val::Val;
 #[derive(Debug)]
 pub(super) struct Place {
     pub of_type: &'static str,
+    /// The blocks that lead there, with dots between them.
     pub block: &'static str,
     pub subnets: &'static str,
     pub groups: &'static str,
@@ -66,11 +68,70 @@ const PLACES: &[Place] = &[
     place("aws_cloud9_environment_ec2", "", "subnet_id", "", ""),
     place("aws_workspaces_directory", "", "subnet_ids", "", ""),
     place("aws_emr_cluster", "ec2_attributes", "subnet_id", "", ""),
+    place("aws_emr_cluster", "ec2_attributes", "subnet_ids", "", ""),
+    place("aws_emr_studio", "", "subnet_ids", "engine_security_group_id", ""),
+    place("aws_emrserverless_application", "network_configuration", "subnet_ids", "security_group_ids", ""),
+    place("aws_synthetics_canary", "vpc_config", "subnet_ids", "security_group_ids", ""),
+    place("aws_sagemaker_model", "vpc_config", "subnets", "security_group_ids", ""),
+    place("aws_quicksight_vpc_connection", "", "subnet_ids", "security_group_ids", ""),
+    place("aws_imagebuilder_infrastructure_configuration", "", "subnet_id", "security_group_ids", ""),
+    place(FIREHOSE, "opensearch_configuration.vpc_config", "subnet_ids", "security_group_ids", ""),
+    place(FIREHOSE, "opensearchserverless_configuration.vpc_config", "subnet_ids", "security_group_ids", ""),
+    place(FIREHOSE, "elasticsearch_configuration.vpc_config", "subnet_ids", "security_group_ids", ""),
+    place("aws_prometheus_scraper", "source.eks", "subnet_ids", "security_group_ids", ""),
+    place(
+        "aws_kinesisanalyticsv2_application",
+        "application_configuration.vpc_configuration",
+        "subnet_ids",
+        "security_group_ids",
+        "",
+    ),
+    place("aws_codebuild_fleet", "vpc_config", "subnets", "security_group_ids", ""),
+    place("aws_ecs_task_set", "network_configuration", "subnets", "security_groups", "assign_public_ip"),
+    place("aws_opensearchserverless_vpc_endpoint", "", "subnet_ids", "security_group_ids", ""),
+    place("aws_vpclattice_resource_gateway", "", "subnet_ids", "security_group_ids", ""),
+    place(APPSTREAM[0], "vpc_config", "subnet_ids", "security_group_ids", ""),
+    place(APPSTREAM[1], "vpc_config", "subnet_ids", "security_group_ids", ""),
     place("aws_redshiftserverless_workgroup", "", "subnet_ids", "security_group_ids", "publicly_accessible"),
     place("aws_db_proxy", "", "vpc_subnet_ids", "vpc_security_group_ids", ""),
     place("aws_cloudhsm_v2_cluster", "", "subnet_ids", "", ""),
     place("aws_ec2_instance_connect_endpoint", "", "subnet_id", "security_group_ids", ""),
 ];
+
+const FIREHOSE: &str = "aws_kinesis_firehose_delivery_stream";
+
+/// These say beside their block whether they have public addresses.
+const APPSTREAM: [&str; 2] = ["aws_appstream_fleet", "aws_appstream_image_builder"];
+
+/// What stands in the first of each of the blocks on a path, or the first of them that is not known.
+fn inside_of(values: &Val, path: &str) -> Option<Val> {
+    if path.is_empty() {
+        return Some(values.clone());
+    }
+    let mut at = values.clone();
+    for key in path.split('.') {
+        at = match at.get(key) {
+            Some(Val::List(blocks)) => blocks.first().cloned()?,
+            Some(unknown @ Val::Unknown(_)) => unknown.clone(),
+            _ => return None,
+        };
+        if matches!(at, Val::Unknown(_)) {
+            break;
+        }
+    }
+    Some(at)
+}
+
+/// The place of a type that a resource uses: of those that are written, else the first.
+fn place_of(resource: &Resource, values: &Val) -> Option<&'static Place> {
+    let of_type = || PLACES.iter().filter(|place| place.of_type == resource.of_type);
+    let is_used = |place: &&Place| match inside_of(values, place.block) {
+        Some(Val::Unknown(_)) => true,
+        Some(block) => block.get(place.subnets).is_some_and(|subnets| !subnets.is_empty()),
+        None => false,
+    };
+    of_type().find(is_used).or_else(|| of_type().next())
+}
 
 pub(super) fn is_service(of_type: &str) -> bool {
     PLACES.iter().any(|place| place.of_type == of_type)
@@ -79,19 +140,14 @@ pub(super) fn is_service(of_type: &str) -> bool {
 /// One end in each subnet.
 pub(super) fn service(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
-    let Some(place) = PLACES.iter().find(|place| place.of_type == resource.of_type) else { return };
-    rest(&mut mapping, &[place.block, place.subnets, place.groups, place.public]);
+    let values = Val::Map(resource.values.clone());
+    let Some(place) = place_of(resource, &values) else { return };
+    let first = place.block.split('.').next().unwrap_or_default();
+    rest(&mut mapping, &[first, place.subnets, place.groups, place.public]);
     if resource.of_type == "aws_efs_mount_target" {
         mapping.properties.silent(&["ip_address"]);
     }
-    let block = match place.block {
-        "" => Some(Val::Map(resource.values.clone())),
-        block => match resource.values.get(block) {
-            Some(Val::List(blocks)) => blocks.first().cloned(),
-            Some(unknown @ Val::Unknown(_)) => Some(unknown.clone()),
-            _ => None,
-        },
-    };
+    let block = inside_of(&values, place.block);
     let block = match block {
         Some(Val::Unknown(unknown)) => {
             mapping.matters(place.block, &unknown);
@@ -114,12 +170,20 @@ pub(super) fn service(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
         inside(&mut mapping, place, &block);
     }
     groups(&mut mapping, place.groups, block.get(place.groups));
+    let of_aws = crate::services::of(place.of_type);
     match place.of_type {
-        // Machines, which have public addresses where their subnets say so.
-        "aws_cloud9_environment_ec2" | "aws_emr_cluster" => {}
         "aws_batch_compute_environment" => batch(&mut mapping, &block, facts),
         "aws_msk_cluster" => broker(&mut mapping, &block),
+        // Machines, which have public addresses where their subnets say so.
+        _ if of_aws.public == Public::LikeInstances => {}
+        of_type if APPSTREAM.contains(&of_type) => {
+            let key = "enable_default_internet_access";
+            public(&mut mapping, key, resource.values.get(key));
+        }
         _ => public(&mut mapping, place.public, block.get(place.public)),
+    }
+    if let Some(note) = of_aws.note {
+        mapping.note(NoteKind::Approximated, note);
     }
     if resource.of_type == "aws_efs_mount_target" {
         mapping
@@ -154,6 +218,48 @@ fn inside(mapping: &mut Mapping<'_>, place: &Place, block: &Val) {
 /// What is in the default VPC where no subnets are written.
 const IN_DEFAULT_VPC: &[&str] = &["aws_mq_broker", "aws_redshiftserverless_workgroup"];
 
+/// An endpoint of the resolver: an interface for each of its addresses.
+pub(super) fn resolver_endpoint(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
+    let mut mapping = begin(resource, facts, estate);
+    let addresses = mapping.properties.maps("ip_address");
+    rest(&mut mapping, &["security_group_ids", "host_vpc_id"]);
+    groups(&mut mapping, "security_group_ids", resource.values.get("security_group_ids"));
+    mapping.write("associate_public_ip_address", false);
+    let blocks = match addresses {
+        Given::Known(blocks) => blocks,
+        Given::Unknown(unknown) => {
+            mapping.matters("ip_address", &unknown);
+            let places = Places::of(&mut mapping, resource, "subnet_ids", &Val::Unknown(unknown));
+            return put_each(mapping, resource, places);
+        }
+        Given::Absent => Vec::new(),
+    };
+    let attributes = std::mem::take(&mut mapping.attributes);
+    for (position, mut block) in blocks.into_iter().enumerate() {
+        block.silent(&["ip_id", "ipv6"]);
+        let by = mapping.by.clone();
+        let mut one = attributes.clone();
+        match block.text("subnet_id") {
+            Given::Known(subnet) => {
+                one.insert("subnet".to_owned(), mapping.estate.refer("subnets", &subnet, &by));
+            }
+            Given::Unknown(unknown) => {
+                let name = super::stand_in(&mut mapping, resource, "subnet_id", "subnets", &unknown.why);
+                one.insert("subnet".to_owned(), json!(name));
+            }
+            Given::Absent => continue,
+        }
+        if let Given::Known(ip) = block.text("ip")
+            && !ip.is_empty()
+        {
+            one.insert("private_ip".to_owned(), json!(ip));
+        }
+        mapping.properties.finish_inner(block);
+        mapping.put_as("instances", &format!("{}[{position}]", resource.name), one);
+    }
+    mapping.finish(Fate::Understood);
+}
+
 /// Whether it has public addresses, which it has not where nothing says so.
 pub(super) fn public(mapping: &mut Mapping<'_>, key: &str, value: Option<&Val>) {
     if let Some(Val::Unknown(unknown)) = value {
@@ -175,7 +281,7 @@ fn batch(mapping: &mut Mapping<'_>, block: &Val, facts: &Facts<'_>) {
     match block.get("launch_template") {
         Some(Val::Unknown(unknown)) => mapping.doubt(unknown.why.clone()),
         Some(Val::List(all)) if !all.is_empty() => match all.first().and_then(|one| of_block(one, facts)) {
-            Some(template) => from_template(mapping, template),
+            Some(template) => from_template(mapping, &template),
             None => mapping.doubt("its launch template is in no source: neither is what it says"),
         },
         _ => {}

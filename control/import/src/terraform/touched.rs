@@ -84,6 +84,12 @@ fn made(named: &Named, estate: &Estate) -> Vec<Key> {
     let (kind, owners, word) = match named.of_type.as_str() {
         "aws_default_vpc" => ("vpcs", "", ""),
         "aws_default_subnet" => ("subnets", "", ""),
+        // One that is not the main one any more is put where it is spoken of.
+        "aws_route_table" if named.name.ends_with("/default") => {
+            let is_put =
+                estate.resources.get("route_tables").is_some_and(|all| all.contains_key(&named.name));
+            return is_put.then(|| ("route_tables", named.name.clone())).into_iter().collect();
+        }
         "aws_route_table" => ("route_tables", "vpcs", "/main"),
         "aws_security_group" => ("security_groups", "vpcs", "/default"),
         "aws_network_acl" => ("network_acls", "vpcs", "/default"),

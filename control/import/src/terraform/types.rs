@@ -4,7 +4,7 @@ use crate::estate::Estate;
 use crate::terraform::references::Resource;
 use crate::terraform::{
     Facts, clusters, data, databases, filters, gateways, hosts, links, load_balancers, network, prefix_lists,
-    scaling, services, transit,
+    routes, scaling, services, transit,
 };
 
 /// How a resource of a type becomes part of the topology.
@@ -25,8 +25,8 @@ pub(super) enum Meaning {
 pub(super) fn meaning(of_type: &str, is_data: bool) -> Meaning {
     if let Some(rest) = of_type.strip_prefix("awscc_").filter(|_| !is_data) {
         return match of_type {
-            "awscc_ec2_route_table" => Meaning::Mapped(network::aws_route_table),
-            "awscc_ec2_subnet_route_table_association" => Meaning::Mapped(network::route_table_association),
+            "awscc_ec2_route_table" => Meaning::Mapped(routes::aws_route_table),
+            "awscc_ec2_subnet_route_table_association" => Meaning::Mapped(routes::route_table_association),
             _ if AWSCC.iter().any(|service| rest.starts_with(service)) => {
                 Meaning::LeftOut("this type of the provider awscc is not understood")
             }
@@ -71,11 +71,9 @@ fn mapped(of_type: &str) -> Option<Map> {
             network::cidr_association
         }
         "aws_subnet" => network::aws_subnet,
-        "aws_route_table" | "aws_default_route_table" => network::aws_route_table,
-        "aws_route" => network::aws_route,
-        "aws_route_table_association" | "aws_main_route_table_association" => {
-            network::route_table_association
-        }
+        "aws_route_table" | "aws_default_route_table" => routes::aws_route_table,
+        "aws_route" => routes::aws_route,
+        "aws_route_table_association" | "aws_main_route_table_association" => routes::route_table_association,
         "aws_internet_gateway" | "aws_egress_only_internet_gateway" => network::internet_gateway,
         "aws_internet_gateway_attachment" => network::internet_gateway_attachment,
         "aws_ec2_managed_prefix_list" => prefix_lists::managed_prefix_list,
@@ -87,6 +85,8 @@ fn mapped(of_type: &str) -> Option<Map> {
         "aws_security_group_rule"
         | "aws_vpc_security_group_ingress_rule"
         | "aws_vpc_security_group_egress_rule" => filters::security_group_rule,
+        "aws_vpc_security_group_rules_exclusive" => filters::rules_exclusive,
+        "aws_route53_resolver_endpoint" => services::resolver_endpoint,
         "aws_vpc_security_group_vpc_association" => filters::group_association,
         "aws_network_interface_sg_attachment" => filters::interface_group,
         "aws_nat_gateway" => gateways::nat_gateway,
@@ -330,7 +330,6 @@ const NOT_NETWORK: &[&str] = &[
     "aws_vpc_endpoint_connection_accepter",
     "aws_vpc_network_performance_metric_subscription",
     "aws_vpc_peering_connection_options",
-    "aws_vpc_security_group_rules_exclusive",
     "aws_ec2_transit_gateway_policy_table_association",
     "aws_networkmanager_global_network",
     "aws_networkmanager_transit_gateway_registration",

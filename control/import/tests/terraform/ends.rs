@@ -9,6 +9,14 @@ fn doubt(one: &Value) -> &str {
     one["not_modelled"].as_str().unwrap_or_default()
 }
 
+/// A subnet, and one of another VPC that names its zone.
+fn plan_with_other_vpc(values: Value) -> vpclab_import::Imported {
+    Plan::vpc()
+        .and("aws_vpc.other", json!({ "cidr_block": "10.0.0.0/16" }), json!({}))
+        .and("aws_subnet.far", values, json!({ "vpc_id": "aws_vpc.other.id" }))
+        .imported()
+}
+
 #[test]
 fn a_zone_by_its_id_is_one_zone_throughout() {
     let subnet =
@@ -32,6 +40,10 @@ fn a_zone_by_its_id_is_one_zone_throughout() {
             assert!(notes(imported, &address).contains(words), "{name}");
         }
     }
+    // Whether it is a zone that another one of the VPC names decides what attachments reach.
+    assert!(doubt(resource(&mixed, "subnets", "aws_subnet.a")).contains("other subnets of the VPC name"));
+    let elsewhere = plan_with_other_vpc(subnet("use1-az4", 1));
+    assert_eq!(doubt(resource(&elsewhere, "subnets", "aws_subnet.far")), "");
     // One that says both knows the name.
     let mut both = subnet("use1-az4", 5);
     both["availability_zone"] = json!("us-east-1c");
@@ -356,10 +368,9 @@ fn what_a_service_says_of_its_interfaces_and_is_not_read_is_told() {
             json!({ "vpc_config": written }),
         )
         .imported();
-    assert_eq!(
-        notes(&function, "aws_lambda_function.f"),
-        "vpc_config.ipv6_allowed_for_dual_stack is not understood"
-    );
+    let told = notes(&function, "aws_lambda_function.f");
+    assert!(told.contains("vpc_config.ipv6_allowed_for_dual_stack is not understood"), "{told}");
+    assert!(told.contains("nobody can open a connection to a function"), "{told}");
 }
 
 #[test]

@@ -224,6 +224,48 @@ fn a_group_may_serve_other_vpcs_and_interfaces() {
 }
 
 #[test]
+fn what_a_group_is_added_to_keeps_the_default_one_where_it_names_none() {
+    let imported = Plan::vpc()
+        .and("aws_network_interface.eni", json!({}), json!({ "subnet_id": "aws_subnet.a.id" }))
+        .and("aws_instance.i", json!({}), json!({ "subnet_id": "aws_subnet.a.id" }))
+        .and("aws_network_interface_sg_attachment.x", json!({}), json!({ "security_group_id": "aws_security_group.web.id", "network_interface_id": "aws_network_interface.eni.id" }))
+        .and("aws_network_interface_sg_attachment.y", json!({}), json!({ "security_group_id": "aws_security_group.web.id", "network_interface_id": "aws_instance.i.primary_network_interface_id" }))
+        .imported();
+    for (kind, name) in [("network_interfaces", "aws_network_interface.eni"), ("instances", "aws_instance.i")]
+    {
+        let mut groups = resource(&imported, kind, name)["security_groups"].as_array().unwrap().clone();
+        groups.sort_by_key(ToString::to_string);
+        assert_eq!(groups, [json!("aws_security_group.web"), json!("aws_vpc.main/default")], "{name}");
+    }
+}
+
+#[test]
+fn an_entry_for_icmp_that_says_no_type_is_for_echo_replies() {
+    let entry = json!({ "rule_no": 100, "action": "allow", "protocol": "icmp", "cidr_block": "0.0.0.0/0", "icmp_type": null });
+    let imported = Plan::vpc()
+        .and("aws_network_acl.n", json!({ "ingress": [entry] }), json!({ "vpc_id": "aws_vpc.main.id" }))
+        .and("aws_network_acl_rule.r", json!({ "rule_number": 200, "egress": true, "rule_action": "allow", "protocol": "1", "cidr_block": "0.0.0.0/0" }), json!({ "network_acl_id": "aws_network_acl.n.id" }))
+        .imported();
+    let acl = resource(&imported, "network_acls", "aws_network_acl.n");
+    for direction in ["ingress", "egress"] {
+        assert_eq!(
+            (&acl[direction][0]["icmp_type"], &acl[direction][0]["icmp_code"]),
+            (&json!(0), &json!(0))
+        );
+    }
+}
+
+#[test]
+fn a_group_of_an_account_that_is_no_peer_marks_the_rule_and_no_more() {
+    let rule = json!({ "type": "ingress", "protocol": "tcp", "from_port": 80, "to_port": 80, "source_security_group_id": "999999999999/sg-0123456789abcdef0" });
+    let imported = Plan::vpc()
+        .and("aws_security_group_rule.r", rule, json!({ "security_group_id": "aws_security_group.web.id" }))
+        .imported();
+    let group = resource(&imported, "security_groups", "aws_security_group.web");
+    assert!(group["not_modelled"].as_str().unwrap().contains("no peering connection with 999999999999"));
+}
+
+#[test]
 fn rules_that_are_no_resource_stay() {
     let (group, vpc) = ("sg-0123456789abcdef0", "vpc-0123456789abcdef0");
     // The first block shows two rules for one port, of which one is a resource, as is the second block.

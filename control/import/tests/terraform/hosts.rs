@@ -1,6 +1,6 @@
 //! How do interfaces, instances and addresses come out?
 
-use serde_json::json;
+use serde_json::{Value, json};
 use vpclab_import::{Fate, Options};
 
 use crate::fixture::{Plan, fate, imported, notes, resource, state};
@@ -144,6 +144,67 @@ fn a_group_of_instances_is_one_in_each_subnet() {
             let one = resource(&imported, "instances", &format!("aws_autoscaling_group.g[{index}]"));
             assert_eq!((&one["subnet"], &one["security_groups"]), (&json!(subnet), &json!(["aws_security_group.web"])), "{why}");
         }
+    }
+}
+
+#[test]
+fn what_launches_from_another_version_than_the_latest_is_not_known() {
+    let (lt, subnet) = ("lt-0123456789abcdef0", "subnet-0123456789abcdef0");
+    let doubted = |template: Value, version: Value| {
+        let mut values = json!({ "id": lt, "name": "lt", "network_interfaces": [] });
+        template.as_object().unwrap().iter().for_each(|(key, value)| values[key] = value.clone());
+        let imported = imported(
+            &state(&[
+                ("aws_vpc.main", json!({ "id": "vpc-1", "cidr_block": "10.0.0.0/16" })),
+                ("aws_subnet.a", json!({ "id": subnet, "vpc_id": "vpc-1", "cidr_block": "10.0.1.0/24" })),
+                ("aws_launch_template.lt", values),
+                (
+                    "aws_autoscaling_group.g",
+                    json!({ "id": "g", "vpc_zone_identifier": [subnet],
+                    "launch_template": [{ "id": lt, "version": version }] }),
+                ),
+                (
+                    "aws_instance.i",
+                    json!({ "id": "i-1", "subnet_id": subnet, "launch_template": [{ "id": lt, "version": version }] }),
+                ),
+            ]),
+            &Options::default(),
+        );
+        // What was launched shows what it was launched with.
+        assert_eq!(marked(&imported).iter().filter(|name| *name == "aws_instance.i").count(), 0);
+        fate(&imported, "aws_autoscaling_group.g") == Fate::NotModelled
+    };
+    let two = json!({ "latest_version": 2, "default_version": 1 });
+    for (version, expected) in [("$Latest", false), ("2", false), ("1", true), ("$Default", true), ("", true)]
+    {
+        assert_eq!(doubted(two.clone(), json!(version)), expected, "{version}");
+    }
+    let same = json!({ "latest_version": 2, "default_version": 2 });
+    assert!(!doubted(same, json!("$Default")));
+    let kept = json!({ "latest_version": 2, "default_version": 1, "update_default_version": true });
+    assert!(!doubted(kept, json!("$Default")));
+}
+
+#[test]
+fn a_changed_template_has_another_latest_version() {
+    let (lt, subnet) = ("lt-0123456789abcdef0", "subnet-0123456789abcdef0");
+    for (version, expected) in [(json!("2"), Fate::NotModelled), (json!(null), Fate::Understood)] {
+        let template = json!({ "id": lt, "name": "lt", "latest_version": 2, "default_version": 1 });
+        let mut changed = template.clone();
+        changed.as_object_mut().unwrap().remove("latest_version");
+        let reference =
+            json!({ "references": ["aws_launch_template.lt.latest_version", "aws_launch_template.lt"] });
+        let plan = Plan::vpc()
+            .before("aws_launch_template.lt", template)
+            .with("aws_launch_template.lt", changed, json!({ "latest_version": true }), json!({}))
+            .with("aws_subnet.c", json!({ "id": subnet, "cidr_block": "10.0.7.0/24" }), json!({}), json!({ "vpc_id": "aws_vpc.main.id" }))
+            .with(
+                "aws_autoscaling_group.g",
+                json!({ "launch_template": [{ "name": "lt", "version": version }] }),
+                json!({ "launch_template": [{ "version": version.is_null() }] }),
+                json!({ "vpc_zone_identifier": ["aws_subnet.c.id"], "launch_template": [{ "version": reference }] }),
+            );
+        assert_eq!(fate(&plan.imported(), "aws_autoscaling_group.g"), expected, "{version}");
     }
 }
 

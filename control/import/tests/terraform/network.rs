@@ -328,3 +328,37 @@ fn an_internet_gateway_may_be_attached_apart() {
         .imported();
     assert_eq!(resource(&imported, "internet_gateways", "aws_internet_gateway.igw")["vpc"], "aws_vpc.main");
 }
+
+#[test]
+fn a_route_to_an_endpoint_of_another_source_is_kept_unless_it_is_to_a_service() {
+    let table = "rtb-0123456789abcdef0";
+    let route = |destination: &str, to: &str| json!({ "route_table_id": table, destination: to, "gateway_id": "vpce-0123456789abcdef0" });
+    let imported = imported(
+        &state(&[
+            ("aws_vpc.main", json!({ "id": "vpc-1", "cidr_block": "10.0.0.0/16" })),
+            ("aws_route_table.t", json!({ "id": table, "vpc_id": "vpc-1" })),
+            ("aws_route.all", route("destination_cidr_block", "0.0.0.0/0")),
+            ("aws_route.service", route("destination_prefix_list_id", "pl-0123456789abcdef0")),
+        ]),
+        &Options { stand_ins: true, ..Options::default() },
+    );
+    let routes = &resource(&imported, "route_tables", "aws_route_table.t")["routes"];
+    assert_eq!(routes, &json!([{ "cidr_block": "0.0.0.0/0", "vpc_endpoint": "vpce-0123456789abcdef0" }]));
+}
+
+#[test]
+fn a_gateway_of_which_the_vpc_is_not_known_is_where_routes_lead_to_it_from_and_marked() {
+    let imported = Plan::vpc()
+        .and("aws_vpc.other", json!({ "cidr_block": "10.9.0.0/16" }), json!({}))
+        .and("aws_internet_gateway.g", json!({}), json!({ "vpc_id": ["local.vpc"] }))
+        .and("aws_route_table.t", json!({}), json!({ "vpc_id": "aws_vpc.main.id" }))
+        .and(
+            "aws_route.r",
+            json!({ "destination_cidr_block": "0.0.0.0/0" }),
+            json!({ "route_table_id": "aws_route_table.t.id", "gateway_id": "aws_internet_gateway.g.id" }),
+        )
+        .imported();
+    let gateway = resource(&imported, "internet_gateways", "aws_internet_gateway.g");
+    assert_eq!(gateway["vpc"], "aws_vpc.main");
+    assert!(gateway["not_modelled"].as_str().unwrap().contains("vpc_id is not known"));
+}

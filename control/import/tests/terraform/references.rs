@@ -185,6 +185,37 @@ fn instances_with_keys_meet_those_with_the_same() {
     }
 }
 
+/// A `for_each` over subnets and something beside them: subnets by key are the own ones unless that names another key.
+#[test]
+fn what_chooses_among_keys_is_not_taken_for_the_own_key() {
+    for (chosen, is_known) in [
+        (json!({ "x": "y", "y": "x" }), false),
+        (json!({ "x": { "of": ["y"] }, "y": { "of": ["x"] } }), false),
+        (json!({ "x": { "size": 1, "name": "x" }, "y": { "size": 2, "name": "y" } }), true),
+        (json!(["x", "y"]), true),
+    ] {
+        let mut plan = Plan::vpc();
+        plan.variables.insert("chosen".to_owned(), json!({ "value": chosen }));
+        for (key, block) in [("x", "10.0.10.0/24"), ("y", "10.0.11.0/24")] {
+            let (subnet, instance) =
+                (format!("aws_subnet.each[{key:?}]"), format!("aws_instance.i[{key:?}]"));
+            plan = plan
+                .and(&subnet, json!({ "cidr_block": block }), json!({ "vpc_id": "aws_vpc.main.id" }))
+                .and(&instance, json!({}), json!({ "subnet_id": ["each.value"] }));
+        }
+        let mut document = plan.json();
+        let written = document["configuration"]["root_module"]["resources"].as_array_mut().unwrap();
+        for block in written.iter_mut().filter(|block| block["name"] == "i") {
+            block["for_each_expression"] = json!({ "references": ["aws_subnet.each", "var.chosen"] });
+        }
+        let options = vpclab_import::Options { stand_ins: true, ..Default::default() };
+        let imported = crate::fixture::imported(&document, &options);
+        let instance = resource(&imported, "instances", "aws_instance.i[\"x\"]");
+        assert_eq!(instance["subnet"] == "aws_subnet.each[\"x\"]", is_known, "{chosen}");
+        assert_eq!(fate(&imported, "aws_instance.i[\"x\"]") != Fate::NotModelled, is_known, "{chosen}");
+    }
+}
+
 /// A module `net` with a VPC and a subnet, whose outputs the root uses, and whose inputs the root gives.
 fn with_module(output: Value) -> Plan {
     let mut plan = Plan::new().and(
@@ -245,6 +276,38 @@ fn what_comes_from_a_local_value_is_not_known_where_it_can_be_two_things() {
     );
     assert!(plan.problems().contains("vpc_id of aws_security_group.g is not known"));
     assert_eq!(fate(&plan.stand_ins(), "aws_security_group.g"), Fate::NotModelled);
+}
+
+#[test]
+fn a_local_value_may_be_what_another_module_gives() {
+    let other = |given: Value| {
+        let mut plan = with_module(json!({ "references": ["aws_subnet.s.id", "aws_subnet.s"] }));
+        plan.children.push(json!({ "address": "module.hub", "resources": [
+            { "address": "module.hub.aws_vpc.v", "mode": "managed", "type": "aws_vpc", "name": "v", "values": { "cidr_block": "10.9.0.0/16" } }] }));
+        plan.calls.insert(
+            "hub".to_owned(),
+            json!({ "expressions": {}, "module": {
+                "outputs": { "vpc": { "expression": { "references": ["aws_vpc.v.id", "aws_vpc.v"] } } },
+                "resources": [{ "mode": "managed", "type": "aws_vpc", "name": "v", "expressions": {} }] } }),
+        );
+        plan.calls["net"]["expressions"] = given;
+        let mut document = with_changes(&plan);
+        let changes = document["resource_changes"].as_array_mut().unwrap();
+        changes.push(
+            json!({ "address": "module.hub.aws_vpc.v", "change": { "after_unknown": { "id": true } } }),
+        );
+        let options = vpclab_import::Options { stand_ins: true, ..Default::default() };
+        crate::fixture::imported(&document, &options)
+    };
+    for (given, expected) in [
+        (json!({ "into": { "references": ["module.hub.vpc", "module.hub"] } }), Fate::NotModelled),
+        (json!({ "vpc_id": { "references": ["local.elsewhere"] } }), Fate::NotModelled),
+        // It is nothing that could be a VPC.
+        (json!({ "tags": { "references": ["local.tags"] } }), Fate::Approximated),
+    ] {
+        let imported = other(given.clone());
+        assert_eq!(fate(&imported, "module.net.aws_subnet.s"), expected, "{given}");
+    }
 }
 
 #[test]

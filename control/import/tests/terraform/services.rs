@@ -1,9 +1,9 @@
 //! How does what other services put into subnets come out?
 
 use serde_json::{Value, json};
-use vpclab_import::Fate;
+use vpclab_import::{Fate, Options};
 
-use crate::fixture::{Plan, fate, resource};
+use crate::fixture::{Plan, fate, imported, resource, state};
 
 fn block(subnets: &str, groups: &str) -> (Value, Value, Value) {
     (
@@ -217,4 +217,70 @@ fn a_load_balancer_of_which_not_all_is_known_is_marked() {
         let imported = plan.imported();
         assert_eq!(fate(&imported, "aws_lb.l"), Fate::NotModelled, "{references}");
     }
+}
+
+#[test]
+fn what_stands_in_blocks_of_blocks_or_in_one_of_several_has_its_interfaces() {
+    let (subnet, group) = ("subnet-0123456789abcdef0", "sg-0123456789abcdef0");
+    let inner = json!([{ "subnet_ids": [subnet], "security_group_ids": [group], "subnets": [subnet] }]);
+    let flat = json!({ "subnet_ids": [subnet], "subnet_id": subnet, "security_group_ids": [group] });
+    for (of_type, values) in [
+        ("aws_synthetics_canary", json!({ "vpc_config": inner })),
+        ("aws_sagemaker_model", json!({ "vpc_config": inner })),
+        ("aws_quicksight_vpc_connection", flat.clone()),
+        ("aws_imagebuilder_infrastructure_configuration", flat.clone()),
+        (
+            "aws_kinesis_firehose_delivery_stream",
+            json!({ "opensearch_configuration": [{ "vpc_config": inner }] }),
+        ),
+        (
+            "aws_kinesis_firehose_delivery_stream",
+            json!({ "elasticsearch_configuration": [{ "vpc_config": inner }] }),
+        ),
+        ("aws_prometheus_scraper", json!({ "source": [{ "eks": inner }] })),
+        (
+            "aws_kinesisanalyticsv2_application",
+            json!({ "application_configuration": [{ "vpc_configuration": inner }] }),
+        ),
+        ("aws_emr_cluster", json!({ "ec2_attributes": [{ "subnet_id": "", "subnet_ids": [subnet] }] })),
+        ("aws_appstream_fleet", json!({ "vpc_config": inner })),
+        ("aws_opensearchserverless_vpc_endpoint", flat.clone()),
+        (
+            "aws_route53_resolver_endpoint",
+            json!({ "security_group_ids": [group], "ip_address": [{ "subnet_id": subnet, "ip": "10.0.1.20" }] }),
+        ),
+    ] {
+        let address = format!("{of_type}.x");
+        let imported = imported(
+            &state(&[
+                ("aws_vpc.main", json!({ "id": "vpc-1", "cidr_block": "10.0.0.0/16" })),
+                ("aws_subnet.a", json!({ "id": subnet, "vpc_id": "vpc-1", "cidr_block": "10.0.1.0/24" })),
+                (
+                    "aws_security_group.g",
+                    json!({ "id": group, "vpc_id": "vpc-1", "ingress": [], "egress": [] }),
+                ),
+                (&address, values),
+            ]),
+            &Options::default(),
+        );
+        let end = resource(&imported, "instances", &format!("{address}[0]"));
+        assert_eq!(end["subnet"], "aws_subnet.a", "{of_type}");
+        let is_public = end.get("associate_public_ip_address");
+        if of_type == "aws_emr_cluster" {
+            assert!(end["not_modelled"].is_string());
+        } else {
+            assert_eq!(end["security_groups"], json!(["aws_security_group.g"]), "{of_type}");
+        }
+        // Machines have public addresses where their subnets say so.
+        let is_machine =
+            ["aws_emr_cluster", "aws_imagebuilder_infrastructure_configuration"].contains(&of_type);
+        assert_eq!(is_public.is_none(), is_machine, "{of_type}");
+        assert!(resource(&imported, "subnets", "aws_subnet.a").get("not_modelled").is_none(), "{of_type}");
+    }
+    // Without subnets it is in no VPC.
+    let imported = imported(
+        &state(&[("aws_kinesis_firehose_delivery_stream.x", json!({ "name": "x" }))]),
+        &Options::default(),
+    );
+    assert_eq!(fate(&imported, "aws_kinesis_firehose_delivery_stream.x"), Fate::NotNetwork);
 }
