@@ -17,7 +17,7 @@ use vpclab_model::{
     SecurityGroupRule, Subnet, SubnetName, Topology, Traffic, VpcName,
 };
 
-use crate::customers::Customers;
+use crate::customers::{Asked, Customers};
 use crate::question::{EndKind, NamedEnd, Question};
 
 /// The visitors' interfaces, by subnet. A subnet without an IPv4 block and without a free IPv6 address has none.
@@ -98,7 +98,7 @@ impl Visitors {
                     undeclared: None,
                     remedies: false,
                 };
-                let (fabric, topology, questions) = customers.questions(&fabric, &question);
+                let Asked { fabric, topology, questions, .. } = customers.asked(&fabric, &question);
                 let network = topology.customer_networks.get_key_value(from.name.as_str());
                 networks.extend(network.map(|(name, network)| (name.clone(), network.clone())));
                 for question in questions {
