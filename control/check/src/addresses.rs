@@ -53,6 +53,15 @@ pub(crate) fn of_pools(fabric: &Fabric, eni: EniIdx) -> Vec<IpAddr> {
     of_gateway.flatten().collect()
 }
 
+/// The interface to which a gateway routes an address of a pool (RT-51).
+pub(crate) fn owner_of_pool(fabric: &Fabric, address: IpAddr) -> Option<EniIdx> {
+    let gateway = &fabric.internet_gateways[fabric.pool_gateway(address)?];
+    match fabric.route_tables[gateway.route_table?].lookup(address)?.target {
+        RouteTarget::NetworkInterface(eni) => Some(eni),
+        _ => None,
+    }
+}
+
 /// Every block of addresses that a table, a rule or a network names.
 pub(crate) fn named_blocks(fabric: &Fabric) -> BTreeSet<IpNet> {
     let mut blocks: BTreeSet<IpNet> = public_edges().collect();

@@ -16,7 +16,7 @@ use crate::codes::ONLY_SOME_ADDRESSES;
 use crate::explain::behind_nat64;
 use crate::question::Question;
 use crate::run::{Attempt, Guest, Sent};
-use crate::{internet, middleboxes};
+use crate::{addresses, internet, middleboxes};
 
 /// The packets that witness for or against an explanation.
 pub(crate) fn attempt(
@@ -36,7 +36,7 @@ pub(crate) fn attempt(
         End::Interface(eni, address) => {
             let address = address.or_else(|| fabric.enis[eni].primary_address(ipv6));
             let address = address.ok_or_else(|| no_address(&question.from.name, ipv6))?;
-            (at_own(fabric, eni, address)?, address)
+            (interface(fabric, eni)?, address)
         }
         End::Host(host) => at_host(fabric, host, ipv6)?,
         End::Internet => at_host(fabric, stand_in(topology, fabric, question, explanation, ipv6)?, ipv6)?,
@@ -56,7 +56,7 @@ pub(crate) fn attempt(
             let receiver = match fabric.enis[eni].role {
                 // Behind an endpoint's interface its service listens.
                 Role::Endpoint(endpoint) => at_host(fabric, fabric.vpc_endpoints[endpoint].service, ipv6)?,
-                _ => (at_own(fabric, eni, own)?, own),
+                _ => (interface(fabric, eni)?, own),
             };
             (Some(receiver), destination)
         }
@@ -77,14 +77,13 @@ pub(crate) fn attempt(
                 inside.map(|to| interface(fabric, to.eni).map(|guest| (guest, to.private))).transpose()?;
             let host =
                 fabric.only_host_at(meant).map(|host| Guest::Host(fabric.hosts[host].name.to_string()));
-            let to = inside.or(host.map(|host| (host, meant)));
+            // An address of a pool is set up inside the guest that gets its packets (RT-51).
+            let of_pool = addresses::owner_of_pool(fabric, address);
+            let of_pool =
+                of_pool.map(|eni| interface(fabric, eni).map(|guest| (guest, address))).transpose()?;
+            let to = inside.or(of_pool).or(host.map(|host| (host, meant)));
             let answers_itself =
                 explanation.forward.steps.last().is_some_and(|step| step.component == "router");
-            if to.is_none() && fabric.pool_gateway(address).is_some() {
-                return Err(format!(
-                    "{address} is of a pool, and no guest here is set up to answer by it; use --level explain"
-                ));
-            }
             if to.is_none() && explanation.reachable == Some(true) && !answers_itself {
                 return Err(nobody_there(address));
             }
@@ -127,19 +126,6 @@ fn interface(fabric: &Fabric, eni: EniIdx) -> Result<Guest, String> {
         )),
         _ => Ok(Guest::Interface(interface.name.to_string())),
     }
-}
-
-/// The guest behind an interface, where it has this address: what uses those of a prefix that is delegated to it is inside.
-fn at_own(fabric: &Fabric, eni: EniIdx, address: IpAddr) -> Result<Guest, String> {
-    let own = &fabric.enis[eni];
-    if own.owns(address) && !own.addresses.contains(&address) {
-        return Err(format!(
-            "{address} is of a prefix that is delegated to {}, and no guest here is set up to send or to answer by it; use \
-             --level explain",
-            own.name
-        ));
-    }
-    interface(fabric, eni)
 }
 
 fn at_host(fabric: &Fabric, host: HostIdx, ipv6: bool) -> Result<(Guest, IpAddr), String> {

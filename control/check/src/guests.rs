@@ -47,6 +47,11 @@ impl Prober for VirtualProber {
         let (from, source) = (guest(&attempt.from), Some(attempt.source));
         let to = |port| SocketAddr::new(attempt.destination, port);
         let no_address = || format!("{} cannot send from {}", attempt.from.name(), attempt.source);
+        // What uses the addresses of a delegated prefix or of a pool sets them up inside.
+        let receiver = attempt.to.iter().map(|(to, own)| (to, *own));
+        for (own, address) in std::iter::once((&attempt.from, attempt.source)).chain(receiver) {
+            self.lab.adopt(guest(own), address).map_err(|error| error.to_string())?;
+        }
         let server = match &attempt.to {
             Some((to, own)) => self.lab.answers_at(guest(to), *own).map_err(|error| error.to_string())?,
             None => None,

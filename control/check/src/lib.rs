@@ -44,6 +44,7 @@ pub mod style;
 mod testfile;
 mod tree;
 mod undeclared;
+mod unmodelled;
 mod way;
 mod words;
 

@@ -136,6 +136,7 @@ impl Prober for LiveProber<'_> {
 
     fn probe(&mut self, attempt: &Attempt) -> Result<Observation, String> {
         self.refuse_short_cut(attempt)?;
+        self.refuse_delegated(attempt)?;
         let before = self.tally(attempt)?;
         let listener = self.listen(attempt)?;
         let (outcome, said) = self.send(attempt, &listener)?;
@@ -171,6 +172,18 @@ impl LiveProber<'_> {
              reaches the network; use --level virtual or explain",
             attempt.from.name(),
             to.name()
+        ))
+    }
+
+    /// No kernel answers an echo request to an address of a delegated prefix, or of a pool, that nobody has set up.
+    fn refuse_delegated(&self, attempt: &Attempt) -> Result<(), String> {
+        let Some((to @ Guest::Interface(name), address)) = &attempt.to else { return Ok(()) };
+        let has = self.own_addresses.get(to).is_none_or(|own| own.is_empty() || own.contains(address));
+        if has || attempt.traffic != Sent::Ping || attempt.is_hopeless() {
+            return Ok(());
+        }
+        Err(format!(
+            "{address} is set up nowhere inside {name}, so nothing answers by it; use --level virtual or explain"
         ))
     }
 

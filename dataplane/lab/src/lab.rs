@@ -380,6 +380,23 @@ impl Lab {
         self.source_of(guest, address, Some(address))
     }
 
+    /// Gives a guest an address that the network delivers to it and that nothing inside has set up; one that it has it keeps.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::NoSuchGuest`].
+    pub fn adopt(&mut self, guest: GuestRef<'_>, address: IpAddr) -> Result<(), LabError> {
+        if self.answers_at(guest, address)?.is_some() {
+            return Ok(());
+        }
+        let ports = self.ports(guest)?;
+        let port = ports.into_iter().find(|port| self.stations.contains_key(port));
+        if let Some(station) = port.and_then(|port| self.stations.get_mut(&port)) {
+            station.adopt(address);
+        }
+        Ok(())
+    }
+
     /// Who answers a dial: `server`, or whoever has the destination.
     pub(crate) fn server_of(
         &self,

@@ -220,6 +220,21 @@ impl Station {
         }
     }
 
+    /// Has an address more, as what uses those of a delegated prefix or of a pool would set up inside.
+    pub(crate) fn adopt(&mut self, address: IpAddr) {
+        let mut configuration = self.configuration.clone();
+        let is_beside = |(own, len): &&(IpAddr, u8)| {
+            own.is_ipv4() == address.is_ipv4()
+                && IpCidr::new((*own).into(), *len).contains_addr(&address.into())
+        };
+        let beside = configuration.addresses.iter().find(is_beside).map(|(_, len)| *len);
+        let len = beside.unwrap_or(if address.is_ipv4() { 32 } else { 128 });
+        // The link-local address stays the last one.
+        let last = configuration.addresses.len().saturating_sub(1);
+        configuration.addresses.insert(last, (address, len));
+        self.reconfigure(configuration);
+    }
+
     /// The station's own address that answers for `like`'s family: `wanted` if it is its own, else the first one. A
     /// link-local destination is spoken to from the link-local address.
     pub(crate) fn source_for(&self, destination: IpAddr, wanted: Option<IpAddr>) -> Option<IpAddr> {
