@@ -13,12 +13,11 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde_json::{Map, Value, json};
-use vpclab_engine::explain::{Ends, TrafficQuestion};
+use vpclab_engine::explain::{EPHEMERAL_PORTS, Ends, NAT_PORTS, TrafficQuestion};
 use vpclab_engine::{Direction, DropReason, EniIdx, Fabric, RouteTableIdx, Step, explain as engine};
 use vpclab_model::{
     ConnectivityType, IcmpMatch, NatGatewayState, NetworkAclEntry, Peer, PeeringState, PortRange,
-    RouteTableName, RouteTarget, RuleAction, SecurityGroupName, Topology, Traffic, VpcName, not_public,
+    RouteTableName, RouteTarget, RuleAction, Topology, Traffic, VpcName, not_public,
 };
 use vpclab_wire::Protocol;
 
@@ -26,32 +25,12 @@ pub(crate) use self::tried::Asked;
 use self::tried::{Made, Trial};
 use crate::words;
 
-/// The source ports of clients that do not choose one (NACL-19).
-const EPHEMERAL: (u16, u16) = (32_768, 60_999);
-/// Those that NAT gateways lend (NAT-06).
-const LENT: (u16, u16) = (1024, 65_535);
-
 /// A change to the topology that takes one blocker away.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remedy {
-    /// The key of the resource's kind.
-    kind: &'static str,
-    /// Its name.
-    name: String,
-    /// The attribute.
-    attribute: &'static str,
-    /// What it is to be, or what its list is to have more.
-    what: What,
     /// In words.
     sentence: String,
-    /// The same in a topology.
     made: Made,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum What {
-    Is(Value),
-    Has(Value),
 }
 
 impl fmt::Display for Remedy {
@@ -61,18 +40,9 @@ impl fmt::Display for Remedy {
 }
 
 impl Remedy {
-    /// Makes the change in a document that declares the resource.
-    pub fn apply(&self, document: &mut Value) {
-        let resource = &mut document[self.kind][&self.name];
-        if resource.is_null() {
-            *resource = Value::Object(Map::new());
-        }
-        let attribute = &mut resource[self.attribute];
-        match (&self.what, attribute) {
-            (What::Is(value), attribute) => *attribute = value.clone(),
-            (What::Has(value), Value::Array(list)) => list.push(value.clone()),
-            (What::Has(value), attribute) => *attribute = json!([value]),
-        }
+    /// Makes the change in a topology; false where there is nothing to change.
+    pub fn apply(&self, topology: &mut Topology) -> bool {
+        self.made.apply(topology).is_some()
     }
 }
 
@@ -199,7 +169,7 @@ fn proposed(trial: &Trial<'_>, ends: Option<&Ends>) -> Option<Proposed> {
             let (instance, _) = fabric.enis[eni].attachment?;
             let name = fabric.instances[instance].name.clone();
             let (sentence, made) = (format!("start {name}"), Made::Start(name.clone()));
-            Some(set("instances", name.to_string(), "state", json!("running"), sentence, made).into())
+            Some(Remedy { sentence, made }.into())
         }
         DropReason::Blackhole { route_table, destination } => {
             let table = topology.route_tables.get(&fabric.route_tables[route_table].name)?;
@@ -217,12 +187,11 @@ fn proposed(trial: &Trial<'_>, ends: Option<&Ends>) -> Option<Proposed> {
         DropReason::SourceDestCheck { eni, .. } => {
             // Who is asked for an address that is not his own is a middlebox.
             let name = fabric.enis[eni].name.as_str();
-            let kind = if topology.instances.contains_key(name) { "instances" } else { "network_interfaces" };
             let sentence = format!(
                 "switch off the source/destination check of {name}, if it is to forward what is not its own"
             );
             let made = Made::NoCheck(fabric.enis[eni].name.clone());
-            Some(set(kind, name.to_owned(), "source_dest_check", json!(false), sentence, made).into())
+            Some(Remedy { sentence, made }.into())
         }
         _ => None,
     }
@@ -276,15 +245,8 @@ fn place(leg: &engine::Leg, start: (IpAddr, IpAddr), reason: &DropReason) -> Opt
     (!of_filter).then_some(place)
 }
 
-fn set(
-    kind: &'static str,
-    name: String,
-    attribute: &'static str,
-    value: Value,
-    sentence: String,
-    made: Made,
-) -> Remedy {
-    Remedy { kind, name, attribute, what: What::Is(value), sentence, made }
+fn only(port: u16) -> PortRange {
+    PortRange { from: port, to: port }
 }
 
 impl Dying<'_> {
@@ -296,111 +258,71 @@ impl Dying<'_> {
         }
     }
 
-    /// Protocol and ports or types as rules have them, and in words; nothing where the question is about more.
-    fn traffic(&self) -> Option<(Map<String, Value>, String)> {
-        let with = |protocol: &str, from: Value, to: Value| {
-            Map::from_iter([
-                ("protocol".to_owned(), json!(protocol)),
-                ("from_port".to_owned(), from),
-                ("to_port".to_owned(), to),
-            ])
-        };
+    /// What a rule is to be about, and that in words.
+    fn traffic(&self) -> (Traffic, String) {
         match self.traffic {
-            TrafficQuestion::All => Some((with("-1", json!(0), json!(0)), "all traffic".to_owned())),
+            TrafficQuestion::All => (Traffic::All, "all traffic".to_owned()),
             TrafficQuestion::Ports { protocol, port, source_port } => {
-                let asked = port.map_or((0, 65_535), |port| (port, port));
-                let (from, to) = match (self.on_return, source_port) {
+                let asked = port.map_or(PortRange::ALL, only);
+                let ports = match (self.on_return, source_port) {
                     (false, _) => asked,
-                    (true, Some(own)) if !self.is_lent => (own, own),
-                    (true, _) => {
-                        if self.is_lent {
-                            LENT
-                        } else {
-                            EPHEMERAL
-                        }
-                    }
+                    (true, Some(own)) if !self.is_lent => only(own),
+                    (true, _) if self.is_lent => NAT_PORTS,
+                    (true, _) => EPHEMERAL_PORTS,
                 };
-                let protocol = words::protocol(protocol);
-                Some((
-                    with(&protocol, json!(from), json!(to)),
-                    format!("{protocol} {}", words::ports(from, to)),
-                ))
+                let words = format!("{} {}", words::protocol(protocol), words::ports(ports.from, ports.to));
+                let is_tcp = protocol == Protocol::TCP;
+                (if is_tcp { Traffic::Tcp(ports) } else { Traffic::Udp(ports) }, words)
             }
             TrafficQuestion::Echo => {
                 let is_ipv6 = self.source.is_ipv6();
-                let protocol = if is_ipv6 { Protocol::ICMPV6 } else { Protocol::ICMP };
                 let icmp_type = match (is_ipv6, self.on_return) {
                     (false, false) => 8,
                     (false, true) => 0,
                     (true, false) => 128,
                     (true, true) => 129,
                 };
-                let protocol = words::protocol(protocol);
+                let echo = IcmpMatch { icmp_type: Some(icmp_type), code: None };
+                let (traffic, protocol) = match is_ipv6 {
+                    true => (Traffic::Icmpv6(echo), Protocol::ICMPV6),
+                    false => (Traffic::Icmp(echo), Protocol::ICMP),
+                };
                 let what = if self.on_return { "echo reply" } else { "echo request" };
-                Some((with(&protocol, json!(icmp_type), json!(-1)), format!("{protocol} {what}")))
+                (traffic, format!("{} {what}", words::protocol(protocol)))
             }
-            TrafficQuestion::Protocol(number) => {
-                Some((with(&number.to_string(), json!(0), json!(0)), format!("protocol {number}")))
-            }
+            TrafficQuestion::Protocol(number) => (Traffic::Protocol(number), format!("protocol {number}")),
         }
-    }
-
-    /// The same as the model has it.
-    fn traffic_of_model(&self) -> Option<Traffic> {
-        let (rule, _) = self.traffic()?;
-        let port = |key: &str| rule[key].as_u64().and_then(|port| u16::try_from(port).ok());
-        let range = || Some(PortRange { from: port("from_port")?, to: port("to_port")? });
-        Some(match self.traffic {
-            TrafficQuestion::All => Traffic::All,
-            TrafficQuestion::Ports { protocol: Protocol::TCP, .. } => Traffic::Tcp(range()?),
-            TrafficQuestion::Ports { .. } => Traffic::Udp(range()?),
-            TrafficQuestion::Echo => {
-                let icmp_type = port("from_port").and_then(|own| u8::try_from(own).ok());
-                let echo = IcmpMatch { icmp_type, code: None };
-                if self.source.is_ipv6() { Traffic::Icmpv6(echo) } else { Traffic::Icmp(echo) }
-            }
-            TrafficQuestion::Protocol(number) => Traffic::Protocol(number),
-        })
     }
 
     fn group_rule(&self, eni: EniIdx, direction: Direction) -> Option<Proposed> {
         let group = self.fabric.enis[eni].security_groups.first()?;
-        let name = self.fabric.security_groups[*group].name.to_string();
+        let group = &self.fabric.security_groups[*group].name;
         let far_end = self.far_end(direction);
-        let (mut rule, traffic) = self.traffic()?;
-        let block = IpNet::from(far_end);
-        let attribute = attribute(direction);
+        let (traffic, in_words) = self.traffic();
         let word = if direction == Direction::Inbound { "from" } else { "to" };
+        let rule = |peer: Peer, whom: &str| {
+            let list = words::direction(direction);
+            Remedy {
+                sentence: format!("add to security group {group} an {list} rule: {in_words} {word} {whom}"),
+                made: Made::GroupRule { group: group.clone(), direction, traffic, peer },
+            }
+        };
         // Whoever is in a group of the same VPC can be named by it.
         let own = self.fabric.enis[eni].vpc;
         let member = self.fabric.interface_at(own, far_end);
-        let group_of = member.and_then(|member| self.fabric.enis[member].security_groups.first());
-        let group = SecurityGroupName::new(name.as_str());
-        let says =
-            |whom: &str| format!("add to security group {name} an {attribute} rule: {traffic} {word} {whom}");
-        let made = |peer: Peer| {
-            let (group, traffic) = (group.clone(), self.traffic_of_model()?);
-            Some(Made::GroupRule { group, direction, traffic, peer })
-        };
-        let with = |rule: Map<String, Value>, sentence: String, made: Made| {
-            let what = What::Has(Value::Object(rule));
-            Remedy { kind: "security_groups", name: name.clone(), attribute, what, sentence, made }
-        };
-        let mut or = Vec::new();
-        if let Some(other) = group_of {
+        let other = member.and_then(|member| self.fabric.enis[member].security_groups.first());
+        let by_group = other.map(|other| {
             let other = &self.fabric.security_groups[*other].name;
-            let mut rule = rule.clone();
-            rule.insert("security_groups".to_owned(), json!([other.as_str()]));
             let whom = format!("the security group {other}");
-            or.push(Alternative {
-                change: with(rule, says(&whom), made(Peer::Group(other.clone()))?),
+            Alternative {
+                change: rule(Peer::Group(other.clone()), &whom),
                 sentence: format!(", or {word} {whom}"),
                 may_be_alone: true,
-            });
-        }
-        rule.insert(blocks_of(block).to_owned(), json!([block.to_string()]));
-        let change = with(rule, says(&block.to_string()), made(Peer::Cidr(block))?);
-        Some(Proposed { changes: vec![change], or })
+            }
+        });
+        let block = IpNet::from(far_end);
+        let change = rule(Peer::Cidr(block), &block.to_string());
+        Some(Proposed { changes: vec![change], or: by_group.into_iter().collect() })
     }
 
     fn acl_entry(&self, name: String, direction: Direction, denied_by: Option<u16>) -> Option<Remedy> {
@@ -413,36 +335,18 @@ impl Dying<'_> {
             None => (1..=32_766).map(|n| n * 100 % 32_767).find(|number| *number > 0 && free(number))?,
         };
         let far_end = self.far_end(direction);
-        let block = IpNet::from(far_end);
-        let (mut entry, traffic) = self.traffic()?;
-        if matches!(self.traffic, TrafficQuestion::Echo) {
-            entry.insert("icmp_type".to_owned(), entry["from_port"].clone());
-            entry.insert("icmp_code".to_owned(), json!(-1));
-            entry.remove("from_port");
-            entry.remove("to_port");
-        }
-        let key = if block.addr().is_ipv6() { "ipv6_cidr_block" } else { "cidr_block" };
-        entry.insert(key.to_owned(), json!(block.to_string()));
-        entry.insert("rule_no".to_owned(), json!(number));
-        entry.insert("action".to_owned(), json!("allow"));
-        let attribute = attribute(direction);
-        let word = if direction == Direction::Inbound { "from" } else { "to" };
+        let cidr = IpNet::from(far_end);
+        let (traffic, in_words) = self.traffic();
+        let (list, word) = match direction {
+            Direction::Inbound => ("ingress", "from"),
+            Direction::Outbound => ("egress", "to"),
+        };
         let before = denied_by.map(|denied_by| format!(" below {denied_by}")).unwrap_or_default();
         let sentence = format!(
-            "add to network ACL {name} an {attribute} rule with a number{before}, such as {number}: allow {traffic} {word} {block}"
+            "add to network ACL {name} an {list} rule with a number{before}, such as {number}: allow {in_words} {word} {cidr}"
         );
-        let made = Made::AclEntry {
-            acl: acl_name.clone(),
-            direction,
-            entry: NetworkAclEntry {
-                rule_number: number,
-                action: RuleAction::Allow,
-                traffic: self.traffic_of_model()?,
-                cidr: block,
-            },
-        };
-        let what = What::Has(Value::Object(entry));
-        Some(Remedy { kind: "network_acls", name, attribute, what, sentence, made })
+        let entry = NetworkAclEntry { rule_number: number, action: RuleAction::Allow, traffic, cidr };
+        Some(Remedy { sentence, made: Made::AclEntry { acl: acl_name.clone(), direction, entry } })
     }
 
     /// A route to where the destination is: the internet by a gateway of the VPC, or a VPC at the other end of a peering
@@ -470,18 +374,18 @@ impl Dying<'_> {
                     _ => return None,
                 };
                 let target = RouteTarget::VpcPeeringConnection(name.clone());
-                Some((holds(other)?, "vpc_peering_connection", target))
+                Some((holds(other)?, target))
             });
         let attachments = || self.topology.transit_gateway_vpc_attachments.values();
         let by_transit = || {
             attachments().filter(|own| own.vpc == *vpc).find_map(|own| {
                 let there = attachments().filter(|other| other.transit_gateway == own.transit_gateway);
                 let block = there.filter(|other| other.vpc != *vpc).find_map(|other| holds(&other.vpc))?;
-                Some((block, "transit_gateway", RouteTarget::TransitGateway(own.transit_gateway.clone())))
+                Some((block, RouteTarget::TransitGateway(own.transit_gateway.clone())))
             })
         };
-        let (block, key, target) = by_peering.or_else(by_transit)?;
-        Some(route(table, block, key, target))
+        let (block, target) = by_peering.or_else(by_transit)?;
+        Some(route(table, block, target))
     }
 
     /// Routes to the internet by gateways of the table's VPC, the best one first: by one that only lets out, for whoever
@@ -493,18 +397,18 @@ impl Dying<'_> {
         let block: IpNet = if ipv6 { "::/0" } else { "0.0.0.0/0" }.parse().ok()?;
         let by_gateway = topology.internet_gateways.iter().filter(|(_, own)| own.vpc.as_ref() == Some(vpc));
         let by_gateway: Vec<Remedy> = by_gateway
-            .map(|(name, _)| route(table, block, "gateway", RouteTarget::InternetGateway(name.clone())))
+            .map(|(name, _)| route(table, block, RouteTarget::InternetGateway(name.clone())))
             .collect();
         let only_out: Vec<Remedy> = if self.on_return {
             Vec::new()
         } else if ipv6 {
             let all = topology.egress_only_internet_gateways.iter().filter(|(_, own)| own.vpc == *vpc);
             let targets = all.map(|(name, _)| RouteTarget::EgressOnlyInternetGateway(name.clone()));
-            targets.map(|target| route(table, block, "egress_only_gateway", target)).collect()
+            targets.map(|target| route(table, block, target)).collect()
         } else if self.has_public_address(vpc) {
             Vec::new()
         } else {
-            nat_gateways(topology, vpc).map(|target| route(table, block, "nat_gateway", target)).collect()
+            nat_gateways(topology, vpc).map(|target| route(table, block, target)).collect()
         };
         Some(only_out.into_iter().chain(by_gateway).collect())
     }
@@ -522,19 +426,12 @@ impl Dying<'_> {
         let sentence = format!("accept the peering connection {name}");
         let made = Made::Accept(name.clone());
         let is_pending = peering.state == PeeringState::PendingAcceptance;
-        is_pending.then(|| {
-            set("vpc_peering_connections", name.to_string(), "state", json!("active"), sentence, made)
-        })
+        is_pending.then_some(Remedy { sentence, made })
     }
 }
 
-fn route(table: &RouteTableName, block: IpNet, key: &str, target: RouteTarget) -> Remedy {
-    let family = if block.addr().is_ipv6() { "ipv6_cidr_block" } else { "cidr_block" };
+fn route(table: &RouteTableName, block: IpNet, target: RouteTarget) -> Remedy {
     Remedy {
-        kind: "route_tables",
-        name: table.to_string(),
-        attribute: "routes",
-        what: What::Has(json!({ family: block.to_string(), key: target.to_string() })),
         sentence: format!("add to route table {table} the route {block} → {target}"),
         made: Made::Route { table: table.clone(), destination: block, target },
     }
@@ -559,12 +456,12 @@ fn public_address(fabric: &Fabric, topology: &Topology, eni: EniIdx) -> Option<R
     if !declared.state.is_running() {
         let sentence = format!("start {name}: an automatic public address comes back with that");
         let made = Made::StartWithAddress(name.clone(), interface);
-        return Some(set("instances", name.to_string(), "state", json!("running"), sentence, made));
+        return Some(Remedy { sentence, made });
     }
     let is_alone = declared.network_interfaces.len() == 1;
-    let (sentence, key) = (format!("give {name} a public address"), "associate_public_ip_address");
+    let sentence = format!("give {name} a public address");
     let made = Made::PublicAddress(interface);
-    is_alone.then(|| set("instances", name.to_string(), key, json!(true), sentence, made))
+    is_alone.then_some(Remedy { sentence, made })
 }
 
 /// A route of the interface's own subnet by a NAT gateway of its VPC.
@@ -573,22 +470,10 @@ fn by_nat_gateway(fabric: &Fabric, topology: &Topology, eni: EniIdx) -> Vec<Alte
     let vpc = &fabric.vpcs[subnet.vpc].name;
     let Some(target) = nat_gateways(topology, vpc).next() else { return Vec::new() };
     let Ok(destination) = "0.0.0.0/0".parse::<IpNet>() else { return Vec::new() };
-    let Some(table) = topology.subnets.get(&subnet.name).map(|subnet| &subnet.route_table) else {
-        return Vec::new();
-    };
     let sentence = format!(", or route its subnet by the NAT gateway {target}");
-    let made = Made::RouteOfSubnet { subnet: subnet.name.clone(), destination, target: target.clone() };
-    let change = Remedy { made, ..route(table, destination, "nat_gateway", target) };
+    let change = Remedy {
+        sentence: format!("route the subnet {} by the NAT gateway {target}", subnet.name),
+        made: Made::RouteOfSubnet { subnet: subnet.name.clone(), destination, target },
+    };
     vec![Alternative { change, sentence, may_be_alone: false }]
-}
-
-fn attribute(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Inbound => "ingress",
-        Direction::Outbound => "egress",
-    }
-}
-
-fn blocks_of(block: IpNet) -> &'static str {
-    if block.addr().is_ipv6() { "ipv6_cidr_blocks" } else { "cidr_blocks" }
 }

@@ -8,7 +8,9 @@ use std::net::IpAddr;
 
 use vpclab_engine::explain::{End, Explanation, Leg, TrafficQuestion, anonymous_address, ask};
 use vpclab_engine::{DropReason, EniIdx, Fabric, HostIdx, Role, Side, Step};
-use vpclab_model::{ANYBODY_V4, ANYBODY_V6, InterfaceType, SubnetName, VpcName, not_public};
+use vpclab_model::{
+    ANYBODY_V4, ANYBODY_V6, InterfaceType, RouteTable, RouteTarget, SubnetName, Topology, VpcName, not_public,
+};
 use vpclab_wire::Protocol;
 
 use super::Lint;
@@ -125,6 +127,19 @@ fn anybody(ipv6: bool) -> IpAddr {
 /// The visitor of a subnet.
 pub(super) fn visitor(cx: &Lint<'_>, subnet: &SubnetName) -> Option<EniIdx> {
     cx.fabric.enis.find(cx.visitors.of(subnet)?.as_str())
+}
+
+/// The VPCs where routes lead what stays inside through an interface, and past the ACLs of its subnet.
+pub(super) fn steered_vpcs(topology: &Topology) -> BTreeSet<VpcName> {
+    let steers = |table: &&RouteTable| {
+        let blocks: Vec<_> =
+            topology.vpcs.get(&table.vpc).into_iter().flat_map(|vpc| vpc.cidr_blocks()).collect();
+        table.routes.iter().any(|route| {
+            matches!(route.target, RouteTarget::NetworkInterface(_))
+                && blocks.iter().any(|block| block.contains(&route.destination))
+        })
+    };
+    topology.route_tables.values().filter(steers).map(|table| table.vpc.clone()).collect()
 }
 
 /// Whether nobody has declared this host: it stands for a range of its network.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use vpclab_api::Finding;
 use vpclab_engine::explain::{End, Explanation};
 use vpclab_engine::{EniIdx, Fabric, Step};
-use vpclab_model::{Kind, RouteTarget, VpcName, kind};
+use vpclab_model::{Kind, kind};
 use vpclab_wire::Protocol;
 
 use super::asking::{self, SOME_SERVER};
@@ -19,7 +19,7 @@ use super::{Lint, and_more, citing};
 pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let fabric = cx.fabric;
     let visitors = asking::visitors(cx);
-    let steered = steered_vpcs(cx);
+    let steered = asking::steered_vpcs(cx.topology);
     let mut found: BTreeMap<(&'static str, String), (String, String, usize)> = BTreeMap::new();
     let mut look = |(from, to): (End, End), ipv6: bool| {
         let told = asking::packet(fabric, (from, to), ipv6, (Protocol::TCP, SOME_SERVER));
@@ -60,19 +60,6 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
             citing(finding, &["TGW-21"])
         };
     found.into_iter().map(finding).collect()
-}
-
-/// The VPCs where routes lead what stays inside through an interface.
-fn steered_vpcs(cx: &Lint<'_>) -> BTreeSet<VpcName> {
-    let steers = |table: &&vpclab_model::RouteTable| {
-        let blocks: Vec<_> =
-            cx.topology.vpcs.get(&table.vpc).into_iter().flat_map(|vpc| vpc.cidr_blocks()).collect();
-        table.routes.iter().any(|route| {
-            matches!(route.target, RouteTarget::NetworkInterface(_))
-                && blocks.iter().any(|block| block.contains(&route.destination))
-        })
-    };
-    cx.topology.route_tables.values().filter(steers).map(|table| table.vpc.clone()).collect()
 }
 
 /// What is passed in one direction only: the resource, in words, and what would be right.

@@ -15,10 +15,7 @@ use ipnet::IpNet;
 use vpclab_api::{Finding, Severity};
 use vpclab_engine::explain::{Blocker, Class, End, Explanation, TrafficQuestion};
 use vpclab_engine::{Direction, DropReason, EniIdx, HostIdx, NetworkAclIdx, Peer, Side, Step};
-use vpclab_model::{
-    InterfaceType, NetworkAcl, NetworkAclEntry, PortRange, RouteTarget, RuleAction, SubnetName, Traffic,
-    VpcName,
-};
+use vpclab_model::{InterfaceType, NetworkAcl, NetworkAclEntry, PortRange, RuleAction, SubnetName, Traffic};
 use vpclab_wire::Protocol;
 
 use super::asking;
@@ -51,7 +48,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     }
     let mut blocked: BTreeMap<Where, Example> = BTreeMap::new();
     let hosts = hosts(cx);
-    let steered = steered_vpcs(cx);
+    let steered = asking::steered_vpcs(cx.topology);
     for from in &hosts {
         for to in &hosts {
             let Some((from, to)) = pair(from, to) else { continue };
@@ -274,14 +271,6 @@ fn restrictive_acls<'a>(cx: &Lint<'a>) -> BTreeSet<&'a str> {
         cx.topology.subnets.values().map(|subnet| subnet.network_acl.as_str()).collect();
     let all = cx.topology.network_acls.iter().filter(|(name, _)| used.contains(name.as_str()));
     all.filter(|(_, acl)| denies(acl)).map(|(name, _)| name.as_str()).collect()
-}
-
-/// The VPCs where what stays inside may pass other subnets' ACLs.
-fn steered_vpcs(cx: &Lint<'_>) -> BTreeSet<VpcName> {
-    let steers = |table: &&vpclab_model::RouteTable| {
-        table.routes.iter().any(|route| matches!(route.target, RouteTarget::NetworkInterface(_)))
-    };
-    cx.topology.route_tables.values().filter(steers).map(|table| table.vpc.clone()).collect()
 }
 
 fn ask(cx: &Lint<'_>, ends: (Party<'_>, Party<'_>), blocked: &mut BTreeMap<Where, Example>) {

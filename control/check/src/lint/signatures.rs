@@ -142,7 +142,10 @@ pub(super) fn customers(topology: &Topology, fabric: &Fabric) -> Vec<HostIdx> {
     let mut seen: BTreeSet<(CustomerNetworkIdx, Vec<IpNet>)> = BTreeSet::new();
     hosts.retain(|(host, network)| {
         let ranges = fabric.hosts[*host].addresses.iter().map(|address| (*network, around(*address)));
-        ranges.fold(false, |is_new, range| seen.insert(range) || is_new)
+        let ranges: BTreeSet<_> = ranges.collect();
+        let is_new = !ranges.is_subset(&seen);
+        seen.extend(ranges);
+        is_new
     });
     hosts.into_iter().map(|(host, _)| host).collect()
 }

@@ -215,7 +215,7 @@ fn component(fabric: &Fabric, blocker: &engine::Blocker) -> String {
 
 impl Made {
     /// Makes the change; none where there is nothing to change.
-    fn apply(&self, topology: &mut Topology) -> Option<()> {
+    pub(super) fn apply(&self, topology: &mut Topology) -> Option<()> {
         match self {
             Self::GroupRule { group, direction, traffic, peer } => {
                 let group = topology.security_groups.get_mut(group)?;

@@ -61,7 +61,8 @@ fn make(document: &mut Value, finding: &Finding) -> Option<()> {
         };
         let (way, number) = rule.split_once(' ')?;
         let list = document[kind][name][way].as_array_mut()?;
-        list.retain(|entry| entry["rule_no"].to_string() != number);
+        let number: u16 = number.parse().unwrap();
+        list.retain(|entry| entry["rule_no"] != json!(number));
         return Some(());
     }
     None
