@@ -45,22 +45,28 @@ use crate::terraform::types::Meaning;
 use crate::terraform::words::{OF_INTERFACES, OF_INTERFACES_QUIET};
 use crate::val::Val;
 
-/// Reads a plan or a state.
-pub(crate) fn read(source: &Read, options: &Options, estate: &mut Estate) -> Result<(), SourceError> {
-    let plan = Plan::new(source, options.side)?;
-    let all = Evaluated::new(&plan, source);
-    let facts = Facts::new(&all, source);
-    say_where(&all, source, estate);
-    for resource in &all.resources {
-        match types::meaning(&resource.of_type, resource.is_data) {
-            Meaning::Mapped(map) => map(resource, &facts, estate),
-            Meaning::NotNetwork => plain(resource, &facts, Fate::NotNetwork, None, estate),
-            Meaning::LeftOut(why) => plain(resource, &facts, Fate::LeftOut, Some(why), estate),
+/// Reads plans and states. Ids of AWS are its own: what one of them holds, the others refer to by them.
+pub(crate) fn read(sources: &[&Read], options: &Options, estate: &mut Estate) -> Result<(), SourceError> {
+    let read: Result<Vec<Plan>, _> = sources.iter().map(|source| Plan::new(source, options.side)).collect();
+    let read = read?;
+    let plans: Vec<(&Plan, &Read)> = read.iter().zip(sources.iter().copied()).collect();
+    let ids = if sources.len() > 1 { references::ids(&plans) } else { BTreeMap::new() };
+    let all: Vec<Evaluated> = plans.iter().map(|(plan, source)| Evaluated::new(plan, source, &ids)).collect();
+    let facts: Vec<Facts<'_>> =
+        all.iter().zip(sources).map(|(all, source)| Facts::new(all, source)).collect();
+    for facts in &facts {
+        say_where(facts.all, facts.source, estate);
+        for resource in &facts.all.resources {
+            match types::meaning(&resource.of_type, resource.is_data) {
+                Meaning::Mapped(map) => map(resource, facts, estate),
+                Meaning::NotNetwork => plain(resource, facts, Fate::NotNetwork, None, estate),
+                Meaning::LeftOut(why) => plain(resource, facts, Fate::LeftOut, Some(why), estate),
+            }
         }
+        filters::finish(estate);
+        network::finish(facts, estate);
     }
-    filters::finish(estate);
-    network::finish(&facts, estate);
-    touched::finish(&facts, estate);
+    facts.iter().for_each(|facts| touched::finish(facts, estate));
     Ok(())
 }
 
