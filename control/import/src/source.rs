@@ -254,9 +254,7 @@ pub(crate) fn read(sources: &[Source], options: &Options, estate: &mut Estate) -
     options.parameters.iter().for_each(|parameter| estate.ipv6.note(&parameter.value));
     let of = |format: Format| all.iter().filter(move |source| source.format == format);
     crate::cloudformation::read(&of(Format::CloudFormation).collect::<Vec<_>>(), options, estate)?;
-    for source in of(Format::Terraform) {
-        crate::terraform::read(source, options, estate)?;
-    }
+    crate::terraform::read(&of(Format::Terraform).collect::<Vec<_>>(), options, estate)?;
     let dumps: Vec<&Read> = of(Format::Describe).collect();
     if !dumps.is_empty() {
         crate::describe::read(&dumps, estate)?;

@@ -496,14 +496,18 @@ fn with_default_groups(estate: &mut Estate) {
         more.insert(edit.target.clone(), (vpc, edit.by.clone()));
     }
     for ((kind, name), (vpc, by)) in more {
-        match vpc {
-            Some(vpc) => {
-                estate.push(kind, &name, "security_groups", json!(format!("{vpc}/default")), &by);
-            }
-            None => {
-                let why = "it names no group, and which VPC it takes the default one of is not known";
-                estate.doubt(kind, &name, why.to_owned(), &by);
-            }
+        let why = "it names no group, and which VPC it takes the default one of is not known";
+        let group = vpc.map(|vpc| json!(format!("{vpc}/default")));
+        // Once, however many sources there are.
+        let is_there = estate.edits.iter().any(|edit| match &edit.change {
+            Change::Push(one) => edit.target == (kind, name.clone()) && Some(one) == group.as_ref(),
+            Change::Doubt(one) => edit.target == (kind, name.clone()) && one == why,
+            _ => false,
+        });
+        match group {
+            _ if is_there => {}
+            Some(group) => estate.push(kind, &name, "security_groups", group, &by),
+            None => estate.doubt(kind, &name, why.to_owned(), &by),
         }
     }
 }

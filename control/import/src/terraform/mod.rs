@@ -37,28 +37,36 @@ use crate::estate::{Address, Estate};
 use crate::mapping::{Mapping, object};
 use crate::properties::Given;
 use crate::report::{Fate, Note, NoteKind, ReportedResource};
+use crate::services::{asks_for_ipv6, has_ipv4_unless_said};
 use crate::source::{Read, SourceError};
 use crate::terraform::plan::Plan;
 use crate::terraform::references::{Evaluated, Resource};
 use crate::terraform::types::Meaning;
 use crate::terraform::words::{OF_INTERFACES, OF_INTERFACES_QUIET};
+use crate::val::Val;
 
-/// Reads a plan or a state.
-pub(crate) fn read(source: &Read, options: &Options, estate: &mut Estate) -> Result<(), SourceError> {
-    let plan = Plan::new(source, options.side)?;
-    let all = Evaluated::new(&plan, source);
-    let facts = Facts::new(&all, source);
-    say_where(&all, source, estate);
-    for resource in &all.resources {
-        match types::meaning(&resource.of_type, resource.is_data) {
-            Meaning::Mapped(map) => map(resource, &facts, estate),
-            Meaning::NotNetwork => plain(resource, &facts, Fate::NotNetwork, None, estate),
-            Meaning::LeftOut(why) => plain(resource, &facts, Fate::LeftOut, Some(why), estate),
+/// Reads plans and states. Ids of AWS are its own: what one of them holds, the others refer to by them.
+pub(crate) fn read(sources: &[&Read], options: &Options, estate: &mut Estate) -> Result<(), SourceError> {
+    let read: Result<Vec<Plan>, _> = sources.iter().map(|source| Plan::new(source, options.side)).collect();
+    let read = read?;
+    let plans: Vec<(&Plan, &Read)> = read.iter().zip(sources.iter().copied()).collect();
+    let ids = if sources.len() > 1 { references::ids(&plans) } else { BTreeMap::new() };
+    let all: Vec<Evaluated> = plans.iter().map(|(plan, source)| Evaluated::new(plan, source, &ids)).collect();
+    let facts: Vec<Facts<'_>> =
+        all.iter().zip(sources).map(|(all, source)| Facts::new(all, source)).collect();
+    for facts in &facts {
+        say_where(facts.all, facts.source, estate);
+        for resource in &facts.all.resources {
+            match types::meaning(&resource.of_type, resource.is_data) {
+                Meaning::Mapped(map) => map(resource, facts, estate),
+                Meaning::NotNetwork => plain(resource, facts, Fate::NotNetwork, None, estate),
+                Meaning::LeftOut(why) => plain(resource, facts, Fate::LeftOut, Some(why), estate),
+            }
         }
+        filters::finish(estate);
+        network::finish(facts, estate);
     }
-    filters::finish(estate);
-    network::finish(&facts, estate);
-    touched::finish(&facts, estate);
+    facts.iter().for_each(|facts| touched::finish(facts, estate));
     Ok(())
 }
 
@@ -115,20 +123,36 @@ const SILENT: &[&str] = &[
 ];
 
 /// Takes what a service says beside what was read: nothing about packets, but where the names of attributes tell of its
-/// interfaces. A second family of addresses is told.
+/// interfaces. A second family of addresses is one that they have.
 fn rest(mapping: &mut Mapping<'_>, read: &[&str]) {
     mapping.properties.silent(read);
     mapping.properties.silent(OF_INTERFACES_QUIET);
-    for key in ["network_type", "ip_address_type", "ip_discovery"] {
-        let word = mapping.properties.take(key).and_then(crate::val::Val::text).unwrap_or_default();
-        if word.to_ascii_lowercase().contains("dual") || word.eq_ignore_ascii_case("ipv6") {
-            mapping.note(
-                NoteKind::Approximated,
-                format!("{key} {word}: its IPv6 addresses are not in the topology"),
-            );
-        }
+    // By which addresses a cache is found is up to who looks for it.
+    mapping.properties.silent(&["ip_discovery"]);
+    for key in ["network_type", "ip_address_type"] {
+        let value = mapping.properties.take(key);
+        families(mapping, key, value);
     }
     mapping.properties.silence_but(OF_INTERFACES);
+}
+
+/// Gives the interfaces of a service IPv6 addresses, where it asks for them and has none by itself.
+fn families(mapping: &mut Mapping<'_>, key: &str, value: Option<&Val>) {
+    let has_none = has_ipv4_unless_said(&mapping.of_type);
+    match value {
+        Some(Val::Unknown(unknown)) if has_none => {
+            mapping.doubt(format!("{key} is not known: {}", unknown.why));
+        }
+        Some(value) if value.text().is_some_and(|word| asks_for_ipv6(&word)) => {
+            if has_none {
+                return mapping.write("ipv6_address_count", 1);
+            }
+            let word = value.text().unwrap_or_default();
+            let text = format!("{key} {word}: its IPv6 addresses are not in the topology");
+            mapping.note(NoteKind::Approximated, text);
+        }
+        _ => {}
+    }
 }
 
 /// Starts to map a resource.

@@ -1,13 +1,14 @@
 //! VPCs, subnets and internet gateways of Terraform.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::estate::{Address, Change, Edit, Estate};
 use crate::mapping::Mapping;
 use crate::properties::Given;
-use crate::report::NoteKind;
+use crate::report::{Fate, Note, NoteKind};
+use crate::services;
 use crate::terraform::references::Resource;
 use crate::terraform::{Facts, begin, end, home, lost, part_of, required, vpc};
 use crate::val::Val;
@@ -262,6 +263,41 @@ pub(super) fn finish(facts: &Facts<'_>, estate: &mut Estate) {
         }
     }
     ipv6_blocks(facts, estate);
+    ipv6_addresses(facts, estate);
+}
+
+/// A service that asks for IPv6 addresses has them in subnets with a block: of others here, nobody knows one.
+fn ipv6_addresses(facts: &Facts<'_>, estate: &mut Estate) {
+    let set = estate.edits.iter().filter(|edit| edit.attribute == "ipv6_cidr_block");
+    let mut with_block: BTreeSet<String> = set.map(|edit| edit.target.1.clone()).collect();
+    let subnets = estate.resources.get("subnets").into_iter().flatten();
+    with_block
+        .extend(subnets.filter(|(_, map)| map.contains_key("ipv6_cidr_block")).map(|(name, _)| name.clone()));
+    let Some(instances) = estate.resources.get_mut("instances") else { return };
+    for reported in estate
+        .report
+        .resources
+        .iter_mut()
+        .filter(|one| one.source == facts.source.name && services::has_ipv4_unless_said(&one.of_type))
+    {
+        let mut is_without = false;
+        for of in &reported.becomes {
+            let Some(map) = instances.get_mut(&of.name) else { continue };
+            let is_here = |map: &Map<String, Value>| {
+                map.get("subnet").and_then(Value::as_str).is_some_and(|one| with_block.contains(one))
+            };
+            if !is_here(map) && map.remove("ipv6_address_count").is_some() {
+                is_without = true;
+            }
+        }
+        if is_without {
+            let text = "its IPv6 addresses are not in the topology: its subnets have no such block here";
+            reported.notes.push(Note::new(NoteKind::Approximated, text));
+            if reported.fate == Fate::Understood {
+                reported.fate = Fate::Approximated;
+            }
+        }
+    }
 }
 
 /// IPv6 blocks that are known only after apply: chosen here, as subnets need theirs inside the VPC's.

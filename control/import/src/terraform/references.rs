@@ -19,7 +19,7 @@ use crate::terraform::address::{Index, Step};
 use crate::terraform::blocks::Blocks;
 use crate::terraform::follow::{is_resource, references};
 use crate::terraform::plan::{Instance, Plan};
-use crate::terraform::words::{MADE_WITH, is_list, of_itself, refers};
+use crate::terraform::words::{MADE_WITH, is_id, is_list, of_itself, refers};
 use crate::val::{Named, Val};
 
 /// How far references are followed: more is a circle.
@@ -63,6 +63,8 @@ pub(crate) struct Evaluated {
 pub(super) struct Evaluator<'a> {
     pub(super) plan: &'a Plan,
     pub(super) source: &'a Read,
+    /// What other sources hold, by its id.
+    elsewhere: &'a BTreeMap<String, Named>,
     /// Instances by what AWS calls them.
     by_id: BTreeMap<String, Vec<usize>>,
     /// What AWS makes with others, by its id.
@@ -117,8 +119,8 @@ impl Resource {
 }
 
 impl Evaluated {
-    pub(super) fn new(plan: &Plan, source: &Read) -> Self {
-        let evaluator = Evaluator::new(plan, source);
+    pub(super) fn new(plan: &Plan, source: &Read, elsewhere: &BTreeMap<String, Named>) -> Self {
+        let evaluator = Evaluator::new(plan, source, elsewhere);
         let resources = (0..plan.instances.len()).map(|at| evaluator.resource(at)).collect();
         Self { resources, other_main: evaluator.other_main }
     }
@@ -145,7 +147,7 @@ impl Evaluated {
 }
 
 impl<'a> Evaluator<'a> {
-    fn new(plan: &'a Plan, source: &'a Read) -> Self {
+    fn new(plan: &'a Plan, source: &'a Read, elsewhere: &'a BTreeMap<String, Named>) -> Self {
         let mut by_id: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (at, instance) in plan.instances.iter().enumerate() {
             for key in [
@@ -168,6 +170,7 @@ impl<'a> Evaluator<'a> {
         let mut evaluator = Self {
             plan,
             source,
+            elsewhere,
             by_id,
             made_with: BTreeMap::new(),
             other_main: BTreeSet::new(),
@@ -246,7 +249,8 @@ impl<'a> Evaluator<'a> {
         // It has the id of what it manages: by that alone it would find itself.
         let of_itself = |key: &str, word: &str| match instance.values.get(key).and_then(Value::as_str) {
             Some(id) if !id.is_empty() => {
-                self.made_with.get(id).map(|named| named.name.clone()).or_else(|| of_vpc(word))
+                let named = self.made_with.get(id).or_else(|| self.elsewhere.get(id));
+                named.map(|named| named.name.clone()).or_else(|| of_vpc(word))
             }
             _ => follow(key).map(|named| named.name),
         };
@@ -264,7 +268,7 @@ impl<'a> Evaluator<'a> {
                     let name = text("name").filter(|name| name.starts_with("com.amazonaws."));
                     name.or_else(|| text("id")).map(str::to_owned)
                 }
-                _ => text("id").map(str::to_owned),
+                _ => text("id").map(|id| self.elsewhere.get(id).map_or(id, |named| &named.name).to_owned()),
             }
         } else {
             match of_type {
@@ -422,7 +426,7 @@ impl<'a> Evaluator<'a> {
     /// The resource that has an id, or that AWS makes with one.
     pub(super) fn of_id(&self, id: &str) -> Option<Named> {
         let held = || self.by_id.get(id)?.first().map(|at| self.named(*at, 0));
-        self.made_with.get(id).cloned().or_else(held)
+        self.made_with.get(id).or_else(|| self.elsewhere.get(id)).cloned().or_else(held)
     }
 
     /// A value that is known: the resource whose id it is, or itself.
@@ -436,20 +440,20 @@ impl<'a> Evaluator<'a> {
                 match key.contains("subnet_group") {
                     true => of_type.ends_with("subnet_group"),
                     false if key == "launch_configuration" => of_type == "aws_launch_configuration",
-                    false => {
-                        !of_type.ends_with("_association")
-                            && !of_type.ends_with("_attachment_accepter")
-                            && of_type != "aws_vpc_peering_connection_accepter"
-                    }
+                    false => !is_part(of_type),
                 }
             };
             let held = self.by_id.get(text).and_then(|all| {
                 let managed =
                     |at: &&usize| self.plan.instances.get(**at).is_some_and(|instance| !instance.is_data);
-                all.iter().filter(wanted).find(managed).or_else(|| all.iter().find(wanted))
+                let other = || all.iter().find(wanted).filter(|_| !self.elsewhere.contains_key(text));
+                all.iter().filter(wanted).find(managed).or_else(other)
             });
             if let Some(at) = held {
                 return Val::Name(self.named(*at, depth + 1));
+            }
+            if let Some(named) = self.elsewhere.get(text) {
+                return Val::Name(named.clone());
             }
         }
         Val::from(value.clone())
@@ -528,6 +532,38 @@ impl<'a> Evaluator<'a> {
         let notes = assumed.iter().map(|text| Note::new(NoteKind::Approximated, text.as_str()));
         self.notes.borrow_mut().extend(notes);
     }
+}
+
+/// What sources hold, by its id: what AWS makes with others is that, whoever manages it.
+pub(super) fn ids(plans: &[(&Plan, &Read)]) -> BTreeMap<String, Named> {
+    let nothing = BTreeMap::new();
+    let evaluators: Vec<Evaluator<'_>> =
+        plans.iter().map(|(plan, source)| Evaluator::new(plan, source, &nothing)).collect();
+    let mut all: BTreeMap<String, Named> = BTreeMap::new();
+    for evaluator in &evaluators {
+        for (id, named) in &evaluator.made_with {
+            all.entry(id.clone()).or_insert_with(|| named.clone());
+        }
+    }
+    for evaluator in &evaluators {
+        for (id, holders) in evaluator.by_id.iter().filter(|(id, _)| is_id(id)) {
+            let is_whole = |at: &&usize| {
+                let held = evaluator.plan.instances.get(**at);
+                held.is_some_and(|held| !held.is_data && !is_part(&held.of_type))
+            };
+            if let Some(at) = holders.iter().find(is_whole) {
+                all.entry(id.clone()).or_insert_with(|| evaluator.named(*at, 0));
+            }
+        }
+    }
+    all
+}
+
+/// Whether what a type manages is another resource's, whose id it has.
+fn is_part(of_type: &str) -> bool {
+    of_type.ends_with("_association")
+        || of_type.ends_with("_attachment_accepter")
+        || of_type == "aws_vpc_peering_connection_accepter"
 }
 
 /// The word for a version of a launch template that an expression takes from the template itself.

@@ -280,7 +280,6 @@ impl Places {
 const IN_EACH: &[&str] = &[
     "aws_apigatewayv2_vpc_link",
     "aws_directory_service_directory",
-    "aws_elb",
     "aws_lambda_function",
     "aws_msk_cluster",
     "aws_transfer_server",

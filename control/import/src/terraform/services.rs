@@ -10,7 +10,7 @@ use crate::services::Public;
 use crate::terraform::references::Resource;
 use crate::terraform::scaling::{Places, from_template, of_block, put_each};
 use crate::terraform::words::{OF_INTERFACES, OF_INTERFACES_QUIET};
-use crate::terraform::{Facts, begin, end, lost, part_of, rest};
+use crate::terraform::{Facts, begin, end, families, lost, part_of, rest};
 use crate::val::Val;
 
 /// Where a type says its subnets and its security groups: attributes, perhaps of a block.
@@ -168,6 +168,13 @@ pub(super) fn service(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
     }
     if !place.block.is_empty() {
         inside(&mut mapping, place, &block);
+        let network = block.items_of("connectivity_info").first().and_then(|one| one.get("network_type"));
+        for (key, value) in [
+            ("ipv6_allowed_for_dual_stack", block.get("ipv6_allowed_for_dual_stack")),
+            ("network_type", network),
+        ] {
+            families(&mut mapping, key, value);
+        }
     }
     groups(&mut mapping, place.groups, block.get(place.groups));
     let of_aws = crate::services::of(place.of_type);
@@ -199,7 +206,13 @@ pub(super) fn service(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
 
 /// Tells what the block of a service says of its interfaces that is not read.
 fn inside(mapping: &mut Mapping<'_>, place: &Place, block: &Val) {
-    const READ: &[&str] = &["connectivity_info", "launch_template", "address_allocation_ids", "type"];
+    const READ: &[&str] = &[
+        "connectivity_info",
+        "launch_template",
+        "address_allocation_ids",
+        "type",
+        "ipv6_allowed_for_dual_stack",
+    ];
     let Val::Map(map) = block else { return };
     let is_read = |key: &str| {
         [place.subnets, place.groups, place.public].contains(&key)

@@ -64,8 +64,12 @@ pub(super) fn finish(facts: &Facts<'_>, estate: &mut Estate) {
         return;
     }
     let mut became: BTreeMap<String, Vec<Key>> = BTreeMap::new();
-    for (key, by) in estate.origins.iter().filter(|(_, by)| by.source == facts.source.name) {
-        became.entry(format!("{}{}", facts.source.prefix, by.address)).or_default().push(key.clone());
+    for (key, by) in &estate.origins {
+        let name = match by.source == facts.source.name {
+            true => format!("{}{}", facts.source.prefix, by.address),
+            false => format!("{}/{}", by.source, by.address),
+        };
+        became.entry(name).or_default().push(key.clone());
     }
     for resource in touching {
         let by = facts.by(resource);

@@ -369,7 +369,7 @@ fn what_a_service_says_of_its_interfaces_and_is_not_read_is_told() {
         )
         .imported();
     let told = notes(&function, "aws_lambda_function.f");
-    assert!(told.contains("vpc_config.ipv6_allowed_for_dual_stack is not understood"), "{told}");
+    assert!(told.contains("its IPv6 addresses are not in the topology"), "{told}");
     assert!(told.contains("nobody can open a connection to a function"), "{told}");
 }
 

@@ -132,3 +132,56 @@ fn the_report_and_the_topology_say_the_region_that_all_is_in() {
     assert_eq!(imported.report.sources[0].region, "us-east-2");
     assert_eq!(imported.document["region"], "us-east-2");
 }
+
+#[test]
+fn what_one_state_holds_another_one_refers_to_by_its_id() {
+    let (vpc, subnet, table) = ("vpc-0123456789abcdef0", "subnet-0123456789abcdef0", "rtb-0123456789abcdef0");
+    let (group, instance) = ("sg-0123456789abcdef0", "i-0123456789abcdef0");
+    let net = state(&[
+        (
+            "aws_vpc.main",
+            json!({ "id": vpc, "cidr_block": "10.0.0.0/16", "main_route_table_id": table, "default_route_table_id": table }),
+        ),
+        ("aws_subnet.a", json!({ "id": subnet, "vpc_id": vpc, "cidr_block": "10.0.1.0/24" })),
+        (
+            "aws_eip.e",
+            json!({ "id": "eipalloc-0123456789abcdef0", "public_ip": "52.1.2.3", "instance": instance }),
+        ),
+        ("aws_internet_gateway.g", json!({ "id": "igw-0123456789abcdef0", "vpc_id": vpc })),
+    ]);
+    let app = state(&[
+        ("data.aws_subnet.a", json!({ "id": subnet, "vpc_id": vpc })),
+        ("aws_security_group.web", json!({ "id": group, "vpc_id": vpc, "ingress": [], "egress": [] })),
+        ("aws_instance.w", json!({ "id": instance, "subnet_id": subnet, "vpc_security_group_ids": [group] })),
+        (
+            "aws_route.r",
+            json!({ "route_table_id": table, "destination_cidr_block": "0.0.0.0/0", "gateway_id": "igw-0123456789abcdef0" }),
+        ),
+        (
+            "aws_default_route_table.d",
+            json!({ "id": table, "default_route_table_id": table, "vpc_id": vpc, "route": [] }),
+        ),
+        ("aws_unheard_of.x", json!({ "subnet_id": subnet })),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let sources = [("net", net), ("app", app)].map(|(name, document)| {
+        let path = folder.path().join(format!("{name}.json"));
+        std::fs::write(&path, document.to_string()).unwrap();
+        path.to_str().unwrap().parse::<vpclab_import::Source>().unwrap()
+    });
+    // Whichever is read first.
+    for sources in [sources.clone(), [sources[1].clone(), sources[0].clone()]] {
+        let imported = vpclab_import::import(&sources, &Options::default()).unwrap();
+        let instance = resource(&imported, "instances", "app/aws_instance.w");
+        assert_eq!(instance["subnet"], "net/aws_subnet.a");
+        assert_eq!(
+            resource(&imported, "security_groups", "app/aws_security_group.web")["vpc"],
+            "net/aws_vpc.main"
+        );
+        assert_eq!(resource(&imported, "eips", "net/aws_eip.e")["instance"], "app/aws_instance.w");
+        let routes = &resource(&imported, "route_tables", "net/aws_vpc.main/main")["routes"];
+        assert_eq!(routes[0]["gateway"], "net/aws_internet_gateway.g");
+        let why = resource(&imported, "subnets", "net/aws_subnet.a")["not_modelled"].as_str().unwrap();
+        assert!(why.contains("aws_unheard_of.x refers to it"), "{why}");
+    }
+}

@@ -284,3 +284,49 @@ fn what_stands_in_blocks_of_blocks_or_in_one_of_several_has_its_interfaces() {
     );
     assert_eq!(fate(&imported, "aws_kinesis_firehose_delivery_stream.x"), Fate::NotNetwork);
 }
+
+#[test]
+fn a_service_has_ipv6_addresses_only_where_it_asks_for_them() {
+    let (subnet, group) = ("subnet-0123456789abcdef0", "sg-0123456789abcdef0");
+    let in_vpc = |more: Value| {
+        let mut block = json!({ "subnet_ids": [subnet], "security_group_ids": [group] });
+        more.as_object().unwrap().iter().for_each(|(key, value)| block[key] = value.clone());
+        json!({ "vpc_config": [block] })
+    };
+    let flat = |key: &str, word: &str| json!({ "subnet_id": subnet, "subnet_ids": [subnet], "security_groups": [group], key: word });
+    let none = Some(json!([]));
+    for (of_type, values, count, addresses) in [
+        ("aws_lambda_function", in_vpc(json!({})), None, none.clone()),
+        ("aws_lambda_function", in_vpc(json!({ "ipv6_allowed_for_dual_stack": false })), None, none.clone()),
+        ("aws_lambda_function", in_vpc(json!({ "ipv6_allowed_for_dual_stack": true })), Some(json!(1)), None),
+        ("aws_efs_mount_target", flat("ip_address_type", "IPV4_ONLY"), None, none.clone()),
+        ("aws_efs_mount_target", flat("ip_address_type", "DUAL_STACK"), Some(json!(1)), None),
+        ("aws_elasticache_serverless_cache", flat("network_type", "ipv4"), None, none),
+        // What is like an instance has what its subnet gives.
+        ("aws_imagebuilder_infrastructure_configuration", flat("x", ""), None, None),
+    ] {
+        let address = format!("{of_type}.x");
+        let imported = imported(
+            &state(&[
+                (
+                    "aws_vpc.main",
+                    json!({ "id": "vpc-1", "cidr_block": "10.0.0.0/16", "ipv6_cidr_block": "2001:db8:1::/56" }),
+                ),
+                (
+                    "aws_subnet.a",
+                    json!({ "id": subnet, "vpc_id": "vpc-1", "cidr_block": "10.0.1.0/24",
+                    "ipv6_cidr_block": "2001:db8:1::/64", "assign_ipv6_address_on_creation": true }),
+                ),
+                (
+                    "aws_security_group.g",
+                    json!({ "id": group, "vpc_id": "vpc-1", "ingress": [], "egress": [] }),
+                ),
+                (&address, values.clone()),
+            ]),
+            &Options::default(),
+        );
+        let end = resource(&imported, "instances", &format!("{address}[0]"));
+        assert_eq!(end.get("ipv6_address_count"), count.as_ref(), "{of_type} {values}");
+        assert_eq!(end.get("ipv6_addresses"), addresses.as_ref(), "{of_type} {values}");
+    }
+}
