@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use vpclab_api::{ApiError, Expected, ExplainRequest, MistakeBody, RuleReference};
 use vpclab_engine::Fabric;
-use vpclab_model::{Document, Topology};
+use vpclab_model::{Document, InterfaceType, Topology};
 
 use crate::change::Changed;
 use crate::question::{questions, reversed};
@@ -139,17 +139,44 @@ impl Asked<'_> {
         let mut components: Vec<&str> =
             self.places().into_iter().filter(|(_, place)| *place == name).map(|(of, _)| of).collect();
         components.dedup();
-        match components.as_slice() {
-            [] if name == "internet" => None,
-            [] => {
-                let remedy = "name an interface, an instance, a route table, a network ACL or a gateway";
-                Some((format!("packets pass nothing that is called `{name}`"), remedy.to_owned()))
+        // A guest is told of by its interface.
+        let is_of = |component: &str, place: &str| {
+            component == place || component == "guest" && place == "network_interface"
+        };
+        match (components.as_slice(), component) {
+            ([], None | Some("internet")) if name == "internet" => None,
+            ([], _) => {
+                let remedy = match self.owner_of(name) {
+                    Some((kind, owner)) => {
+                        format!("it is told of by the {kind} that it belongs to: write `{owner}`")
+                    }
+                    None => {
+                        "name an interface, an instance, a route table, a network ACL or a gateway".to_owned()
+                    }
+                };
+                Some((format!("packets pass nothing that is called `{name}`"), remedy))
+            }
+            ([first, ..], Some(component)) if !components.iter().any(|place| is_of(component, place)) => {
+                let problem = format!("`{name}` is no {}", component.replace('_', " "));
+                Some((problem, format!("write `{first}:{name}`, or `{name}`")))
             }
             // Any of them would do for a bare name, also the one that was not meant.
-            [first, _, ..] if component.is_none() => {
+            ([first, _, ..], None) => {
                 let each: Vec<String> = components.iter().map(|of| format!("`{of}:{name}`")).collect();
                 let problem = format!("packets can pass more than one `{name}`: {}", each.join(", "));
                 Some((problem, format!("write which, such as `{first}:{name}`")))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whose interface this is, of those that steps tell of by their gateways alone.
+    fn owner_of(&self, interface: &str) -> Option<(&'static str, String)> {
+        match &self.topology.network_interfaces.get(interface)?.interface_type {
+            InterfaceType::NatGateway(gateway) => Some(("NAT gateway", gateway.to_string())),
+            InterfaceType::TransitGateway(attachment) => {
+                let attachment = self.topology.transit_gateway_vpc_attachments.get(attachment)?;
+                Some(("transit gateway", attachment.transit_gateway.to_string()))
             }
             _ => None,
         }
@@ -164,8 +191,11 @@ impl Asked<'_> {
                 $($(places.extend(topology.$field.keys().map(|name| ($component, name.as_str())));)*)*
             };
         }
+        let own = topology.network_interfaces.keys().map(|name| name.as_str());
+        let told = own.filter(|name| self.owner_of(name).is_none());
+        places.extend(told.map(|name| ("network_interface", name)));
         all!(
-            "network_interface": network_interfaces, instances;
+            "network_interface": instances;
             "network_acl": network_acls;
             "route_table": route_tables;
             "internet_gateway": internet_gateways;
@@ -233,7 +263,14 @@ impl Asked<'_> {
             let known = self.names();
             (!known.contains(&name)).then(|| {
                 let problem = format!("no resource is called `{name}`");
-                ("resource", problem, names::remedy(name, known))
+                // A group denies at an interface, which is what it is told by.
+                let is_group = |known: &&str| self.topology.security_groups.contains_key(*known);
+                let others = known.iter().copied().filter(|known| !is_group(known));
+                let remedy = match vpclab_model::nearest(name, others) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => names::remedy(name, known),
+                };
+                ("resource", problem, remedy)
             })
         });
         let rule = because.rule.as_ref().and_then(|rule| {

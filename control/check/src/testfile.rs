@@ -134,7 +134,11 @@ impl TestFile {
     ///
     /// [`TestFileError`]: the file cannot be read, or every mistake in it.
     pub fn from_path(path: &Path) -> Result<Self, TestFileError> {
-        let document = Document::from_path(path)?;
+        let document = match Document::from_path(path) {
+            // What a document that declares nothing is written like holds no test either.
+            Err(DocumentError::Empty { .. }) => Document::from(Value::Object(Map::new())),
+            document => document?,
+        };
         Self::from_document(path, &document)
             .map_err(|mistakes| TestFileError::Mistakes(path.to_owned(), mistakes))
     }

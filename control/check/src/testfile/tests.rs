@@ -21,7 +21,7 @@ fn a_file_is_read_with_its_topology_beside_it() {
     )
     .unwrap();
     assert_eq!(file.topology, Some(PathBuf::from("configs/a.json")));
-    assert_eq!(tests(&file)[0].name, "web-1 → db-1:22");
+    assert_eq!(tests(&file)[0].name, "web-1 → db-1:22 (because rule 200 on the forward way)");
     assert_eq!(tests(&file)[0].because.rule, Some(RuleReference::Number(200)));
     assert_eq!(tests(&file)[1].request.protocol.as_deref(), Some("50"));
     assert_eq!(tests(&file)[1].request.family, Some(6));

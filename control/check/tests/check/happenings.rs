@@ -63,7 +63,7 @@ fn a_zone_that_is_down_takes_everything_in_it_along() {
     pass(
         &configured("three-tier"),
         "- when: {down: us-east-1a}\n  tests:\n  \
-         - {from: internet, to: 'web-a:443', family: 4, expect: denied}\n  \
+         - {from: internet, to: 'web-a:443', family: 4, expect: denied, because: {code: BAD_STATE}}\n  \
          - {from: web-b, to: 'app-a:8080', expect: denied, because: {code: BAD_STATE}}\n  \
          - {from: internet, to: 'web-b:443', family: 4, expect: allowed}\n  \
          - {from: web-b, to: 'app-b:8080', expect: allowed}\n  \
@@ -305,6 +305,9 @@ fn a_denial_by_nothing_but_that_somebody_is_stopped_says_nothing_unless_it_is_me
         "- {from: app-a, to: 'client:443', expect: denied, when: {down: us-east-1a}}\n",
         "- {from: web-b, to: 'app-a:8080', expect: denied, when: {down: instances.app-a}}\n",
         "- {to: 'db-a:5432', only: [], when: {down: instances.db-a}}\n",
+        "- {from: internet, to: 'web-a:443', expect: denied, when: {down: instances.web-a}}\n",
+        "- {to: 'db-b:5432', only: [app-b], when: {down: us-east-1a}}\n",
+        "- {matrix: {to: ['web-a:443'], from: {internet: [denied]}}, when: {down: instances.web-a}}\n",
     ] {
         for failures in failures(vacuous) {
             assert!(
@@ -313,6 +316,13 @@ fn a_denial_by_nothing_but_that_somebody_is_stopped_says_nothing_unless_it_is_me
             );
         }
     }
-    // Others are there who could ask, and may not.
+    // What would deny it if he ran is something.
     pass(&network, "- {from: '*', to: 'db-a:22', expect: denied, when: {down: instances.app-a}}\n");
+    pass(&network, "- {to: 'db-a:22', only: [], when: {down: us-east-1a}}\n");
+    pass(&network, "- {from: internet, to: 'web-a:22', expect: denied, when: {down: instances.web-a}}\n");
+    pass(
+        &network,
+        "- {to: 'db-b:5432', only: [app-b], because: {code: BAD_STATE}, when: {down: us-east-1a}}\n\
+         - {from: internet, to: 'web-a:443', expect: denied, because: {code: BAD_STATE}, when: {down: instances.web-a}}\n",
+    );
 }

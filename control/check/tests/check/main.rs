@@ -27,6 +27,8 @@ mod remedies;
 mod reports;
 mod schema;
 mod sets;
+mod silent;
+mod strangers;
 mod undeclared;
 mod ways;
 
