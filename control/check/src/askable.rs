@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use vpclab_api::{ApiError, Expected, ExplainRequest, MistakeBody, RuleReference};
 use vpclab_engine::Fabric;
+use vpclab_engine::explain::TrafficQuestion;
 use vpclab_model::{Document, InterfaceType, Topology};
 
 use crate::change::Changed;
-use crate::question::{questions, reversed};
+use crate::question::{Request, questions, reversed};
 use crate::testfile::{Because, Change, TestCase, TestFile, Way};
 use crate::{names, way};
 
@@ -99,11 +100,21 @@ impl Asked<'_> {
             };
             let request = match test.expected {
                 // Everybody is there, or the topology holds nobody.
-                Expected::Only => ExplainRequest { from: ANYBODY.to_owned(), ..test.request.clone() },
-                Expected::Allowed | Expected::Denied => test.request.clone(),
+                Expected::Only if test.only_ports.is_none() => {
+                    ExplainRequest { from: ANYBODY.to_owned(), ..test.request.clone() }
+                }
+                _ => test.request.clone(),
             };
             let question = self.question(&request);
             let is_right = question.is_empty();
+            if test.only_ports.is_some() && is_right {
+                let asked = Request::of(self.fabric, self.topology, &request).ok();
+                if asked.is_some_and(|asked| asked.traffic != TrafficQuestion::All) {
+                    let problem = format!("`{}` names a port or protocol", request.to);
+                    let remedy = "name the end alone, and all that is let in under `only_ports`".to_owned();
+                    mistakes.push(told(test.at.clone(), "to", problem, remedy));
+                }
+            }
             mistakes.extend(question.into_iter().map(|(key, error)| of_question(&test.at, key, error)));
             for (place, name) in test.only.iter().enumerate() {
                 let from = ExplainRequest {

@@ -13,11 +13,11 @@ use vpclab_model::Topology;
 
 use crate::answer::{at_each_address, in_each_family, in_no_family};
 use crate::codes::BAD_STATE;
-use crate::everybody;
 use crate::judge::{judge, wrong_reason};
 use crate::question::{Question, Questions, questions, reversed};
 use crate::silent::{self, Waker};
 use crate::testfile::{Because, Section, TestCase};
+use crate::{admitted, everybody};
 
 /// Sends packets where the instances are.
 pub trait Prober {
@@ -119,11 +119,21 @@ pub(crate) struct Pair {
     pub(crate) for_any_reason: bool,
     /// The answer, where it cannot be asked of the network as it is declared.
     pub(crate) told: Option<Box<Explanation>>,
+    /// What it came to, where it is about the rest of all traffic.
+    pub(crate) rest: Option<Rest>,
+}
+
+/// What becomes of the traffic that a test does not name.
+#[derive(Debug, Clone)]
+pub(crate) struct Rest {
+    pub(crate) outcome: Outcome,
+    /// What is wrong with it.
+    pub(crate) failures: Vec<String>,
 }
 
 impl Pair {
     pub(crate) fn new(question: Question, expected: Expected, unheard: Option<&'static str>) -> Self {
-        Self { question, expected, unheard, for_any_reason: false, told: None }
+        Self { question, expected, unheard, for_any_reason: false, told: None, rest: None }
     }
 }
 
@@ -243,6 +253,10 @@ impl Run<'_> {
         // A source that is to be seen has a family.
         request.family =
             request.family.or(test.source_seen.map(|source| if source.is_ipv6() { 6 } else { 4 }));
+        if let Some(admitted) = &test.only_ports {
+            let pairs = admitted::pairs(self.fabric, self.topology, &request, admitted)?;
+            return Ok(Asked { pairs, of_sets: true, assumed: Vec::new() });
+        }
         if test.expected == Expected::Only {
             let (pairs, assumed) = everybody::pairs(self.fabric, self.topology, &request, &test.only)?;
             return Ok(Asked { pairs, of_sets: true, assumed });
@@ -281,6 +295,9 @@ impl Run<'_> {
         let has_reason =
             test.expected == Expected::Denied && pair.expected == Expected::Denied && !pair.for_any_reason;
         let test = &TestCase { expected: pair.expected, ..test.clone() };
+        if let (Some(rest), Some(told)) = (&pair.rest, &pair.told) {
+            return self.rest(test, pair, rest, told);
+        }
         if let Some(told) = &pair.told {
             return self.judged(test, pair, &pair.question, (**told).clone(), None);
         }
@@ -327,6 +344,22 @@ impl Run<'_> {
         result.passed &= wrong.is_none();
         result.failures.extend(wrong);
         result
+    }
+
+    /// What a test came to about the traffic between one pair of ends that it does not name.
+    fn rest(&self, test: &TestCase, pair: &Pair, rest: &Rest, told: &Explanation) -> TestResult {
+        let mut explanation = told.clone();
+        if self.level != Level::Explain {
+            let assumption = "of the traffic that is not named explain alone was asked".to_owned();
+            explanation.assumed.push(Assumed { resource: pair.question.from.name.clone(), assumption });
+        }
+        TestResult {
+            outcome: Some(rest.outcome),
+            passed: rest.failures.is_empty(),
+            failures: rest.failures.clone(),
+            explanation: Some(Box::new(explanation)),
+            ..self.blank(test)
+        }
     }
 
     /// What a test came to about one address of a pair's, in one family.

@@ -10,7 +10,7 @@ use vpclab_api::{Expected, ExplainRequest};
 use vpclab_model::Mistake;
 
 use super::reader::{Reader, describe, mistake};
-use super::{Because, Change, Section, TestCase, Way, matrix, when};
+use super::{Admitted, Because, Change, Section, TestCase, Way, matrix, when};
 use crate::codes::BAD_STATE;
 
 /// The keys of a test.
@@ -35,6 +35,8 @@ pub(super) const TEST_KEYS: [&str; 16] = [
 /// The keys of a test that says who only may ask.
 pub(super) const ONLY_KEYS: [&str; 10] =
     ["name", "to", "only", "because", "port", "protocol", "family", "source_port", "level", "when"];
+/// The keys of a test that says which ports only are let in.
+pub(super) const ONLY_PORTS_KEYS: [&str; 7] = ["name", "from", "to", "only_ports", "family", "level", "when"];
 /// The keys of a group of tests.
 pub(super) const GROUP_KEYS: [&str; 2] = ["when", "tests"];
 
@@ -71,6 +73,8 @@ impl<'a> Entries<'a> {
             }
             let tests = if object.contains_key("matrix") {
                 matrix::tests(&mut reader)
+            } else if object.contains_key("only_ports") {
+                only_ports(&mut reader).into_iter().collect()
             } else if object.contains_key("only") {
                 only(&mut reader).into_iter().collect()
             } else {
@@ -182,6 +186,7 @@ fn single(reader: &mut Reader<'_, '_>) -> Option<TestCase> {
         request,
         expected,
         only: Vec::new(),
+        only_ports: None,
         because: because.unwrap_or_default(),
         source_seen,
         path,
@@ -221,6 +226,60 @@ fn only(reader: &mut Reader<'_, '_>) -> Option<TestCase> {
     let test = TestCase::new("*", "", Expected::Only);
     let because = because.unwrap_or_default();
     Some(TestCase { name, at: reader.at.clone(), request, only, because, level, ..test })
+}
+
+/// A test that says which ports only are let in.
+fn only_ports(reader: &mut Reader<'_, '_>) -> Option<TestCase> {
+    reader.check_keys(&ONLY_PORTS_KEYS, "a test of which ports only are let in");
+    let from = reader.required("from", "an end such as \"internet\"");
+    let to = reader.required("to", "an end such as \"web-1\"");
+    let name = reader.text("name");
+    let level = reader.level();
+    let family = reader.family();
+    let remedy = "give ports such as 443 and \"53/udp\", or \"icmp\", or [] where nothing is let in";
+    let Some(value) = reader.given("only_ports") else {
+        reader.mistake("only_ports", "nothing is named", remedy);
+        return None;
+    };
+    let list = match value {
+        Value::Array(list) => list.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut admitted = Vec::new();
+    for item in list {
+        match admits(item) {
+            Some(one) if admitted.contains(&one) => {}
+            Some(one) => admitted.push(one),
+            None => reader.mistake("only_ports", format!("{} is no port", describe(item)), remedy),
+        }
+    }
+    let request = ExplainRequest { from: from?, to: to?, family, ..ExplainRequest::default() };
+    let name = name.unwrap_or_else(|| {
+        let all: Vec<String> = admitted.iter().map(ToString::to_string).collect();
+        let all = if all.is_empty() { "nothing".to_owned() } else { format!("only {}", all.join(", ")) };
+        name_with(&request, vec![all])
+    });
+    let test = TestCase::new("", "", Expected::Only);
+    Some(TestCase { name, at: reader.at.clone(), request, only_ports: Some(admitted), level, ..test })
+}
+
+/// `443`, `"443/tcp"`, `"53/udp"` or `"icmp"`.
+fn admits(value: &Value) -> Option<Admitted> {
+    let text = match value {
+        Value::String(text) => text.to_ascii_lowercase(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    if text == "icmp" {
+        return Some(Admitted::Icmp);
+    }
+    let (number, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
+    let port = number.parse().ok().filter(|port| *port > 0)?;
+    match protocol {
+        "tcp" => Some(Admitted::Tcp(port)),
+        "udp" => Some(Admitted::Udp(port)),
+        _ => None,
+    }
 }
 
 /// The answer that a word means.

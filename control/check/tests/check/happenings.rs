@@ -326,3 +326,49 @@ fn a_denial_by_nothing_but_that_somebody_is_stopped_says_nothing_unless_it_is_me
          - {from: internet, to: 'web-a:443', expect: denied, because: {code: BAD_STATE}, when: {down: instances.web-a}}\n",
     );
 }
+
+/// Null is what is not written, and a load balancer has no state of its own.
+#[test]
+fn what_has_all_its_subnets_in_a_zone_is_down_or_unknown_with_it() {
+    let network = yaml(
+        r#"
+vpcs: {v: {cidr_block: 10.0.0.0/16}}
+internet_gateways: {igw: {vpc: v}}
+route_tables: {v/main: {routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}}
+subnets:
+  a: {vpc: v, cidr_block: 10.0.1.0/24, availability_zone: us-east-1a}
+  b: {vpc: v, cidr_block: 10.0.2.0/24, availability_zone: us-east-1b}
+security_groups: {open: {vpc: v, ingress: [{protocol: "-1", cidr_blocks: [0.0.0.0/0]}]}}
+services: {com.amazonaws.us-east-1.sqs: {address: 10.99.9.9, protocols: [tcp]}}
+vpc_endpoints:
+  sqs: {vpc: v, vpc_endpoint_type: Interface, service_name: com.amazonaws.us-east-1.sqs, subnets: ~, subnet_ids: [a], security_groups: [open]}
+load_balancers:
+  one: {subnets: [a], load_balancer_type: application, security_groups: [open]}
+  two: {subnets: [a, b], load_balancer_type: application, security_groups: [open]}
+listeners:
+  one: {load_balancer: one, port: 443, protocol: HTTPS}
+  two: {load_balancer: two, port: 443, protocol: HTTPS}
+instances: {ia: {subnet: a, security_groups: [open]}, ib: {subnet: b, security_groups: [open]}}
+internet_hosts: {client: {address: 198.51.100.7}}
+"#,
+    );
+    pass(
+        &network,
+        "- {from: ib, to: 'sqs:443', expect: allowed}\n\
+         - {from: client, to: 'one:443', expect: allowed, level: explain}\n\
+         - {from: one, to: 'ib:80', expect: allowed, level: explain}\n\
+         - when: {down: us-east-1a}\n  tests:\n  \
+         - {name: endpoint, from: ib, to: 'sqs:443', expect: denied, because: {code: BAD_STATE}}\n  \
+         - {name: other zone, from: client, to: 'two:443', expect: allowed, level: explain}\n",
+    );
+    for test in ["{from: client, to: 'one:443'", "{from: one, to: 'ib:80'"] {
+        for expected in ["allowed", "denied"] {
+            let test =
+                format!("- {test}, expect: {expected}, level: explain, when: {{down: us-east-1a}}}}\n");
+            for result in results(&network, &file(&test)) {
+                assert!(!result.passed, "{test}");
+                assert!(result.failures[0].contains("which is down"), "{:?}", result.failures);
+            }
+        }
+    }
+}

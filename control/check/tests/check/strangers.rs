@@ -155,3 +155,58 @@ instances: {a6: {subnet: six}, db: {subnet: d, private_ip: 10.0.2.9, security_gr
     assert_eq!(failures(&network, &case("a6", "[64:ff9b::a00:209]:22", Expected::Allowed)), [""; 0]);
     assert_eq!(failures(&network, &only("db:23", &[])), [""; 0]);
 }
+
+/// Central egress: what is behind a VPN connection goes out by the NAT gateway of a VPC.
+#[test]
+fn the_users_own_networks_ask_the_internet_and_public_addresses_too() {
+    let egress = |of_web: &str| {
+        yaml(&format!(
+            r#"
+vpcs: {{e: {{cidr_block: 10.0.0.0/16}}, w: {{cidr_block: 10.5.0.0/16}}}}
+internet_gateways: {{igw: {{vpc: e}}, iw: {{vpc: w}}}}
+subnets:
+  out: {{vpc: e, cidr_block: 10.0.0.0/24, route_table: out}}
+  at: {{vpc: e, cidr_block: 10.0.1.0/24, route_table: at}}
+  web: {{vpc: w, cidr_block: 10.5.0.0/24, route_table: web}}
+route_tables:
+  out: {{vpc: e, routes: [{{cidr_block: 0.0.0.0/0, gateway: igw}}, {{cidr_block: 192.168.0.0/16, transit_gateway: hub}}]}}
+  at: {{vpc: e, routes: [{{cidr_block: 0.0.0.0/0, nat_gateway: nat}}, {{cidr_block: 192.168.0.0/16, transit_gateway: hub}}]}}
+  web: {{vpc: w, routes: [{{cidr_block: 0.0.0.0/0, gateway: iw}}]}}
+eips: {{n: {{public_ip: 203.0.113.50}}}}
+nat_gateways: {{nat: {{subnet: out, allocation: n}}}}
+transit_gateways: {{hub: {{}}}}
+transit_gateway_vpc_attachments: {{a: {{transit_gateway: hub, vpc: e, subnets: [at]}}}}
+transit_gateway_route_tables:
+  hub/default: {{routes: [{{cidr_block: 0.0.0.0/0, attachment: a}}]}}
+customer_networks: {{office: {{cidr_blocks: [192.168.0.0/16], routes: [{{cidr_block: 0.0.0.0/0, link: vpn}}]}}}}
+customer_gateways: {{cgw: {{customer_network: office, bgp_asn: 65000}}}}
+vpn_connections: {{vpn: {{customer_gateway: cgw, transit_gateway: hub, bgp_routes: [{{cidr_block: 192.168.0.0/16}}]}}}}
+security_groups: {{web: {{vpc: w, ingress: [{of_web}]}}}}
+instances: {{web: {{subnet: web, security_groups: [web], associate_public_ip_address: true, public_ip: 203.0.113.60}}}}
+internet_hosts: {{client: {{address: 198.51.100.7}}}}
+"#
+        ))
+    };
+    let from_nat = "{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [203.0.113.50/32]}";
+    let open = egress(from_nat);
+    assert_eq!(
+        one(&open, only("client:443", &["web"]), None).failures,
+        ["office → client: expected denied, and it is allowed"]
+    );
+    assert_eq!(
+        one(&open, only("web:443", &[]), None).failures,
+        ["office → web/203.0.113.60: expected denied, and it is allowed"]
+    );
+    let told = one(&egress(""), only("web:443", &[]), None).failures;
+    assert_eq!(told, [""; 0]);
+    // Of a network of which one block alone may ask every other range is asked, and no block without a host.
+    let floor = "{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [203.0.113.50/32]}";
+    let told = one(&egress(floor), only("client:443", &["web", "192.168.5.0/24"]), None);
+    assert!(told.outcome.is_some(), "{:?}", told.failures);
+    assert!(
+        told.failures.iter().all(|failure| failure.starts_with("office → client: ")),
+        "{:?}",
+        told.failures
+    );
+    assert!(!told.passed);
+}
