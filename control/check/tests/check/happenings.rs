@@ -292,7 +292,7 @@ fn the_examples_of_the_manual_pass_on_their_topology() {
         }
         tried += 1;
     }
-    assert_eq!(tried, 4);
+    assert_eq!(tried, 5);
 }
 
 #[test]
@@ -346,8 +346,8 @@ load_balancers:
   one: {subnets: [a], load_balancer_type: application, security_groups: [open]}
   two: {subnets: [a, b], load_balancer_type: application, security_groups: [open]}
 listeners:
-  one: {load_balancer: one, port: 443, protocol: HTTPS}
-  two: {load_balancer: two, port: 443, protocol: HTTPS}
+  tls-1: {load_balancer: one, port: 443, protocol: HTTPS}
+  tls-2: {load_balancer: two, port: 443, protocol: HTTPS}
 instances: {ia: {subnet: a, security_groups: [open]}, ib: {subnet: b, security_groups: [open]}}
 internet_hosts: {client: {address: 198.51.100.7}}
 "#,

@@ -178,9 +178,9 @@ transit_gateways: {{hub: {{}}}}
 transit_gateway_vpc_attachments: {{a: {{transit_gateway: hub, vpc: e, subnets: [at]}}}}
 transit_gateway_route_tables:
   hub/default: {{routes: [{{cidr_block: 0.0.0.0/0, attachment: a}}]}}
-customer_networks: {{office: {{cidr_blocks: [192.168.0.0/16], routes: [{{cidr_block: 0.0.0.0/0, link: vpn}}]}}}}
-customer_gateways: {{cgw: {{customer_network: office, bgp_asn: 65000}}}}
-vpn_connections: {{vpn: {{customer_gateway: cgw, transit_gateway: hub, bgp_routes: [{{cidr_block: 192.168.0.0/16}}]}}}}
+customer_networks: {{office: {{cidr_blocks: [192.168.0.0/16], customer_gateways: [cgw], routes: [{{cidr_block: 0.0.0.0/0, link: vpn}}]}}}}
+customer_gateways: {{cgw: {{ip_address: 198.51.100.1, bgp_asn: 65000}}}}
+vpn_connections: {{vpn: {{customer_gateway: cgw, transit_gateway: hub}}}}
 security_groups: {{web: {{vpc: w, ingress: [{of_web}]}}}}
 instances: {{web: {{subnet: web, security_groups: [web], associate_public_ip_address: true, public_ip: 203.0.113.60}}}}
 internet_hosts: {{client: {{address: 198.51.100.7}}}}
