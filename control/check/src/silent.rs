@@ -123,11 +123,14 @@ impl Silent {
     }
 }
 
+/// A network with more of its instances running.
+type Woken = Rc<(Topology, Fabric)>;
+
 /// Copies of a network in which instances run that are stopped.
 pub(crate) struct Waker<'a> {
     topology: &'a Topology,
     fabric: &'a Fabric,
-    known: RefCell<BTreeMap<BTreeSet<InstanceName>, Rc<(Topology, Fabric)>>>,
+    known: RefCell<BTreeMap<BTreeSet<InstanceName>, Woken>>,
 }
 
 impl<'a> Waker<'a> {
@@ -136,7 +139,7 @@ impl<'a> Waker<'a> {
     }
 
     /// The copy in which these run.
-    fn with(&self, asleep: &[EniIdx]) -> Rc<(Topology, Fabric)> {
+    fn with(&self, asleep: &[EniIdx]) -> Woken {
         let instance = |eni: &EniIdx| {
             let (instance, _) = self.fabric.enis[*eni].attachment?;
             Some(self.fabric.instances[instance].name.clone())
