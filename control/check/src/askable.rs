@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use vpclab_api::{ApiError, Expected, ExplainRequest, MistakeBody, RuleReference};
 use vpclab_engine::Fabric;
-use vpclab_model::{Document, Topology};
+use vpclab_engine::explain::TrafficQuestion;
+use vpclab_model::{Document, InterfaceType, Topology};
 
 use crate::change::Changed;
-use crate::question::{questions, reversed};
+use crate::question::{Request, questions, reversed};
 use crate::testfile::{Because, Change, TestCase, TestFile, Way};
 use crate::{names, way};
 
@@ -99,11 +100,21 @@ impl Asked<'_> {
             };
             let request = match test.expected {
                 // Everybody is there, or the topology holds nobody.
-                Expected::Only => ExplainRequest { from: ANYBODY.to_owned(), ..test.request.clone() },
-                Expected::Allowed | Expected::Denied => test.request.clone(),
+                Expected::Only if test.only_ports.is_none() => {
+                    ExplainRequest { from: ANYBODY.to_owned(), ..test.request.clone() }
+                }
+                _ => test.request.clone(),
             };
             let question = self.question(&request);
             let is_right = question.is_empty();
+            if test.only_ports.is_some() && is_right {
+                let asked = Request::of(self.fabric, self.topology, &request).ok();
+                if asked.is_some_and(|asked| asked.traffic != TrafficQuestion::All) {
+                    let problem = format!("`{}` names a port or protocol", request.to);
+                    let remedy = "name the end alone, and all that is let in under `only_ports`".to_owned();
+                    mistakes.push(told(test.at.clone(), "to", problem, remedy));
+                }
+            }
             mistakes.extend(question.into_iter().map(|(key, error)| of_question(&test.at, key, error)));
             for (place, name) in test.only.iter().enumerate() {
                 let from = ExplainRequest {
@@ -133,7 +144,8 @@ impl Asked<'_> {
     /// What is wrong with the name of something that packets are to pass, or not.
     fn passed(&self, text: &str) -> Option<(String, String)> {
         let (component, name) = way::split(text);
-        let places = way::places(self.topology);
+        let mut places = way::places(self.topology);
+        places.retain(|(_, place)| self.owner_of(place).is_none());
         if !self.names().contains(&name) {
             let meant = way::bare(self.topology, component, name);
             return match meant.as_slice() {
@@ -149,17 +161,44 @@ impl Asked<'_> {
         let mut components: Vec<&str> =
             places.into_iter().filter(|(_, place)| *place == name).map(|(of, _)| of).collect();
         components.dedup();
-        match components.as_slice() {
-            [] if name == "internet" => None,
-            [] => {
-                let remedy = "name an interface, an instance, a route table, a network ACL or a gateway";
-                Some((format!("packets pass nothing that is called `{name}`"), remedy.to_owned()))
+        // A guest is told of by its interface.
+        let is_of = |component: &str, place: &str| {
+            component == place || component == "guest" && place == "network_interface"
+        };
+        match (components.as_slice(), component) {
+            ([], None | Some("internet")) if name == "internet" => None,
+            ([], _) => {
+                let remedy = match self.owner_of(name) {
+                    Some((kind, owner)) => {
+                        format!("it is told of by the {kind} that it belongs to: write `{owner}`")
+                    }
+                    None => {
+                        "name an interface, an instance, a route table, a network ACL or a gateway".to_owned()
+                    }
+                };
+                Some((format!("packets pass nothing that is called `{name}`"), remedy))
+            }
+            ([first, ..], Some(component)) if !components.iter().any(|place| is_of(component, place)) => {
+                let problem = format!("`{name}` is no {}", component.replace('_', " "));
+                Some((problem, format!("write `{first}:{name}`, or `{name}`")))
             }
             // Any of them would do for a bare name, also the one that was not meant.
-            [first, _, ..] if component.is_none() => {
+            ([first, _, ..], None) => {
                 let each: Vec<String> = components.iter().map(|of| format!("`{of}:{name}`")).collect();
                 let problem = format!("packets can pass more than one `{name}`: {}", each.join(", "));
                 Some((problem, format!("write which, such as `{first}:{name}`")))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whose interface this is, of those that steps tell of by their gateways alone.
+    fn owner_of(&self, interface: &str) -> Option<(&'static str, String)> {
+        match &self.topology.network_interfaces.get(interface)?.interface_type {
+            InterfaceType::NatGateway(gateway) => Some(("NAT gateway", gateway.to_string())),
+            InterfaceType::TransitGateway(attachment) => {
+                let attachment = self.topology.transit_gateway_vpc_attachments.get(attachment)?;
+                Some(("transit gateway", attachment.transit_gateway.to_string()))
             }
             _ => None,
         }
@@ -212,7 +251,14 @@ impl Asked<'_> {
             let known = self.names();
             (!known.contains(&name)).then(|| {
                 let problem = format!("no resource is called `{name}`");
-                ("resource", problem, names::remedy(name, known))
+                // A group denies at an interface, which is what it is told by.
+                let is_group = |known: &&str| self.topology.security_groups.contains_key(*known);
+                let others = known.iter().copied().filter(|known| !is_group(known));
+                let remedy = match vpclab_model::nearest(name, others) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => names::remedy(name, known),
+                };
+                ("resource", problem, remedy)
             })
         });
         let rule = because.rule.as_ref().and_then(|rule| {

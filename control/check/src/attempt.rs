@@ -75,6 +75,15 @@ pub(crate) fn attempt(
             let inside = fabric.public_mapping(meant).filter(|to| guest(&to.eni));
             let inside =
                 inside.map(|to| interface(fabric, to.eni).map(|guest| (guest, to.private))).transpose()?;
+            // What NAT64 translates for who is inside may be inside, too.
+            let beside = match question.from.end {
+                End::Interface(from, _) if meant != address => {
+                    fabric.interface_at(fabric.enis[from].vpc, meant).filter(guest)
+                }
+                _ => None,
+            };
+            let beside = beside.map(|to| interface(fabric, to).map(|guest| (guest, meant))).transpose()?;
+            let inside = inside.or(beside);
             let host =
                 fabric.only_host_at(meant).map(|host| Guest::Host(fabric.hosts[host].name.to_string()));
             // An address of a pool is set up inside the guest that gets its packets (RT-51).
@@ -107,11 +116,11 @@ fn sent(traffic: TrafficQuestion) -> Result<Sent, String> {
         }
         TrafficQuestion::Echo => Ok(Sent::Ping),
         TrafficQuestion::All | TrafficQuestion::Ports { port: None, .. } => Err(
-            "a question about every protocol or port is no packet; name a protocol and a port, or use --level explain"
+            "a question about every protocol or port is no packet; name a protocol and a port, or give the test `level: explain`"
                 .to_owned(),
         ),
         TrafficQuestion::Protocol(number) => {
-            Err(format!("guests do not speak protocol {number}; use --level explain"))
+            Err(format!("guests do not speak protocol {number}; give the test `level: explain`"))
         }
     }
 }
@@ -121,7 +130,7 @@ fn interface(fabric: &Fabric, eni: EniIdx) -> Result<Guest, String> {
     let interface = &fabric.enis[eni];
     match interface.role {
         Role::NotModelled(resource) => Err(format!(
-            "{} belongs to {}, whose inside is not modelled, so nothing is there to send or to answer; use --level explain",
+            "{} belongs to {}, whose inside is not modelled, so nothing is there to send or to answer; give the test `level: explain`",
             interface.name, fabric.not_modelled[resource].name
         )),
         _ => Ok(Guest::Interface(interface.name.to_string())),

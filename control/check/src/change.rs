@@ -324,13 +324,39 @@ fn zone_down(document: &mut Value, topology: &Topology, zone: &str) {
             leave_zone(document, kind, &name, &is_in);
         }
     }
+    for (kind, all) in &topology.not_modelled {
+        for (name, resource) in all {
+            let interfaces = resource.network_interfaces.iter();
+            let mut subnets =
+                interfaces.filter_map(|eni| topology.network_interfaces.get(eni)).map(|eni| &eni.subnet);
+            if subnets.clone().any(|subnet| is_in(subnet.as_str())) {
+                if subnets.all(|subnet| is_in(subnet.as_str())) {
+                    // AWS has no state for it; that nothing of it is known any more keeps every answer from a yes.
+                    let reason = format!("everything that it has is in {zone}, which is down");
+                    set(document, kind, name, &["not_modelled"], json!(reason));
+                } else {
+                    leave_zone(document, kind, name, &is_in);
+                }
+            }
+        }
+    }
 }
 
 /// Takes the subnets of a zone from a resource that has one in each of several.
 fn leave_zone(document: &mut Value, kind: &'static str, name: &str, is_in: &impl Fn(&str) -> bool) {
     let resource = document.get_mut(kind).and_then(|all| all.get_mut(name)).and_then(Value::as_object_mut);
     let Some(resource) = resource else { return };
-    let Some(list) = ["subnets", "subnet_ids"].into_iter().find(|key| resource.contains_key(*key)) else {
+    let of_subnet = |one: &Value| {
+        ["subnet", "subnet_id"].iter().find_map(|key| one.get(key)?.as_str().map(str::to_owned))
+    };
+    for mapped in ["subnet_mapping", "subnet_mappings"] {
+        if let Some(Value::Array(all)) = resource.get_mut(mapped) {
+            all.retain(|one| !of_subnet(one).is_some_and(|subnet| is_in(&subnet)));
+        }
+    }
+    // Null is what is not written.
+    let is_written = |key: &&str| resource.get(*key).is_some_and(|value| !value.is_null());
+    let Some(list) = ["subnets", "subnet_ids"].into_iter().find(is_written) else {
         return;
     };
     let Some(Value::Array(subnets)) = resource.get(list) else { return };
@@ -346,10 +372,7 @@ fn leave_zone(document: &mut Value, kind: &'static str, name: &str, is_in: &impl
     resource.insert(list.to_owned(), Value::Array(left));
     for chosen in ["subnet_configurations", "subnet_configuration"] {
         if let Some(Value::Array(chosen)) = resource.get_mut(chosen) {
-            let subnet = |one: &Value| {
-                ["subnet", "subnet_id"].iter().find_map(|key| one.get(key)?.as_str().map(str::to_owned))
-            };
-            chosen.retain(|one| !subnet(one).is_some_and(|subnet| is_in(&subnet)));
+            chosen.retain(|one| !of_subnet(one).is_some_and(|subnet| is_in(&subnet)));
         }
     }
 }

@@ -30,7 +30,7 @@ const MOST_RANGES: usize = 64;
 /// Hosts named at most that fare as another one does.
 const MOST_NAMED: usize = 4;
 /// What hosts behind a default route have for addresses, as far as anybody can say.
-const PRIVATE: [IpNet; 5] = [
+pub(crate) const PRIVATE: [IpNet; 5] = [
     IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 0, 0, 0), 8)),
     IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::new(172, 16, 0, 0), 12)),
     IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::new(192, 168, 0, 0), 16)),
@@ -191,6 +191,14 @@ impl Customers {
                 && network.hosts.iter().any(|(_, own)| *own == address)
         });
         meant.map(|(name, _)| self.end(name, EndKind::Customers(Some(block)))).collect()
+    }
+
+    /// Whether somebody is supposed to be what an end is, or not all are that may be.
+    pub(crate) fn is_anybody(&self, end: &NamedEnd) -> bool {
+        let EndKind::Customers(within) = end.kind else { return false };
+        let is_in = |address: &IpAddr| within.is_none_or(|block| block.contains(address));
+        let network = self.networks.get(&end.name);
+        network.is_some_and(|own| !own.is_all || own.hosts.iter().any(|(_, address)| is_in(address)))
     }
 
     /// The blocks of a network.
@@ -459,7 +467,7 @@ fn undeclared_networks(topology: &mut Topology) -> Vec<String> {
 }
 
 /// An address of each range of `blocks` that `cuts` tell apart.
-fn ranges(blocks: &[IpNet], cuts: &BTreeSet<IpNet>) -> Vec<IpAddr> {
+pub(crate) fn ranges(blocks: &[IpNet], cuts: &BTreeSet<IpNet>) -> Vec<IpAddr> {
     let mut addresses = BTreeSet::new();
     for block in blocks {
         // Behind a default route is anybody, and of the internet others speak.

@@ -5,10 +5,10 @@
 //! and routes tell apart counts, also those that a rule names, and who is inside asks at the destination's public
 //! addresses, too. Left to others: whether the packets pass.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use vpclab_api::{ApiError, Expected, ExplainRequest};
+use vpclab_api::{ApiError, Assumed, Expected, ExplainRequest};
 use vpclab_engine::explain::End;
 use vpclab_engine::{EniIdx, Fabric, Role};
 use vpclab_model::Topology;
@@ -19,7 +19,8 @@ use crate::question::{
     EndKind, NamedEnd, Question, Questions, Request, is_outside, is_pair, pair, questions,
 };
 use crate::run::Pair;
-use crate::{analyse, internet};
+use crate::silent::Silent;
+use crate::{addresses, analyse, internet, silent, strangers};
 
 /// Why no packets speak for whoever is in a network of the user's own.
 pub(crate) const NOBODY_BEYOND: &str = "no host of it is declared, so nothing is there to send";
@@ -30,7 +31,11 @@ const PUBLIC: [IpNet; 2] = [
     IpNet::V6(Ipv6Net::new_assert(std::net::Ipv6Addr::UNSPECIFIED, 0)),
 ];
 
-/// The pairs of ends for the test that `only` these may ask what `request` is about, whose own `from` says nothing.
+/// The addresses by which IPv4 is asked over IPv6 (RFC 6052).
+const NAT64: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
+
+/// The pairs of ends for the test that `only` these may ask what `request` is about, whose own `from` says nothing; and what
+/// is taken for granted of whom nobody has declared.
 ///
 /// # Errors
 ///
@@ -40,7 +45,7 @@ pub(crate) fn pairs(
     topology: &Topology,
     request: &ExplainRequest,
     only: &[String],
-) -> Result<Vec<Pair>, ApiError> {
+) -> Result<(Vec<Pair>, Vec<Assumed>), ApiError> {
     let ask = |from: &str| {
         let request = ExplainRequest { from: from.to_owned(), ..request.clone() };
         questions(fabric, topology, &request).map(|Questions { pairs, .. }| pairs)
@@ -68,24 +73,33 @@ pub(crate) fn pairs(
             if is_theirs || allowed.iter().any(may) {
                 continue;
             }
-            let faces = public_faces(fabric, &from, to);
+            let mut faces = public_faces(fabric, to);
+            faces.retain(|_| !is_outside(fabric, from.end));
+            faces.extend(translated_faces(fabric, &from, to, asked.ipv6));
             for to in std::iter::once(to).chain(&faces) {
                 denied.push(pair(fabric, &from, to, asked.ipv6, asked.traffic)?);
             }
         }
     }
     for from in customers(names, &allowed, only) {
-        for to in asked.to.members.iter().filter(|to| !is_out_there(fabric, to)) {
-            denied.push(pair(fabric, &from, to, asked.ipv6, asked.traffic)?);
+        for to in &asked.to.members {
+            let faces = public_faces(fabric, to);
+            for to in std::iter::once(to).chain(&faces) {
+                denied.push(pair(fabric, &from, to, asked.ipv6, asked.traffic)?);
+            }
         }
     }
     let of = |question: Question, expected| {
         let unheard = unheard(fabric, topology, &question);
-        Pair { question, expected, unheard }
+        Pair::new(question, expected, unheard)
     };
     let mut pairs: Vec<Pair> =
         allowed.iter().map(|question| of(question.clone(), Expected::Allowed)).collect();
     pairs.extend(denied.into_iter().map(|question| of(question, Expected::Denied)));
+    for (question, told) in strangers::answers(names, &asked)? {
+        let told = Some(Box::new(told));
+        pairs.push(Pair { told, ..Pair::new(question, Expected::Denied, None) });
+    }
     if !everybody_outside {
         for to in asked.to.members.iter().filter(|to| !is_out_there(fabric, to)) {
             for block in rest_of_the_internet(fabric, topology, &allowed) {
@@ -100,7 +114,7 @@ pub(crate) fn pairs(
             }
         }
     }
-    Ok(pairs)
+    Ok((pairs, strangers::assumed(names, &asked)))
 }
 
 /// Whether whoever is asked is on the internet, and not behind a public address of the topology's.
@@ -123,8 +137,33 @@ fn unheard(fabric: &Fabric, topology: &Topology, question: &Question) -> Option<
         (_, End::Interface(eni, _)) if matches!(fabric.enis[eni].role, Role::NotModelled(_)) => {
             Some("its inside is not modelled, so nothing is there to send")
         }
-        _ => None,
+        _ => cannot_speak(fabric, question),
     }
+}
+
+/// Why no packets between these two can be had, whoever is behind them; nothing where they can.
+pub(crate) fn cannot_speak(fabric: &Fabric, question: &Question) -> Option<&'static str> {
+    let ends = [&question.from, &question.to].map(|end| match end.end {
+        End::Interface(eni, address) => Some((eni, address)),
+        _ => None,
+    });
+    let is_unknown = |(eni, _): &(EniIdx, Option<IpAddr>)| {
+        fabric.enis[*eni].unknown.is_some() && fabric.enis[*eni].role == Role::Guest
+    };
+    if ends.iter().flatten().any(is_unknown) {
+        return Some("not all of it is modelled, so packets would prove nothing");
+    }
+    if silent::ends(fabric, question).iter().any(|silent| matches!(silent, Silent::Detached(_))) {
+        return Some("an interface is plugged in nowhere, so nothing is there to send or to answer");
+    }
+    let [from, to] = ends;
+    let is_delegated = |(eni, address): (EniIdx, Option<IpAddr>)| {
+        address.is_some_and(|address| !fabric.enis[eni].addresses.contains(&address))
+    };
+    if from.is_some_and(is_delegated) || to.is_some_and(is_delegated) {
+        return Some("nothing has the addresses of a delegated block inside the instance");
+    }
+    None
 }
 
 /// Whoever is in the user's own networks and is none of those who may ask.
@@ -151,8 +190,13 @@ fn customers(names: Names<'_>, allowed: &[Question], only: &[String]) -> Vec<Nam
             others.push(network);
             continue;
         }
-        let rest = customers.blocks(&network.name).into_iter().flat_map(|block| without(block, &theirs));
-        others.extend(rest.map(|rest| NamedEnd { kind: EndKind::Customers(Some(rest)), ..network.clone() }));
+        let blocks = customers.blocks(&network.name);
+        // Of which nothing is announced may have any address.
+        let blocks = if blocks.is_empty() { PUBLIC.to_vec() } else { blocks };
+        let rest = blocks.into_iter().flat_map(|block| without(block, &theirs));
+        let rest = rest.map(|rest| NamedEnd { kind: EndKind::Customers(Some(rest)), ..network.clone() });
+        // One host is supposed in each range that anything tells apart; the other blocks of a range fare as its own.
+        others.extend(rest.filter(|rest| customers.is_anybody(rest)));
     }
     others
 }
@@ -167,45 +211,79 @@ fn strangers(names: Names<'_>, everybody_outside: bool) -> Vec<NamedEnd> {
             // Whoever of the internet is nobody with a name is asked by address; the user's own networks as a whole.
             (EndKind::Internet | EndKind::Customers(_), _) => {}
             (EndKind::InternetHost, _) if everybody_outside => {}
-            (_, End::Interface(primary, None)) => {
-                let instance = fabric.enis[primary].attachment.map(|(instance, _)| instance);
-                let own = instance.map(|instance| &fabric.instances[instance].interfaces);
-                let all: Vec<EniIdx> =
-                    own.map_or(vec![primary], |all| all.iter().map(|(_, eni)| *eni).collect());
-                for &eni in &all {
-                    let by_interface = match all.len() {
-                        1 => end.clone(),
-                        _ => {
-                            let name = fabric.enis[eni].name.as_str();
-                            NamedEnd::new(name, EndKind::NetworkInterface, End::Interface(eni, None))
-                        }
-                    };
-                    strangers.extend(by_other_addresses(fabric, &by_interface, eni));
-                    strangers.push(by_interface);
-                }
-            }
+            (_, End::Interface(_, None)) => strangers.extend(ways(fabric, &end)),
             _ => strangers.push(end),
         }
     }
     strangers
 }
 
-/// Who sends by one of his addresses that is not the first of its family.
+/// Whoever sends, by each of his interfaces and addresses: himself, where he has one.
+fn ways(fabric: &Fabric, end: &NamedEnd) -> Vec<NamedEnd> {
+    let End::Interface(primary, None) = end.end else { return vec![end.clone()] };
+    let instance = fabric.enis[primary].attachment.map(|(instance, _)| instance);
+    let instance = instance.filter(|_| end.kind == EndKind::Instance);
+    let own = instance.map(|instance| &fabric.instances[instance].interfaces);
+    let all: Vec<EniIdx> = own.map_or(vec![primary], |all| all.iter().map(|(_, eni)| *eni).collect());
+    let mut ways = Vec::new();
+    for &eni in &all {
+        let by_interface = match all.len() {
+            1 => end.clone(),
+            _ => {
+                let name = fabric.enis[eni].name.as_str();
+                NamedEnd {
+                    via: end.via.clone(),
+                    ..NamedEnd::new(name, EndKind::NetworkInterface, End::Interface(eni, None))
+                }
+            }
+        };
+        ways.extend(by_other_addresses(fabric, &by_interface, eni));
+        ways.push(by_interface);
+    }
+    ways
+}
+
+/// The same question in the other ways in which its sender may ask: by each of his interfaces and addresses, whichever his
+/// programs send by unless they choose, and by NAT64 where a route leads there.
+pub(crate) fn other_ways(fabric: &Fabric, question: &Question) -> Vec<Question> {
+    if question.from.beyond.is_some() || question.to.beyond.is_some() {
+        return Vec::new();
+    }
+    let all = ways(fabric, &question.from);
+    let mut others = Vec::new();
+    for from in all {
+        if !question.to.by_address {
+            let faces = translated_faces(fabric, &from, &question.to, question.ipv6);
+            others.extend(faces.into_iter().map(|to| Question {
+                from: from.clone(),
+                to,
+                ..question.clone()
+            }));
+        }
+        if from != question.from {
+            others.push(Question { from, ..question.clone() });
+        }
+    }
+    others
+}
+
+/// Who sends by one of his addresses that is not the first of its family; of a delegated block by one of each range that
+/// rules and routes tell apart.
 fn by_other_addresses(fabric: &Fabric, end: &NamedEnd, eni: EniIdx) -> Vec<NamedEnd> {
     let interface = &fabric.enis[eni];
-    let is_other = |address: &&IpAddr| interface.primary_address(address.is_ipv6()) != Some(**address);
-    let others = interface.addresses.iter().filter(is_other);
-    let at = |address: &IpAddr| {
+    let is_other = |address: &IpAddr| interface.primary_address(address.is_ipv6()) != Some(*address);
+    let others = addresses::of_interface(fabric, eni).into_iter().filter(is_other);
+    let at = |address: IpAddr| {
         let name = format!("{}/{address}", end.name);
-        NamedEnd { name, end: End::Interface(eni, Some(*address)), ..end.clone() }
+        NamedEnd { name, end: End::Interface(eni, Some(address)), ..end.clone() }
     };
     others.map(at).collect()
 }
 
 /// Whom a name inside is reached as from inside, beside his own addresses: by each public one, out and in again.
-fn public_faces(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> Vec<NamedEnd> {
+fn public_faces(fabric: &Fabric, to: &NamedEnd) -> Vec<NamedEnd> {
     let End::Interface(eni, _) = to.end else { return Vec::new() };
-    if is_outside(fabric, from.end) || to.by_address {
+    if to.by_address {
         return Vec::new();
     }
     let public = fabric.enis[eni].public_addresses.iter();
@@ -213,6 +291,38 @@ fn public_faces(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd) -> Vec<NamedEnd
         NamedEnd::at(&format!("{}/{public}", to.name), EndKind::Address, End::Address(IpAddr::V4(*public)))
     };
     public.map(|(_, public)| at(public)).collect()
+}
+
+/// Whom a name is reached as from inside by those who send over IPv6, where a route leads IPv6 to NAT64 (NAT-28): by each
+/// of his IPv4 addresses, written as one of IPv6.
+fn translated_faces(fabric: &Fabric, from: &NamedEnd, to: &NamedEnd, ipv6: Option<bool>) -> Vec<NamedEnd> {
+    let is_translated = |destination: &IpNet| match destination {
+        IpNet::V6(block) => NAT64.contains(block) || block.contains(&NAT64) && block.prefix_len() > 0,
+        IpNet::V4(_) => false,
+    };
+    let mut routes = fabric.route_tables.iter().flat_map(|(_, table)| &table.routes);
+    let is_inside = !is_outside(fabric, from.end) && has_family(fabric, from, true);
+    if ipv6 == Some(false) || !is_inside || !routes.any(|route| is_translated(&route.destination)) {
+        return Vec::new();
+    }
+    let of_interface = |eni: EniIdx| {
+        let public = fabric.enis[eni].public_addresses.iter().map(|(_, public)| IpAddr::V4(*public));
+        addresses::of_interface(fabric, eni).into_iter().chain(public).collect()
+    };
+    let all: Vec<IpAddr> = match to.end {
+        End::Interface(_, Some(address)) | End::Address(address) => vec![address],
+        End::Interface(eni, None) => of_interface(eni),
+        End::Host(host) => fabric.hosts[host].addresses.clone(),
+        End::Internet => Vec::new(),
+    };
+    let face = |address: IpAddr| {
+        let IpAddr::V4(address) = address else { return None };
+        let [a, b, c, d] = address.octets();
+        let [e, f] = [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
+        let face = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, e, f);
+        Some(NamedEnd::at(&format!("{}/{face}", to.name), EndKind::Address, End::Address(face.into())))
+    };
+    all.into_iter().filter_map(face).collect()
 }
 
 /// Whether `other` is one of those whom `allowed` stands for: an instance stands for each of its interfaces.

@@ -7,12 +7,13 @@ use std::net::IpAddr;
 
 use vpclab_api::{Blocker, Expected, Explanation, Outcome, TestResult};
 use vpclab_engine::Fabric;
-use vpclab_engine::explain::TrafficQuestion;
+use vpclab_engine::explain::{End, TrafficQuestion, resolve, survey};
 use vpclab_model::Topology;
+use vpclab_wire::Protocol;
 
 use crate::attempt::attempt;
 use crate::codes::{MISDELIVERED, NO_COMMON_FAMILY, NOT_BY_THIS_GATEWAY, ONLY_SOME_ADDRESSES};
-use crate::question::Question;
+use crate::question::{EndKind, NamedEnd, Question};
 use crate::run::{Observation, Prober};
 use crate::testfile::{Because, TestCase};
 use crate::way;
@@ -82,6 +83,9 @@ pub(crate) fn judge(
             }
         },
     }
+    if test.expected == Expected::Denied && result.failures.is_empty() {
+        result.failures.extend(arrives(fabric, &test.because, question, explanation));
+    }
     if result.outcome.is_some_and(is_allowed) {
         result.source_seen.clone_from(&source_seen);
     }
@@ -102,6 +106,53 @@ pub(crate) fn judge(
             result.failures.push(format!("the receiver was to see the source {wanted}, and saw {seen}"));
         }
     }
+}
+
+/// That what needs no answer to do its work arrives, if so, and only the reply is denied. Nothing comes of TCP without one.
+fn arrives(
+    fabric: &Fabric,
+    because: &Because,
+    question: &Question,
+    explanation: &Explanation,
+) -> Option<String> {
+    let needs_reply = matches!(question.traffic, TrafficQuestion::Ports { protocol: Protocol::TCP, .. });
+    if needs_reply || explanation.reachable != Some(false) {
+        return None;
+    }
+    let is_of_reply = |blocker: &&Blocker| blocker.direction == "return";
+    let reply = explanation.blockers.iter().find(is_of_reply)?;
+    let names_it = *because != Because::default() && {
+        let of_reply: Vec<Blocker> = explanation.blockers.iter().filter(is_of_reply).cloned().collect();
+        wrong_reason(because, &of_reply).is_none()
+    };
+    if names_it || !some_arrive(fabric, question, explanation) {
+        return None;
+    }
+    Some(format!(
+        "it arrives; only the reply is denied: {} ({}). If that is meant, expect it with `because: {{ direction: return }}`",
+        crate::render::blocker(reply),
+        reply.code
+    ))
+}
+
+/// Whether nothing denies the request of some of the packets.
+fn some_arrive(fabric: &Fabric, question: &Question, explanation: &Explanation) -> bool {
+    let mut of_request = explanation.blockers.iter().filter(|blocker| blocker.direction == "forward");
+    if of_request.clone().any(|blocker| blocker.partial.is_empty() && !blocker.by_choice) {
+        return false;
+    }
+    // A host that is supposed in a network of the user's own is none of this topology's.
+    let is_supposed = |end: &NamedEnd| {
+        end.kind == EndKind::CustomerHost
+            && matches!(end.end, End::Host(host) if fabric.hosts.get(host).is_none_or(|own| own.name.as_str() != end.name))
+    };
+    if of_request.next().is_none() || is_supposed(&question.from) || is_supposed(&question.to) {
+        return true;
+    }
+    // Each denies a part: together they may deny all.
+    let Ok(ends) = resolve(fabric, question.from.end, question.to.end, question.ipv6) else { return true };
+    let all = survey(fabric, &vpclab_engine::explain::Question { ends, traffic: question.traffic });
+    all.fates.iter().any(|fate| fate.denials.iter().all(|(on_return, _)| *on_return))
 }
 
 /// Why neither "allowed" nor "denied" is true of all that was asked about, if so.

@@ -4,6 +4,7 @@
 //! nothing here knows a rule of it.
 
 mod addresses;
+mod admitted;
 pub mod analyse;
 mod answer;
 mod askable;
@@ -38,8 +39,10 @@ pub mod render;
 pub mod report;
 mod run;
 mod sets;
+mod silent;
 mod source_ports;
 mod steps;
+mod strangers;
 pub mod style;
 mod testfile;
 mod tree;
@@ -62,5 +65,5 @@ pub use names::remedy;
 pub use question::{EndKind, NamedEnd, Question, Questions, Via, parse, questions};
 pub use remedy::Remedy;
 pub use run::{Attempt, Guest, Observation, Prober, Sent, not_run, report as summarise, run};
-pub use testfile::{Because, Change, Event, Section, TestCase, TestFile, TestFileError, Way};
+pub use testfile::{Admitted, Because, Change, Event, Section, TestCase, TestFile, TestFileError, Way};
 pub use words::{acl_entry, group_permission, route};

@@ -13,11 +13,12 @@ use vpclab_model::Topology;
 
 use crate::answer::{at_each_address, in_each_family, in_no_family};
 use crate::codes::BAD_STATE;
-use crate::everybody;
 use crate::judge::{judge, wrong_reason};
 use crate::question::{Question, Questions, questions, reversed};
+use crate::silent::{self, Waker};
 use crate::source_ports;
 use crate::testfile::{Because, Section, TestCase};
+use crate::{admitted, everybody};
 
 /// Sends packets where the instances are.
 pub trait Prober {
@@ -115,6 +116,35 @@ pub(crate) struct Pair {
     pub(crate) expected: Expected,
     /// Why no packets can bear witness; nothing where they can.
     pub(crate) unheard: Option<&'static str>,
+    /// Whether any reason for a denial will do: a test's own is about the end as it is named.
+    pub(crate) for_any_reason: bool,
+    /// The answer, where it cannot be asked of the network as it is declared.
+    pub(crate) told: Option<Box<Explanation>>,
+    /// What it came to, where it is about the rest of all traffic.
+    pub(crate) rest: Option<Rest>,
+}
+
+/// What becomes of the traffic that a test does not name.
+#[derive(Debug, Clone)]
+pub(crate) struct Rest {
+    pub(crate) outcome: Outcome,
+    /// What is wrong with it.
+    pub(crate) failures: Vec<String>,
+}
+
+impl Pair {
+    pub(crate) fn new(question: Question, expected: Expected, unheard: Option<&'static str>) -> Self {
+        Self { question, expected, unheard, for_any_reason: false, told: None, rest: None }
+    }
+}
+
+/// What a test is about.
+struct Asked {
+    pairs: Vec<Pair>,
+    /// Whether the pairs are told apart in what it comes to.
+    of_sets: bool,
+    /// What is taken for granted beside the answers.
+    assumed: Vec<Assumed>,
 }
 
 /// What tests are run on.
@@ -125,6 +155,7 @@ struct Run<'a> {
     file: &'a str,
     when: &'a [String],
     level: Level,
+    waker: &'a Waker<'a>,
 }
 
 /// Runs the tests of a section on its network. Without a prober the level is `explain`.
@@ -138,7 +169,8 @@ pub fn run(
 ) -> Vec<TestResult> {
     let when = section.words();
     let level = prober.as_ref().map_or(Level::Explain, |prober| prober.level());
-    let run = Run { topology, fabric, file, when: &when, level };
+    let waker = Waker::new(topology, fabric);
+    let run = Run { topology, fabric, file, when: &when, level, waker: &waker };
     let one = |test: &TestCase| {
         let result = run.test(test, lend(&mut prober));
         done(&result);
@@ -194,8 +226,8 @@ impl Run<'_> {
     }
 
     fn at_level(&self, test: &TestCase, mut prober: Option<&mut dyn Prober>) -> TestResult {
-        let (pairs, of_sets) = match self.pairs(test) {
-            Ok(pairs) => pairs,
+        let Asked { pairs, of_sets, assumed } = match self.pairs(test) {
+            Ok(asked) => asked,
             Err(error) => return cannot_be_asked(self.blank(test), &error),
         };
         if let Some(error) = in_no_family(self.fabric, pairs.iter().map(|pair| &pair.question)) {
@@ -206,6 +238,9 @@ impl Run<'_> {
         let vacuous = says_nothing(test, &results);
         let result = if of_sets { of_all(&pairs, results) } else { results.into_iter().next() };
         let mut result = result.unwrap_or_else(|| self.blank(test));
+        if let Some(explanation) = &mut result.explanation {
+            explanation.assumed.extend(assumed);
+        }
         if let Some(vacuous) = vacuous {
             result.passed = false;
             result.failures.push(vacuous);
@@ -213,14 +248,19 @@ impl Run<'_> {
         TestResult { expected: test.expected, ..result }
     }
 
-    /// The pairs of ends that a test is about, and whether they are told apart in what it comes to.
-    fn pairs(&self, test: &TestCase) -> Result<(Vec<Pair>, bool), ApiError> {
+    /// The pairs of ends that a test is about.
+    fn pairs(&self, test: &TestCase) -> Result<Asked, ApiError> {
         let mut request = test.request.clone();
         // A source that is to be seen has a family.
         request.family =
             request.family.or(test.source_seen.map(|source| if source.is_ipv6() { 6 } else { 4 }));
+        if let Some(admitted) = &test.only_ports {
+            let pairs = admitted::pairs(self.fabric, self.topology, &request, admitted)?;
+            return Ok(Asked { pairs, of_sets: true, assumed: Vec::new() });
+        }
         if test.expected == Expected::Only {
-            return Ok((everybody::pairs(self.fabric, self.topology, &request, &test.only)?, true));
+            let (pairs, assumed) = everybody::pairs(self.fabric, self.topology, &request, &test.only)?;
+            return Ok(Asked { pairs, of_sets: true, assumed });
         }
         let Questions { mut pairs, mut of_sets } = questions(self.fabric, self.topology, &request)?;
         if test.both_directions {
@@ -228,8 +268,21 @@ impl Run<'_> {
             pairs.extend(questions(self.fabric, self.topology, &back)?.pairs);
             of_sets = true;
         }
-        let pair = |question| Pair { question, expected: test.expected, unheard: None };
-        Ok((pairs.into_iter().map(pair).collect(), of_sets))
+        let mut asked = Vec::new();
+        for question in pairs {
+            // Who may not send may do so by none of his interfaces and addresses.
+            let others = match test.expected {
+                Expected::Denied => everybody::other_ways(self.fabric, &question),
+                _ => Vec::new(),
+            };
+            of_sets |= !others.is_empty();
+            let ways = std::iter::once((question, false)).chain(others.into_iter().map(|way| (way, true)));
+            asked.extend(ways.map(|(question, for_any_reason)| {
+                let unheard = everybody::cannot_speak(self.fabric, &question);
+                Pair { for_any_reason, ..Pair::new(question, test.expected, unheard) }
+            }));
+        }
+        Ok(Asked { pairs: asked, of_sets, assumed: Vec::new() })
     }
 
     /// What a test came to between one pair of ends.
@@ -240,7 +293,15 @@ impl Run<'_> {
         of_sets: bool,
         mut prober: Option<&mut dyn Prober>,
     ) -> TestResult {
+        let has_reason =
+            test.expected == Expected::Denied && pair.expected == Expected::Denied && !pair.for_any_reason;
         let test = &TestCase { expected: pair.expected, ..test.clone() };
+        if let (Some(rest), Some(told)) = (&pair.rest, &pair.told) {
+            return self.rest(test, pair, rest, told);
+        }
+        if let Some(told) = &pair.told {
+            return self.judged(test, pair, &pair.question, (**told).clone(), None);
+        }
         let beyond = pair.question.beyond().map(|_| everybody::NOBODY_BEYOND);
         let mut pair = Pair { unheard: pair.unheard.or(beyond), ..pair.clone() };
         // What is to be denied needs no remedy.
@@ -285,8 +346,7 @@ impl Run<'_> {
             }
         }
         let of_each = family_of.into_iter().zip(results.iter().map(|(_, result)| result));
-        let wrong =
-            if test.expected == Expected::Denied { denied_otherwise(&test.because, of_each) } else { None };
+        let wrong = if has_reason { denied_otherwise(&test.because, of_each) } else { None };
         let mut result = one_of(results).unwrap_or_else(|| self.blank(test));
         result.passed &= wrong.is_none();
         result.failures.extend(wrong);
@@ -309,6 +369,22 @@ impl Run<'_> {
         Ok(answers)
     }
 
+    /// What a test came to about the traffic between one pair of ends that it does not name.
+    fn rest(&self, test: &TestCase, pair: &Pair, rest: &Rest, told: &Explanation) -> TestResult {
+        let mut explanation = told.clone();
+        if self.level != Level::Explain {
+            let assumption = "of the traffic that is not named explain alone was asked".to_owned();
+            explanation.assumed.push(Assumed { resource: pair.question.from.name.clone(), assumption });
+        }
+        TestResult {
+            outcome: Some(rest.outcome),
+            passed: rest.failures.is_empty(),
+            failures: rest.failures.clone(),
+            explanation: Some(Box::new(explanation)),
+            ..self.blank(test)
+        }
+    }
+
     /// What a test came to about one address of a pair's, in one family.
     fn judged(
         &self,
@@ -319,7 +395,22 @@ impl Run<'_> {
         prober: Option<&mut dyn Prober>,
     ) -> TestResult {
         let mut result = self.blank(test);
-        judge(self.topology, self.fabric, test, question, &explanation, prober, &mut result);
+        // What packets meet; what would deny them besides is told and not met.
+        let met = explanation.clone();
+        let silence = match test.expected {
+            Expected::Denied => {
+                silent::says_nothing(self.waker, &pair.question, question, &mut explanation, &test.because)
+            }
+            _ => None,
+        };
+        match silence {
+            Some(silence) => {
+                // Packets have nothing to add.
+                result.outcome = Some(Outcome::Dropped);
+                result.failures.push(silence);
+            }
+            None => judge(self.topology, self.fabric, test, question, &met, prober, &mut result),
+        }
         if let Some(why) = pair.unheard.filter(|_| self.level != Level::Explain) {
             let assumption = format!("{why}: explain alone was asked");
             explanation.assumed.push(Assumed { resource: question.from.name.clone(), assumption });
@@ -358,10 +449,9 @@ fn of_all(pairs: &[Pair], results: Vec<TestResult>) -> Option<TestResult> {
     Some(TestResult { failures, ..shown })
 }
 
-/// That a denial says nothing of the network, if so: whoever asks or is asked does not run at all. Of who only may ask, one
-/// pair is enough that nothing parts but that the one asked does not run.
+/// That a denial says nothing of the network, if so: nothing parts the two but that something on the way does not run.
 fn says_nothing(test: &TestCase, results: &[TestResult]) -> Option<String> {
-    if test.expected == Expected::Allowed || test.because.code.as_deref() == Some(BAD_STATE) {
+    if test.expected != Expected::Denied || test.because.code.as_deref() == Some(BAD_STATE) {
         return None;
     }
     let told: Option<Vec<&Explanation>> =
@@ -370,12 +460,8 @@ fn says_nothing(test: &TestCase, results: &[TestResult]) -> Option<String> {
     let is_dead = |told: &&Explanation| {
         !told.blockers.is_empty() && told.blockers.iter().all(|blocker| blocker.code == BAD_STATE)
     };
-    let is_asked =
-        |told: &&Explanation| told.blockers.iter().all(|at| at.resource.as_ref() == Some(&told.to.name));
-    let dead = match test.expected {
-        Expected::Only => told.into_iter().find(|told| is_dead(told) && is_asked(told))?,
-        _ => told.iter().all(is_dead).then(|| told[0])?,
-    };
+    let is_new = results.iter().all(|result| result.passed);
+    let dead = told.iter().all(is_dead).then(|| told[0]).filter(|_| is_new)?;
     let message = &dead.blockers.first()?.message;
     Some(format!(
         "it is denied by nothing but that {message}, which says nothing of the network: if that is meant, expect it with \

@@ -78,6 +78,8 @@ pub struct TestCase {
     pub expected: Expected,
     /// Who is allowed where everybody else is denied; only with [`Expected::Only`].
     pub only: Vec<String>,
+    /// What alone is allowed of all traffic, if the test says so; only with [`Expected::Only`].
+    pub only_ports: Option<Vec<Admitted>>,
     /// What has to deny it; nothing where any reason will do.
     pub because: Because,
     /// The source address that the receiver must see.
@@ -88,6 +90,17 @@ pub struct TestCase {
     pub both_directions: bool,
     /// The level to stay at, whatever the run's; none for the run's.
     pub level: Option<Level>,
+}
+
+/// Traffic that is allowed where everything else is denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Admitted {
+    /// TCP to this port.
+    Tcp(u16),
+    /// UDP to this port.
+    Udp(u16),
+    /// ICMP of either family.
+    Icmp,
 }
 
 /// What packets have to pass, by names of resources, or `COMPONENT:NAME`.
@@ -134,7 +147,11 @@ impl TestFile {
     ///
     /// [`TestFileError`]: the file cannot be read, or every mistake in it.
     pub fn from_path(path: &Path) -> Result<Self, TestFileError> {
-        let document = Document::from_path(path)?;
+        let document = match Document::from_path(path) {
+            // What a document that declares nothing is written like holds no test either.
+            Err(DocumentError::Empty { .. }) => Document::from(Value::Object(Map::new())),
+            document => document?,
+        };
         Self::from_document(path, &document)
             .map_err(|mistakes| TestFileError::Mistakes(path.to_owned(), mistakes))
     }
@@ -194,6 +211,7 @@ impl TestCase {
             request,
             expected,
             only: Vec::new(),
+            only_ports: None,
             because: Because::default(),
             source_seen: None,
             path: Way::default(),

@@ -160,8 +160,8 @@ fn written(mut out: impl Write, text: &str) -> Result<(), Failure> {
 
 /// Tells a failure. Nothing more can be done if that fails too.
 pub(crate) fn failure(error: &ApiError, as_json: bool) {
-    if as_json {
-        let _ = json(error);
+    // Where standard output takes nothing, it is said beside it.
+    if as_json && json(error).is_ok() {
         return;
     }
     let mut text = String::new();

@@ -292,6 +292,7 @@ fn suite(path: &Path, topology: Option<&Path>, running: Option<&Rc<Loaded>>) -> 
     let (loaded, topology) = match running {
         Some(running) => (Rc::clone(running), None),
         None => {
+            let is_named = topology.is_none();
             let topology = topology.or(file.topology.as_deref()).ok_or_else(|| {
                 let path = path.display();
                 Failure::new(
@@ -299,7 +300,15 @@ fn suite(path: &Path, topology: Option<&Path>, running: Option<&Rc<Loaded>>) -> 
                     format!("{path} names no topology; add `topology` to it, or give -t FILE"),
                 )
             })?;
-            (Rc::new(load::from_path(topology)?), Some(topology.to_owned()))
+            let loaded = load::from_path(topology).map_err(|mut failure| {
+                let told = &mut failure.error.error;
+                if is_named && told.mistakes.is_empty() {
+                    told.message =
+                        format!("{}, which {} names as its `topology`", told.message, path.display());
+                }
+                failure
+            });
+            (Rc::new(loaded?), Some(topology.to_owned()))
         }
     };
     let networks = file.check(&loaded.document, &loaded.topology, &loaded.fabric)?;

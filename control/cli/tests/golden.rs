@@ -258,14 +258,14 @@ fn a_file_that_is_wrong_leaves_all_unrun_and_is_in_every_report() {
     assert_eq!((report.passed, report.failed, report.tests.len()), (0, 3, 3));
     assert!(report.tests.iter().all(|test| test.outcome.is_none() && test.file == "files/halves.tests.yaml"));
     let wrong: Vec<_> = report.errors.iter().map(|e| (e.file.as_str(), e.error.mistakes.len())).collect();
-    assert_eq!(wrong, [("files/unaskable.tests.yaml", 6), ("files/empty.yaml", 0), (&topology, 12)]);
+    assert_eq!(wrong, [("files/unaskable.tests.yaml", 6), ("files/empty.yaml", 1), (&topology, 12)]);
     let xml = fs::read_to_string(&junit).unwrap();
     assert!(xml.contains("tests=\"6\" failures=\"0\" errors=\"6\""), "{xml}");
     for part in [
         "<testsuite name=\"files/halves.tests.yaml\" tests=\"3\" failures=\"0\" errors=\"3\">",
         "<testsuite name=\"files/unaskable.tests.yaml\" tests=\"1\" failures=\"0\" errors=\"1\">",
         "<error message=\"tests[1].to: 543222 is not a port; ",
-        "<error message=\"files/empty.yaml: there is nothing in it; ",
+        "<error message=\"tests: the file holds no test; ",
         "mistakes.json has 12 mistakes (InvalidTopology)</system-out>",
     ] {
         assert!(xml.contains(part), "{part}\n{xml}");

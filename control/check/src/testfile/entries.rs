@@ -10,7 +10,8 @@ use vpclab_api::{Expected, ExplainRequest};
 use vpclab_model::Mistake;
 
 use super::reader::{Reader, describe, mistake};
-use super::{Change, Section, TestCase, Way, matrix, when};
+use super::{Admitted, Because, Change, Section, TestCase, Way, matrix, when};
+use crate::codes::BAD_STATE;
 
 /// The keys of a test.
 pub(super) const TEST_KEYS: [&str; 16] = [
@@ -32,8 +33,10 @@ pub(super) const TEST_KEYS: [&str; 16] = [
     "when",
 ];
 /// The keys of a test that says who only may ask.
-pub(super) const ONLY_KEYS: [&str; 9] =
-    ["name", "to", "only", "port", "protocol", "family", "source_port", "level", "when"];
+pub(super) const ONLY_KEYS: [&str; 10] =
+    ["name", "to", "only", "because", "port", "protocol", "family", "source_port", "level", "when"];
+/// The keys of a test that says which ports only are let in.
+pub(super) const ONLY_PORTS_KEYS: [&str; 7] = ["name", "from", "to", "only_ports", "family", "level", "when"];
 /// The keys of a group of tests.
 pub(super) const GROUP_KEYS: [&str; 2] = ["when", "tests"];
 
@@ -70,6 +73,8 @@ impl<'a> Entries<'a> {
             }
             let tests = if object.contains_key("matrix") {
                 matrix::tests(&mut reader)
+            } else if object.contains_key("only_ports") {
+                only_ports(&mut reader).into_iter().collect()
             } else if object.contains_key("only") {
                 only(&mut reader).into_iter().collect()
             } else {
@@ -171,14 +176,17 @@ fn single(reader: &mut Reader<'_, '_>) -> Option<TestCase> {
         }
     }
     let (Some(_), Some(_), Some(expected)) = (from, to, expected) else { return None };
-    let name =
-        name.unwrap_or_else(|| name_of(&request).replacen('→', if both_directions { "↔" } else { "→" }, 1));
+    let name = name.unwrap_or_else(|| {
+        let expected_of_it = said(because.as_ref(), &path);
+        name_with(&request, expected_of_it).replacen('→', if both_directions { "↔" } else { "→" }, 1)
+    });
     Some(TestCase {
         name,
         at: reader.at.clone(),
         request,
         expected,
         only: Vec::new(),
+        only_ports: None,
         because: because.unwrap_or_default(),
         source_seen,
         path,
@@ -197,12 +205,81 @@ fn only(reader: &mut Reader<'_, '_>) -> Option<TestCase> {
         reader.mistake("only", "nobody is named", "give the names of all who may, or [] where nobody may");
     }
     let level = reader.level();
+    let because = reader.because();
+    let lifts = |because: &Because| {
+        let is_state = because.code.as_deref() == Some(BAD_STATE) && because.direction.is_none();
+        let is_reply = because.code.is_none() && because.direction.as_deref() == Some("return");
+        (is_state || is_reply) && because.resource.is_none() && because.rule.is_none()
+    };
+    if because.as_ref().is_some_and(|because| !lifts(because)) {
+        reader.mistake(
+            "because",
+            "of everybody else it can only say which denials count though the rules let them in",
+            "give { \"code\": \"BAD_STATE\" } for those of what is stopped, or { \"direction\": \"return\" } for those of \
+             replies alone",
+        );
+    }
     let only = reader.texts("only", "the names of all who may, as in [\"app\"], or [] where nobody may");
     let to = to?;
     let who = if only.is_empty() { "nobody".to_owned() } else { format!("only {}", only.join(", ")) };
     let name = name.unwrap_or_else(|| name_of(&ExplainRequest { from: who, to, ..request.clone() }));
     let test = TestCase::new("*", "", Expected::Only);
-    Some(TestCase { name, at: reader.at.clone(), request, only, level, ..test })
+    let because = because.unwrap_or_default();
+    Some(TestCase { name, at: reader.at.clone(), request, only, because, level, ..test })
+}
+
+/// A test that says which ports only are let in.
+fn only_ports(reader: &mut Reader<'_, '_>) -> Option<TestCase> {
+    reader.check_keys(&ONLY_PORTS_KEYS, "a test of which ports only are let in");
+    let from = reader.required("from", "an end such as \"internet\"");
+    let to = reader.required("to", "an end such as \"web-1\"");
+    let name = reader.text("name");
+    let level = reader.level();
+    let family = reader.family();
+    let remedy = "give ports such as 443 and \"53/udp\", or \"icmp\", or [] where nothing is let in";
+    let Some(value) = reader.given("only_ports") else {
+        reader.mistake("only_ports", "nothing is named", remedy);
+        return None;
+    };
+    let list = match value {
+        Value::Array(list) => list.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut admitted = Vec::new();
+    for item in list {
+        match admits(item) {
+            Some(one) if admitted.contains(&one) => {}
+            Some(one) => admitted.push(one),
+            None => reader.mistake("only_ports", format!("{} is no port", describe(item)), remedy),
+        }
+    }
+    let request = ExplainRequest { from: from?, to: to?, family, ..ExplainRequest::default() };
+    let name = name.unwrap_or_else(|| {
+        let all: Vec<String> = admitted.iter().map(ToString::to_string).collect();
+        let all = if all.is_empty() { "nothing".to_owned() } else { format!("only {}", all.join(", ")) };
+        name_with(&request, vec![all])
+    });
+    let test = TestCase::new("", "", Expected::Only);
+    Some(TestCase { name, at: reader.at.clone(), request, only_ports: Some(admitted), level, ..test })
+}
+
+/// `443`, `"443/tcp"`, `"53/udp"` or `"icmp"`.
+fn admits(value: &Value) -> Option<Admitted> {
+    let text = match value {
+        Value::String(text) => text.to_ascii_lowercase(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    if text == "icmp" {
+        return Some(Admitted::Icmp);
+    }
+    let (number, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
+    let port = number.parse().ok().filter(|port| *port > 0)?;
+    match protocol {
+        "tcp" => Some(Admitted::Tcp(port)),
+        "udp" => Some(Admitted::Udp(port)),
+        _ => None,
+    }
 }
 
 /// The answer that a word means.
@@ -214,8 +291,28 @@ pub(super) fn word_of(word: &str) -> Option<Expected> {
     }
 }
 
+/// What a test expects beside the answer, in words.
+fn said(because: Option<&Because>, path: &Way) -> Vec<String> {
+    let reason = because.into_iter().flat_map(|because| {
+        let rule = because.rule.as_ref().map(|rule| format!("rule {}", crate::render::rule(rule)));
+        let resource = because.resource.as_ref().map(|resource| format!("of {resource}"));
+        let direction = because.direction.as_ref().map(|direction| format!("on the {direction} way"));
+        [because.code.clone(), resource, rule, direction]
+    });
+    let reason: Vec<String> = reason.flatten().collect();
+    let reason = (!reason.is_empty()).then(|| format!("because {}", reason.join(" ")));
+    let ways = [("by", &path.forward), ("back by", &path.back), ("not by", &path.never)];
+    let ways = ways.into_iter().filter(|(_, names)| !names.is_empty());
+    reason.into_iter().chain(ways.map(|(word, names)| format!("{word} {}", names.join(", ")))).collect()
+}
+
 /// What a test is called that was given no name: all that its question says, so that no two questions share one.
 pub(super) fn name_of(request: &ExplainRequest) -> String {
+    name_with(request, Vec::new())
+}
+
+/// The same, of a test that expects more than an answer.
+fn name_with(request: &ExplainRequest, expected: Vec<String>) -> String {
     let ExplainRequest { from, to, port, protocol, source_port, family } = request;
     let beside = [
         port.map(|port| format!("port {port}")),
@@ -223,7 +320,7 @@ pub(super) fn name_of(request: &ExplainRequest) -> String {
         source_port.map(|port| format!("source port {port}")),
         family.map(|family| format!("IPv{family}")),
     ];
-    let beside: Vec<String> = beside.into_iter().flatten().collect();
+    let beside: Vec<String> = beside.into_iter().flatten().chain(expected).collect();
     if beside.is_empty() {
         format!("{from} → {to}")
     } else {

@@ -84,7 +84,7 @@ pub(super) fn tests(reader: &mut Reader<'_, '_>) -> Vec<TestCase> {
             continue;
         }
         let cells = row.iter().enumerate().filter_map(|(place, value)| {
-            cell(value).map_err(|problem| {
+            cell(value, common.protocol.as_deref()).map_err(|problem| {
                 let remedy = "give \"allowed\", \"denied\", the ports that are allowed, or null where nothing is asked";
                 reader.mistake(&format!("{key}[{place}]"), problem, remedy);
             }).ok()
@@ -141,8 +141,9 @@ pub(super) fn tests(reader: &mut Reader<'_, '_>) -> Vec<TestCase> {
     tests
 }
 
-fn cell(value: &Value) -> Result<Cell, String> {
+fn cell(value: &Value, protocol: Option<&str>) -> Result<Cell, String> {
     let unknown = || format!("{} is no cell of a matrix", describe(value));
+    let port = |value: &Value| port(value, protocol);
     match value {
         Value::Null => Ok(Cell::Unasked),
         Value::String(text) if text == "-" => Ok(Cell::Unasked),
@@ -154,8 +155,8 @@ fn cell(value: &Value) -> Result<Cell, String> {
     }
 }
 
-/// `443`, `"443"` or `"53/udp"`.
-fn port(value: &Value) -> Option<Port> {
+/// `443`, `"443"` or `"53/udp"`. The protocol that a port has anyway is not said: `"443/tcp"` is the port that `443` is.
+fn port(value: &Value, usual: Option<&str>) -> Option<Port> {
     let (number, protocol) = match value {
         Value::String(text) => match text.split_once('/') {
             Some((number, protocol)) => (number.parse().ok()?, Some(protocol.to_owned())),
@@ -163,5 +164,12 @@ fn port(value: &Value) -> Option<Port> {
         },
         other => (u16::try_from(whole_number(other)?).ok()?, None),
     };
+    let by_number = |protocol: &str| match protocol.to_ascii_lowercase().as_str() {
+        "6" => "tcp".to_owned(),
+        "17" => "udp".to_owned(),
+        name => name.to_owned(),
+    };
+    let usual = by_number(usual.unwrap_or("tcp"));
+    let protocol = protocol.map(|protocol| by_number(&protocol)).filter(|protocol| *protocol != usual);
     (number > 0).then_some(Port { number, protocol })
 }

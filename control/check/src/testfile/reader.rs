@@ -200,7 +200,11 @@ impl<'a> Reader<'_, 'a> {
 
         let mut reader = Reader { log: self.log, at, object };
         reader.check_keys(&BECAUSE_KEYS, "a reason");
-        if object.is_empty() {
+        let is_slip = |key: &String| {
+            !BECAUSE_KEYS.contains(&key.as_str()) && key != "$schema" && !key.starts_with("x-")
+        };
+        let is_given = BECAUSE_KEYS.into_iter().any(|key| reader.given(key).is_some());
+        if !is_given && !object.keys().any(is_slip) {
             reader.mistake("", "it says nothing", "give one of code, resource, rule and direction");
         }
         let rule = match reader.given("rule").cloned() {

@@ -21,7 +21,7 @@ fn a_file_is_read_with_its_topology_beside_it() {
     )
     .unwrap();
     assert_eq!(file.topology, Some(PathBuf::from("configs/a.json")));
-    assert_eq!(tests(&file)[0].name, "web-1 → db-1:22");
+    assert_eq!(tests(&file)[0].name, "web-1 → db-1:22 (because rule 200 on the forward way)");
     assert_eq!(tests(&file)[0].because.rule, Some(RuleReference::Number(200)));
     assert_eq!(tests(&file)[1].request.protocol.as_deref(), Some("50"));
     assert_eq!(tests(&file)[1].request.family, Some(6));
@@ -268,6 +268,43 @@ fn a_test_of_who_only_may_says_so_in_its_name() {
     );
 }
 
+#[test]
+fn a_test_of_which_ports_only_are_let_in_says_so_in_its_name() {
+    let file = read(
+        "tests: [{from: internet, to: web, only_ports: [443, '53/UDP', icmp, '443/tcp']}, {from: a, to: b, only_ports: []},\n\
+         {from: a, to: c, only_ports: 22, family: 6}]",
+    )
+    .unwrap();
+    let names: Vec<&str> = file.tests().map(|test| test.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["internet → web (only 443, 53/udp, icmp)", "a → b (nothing)", "a → c (IPv6, only 22)"]
+    );
+    for wrong in ["0", "70000", "53/sctp", "{}", "~"] {
+        let told = read(&format!("tests: [{{from: a, to: b, only_ports: [{wrong}]}}]"));
+        assert!(told.is_err_and(|told| told.0[0].attribute == "only_ports"), "{wrong}");
+    }
+}
+
+#[test]
+fn a_reason_says_something_and_one_port_is_one_test() {
+    for nothing in ["{}", "{code: ~}", "{x-why: 1}"] {
+        let told = read(&format!("tests: [{{from: a, to: b, expect: denied, because: {nothing}}}]"));
+        assert!(told.is_err_and(|told| told.0[0].problem == "it says nothing"), "{nothing}");
+    }
+    assert!(read("tests: [{to: b, only: [], because: {code: BAD_STATE}}]").is_ok());
+    assert!(read("tests: [{to: b, only: [], because: {direction: return}}]").is_ok());
+    assert!(read("tests: [{to: b, only: [], because: {code: SUBNET_ACL_RESTRICTION}}]").is_err());
+    let ports = |protocol: &str| {
+        let text = format!(
+            "tests: [{{{protocol}matrix: {{to: [w], from: {{a: [443], b: ['443/tcp'], c: ['53/udp']}}}}}}]"
+        );
+        read(&text).unwrap().tests().count()
+    };
+    assert_eq!(ports(""), 6, "two ports of three rows");
+    assert_eq!(ports("protocol: udp, "), 9, "443 is one of UDP");
+}
+
 /// The schema is written by hand: it has to know the keys that are read, and no others.
 #[test]
 fn the_published_schema_has_the_keys_that_are_read() {
@@ -283,6 +320,7 @@ fn the_published_schema_has_the_keys_that_are_read() {
         ("", &FILE_KEYS[..]),
         ("/$defs/test", &entries::TEST_KEYS),
         ("/$defs/only", &entries::ONLY_KEYS),
+        ("/$defs/only_ports", &entries::ONLY_PORTS_KEYS),
         ("/$defs/group", &entries::GROUP_KEYS),
         ("/$defs/matrix", &matrix::MATRIX_KEYS),
         ("/$defs/matrix/properties/matrix", &matrix::GRID_KEYS),

@@ -1,7 +1,7 @@
 //! Is everybody asked where only some may?
 
 use vpclab_api::{Expected, Outcome};
-use vpclab_check::{TestCase, VirtualProber};
+use vpclab_check::{Admitted, TestCase, VirtualProber};
 
 use crate::{Network, askable::told, case, one, request, yaml};
 
@@ -157,6 +157,48 @@ fn the_rest_of_the_internet_is_asked_of_explain_alone_and_that_is_said() {
             .any(|told| told.resource == "internet" && told.assumption.ends_with("explain alone was asked")),
         "{assumed:#?}"
     );
+}
+
+#[test]
+fn what_is_named_is_let_in_and_nothing_else() {
+    let with = |more: &str| {
+        network(&format!(
+            "{FROM_APPS}, {{protocol: tcp, from_port: 443, to_port: 443, cidr_blocks: [0.0.0.0/0]}}{more}"
+        ))
+    };
+    let test = |from: &str, only_ports: &[Admitted]| TestCase {
+        only_ports: Some(only_ports.to_vec()),
+        ..case(from, "db", Expected::Only)
+    };
+    let https = [Admitted::Tcp(443)];
+    for (from, ports) in
+        [("internet", &https[..]), ("odd", &https), ("app", &[Admitted::Tcp(443), Admitted::Tcp(5432)])]
+    {
+        assert_eq!(failures(&with(""), test(from, ports)), [""; 0], "{from}");
+    }
+    assert_eq!(failures(&with(""), test("internet", &[])), ["internet → db: more passes: tcp 443 over IPv4"]);
+    assert_eq!(
+        failures(
+            &with(", {protocol: tcp, from_port: 3389, to_port: 3389, cidr_blocks: [0.0.0.0/0]}"),
+            test("internet", &https)
+        ),
+        ["internet → db: more passes: tcp 3389 over IPv4"]
+    );
+    let office = with(", {protocol: udp, from_port: 53, to_port: 53, cidr_blocks: [192.0.2.128/29]}");
+    assert_eq!(
+        failures(&office, test("internet", &https)),
+        ["internet → db: more passes with 192.0.2.128/29: udp 53 over IPv4"]
+    );
+    let nothing = failures(&with(""), test("internet", &[Admitted::Tcp(443), Admitted::Udp(53)]));
+    assert_eq!(nothing, ["internet → db: expected allowed, and it is silently dropped"]);
+    let found = told(&with(""), "- {from: internet, to: 'db:443', only_ports: [443]}\n");
+    assert_eq!(
+        found,
+        [
+            "tests[0].to: `db:443` names a port or protocol; name the end alone, and all that is let in under `only_ports`"
+        ]
+    );
+    assert_eq!(told(&with(""), "- {from: internet, to: db, only_ports: [443, '53/udp', icmp]}\n"), [""; 0]);
 }
 
 #[test]

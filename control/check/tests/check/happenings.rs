@@ -63,7 +63,7 @@ fn a_zone_that_is_down_takes_everything_in_it_along() {
     pass(
         &configured("three-tier"),
         "- when: {down: us-east-1a}\n  tests:\n  \
-         - {from: internet, to: 'web-a:443', family: 4, expect: denied}\n  \
+         - {from: internet, to: 'web-a:443', family: 4, expect: denied, because: {code: BAD_STATE}}\n  \
          - {from: web-b, to: 'app-a:8080', expect: denied, because: {code: BAD_STATE}}\n  \
          - {from: internet, to: 'web-b:443', family: 4, expect: allowed}\n  \
          - {from: web-b, to: 'app-b:8080', expect: allowed}\n  \
@@ -292,7 +292,7 @@ fn the_examples_of_the_manual_pass_on_their_topology() {
         }
         tried += 1;
     }
-    assert_eq!(tried, 4);
+    assert_eq!(tried, 5);
 }
 
 #[test]
@@ -305,6 +305,9 @@ fn a_denial_by_nothing_but_that_somebody_is_stopped_says_nothing_unless_it_is_me
         "- {from: app-a, to: 'client:443', expect: denied, when: {down: us-east-1a}}\n",
         "- {from: web-b, to: 'app-a:8080', expect: denied, when: {down: instances.app-a}}\n",
         "- {to: 'db-a:5432', only: [], when: {down: instances.db-a}}\n",
+        "- {from: internet, to: 'web-a:443', expect: denied, when: {down: instances.web-a}}\n",
+        "- {to: 'db-b:5432', only: [app-b], when: {down: us-east-1a}}\n",
+        "- {matrix: {to: ['web-a:443'], from: {internet: [denied]}}, when: {down: instances.web-a}}\n",
     ] {
         for failures in failures(vacuous) {
             assert!(
@@ -313,6 +316,59 @@ fn a_denial_by_nothing_but_that_somebody_is_stopped_says_nothing_unless_it_is_me
             );
         }
     }
-    // Others are there who could ask, and may not.
+    // What would deny it if he ran is something.
     pass(&network, "- {from: '*', to: 'db-a:22', expect: denied, when: {down: instances.app-a}}\n");
+    pass(&network, "- {to: 'db-a:22', only: [], when: {down: us-east-1a}}\n");
+    pass(&network, "- {from: internet, to: 'web-a:22', expect: denied, when: {down: instances.web-a}}\n");
+    pass(
+        &network,
+        "- {to: 'db-b:5432', only: [app-b], because: {code: BAD_STATE}, when: {down: us-east-1a}}\n\
+         - {from: internet, to: 'web-a:443', expect: denied, because: {code: BAD_STATE}, when: {down: instances.web-a}}\n",
+    );
+}
+
+/// Null is what is not written, and a load balancer has no state of its own.
+#[test]
+fn what_has_all_its_subnets_in_a_zone_is_down_or_unknown_with_it() {
+    let network = yaml(
+        r#"
+vpcs: {v: {cidr_block: 10.0.0.0/16}}
+internet_gateways: {igw: {vpc: v}}
+route_tables: {v/main: {routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}}
+subnets:
+  a: {vpc: v, cidr_block: 10.0.1.0/24, availability_zone: us-east-1a}
+  b: {vpc: v, cidr_block: 10.0.2.0/24, availability_zone: us-east-1b}
+security_groups: {open: {vpc: v, ingress: [{protocol: "-1", cidr_blocks: [0.0.0.0/0]}]}}
+services: {com.amazonaws.us-east-1.sqs: {address: 10.99.9.9, protocols: [tcp]}}
+vpc_endpoints:
+  sqs: {vpc: v, vpc_endpoint_type: Interface, service_name: com.amazonaws.us-east-1.sqs, subnets: ~, subnet_ids: [a], security_groups: [open]}
+load_balancers:
+  one: {subnets: [a], load_balancer_type: application, security_groups: [open]}
+  two: {subnets: [a, b], load_balancer_type: application, security_groups: [open]}
+listeners:
+  tls-1: {load_balancer: one, port: 443, protocol: HTTPS}
+  tls-2: {load_balancer: two, port: 443, protocol: HTTPS}
+instances: {ia: {subnet: a, security_groups: [open]}, ib: {subnet: b, security_groups: [open]}}
+internet_hosts: {client: {address: 198.51.100.7}}
+"#,
+    );
+    pass(
+        &network,
+        "- {from: ib, to: 'sqs:443', expect: allowed}\n\
+         - {from: client, to: 'one:443', expect: allowed, level: explain}\n\
+         - {from: one, to: 'ib:80', expect: allowed, level: explain}\n\
+         - when: {down: us-east-1a}\n  tests:\n  \
+         - {name: endpoint, from: ib, to: 'sqs:443', expect: denied, because: {code: BAD_STATE}}\n  \
+         - {name: other zone, from: client, to: 'two:443', expect: allowed, level: explain}\n",
+    );
+    for test in ["{from: client, to: 'one:443'", "{from: one, to: 'ib:80'"] {
+        for expected in ["allowed", "denied"] {
+            let test =
+                format!("- {test}, expect: {expected}, level: explain, when: {{down: us-east-1a}}}}\n");
+            for result in results(&network, &file(&test)) {
+                assert!(!result.passed, "{test}");
+                assert!(result.failures[0].contains("which is down"), "{:?}", result.failures);
+            }
+        }
+    }
 }

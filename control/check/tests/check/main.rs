@@ -29,7 +29,9 @@ mod remedies;
 mod reports;
 mod schema;
 mod sets;
+mod silent;
 mod source_ports;
+mod strangers;
 mod undeclared;
 mod ways;
 

@@ -31,6 +31,8 @@ impl<'a> NotModelledTable<'a> {
             let Some(kind) = model::NotModelledKind::of(plural) else { continue };
             for (name, resource) in resources {
                 let (takes, sends, reason) = match kind.plural {
+                    // What is said not to be known may be any of it.
+                    _ if resource.labels.not_modelled.is_some() => (Takes::Nothing, false, kind.reason),
                     model::LOAD_BALANCERS => balancer(topology, name, resource),
                     _ => (Takes::Nothing, false, kind.reason),
                 };
