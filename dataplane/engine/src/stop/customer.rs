@@ -40,8 +40,8 @@ pub(crate) fn route(
         let route = network.routes.lookup(address);
         let announced = network.announced.iter().filter(|block| block.contains(&address));
         let announced = announced.map(|block| block.prefix_len()).max();
-        if announced.is_some_and(|len| route.is_none_or(|route| route.destination.prefix_len() <= len)) {
-            // Somebody behind it, of whom nothing is known.
+        if announced.is_some_and(|len| route.is_none_or(|route| route.destination.prefix_len() < len)) {
+            // Somebody behind it, of whom nothing is known. A route of its own for the same block goes before.
             return Err(DropReason::NoSuchCustomerHost { network: index, address });
         }
         // Which of equal links the user's own devices take is theirs to know.
