@@ -61,9 +61,7 @@ fn of_list(acl: &NetworkAclName, way: Direction, entries: &[NetworkAclEntry]) ->
                 Some(citing(REDUNDANT_RULE.about(acl, reason, "take it out".to_owned()), &["NACL-01"]))
             }
             Fate::Decides(pieces) => {
-                let later = (place + 1..entries.len()).filter(|&later| !gone[later]);
-                let later: Vec<usize> = later.collect();
-                let is_so = is_decided_alike(entry, pieces, entries, &all, &later);
+                let is_so = is_decided_alike(place, pieces, entries, &all, &gone);
                 if is_so && !denies_everything(entry) {
                     gone[place] = true;
                     let what = if entry.action == RuleAction::Deny { "denied" } else { "allowed" };
@@ -102,29 +100,31 @@ fn fate(entries: &[NetworkAclEntry], all: &[Packets], place: usize) -> Fate {
     if left.is_empty() { Fate::Never { against, alike } } else { Fate::Decides(left) }
 }
 
-/// Whether those packets of `entry` that it decides about would fare the same without it.
+/// Whether those packets of an entry that it decides about would fare the same without it: by later ones that are not to go
+/// themselves. Those that it keeps from deciding otherwise would decide then.
 fn is_decided_alike(
-    entry: &NetworkAclEntry,
+    place: usize,
     pieces: &[Packets],
     entries: &[NetworkAclEntry],
     all: &[Packets],
-    later: &[usize],
+    gone: &[bool],
 ) -> bool {
-    let of = |action: RuleAction| later.iter().filter(move |&&place| entries[place].action == action);
-    match entry.action {
-        // The final `*` denies the rest.
-        RuleAction::Deny => of(RuleAction::Allow).all(|&place| {
-            let before: Vec<Packets> =
-                of(RuleAction::Deny).filter(|&&deny| deny < place).map(|&deny| all[deny]).collect();
-            pieces.iter().all(|piece| !piece.meets(&all[place]) || is_covered(*piece, &before))
-        }),
-        RuleAction::Allow => {
-            let allowing: Vec<Packets> = of(RuleAction::Allow).map(|&place| all[place]).collect();
-            let is_denied =
-                of(RuleAction::Deny).any(|&place| pieces.iter().any(|piece| piece.meets(&all[place])));
-            !is_denied && pieces.iter().all(|piece| is_covered(*piece, &allowing))
-        }
-    }
+    let action = entries[place].action;
+    let later = || place + 1..entries.len();
+    let alike: Vec<usize> =
+        later().filter(|&other| entries[other].action == action && !gone[other]).collect();
+    let before = |end: usize| -> Vec<Packets> {
+        alike.iter().filter(|&&other| other < end).map(|&other| all[other]).collect()
+    };
+    let mut others = later().filter(|&other| entries[other].action != action);
+    let is_so = others.all(|other| {
+        let alike = before(other);
+        pieces.iter().all(|piece| !piece.meets(&all[other]) || is_covered(*piece, &alike))
+    });
+    // The final `*` denies the rest.
+    let is_rest = action == RuleAction::Deny;
+    let every = before(entries.len());
+    is_so && (is_rest || pieces.iter().all(|piece| is_covered(*piece, &every)))
 }
 
 fn denies_everything(entry: &NetworkAclEntry) -> bool {

@@ -67,11 +67,12 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
         for (index, _) in cx.fabric.hosts.iter().filter(|(_, host)| host.side == Side::Service) {
             ask(cx, (guest.into(), Party::Host(index)), &mut blocked);
         }
-        for customer in asking::listening_customers(cx) {
-            ask(cx, (guest.into(), Party::Host(customer)), &mut blocked);
-        }
-        for &customer in &cx.customers {
-            ask(cx, (Party::Host(customer), guest.into()), &mut blocked);
+        let listening = asking::listening_customers(cx).map(|to| (Party::from(guest), Party::Host(to)));
+        let calling = cx.customers.iter().map(|from| (Party::Host(*from), Party::from(guest)));
+        for ends in listening.chain(calling) {
+            for ipv6 in [false, true].into_iter().filter(|ipv6| meets_one_of(cx, &restrictive, ends, *ipv6)) {
+                ask_in(cx, ends, ipv6, &mut blocked);
+            }
         }
         for ipv6 in [false, true] {
             for outside in outsiders(cx, &restrictive, asking::interface(guest.eni), Way::Out, ipv6) {
@@ -208,14 +209,32 @@ fn outsiders(cx: &Lint<'_>, restrictive: &BTreeSet<&str>, inside: End, way: Way,
             (true, None, [block]) => block.to_string(),
             (true, None, _) => address.to_string(),
         };
-        let block = match blocks.as_slice() {
-            [block] => *block,
-            _ => any,
-        };
+        let block = if is_named { around(&blocks).unwrap_or(any) } else { any };
         let is_somebody = is_named && !outside::is_world(&blocks);
         Some(Outside { address, name, block, is_somebody })
     };
     outside::parts(cx, (inside, way), ipv6, cut, traffic).into_iter().filter_map(outside).collect()
+}
+
+/// The smallest block that holds all of these.
+fn around(blocks: &[IpNet]) -> Option<IpNet> {
+    let mut around = *blocks.first()?;
+    while !blocks.iter().all(|block| around.contains(block)) {
+        around = around.supernet()?;
+    }
+    Some(around)
+}
+
+/// Whether packets between two parties meet one of these ACLs, as far as one packet shows that filters let on.
+fn meets_one_of(
+    cx: &Lint<'_>,
+    acls: &BTreeSet<&str>,
+    (from, to): (Party<'_>, Party<'_>),
+    ipv6: bool,
+) -> bool {
+    let traffic = asking::some_client(Protocol::TCP, asking::SOME_SERVER);
+    let told = vpclab_engine::explain::ask(cx.fabric, from.end(), to.end(), Some(ipv6), traffic);
+    told.is_ok_and(|told| passes_one_of(cx, acls, &told))
 }
 
 /// Whether a request or its reply meets one of these ACLs, on any way.

@@ -69,7 +69,7 @@ fn an_acl_rule_is_shadowed_only_where_rules_before_it_decide_all_of_it_otherwise
 
 #[test]
 fn an_acl_rule_is_redundant_only_where_the_list_decides_the_same_without_it() {
-    let cases: [(&[&str], &[&str]); 9] = [
+    let cases: [(&[&str], &[&str]); 10] = [
         (
             &["100 allow -1 0-0 10.0.0.0/8", "200 allow tcp 443 10.1.0.0/16"],
             &["network_acls.edge ingress 200"],
@@ -97,6 +97,11 @@ fn an_acl_rule_is_redundant_only_where_the_list_decides_the_same_without_it() {
             &["network_acls.edge ingress 100"],
         ),
         (&["100 deny tcp 22 10.1.0.0/16", "200 allow -1 0-0 10.0.0.0/8"], &[]),
+        // What it keeps from deciding would decide.
+        (
+            &["100 allow tcp 443 10.1.0.0/16", "150 deny tcp 443 10.1.0.0/16", "200 allow -1 0-0 10.0.0.0/8"],
+            &[],
+        ),
         // What `*` says, said aloud.
         (&["100 allow tcp 443 10.0.0.0/8", "200 deny -1 0-0 0.0.0.0/0"], &[]),
         // Of two alike one could go.
