@@ -133,11 +133,21 @@ impl Asked<'_> {
     /// What is wrong with the name of something that packets are to pass, or not.
     fn passed(&self, text: &str) -> Option<(String, String)> {
         let (component, name) = way::split(text);
+        let places = way::places(self.topology);
         if !self.names().contains(&name) {
-            return Some((format!("no resource is called `{name}`"), names::remedy(name, self.names())));
+            let meant = way::bare(self.topology, component, name);
+            return match meant.as_slice() {
+                [] => Some((format!("no resource is called `{name}`"), names::remedy(name, self.names()))),
+                [_] => None,
+                [(first, whole), ..] => {
+                    let each: Vec<String> = meant.iter().map(|(of, name)| format!("`{of}:{name}`")).collect();
+                    let problem = format!("`{name}` can mean {}", each.join(" or "));
+                    Some((problem, format!("write which, such as `{first}:{whole}`")))
+                }
+            };
         }
         let mut components: Vec<&str> =
-            self.places().into_iter().filter(|(_, place)| *place == name).map(|(of, _)| of).collect();
+            places.into_iter().filter(|(_, place)| *place == name).map(|(of, _)| of).collect();
         components.dedup();
         match components.as_slice() {
             [] if name == "internet" => None,
@@ -153,37 +163,6 @@ impl Asked<'_> {
             }
             _ => None,
         }
-    }
-
-    /// What steps of a walk name, each with the component that it is.
-    fn places(&self) -> Vec<(&'static str, &str)> {
-        let topology = self.topology;
-        let mut places = Vec::new();
-        macro_rules! all {
-            ($($component:literal: $($field:ident),*;)*) => {
-                $($(places.extend(topology.$field.keys().map(|name| ($component, name.as_str())));)*)*
-            };
-        }
-        all!(
-            "network_interface": network_interfaces, instances;
-            "network_acl": network_acls;
-            "route_table": route_tables;
-            "internet_gateway": internet_gateways;
-            "egress_only_internet_gateway": egress_only_internet_gateways;
-            "nat_gateway": nat_gateways;
-            "vpc_peering_connection": vpc_peering_connections;
-            "transit_gateway": transit_gateways;
-            "transit_gateway_route_table": transit_gateway_route_tables;
-            "vpn_gateway": vpn_gateways;
-            "vpn_connection": vpn_connections;
-            "virtual_interface": dx_private_virtual_interfaces, dx_transit_virtual_interfaces;
-            "customer_network": customer_networks;
-            "customer_host": customer_hosts;
-            "vpc_endpoint": vpc_endpoints;
-            "service": services;
-            "internet": internet_hosts;
-        );
-        places
     }
 
     /// What is wrong with a question, by the key that has to change.

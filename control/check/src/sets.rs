@@ -43,8 +43,7 @@ pub(crate) fn by_name(
     }
     networks(names, text, side, found)?;
     gateways(names, text, side, found)?;
-    let indexed =
-        |name: &str| name.strip_prefix(text).is_some_and(|rest| rest.starts_with('[') && rest.ends_with(']'));
+    let indexed = |name: &str| is_indexed(name, text);
     let several = instances(names, side, indexed)?;
     let several =
         [several, interfaces(names, side, |name, eni| eni.attachment.is_none() && indexed(name.as_str()))]
@@ -110,7 +109,10 @@ pub(crate) fn by_alias(
                 .map(|(name, _)| name.as_str()),
         );
     }
-    if meant.len() > 1 && meant.len() == of_hosts {
+    // A fleet is all of its members, whichever of them a tag names too.
+    let fleets = fleets(names, text);
+    meant.retain(|name| !fleets.iter().any(|fleet| is_indexed(name, fleet)));
+    if fleets.is_empty() && meant.len() > 1 && meant.len() == of_hosts {
         // Several hosts with one alias are a set.
         let mut members = Vec::new();
         for name in &meant {
@@ -122,7 +124,7 @@ pub(crate) fn by_alias(
         found.push((set(members, &words, text)?, words));
         return Ok(());
     }
-    for name in meant {
+    for name in meant.into_iter().chain(fleets) {
         let before = found.len();
         names.hosts(name, side, found)?;
         if found.len() == before {
@@ -130,6 +132,24 @@ pub(crate) fn by_alias(
         }
     }
     Ok(())
+}
+
+/// Whether this is the name of a member of a fleet: with an index or a key behind the fleet's.
+fn is_indexed(name: &str, fleet: &str) -> bool {
+    name.strip_prefix(fleet).is_some_and(|rest| rest.starts_with('[') && rest.ends_with(']'))
+}
+
+/// The names of fleets, such as `stack/Name` of `stack/Name[0]`, that are `text` but for the stack or source before it.
+fn fleets<'a>(names: Names<'a>, text: &str) -> BTreeSet<&'a str> {
+    let all = names.topology.instances.keys().map(|name| name.as_str());
+    all.filter(|name| name.ends_with(']'))
+        .filter_map(|name| {
+            let ends = name.match_indices('[').filter_map(|(place, _)| name.get(..place));
+            ends.into_iter().find(|fleet| {
+                fleet.strip_suffix(text).is_some_and(|stack| stack.ends_with('/') && stack.len() > 1)
+            })
+        })
+        .collect()
 }
 
 /// A block of addresses: the interfaces and hosts that have one of them, and where it reaches beyond the VPCs, whoever is

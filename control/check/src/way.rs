@@ -4,7 +4,7 @@
 //! among ways at random, or hosts of the internet are reached by several, every one of them has to be right.
 
 use vpclab_api::{Explanation, Step};
-use vpclab_model::Topology;
+use vpclab_model::{InterfaceType, Topology};
 
 use crate::testfile::Way;
 
@@ -70,6 +70,13 @@ fn first_missing<'w>(topology: &Topology, wanted: &'w [String], steps: &[Step]) 
 /// Whether this is what `name` names. An instance is passed at any of its interfaces.
 fn is_named(topology: &Topology, name: &str, step: &Step) -> bool {
     let (component, name) = split(name);
+    let places = places(topology);
+    let is_whole = name == "internet" || places.iter().any(|(_, place)| *place == name);
+    let longer = if is_whole { Vec::new() } else { bare(topology, component, name) };
+    let name = match longer.as_slice() {
+        [(_, whole)] => *whole,
+        _ => name,
+    };
     if component.is_some_and(|component| component != step.component) {
         return false;
     }
@@ -88,6 +95,60 @@ pub(crate) fn split(text: &str) -> (Option<&str>, &str) {
         Some((component, name)) if COMPONENTS.contains(&component) => (Some(component), name),
         _ => (None, text),
     }
+}
+
+/// The component of interfaces and instances.
+const INTERFACE: &str = "network_interface";
+
+/// What steps of a walk name, each with the component that it is.
+pub(crate) fn places(topology: &Topology) -> Vec<(&'static str, &str)> {
+    let mut places = Vec::new();
+    macro_rules! all {
+        ($($component:expr => $($field:ident),*;)*) => {
+            $($(places.extend(topology.$field.keys().map(|name| ($component, name.as_str())));)*)*
+        };
+    }
+    all!(
+        INTERFACE => network_interfaces, instances;
+        "network_acl" => network_acls;
+        "route_table" => route_tables;
+        "internet_gateway" => internet_gateways;
+        "egress_only_internet_gateway" => egress_only_internet_gateways;
+        "nat_gateway" => nat_gateways;
+        "vpc_peering_connection" => vpc_peering_connections;
+        "transit_gateway" => transit_gateways;
+        "transit_gateway_route_table" => transit_gateway_route_tables;
+        "vpn_gateway" => vpn_gateways;
+        "vpn_connection" => vpn_connections;
+        "virtual_interface" => dx_private_virtual_interfaces, dx_transit_virtual_interfaces;
+        "customer_network" => customer_networks;
+        "customer_host" => customer_hosts;
+        "vpc_endpoint" => vpc_endpoints;
+        "service" => services;
+        "internet" => internet_hosts;
+    );
+    places
+}
+
+/// What can be passed and is called `name` but for the stack or source before it; interfaces of gateways go by these.
+pub(crate) fn bare<'t>(
+    topology: &'t Topology,
+    component: Option<&str>,
+    name: &str,
+) -> Vec<(&'static str, &'t str)> {
+    let is_of_gateway = |place: &str| {
+        let interface = topology.network_interfaces.get(place);
+        interface.is_some_and(|eni| eni.interface_type != InterfaceType::Interface)
+    };
+    let mut meant = places(topology);
+    meant.retain(|(of, place)| {
+        component.is_none_or(|component| component == *of)
+            && place.strip_suffix(name).is_some_and(|source| source.len() > 1 && source.ends_with('/'))
+            && !(*of == INTERFACE && is_of_gateway(place))
+    });
+    meant.sort_unstable();
+    meant.dedup();
+    meant
 }
 
 /// What is passed, by name, each thing once where several steps are about it.

@@ -273,3 +273,30 @@ fn a_services_name_where_private_dns_leads_to_an_endpoint_has_no_firm_answer() {
         assert_eq!(network(options).explain("a", to).reachable, Some(true), "{options}");
     }
 }
+
+#[test]
+fn where_a_gateway_endpoint_without_blocks_leads_is_not_known() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
+         route_tables: {own: {vpc: v}, other: {vpc: v}}\n\
+         subnets: {a: {vpc: v, cidr_block: 10.0.1.0/24, route_table: own}, b: {vpc: v, cidr_block: 10.0.2.0/24, route_table: other}}\n\
+         instances: {web: {subnet: a}, db: {subnet: b}}\n\
+         internet_gateways: {igw: {vpc: v}}\n\
+         eips: {spare: {public_ip: 52.216.7.7}}\n\
+         internet_hosts: {client: {address: 52.216.9.9}}\n\
+         vpc_endpoints: {s3: {vpc: v, vpc_endpoint_type: Gateway, service_name: com.amazonaws.us-east-1.s3, route_tables: [own]}}\n",
+    );
+    let reachable = |from: &str, to: &str| network.explain(from, to).reachable;
+    let answer = network.explain("web", "52.216.1.1:443");
+    assert_eq!((answer.reachable, answer.unmodelled[0].resource.as_str()), (None, "s3"), "{answer:#?}");
+    // It is in the one table, its service has public addresses that nobody else has, and nobody is the internet.
+    for (from, to) in [
+        ("db", "52.216.1.1:443"),
+        ("web", "10.9.0.1:443"),
+        ("web", "52.216.7.7:443"),
+        ("web", "client:443"),
+        ("web", "internet:443"),
+    ] {
+        assert_eq!(reachable(from, to), Some(false), "{from} to {to}");
+    }
+}

@@ -149,3 +149,46 @@ fn what_denies_whoever_asks_denies_a_sender_of_whom_nothing_is_known() {
         }
     }
 }
+
+/// A classic load balancer and a target in one subnet, with a network ACL whose outbound entry is this.
+fn classic(outbound: &str) -> Network {
+    yaml(&format!(
+        "vpcs: {{v: {{cidr_block: 10.0.0.0/16}}}}\n\
+         network_acls: {{edge: {{vpc: v, ingress: [{{rule_no: 1, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}}], egress: [{outbound}]}}}}\n\
+         subnets: {{a: {{vpc: v, cidr_block: 10.0.1.0/24, network_acl: edge}}}}\n\
+         security_groups: {{lb: {{vpc: v, ingress: [{{protocol: tcp, from_port: 80, to_port: 80, cidr_blocks: [10.0.0.0/16]}}]}}, \
+           app: {{vpc: v, ingress: [{{protocol: tcp, from_port: 8080, to_port: 8080, security_groups: [lb]}}]}}}}\n\
+         instances: {{app: {{subnet: a, security_groups: [app]}}, client: {{subnet: a, security_groups: [app]}}}}\n\
+         load_balancers: {{old: {{subnets: [a], load_balancer_type: classic, internal: true, security_groups: [lb]}}}}\n\
+         listeners: {{http: {{load_balancer: old, port: 80, protocol: HTTP}}}}\n"
+    ))
+}
+
+#[test]
+fn a_classic_load_balancer_asks_the_acl_of_its_own_subnet_about_targets_there() {
+    let everything = "{rule_no: 1, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}";
+    let answer = classic(everything).explain("elb/old/a", "app:8080");
+    assert_eq!(answer.reachable, Some(true), "{answer:#?}");
+    // NACL-25
+    let closed = classic(
+        "{rule_no: 1, action: allow, protocol: tcp, from_port: 443, to_port: 443, cidr_block: 0.0.0.0/0}",
+    );
+    let answer = closed.explain("elb/old/a", "app:8080");
+    assert_eq!(answer.reachable, Some(false), "{answer:#?}");
+    assert_eq!(answer.blockers[0].code, "SUBNET_ACL_RESTRICTION");
+    // Within the subnet nobody else is asked, and the answers of a load balancer are not what it sends to targets.
+    let answer = closed.explain("client", "elb/old/a:80");
+    assert_eq!(answer.reachable, Some(true), "{answer:#?}");
+    assert_eq!(closed.explain("client", "elb/old/a:81").reachable, Some(false), "the group");
+}
+
+#[test]
+fn who_may_ask_is_told_beside_a_classic_load_balancer() {
+    let everything = "{rule_no: 1, action: allow, protocol: '-1', cidr_block: 0.0.0.0/0}";
+    let network = classic(everything);
+    let mut test = case("*", "app:8080", Expected::Only);
+    test.only = vec!["old".to_owned()];
+    for result in results(&network, &[test], None) {
+        assert!(result.passed, "{:?}", result.failures);
+    }
+}

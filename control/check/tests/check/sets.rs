@@ -152,3 +152,62 @@ fn a_test_about_a_set_holds_for_every_pair() {
     let nobody = passes("tag:team=c", "fleet:80", Expected::Denied);
     assert!(!nobody.passed && nobody.outcome.is_none(), "a set without members proves nothing");
 }
+
+#[test]
+fn a_fleet_is_named_without_the_source_before_it() {
+    let network = |more: &str| {
+        yaml(&format!(
+            "vpcs: {{net/v: {{cidr_block: 10.0.0.0/16}}}}\n\
+             subnets: {{net/a: {{vpc: net/v, cidr_block: 10.0.1.0/24}}}}\n\
+             instances: {{web: {{subnet: net/a}}, 'app/Database[0]': {{subnet: net/a, tags: {{Name: Database}}}}, 'app/Database[1]': {{subnet: net/a}}{more}}}\n"
+        ))
+    };
+    let own = network("");
+    let asked = |text: &str| -> Vec<String> {
+        own.pairs("web", text).answers.iter().map(|answer| answer.to.name.clone()).collect()
+    };
+    assert_eq!(asked("app/Database:3306"), ["app/Database[0]", "app/Database[1]"]);
+    // Whatever a tag says of one of them.
+    assert_eq!(asked("Database:3306"), ["app/Database[0]", "app/Database[1]"]);
+    let two = network(", 'x/Web[0]': {subnet: net/a}, 'x/Web[1]': {subnet: net/a}");
+    let asked: Vec<String> =
+        two.pairs("web", "Web:80").answers.iter().map(|answer| answer.to.name.clone()).collect();
+    assert_eq!(asked, ["x/Web[0]", "x/Web[1]"]);
+    let told = |network: &Network, tests: &str| crate::askable::told(network, tests);
+    let several = network(", 'x/Web[0]': {subnet: net/a}, 'y/Web[0]': {subnet: net/a}");
+    let mistakes = told(&several, "- {from: web, to: 'Web:80', expect: denied}\n");
+    assert!(
+        mistakes[0].contains("can mean each interface of x/Web or each interface of y/Web"),
+        "{mistakes:?}"
+    );
+}
+
+#[test]
+fn what_packets_pass_is_named_without_the_source_before_it() {
+    let network = yaml(
+        "vpcs: {net/v: {cidr_block: 10.0.0.0/16}}\n\
+         internet_gateways: {net/Igw: {vpc: net/v}}\n\
+         eips: {nat/Eip: {}}\n\
+         nat_gateways: {nat/Nat: {subnet: net/out, allocation: nat/Eip}}\n\
+         route_tables: {net/out: {vpc: net/v, routes: [{cidr_block: 0.0.0.0/0, gateway: net/Igw}]}, net/in: {vpc: net/v, routes: [{cidr_block: 0.0.0.0/0, nat_gateway: nat/Nat}]}}\n\
+         subnets: {net/out: {vpc: net/v, cidr_block: 10.0.0.0/24, route_table: net/out}, net/a: {vpc: net/v, cidr_block: 10.0.1.0/24, route_table: net/in}}\n\
+         instances: {web: {subnet: net/a}}\n\
+         internet_hosts: {client: {address: 198.51.100.7}}\n",
+    );
+    let tests = "- {name: a, from: web, to: 'client:443', expect: allowed, path: [Nat, Igw]}\n\
+                 - {name: b, from: web, to: 'client:443', expect: allowed, path: ['nat_gateway:Nat']}\n\
+                 - {name: c, from: web, to: 'client:443', expect: allowed, not_path: Igw}\n";
+    assert!(crate::askable::told(&network, tests).is_empty(), "{:?}", crate::askable::told(&network, tests));
+    let file = crate::askable::file(tests);
+    let results = crate::results(&network, &file.sections[0].tests, None);
+    let passed: Vec<bool> = results.iter().map(|result| result.passed).collect();
+    assert_eq!(passed, [true, true, false], "{results:#?}");
+    let told =
+        crate::askable::told(&network, "- {from: web, to: 'client:443', expect: allowed, path: [out]}\n");
+    assert!(told.is_empty(), "one table goes by that, and packets pass no subnet: {told:?}");
+    let told = crate::askable::told(
+        &network,
+        "- {from: web, to: 'client:443', expect: denied, because: {resource: Igw}}\n",
+    );
+    assert!(told[0].ends_with("did you mean `net/Igw`?"), "{told:?}");
+}

@@ -172,6 +172,11 @@ fn classic(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
         mapping.note(NoteKind::Omitted, "its subnets are not in the dump");
         return mapping.finish(Fate::LeftOut);
     }
+    if subnets.iter().any(|place| place.get("private_ipv4_address").is_none()) {
+        let text =
+            "not all of its interfaces are in the dump: one in each subnet, with an address that is chosen";
+        mapping.note(NoteKind::Assigned, text);
+    }
     mapping.write("subnet_mapping", subnets);
     mapping.write("load_balancer_type", "classic");
     mapping.write("internal", text(item, "Scheme").as_deref() == Some("internal"));

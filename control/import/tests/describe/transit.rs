@@ -129,3 +129,22 @@ fn each_end_of_a_peering_has_a_route_table() {
         assert_eq!(table["associations"], json!(["tgw-attach-peer"]));
     }
 }
+
+#[test]
+fn who_is_about_to_leave_a_table_is_not_of_it() {
+    for (state, associated) in [("associated", true), ("disassociating", false)] {
+        let mut all = transit(json!({ "TransitGatewayPropagations": [] }));
+        all["TransitGatewayAttachments"] = json!([]);
+        all["TransitGatewayStaticRoutes"][0]["Routes"] = json!([]);
+        let files = crate::fixture::Files::new(&[
+            ("all.json", crate::fixture::together(all)),
+            (
+                "get-transit-gateway-route-table-associations-tgw-rtb-1.json",
+                json!({ "Associations": [{ "TransitGatewayAttachmentId": "tgw-attach-1", "ResourceType": "vpc", "State": state }] }),
+            ),
+        ]);
+        let imported = files.imported();
+        let table = resource(&imported, "transit_gateway_route_tables", "tgw-rtb-1");
+        assert_eq!(table["associations"] == json!(["tgw-attach-1"]), associated, "{table}");
+    }
+}

@@ -333,3 +333,16 @@ fn what_forwards_is_taken_to_forward_unchanged() {
         assert_eq!(told("aws_network_interface.n"), !check && !is_told, "{check} {target}");
     }
 }
+
+#[test]
+fn an_instance_keeps_its_public_address_when_an_interface_is_attached_later() {
+    let imported = Plan::vpc()
+        .and("aws_internet_gateway.igw", json!({}), json!({ "vpc_id": "aws_vpc.main.id" }))
+        .and("aws_subnet.open", json!({ "cidr_block": "10.0.9.0/24", "map_public_ip_on_launch": true }), json!({ "vpc_id": "aws_vpc.main.id" }))
+        .and("aws_instance.i", json!({}), json!({ "subnet_id": "aws_subnet.open.id" }))
+        .and("aws_network_interface.eni", json!({}), json!({ "subnet_id": "aws_subnet.open.id" }))
+        .and("aws_network_interface_attachment.x", json!({ "device_index": 1 }), json!({ "instance_id": "aws_instance.i.id", "network_interface_id": "aws_network_interface.eni.id" }))
+        .imported();
+    assert_eq!(resource(&imported, "instances", "aws_instance.i")["associate_public_ip_address"], true);
+    assert!(notes(&imported, "aws_instance.i").contains("attached after its launch"));
+}

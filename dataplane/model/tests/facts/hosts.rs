@@ -270,7 +270,7 @@ fn public_addresses() {
     assert_eq!(public(&lab(several.clone()), "i"), json!({}));
     // What is attached later takes nothing away.
     merge(&mut several, &json!({"instances": {"i": {"associate_public_ip_address": true}}}));
-    assert_eq!(public(&lab(several), "i"), json!({"10.0.1.4": {"address": "203.0.113.1", "eip": null}}));
+    assert_eq!(public(&lab(several), "i"), json!({"10.0.1.5": {"address": "203.0.113.1", "eip": null}}));
     // L2-21: an elastic IP takes the automatic address's place.
     let mut elastic = subnet;
     merge(
