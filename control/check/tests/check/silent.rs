@@ -105,7 +105,7 @@ network_acls:
   oneway:
     vpc: v
     ingress: [{rule_no: 100, action: allow, protocol: "-1", cidr_block: 0.0.0.0/0}]
-    egress: [{rule_no: 100, action: allow, protocol: tcp, from_port: 0, to_port: 1023, cidr_block: 0.0.0.0/0}]
+    egress: [{rule_no: 100, action: allow, protocol: tcp, from_port: 0, to_port: 1023, cidr_block: 192.168.0.0/16}]
 security_groups: {g: {vpc: v, ingress: [{protocol: "-1", cidr_blocks: [10.0.0.0/8]}]}}
 instances: {a: {subnet: s}, b: {subnet: t, security_groups: [g]}}
 "#,

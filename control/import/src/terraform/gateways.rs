@@ -141,13 +141,15 @@ pub(super) fn peering(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
     let accepts = own == Given::Known(true)
         || accepters.iter().any(|one| one.text("auto_accept").as_deref() == Some("true"));
     let unknown = accepters.iter().find_map(|one| one.values.get("auto_accept")?.first_unknown());
+    let is_active = accepters.iter().any(|one| one.text("accept_status").as_deref() == Some("active"));
     let state = match mapping.properties.text("accept_status") {
         // What the other side has accepted, this side shows at the next refresh.
-        _ if accepters.iter().any(|one| one.text("accept_status").as_deref() == Some("active")) => "active",
+        Given::Known(state) if is_active && state == "pending-acceptance" => "active",
         Given::Known(state) if !state.is_empty() => {
             mapping.write("state", state);
             return end(mapping, "vpc_peering_connections", resource);
         }
+        _ if is_active => "active",
         _ if accepts => "active",
         _ => {
             match (own, unknown) {

@@ -155,16 +155,18 @@ fn forget_public_addresses(plan: &mut Plan, before: &[Instance]) {
     let mut changed = Vec::new();
     for (at, instance) in plan.instances.iter().enumerate().filter(|(_, one)| one.of_type == "aws_instance") {
         let loses = said(instance, "id").is_some_and(|id| then.contains(id) && !now.contains(id));
-        if loses && !is_written(plan, instance, "associate_public_ip_address", &BTreeSet::new()) {
-            changed.push((at, true));
-        } else if loses {
-            changed.push((at, false));
+        let is_shown = instance.values.get("associate_public_ip_address") == Some(&Value::Bool(true))
+            && !is_written(plan, instance, "associate_public_ip_address", &BTreeSet::new());
+        if loses {
+            changed.push((at, "public_ip"));
+        }
+        if loses && is_shown {
+            changed.push((at, "associate_public_ip_address"));
         }
     }
-    for (at, is_open) in changed {
-        let Some(instance) = plan.instances.get_mut(at) else { continue };
-        for key in ["public_ip", "associate_public_ip_address"].iter().take(1 + usize::from(is_open)) {
-            drop((instance.values.remove(*key), instance.before.remove(*key)));
+    for (at, key) in changed {
+        if let Some(instance) = plan.instances.get_mut(at) {
+            drop((instance.values.remove(key), instance.before.remove(key)));
         }
     }
 }

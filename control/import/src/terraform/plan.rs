@@ -181,9 +181,15 @@ impl Plan {
     fn module(&mut self, module: Option<&Value>, path: &[Step], changes: &Changes) {
         let Some(module) = module else { return };
         let list = |key: &str| module.get(key).and_then(Value::as_array).into_iter().flatten();
+        // Terraform 0.12 leaves the module out of the addresses of a state.
+        let prefix = module.get("address").and_then(Value::as_str).map(|module| format!("{module}."));
         for resource in list("resources") {
             let text = |key: &str| resource.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             let address = whole(text("address"), resource.get("deposed_key"));
+            let address = match &prefix {
+                Some(prefix) if !address.starts_with(prefix.as_str()) => format!("{prefix}{address}"),
+                _ => address,
+            };
             let instance = Instance {
                 is_data: text("mode") == "data",
                 of_type: text("type"),

@@ -293,6 +293,9 @@ fn a_peering_connection_is_accepted_by_who_is_told_to_and_by_nobody_else() {
     assert_eq!(peering(&planned(&before, &after, &[])), "active");
     let told = peered(told, &[]);
     assert_eq!(peering(&planned(&told, &told, &[])), "pending-acceptance");
+    // What is gone is not there because somebody once accepted it.
+    let deleted = json!({ "accept_status": "deleted" });
+    assert_eq!(peering(&read(&peered(deleted, &active))), "deleted");
     // Who does not manage it any more does not undo it.
     let accepted = peered(json!({ "accept_status": "active" }), &active);
     assert_eq!(
@@ -442,4 +445,21 @@ fn rules_that_a_list_leaves_out_go_from_a_group() {
     let group = read(&list(json!(["sgr-0123456789abcdef0"])));
     let group = resource(&group, "security_groups", "aws_security_group.web");
     assert_eq!(group["ingress"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn addresses_of_a_state_that_leave_the_module_out_are_those_of_the_plan() {
+    let group = |address: &str| {
+        json!({ "address": address, "mode": "managed", "type": "aws_default_security_group", "name": "d",
+            "values": { "id": DEFAULT, "vpc_id": VPC, "ingress": [], "egress": [] } })
+    };
+    let module = |address: &str| json!({ "address": "module.net", "resources": [group(address)] });
+    let mut document = plan(&base(), &base(), &[]);
+    document["planned_values"]["root_module"]["child_modules"] =
+        json!([module("module.net.aws_default_security_group.d")]);
+    document["prior_state"]["values"]["root_module"]["child_modules"] =
+        json!([module("aws_default_security_group.d")]);
+    let imported = imported(&document, &Options::default());
+    let own = imported.report.resources.iter().filter(|one| one.of_type == "aws_default_security_group");
+    assert_eq!(own.count(), 1);
 }
