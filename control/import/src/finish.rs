@@ -302,10 +302,24 @@ fn keep_public_addresses(estate: &mut Estate) {
             Some(said) => *said != json!(false),
             None => is_mapped == Some(&json!(true)),
         };
-        if !has || map.contains_key("network_interfaces") {
+        let is_stopped = said(map, "state").as_deref() == Some("stopped");
+        let is_silent = asked.is_none();
+        if map.contains_key("network_interfaces") || !map.contains_key("subnet") {
             continue;
         }
-        if asked.is_none()
+        // Of several interfaces an elastic address is one's: that of the instance is its first one's.
+        let mut is_elastic = false;
+        for eip in estate.resources.get_mut("eips").into_iter().flat_map(|all| all.values_mut()) {
+            if said(eip, "instance").as_ref() == Some(&instance) {
+                eip.remove("instance");
+                eip.insert("network_interface".to_owned(), json!(instance));
+            }
+            is_elastic |= said(eip, "network_interface").as_ref() == Some(&instance);
+        }
+        if !has || is_elastic || is_stopped {
+            continue;
+        }
+        if is_silent
             && let Some(map) = estate.resources.get_mut("instances").and_then(|all| all.get_mut(&instance))
         {
             map.insert("associate_public_ip_address".to_owned(), json!(true));

@@ -173,6 +173,10 @@ fn what_is_launched_alone_keeps_its_public_address_when_an_interface_is_attached
   Refusing: { Type: AWS::EC2::Instance, Properties: { NetworkInterfaces: [{ DeviceIndex: 0, SubnetId: !Ref Open, AssociatePublicIpAddress: false }] } }
   Eni3: { Type: AWS::EC2::NetworkInterface, Properties: { SubnetId: !Ref Open } }
   Later3: { Type: AWS::EC2::NetworkInterfaceAttachment, Properties: { DeviceIndex: '1', InstanceId: !Ref Refusing, NetworkInterfaceId: !Ref Eni3 } }
+  Elastic: { Type: AWS::EC2::Instance, Properties: { SubnetId: !Ref Open } }
+  Address: { Type: AWS::EC2::EIP, Properties: { InstanceId: !Ref Elastic } }
+  Eni4: { Type: AWS::EC2::NetworkInterface, Properties: { SubnetId: !Ref Open } }
+  Later4: { Type: AWS::EC2::NetworkInterfaceAttachment, Properties: { DeviceIndex: '1', InstanceId: !Ref Elastic, NetworkInterfaceId: !Ref Eni4 } }
   Several: { Type: AWS::EC2::Instance, Properties: { NetworkInterfaces: [{ DeviceIndex: 0, SubnetId: !Ref Open }, { DeviceIndex: 1, SubnetId: !Ref Open }] } }
 ",
     );
@@ -187,5 +191,7 @@ fn what_is_launched_alone_keeps_its_public_address_when_an_interface_is_attached
     assert_eq!(asks("Several"), None);
     let topology = vpclab_model::Topology::from_document(&imported.document.clone().into(), None).unwrap();
     let public = |name: &str| topology.network_interfaces[name].public_ips.len();
-    assert_eq!(["Alone", "Asking", "Refusing", "Several"].map(public), [1, 1, 0, 0]);
+    assert_eq!(["Alone", "Asking", "Refusing", "Several", "Elastic"].map(public), [1, 1, 0, 0, 1]);
+    assert_eq!(asks("Elastic"), None, "it has an elastic address in place of that");
+    assert_eq!(resource(&imported, "eips", "Address")["network_interface"], "Elastic");
 }
