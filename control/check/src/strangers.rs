@@ -173,13 +173,29 @@ fn behind_transit_gateway(
     let end = AwsEnd::TransitGateway(name.clone());
     let mut joins = topology.vpn_connections.values().any(|vpn| vpn.gateway == end)
         || topology.dx_gateway_associations.values().any(|one| one.gateway == end);
-    let others = topology.transit_gateway_vpc_attachments.values();
-    for other in others.filter(|other| other.transit_gateway == *name && other.vpc != *vpc) {
+    let tables =
+        || topology.transit_gateway_route_tables.values().filter(|table| table.transit_gateway == *name);
+    let routes = || tables().flat_map(|table| &table.routes);
+    let others = topology.transit_gateway_vpc_attachments.iter();
+    for (at, other) in others.filter(|(_, other)| other.transit_gateway == *name && other.vpc != *vpc) {
         joins = true;
         let Some(far) = topology.vpcs.get(&other.vpc) else { continue };
-        let unknown = far.labels.not_modelled.as_ref().map(|reason| (other.vpc.as_str(), "vpc", reason));
-        if let Some((at, kind, reason)) = unknown {
-            places.push(place(at, kind, reason, far.cidr_blocks().collect()));
+        if let Some(reason) = &far.labels.not_modelled {
+            // Its blocks may be as unknown as the rest: what is led to it counts, and what is led to nobody.
+            let leads = AttachmentName::Vpc(at.clone());
+            let led =
+                routes().filter(|route| route.attachments.contains(&leads)).map(|route| route.destination);
+            let meets = |block: &IpNet| {
+                routes().any(|route| route.destination.contains(block) || block.contains(&route.destination))
+            };
+            let own = topology.route_tables.values().filter(|table| table.vpc == *vpc);
+            let own = own.flat_map(|table| &table.routes).filter(|route| route.target == door());
+            let to_nobody = own.map(|route| route.destination).filter(|block| !meets(block));
+            let blocks = far.cidr_blocks().chain(led).chain(to_nobody).collect();
+            places.push(Place {
+                far: Some(other.vpc.clone()),
+                ..place(other.vpc.as_str(), "vpc", reason, blocks)
+            });
         }
     }
     for (at, peering) in &topology.transit_gateway_peering_attachments {
@@ -197,11 +213,8 @@ fn behind_transit_gateway(
         };
         let unknown = far.labels.not_modelled.as_deref().or(peering.labels.not_modelled.as_deref());
         if let Some(reason) = unknown.or_else(|| is_bare().then_some(LEADS_NOWHERE)) {
-            let tables = topology.transit_gateway_route_tables.values();
-            let routes =
-                tables.filter(|table| table.transit_gateway == *name).flat_map(|table| &table.routes);
             let leads = AttachmentName::Peering(at.clone());
-            let blocks = routes.filter(|route| route.attachments.contains(&leads));
+            let blocks = routes().filter(|route| route.attachments.contains(&leads));
             places.push(place(
                 other.as_str(),
                 "transit_gateway",

@@ -110,6 +110,10 @@ fn behind_a_gateway_that_is_not_known_somebody_may_ask() {
         assert!(told[0].starts_with(&format!("{name} → db: explain cannot tell")), "{told:?}");
         assert_eq!(failures(&open, &only("db:5432", &["app"])), [""; 0], "{name}");
     }
+    // The blocks that it is declared with may be no more known than the rest of it.
+    let elsewhere = transit("{}", to_far).replace("10.9.0.0/16", "10.8.0.0/16");
+    let open = network(&FROM_FAR.replace("10.9.3", "10.8.3"), &format!("{elsewhere} #unknown"));
+    assert_eq!(failures(&open, &only("db:22", &[])).len(), 1);
     let known = network(FROM_FAR, &transit("{}", to_far));
     assert_eq!(failures(&known, &only("db:22", &[])), [""; 0]);
 }
