@@ -120,24 +120,28 @@ fn arrives(
         return None;
     }
     let is_of_reply = |blocker: &&Blocker| blocker.direction == "return";
-    let reply = explanation.blockers.iter().find(is_of_reply)?;
-    let names_it = *because != Because::default() && {
-        let of_reply: Vec<Blocker> = explanation.blockers.iter().filter(is_of_reply).cloned().collect();
-        wrong_reason(because, &of_reply).is_none()
-    };
-    if names_it || !some_arrive(fabric, question, explanation) {
-        return None;
-    }
-    Some(format!(
-        "it arrives; only the reply is denied: {} ({}). If that is meant, expect it with `because: {{ direction: return }}`",
-        crate::render::blocker(reply),
-        reply.code
-    ))
+    let others = explanation.other_blockers.iter().map(|other| (other.blockers.as_slice(), false));
+    std::iter::once((explanation.blockers.as_slice(), true)).chain(others).find_map(|(blockers, is_shown)| {
+        let reply = blockers.iter().find(is_of_reply)?;
+        let names_it = *because != Because::default() && {
+            let of_reply: Vec<Blocker> = blockers.iter().filter(is_of_reply).cloned().collect();
+            wrong_reason(because, &of_reply).is_none()
+        };
+        if names_it || !some_arrive(fabric, question, blockers, is_shown) {
+            return None;
+        }
+        Some(format!(
+            "it arrives; only the reply is denied: {} ({}). If that is meant, expect it with `because: {{ direction: return }}`",
+            crate::render::blocker(reply),
+            reply.code
+        ))
+    })
 }
 
-/// Whether nothing denies the request of some of the packets.
-fn some_arrive(fabric: &Fabric, question: &Question, explanation: &Explanation) -> bool {
-    let mut of_request = explanation.blockers.iter().filter(|blocker| blocker.direction == "forward");
+/// Whether nothing denies the request of some of the packets; `is_shown` says whether it is those of the question's own ends
+/// that are denied so, and not those of other hosts.
+fn some_arrive(fabric: &Fabric, question: &Question, blockers: &[Blocker], is_shown: bool) -> bool {
+    let mut of_request = blockers.iter().filter(|blocker| blocker.direction == "forward");
     if of_request.clone().any(|blocker| blocker.partial.is_empty() && !blocker.by_choice) {
         return false;
     }
@@ -146,7 +150,7 @@ fn some_arrive(fabric: &Fabric, question: &Question, explanation: &Explanation) 
         end.kind == EndKind::CustomerHost
             && matches!(end.end, End::Host(host) if fabric.hosts.get(host).is_none_or(|own| own.name.as_str() != end.name))
     };
-    if of_request.next().is_none() || is_supposed(&question.from) || is_supposed(&question.to) {
+    if of_request.next().is_none() || !is_shown || is_supposed(&question.from) || is_supposed(&question.to) {
         return true;
     }
     // Each denies a part: together they may deny all.

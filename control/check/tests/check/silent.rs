@@ -203,3 +203,26 @@ internet_hosts: {client: {address: 198.51.100.7}}
         );
     }
 }
+
+/// What becomes of the requests of a part of the internet is not hidden by another part's.
+#[test]
+fn what_arrives_from_a_part_of_the_internet_is_not_denied() {
+    let network = yaml(
+        r#"
+vpcs: {v: {cidr_block: 10.0.0.0/16}}
+internet_gateways: {igw: {vpc: v}}
+route_tables: {v/main: {routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}}
+subnets: {t: {vpc: v, cidr_block: 10.0.1.0/24, network_acl: oneway}}
+network_acls:
+  oneway:
+    vpc: v
+    ingress: [{rule_no: 100, action: allow, protocol: "-1", cidr_block: 128.0.0.0/1}]
+    egress: [{rule_no: 100, action: allow, protocol: tcp, from_port: 0, to_port: 65535, cidr_block: 0.0.0.0/0}]
+security_groups: {g: {vpc: v, ingress: [{protocol: "-1", cidr_blocks: [0.0.0.0/0]}]}}
+instances: {b: {subnet: t, security_groups: [g], associate_public_ip_address: true}}
+"#,
+    );
+    let result = one(&network, case("internet", "b:514/udp", Expected::Denied), None);
+    assert!(!result.passed, "{result:#?}");
+    assert!(result.failures[0].contains("it arrives; only the reply is denied"), "{:?}", result.failures);
+}
