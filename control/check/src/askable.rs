@@ -122,7 +122,12 @@ impl Asked<'_> {
                     to: ANYBODY.to_owned(),
                     ..ExplainRequest::default()
                 };
-                let error = self.understands(&from).err();
+                // Who is on the internet himself is asked about the end that is meant.
+                let own = ExplainRequest { from: name.clone(), ..test.request.clone() };
+                let understood = self.understands(&from);
+                let understood =
+                    if is_right { understood.or_else(|_| self.understands(&own)) } else { understood };
+                let error = understood.err();
                 mistakes.extend(error.map(|error| of_question(&test.at, &format!("only[{place}]"), error)));
             }
             if test.both_directions && is_right {

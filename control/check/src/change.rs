@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use vpclab_api::MistakeBody;
 use vpclab_engine::Fabric;
-use vpclab_model::{Document, Mistakes, Topology, resolve};
+use vpclab_model::{Document, Mistakes, Topology, TransitGatewayVpcAttachmentName, resolve};
 
 use crate::names;
 use crate::testfile::{Change, Event};
@@ -283,7 +283,27 @@ fn stop(document: &mut Value, kind: &str, name: &str, tunnel: Option<usize>) {
             // Whoever had accepted it: it is no more.
             set(document, kind, name, &["state", "accept_status", "auto_accept"], json!("deleted"));
         }
-        _ => set(document, kind, name, &["state"], json!("failed")),
+        _ => {
+            set(document, kind, name, &["state"], json!("failed"));
+            if kind == "transit_gateway_vpc_attachments" {
+                leave_tables(document, name);
+            }
+        }
+    }
+}
+
+/// Takes an attachment that has failed out of the tables of its transit gateway, which have none that is not available; their
+/// static routes to it are black holes then.
+fn leave_tables(document: &mut Value, attachment: &str) {
+    let id = TransitGatewayVpcAttachmentName::new(attachment).id();
+    let is_it = |one: &Value| one.as_str().is_some_and(|one| one == attachment || one == id);
+    let tables = document.get_mut("transit_gateway_route_tables").and_then(Value::as_object_mut);
+    for table in tables.into_iter().flat_map(Map::values_mut) {
+        for list in ["associations", "propagations"] {
+            if let Some(Value::Array(all)) = table.get_mut(list) {
+                all.retain(|one| !is_it(one));
+            }
+        }
     }
 }
 

@@ -213,3 +213,18 @@ fn a_name_that_nobody_has_is_a_mistake_at_its_place() {
     let found = told(&network, "- {to: 'dbb:5432', only: [app]}\n");
     assert_eq!(found, ["tests[0].to: nothing that can be asked about is called `dbb`; did you mean `db`?"]);
 }
+
+#[test]
+fn a_public_block_may_be_the_only_one_that_may() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.0.0.0/16}}\n\
+         internet_gateways: {igw: {vpc: v}}\n\
+         route_tables: {v/main: {routes: [{cidr_block: 0.0.0.0/0, gateway: igw}]}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.0.0.0/24}}\n\
+         security_groups: {office: {vpc: v, ingress: [{protocol: tcp, from_port: 22, to_port: 22, cidr_blocks: [198.51.100.0/24]}]}}\n\
+         instances: {web: {subnet: s, security_groups: [office], associate_public_ip_address: true}}\n",
+    );
+    assert_eq!(told(&network, "- {to: 'web:22', only: [198.51.100.0/24]}\n"), [""; 0]);
+    assert!(one(&network, only("web:22", &["198.51.100.0/24"]), None).passed);
+    assert!(!one(&network, only("web:22", &["198.51.100.0/25"]), None).passed);
+}

@@ -372,3 +372,26 @@ internet_hosts: {client: {address: 198.51.100.7}}
         }
     }
 }
+
+/// Its transit gateway's tables have no attachment that is not available.
+#[test]
+fn an_attachment_that_is_down_leaves_the_tables_that_name_it() {
+    let network = yaml(
+        "vpcs: {v: {cidr_block: 10.1.0.0/16}, w: {cidr_block: 10.2.0.0/16}}\n\
+         subnets: {s: {vpc: v, cidr_block: 10.1.1.0/24, route_table: v}, t: {vpc: w, cidr_block: 10.2.1.0/24, route_table: w}}\n\
+         route_tables: {v: {vpc: v, routes: [{cidr_block: 10.2.0.0/16, transit_gateway: hub}]}, \
+         w: {vpc: w, routes: [{cidr_block: 10.1.0.0/16, transit_gateway: hub}]}}\n\
+         transit_gateways: {hub: {default_route_table_association: disable, default_route_table_propagation: disable}}\n\
+         transit_gateway_vpc_attachments: {a: {transit_gateway: hub, vpc: v, subnets: [s]}, b: {transit_gateway: hub, vpc: w, subnets: [t]}}\n\
+         transit_gateway_route_tables: {all: {transit_gateway: hub, associations: [a, b], propagations: [a], \
+         routes: [{destination_cidr_block: 10.2.0.0/16, attachment: b}]}}\n\
+         security_groups: {any: {vpc: w, ingress: [{protocol: '-1', cidr_blocks: [0.0.0.0/0]}]}}\n\
+         instances: {x: {subnet: s}, y: {subnet: t, security_groups: [any]}}\n",
+    );
+    pass(
+        &network,
+        "- {from: x, to: 'y:80', expect: allowed}\n\
+         - {from: x, to: 'y:80', expect: denied, when: {down: a}}\n\
+         - {from: x, to: 'y:80', expect: denied, when: {down: b}}\n",
+    );
+}
