@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use vpclab_api::{AnalyseRequest, Analysis, Blocker, ExplainRequest, Explained, Reach, Traffic};
+use vpclab_api::{AnalyseRequest, Analysis, ExplainRequest, Explained, Reach, Traffic};
 use vpclab_check::{analyse, explain};
 use vpclab_engine::Fabric;
 use vpclab_model::Topology;
@@ -149,12 +149,29 @@ fn conversation(
     let expect = if passes { "allowed" } else { "denied" };
     let name = format!("{from} to {to}, {protocol} {port} over IPv{family}");
     let mut test = json!({ "name": name, "from": from, "to": to, "port": port, "protocol": protocol, "family": family, "expect": expect });
-    let is_dead = |blockers: &[Blocker]| {
-        !blockers.is_empty() && blockers.iter().all(|blocker| blocker.code == "BAD_STATE")
+    if expect == "denied" {
+        // Who is to be denied is so by each of his addresses, and by NAT64; the matrix speaks of one.
+        let at = |name: &str, address: &Option<String>| match address {
+            Some(address) if topology.instances.contains_key(name) => json!(format!("{name}/{address}")),
+            _ => json!(name),
+        };
+        test["from"] = at(from, &answer.from.address);
+        if topology.instances.contains_key(from) {
+            test["to"] = at(to, &answer.to.address);
+        }
+    }
+    let is_stopped = |name: &str| {
+        let instance = topology.instances.get(name);
+        instance.is_some_and(|instance| !instance.state.is_running())
     };
-    if expect == "denied" && is_dead(&answer.blockers) {
-        // A test that is denied by nothing else has to say that it means this.
+    let is_dead = answer.blockers.iter().any(|blocker| blocker.code == "BAD_STATE");
+    if expect == "denied" && (is_dead || is_stopped(from) || is_stopped(to)) {
+        // A test that may be denied by nothing else has to say that it means this.
         test["because"] = json!({ "code": "BAD_STATE" });
+    } else if expect == "denied" && answer.blockers.iter().all(|blocker| blocker.direction == "return") {
+        // So has one of which the request arrives; from which other ports replies return is not the matrix's to say.
+        test["because"] = json!({ "direction": "return" });
+        test["source_port"] = json!(40_000);
     }
     Some(test)
 }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::Ipv4Net;
 use serde_json::{Map, Value};
 
 use crate::Problem;
@@ -70,6 +71,8 @@ pub(crate) struct Estate {
     pub homes: BTreeMap<String, (String, String)>,
     /// The default VPCs that somebody needs, by region and account.
     pub default_vpcs: BTreeSet<(String, String)>,
+    /// The blocks of their subnets that sources state, by the names of these.
+    pub default_blocks: BTreeMap<String, Ipv4Net>,
     /// The IPv6 blocks that are chosen here.
     pub ipv6: Ipv6Pool,
     pub report: Report,

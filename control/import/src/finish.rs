@@ -4,7 +4,9 @@
 //! What the model finds wrong is told in the sources' own words.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use serde_json::{Map, Value, json};
 use vpclab_model::{Document, KINDS, NOT_MODELLED, Topology};
 
@@ -16,9 +18,10 @@ use crate::stand_in;
 use crate::{DEFAULT_ACCOUNT, ImportError, Imported, Options, Problem};
 
 /// The block of a default VPC, and of its subnets (ADDR area: a default VPC is 172.31.0.0/16 with a /20 in each zone).
-const DEFAULT_BLOCK: &str = "172.31.0.0/16";
-const DEFAULT_SUBNETS: [(char, &str); 3] =
-    [('a', "172.31.0.0/20"), ('b', "172.31.16.0/20"), ('c', "172.31.32.0/20")];
+const DEFAULT_BLOCK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 31, 0, 0), 16);
+/// How long the prefixes of its subnets are, and the zones that have one wherever nothing is said.
+const DEFAULT_PREFIX: u8 = 20;
+const DEFAULT_ZONES: [char; 3] = ['a', 'b', 'c'];
 
 /// Makes the document and the report.
 pub(crate) fn finish(mut estate: Estate, options: &Options) -> Result<Imported, ImportError> {
@@ -58,10 +61,17 @@ fn make_default_vpcs(estate: &mut Estate) {
                 json!({ "routes": [{ "cidr_block": "0.0.0.0/0", "gateway": gateway }] }),
             ),
         ];
-        for (zone, block) in DEFAULT_SUBNETS {
+        let named = |zone: char| format!("{vpc}-{zone}");
+        let stated = |zone: char| estate.default_blocks.get(&named(zone)).copied();
+        let zones = ('a'..='z').filter(|zone| DEFAULT_ZONES.contains(zone) || stated(*zone).is_some());
+        let taken: Vec<Ipv4Net> = zones.clone().filter_map(stated).collect();
+        let is_free = |block: &Ipv4Net| !taken.iter().any(|own| own.contains(block) || block.contains(own));
+        let mut free = DEFAULT_BLOCK.subnets(DEFAULT_PREFIX).into_iter().flatten().filter(is_free);
+        for zone in zones {
+            let Some(block) = stated(zone).or_else(|| free.next()) else { continue };
             made.push((
                 "subnets",
-                format!("{vpc}-{zone}"),
+                named(zone),
                 json!({ "vpc": vpc, "cidr_block": block, "availability_zone": format!("{region}{zone}"),
                     "map_public_ip_on_launch": true }),
             ));

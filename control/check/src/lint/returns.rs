@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use vpclab_api::Finding;
 use vpclab_engine::explain::{End, Explanation};
 use vpclab_engine::plan::Egress;
-use vpclab_engine::{DropReason, Fabric, RouteTableIdx, Side, Step};
+use vpclab_engine::{Direction, DropReason, Fabric, RouteTableIdx, Side, Step};
 use vpclab_model::{Kind, kind};
 use vpclab_wire::Protocol;
 
@@ -32,6 +32,7 @@ pub(super) fn check(cx: &Lint<'_>) -> Vec<Finding> {
     let mut look = |(from, to): (End, End), of: String, ipv6: bool| {
         let told = asking::packet(fabric, (from, to), ipv6, (Protocol::TCP, SOME_SERVER));
         if let Some(told) = told
+            && !(ipv6 && is_from_internet(&told))
             && let Some(reason) = has_no_way_back(&told, to)
             && let Some((kind, name)) = place(fabric, &told, &reason)
         {
@@ -126,6 +127,13 @@ fn has_no_way_back(told: &Explanation, to: End) -> Option<DropReason> {
     let is_let_in = on_way.into_iter().all(|blocker| asking::is_filter(&blocker.reason));
     let back = told.back.as_ref().filter(|_| arrives && is_let_in)?;
     asking::lost(back, [])
+}
+
+/// Whether a request comes in by an internet gateway.
+fn is_from_internet(told: &Explanation) -> bool {
+    let by_gateway =
+        |step: &Step| matches!(step, Step::InternetGateway { direction: Direction::Inbound, .. });
+    told.forward.steps.iter().any(by_gateway)
 }
 
 /// What a way back ends at.

@@ -512,3 +512,16 @@ fn a_way_back_is_missed_for_part_of_the_internet_too() {
     let finding = one(&network(nat, igw), "missing-return-route");
     assert!(finding.reason.contains("what 1.0.0.0 on the internet sends to w arrives"), "{}", finding.reason);
 }
+
+/// Every subnet with IPv6 has public addresses, whether or not anybody outside is to reach it.
+#[test]
+fn a_private_ipv6_subnet_misses_no_way_back_to_another_vpc_over_the_internet() {
+    let network = "vpcs: {a: {cidr_block: 10.0.0.0/16, ipv6_cidr_block: '2001:db8:a::/56'}, b: {cidr_block: 10.1.0.0/16, ipv6_cidr_block: '2001:db8:b::/56'}}\n\
+         internet_gateways: {iga: {vpc: a}, igb: {vpc: b}}\n\
+         subnets:\n  \
+           a: {vpc: a, cidr_block: 10.0.0.0/24, ipv6_cidr_block: '2001:db8:a::/64', assign_ipv6_address_on_creation: true, route_table: out}\n  \
+           b: {vpc: b, cidr_block: 10.1.0.0/24, ipv6_cidr_block: '2001:db8:b::/64', assign_ipv6_address_on_creation: true}\n\
+         route_tables: {out: {vpc: a, routes: [{ipv6_cidr_block: '::/0', gateway: iga}]}}\n\
+         instances: {x: {subnet: a}, y: {subnet: b}}\n";
+    assert!(found(network, "missing-return-route").is_empty());
+}

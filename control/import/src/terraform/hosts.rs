@@ -280,11 +280,10 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
         }
     }
     addresses(&mut mapping);
-    let is_default = mapping
-        .attributes
-        .get("subnet")
-        .and_then(Value::as_str)
-        .is_some_and(|name| name.starts_with("default-"));
+    let is_default = mapping.attributes.get("subnet").and_then(Value::as_str).is_some_and(|name| {
+        let has_block = |subnet: &Resource| subnet.name == name && subnet.text("cidr_block").is_some();
+        name.starts_with("default-") && !facts.all.of("aws_default_subnet").any(has_block)
+    });
     if is_default {
         for key in ["private_ip", "private_ips", "secondary_private_ips"] {
             if mapping.attributes.remove(key).is_some() {

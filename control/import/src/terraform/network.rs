@@ -98,19 +98,25 @@ pub(super) fn aws_default_vpc(resource: &Resource, facts: &Facts<'_>, estate: &m
 pub(super) fn aws_default_subnet(resource: &Resource, facts: &Facts<'_>, estate: &mut Estate) {
     let mut mapping = begin(resource, facts, estate);
     mapping.properties.silent(SILENT_SUBNET);
-    mapping.properties.silent(&[
-        "availability_zone",
-        "availability_zone_id",
-        "cidr_block",
-        "force_destroy",
-        "vpc_id",
-    ]);
+    mapping.properties.silent(&["availability_zone", "availability_zone_id", "force_destroy", "vpc_id"]);
     let zone = resource.name.chars().last().unwrap_or('a');
     let name = mapping.estate.default_subnet(&resource.region, &resource.account, zone);
-    mapping.note(NoteKind::Assigned, format!("it is {name} here, with a block of AWS's default"));
+    let block = match mapping.properties.text("cidr_block") {
+        Given::Known(block) => block.parse().ok(),
+        Given::Unknown(_) | Given::Absent => None,
+    };
+    match block {
+        Some(block) => {
+            mapping.estate.default_blocks.insert(name.clone(), block);
+            mapping.note(NoteKind::Assigned, format!("it is {name} here"));
+        }
+        None => {
+            mapping.note(NoteKind::Assigned, format!("it is {name} here, with a block of AWS's default"));
+        }
+    }
     match mapping.properties.boolean("map_public_ip_on_launch") {
-        // AWS's default subnets here are those of three zones.
-        Given::Known(public) if ('a'..='c').contains(&zone) => {
+        // Without their blocks, AWS's default subnets here are those of three zones.
+        Given::Known(public) if block.is_some() || ('a'..='c').contains(&zone) => {
             let by = mapping.by.clone();
             mapping.estate.edits.push(Edit {
                 target: ("subnets", name.clone()),

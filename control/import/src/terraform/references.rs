@@ -146,6 +146,14 @@ impl Evaluated {
     }
 }
 
+/// What says something of another resource and has its id.
+const WITH_IDS_OF_OTHERS: [&str; 4] = [
+    "aws_ec2_instance_state",
+    "aws_vpc_endpoint_policy",
+    "aws_vpc_endpoint_private_dns",
+    "aws_vpc_peering_connection_options",
+];
+
 impl<'a> Evaluator<'a> {
     fn new(plan: &'a Plan, source: &'a Read, elsewhere: &'a BTreeMap<String, Named>) -> Self {
         let mut by_id: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -159,7 +167,9 @@ impl<'a> Evaluator<'a> {
             ] {
                 if let Some(id) = instance.values.get(key).and_then(Value::as_str).filter(|id| !id.is_empty())
                 {
-                    let own = key == "id" || key == "arn" || of_itself(&instance.of_type, key);
+                    let is_of_itself = !WITH_IDS_OF_OTHERS.contains(&instance.of_type.as_str());
+                    let own =
+                        is_of_itself && (key == "id" || key == "arn") || of_itself(&instance.of_type, key);
                     let all = by_id.entry(id.to_owned()).or_default();
                     if own && !all.contains(&at) {
                         all.push(at);

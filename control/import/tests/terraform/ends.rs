@@ -85,6 +85,53 @@ fn a_default_subnet_says_whether_it_gives_public_addresses() {
 }
 
 #[test]
+fn default_subnets_have_the_blocks_that_are_stated_and_their_instances_the_addresses() {
+    let subnet = |zone: &str, block: &str| json!({ "availability_zone": zone, "cidr_block": block });
+    let imported = Plan::new()
+        .and("aws_default_subnet.c", subnet("us-east-1c", "172.31.0.0/20"), json!({}))
+        .and("aws_default_subnet.f", subnet("us-east-1f", "172.31.80.0/20"), json!({}))
+        .and("aws_default_subnet.b", json!({ "availability_zone": "us-east-1b" }), json!({}))
+        .and(
+            "aws_instance.c",
+            json!({ "private_ip": "172.31.0.10" }),
+            json!({ "subnet_id": "aws_default_subnet.c.id" }),
+        )
+        .and(
+            "aws_instance.b",
+            json!({ "private_ip": "172.31.0.11" }),
+            json!({ "subnet_id": "aws_default_subnet.b.id" }),
+        )
+        .imported();
+    let block = |zone: &str| {
+        resource(&imported, "subnets", &format!("default-us-east-1-{zone}"))["cidr_block"].clone()
+    };
+    assert_eq!(
+        ["a", "b", "c", "f"].map(block),
+        ["172.31.16.0/20", "172.31.32.0/20", "172.31.0.0/20", "172.31.80.0/20"]
+    );
+    assert_eq!(resource(&imported, "instances", "aws_instance.c")["private_ip"], "172.31.0.10");
+    assert_eq!(resource(&imported, "instances", "aws_instance.b")["private_ip"], Value::Null);
+}
+
+#[test]
+fn what_says_something_of_another_resource_is_not_taken_for_it() {
+    let imported = Plan::vpc()
+        .and("aws_instance.i", json!({ "id": "i-1" }), json!({ "subnet_id": "aws_subnet.a.id" }))
+        .and(
+            "aws_ec2_instance_state.s",
+            json!({ "id": "i-1", "instance_id": "i-1", "state": "stopped" }),
+            json!({}),
+        )
+        .and(
+            "aws_ec2_instance_state.a",
+            json!({ "id": "i-1", "instance_id": "i-1", "state": "stopped" }),
+            json!({}),
+        )
+        .imported();
+    assert_eq!(resource(&imported, "instances", "aws_instance.i")["state"], "stopped");
+}
+
+#[test]
 fn an_instance_is_kept_in_a_state() {
     for (state, expected) in [("stopped", json!("stopped")), ("running", Value::Null)] {
         let imported = Plan::vpc()
