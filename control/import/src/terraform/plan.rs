@@ -1,6 +1,6 @@
 //! Which instances does a plan or a state hold, what is known of each, and how was it written?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
@@ -53,9 +53,18 @@ pub(super) struct Plan {
     pub instances: Vec<Instance>,
     pub home: Home,
     /// The configuration of the root module; null where the file has none, as a state.
-    pub root: Value,
+    root: Value,
+    /// Where the block of each resource stands among those of its module.
+    places: HashMap<String, usize>,
     pub providers: Value,
     pub variables: Value,
+}
+
+impl Instance {
+    /// By what instances are sorted, but for their indices.
+    fn place(&self) -> (&[Step], &str, &str) {
+        (&self.module, &self.of_type, &self.name)
+    }
 }
 
 impl Plan {
@@ -64,10 +73,14 @@ impl Plan {
         let syntax = |problem: String| SourceError::Syntax { path: path.clone(), problem };
         let document: Value = serde_json::from_str(text).map_err(|error| syntax(error.to_string()))?;
         let at = |pointer: &str| document.pointer(pointer).cloned().unwrap_or_default();
+        let root = at("/configuration/root_module");
+        let mut places = HashMap::new();
+        note_places(&root, &mut Vec::new(), &mut places);
         let mut plan = Self {
             instances: Vec::new(),
             home: Home::default(),
-            root: at("/configuration/root_module"),
+            root,
+            places,
             providers: at("/configuration/provider_config"),
             variables: at("/variables"),
         };
@@ -265,11 +278,9 @@ impl Plan {
     /// How a resource was written: the block of the configuration.
     pub(super) fn block(&self, module: &[Step], is_data: bool, of_type: &str, name: &str) -> Option<&Value> {
         let mode = if is_data { "data" } else { "managed" };
-        let has = |block: &Value, key: &str, word: &str| block.get(key).and_then(Value::as_str) == Some(word);
-        let blocks = self.configuration(module)?.get("resources")?.as_array()?;
-        blocks
-            .iter()
-            .find(|block| has(block, "mode", mode) && has(block, "type", of_type) && has(block, "name", name))
+        let calls = module.iter().map(|step| step.name.as_str());
+        let place = self.places.get(&key(calls, mode, of_type, name))?;
+        self.configuration(module)?.get("resources")?.get(*place)
     }
 
     /// The instances of a resource in one instance of a module.
@@ -280,12 +291,39 @@ impl Plan {
         of_type: &'a str,
         name: &'a str,
     ) -> impl Iterator<Item = (usize, &'a Instance)> {
-        self.instances.iter().enumerate().filter(move |(_, instance)| {
-            instance.module == module
-                && instance.is_data == is_data
-                && instance.of_type == of_type
-                && instance.name == name
-        })
+        // They are sorted so.
+        let wanted = (module, of_type, name);
+        let first = self.instances.partition_point(|instance| instance.place() < wanted);
+        let all = self.instances.iter().enumerate().skip(first);
+        all.take_while(move |(_, instance)| instance.place() == wanted)
+            .filter(move |(_, instance)| instance.is_data == is_data)
+    }
+}
+
+/// What tells the block of one resource from all others: the calls of the modules around it, and its address there.
+fn key<'a>(calls: impl Iterator<Item = &'a str>, mode: &'a str, of_type: &'a str, name: &'a str) -> String {
+    let mut key = String::new();
+    for part in calls.chain([mode, of_type, name]) {
+        key.push_str(part);
+        key.push('/');
+    }
+    key
+}
+
+/// Notes where blocks stand in a module, which these calls lead to, and in those that it calls.
+fn note_places<'v>(module: &'v Value, calls: &mut Vec<&'v str>, places: &mut HashMap<String, usize>) {
+    let blocks = module.get("resources").and_then(Value::as_array);
+    for (place, block) in blocks.into_iter().flatten().enumerate() {
+        let text = |key: &str| block.get(key).and_then(Value::as_str).unwrap_or_default();
+        let key = key(calls.iter().copied(), text("mode"), text("type"), text("name"));
+        places.entry(key).or_insert(place);
+    }
+    for (name, call) in module.get("module_calls").and_then(Value::as_object).into_iter().flatten() {
+        if let Some(module) = call.get("module") {
+            calls.push(name);
+            note_places(module, calls, places);
+            calls.pop();
+        }
     }
 }
 
