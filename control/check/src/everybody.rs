@@ -10,9 +10,10 @@ use std::net::{IpAddr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vpclab_api::{ApiError, Assumed, Expected, ExplainRequest};
 use vpclab_engine::explain::End;
-use vpclab_engine::{EniIdx, Fabric, Role};
+use vpclab_engine::{EniIdx, Fabric, Role, Side as Where};
 use vpclab_model::Topology;
 
+use crate::answer::in_no_family;
 use crate::customers::Customers;
 use crate::ends::{Names, Side};
 use crate::question::{
@@ -82,7 +83,8 @@ pub(crate) fn pairs(
         }
     }
     for from in customers(names, &allowed, only) {
-        for to in &asked.to.members {
+        // What a network does inside is its own business.
+        for to in asked.to.members.iter().filter(|to| !is_inside(fabric, &from, to)) {
             let faces = public_faces(fabric, to);
             for to in std::iter::once(to).chain(&faces) {
                 denied.push(pair(fabric, &from, to, asked.ipv6, asked.traffic)?);
@@ -93,6 +95,15 @@ pub(crate) fn pairs(
         let unheard = unheard(fabric, topology, &question);
         Pair::new(question, expected, unheard)
     };
+    // Who has IPv6 alone asks who has IPv4 alone by NAT64, where a route leads there.
+    for question in &mut allowed {
+        let faces = translated_faces(fabric, &question.from, &question.to, question.ipv6);
+        if let Some(face) = faces.into_iter().next()
+            && in_no_family(fabric, std::iter::once(&*question)).is_some()
+        {
+            question.to = face;
+        }
+    }
     let mut pairs: Vec<Pair> =
         allowed.iter().map(|question| of(question.clone(), Expected::Allowed)).collect();
     pairs.extend(denied.into_iter().map(|question| of(question, Expected::Denied)));
@@ -115,6 +126,13 @@ pub(crate) fn pairs(
         }
     }
     Ok((pairs, strangers::assumed(names, &asked)))
+}
+
+/// Whether a host is in this network of the user's own.
+fn is_inside(fabric: &Fabric, network: &NamedEnd, host: &NamedEnd) -> bool {
+    let End::Host(host) = host.end else { return false };
+    let Where::Customer(own) = fabric.hosts[host].side else { return false };
+    fabric.customer_networks[own].name.as_str() == network.name
 }
 
 /// Whether whoever is asked is on the internet, and not behind a public address of the topology's.

@@ -6,7 +6,7 @@
 //! walks, and the rest of the verdict.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
@@ -130,12 +130,13 @@ type Woken = Rc<(Topology, Fabric)>;
 pub(crate) struct Waker<'a> {
     topology: &'a Topology,
     fabric: &'a Fabric,
-    known: RefCell<BTreeMap<BTreeSet<InstanceName>, Woken>>,
+    /// The last copy: there may be as many as pairs of whoever is stopped, and each is as large as the network.
+    last: RefCell<Option<(BTreeSet<InstanceName>, Woken)>>,
 }
 
 impl<'a> Waker<'a> {
     pub(crate) fn new(topology: &'a Topology, fabric: &'a Fabric) -> Self {
-        Self { topology, fabric, known: RefCell::default() }
+        Self { topology, fabric, last: RefCell::default() }
     }
 
     /// The copy in which these run.
@@ -145,8 +146,10 @@ impl<'a> Waker<'a> {
             Some(self.fabric.instances[instance].name.clone())
         };
         let instances: BTreeSet<InstanceName> = asleep.iter().filter_map(instance).collect();
-        if let Some(known) = self.known.borrow().get(&instances) {
-            return Rc::clone(known);
+        if let Some((of, woken)) = self.last.borrow().as_ref()
+            && *of == instances
+        {
+            return Rc::clone(woken);
         }
         let mut topology = self.topology.clone();
         for name in &instances {
@@ -165,7 +168,7 @@ impl<'a> Waker<'a> {
         }
         let fabric = Fabric::compile(&topology, None);
         let woken = Rc::new((topology, fabric));
-        self.known.borrow_mut().insert(instances, Rc::clone(&woken));
+        *self.last.borrow_mut() = Some((instances, Rc::clone(&woken)));
         woken
     }
 

@@ -31,7 +31,7 @@ pub(crate) enum Public {
     SaidOrByGateway,
 }
 
-const OWN_GROUP: &str = "the service makes a security group of its own for it";
+pub(crate) const OWN_GROUP: &str = "the service makes a security group of its own for it";
 const EMR: &str = "EMR makes the rules of its groups itself";
 const FUNCTION: &str =
     "nobody can open a connection to a function: answers about its interfaces are about their filters";
@@ -195,4 +195,9 @@ pub(crate) fn asks_for_ipv6(word: &str) -> bool {
 /// The service of a type; one that is like most where the table has none.
 pub(crate) fn of(of_type: &str) -> Service {
     SERVICES.iter().find(|service| service.types.contains(&of_type)).copied().unwrap_or(PLAIN)
+}
+
+/// Whether subnets are those of a default VPC that is made here.
+pub(crate) fn is_default(subnets: &[String]) -> bool {
+    subnets.iter().any(|subnet| subnet.starts_with("default-"))
 }

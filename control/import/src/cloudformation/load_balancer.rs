@@ -7,6 +7,7 @@ use super::resource::Resource;
 use crate::mapping::object;
 use crate::properties::Given;
 use crate::report::NoteKind;
+use crate::services::{OWN_GROUP, is_default};
 
 pub(super) fn load_balancer(mut r: Resource<'_>) -> Result<(), String> {
     let m = &mut r.mapping;
@@ -122,10 +123,12 @@ pub(super) fn classic(mut r: Resource<'_>) -> Result<(), String> {
         Given::Unknown(unknown) => return Err(format!("its subnets are not known: {}", unknown.why)),
         _ => zones_subnets(&mut r),
     };
+    let is_in_default_vpc = is_default(&subnets);
     r.mapping.write("load_balancer_type", "classic");
     r.mapping.write("subnets", subnets);
     match group_list(&mut r, "SecurityGroups") {
         Given::Known(groups) if !groups.is_empty() => r.mapping.write("security_groups", groups),
+        Given::Known(_) | Given::Absent if is_in_default_vpc => r.mapping.doubt(OWN_GROUP),
         Given::Known(_) | Given::Absent => {}
         Given::Unknown(unknown) => r.mapping.matters("SecurityGroups", &unknown),
     }

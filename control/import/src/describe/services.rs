@@ -179,7 +179,11 @@ fn classic(facts: &Facts, id: &str, item: &Item, estate: &mut Estate) {
     }
     mapping.write("subnet_mapping", subnets);
     mapping.write("load_balancer_type", "classic");
-    mapping.write("internal", text(item, "Scheme").as_deref() == Some("internal"));
+    let is_internal = text(item, "Scheme").as_deref() == Some("internal");
+    mapping.write("internal", is_internal);
+    if !is_internal {
+        mapping.note(NoteKind::Assigned, "its public addresses are chosen here");
+    }
     let groups = groups(facts, &mut mapping, "SecurityGroups", text(item, "VPCId"));
     if groups.is_empty() {
         mapping.doubt("its security groups are not in the dump");

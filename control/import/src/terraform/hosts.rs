@@ -282,7 +282,9 @@ pub(super) fn instance(resource: &Resource, facts: &Facts<'_>, estate: &mut Esta
     addresses(&mut mapping);
     let is_default = mapping.attributes.get("subnet").and_then(Value::as_str).is_some_and(|name| {
         let has_block = |subnet: &Resource| subnet.name == name && subnet.text("cidr_block").is_some();
-        name.starts_with("default-") && !facts.all.of("aws_default_subnet").any(has_block)
+        let is_stated = facts.all.of("aws_default_subnet").any(has_block)
+            || mapping.estate.default_blocks.contains_key(name);
+        name.starts_with("default-") && !is_stated
     });
     if is_default {
         for key in ["private_ip", "private_ips", "secondary_private_ips"] {

@@ -6,6 +6,7 @@ use crate::estate::Estate;
 use crate::mapping::object;
 use crate::properties::Given;
 use crate::report::NoteKind;
+use crate::services::{OWN_GROUP, is_default};
 use crate::terraform::references::Resource;
 use crate::terraform::scaling::Places;
 use crate::terraform::services::groups;
@@ -109,6 +110,9 @@ pub(super) fn classic(resource: &Resource, facts: &Facts<'_>, estate: &mut Estat
         mapping.matters("internal", unknown);
     }
     let places = Places::read(&mut mapping, resource, "subnets");
+    if !mapping.attributes.contains_key("security_groups") && is_default(places.names()) {
+        mapping.doubt(OWN_GROUP);
+    }
     mapping.write("subnets", json!(places.names()));
     let name = mapping.name.clone();
     for (port, protocol) in listeners {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::declared::{DEFAULT, DeclaredNotModelled};
 use crate::name::{NetworkInterfaceName, SubnetName, VpcName};
 use crate::register::{Context, interface_in};
@@ -33,6 +35,7 @@ fn resource(
 ) -> NotModelled {
     let mut vpc = declared.vpc.written().and_then(|vpc| cx.registers.vpcs.resolve(cx.log, vpc));
     let mut zones: BTreeMap<&str, &SubnetName> = BTreeMap::new();
+    let is_classic = declared.attributes.get("load_balancer_type").and_then(Value::as_str) == Some("classic");
     let mut subnets = Vec::new();
     for written in &declared.subnets {
         // What does not resolve has been reported where interfaces are put there.
@@ -48,6 +51,7 @@ fn resource(
             cx.log.report(&written.at, "InvalidSubnet", problem, format!("use one of VPC {home}"));
         } else if let Some(other) = zones.insert(&subnet.availability_zone, name)
             && !declared.interfaces.is_empty()
+            && !is_classic
         {
             let problem = format!("the subnets {other} and {name} are both in {}", subnet.availability_zone);
             cx.log.report(&written.at, "InvalidConfigurationRequest", problem, "give one for each zone");
