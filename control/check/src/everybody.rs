@@ -9,11 +9,10 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vpclab_api::{ApiError, Assumed, Expected, ExplainRequest};
-use vpclab_engine::explain::End;
+use vpclab_engine::explain::{End, EndError, resolve};
 use vpclab_engine::{EniIdx, Fabric, Role, Side as Where};
 use vpclab_model::Topology;
 
-use crate::answer::in_no_family;
 use crate::customers::Customers;
 use crate::ends::{Names, Side};
 use crate::question::{
@@ -99,7 +98,8 @@ pub(crate) fn pairs(
     for question in &mut allowed {
         let faces = translated_faces(fabric, &question.from, &question.to, question.ipv6);
         if let Some(face) = faces.into_iter().next()
-            && in_no_family(fabric, std::iter::once(&*question)).is_some()
+            && resolve(fabric, question.from.end, question.to.end, question.ipv6)
+                == Err(EndError::NoCommonFamily)
         {
             question.to = face;
         }

@@ -214,3 +214,17 @@ internet_hosts: {{client: {{address: 198.51.100.7}}}}
     );
     assert!(!told.passed);
 }
+
+/// Who has IPv6 alone asks who has IPv4 alone by NAT64, and may be named as one who may.
+#[test]
+fn who_asks_by_nat64_may_be_named() {
+    let path = format!("{}/../../configs/dual-stack-nat64.json", env!("CARGO_MANIFEST_DIR"));
+    let network = Network::new(&vpclab_model::Document::from_path(path).unwrap());
+    let only = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        one(&network, TestCase { only: names, ..case("", "old:443", Expected::Only) }, None)
+    };
+    assert!(!only(&["dual-1"]).passed, "six-1 reaches it, too");
+    let both = only(&["dual-1", "six-1"]);
+    assert!(both.passed, "{:?}", both.failures);
+}

@@ -214,7 +214,9 @@ fn rule<'r>(
         }
         Given::Known(_) | Given::Absent => {}
         // The group of a load balancer, which may be one of the template's.
-        Given::Unknown(found) if found.missing.is_none() => doubt("SourceSecurityGroupName", found),
+        Given::Unknown(found) if found.missing.as_ref().is_none_or(|missing| missing.remedy.is_none()) => {
+            doubt("SourceSecurityGroupName", found);
+        }
         Given::Unknown(found) => match r.mapping.referred(Given::Unknown(found), "security_groups") {
             Given::Known(group) => {
                 rule.insert("security_groups".to_owned(), json!([group]));
