@@ -132,6 +132,23 @@ fn a_classic_load_balancer_is_one_with_its_listeners() {
     assert_eq!(fate(&imported, "Classic"), Fate::Understood);
 }
 
+/// In a default VPC one without groups gets a group of its own; a rule that names the group of one has it from there.
+#[test]
+fn the_groups_of_a_classic_load_balancer_that_nobody_names_are_not_known() {
+    let template = with_vpc(
+        "
+  Front: { Type: AWS::ElasticLoadBalancing::LoadBalancer, Properties: { AvailabilityZones: [us-east-1a], Listeners: [{ LoadBalancerPort: '80', InstancePort: '80', Protocol: HTTP }] } }
+  Inside: { Type: AWS::ElasticLoadBalancing::LoadBalancer, Properties: { Subnets: [!Ref Subnet], Listeners: [{ LoadBalancerPort: '80', InstancePort: '80', Protocol: HTTP }] } }
+  Behind: { Type: AWS::EC2::SecurityGroup, Properties: { GroupDescription: b, SecurityGroupIngress: [{ IpProtocol: tcp, FromPort: 80, ToPort: 80, SourceSecurityGroupName: !GetAtt Front.SourceSecurityGroup.GroupName, SourceSecurityGroupOwnerId: !GetAtt Front.SourceSecurityGroup.OwnerAlias }] } }
+",
+    );
+    let imported = Templates::one(&template).imported();
+    let is_doubted = |kind: &str, name: &str| resource(&imported, kind, name)["not_modelled"].is_string();
+    assert!(is_doubted("load_balancers", "Front"));
+    assert!(!is_doubted("load_balancers", "Inside"), "the VPC's default group");
+    assert!(is_doubted("security_groups", "Behind"));
+}
+
 #[test]
 fn every_place_where_a_service_says_where_it_is_is_read() {
     let template = with_vpc("
